@@ -1,0 +1,21 @@
+"""The one error type a user's mistake raises."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class LeadError(Exception):
+    """Something the user can mend. The message names the file or value, the valid choices and the next step.
+
+    The command line prints it without a traceback and exits with status 2.
+    """
+
+
+def unknown(kind: str, value: str, choices: Iterable[str]) -> LeadError:
+    """A :class:`LeadError` for a value that is not one of ``choices``, naming the nearest."""
+    valid = sorted(choices)
+    near = difflib.get_close_matches(value, valid, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return LeadError(f"Unknown {kind} {value!r}.{hint} Valid: {', '.join(valid) or '(none)'}.")
