@@ -98,3 +98,24 @@ def sample_points(maps: Tensor, points: Tensor) -> Tensor:
 def inside(points: Tensor) -> Tensor:
     """Whether normalised points (..., 2) lie within the picture. Returns (...) bool."""
     return (points.abs() <= 1.0).all(-1)
+
+
+def bilinear_cells(points: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """The four cells around each point of a map and their bilinear weights.
+
+    Args:
+        points: (..., 2) normalised. Points beyond the outermost cell centres are clamped to them.
+        height, width: of the map.
+
+    Returns:
+        Flat cell indices (..., 4), int64, and weights (..., 4), which sum to 1.
+    """
+    pixels = denormalise_points(points, (width, height))
+    x = pixels[..., 0].clamp(0, width - 1)
+    y = pixels[..., 1].clamp(0, height - 1)
+    left, top = x.floor().clamp(max=max(width - 2, 0)), y.floor().clamp(max=max(height - 2, 0))
+    fx, fy = x - left, y - top
+    right, bottom = (left + 1).clamp(max=width - 1), (top + 1).clamp(max=height - 1)
+    cells = torch.stack([top * width + left, top * width + right, bottom * width + left, bottom * width + right], -1)
+    weights = torch.stack([(1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy], -1)
+    return cells.long(), weights

@@ -1,0 +1,8 @@
+"""The objectives, one a file. Each takes tensors and numbers only, cites its equation, and reduces to a scalar."""
+
+from lead.losses.alignment import alignment_loss
+from lead.losses.byol import byol_loss
+from lead.losses.equivariance import equivariance_loss
+from lead.losses.exchange import exchange_loss
+
+__all__ = ["alignment_loss", "byol_loss", "equivariance_loss", "exchange_loss"]

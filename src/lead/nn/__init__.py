@@ -1,0 +1,1 @@
+"""Networks: backbone with its hypercolumn, feature pyramid, projection heads, landmark heads."""

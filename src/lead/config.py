@@ -1,0 +1,241 @@
+"""Every setting: typed, documented where it is defined, checked, and round-tripping through YAML."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, Self, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lead.errors import LeadError, unknown
+
+Share = tuple[float, float]
+
+
+class Section(BaseModel):
+    """A group of settings: unknown keys are errors, values do not change after they are checked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class PictureSettings(Section):
+    store: int = Field(136, ge=16, le=2048)
+    """Side in pixels of the squares in which pictures are stored; the longer side of a picture fills it."""
+    frame: float = Field(1.0, gt=0, le=1)
+    """Central share of the stored square that the network is shown at inference (the paper: 96/136)."""
+    input: int = Field(96, ge=32, le=1024)
+    """Side in pixels of the network's input, for views and at inference; a multiple of 32."""
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Self:
+        if self.input % 32:
+            raise ValueError(f"picture.input must be a multiple of 32, not {self.input}")
+        return self
+
+
+class BackboneSettings(Section):
+    name: str = "resnet50"
+    """Any timm network with feature maps."""
+    init: str = "random"
+    """First weights: random, timm (downloads), efficientnet-lite0 (the weights extra), or a weights file."""
+
+
+class HypercolumnSettings(Section):
+    weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
+    """Factor of each level, finest first; 0 leaves a level out."""
+    normalisation: Literal["none", "level", "standard"] = "none"
+    """none: plain concatenation (the paper). level: each level a unit vector. standard: centred first."""
+
+
+class ViewSettings(Section):
+    scale: Share = (0.35, 1.0)
+    """Seen side as a share of the stored side, drawn log-uniformly."""
+    shift: float = Field(0.2, ge=0, le=1)
+    """The view's centre moves by up to this, each way, in half-sides of the picture."""
+    rotation: float = Field(0.0, ge=0, le=180)
+    """Degrees, each way."""
+    stretch: float = Field(0.1, ge=0, le=1)
+    """Aspect ratio up to 1 plus this."""
+    bend: Share = (0.0, 0.0)
+    """Thin-plate-spline weights (a, b) of the second view, as in DVE; (0, 0) bends nothing."""
+    jitter: float = Field(0.4, ge=0, le=1)
+    """Brightness, contrast and saturation vary by up to this."""
+    hue: float = Field(0.1, ge=0, le=0.5)
+    """Share of a turn of the colour wheel, each way."""
+    grey: float = Field(0.1, ge=0, le=1)
+    """Probability of a grey view."""
+    blur: float = Field(0.3, ge=0, le=1)
+    """Probability of a blurred view."""
+    noise: float = Field(0.02, ge=0, le=1)
+    """Largest standard deviation of additive noise, in units of full scale."""
+
+
+class StageSettings(Section):
+    epochs: float | None = Field(None, ge=0)
+    """Length in passes over the pictures; give this or steps."""
+    steps: int | None = Field(None, ge=0)
+    """Length in optimiser steps; give this or epochs. 0 skips the stage."""
+    batch: int = Field(256, ge=2)
+    """Pictures in a step."""
+    lr: float = Field(0.03, gt=0)
+    """Peak learning rate; cosine decay to 0."""
+    warmup: float = Field(0.0, ge=0, lt=1)
+    """Share of the steps over which the rate rises linearly."""
+    weight_decay: float = Field(1e-4, ge=0)
+    """Of every weight matrix; biases and normalisation are spared."""
+    clip: float = Field(0.0, ge=0)
+    """Largest gradient norm; 0 clips nothing."""
+    frozen_batchnorm: bool = False
+    """Keep the encoder's BatchNorm statistics as they start."""
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("give exactly one of epochs and steps")
+        return self
+
+    def total_steps(self, pictures: int) -> int:
+        """Optimiser steps for a folder of ``pictures``."""
+        if self.steps is not None:
+            return self.steps
+        return round((self.epochs or 0) * max(pictures // self.batch, 1))
+
+
+class PretrainSettings(StageSettings):
+    epochs: float | None = 200
+    """Length in passes over the pictures; give this or steps."""
+    ema: float = Field(0.99, ge=0, le=1)
+    """First momentum of the target network; it rises to 1 by BYOL's cosine schedule."""
+    hidden: int = Field(4096, ge=1)
+    """Hidden width of the projector and the predictor."""
+    projection: int = Field(256, ge=1)
+    """Their output's dimension."""
+    views: ViewSettings = ViewSettings()
+    """The two views of a picture."""
+
+
+class DistillSettings(StageSettings):
+    epochs: float | None = 20
+    """Length in passes over the pictures; give this or steps."""
+    optimiser: Literal["sgd", "adamw"] = "sgd"
+    """The paper does not name stage 2's; sgd is stage 1's."""
+    encoder_lr: float = Field(1.0, ge=0)
+    """Learning rate of the encoder as a share of the pyramid's."""
+    dimension: int = Field(64, ge=1)
+    """C, the feature's dimension."""
+    width: int = Field(128, ge=1)
+    """Channels within the pyramid."""
+    projection: int | None = 256
+    """Output dimension of the head that training discards; null for none."""
+    alignment: float = Field(1.0, ge=0)
+    """Weight of the paper's objective: similarities follow the teacher's."""
+    alignment_pairs: Literal["views", "pictures"] = "pictures"
+    """Between what: two views of one picture, or views of two pictures."""
+    equivariance: float = Field(0.0, ge=0)
+    """Weight of finding a cell in a warped copy of its picture."""
+    exchange: float = Field(0.0, ge=0)
+    """Weight of finding it through the features of another picture."""
+    exchange_pictures: int = Field(1, ge=1)
+    """Other pictures that each picture is exchanged through in a step."""
+    temperature: float = Field(0.05, gt=0)
+    """Of every softmax over the student's similarities."""
+    teacher_temperature: float = Field(0.05, gt=0)
+    """Of the softmax over the teacher's."""
+    views: ViewSettings = ViewSettings()
+    """The two views of a picture."""
+
+
+class Settings(Section):
+    seed: int = Field(0, ge=0)
+    """Every random choice follows from this."""
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    """auto: bf16-mixed on a GPU, 32-true on a CPU."""
+    picture: PictureSettings = PictureSettings()
+    """Sizes."""
+    backbone: BackboneSettings = BackboneSettings()
+    """The encoder."""
+    hypercolumn: HypercolumnSettings = HypercolumnSettings()
+    """How the teacher's levels make one vector."""
+    pretrain: PretrainSettings = PretrainSettings()
+    """Stage 1."""
+    distill: DistillSettings = DistillSettings()
+    """Stage 2."""
+
+
+def presets() -> list[str]:
+    """Names of the settings that ship with the package."""
+    return sorted(p.name.removesuffix(".yaml") for p in (files("lead") / "presets").iterdir() if p.name[0] != "_")
+
+
+def load_preset(name: str, assignments: Iterable[str] = ()) -> Settings:
+    """A shipped preset, or a YAML file, with ``KEY=VALUE`` assignments applied.
+
+    Raises:
+        LeadError: for an unknown preset, key or value; it names the nearest valid one.
+    """
+    if name in presets():
+        text = (files("lead") / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
+    elif Path(name).is_file():
+        text = Path(name).read_text(encoding="utf-8")
+    else:
+        raise unknown("preset", name, presets())
+    tree = yaml.safe_load(text) or {}
+    for assignment in assignments:
+        _assign(tree, assignment)
+    return check(tree, name)
+
+
+def check(tree: Mapping[str, Any], where: str) -> Settings:
+    """A checked :class:`Settings` from plain values. ``where`` names their origin in errors."""
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        raise LeadError("\n".join(_explain(where, dict(e)) for e in error.errors())) from None
+
+
+def _explain(where: str, error: dict[str, Any]) -> str:
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        valid = [k for k, _ in describe()]
+        near = difflib.get_close_matches(key, valid, n=1)
+        siblings = [k for k in valid if k.rpartition(".")[0] == key.rpartition(".")[0]]
+        hint = f" Did you mean {near[0]}?" if near else ""
+        return f"{where}: unknown setting {key}.{hint} Valid here: {', '.join(siblings)}."
+    return f"{where}: {key} = {error['input']!r}: {error['msg'].removeprefix('Value error, ')}."
+
+
+def _assign(tree: dict[str, Any], assignment: str) -> None:
+    key, equals, text = assignment.partition("=")
+    if not equals or not key:
+        raise LeadError(f"A setting is written KEY=VALUE, for example seed=1 or distill.steps=500; not {assignment!r}.")
+    *parents, last = key.split(".")
+    node = tree
+    for parent in parents:
+        child = node.setdefault(parent, {})
+        if not isinstance(child, dict):
+            raise LeadError(f"{assignment!r}: {parent} is a single setting, not a group.")
+        node = child
+    node[last] = yaml.safe_load(text)
+    # epochs and steps are two ways to say one thing: naming either takes the other's place.
+    if last in {"epochs", "steps"}:
+        node[{"epochs": "steps", "steps": "epochs"}[last]] = None
+
+
+def to_yaml(settings: Settings) -> str:
+    """Settings as YAML; :func:`check` of it gives equal settings."""
+    return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
+
+
+def describe(section: type[Section] = Settings, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Every setting's dotted key and what it means, in order."""
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Section):
+            yield from describe(kind, f"{prefix}{name}.")
+        else:
+            choices = f" One of {', '.join(map(str, get_args(kind)))}." if get_origin(kind) is Literal else ""
+            yield f"{prefix}{name}", f"{field.description}{choices}"

@@ -1,0 +1,208 @@
+"""Augmented views of stored pictures, as batched tensor work with its own parameters for each sample.
+
+A view is the picture seen through a :class:`Warp`, a map from the view's normalised coordinates to the picture's
+(the direction in which ``grid_sample`` pulls). Because a warp is a function, two views of one picture come with
+their exact correspondence: see :func:`correspondence`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from lead.geometry import cell_grid
+
+CONTROL = 10
+"""Thin-plate-spline control points lie on a CONTROL × CONTROL grid over [-1, 1] (DVE, utils/tps.py)."""
+
+Range = tuple[float, float]
+
+
+def uniform(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:
+    """(count,) draws from [low, high) on the generator's device."""
+    return torch.rand(count, generator=generator, device=generator.device) * (high - low) + low
+
+
+@dataclass(frozen=True)
+class Warp:
+    """A map from view to picture: a thin-plate spline around each sample, then an affine map.
+
+    Attributes:
+        affine: (B, 2, 3), applied last.
+        bend: (B, CONTROL², 2) spline weights, or None for a plain affine map.
+    """
+
+    affine: Tensor
+    bend: Tensor | None = None
+
+    def __call__(self, points: Tensor) -> Tensor:
+        """View points (N, 2) shared by the batch, or (B, N, 2), to picture points (B, N, 2); all normalised."""
+        moved = points.expand(self.affine.shape[0], -1, -1)  # (B, N, 2)
+        if self.bend is not None:
+            moved = moved + _spline_basis(points) @ self.bend
+        return moved @ self.affine[:, :, :2].transpose(1, 2) + self.affine[:, None, :, 2]
+
+    def unbend(self, points: Tensor, iterations: int = 8) -> Tensor:
+        """The inverse map, picture points (B, N, 2) to view points, by fixed-point iteration on the spline."""
+        linear = torch.linalg.inv(self.affine[:, :, :2])
+        target = (points - self.affine[:, None, :, 2]) @ linear.transpose(1, 2)
+        if self.bend is None:
+            return target
+        guess = target
+        for _ in range(iterations):  # the spline is a small displacement, so p = target - s(p) contracts
+            guess = target - _spline_basis(guess) @ self.bend
+        return guess
+
+
+@lru_cache(maxsize=8)
+def _control_points(device: str) -> Tensor:
+    line = torch.linspace(-1, 1, CONTROL, device=device)
+    return torch.cartesian_prod(line, line)  # (CONTROL², 2)
+
+
+def _spline_basis(points: Tensor) -> Tensor:
+    """Thin-plate kernel of points (..., 2) against the control points: d²·log(d² + 1e-5), (..., CONTROL²)."""
+    controls = _control_points(str(points.device))
+    squared = (points[..., None, :] - controls).square().sum(-1)
+    return squared * (squared + 1e-5).log()
+
+
+def affine_warp(
+    count: int, *, scale: Range, shift: float, rotation: float, stretch: float, generator: torch.Generator
+) -> Warp:
+    """Random similarity-with-stretch maps.
+
+    Args:
+        count: batch size B.
+        scale: range of the seen side as a share of the picture's side, drawn log-uniformly.
+        shift: the view's centre moves by up to this, in normalised units of the picture, each way.
+        rotation: up to this many degrees each way.
+        stretch: the aspect ratio is drawn log-uniformly from [1 / (1 + stretch), 1 + stretch].
+        generator: the source of randomness, on the device of the result.
+    """
+    side = uniform(count, math.log(scale[0]), math.log(scale[1]), generator).exp()
+    aspect = (uniform(count, -1, 1, generator) * math.log1p(stretch) / 2).exp()
+    angle = uniform(count, -1, 1, generator) * math.radians(rotation)
+    centre = (torch.rand(count, 2, generator=generator, device=generator.device) * 2 - 1) * shift
+    cos, sin = angle.cos(), angle.sin()
+    rows = [side * aspect * cos, -side / aspect * sin, centre[:, 0], side * aspect * sin, side / aspect * cos]
+    return Warp(torch.stack([*rows, centre[:, 1]], dim=-1).view(count, 2, 3))
+
+
+def bend_warp(warp: Warp, *, strength: Range, generator: torch.Generator) -> Warp:
+    """Adds DVE's random thin-plate bend: every weight from N(0, a), half of them replaced by N(0, b).
+
+    Args:
+        warp: the affine part.
+        strength: (a, b).
+        generator: the source of randomness.
+    """
+    shape = (warp.affine.shape[0], CONTROL**2, 2)
+    device = generator.device
+    weak = torch.randn(shape, generator=generator, device=device) * strength[0]
+    strong = torch.randn(shape, generator=generator, device=device) * strength[1]
+    pick = torch.rand(shape, generator=generator, device=device) < 0.5
+    return Warp(warp.affine, torch.where(pick, strong, weak))
+
+
+def render(pictures: Tensor, warp: Warp, size: int) -> Tensor:
+    """Pictures (B, 3, H, W) through a warp: (B, 3, size, size). Beyond the picture its edge continues."""
+    grid = warp(cell_grid(size, size, device=pictures.device).view(-1, 2)).view(-1, size, size, 2)
+    return functional.grid_sample(
+        pictures, grid.to(pictures.dtype), mode="bilinear", padding_mode="border", align_corners=False
+    )
+
+
+def correspondence(seen: Warp, other: Warp, cells: int) -> Tensor:
+    """Where each cell of one view lies in another view of the same pictures.
+
+    Args:
+        seen: the view whose ``cells`` × ``cells`` map is asked about.
+        other: the view in which to look.
+        cells: cells along a side.
+
+    Returns:
+        (B, cells², 2) normalised points in the other view; outside [-1, 1] where it does not show the place.
+    """
+    grid = cell_grid(cells, cells, device=seen.affine.device).view(-1, 2)
+    return other.unbend(seen(grid))
+
+
+@dataclass(frozen=True)
+class Colour:
+    """How strongly colours vary between views. All are drawn for each sample.
+
+    Attributes:
+        jitter: brightness, contrast and saturation factors from [1 - jitter, 1 + jitter].
+        hue: rotation of the colour wheel by up to this share of a turn each way.
+        grey: probability of a grey picture.
+        blur: probability of a Gaussian blur, sigma from [0.3, 1.5] pixels.
+        noise: standard deviation of additive noise, up to this, in units of full scale.
+    """
+
+    jitter: float = 0.4
+    hue: float = 0.1
+    grey: float = 0.1
+    blur: float = 0.3
+    noise: float = 0.02
+
+
+_LUMA = torch.tensor([0.299, 0.587, 0.114])
+
+
+def recolour(pictures: Tensor, colour: Colour, generator: torch.Generator) -> Tensor:
+    """Random photometric changes of pictures (B, 3, H, W) in [0, 1]; values stay in [0, 1]."""
+    count = pictures.shape[0]
+
+    def factor() -> Tensor:
+        return uniform(count, 1 - colour.jitter, 1 + colour.jitter, generator).view(-1, 1, 1, 1)
+
+    luma = _LUMA.to(pictures).view(1, 3, 1, 1)
+    out = pictures * factor()
+    mean = (out * luma).sum(1, keepdim=True).mean((2, 3), keepdim=True)
+    out = (out - mean) * factor() + mean
+    out = torch.einsum("bij,bjhw->bihw", _colour_matrix(count, colour, generator).to(out), out)
+    if colour.blur > 0:
+        out = _blur(out, colour.blur, generator)
+    if colour.noise > 0:
+        sigma = uniform(count, 0, colour.noise, generator).view(-1, 1, 1, 1)
+        out = out + sigma * torch.randn(out.shape, generator=generator, device=out.device)
+    return out.clamp(0, 1)
+
+
+def _colour_matrix(count: int, colour: Colour, generator: torch.Generator) -> Tensor:
+    """(B, 3, 3): hue rotation in the YIQ plane, then saturation; a saturation of 0 is grey."""
+    device = generator.device
+    to_yiq = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], device=device)
+    angle = uniform(count, -1, 1, generator) * colour.hue * 2 * math.pi
+    saturation = uniform(count, 1 - colour.jitter, 1 + colour.jitter, generator)
+    grey = torch.rand(count, generator=generator, device=device) < colour.grey
+    saturation = torch.where(grey, 0.0, saturation)
+    cos, sin = saturation * angle.cos(), saturation * angle.sin()
+    one, zero = torch.ones_like(cos), torch.zeros_like(cos)
+    turn = torch.stack([one, zero, zero, zero, cos, -sin, zero, sin, cos], dim=-1).view(count, 3, 3)
+    return torch.linalg.inv(to_yiq) @ turn @ to_yiq
+
+
+def _blur(pictures: Tensor, probability: float, generator: torch.Generator, radius: int = 3) -> Tensor:
+    """Separable Gaussian blur of a share of the batch, with its own sigma for each picture."""
+    count, channels, height, width = pictures.shape
+    chosen = torch.nonzero(torch.rand(count, generator=generator, device=generator.device) < probability)[:, 0]
+    if chosen.numel() == 0:
+        return pictures
+    sigma = uniform(chosen.numel(), 0.3, 1.5, generator)[:, None]
+    offsets = torch.arange(-radius, radius + 1, device=pictures.device)
+    kernel = functional.normalize((-(offsets**2) / (2 * sigma**2)).exp(), p=1, dim=1)  # (n, 2r+1)
+    kernel = kernel.repeat_interleave(channels, 0)[:, None]  # (n*3, 1, 2r+1)
+    flat = pictures[chosen].reshape(1, -1, height, width)
+    flat = functional.pad(flat, (radius,) * 4, mode="replicate")
+    flat = functional.conv2d(flat, kernel[:, :, None, :], groups=kernel.shape[0])
+    flat = functional.conv2d(flat, kernel[:, :, :, None], groups=kernel.shape[0])
+    out = pictures.clone()
+    out[chosen] = flat.view(-1, channels, height, width)
+    return out

