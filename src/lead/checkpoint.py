@@ -49,7 +49,9 @@ def save(path: Path, kind: str, tensors: Mapping[str, Tensor], meta: Mapping[str
         save_file(plain, name, metadata=header)
         Path(name).replace(path)
     except OSError as error:
-        raise LeadError(f"Could not write {path}: {error.strerror or error}. What was there before is intact.") from error
+        raise LeadError(
+            f"Could not write {path}: {error.strerror or error}. What was there before is intact."
+        ) from error
     finally:
         Path(name).unlink(missing_ok=True)
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from lead.errors import LeadError, unknown
 
 Share = tuple[float, float]
+Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 
 
 class Section(BaseModel):
@@ -152,8 +153,12 @@ class DistillSettings(StageSettings):
 class Settings(Section):
     seed: int = Field(0, ge=0)
     """Every random choice follows from this."""
-    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    precision: Precision = "auto"
     """auto: bf16-mixed on a GPU, 32-true on a CPU."""
+    validation: float = Field(0.0, ge=0, lt=1)
+    """Share of the training identities that no training sees, for choosing settings."""
+    validation_seed: int = Field(0, ge=0)
+    """Which identities those are."""
     picture: PictureSettings = PictureSettings()
     """Sizes."""
     backbone: BackboneSettings = BackboneSettings()

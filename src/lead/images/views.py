@@ -45,12 +45,13 @@ class Warp:
         moved = points.expand(self.affine.shape[0], -1, -1)  # (B, N, 2)
         if self.bend is not None:
             moved = moved + _spline_basis(points) @ self.bend
-        return moved @ self.affine[:, :, :2].transpose(1, 2) + self.affine[:, None, :, 2]
+        placed: Tensor = moved @ self.affine[:, :, :2].transpose(1, 2) + self.affine[:, None, :, 2]
+        return placed
 
     def unbend(self, points: Tensor, iterations: int = 8) -> Tensor:
         """The inverse map, picture points (B, N, 2) to view points, by fixed-point iteration on the spline."""
         linear = torch.linalg.inv(self.affine[:, :, :2])
-        target = (points - self.affine[:, None, :, 2]) @ linear.transpose(1, 2)
+        target: Tensor = (points - self.affine[:, None, :, 2]) @ linear.transpose(1, 2)
         if self.bend is None:
             return target
         guess = target
@@ -186,7 +187,8 @@ def _colour_matrix(count: int, colour: Colour, generator: torch.Generator) -> Te
     cos, sin = saturation * angle.cos(), saturation * angle.sin()
     one, zero = torch.ones_like(cos), torch.zeros_like(cos)
     turn = torch.stack([one, zero, zero, zero, cos, -sin, zero, sin, cos], dim=-1).view(count, 3, 3)
-    return torch.linalg.inv(to_yiq) @ turn @ to_yiq
+    matrix: Tensor = torch.linalg.inv(to_yiq) @ turn @ to_yiq
+    return matrix
 
 
 def _blur(pictures: Tensor, probability: float, generator: torch.Generator, radius: int = 3) -> Tensor:

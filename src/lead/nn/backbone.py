@@ -7,8 +7,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import timm
+import timm.models
 import torch
 from safetensors.torch import load_file
+from timm.models import FeatureInfo
 from torch import Tensor, nn
 
 from lead.errors import LeadError, unknown
@@ -38,18 +40,14 @@ class Backbone(nn.Module):
 
     def __init__(self, name: str, init: str = "random") -> None:
         super().__init__()
-        try:
-            self.network: nn.Module = timm.create_model(name, features_only=True, pretrained=init == "timm")
-        except RuntimeError as error:
-            if name not in timm.list_models():
-                raise unknown("backbone", name, timm.list_models()) from None
-            raise LeadError(f"Backbone {name!r} has no feature maps to offer: {error}") from None
-        info = self.network.feature_info  # type: ignore[union-attr]
-        self.channels: list[int] = list(info.channels())[-LEVELS:]  # type: ignore[operator]
-        self.strides: list[int] = list(info.reduction())[-LEVELS:]  # type: ignore[operator]
+        self.network = _feature_network(name, pretrained=init == "timm")
+        info = self.network.feature_info
+        assert isinstance(info, FeatureInfo)
+        self.channels: list[int] = info.channels()[-LEVELS:]
+        self.strides: list[int] = info.reduction()[-LEVELS:]
         if init not in {"random", "timm"}:
             load_weights(self.network, name, init)
-        config = timm.create_model(name, num_classes=0).default_cfg if False else timm.get_pretrained_cfg(name)
+        config = timm.get_pretrained_cfg(name) or timm.models.PretrainedCfg()
         self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config.std).view(1, 3, 1, 1), persistent=False)
 
@@ -57,6 +55,15 @@ class Backbone(nn.Module):
         """Pictures (B, 3, H, W) in [0, 1] to four maps (B, C_l, H/s_l, W/s_l), finest first."""
         maps: list[Tensor] = self.network((pictures - self.mean) / self.std)
         return maps[-LEVELS:]
+
+
+def _feature_network(name: str, *, pretrained: bool) -> nn.Module:
+    if name.split(".")[0] not in timm.list_models():
+        raise unknown("backbone", name, timm.list_models())
+    try:
+        return timm.create_model(name, features_only=True, pretrained=pretrained)
+    except RuntimeError as error:
+        raise LeadError(f"Backbone {name!r} has no feature maps to offer, or no weights: {error}") from None
 
 
 def load_weights(network: nn.Module, name: str, init: str) -> None:

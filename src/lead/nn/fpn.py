@@ -50,7 +50,9 @@ class FeaturePyramid(nn.Module):
 
     def _raised(self, level: int, levels: Sequence[Tensor]) -> Tensor:
         out = levels[level]
-        for step, block in enumerate(self.blocks[level]):  # type: ignore[arg-type]
+        blocks = self.blocks[level]
+        assert isinstance(blocks, nn.ModuleList)
+        for step, block in enumerate(blocks):
             out = block(out)
             out = _resize(out, levels[max(level - 1 - step, 0)])
         return out

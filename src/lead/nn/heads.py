@@ -34,7 +34,7 @@ class SoftArgmaxHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, H, W) → (B, K, 2) normalised (x, y)."""
         virtual = soft_argmax(SHARPNESS * self.filters(features))  # (B, K*50, 2)
-        out = self.linear(virtual.flatten(1)[:, :, None])  # (B, K*2, 1)
+        out: Tensor = self.linear(virtual.flatten(1)[:, :, None])  # (B, K*2, 1)
         return out.view(-1, self.landmarks, 2)
 
 

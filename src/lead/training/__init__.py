@@ -1,0 +1,1 @@
+"""The two stages, written as the paper's algorithm, on one engine."""

@@ -1,0 +1,112 @@
+"""Stage 2: a compact dense feature from the frozen teacher's similarities (LEAD §3.3).
+
+The paper's objective is the alignment term. Equivariance and exchange are ours to add: named, weighted, off in the
+``paper`` preset.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from lead.config import DistillSettings, HypercolumnSettings, PictureSettings
+from lead.geometry import inside
+from lead.images.views import correspondence
+from lead.losses import alignment_loss, equivariance_loss, exchange_loss
+from lead.nn.backbone import Backbone
+from lead.nn.hypercolumn import hypercolumn
+from lead.nn.projection import dense_projection
+from lead.nn.student import Student
+from lead.training.engine import Stage, spread
+from lead.training.pretrain import draw_view
+
+
+class Distill(Stage):
+    """Teacher hypercolumn H, student Φ^D initialised from the teacher, discarded projection head g^D.
+
+    Args:
+        teacher: stage 1's backbone; frozen here, with BatchNorm in evaluation mode.
+        settings: of stage 2.
+        levels: how the hypercolumn is put together.
+        picture: sizes.
+    """
+
+    name = "distill"
+
+    def __init__(
+        self, teacher: Backbone, settings: DistillSettings, levels: HypercolumnSettings, picture: PictureSettings
+    ) -> None:
+        super().__init__()
+        self.settings, self.levels, self.size = settings, levels, picture.input
+        encoder = copy.deepcopy(teacher).requires_grad_(True)
+        self.student = Student(encoder, settings.dimension, settings.width)
+        self.projection = dense_projection(settings.dimension, settings.projection)
+        self.teacher = teacher.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Distill:
+        super().train(mode)
+        self.teacher.eval()
+        if self.settings.frozen_batchnorm:
+            self.student.backbone.eval()
+        return self
+
+    def forward(self, pictures: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        s = self.settings
+        one, warp_one = draw_view(pictures, s.views, self.size, generator)
+        if self.single_view:
+            features = self.projection(self.student(one))  # (B, C, h, w)
+            loss = self._alignment(one, one.roll(1, 0), features, features.roll(1, 0))
+            return {"loss": loss, "alignment": loss, "spread": self._spread(features)}
+        two, warp_two = draw_view(pictures, s.views, self.size, generator, bent=True)
+        f_one, f_two = self.projection(self.student(torch.cat([one, two]))).chunk(2)  # (B, C, h, w) each
+        points = correspondence(warp_two, warp_one, f_one.shape[-1])  # where each cell of view two is in view one
+        parts: dict[str, Tensor] = {}
+        if s.alignment:
+            turn = int(s.alignment_pairs == "pictures")
+            parts["alignment"] = self._alignment(two, one.roll(turn, 0), f_two, f_one.roll(turn, 0))
+        if s.equivariance:
+            parts["equivariance"] = equivariance_loss(f_two, f_one, points, temperature=s.temperature)
+        if s.exchange:
+            others = [f_one.roll(k + 1, 0) for k in range(s.exchange_pictures)]
+            terms = [exchange_loss(f_two, f_one, other, points, temperature=s.temperature) for other in others]
+            parts["exchange"] = torch.stack(terms).mean()
+        loss = torch.stack([getattr(s, name) * part for name, part in parts.items()]).sum()
+        return {"loss": loss, **parts, "spread": self._spread(f_one), "seen": inside(points).float().mean()}
+
+    @property
+    def single_view(self) -> bool:
+        """Whether the objective is the paper's alone, between pictures, for which one view of each is enough."""
+        s = self.settings
+        return not s.equivariance and not s.exchange and s.alignment_pairs == "pictures"
+
+    def _alignment(self, view_i: Tensor, view_j: Tensor, f_i: Tensor, f_j: Tensor) -> Tensor:
+        with torch.no_grad():
+            teacher_i, teacher_j = (
+                hypercolumn(
+                    self.teacher(view),
+                    (f_i.shape[-2], f_i.shape[-1]),
+                    weights=self.levels.weights,
+                    normalisation=self.levels.normalisation,
+                )
+                for view in (view_i, view_j)
+            )
+        return alignment_loss(
+            f_i,
+            f_j,
+            teacher_i,
+            teacher_j,
+            temperature=self.settings.temperature,
+            teacher_temperature=self.settings.teacher_temperature,
+        )
+
+    def _spread(self, features: Tensor) -> Tensor:
+        return spread(features.detach().permute(0, 2, 3, 1).flatten(0, 2))
+
+    def parameter_groups(self) -> list[tuple[nn.Module, float]]:
+        return [
+            (self.student.backbone, self.settings.encoder_lr),
+            (self.student.pyramid, 1.0),
+            (self.projection, 1.0),
+        ]

@@ -1,0 +1,305 @@
+"""One loop for every stage: steps, schedule, precision, checkpoints with exact resume, logs, watches.
+
+Randomness is a function of (seed, stage, step): which pictures a step sees and every draw within it. Nothing random
+needs storing, so a run that was killed goes on exactly as if it had not been.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+
+from lead import checkpoint
+from lead.config import Precision, StageSettings
+from lead.errors import LeadError
+
+LOG_EVERY = 10
+"""Steps between log records, and between looks at the loss for NaN."""
+SAVE_EVERY_S = 120.0
+"""Seconds between checkpoints."""
+COLLAPSED = 0.02
+"""Features whose spread (0: all alike, about 1: all over the sphere) is below this have collapsed."""
+
+Report = Callable[[str, int, int, Mapping[str, float]], None]
+"""Called with (stage, steps done, steps in all, latest values)."""
+
+
+class Stage(nn.Module):
+    """What a stage adds to the loop. Its ``forward`` computes the losses, so that Fabric can wrap it."""
+
+    name: str
+
+    def forward(self, pictures: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """Losses of a batch (B, 3, S, S) of stored pictures in [0, 1].
+
+        Returns scalars: ``loss``, its parts, and ``spread`` of the features for the collapse watch.
+        """
+        raise NotImplementedError
+
+    def parameter_groups(self) -> list[tuple[nn.Module, float]]:
+        """The modules to optimise, each with its learning rate as a share of the stage's."""
+        raise NotImplementedError
+
+    def after_step(self, progress: float) -> None:
+        """Called after each optimiser step with the share of the stage that is done."""
+
+
+@dataclass(frozen=True)
+class Interruption:
+    """How a running stage learns that it should stop after this step."""
+
+    asked: threading.Event
+
+
+@contextmanager
+def interruptible() -> Iterator[Interruption]:
+    """Turns SIGINT and SIGTERM into a request to stop cleanly; a second one stops at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():  # signals can only be caught there
+        yield Interruption(asked)
+        return
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield Interruption(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def mixed_seed(*parts: int | str) -> int:
+    """A 63-bit seed from any numbers and words, the same on every machine."""
+    digest = hashlib.sha256(json.dumps(parts).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def batch_rows(rows: npt.NDArray[np.int64], batch: int, step: int, seed: int) -> npt.NDArray[np.int64]:
+    """The pictures of a step: shuffled epochs laid end to end, so that any folder fills any batch."""
+    positions = np.arange(step * batch, (step + 1) * batch)
+    out = np.empty(batch, dtype=np.int64)
+    for epoch in np.unique(positions // len(rows)):
+        here = positions // len(rows) == epoch
+        order = np.random.default_rng(mixed_seed(seed, "epoch", int(epoch))).permutation(rows)
+        out[here] = order[positions[here] % len(rows)]
+    return out
+
+
+def make_fabric(precision: Precision) -> Fabric:
+    """Fabric on the best device at hand. ``auto`` precision is bfloat16 on a GPU and float32 on a CPU."""
+    if precision == "auto":
+        precision = "bf16-mixed" if torch.cuda.is_available() else "32-true"
+    return Fabric(accelerator="auto", devices=1, precision=precision)
+
+
+def make_optimiser(stage: Stage, settings: StageSettings, kind: str) -> torch.optim.Optimizer:
+    """SGD or AdamW; weight decay spares biases and normalisation, which are vectors."""
+    groups = []
+    for module, share in stage.parameter_groups():
+        parameters = [p for p in module.parameters() if p.requires_grad]
+        for decay, chosen in (
+            (settings.weight_decay, [p for p in parameters if p.ndim > 1]),
+            (0.0, [p for p in parameters if p.ndim <= 1]),
+        ):
+            if chosen:
+                groups.append({"params": chosen, "lr": settings.lr * share, "share": share, "weight_decay": decay})
+    if kind == "adamw":
+        return torch.optim.AdamW(groups, lr=settings.lr, betas=(0.9, 0.99))
+    return torch.optim.SGD(groups, lr=settings.lr, momentum=0.9)
+
+
+def learning_rate(settings: StageSettings, step: int, total: int) -> float:
+    """Linear warm-up, then cosine decay to 0."""
+    warmup = settings.warmup * total
+    if step < warmup:
+        return settings.lr * (step + 1) / (warmup + 1)
+    return settings.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(total - warmup, 1)))
+
+
+class Log:
+    """``metrics.jsonl`` and TensorBoard of a run. Records past the step that a stage resumes from are dropped."""
+
+    def __init__(self, folder: Path, stage: str, start: int) -> None:
+        self.path = folder / "metrics.jsonl"
+        self.stage = stage
+        kept = []
+        if self.path.exists():
+            for line in self.path.read_text(encoding="utf-8").splitlines():
+                try:
+                    record = json.loads(line)
+                except json.JSONDecodeError:  # the line a kill cut short
+                    continue
+                if record["stage"] != stage or record["step"] <= start:
+                    kept.append(line + "\n")
+            self.path.write_text("".join(kept), encoding="utf-8")
+        self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=start)
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"stage": self.stage, "step": step, **values}) + "\n")
+        for name, value in values.items():
+            self.board.add_scalar(f"{self.stage}/{name}", value, step)
+
+    def close(self) -> None:
+        self.board.close()
+
+
+class Training:
+    """One stage of one run: construct, then :meth:`run`.
+
+    Args:
+        stage: the objective and its networks, already initialised.
+        settings: length, batch, rates.
+        optimiser: ``"sgd"`` or ``"adamw"``.
+        pixels: (N, S, S, 3) uint8 pictures.
+        rows: which of them to train on.
+        folder: the run's folder.
+        seed: of the run.
+        fabric: device and precision.
+        identity: what this state belongs to (settings and pictures); another identity is not resumed from.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        settings: StageSettings,
+        *,
+        optimiser: str,
+        pixels: npt.NDArray[np.uint8],
+        rows: npt.NDArray[np.int64],
+        folder: Path,
+        seed: int,
+        fabric: Fabric,
+        identity: str,
+    ) -> None:
+        self.stage = stage.to(memory_format=torch.channels_last)
+        self.settings = settings
+        self.pixels, self.rows = pixels, rows
+        self.folder, self.seed, self.fabric, self.identity = folder, seed, fabric, identity
+        self.total = settings.total_steps(len(rows))
+        self.state_file = folder / f"{stage.name}-state.safetensors"
+        self.optimiser = make_optimiser(stage, settings, optimiser)
+        self.step = self._resume()
+        self.model, self.wrapped = fabric.setup(stage, self.optimiser)
+        self.generator = torch.Generator(device=fabric.device)
+
+    def run(self, report: Report) -> None:
+        """Trains from the last checkpoint to the end.
+
+        Raises:
+            LeadError: the loss is no longer finite, or the user interrupted (after a checkpoint is written).
+        """
+        log = Log(self.folder, self.stage.name, self.step)
+        saved = time.monotonic()
+        try:
+            with interruptible() as interruption, ThreadPoolExecutor(1) as reader:
+                upcoming = reader.submit(self._read, self.step)
+                while self.step < self.total:
+                    pictures = upcoming.result()
+                    upcoming = reader.submit(self._read, min(self.step + 1, self.total - 1))
+                    losses = self._advance(self.fabric.to_device(pictures))
+                    if self.step % LOG_EVERY == 0 or self.step == self.total:
+                        values = self._look(losses)
+                        log.write(self.step, values)
+                        report(self.stage.name, self.step, self.total, values)
+                    if interruption.asked.is_set():
+                        self.save()
+                        raise LeadError(
+                            f"Interrupted in {self.stage.name} after step {self.step} of {self.total}; "
+                            "the state is saved. Run the same command again to go on."
+                        )
+                    if time.monotonic() - saved > SAVE_EVERY_S:
+                        self.save()
+                        saved = time.monotonic()
+        finally:
+            log.close()
+
+    def _read(self, step: int) -> Tensor:
+        rows = batch_rows(self.rows, self.settings.batch, step, mixed_seed(self.seed, self.stage.name))
+        return torch.from_numpy(self.pixels[rows])  # (B, S, S, 3) uint8
+
+    def _advance(self, pictures: Tensor) -> dict[str, Tensor]:
+        """One optimiser step."""
+        step_seed = mixed_seed(self.seed, self.stage.name, self.step)
+        self.generator.manual_seed(step_seed)
+        torch.manual_seed(step_seed)  # for anything random inside a network
+        rate = learning_rate(self.settings, self.step, self.total)
+        for group in self.wrapped.param_groups:
+            group["lr"] = rate * group["share"]
+        batch = pictures.permute(0, 3, 1, 2).float() / 255  # (B, 3, S, S)
+        losses: dict[str, Tensor] = self.model(batch, self.generator)
+        self.wrapped.zero_grad()
+        self.fabric.backward(losses["loss"])
+        if self.settings.clip > 0:
+            self.fabric.clip_gradients(self.model, self.wrapped, max_norm=self.settings.clip)
+        self.wrapped.step()
+        self.step += 1
+        self.stage.after_step(self.step / self.total)
+        return {name: value.detach() for name, value in losses.items()}
+
+    def _look(self, losses: Mapping[str, Tensor]) -> dict[str, float]:
+        values = {name: float(value) for name, value in losses.items()}
+        if not math.isfinite(values["loss"]):
+            raise LeadError(
+                f"The loss of {self.stage.name} is {values['loss']} at step {self.step} ({values}). The last "
+                f"checkpoint is kept. A lower {self.stage.name}.lr, or {self.stage.name}.clip=1, may help."
+            )
+        values["lr"] = learning_rate(self.settings, self.step - 1, self.total)
+        if values.get("spread", 1.0) < COLLAPSED:
+            values["collapsed"] = 1.0
+        return values
+
+    def save(self) -> None:
+        """Writes everything that the next step depends on."""
+        tensors = checkpoint.prefixed(self.stage, "stage") | checkpoint.pack_optimiser(self.wrapped.optimizer)
+        checkpoint.save(self.state_file, "state", tensors, {"step": self.step, "identity": self.identity})
+
+    def _resume(self) -> int:
+        if not self.state_file.exists():
+            return 0
+        tensors, meta = checkpoint.load(self.state_file, "state")
+        if meta["identity"] != self.identity:
+            raise LeadError(
+                f"{self.state_file} belongs to other settings or other pictures. Give another --out, or delete it."
+            )
+        checkpoint.restore(self.stage, tensors, "stage")
+        checkpoint.unpack_optimiser(self.optimiser, tensors)
+        step: int = meta["step"]
+        return step
+
+
+def spread(vectors: Tensor) -> Tensor:
+    """How far unit vectors (N, D) lie from one another: 0 all alike, about 1 all over the sphere."""
+    unit = nn.functional.normalize(vectors.detach().float(), dim=-1)
+    return (unit.var(0, unbiased=False).sum()).sqrt()
+
+
+def silent(_stage: str, _step: int, _total: int, _values: Mapping[str, float]) -> None:
+    """A :data:`Report` that says nothing."""
+
+
+def run_identity(*parts: Any) -> str:
+    """A short digest of settings and pictures, by which a state knows its run."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]

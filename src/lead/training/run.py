@@ -1,0 +1,226 @@
+"""A run: one folder with settings, logs, checkpoints and the networks that two stages made of a folder of pictures."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import yaml
+
+from lead import checkpoint
+from lead.config import Settings, check, to_yaml
+from lead.datasets.base import Dataset
+from lead.errors import LeadError
+from lead.images.store import ImageStore, default_cache, open_store
+from lead.nn.backbone import Backbone
+from lead.nn.student import Student
+from lead.training.distill import Distill
+from lead.training.engine import Report, Training, make_fabric, mixed_seed, run_identity, silent
+from lead.training.pretrain import Byol
+
+FEWEST = 8
+"""Pictures below which nothing can be learnt."""
+
+BACKBONE, STUDENT = "backbone.safetensors", "student.safetensors"
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folder of a run.
+
+    Attributes:
+        folder: holds ``settings.yaml``, ``run.json``, ``metrics.jsonl``, ``tensorboard/`` and the networks.
+        settings: with which it was made.
+    """
+
+    folder: Path
+    settings: Settings
+
+    @classmethod
+    def open(cls, folder: Path) -> Run:
+        """An existing run. Raises :class:`LeadError` if the folder holds none."""
+        file = folder / "settings.yaml"
+        if not file.is_file():
+            raise LeadError(
+                f"{folder} is not a run: it has no settings.yaml. Make one with: lead train DATA --out {folder}"
+            )
+        return cls(folder, check(yaml.safe_load(file.read_text(encoding="utf-8")), str(file)))
+
+    @classmethod
+    def create(cls, folder: Path, settings: Settings) -> Run:
+        """A new run, or the one that is there if it was made with equal settings."""
+        if (folder / "settings.yaml").exists():
+            run = cls.open(folder)
+            if run.settings != settings:
+                raise LeadError(
+                    f"{folder} holds a run with other settings ({', '.join(_differences(run.settings, settings))}). "
+                    "Give another --out, or the same settings to go on with it."
+                )
+            return run
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise LeadError(f"{folder} exists and is not a run. Give --out a new or empty folder.")
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / "settings.yaml", to_yaml(settings))
+        return cls(folder, settings)
+
+    @property
+    def has_backbone(self) -> bool:
+        return (self.folder / BACKBONE).exists()
+
+    @property
+    def has_student(self) -> bool:
+        return (self.folder / STUDENT).exists()
+
+    def initial_backbone(self) -> Backbone:
+        """The encoder before any training, from the run's seed."""
+        torch.manual_seed(mixed_seed(self.settings.seed, "init"))
+        return Backbone(self.settings.backbone.name, self.settings.backbone.init)
+
+    def untrained_backbone(self) -> Backbone:
+        """The same network with random weights."""
+        torch.manual_seed(mixed_seed(self.settings.seed, "untrained"))
+        return Backbone(self.settings.backbone.name)
+
+    def backbone(self) -> Backbone:
+        """Stage 1's network, which is stage 2's teacher."""
+        tensors, _ = checkpoint.load(self.folder / BACKBONE, "backbone")
+        network = Backbone(self.settings.backbone.name)
+        network.load_state_dict(tensors)
+        return network
+
+    def student(self) -> Student:
+        """Stage 2's network."""
+        tensors, _ = checkpoint.load(self.folder / STUDENT, "student")
+        distill = self.settings.distill
+        network = Student(Backbone(self.settings.backbone.name), distill.dimension, distill.width)
+        network.load_state_dict(tensors)
+        return network
+
+    def record(self, **entries: Any) -> None:
+        """Adds entries to ``run.json``: pictures, versions, seconds."""
+        file = self.folder / "run.json"
+        known: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        write_text(file, json.dumps(known | entries, indent=1))
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What ``run.json`` holds."""
+        file = self.folder / "run.json"
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        return found
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file whole or not at all."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def _differences(old: Settings, new: Settings) -> list[str]:
+    def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        for key, value in tree.items():
+            out |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        return out
+
+    before, after = flat(old.model_dump()), flat(new.model_dump())
+    return [f"{k}: {before[k]} there, {after[k]} here" for k in after if before.get(k) != after[k]]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What a run trains on: a dataset's store, and the rows that training may see."""
+
+    dataset: Dataset
+    store: ImageStore
+    rows: npt.NDArray[np.int64]
+
+
+def open_pictures(
+    dataset: Dataset, settings: Settings, *, progress: Callable[[int, int], None] | None = None
+) -> Pictures:
+    """Decodes a dataset's pictures, or finds them decoded, and keeps those that training may see.
+
+    Raises:
+        LeadError: fewer than ``FEWEST`` pictures can be used.
+    """
+    store = open_store(dataset.root, dataset.files, settings.picture.store, default_cache(), progress=progress)
+    allowed = {dataset.files[i] for i in training_rows(dataset, settings)}
+    rows = np.array([i for i, file in enumerate(store.files) if file in allowed], dtype=np.int64)
+    if len(rows) < FEWEST:
+        raise LeadError(f"{dataset.root} has {len(rows)} pictures to train on; at least {FEWEST} are needed.")
+    return Pictures(dataset, store, rows)
+
+
+def held_out(dataset: Dataset, share: float, seed: int) -> set[str]:
+    """The identities kept out of training for choosing settings: a seeded ``share`` of those of ``train``."""
+    names = sorted({dataset.identity[i] for i in dataset.rows("train")})
+    count = round(share * len(names))
+    order = np.random.default_rng(mixed_seed(seed, "validation")).permutation(len(names))
+    return {names[i] for i in order[:count]}
+
+
+def training_rows(dataset: Dataset, settings: Settings) -> list[int]:
+    """Indices into ``dataset.files`` of the ``train`` split, less the identities held out."""
+    out = held_out(dataset, settings.validation, settings.validation_seed) if settings.validation else set()
+    return [i for i in dataset.rows("train") if dataset.identity[i] not in out]
+
+
+def pretrain(run: Run, pictures: Pictures, report: Report = silent) -> None:
+    """Stage 1. Resumes where it was interrupted; does nothing if it is done."""
+    if run.has_backbone:
+        return
+    settings = run.settings.pretrain
+    backbone = run.initial_backbone()
+    if settings.total_steps(len(pictures.rows)) > 0:
+        torch.manual_seed(mixed_seed(run.settings.seed, "pretrain", "heads"))
+        stage = Byol(backbone, settings, run.settings.picture)
+        training = _training(run, stage, settings, "sgd", pictures)
+        training.run(report)
+        backbone = stage.backbone
+    checkpoint.save(run.folder / BACKBONE, "backbone", backbone.state_dict(), _origin(run, pictures))
+    (run.folder / "pretrain-state.safetensors").unlink(missing_ok=True)
+
+
+def distill(run: Run, pictures: Pictures, report: Report = silent) -> None:
+    """Stage 2. Needs stage 1; resumes where it was interrupted; does nothing if it is done."""
+    if run.has_student:
+        return
+    settings = run.settings.distill
+    torch.manual_seed(mixed_seed(run.settings.seed, "distill", "heads"))
+    stage = Distill(run.backbone(), settings, run.settings.hypercolumn, run.settings.picture)
+    training = _training(run, stage, settings, settings.optimiser, pictures)
+    training.run(report)
+    checkpoint.save(run.folder / STUDENT, "student", stage.student.state_dict(), _origin(run, pictures))
+    (run.folder / "distill-state.safetensors").unlink(missing_ok=True)
+
+
+def _training(run: Run, stage: Byol | Distill, settings: Any, optimiser: str, pictures: Pictures) -> Training:
+    identity = run_identity(run.settings.model_dump(mode="json"), pictures.store.digest, pictures.rows.tolist())
+    return Training(
+        stage,
+        settings,
+        optimiser=optimiser,
+        pixels=pictures.store.pixels,
+        rows=pictures.rows,
+        folder=run.folder,
+        seed=run.settings.seed,
+        fabric=make_fabric(run.settings.precision),
+        identity=identity,
+    )
+
+
+def _origin(run: Run, pictures: Pictures) -> dict[str, Any]:
+    return {
+        "settings": run.settings.model_dump(mode="json"),
+        "pictures": {"name": pictures.dataset.name, "count": len(pictures.rows), "digest": pictures.store.digest},
+        "versions": checkpoint.versions(),
+    }
