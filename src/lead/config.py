@@ -76,10 +76,10 @@ class ViewSettings(Section):
 
 
 class StageSettings(Section):
-    epochs: float | None = Field(None, ge=0)
-    """Length in passes over the pictures; give this or steps."""
+    epochs: float = Field(200, ge=0)
+    """Length in passes over the pictures."""
     steps: int | None = Field(None, ge=0)
-    """Length in optimiser steps; give this or epochs. 0 skips the stage."""
+    """Length in optimiser steps, in place of epochs. 0 skips the stage."""
     batch: int = Field(256, ge=2)
     """Pictures in a step."""
     lr: float = Field(0.03, gt=0)
@@ -93,22 +93,14 @@ class StageSettings(Section):
     frozen_batchnorm: bool = False
     """Keep the encoder's BatchNorm statistics as they start."""
 
-    @model_validator(mode="after")
-    def _one_length(self) -> Self:
-        if (self.epochs is None) == (self.steps is None):
-            raise ValueError("give exactly one of epochs and steps")
-        return self
-
     def total_steps(self, pictures: int) -> int:
         """Optimiser steps for a folder of ``pictures``."""
         if self.steps is not None:
             return self.steps
-        return round((self.epochs or 0) * max(pictures // self.batch, 1))
+        return round(self.epochs * max(pictures // self.batch, 1))
 
 
 class PretrainSettings(StageSettings):
-    epochs: float | None = 200
-    """Length in passes over the pictures; give this or steps."""
     ema: float = Field(0.99, ge=0, le=1)
     """First momentum of the target network; it rises to 1 by BYOL's cosine schedule."""
     hidden: int = Field(4096, ge=1)
@@ -120,8 +112,8 @@ class PretrainSettings(StageSettings):
 
 
 class DistillSettings(StageSettings):
-    epochs: float | None = 20
-    """Length in passes over the pictures; give this or steps."""
+    epochs: float = Field(20, ge=0)
+    """Length in passes over the pictures."""
     optimiser: Literal["sgd", "adamw"] = "sgd"
     """The paper does not name stage 2's; sgd is stage 1's."""
     encoder_lr: float = Field(1.0, ge=0)
@@ -225,9 +217,8 @@ def _assign(tree: dict[str, Any], assignment: str) -> None:
             raise LeadError(f"{assignment!r}: {parent} is a single setting, not a group.")
         node = child
     node[last] = yaml.safe_load(text)
-    # epochs and steps are two ways to say one thing: naming either takes the other's place.
-    if last in {"epochs", "steps"}:
-        node[{"epochs": "steps", "steps": "epochs"}[last]] = None
+    if last == "epochs":  # asked for in passes, so a preset's number of steps no longer holds
+        node["steps"] = None
 
 
 def to_yaml(settings: Settings) -> str:
