@@ -98,7 +98,7 @@ def draw_match(
     Returns:
         An RGB image.
     """
-    gap = LONG_SIDE // 32
+    gap = LONG_SIDE // 64
     halves = [_enlarge(picture, LONG_SIDE / _size(picture)[1]) for picture in (reference, query)]
     canvas = Image.new("RGB", (halves[0].width + gap + halves[1].width, LONG_SIDE), "white")
     ink = _Ink(canvas.size, len(schema.names))

@@ -304,12 +304,15 @@ def rich_table(result: Result) -> Table:
     """The result as a table for the terminal, the best of each column in bold green."""
     drawn = grid(result)
     table = Table(title=Text(f"{result.benchmark}, {result.preset}: {result.name}"), caption=CELLS)
-    table.add_column("Method")
-    table.add_column("Features")
+    table.add_column("Method", no_wrap=True)
+    table.add_column("Features", no_wrap=True)
     for column in drawn.columns:
-        table.add_column(Text(column.heading), justify="right")
+        heading = "\n".join(filter(None, [column.metric, column.labels_text, column.unit]))
+        table.add_column(Text(heading), justify="right", no_wrap=True)
     for line in drawn.lines:
         styles = ["bold green" if drawn.is_best(i, row) else "" for i, row in enumerate(line.cells)]
-        cells = [Text(cell_text(row), style) for row, style in zip(line.cells, styles, strict=True)]
+        cells = [
+            Text(cell_text(row).replace(" (", "\n("), style) for row, style in zip(line.cells, styles, strict=True)
+        ]
         table.add_row(Text(line.method), Text(line.features), *cells)
     return table
