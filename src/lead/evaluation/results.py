@@ -217,7 +217,7 @@ class Column:
 
     @property
     def labels_text(self) -> str:
-        """ "10 labels", or nothing where none are needed."""
+        """For instance "10 labels"; empty where none are needed."""
         if self.labels is None:
             return ""
         return f"{self.labels} label{'' if self.labels == 1 else 's'}"
@@ -279,7 +279,7 @@ def _column_order(column: Column) -> tuple[int, str, float]:
 
 
 def cell_text(row: Row | None) -> str:
-    """ "mean ± sd (median)", or a dash."""
+    """A row as "mean ± sd (median)", nothing as a dash."""
     if row is None:
         return "–"
     spread = "" if row.sd is None else f" ± {decimals(row.sd)}"
@@ -308,11 +308,10 @@ def rich_table(result: Result) -> Table:
     table.add_column("Features", no_wrap=True)
     for column in drawn.columns:
         heading = "\n".join(filter(None, [column.metric, column.labels_text, column.unit]))
-        table.add_column(Text(heading), justify="right", no_wrap=True)
+        table.add_column(Text(heading), justify="right", overflow="fold")
     for line in drawn.lines:
         styles = ["bold green" if drawn.is_best(i, row) else "" for i, row in enumerate(line.cells)]
-        cells = [
-            Text(cell_text(row).replace(" (", "\n("), style) for row, style in zip(line.cells, styles, strict=True)
-        ]
-        table.add_row(Text(line.method), Text(line.features), *cells)
+        # No space after ±, so that a narrow terminal breaks the line before it.
+        texts = [cell_text(row).replace("± ", "±") for row in line.cells]
+        table.add_row(Text(line.method), Text(line.features), *map(Text, texts, styles))
     return table
