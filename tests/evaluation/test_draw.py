@@ -20,7 +20,8 @@ def grey(width: int, height: int) -> Image.Image:
 
 def changed(image: Image.Image) -> npt.NDArray[np.bool_]:
     """(H, W), where a drawing on grey is no longer grey."""
-    return np.not_equal(np.asarray(image), GREY).any(axis=-1)
+    mask: npt.NDArray[np.bool_] = (np.asarray(image) != GREY).any(axis=-1)
+    return mask
 
 
 def centre(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
