@@ -1,0 +1,150 @@
+"""How far predicted landmarks lie from true ones. Arrays in, numbers out; no model in sight.
+
+Points are ``(x, y)`` pixels in the convention of :mod:`lead.geometry`. An error is NaN where there is nothing to
+measure, and every summary here looks past NaN.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lead.errors import LeadError
+from lead.geometry import Size, resize_points
+from lead.landmarks.model import Labels
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Errors in short, over every measured point of every picture.
+
+    Attributes:
+        mean, median, sd: in the unit of the errors; ``sd`` divides by the number of points.
+        points: how many points were measured.
+        pictures: how many pictures had at least one measured point.
+        excluded: how many had none, because nothing is labelled there or because their unit length is unknown.
+    """
+
+    mean: float
+    median: float
+    sd: float
+    points: int
+    pictures: int
+    excluded: int
+
+
+def unit_lengths(truth: Labels, pair: tuple[str, str]) -> FloatArray:
+    """The distance between two landmarks of each picture, in pixels.
+
+    Args:
+        truth: labels of N pictures.
+        pair: the names of the two landmarks, the outer corners of the eyes say.
+
+    Returns:
+        (N,), NaN where one of the two is unlabelled.
+
+    Raises:
+        LeadError: the schema has no such landmark.
+    """
+    first, second = (truth.xy[:, truth.schema.index(name)] for name in pair)  # (N, 2) each
+    return _distance(first, second)
+
+
+def normalised_errors(predicted: FloatArray, truth: FloatArray, unit: FloatArray) -> FloatArray:
+    """Distances between predicted and true points in percent of each picture's unit length.
+
+    Args:
+        predicted, truth: (N, K, 2) pixels of the same pictures; truth is NaN where unlabelled.
+        unit: (N,) pixels, see :func:`unit_lengths`.
+
+    Returns:
+        (N, K) percent. NaN where truth is NaN, and all over a picture whose unit is zero, negative or unknown.
+
+    Raises:
+        LeadError: a labelled point has no prediction. Leaving it out would flatter the method.
+    """
+    distance = _distance(predicted, truth)  # (N, K)
+    unpredicted = np.isnan(distance) & np.isfinite(truth).all(-1)
+    if unpredicted.any():
+        raise LeadError(
+            f"{unpredicted.sum()} of {np.isfinite(truth).all(-1).sum()} labelled points have no prediction. "
+            "Predict every landmark, or leave those landmarks out of the evaluation."
+        )
+    usable = np.isfinite(unit) & (unit > 0)
+    return 100.0 * distance / np.where(usable, unit, np.nan)[:, None]
+
+
+def summarise(errors: FloatArray) -> Summary:
+    """The :class:`Summary` of errors (N, K), every measured point counting the same.
+
+    Raises:
+        LeadError: there is not one measured point.
+    """
+    measured = np.isfinite(errors)
+    if not measured.any():
+        raise LeadError(
+            f"None of {len(errors)} pictures has a measured point. Check that the landmarks are labelled, "
+            "and that the two landmarks that set the unit of length are labelled and apart."
+        )
+    values = errors[measured]
+    pictures = int(measured.any(axis=1).sum())
+    return Summary(
+        mean=float(values.mean()),
+        median=float(np.median(values)),
+        sd=float(values.std()),
+        points=len(values),
+        pictures=pictures,
+        excluded=len(errors) - pictures,
+    )
+
+
+def landmark_means(errors: FloatArray) -> FloatArray:
+    """The mean error of each landmark: (N, K) to (K,), NaN for one never measured."""
+    return _nanmean(errors)
+
+
+def pck(errors: FloatArray, threshold: float) -> float:
+    """The share, 0 to 1, of measured points whose error is at most ``threshold``, in the errors' own unit."""
+    return float((errors[np.isfinite(errors)] <= threshold).mean())
+
+
+def mean_shape(train_xy: FloatArray) -> FloatArray:
+    """The baseline that looks at no picture: where each landmark lies on average.
+
+    Args:
+        train_xy: (N, K, 2) in one common frame, normalised coordinates say; NaN where unlabelled.
+
+    Returns:
+        (K, 2) in that frame, NaN for a landmark never labelled.
+    """
+    return _nanmean(train_xy)
+
+
+def copy_location(reference_xy: FloatArray, reference_size: Size, query_size: Size) -> FloatArray:
+    """The matching baseline that looks at no picture: the same place in the other picture.
+
+    Args:
+        reference_xy: (..., 2) pixels of the reference picture.
+        reference_size, query_size: (width, height).
+
+    Returns:
+        (..., 2) pixels of the query picture.
+    """
+    return resize_points(reference_xy, reference_size, query_size)
+
+
+def _distance(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Euclidean distance of points (..., 2)."""
+    return np.hypot(a[..., 0] - b[..., 0], a[..., 1] - b[..., 1])
+
+
+def _nanmean(values: FloatArray) -> FloatArray:
+    """``np.nanmean`` over the first axis, without its warning where everything is NaN."""
+    known = np.isfinite(values)
+    count = known.sum(axis=0)
+    total = np.where(known, values, 0.0).sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

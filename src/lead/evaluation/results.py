@@ -1,0 +1,317 @@
+"""Results files: what was measured, by what, with which code; and the tables made from them.
+
+A file stands at ``results/<benchmark>/<preset>/<name>.json`` and holds one :class:`Result`. Every table, on the
+terminal, in Markdown or in the report, comes from :func:`grid`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from rich.table import Table
+from rich.text import Text
+
+from lead.errors import LeadError, unknown
+from lead.evaluation.metrics import Summary
+
+METHODS = (
+    "untrained",
+    "init",
+    "byol",
+    "lead",
+    "moco",
+    "projector",
+    "dve",
+    "nmf",
+    "pca",
+    "supervised",
+    "mean-shape",
+    "copy-location",
+)
+METRICS = {
+    "regression-5": "Regression, 5 points",
+    "regression-68": "Regression, 68 points",
+    "regression-all": "Regression, all points",
+    "matching-warp": "Matching, warped picture",
+    "matching-same": "Matching, same individual",
+    "matching-different": "Matching, different individuals",
+}
+"""Metrics and their headings. Lower is better for every one of them."""
+
+LabelCount = int | Literal["all"] | None
+"""How many labelled pictures a method was given: a number, all of the training split, or None where it needs none."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number of a table.
+
+    Attributes:
+        method: one of METHODS, perhaps with a head after a slash: "lead/ridge".
+        features: what it worked on, "64-d" for instance; may be empty.
+        labels: see LabelCount.
+        metric: one of METRICS.
+        unit: unit of mean, median and sd, "%" for instance.
+        mean, median: averaged over the draws.
+        sd: spread of the mean over the draws (dividing by their number); None for a single draw.
+        draws: how many random draws of the labelled pictures were averaged.
+    """
+
+    method: str
+    features: str
+    labels: LabelCount
+    metric: str
+    unit: str
+    mean: float
+    median: float
+    sd: float | None = None
+    draws: int = 1
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    def __post_init__(self) -> None:
+        if (name := self.method.partition("/")[0]) not in METHODS:
+            raise unknown("method", name, METHODS)
+        if self.metric not in METRICS:
+            raise unknown("metric", self.metric, METRICS)
+        if isinstance(self.labels, str) and self.labels != "all":
+            raise unknown("number of labels", self.labels, ["all"])
+        numbers = [self.mean, self.median, 0.0 if self.sd is None else self.sd]
+        if not np.isfinite(numbers).all() or min(numbers) < 0:
+            raise LeadError(
+                f"{self.method}, {self.metric}: mean, median and sd are {numbers}; an error is finite and ≥ 0."
+            )
+        if self.draws < 1 or (isinstance(self.labels, int) and self.labels < 1):
+            raise LeadError(f"{self.method}, {self.metric}: {self.labels} labels, {self.draws} draws; both start at 1.")
+
+    @classmethod
+    def of_draws(
+        cls, method: str, features: str, labels: LabelCount, metric: str, unit: str, draws: Sequence[Summary]
+    ) -> Row:
+        """The row of one method measured once for each draw of labelled pictures."""
+        means = [draw.mean for draw in draws]
+        median = float(np.mean([draw.median for draw in draws]))
+        sd = float(np.std(means)) if len(draws) > 1 else None
+        return cls(method, features, labels, metric, unit, float(np.mean(means)), median, sd, len(draws))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one evaluation found, and what it takes to find it again.
+
+    Attributes:
+        name, benchmark, preset: where the file stands; ``benchmark`` is the dataset's name.
+        commit, versions: see :func:`commit` and :func:`versions`.
+        seconds: how long the evaluation took.
+        settings: the settings it ran under, as plain JSON values.
+        seed: of everything random in it.
+        rows: the numbers, each (method, features, labels, metric, unit) once.
+    """
+
+    name: str
+    benchmark: str
+    preset: str
+    commit: str
+    versions: Mapping[str, str]
+    seconds: float
+    settings: Mapping[str, object]
+    seed: int
+    rows: tuple[Row, ...]
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    def __post_init__(self) -> None:
+        seen: set[tuple[object, ...]] = set()
+        for row in self.rows:
+            key = (row.method, row.features, row.labels, row.metric, row.unit)
+            if key in seen:
+                raise LeadError(f"Result {self.name!r} measures {', '.join(map(str, key))} twice; keep one row of it.")
+            seen.add(key)
+
+    def path(self, root: Path) -> Path:
+        """Where this result belongs below a results folder."""
+        return root / self.benchmark / self.preset / f"{self.name}.json"
+
+    def write(self, path: Path, *, overwrite: bool = False) -> None:
+        """Write the file whole or not at all. Raises :class:`LeadError` where one stands, unless told to overwrite."""
+        text = json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False)
+        write_atomic(path, text + "\n", overwrite=overwrite)
+
+
+def read(path: Path) -> Result:
+    """The result in a file. Raises :class:`LeadError` naming the file and what is wrong with it."""
+    try:
+        return TypeAdapter(Result).validate_json(path.read_bytes())
+    except OSError as problem:
+        raise LeadError(f"Cannot read the results file {path}: {problem.strerror}.") from None
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the whole file"
+        raise LeadError(f"{path} is no results file: {where}: {first['msg']}. Run the evaluation again.") from None
+    except LeadError as problem:
+        raise LeadError(f"{path}: {problem}") from None
+
+
+def write_atomic(path: Path, text: str, *, overwrite: bool) -> None:
+    """Write a text file by way of a temporary neighbour, so that a kill leaves the old file or the new one."""
+    if path.exists() and not overwrite:
+        raise LeadError(f"{path} exists. Choose another name, or allow it to be overwritten.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def versions() -> dict[str, str]:
+    """The versions a number may depend on, by name."""
+    packages = {name: name for name in ("torch", "torchvision", "timm", "numpy")} | {"lead": "lead-landmarks"}
+    return {"python": platform.python_version()} | {name: _version(package) for name, package in packages.items()}
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def commit() -> str:
+    """The commit of the checkout this package runs from, with "-dirty" where a tracked file differs from it.
+
+    "unknown" where the package is installed rather than checked out: a repository that merely surrounds the
+    installation says nothing about this code.
+    """
+    here = Path(__file__)
+    try:
+        _git(here.parent, "ls-files", "--error-unmatch", here.name)
+        return _git(here.parent, "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: one metric at one number of labels."""
+
+    metric: str
+    labels: LabelCount
+    unit: str
+
+    @property
+    def labels_text(self) -> str:
+        """For instance "10 labels"; empty where none are needed."""
+        if self.labels is None:
+            return ""
+        return f"{self.labels} label{'' if self.labels == 1 else 's'}"
+
+    @property
+    def heading(self) -> str:
+        """For instance "Regression, 5 points, 10 labels (%)"."""
+        labels = f", {self.labels_text}" if self.labels_text else ""
+        return f"{METRICS[self.metric]}{labels} ({self.unit})"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a table: a method on certain features, with a row or nothing for each column."""
+
+    method: str
+    features: str
+    cells: tuple[Row | None, ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rows arranged as a table, and the lowest mean of each column as it is printed."""
+
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+    lowest: tuple[str, ...]
+
+    def is_best(self, column: int, row: Row | None) -> bool:
+        """Whether no other cell of the column shows a lower mean. Equal as printed is equally good."""
+        return row is not None and decimals(row.mean) == self.lowest[column]
+
+
+def decimals(value: float) -> str:
+    """A number as tables show it."""
+    return f"{value:.2f}"
+
+
+def grid(result: Result) -> Grid:
+    """Arrange a result as a table: methods in the order they come, columns by metric and then fewest labels first."""
+    table: dict[tuple[str, str], dict[Column, Row]] = {}
+    for row in result.rows:
+        table.setdefault((row.method, row.features), {})[Column(row.metric, row.labels, row.unit)] = row
+    columns = sorted({column for cells in table.values() for column in cells}, key=_column_order)
+    lines = [Line(*key, tuple(cells.get(column) for column in columns)) for key, cells in table.items()]
+    lowest = [decimals(min(cells[c].mean for cells in table.values() if c in cells)) for c in columns]
+    return Grid(tuple(columns), tuple(lines), tuple(lowest))
+
+
+def _column_order(column: Column) -> tuple[int, str, float]:
+    match column.labels:
+        case None:
+            labels = 0.0
+        case "all":
+            labels = float("inf")
+        case number:
+            labels = float(number)
+    return list(METRICS).index(column.metric), column.unit, labels
+
+
+def cell_text(row: Row | None) -> str:
+    """A row as "mean ± sd (median)", nothing as a dash."""
+    if row is None:
+        return "–"
+    spread = "" if row.sd is None else f" ± {decimals(row.sd)}"
+    return f"{decimals(row.mean)}{spread} ({decimals(row.median)})"
+
+
+CELLS = "Mean ± standard deviation over draws (median). Lower is better."
+
+
+def markdown(result: Result) -> str:
+    """The result as a Markdown table, the best of each column in bold."""
+    table = grid(result)
+    lines = [["Method", "Features", *(c.heading for c in table.columns)], ["---", "---", *["--:"] * len(table.columns)]]
+    for line in table.lines:
+        cells = [f"**{cell_text(r)}**" if table.is_best(i, r) else cell_text(r) for i, r in enumerate(line.cells)]
+        lines.append([line.method, line.features, *cells])
+    body = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return f"### {result.name}: {result.benchmark}, {result.preset}\n\n{body}\n\n{CELLS}\n"
+
+
+def rich_table(result: Result) -> Table:
+    """The result as a table for the terminal, the best of each column in bold green."""
+    drawn = grid(result)
+    table = Table(title=Text(f"{result.benchmark}, {result.preset}: {result.name}"), caption=CELLS)
+    table.add_column("Method", no_wrap=True)
+    table.add_column("Features", no_wrap=True)
+    for column in drawn.columns:
+        heading = "\n".join(filter(None, [column.metric, column.labels_text, column.unit]))
+        table.add_column(Text(heading), justify="right", overflow="fold")
+    for line in drawn.lines:
+        styles = ["bold green" if drawn.is_best(i, row) else "" for i, row in enumerate(line.cells)]
+        # No space after ±, so that a narrow terminal breaks the line before it.
+        texts = [cell_text(row).replace("± ", "±") for row in line.cells]
+        table.add_row(Text(line.method), Text(line.features), *map(Text, texts, styles))
+    return table

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lead.errors import LeadError
+from lead.evaluation.metrics import (
+    copy_location,
+    landmark_means,
+    mean_shape,
+    normalised_errors,
+    pck,
+    summarise,
+    unit_lengths,
+)
+from lead.landmarks.model import Labels, Schema
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def case(seed: int, n: int = 7, k: int = 4) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Predictions, truth with gaps, and units of which one is zero and one unknown."""
+    rng = np.random.default_rng(seed)
+    truth = rng.uniform(0, 90, (n, k, 2))
+    truth[rng.random((n, k)) < 0.3] = np.nan
+    truth[2, 1] = 5.0, 6.0
+    unit = rng.uniform(10, 30, n)
+    unit[0], unit[1] = 0.0, np.nan
+    return rng.uniform(0, 90, (n, k, 2)), truth, unit
+
+
+def slow_errors(predicted: FloatArray, truth: FloatArray, unit: FloatArray) -> list[list[float | None]]:
+    table: list[list[float | None]] = []
+    for n in range(len(truth)):
+        line: list[float | None] = []
+        for k in range(truth.shape[1]):
+            dx, dy = (float(predicted[n, k, i] - truth[n, k, i]) for i in (0, 1))
+            usable = not math.isnan(dx) and unit[n] > 0
+            line.append(100 * math.sqrt(dx * dx + dy * dy) / float(unit[n]) if usable else None)
+        table.append(line)
+    return table
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_errors_and_summary_equal_a_slow_loop(seed: int) -> None:
+    predicted, truth, unit = case(seed)
+    errors = normalised_errors(predicted, truth, unit)
+    slow = slow_errors(predicted, truth, unit)
+    expected = [[math.nan if e is None else e for e in line] for line in slow]
+    np.testing.assert_allclose(errors, expected, rtol=1e-12)
+
+    flat = sorted(e for line in slow for e in line if e is not None)
+    summary = summarise(errors)
+    mean = sum(flat) / len(flat)
+    middle = len(flat) // 2
+    assert summary.mean == pytest.approx(mean)
+    assert summary.median == pytest.approx(flat[middle] if len(flat) % 2 else (flat[middle - 1] + flat[middle]) / 2)
+    assert summary.sd == pytest.approx(math.sqrt(sum((e - mean) ** 2 for e in flat) / len(flat)))
+    assert summary.points == len(flat)
+    assert summary.excluded == sum(all(e is None for e in line) for line in slow)
+    assert summary.pictures + summary.excluded == len(errors)
+    assert summary.excluded >= 2
+
+    columns = [[e for e in column if e is not None] for column in zip(*slow, strict=True)]
+    by_landmark = [sum(c) / len(c) if c else math.nan for c in columns]
+    np.testing.assert_allclose(landmark_means(errors), by_landmark)
+    threshold = flat[middle] * (1 + 1e-9)  # not a value itself, whose last bit the two ways may round differently
+    assert pck(errors, threshold) == pytest.approx(sum(e <= threshold for e in flat) / len(flat))
+
+
+def test_pck_counts_the_threshold_itself() -> None:
+    assert pck(np.array([[1.0, 2.0], [np.nan, 3.0], [2.5, 2.0]]), 2.0) == pytest.approx(3 / 5)
+
+
+def test_a_missing_prediction_is_an_error_not_a_gap() -> None:
+    predicted, truth, unit = case(0)
+    predicted[2, 1] = np.nan
+    with pytest.raises(LeadError, match=r"^1 of \d+ labelled points have no prediction"):
+        normalised_errors(predicted, truth, unit)
+
+
+def test_a_prediction_where_nothing_is_labelled_may_be_missing() -> None:
+    predicted, truth, unit = case(0)
+    predicted[np.isnan(truth)] = np.nan
+    assert np.isfinite(normalised_errors(predicted, truth, unit)).any()
+
+
+def test_nothing_measured_is_an_error() -> None:
+    with pytest.raises(LeadError, match="None of 3 pictures"):
+        summarise(np.full((3, 2), np.nan))
+
+
+def test_unit_lengths() -> None:
+    schema = Schema(("left", "nose", "right"))
+    xy = np.array([[[1, 2], [9, 9], [4, 6]], [[1, 2], [9, 9], [np.nan, 0]]])
+    labels = Labels.from_xy(schema, ["a", "b"], xy)
+    np.testing.assert_array_equal(unit_lengths(labels, ("left", "right")), [5.0, np.nan])
+    with pytest.raises(LeadError, match="Did you mean 'right'"):
+        unit_lengths(labels, ("left", "rigth"))
+
+
+def test_mean_shape_looks_past_gaps() -> None:
+    xy = np.array([[[0.0, 2], [np.nan, np.nan]], [[4, 4], [np.nan, np.nan]]])
+    np.testing.assert_array_equal(mean_shape(xy), [[2, 3], [np.nan, np.nan]])
+    xy[0, 1] = 7, 8
+    np.testing.assert_array_equal(mean_shape(xy), [[2, 3], [7, 8]])
+
+
+def test_copy_location_keeps_the_place_between_the_edges() -> None:
+    edges = np.array([[-0.5, -0.5], [9.5, 4.5]])
+    np.testing.assert_allclose(copy_location(edges, (10, 5), (30, 20)), [[-0.5, -0.5], [29.5, 19.5]])
