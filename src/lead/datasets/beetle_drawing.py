@@ -50,7 +50,7 @@ class Pose:
         stride = rng.uniform(-14, 14) * np.array([[1, -1, 1], [-1, 1, -1]])
         legs = stride[..., None] + rng.normal(0, (7.0, 10.0, 12.0), (2, 3, 3))
         antennae = rng.normal(0, (13.0, 18.0), (2, 2)).tolist()
-        lifted = rng.uniform(4, 16) if rng.random() < 0.16 else 0.0
+        lifted = rng.uniform(4, 16) if rng.random() < 0.12 else 0.0
         opened = lifted * rng.uniform(0.7, 1.0, 2)
         return cls(
             float(rng.normal(0, 6)),
@@ -141,7 +141,7 @@ class _Painter:
         self._rod(hip, middle, (0.8 * thick, thick), colour)
         self._rod(knee, ankle, (0.5 * thick, 0.66 * thick), colour)
         self._rod(middle, knee, (thick, 0.6 * thick), colour)
-        beads = 4
+        beads = 3
         for bead in range(beads):
             start, end = _between(ankle, toe, bead / beads), _between(ankle, toe, (bead + 0.9) / beads)
             self._rod(start, end, (0.28 * thick, 0.42 * thick), colour)
@@ -222,9 +222,9 @@ class _Painter:
         dark = _blend(self.dress.leg, (0.25, 0.14, 0.08), 0.5)
 
         def skin(_: Array, v: Array) -> tuple[Array, Array]:
-            rings = np.cos(v * np.float32(2 * pi * 8 / length))
+            rings = np.cos(v * (2 * pi * 8 / length))
             shade = (0.75 + 0.25 * rings)[..., None] * np.asarray(dark, np.float32)
-            return shade, rings * np.float32(0.004)
+            return shade, rings * 0.004
 
         egg = Egg(0.86 * body.elytra_width, front, length - front, body.shoulder_power, body.tip_power)
         self.relief.egg(self.frame.child(0, self.waist + front), egg, skin, dome=0.12, gloss=0.5)
@@ -295,19 +295,19 @@ def wing_case_skin(species: Species) -> Skin:
     width, length = body.elytra_width, body.elytra_length
 
     def skin(u: Array, v: Array) -> tuple[Array, Array]:
-        across = np.abs(u) * np.float32(1 / width)
-        along = v * np.float32(1 / length) + np.float32(body.elytra_widest)
+        across = np.abs(u) * (1 / width)
+        along = v * (1 / length) + body.elytra_widest
         colour = mix(dress.elytra, dress.mark, _pattern(species, across, along))
-        bump = np.float32(-0.012) * np.maximum(0, 1 - np.abs(u) * np.float32(1 / 0.02))  # the suture's dip
+        bump = -0.012 * np.maximum(0, 1 - np.abs(u) * (1 / 0.02))  # the suture's dip
         if species.striae:
-            groove = np.maximum(0, np.cos(across * np.float32(2 * pi * species.striae))) ** 2
+            groove = np.maximum(0, np.cos(across * (2 * pi * species.striae))) ** 2
             groove = groove * ((across > 0.07) & (across < 0.96))
-            pits = 0.7 + 0.3 * np.cos(along * np.float32(2 * pi * 26))
-            bump = bump - np.float32(species.striae_depth) * groove * pits
+            pits = 0.7 + 0.3 * np.cos(along * (2 * pi * 26))
+            bump = bump - species.striae_depth * groove * pits
             colour = colour * (1 - 0.3 * groove)[..., None]
         if species.roughness:
-            grain = np.sin(u * np.float32(190)) * np.sin(v * np.float32(170) + u * np.float32(60))
-            bump = bump + np.float32(0.5 * species.roughness) * grain
+            grain = np.sin(u * 190) * np.sin(v * 170 + u * 60)
+            bump = bump + (0.5 * species.roughness) * grain
         return colour, bump
 
     return skin
@@ -325,14 +325,15 @@ def _pattern(species: Species, across: Array, along: Array) -> Array:
             share = np.maximum(share, smoothstep((reach - away) / 0.012 + 0.5))
         return share
     if kind == "bands":
-        wave = along * species.bands + species.phase + 0.09 * np.cos(across * np.float32(2 * pi * 1.3))
-        return smoothstep((np.cos(wave * np.float32(2 * pi)) - 0.15) * 5)
+        wave = along * species.bands + species.phase + 0.09 * np.cos(across * (2 * pi * 1.3))
+        return smoothstep((np.cos(wave * (2 * pi)) - 0.15) * 5)
     if kind == "stripes":
         inside = np.abs(along - 0.5) < 0.46
-        return smoothstep((np.cos((across * np.float32(1.6) + species.phase) * np.float32(2 * pi)) - 0.2) * 4) * inside
+        stripes: Array = smoothstep((np.cos((across * 1.6 + species.phase) * (2 * pi)) - 0.2) * 4) * inside
+        return stripes
     if kind == "marbled":
-        a, b = across * np.float32(width * 40), along * np.float32(length * 40)
-        turn = np.float32(6 * species.phase)
+        a, b = across * (width * 40), along * (length * 40)
+        turn = 6 * species.phase
         wave = np.sin(a + 1.7 * np.sin(b * 0.7 + turn)) + np.sin(b + 1.9 * np.sin(a * 0.8 - turn))
         veins: Array = 0.85 * smoothstep(wave - 0.25)
         return veins

@@ -17,7 +17,7 @@ def ground(rng: Rng, size: int) -> Array:
     """A background (size, size, 3), roughly within 0..1; the light's colour is not yet on it."""
     paint = _GROUNDS[int(rng.integers(len(_GROUNDS)))]
     angle = rng.uniform(-pi, pi)
-    axis = ((np.arange(size, dtype=np.float32) + np.float32(0.5)) / size) * 2 - 1
+    axis = ((np.arange(size, dtype=np.float32) + 0.5) / size) * 2 - 1
     x, y = axis, axis[:, None]
     u, v = cos(angle) * x + sin(angle) * y, cos(angle) * y - sin(angle) * x
     falloff = 1 + rng.uniform(-0.22, 0.22) * u
@@ -64,25 +64,27 @@ def _noise(rng: Rng, like: Array, across: int, along: int | None = None) -> Arra
 def _cloudy(rng: Rng, like: Array, cells: int, octaves: int = 4) -> Array:
     total = np.zeros_like(like)
     for octave in range(octaves):
-        total = total + _noise(rng, like, cells * 2**octave) * np.float32(0.5**octave)
+        total = total + _noise(rng, like, cells * 2**octave) * (0.5**octave)
     return total
 
 
 def _colour(rng: Rng, choices: tuple[Colour, ...]) -> Array:
-    return np.asarray(choices[int(rng.integers(len(choices)))]) + rng.normal(0, 0.03, 3)
+    return np.asarray(choices[int(rng.integers(len(choices)))]) * rng.normal(1, 0.06, 3)
 
 
 def _sand(rng: Rng, u: Array, v: Array) -> Array:
     base = _colour(rng, ((0.78, 0.68, 0.52), (0.85, 0.78, 0.66), (0.62, 0.54, 0.44), (0.72, 0.55, 0.40)))
     ripple = rng.uniform(0, 0.05) * np.sin(v * rng.uniform(12, 26) + 1.5 * _noise(rng, u, 4))
     tone = 0.05 * _cloudy(rng, u, 3) + 0.07 * _noise(rng, u, 110) + ripple
-    return base + tone[..., None]
+    sand: Array = base + tone[..., None]
+    return sand
 
 
 def _soil(rng: Rng, u: Array, v: Array) -> Array:
     dark = _colour(rng, ((0.22, 0.16, 0.11), (0.30, 0.24, 0.18), (0.14, 0.20, 0.10)))
     light = _colour(rng, ((0.46, 0.35, 0.24), (0.42, 0.42, 0.24), (0.40, 0.36, 0.32)))
-    return mix(dark, light, smoothstep(0.5 + 0.3 * _cloudy(rng, u, 6, 5))) + 0.0 * v[..., None]
+    crumbs = _cloudy(rng, u, 5, 3) + _noise(rng, u, 40) + 0.7 * _noise(rng, u, 80)
+    return mix(dark, light, smoothstep(0.5 + 0.25 * crumbs)) + (0.05 * _noise(rng, v, 120))[..., None]
 
 
 def _stone(rng: Rng, u: Array, v: Array) -> Array:
@@ -95,17 +97,18 @@ def _stone(rng: Rng, u: Array, v: Array) -> Array:
 def _wood(rng: Rng, u: Array, v: Array) -> Array:
     pale = _colour(rng, ((0.76, 0.58, 0.38), (0.66, 0.48, 0.32), (0.62, 0.57, 0.50)))
     bend = _noise(rng, u, 3, 5) * 0.09 + 0.05 * np.sin(2.5 * v)
-    rings = np.sin((u + bend) * np.float32(rng.uniform(22, 42)))
+    rings = np.sin((u + bend) * (rng.uniform(22, 42)))
     fibre = np.sin((u + bend) * 140 + 2 * _noise(rng, u, 8))
     tone = 0.055 * rings + 0.03 * fibre + 0.02 * _noise(rng, u, 90)
     seam = smoothstep(1 - np.abs(u - rng.uniform(-0.9, 0.9)) * 60)
-    return (pale + tone[..., None]) * (1 - 0.6 * seam)[..., None]
+    planks: Array = (pale + tone[..., None]) * (1 - 0.6 * seam)[..., None]
+    return planks
 
 
 def _foliage(rng: Rng, u: Array, v: Array) -> Array:
     base = _colour(rng, ((0.33, 0.50, 0.17), (0.25, 0.42, 0.16), (0.46, 0.58, 0.25), (0.55, 0.48, 0.18)))
     middle = u - rng.uniform(-0.5, 0.5)
-    veins = np.abs(np.sin((v + 0.75 * np.abs(middle)) * np.float32(rng.uniform(7, 11))))
+    veins = np.abs(np.sin((v + 0.75 * np.abs(middle)) * (rng.uniform(7, 11))))
     lines = np.maximum(smoothstep(1 - veins * 9) * 0.6, smoothstep(1.3 - np.abs(middle) * 34))
     puffed = 0.07 * veins + 0.03 * _cloudy(rng, u, 8) + 0.02 * _noise(rng, u, 70)
     return mix(base + puffed[..., None], base * 0.6 + np.array([0.30, 0.32, 0.18]), lines)
@@ -116,7 +119,7 @@ def _paper(rng: Rng, u: Array, v: Array) -> Array:
     tone = 0.012 * _cloudy(rng, u, 4) + 0.015 * _noise(rng, u, 100)
     sheet = base + tone[..., None]
     if rng.random() < 0.5:
-        ruled = smoothstep(1 - np.abs(np.sin(v * np.float32(rng.uniform(8, 14)))) * 14)
+        ruled = smoothstep(1 - np.abs(np.sin(v * (rng.uniform(8, 14)))) * 14)
         sheet = mix(sheet, (0.45, 0.58, 0.75), 0.5 * ruled)
     return sheet
 
@@ -152,7 +155,7 @@ def _leaf(rng: Rng, relief: Relief, frame: Frame) -> None:
     pitch = rng.uniform(95, 150)
 
     def skin(u: Array, v: Array) -> tuple[Array, Array]:
-        veins = np.abs(np.sin((v + 0.8 * np.abs(u)) * np.float32(pitch)))
+        veins = np.abs(np.sin((v + 0.8 * np.abs(u)) * pitch))
         lines = np.maximum(0.5 * smoothstep(1 - 5 * veins), smoothstep(1.4 - np.abs(u) * 220))
         return mix(base, (0.72, 0.74, 0.45), 0.7 * lines), 0.004 * veins - 0.01 * np.exp(-((u / 0.012) ** 2))
 

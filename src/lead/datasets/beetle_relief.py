@@ -25,7 +25,7 @@ Skin = Callable[[Array, Array], tuple[Array, Array]]
 """Local (u, v), each (h, w) -> colour (h, w, 3) and height above the plain shape (h, w), in local units."""
 
 # Channels of the canvas.
-_COLOUR, _SLOPE, _GLOSS, _COVER, _SOLID = slice(0, 3), slice(3, 5), 5, 6, 7
+_COLOUR, _SLOPE_X, _SLOPE_Y, _GLOSS, _COVER, _SOLID = slice(0, 3), 3, 4, 5, 6, 7
 _CHANNELS = 8
 _Window = tuple[slice, slice]
 
@@ -56,9 +56,9 @@ class Frame:
     def local(self, x: Array, y: Array) -> tuple[Array, Array]:
         """Local (u, v) of canvas points; ``x`` (w,) and ``y`` (h, 1) broadcast to (h, w)."""
         c, s = cos(self.angle) / self.scale, sin(self.angle) / self.scale
-        dx, dy = x - np.float32(self.origin[0]), y - np.float32(self.origin[1])
-        u: Array = np.float32(c) * dx + np.float32(s) * dy
-        v: Array = np.float32(c) * dy - np.float32(s) * dx
+        dx, dy = x - self.origin[0], y - self.origin[1]
+        u: Array = c * dx + s * dy
+        v: Array = c * dy - s * dx
         return u, v
 
 
@@ -79,14 +79,14 @@ class Egg:
     def evaluate(self, u: Array, v: Array) -> tuple[Array, Array]:
         """1 at the centre falling to 0 on the outline, and the signed distance to the outline (inside positive)."""
         behind = v > 0
-        inverse = np.where(behind, np.float32(1 / self.back), np.float32(1 / self.front))
-        power = np.where(behind, np.float32(self.back_power), np.float32(self.front_power))
-        q = np.abs(v) * inverse + np.float32(1e-6)
+        inverse = np.where(behind, (1 / self.back), (1 / self.front))
+        power = np.where(behind, self.back_power, self.front_power)
+        q = np.abs(v) * inverse + (1e-6)
         qm = q**power
-        across = u * np.float32(1 / self.half_width)
+        across = u * (1 / self.half_width)
         level: Array = 1 - across * across - qm
-        slope_u, slope_v = across * np.float32(2 / self.half_width), power * inverse * qm / q
-        return level, level / np.sqrt(slope_u * slope_u + slope_v * slope_v + np.float32(1e-3))
+        slope_u, slope_v = across * (2 / self.half_width), power * inverse * qm / q
+        return level, level / np.sqrt(slope_u * slope_u + slope_v * slope_v + (1e-3))
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def mix(a: Array | Colour, b: Array | Colour, share: Array) -> Array:
 
 def halve(fine: Array) -> Array:
     """(2h, 2w, ...) -> (h, w, ...): the mean of each 2 × 2 block."""
-    return (fine[0::2, 0::2] + fine[1::2, 0::2] + fine[0::2, 1::2] + fine[1::2, 1::2]) * np.float32(0.25)
+    return (fine[0::2, 0::2] + fine[1::2, 0::2] + fine[0::2, 1::2] + fine[1::2, 1::2]) * 0.25
 
 
 class Relief:
@@ -125,44 +125,49 @@ class Relief:
 
     def __init__(self, size: int) -> None:
         self.fine = size * SUPERSAMPLE
+        self._axis = np.arange(self.fine, dtype=np.float32)
         self._canvas = np.zeros((self.fine, self.fine, _CHANNELS), np.float32)
 
-    def _window(self, points: list[Point], margin: float) -> _Window | None:
+    def _window(self, points: tuple[Point, ...], margin: float) -> _Window | None:
+        """The part of the canvas that some points and a margin about them need, or None where there is none."""
         x, y = zip(*points, strict=True)
         x0, x1 = max(0, int(min(x) - margin)), min(self.fine, int(max(x) + margin) + 2)
         y0, y1 = max(0, int(min(y) - margin)), min(self.fine, int(max(y) + margin) + 2)
         return (slice(y0, y1), slice(x0, x1)) if x0 < x1 and y0 < y1 else None
 
-    @staticmethod
-    def _pixels(window: _Window) -> tuple[Array, Array]:
-        rows, columns = window
-        return (
-            np.arange(columns.start, columns.stop, dtype=np.float32),
-            np.arange(rows.start, rows.stop, dtype=np.float32)[:, None],
-        )
-
-    def _blend(self, window: _Window, cover: Array, colour: Array | Colour, slope: Array, extra: Point) -> None:
-        layer = np.empty((*cover.shape, _CHANNELS), np.float32)
-        layer[..., _COLOUR] = colour
-        layer[..., _SLOPE] = slope
-        layer[..., _GLOSS], layer[..., _COVER], layer[..., _SOLID] = extra[0], 1.0, extra[1]
+    def _blend(
+        self,
+        window: _Window,
+        cover: Array,
+        colour: Array | Colour,
+        slope: tuple[Array, Array],
+        gloss: float,
+        solid: bool,
+    ) -> None:
         under = self._canvas[window]
-        under += cover[..., None] * (layer - under)
+        change = np.array([0, 0, 0, 0, 0, gloss, 1, solid], np.float32) - under
+        change[..., _COLOUR] += colour
+        change[..., _SLOPE_X] += slope[0]
+        change[..., _SLOPE_Y] += slope[1]
+        change *= cover[..., None]
+        under += change
 
     def rod(self, a: Point, b: Point, radii: Point, colour: Colour, *, gloss: float = 0.3, solid: bool = False) -> None:
         """A tapering round rod with round ends from ``a`` to ``b`` (canvas pixels), ``radii`` at the two."""
-        window = self._window([a, b], max(radii) + 1)
+        window = self._window((a, b), max(radii) + 1)
         if window is None:
             return
-        x, y = self._pixels(window)
+        rows, columns = window
         dx, dy = b[0] - a[0], b[1] - a[1]
-        from_x, from_y = x - np.float32(a[0]), y - np.float32(a[1])
-        along = np.clip((from_x * dx + from_y * dy) / np.float32(max(dx * dx + dy * dy, 1e-9)), 0, 1)
-        off_x, off_y = from_x - along * np.float32(dx), from_y - along * np.float32(dy)
-        radius = radii[0] + along * np.float32(radii[1] - radii[0])
-        cover = np.clip(radius - np.sqrt(off_x * off_x + off_y * off_y) + np.float32(0.5), 0, 1)
-        slope = np.stack([off_x, off_y], -1) * (np.float32(0.92) / radius)[..., None]
-        self._blend(window, cover, colour, slope, (gloss, float(solid)))
+        from_x, from_y = self._axis[columns] - a[0], self._axis[rows, None] - a[1]
+        along = (from_x * dx + from_y * dy) * (1 / max(dx * dx + dy * dy, 1e-9))
+        along = np.minimum(np.maximum(along, 0), 1)
+        off_x, off_y = from_x - along * dx, from_y - along * dy
+        radius = radii[0] + along * (radii[1] - radii[0])
+        inside = radius - np.sqrt(off_x * off_x + off_y * off_y)
+        cover = np.minimum(np.maximum(inside + 0.5, 0), 1)
+        steep = 0.92 / radius
+        self._blend(window, cover, colour, (off_x * steep, off_y * steep), gloss, solid)
 
     def egg(
         self,
@@ -189,29 +194,30 @@ class Relief:
             contact: reach of the dark line where the egg rests on what lies beneath, in local units.
         """
         w, f, b = egg.half_width, egg.front, egg.back
-        corners = [frame.at(-w, -f), frame.at(w, -f), frame.at(-w, b), frame.at(w, b)]
+        left, right = (-w if side <= 0 else 0.0), (w if side >= 0 else 0.0)
+        corners = (frame.at(left, -f), frame.at(right, -f), frame.at(left, b), frame.at(right, b))
         window = self._window(corners, 2 + contact * frame.scale)
         if window is None:
             return
-        u, v = frame.local(*self._pixels(window))
+        u, v = frame.local(self._axis[window[1]], self._axis[window[0], None])
         level, inside = egg.evaluate(u, v)
-        shade = smoothstep(1 + inside * np.float32(1 / contact))
+        shade = smoothstep(1 + inside * (1 / contact))
         if side:
-            inside = np.minimum(inside, u * np.float32(side))
-            shade *= u * np.float32(side) > 0
-        cover = np.clip(inside * np.float32(frame.scale) + np.float32(0.5), 0, 1)
-        self._canvas[window][..., _COLOUR] *= (1 - np.float32(0.55) * shade)[..., None]
-        height = np.float32(dome) * np.sqrt(np.maximum(level, np.float32(0.002)))
+            inside = np.minimum(inside, u * side)
+            shade *= u * side > 0
+        cover = np.clip(inside * frame.scale + 0.5, 0, 1)
+        self._canvas[window][..., _COLOUR] *= (1 - 0.55 * shade)[..., None]
+        height = dome * np.sqrt(np.maximum(level, 0.002))
         colour: Array | Colour
         if callable(skin):
             colour, bump = skin(u, v)
             height = height + bump
         else:
             colour = skin
-        slope = _slope(height * np.float32(frame.scale))
+        slope = _slope(height * frame.scale)
         if sheen is not None:
-            colour = mix(colour, sheen, np.clip(slope[..., 0] ** 2 + slope[..., 1] ** 2, 0, 1))
-        self._blend(window, cover, colour, slope, (gloss, 1.0))
+            colour = mix(colour, sheen, slope[0] ** 2 + slope[1] ** 2)
+        self._blend(window, cover, colour, slope, gloss, True)
 
     def painted_at(self, points: npt.NDArray[np.float64], *, solid: bool = False) -> npt.NDArray[np.bool_]:
         """Whether paint covers canvas points (K, 2); with ``solid`` only the paint of eggs counts, not of rods."""
@@ -229,32 +235,39 @@ class Relief:
             small = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
             big = tuple(slice(s.start * SUPERSAMPLE, s.stop * SUPERSAMPLE) for s in small)
             part = self._canvas[big]
-            colour[small] = halve(_shine(part, light) * part[..., _COVER, None])
+            painted = part[..., _COVER] > 0
+            pixels = part[painted]  # (P, 8): most of the canvas is bare, so light only what is not
+            shone = np.zeros((*painted.shape, 3), np.float32)
+            shone[painted] = _shine(pixels, light) * pixels[:, _COVER, None]
+            colour[small] = halve(shone)
         return colour, cover
 
 
-def _slope(height: Array) -> Array:
-    """(h, w) heights -> (h, w, 2): the x and y parts of the surface's unit normal."""
-    padded = np.pad(height, 1, mode="edge")
-    dx, dy = (padded[1:-1, :-2] - padded[1:-1, 2:]) / 2, (padded[:-2, 1:-1] - padded[2:, 1:-1]) / 2
-    normal: Array = np.stack([dx, dy], -1) / np.sqrt(1 + dx * dx + dy * dy)[..., None]
-    return normal
+def _slope(height: Array) -> tuple[Array, Array]:
+    """(h, w) heights -> the x and the y part of the surface's unit normal, each (h, w)."""
+    dx, dy = np.zeros_like(height), np.zeros_like(height)
+    dx[:, 1:-1] = (height[:, :-2] - height[:, 2:]) / 2
+    dy[1:-1] = (height[:-2] - height[2:]) / 2
+    norm = np.sqrt(1 + dx * dx + dy * dy)
+    return dx / norm, dy / norm
 
 
-def _shine(part: Array, light: Light) -> Array:
-    """Lambert's diffuse light, a sky from above, and two highlights of the lamp: one broad, one sharp."""
-    nx, ny = part[..., 3], part[..., 4]
+def _shine(pixels: Array, light: Light) -> Array:
+    """Lambert's diffuse light, a sky from above, and two highlights of the lamp: one broad, one sharp.
+
+    ``pixels`` is (P, 8) of the canvas; returns colours (P, 3).
+    """
+    nx, ny, gloss = pixels[:, _SLOPE_X], pixels[:, _SLOPE_Y], pixels[:, _GLOSS]
     nz = np.sqrt(np.maximum(1 - nx * nx - ny * ny, 0))
     lx, ly, lz = light.direction
     half = hypot(lx, ly, lz + 1)
-    gloss = part[..., _GLOSS]
-    diffuse = np.maximum(nx * np.float32(lx) + ny * np.float32(ly) + nz * np.float32(lz), 0)
-    facing = np.maximum((nx * np.float32(lx) + ny * np.float32(ly) + nz * np.float32(lz + 1)) / np.float32(half), 0)
-    broad = facing**8
-    sharp = (broad**8) * gloss * gloss * np.float32(0.85)
+    diffuse = np.maximum(nx * lx + ny * ly + nz * lz, 0)
+    facing = np.maximum(nx * lx + ny * ly + nz * (lz + 1), 0) / half
+    broad = np.square(np.square(np.square(facing)))
+    sharp = 0.85 * np.square(np.square(np.square(broad))) * gloss * gloss
     lamp, sky = np.asarray(light.lamp, np.float32), np.asarray(light.sky, np.float32)
-    incoming = diffuse[..., None] * lamp + (np.float32(0.35) + np.float32(0.65) * nz)[..., None] * sky
-    metal = 1 + (broad * gloss * np.float32(1.1))[..., None]
-    veil = (broad * gloss * np.float32(0.07) + sharp)[..., None]
-    shone: Array = part[..., _COLOUR] * incoming * metal + veil * lamp
+    incoming = diffuse[:, None] * lamp + (0.35 + 0.65 * nz)[:, None] * sky
+    metal = 1 + (1.1 * broad * gloss)[:, None]
+    veil = (0.07 * broad * gloss + sharp)[:, None]
+    shone: Array = pixels[:, _COLOUR] * incoming * metal + veil * lamp
     return shone

@@ -21,7 +21,7 @@ Choice = TypeVar("Choice")
 
 @dataclass(frozen=True)
 class Proportions:
-    """Lengths in body lengths; widths are half widths; ``*_widest`` are shares of a length; ``*_power``: see ``Egg``."""
+    """Lengths in body lengths, widths halved; ``*_widest`` are shares of a length; ``*_power`` as in ``Egg``."""
 
     head_length: float
     head_width: float

@@ -17,7 +17,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from math import cos, radians, sin, sqrt
@@ -33,7 +33,8 @@ from lead.datasets.beetle_relief import SUPERSAMPLE, Array, Frame, Light, Relief
 from lead.datasets.beetle_species import make_species
 from lead.errors import LeadError
 from lead.geometry import FloatArray, denormalise_points, resize_points
-from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Schema
+from lead.landmarks.io import save_labels
+from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
 
 SCHEMA = Schema(
     names=(
@@ -184,3 +185,150 @@ def _visibility(xy: FloatArray, beetle: Relief, above: Relief) -> npt.NDArray[np
     hidden = above.painted_at(xy) | (limbs & beetle.painted_at(xy, solid=True))
     outside = ((xy < -0.5) | (xy > beetle.fine - 0.5)).any(-1)
     return np.select([outside, hidden], [UNLABELLED, HIDDEN], VISIBLE).astype(np.int8)
+
+
+def write(
+    out: Path,
+    count: int,
+    *,
+    seed: int = 0,
+    size: int = 128,
+    species: int = 40,
+    test_share: float = 0.25,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Render ``count`` pictures and their landmarks into a folder.
+
+    It gets ``images/NNNNN.jpg``, ``landmarks.json`` (COCO key points), ``images.csv`` (file, identity, split) and
+    ``dataset.json`` (the settings), and appears when everything is in it, or not at all. If it already holds the same
+    data set nothing is done.
+
+    Args:
+        out: a folder that is missing or empty.
+        count, seed, size, species: see :func:`render`.
+        test_share: share of the species, the last ones, whose pictures are the test split.
+        workers: processes; by default one a processor, and only this one for a few pictures.
+        progress: called with the number of pictures done and ``count``.
+
+    Raises:
+        LeadError: a setting is out of range, or the folder holds something else.
+    """
+    settings: dict[str, object] = {
+        "name": "beetles",
+        "normaliser": list(NORMALISER),
+        "seed": seed,
+        "size": size,
+        "count": count,
+        "species": species,
+        "test_share": test_share,
+    }
+    _check(seed, size, count, species, test_share)
+    if _already_there(out, settings):
+        return
+    with _appearing(out) as folder:
+        (folder / "images").mkdir()
+        rows = list(_render_all(folder, count, seed, size, species, workers, progress))
+        images = tuple(map(_file, range(count)))
+        xy, visible = np.stack([row.xy for row in rows]), np.stack([row.visible for row in rows])
+        labels = Labels(SCHEMA, images, xy, visible)
+        save_labels(labels, folder / "landmarks.json", sizes=dict.fromkeys(images, (size, size)))
+        first_test = species - round(species * test_share)
+        with (folder / "images.csv").open("w", encoding="utf-8", newline="") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(("file", "identity", "split"))
+            for image, row in zip(images, rows, strict=True):
+                split = "test" if row.species >= first_test else "train"
+                table.writerow((image, f"species{row.species:03d}", split))
+        (folder / "dataset.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+
+
+def _file(index: int) -> str:
+    return f"images/{index:05d}.jpg"
+
+
+def _check(seed: int, size: int, count: int, species: int, test_share: float) -> None:
+    for name, value, least in (("seed", seed, 0), ("size", size, 32), ("count", count, 1), ("species", species, 1)):
+        if value < least:
+            raise LeadError(f"The beetles' {name} is {value}; give a whole number of at least {least}.")
+    if not 0 <= test_share < 1:
+        raise LeadError(f"The share of test species is {test_share}; give a number from 0 up to, not including, 1.")
+
+
+def _already_there(out: Path, settings: dict[str, object]) -> bool:
+    """Whether ``out`` holds this data set. Raises :class:`LeadError` if it holds anything else."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return False
+    try:
+        found = json.loads((out / "dataset.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise LeadError(f"{out} is not empty and holds no drawn beetles. Give a folder that is new or empty.") from None
+    different = sorted(key for key in settings if not isinstance(found, dict) or found.get(key) != settings[key])
+    if different:
+        raise LeadError(
+            f"{out} holds a data set of another {', '.join(different)}. Give a folder that is new or empty."
+        )
+    images = set((out / "images").glob("*.jpg"))
+    parts = [out / name for name in ("landmarks.json", "images.csv")]
+    if len(images) != settings["count"] or not all(part.is_file() for part in parts):
+        raise LeadError(f"{out} holds these beetles, but not all of them. Give a folder that is new or empty.")
+    return True
+
+
+@contextmanager
+def _appearing(out: Path) -> Iterator[Path]:
+    """A temporary folder beside ``out`` that takes its place at the end, or vanishes after an error."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    except OSError as error:
+        raise LeadError(f"Cannot write {out}: {error.strerror}. Give a folder that can be made.") from error
+    try:
+        yield folder
+        folder.chmod(0o755)
+        if out.exists():
+            out.rmdir()
+        folder.rename(out)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """What is kept of a picture once it is on disk."""
+
+    xy: FloatArray
+    visible: npt.NDArray[np.int8]
+    species: int
+
+
+def _render_to_file(index: int, *, folder: Path, seed: int, size: int, species: int) -> _Row:
+    drawn = render(index, seed=seed, size=size, species=species)
+    Image.fromarray(drawn.pixels).save(folder / _file(index), "JPEG", quality=92)
+    return _Row(drawn.xy, drawn.visible, drawn.species)
+
+
+def _render_all(
+    folder: Path,
+    count: int,
+    seed: int,
+    size: int,
+    species: int,
+    workers: int | None,
+    progress: Callable[[int, int], None] | None,
+) -> Iterator[_Row]:
+    """Render every picture into ``folder``, here or in worker processes, in order."""
+    draw = partial(_render_to_file, folder=folder, seed=seed, size=size, species=species)
+    if workers is None:
+        # A process costs about as long to start as a few hundred pictures to draw.
+        workers = min(os.cpu_count() or 1, 1 + count // 1000)
+    with ExitStack() as stack:
+        rows: Iterator[_Row] = map(draw, range(count))
+        if workers > 1:
+            context = multiprocessing.get_context("spawn")
+            pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=context))
+            rows = pool.map(draw, range(count), chunksize=16)
+        for done, row in enumerate(rows, start=1):
+            yield row
+            if progress is not None:
+                progress(done, count)
