@@ -1,0 +1,60 @@
+"""Rendered pictures, whose landmarks are known exactly.
+
+``images/NNNNN.jpg``; ``images.csv`` with the columns file, identity, split; ``landmarks.json`` with COCO key points;
+``dataset.json`` with the ``name`` of the set and the two landmarks, ``normaliser``, whose distance is the unit of
+error. Files are named relative to the folder, ``images/`` included, in both tables.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from lead.datasets.base import Dataset
+from lead.datasets.table import check_pictures, read_table
+from lead.errors import LeadError, unknown
+from lead.landmarks.io import load_labels
+
+DESCRIPTION = "dataset.json"
+
+
+def load(root: Path) -> Dataset:
+    """The dataset in a folder, with one point set, ``"all"``.
+
+    Raises:
+        LeadError: a file, column or key is missing, or the tables contradict one another.
+    """
+    name, normaliser = _describe(root / DESCRIPTION)
+    rows = read_table(root / "images.csv", ("file", "identity", "split"))
+    files = tuple(row["file"] for row in rows)
+    check_pictures(root, files)
+    labels = load_labels(root / "landmarks.json")
+    if unlisted := sorted(set(labels.images).difference(files)):
+        raise LeadError(f"{root}: landmarks.json labels {unlisted[0]}, which images.csv does not list.")
+    for landmark in normaliser:
+        if landmark not in labels.schema.names:
+            raise LeadError(f"{root / DESCRIPTION}: {unknown('landmark', landmark, labels.schema.names)}")
+    return Dataset(
+        name=name,
+        root=root,
+        files=files,
+        identity=tuple(row["identity"] for row in rows),
+        split=tuple(row["split"] for row in rows),
+        labels=labels,
+        point_sets={"all": labels},
+        normaliser={"all": normaliser},
+    )
+
+
+def _describe(path: Path) -> tuple[str, tuple[str, str]]:
+    """Name and normaliser of the set."""
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+        name, (first, second) = description["name"], description["normaliser"]
+    except OSError as error:
+        raise LeadError(f"Cannot read {path}: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise LeadError(
+            f'{path} must read {{"name": "beetles", "normaliser": ["one landmark", "another"]}} ({error!r}).'
+        ) from error
+    return str(name), (str(first), str(second))

@@ -1,0 +1,140 @@
+"""A picture file to RGB pixels, whatever its mode, depth or orientation."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from lead.errors import LeadError
+from lead.geometry import Size
+
+# How to turn the stored pixels upright, by the value of the EXIF orientation tag; any other value means upright.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = (5, 6, 7, 8)
+
+
+class UnreadablePicture(LeadError):
+    """A picture file that cannot be decoded.
+
+    Attributes:
+        reason: why, without the file's name.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"Cannot read the picture {path}: {reason}. Replace the file or take it out of the folder.")
+        self.reason = reason
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turns whatever goes wrong while the picture at ``path`` is read into :class:`UnreadablePicture`."""
+    try:
+        yield
+    except Exception as error:  # Pillow lets nearly any type through for a damaged file
+        raise UnreadablePicture(path, _reason(error)) from error
+
+
+def decode(path: Path) -> Image.Image:
+    """A whole picture in RGB, upright.
+
+    The EXIF orientation is applied. Transparent parts show white. 16-bit grey is scaled by the full range of its
+    type; 32-bit integers and floats, which state no range, by the least and greatest finite value of the picture.
+    Of a file with several pages the first is read.
+
+    Raises:
+        UnreadablePicture: the file is missing, damaged, truncated, no picture, or so large that decoding it could
+            fill the memory (:data:`PIL.Image.MAX_IMAGE_PIXELS` sets the limit).
+    """
+    with reading(path), Image.open(path) as image:
+        rgb = _to_rgb(image)
+        return _turned(rgb, _orientation(image))
+
+
+def decode_fitted(data: bytes, side: int) -> tuple[Image.Image, Size]:
+    """A picture in RGB, upright and resized, so that its longer side is ``side`` pixels; see :func:`decode`.
+
+    A JPEG much larger than that is decoded at reduced size, which saves most of the time. Resizing averages over
+    the source pixels that a new pixel covers (no aliasing) and keeps the picture's edges in place.
+
+    Args:
+        data: the file's bytes.
+        side: longer side of the result in pixels.
+
+    Returns:
+        The resized picture and the (width, height) of the upright picture before.
+    """
+    with Image.open(io.BytesIO(data)) as image:
+        size = image.size
+        width, height = fitted_size(np.array(size), side).tolist()
+        # A reduced JPEG is rounded up to whole pixels; `box` is the part of it that the picture really covers.
+        draft = image.draft(None, (2 * width, 2 * height))
+        rgb = _to_rgb(image)
+        orientation = _orientation(image)
+    if draft is None:
+        size = rgb.size
+        width, height = fitted_size(np.array(size), side).tolist()
+    box = draft[1] if draft else None
+    small = rgb.resize((width, height), Image.Resampling.BILINEAR, box=box, reducing_gap=3.0)
+    return _turned(small, orientation), (size[::-1] if orientation in _SIDEWAYS else size)
+
+
+def fitted_size(size: npt.NDArray[np.int64], side: int) -> npt.NDArray[np.int64]:
+    """(..., 2) width and height after resizing so that the longer one is ``side``, in whole pixels, at least 1."""
+    longer = size.max(axis=-1, keepdims=True)
+    fitted: npt.NDArray[np.int64] = np.maximum(np.rint(size * side / longer), 1).astype(np.int64)
+    return fitted
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    image.load()
+    if image.mode.startswith("I;16"):
+        full = np.asarray(image).astype(np.uint32)
+        return Image.fromarray(((full + 128) // 257).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        return Image.fromarray(_stretched(np.asarray(image, dtype=np.float64))).convert("RGB")
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def _stretched(grey: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
+    """Grey values with no stated range to 0..255; what is not finite, and a constant picture, to 0."""
+    finite = np.isfinite(grey)
+    low, high = (grey[finite].min(), grey[finite].max()) if finite.any() else (0.0, 0.0)
+    unit = (np.where(finite, grey, low) - low) / ((high - low) or 1.0)
+    scaled: npt.NDArray[np.uint8] = np.rint(unit * 255).astype(np.uint8)
+    return scaled
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation still to be applied to a *loaded* picture: Pillow turns a TIFF by itself."""
+    orientation: int = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return orientation
+
+
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "its content is not a picture of a known format"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error).rstrip(".") or type(error).__name__

@@ -1,0 +1,292 @@
+"""Pictures decoded once into one memory-mapped array, from which training and matching read at random.
+
+Every picture is resized so that its longer side fills a square of ``side`` pixels, keeps its shape, stands in the
+middle, and has its outermost pixels repeated to fill the rest. The map between a picture's own pixels and the
+store's is kept exactly (convention of :mod:`lead.geometry`), for each axis::
+
+    store = (original + 0.5) * scale + offset - 0.5
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from lead.errors import LeadError
+from lead.geometry import FloatArray, Size
+from lead.images.decode import UnreadablePicture, decode_fitted, fitted_size, reading
+
+FORMAT = 1
+"""Raised whenever a store's pixels or index change meaning, so that older ones are built anew."""
+ABANDONED_AFTER_S = 600.0
+"""A live build writes its pixels without pause; one silent for so long was killed, and is removed."""
+
+_PARTIAL = ".partial"
+Progress = Callable[[int, int], None]
+"""Called with (pictures done, pictures in all)."""
+
+
+@dataclass(frozen=True)
+class ImageStore:
+    """N decoded pictures, S × S pixels each.
+
+    Attributes:
+        files: N paths as given to :func:`open_store`, in the same order, without the skipped ones.
+        pixels: (N, S, S, 3) uint8 RGB, memory-mapped and read-only.
+        sizes: (N, 2) width and height of the original (upright) pictures.
+        skipped: (file, reason) of each picture that could not be decoded.
+        digest: SHA-256 over the content of all the pictures, to say in results what they were made from.
+    """
+
+    files: tuple[str, ...]
+    pixels: npt.NDArray[np.uint8]
+    sizes: npt.NDArray[np.int64]
+    skipped: tuple[tuple[str, str], ...]
+    digest: str
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    @property
+    def side(self) -> int:
+        """S, in pixels."""
+        return int(self.pixels.shape[1])
+
+    @cached_property
+    def scale(self) -> FloatArray:
+        """(N, 2) store pixels per original pixel, along x and y."""
+        return fitted_size(self.sizes, self.side) / self.sizes
+
+    @cached_property
+    def offset(self) -> FloatArray:
+        """(N, 2) whole store pixels added before the picture, along x and y."""
+        return _margin(fitted_size(self.sizes, self.side), self.side).astype(np.float64)
+
+    def index(self, file: str) -> int:
+        """The row of a picture. Raises :class:`LeadError` if the store lacks it."""
+        if file not in self._rows:
+            reason = dict(self.skipped).get(file, "it is not among the files of this store")
+            raise LeadError(f"No picture {file!r} in the store: {reason}.")
+        return self._rows[file]
+
+    def to_store(self, rows: npt.ArrayLike, xy: FloatArray) -> FloatArray:
+        """Points of the original pictures, in store pixels.
+
+        Args:
+            rows: (n,) rows of the pictures.
+            xy: (n, K, 2) original pixels; NaN stays NaN.
+
+        Returns:
+            (n, K, 2) store pixels.
+        """
+        rows = np.asarray(rows, dtype=np.int64)
+        return (xy + 0.5) * self.scale[rows, None] + self.offset[rows, None] - 0.5
+
+    def to_original(self, rows: npt.ArrayLike, xy: FloatArray) -> FloatArray:
+        """Points in store pixels, in the original pictures: the inverse of :meth:`to_store`."""
+        rows = np.asarray(rows, dtype=np.int64)
+        return (xy + 0.5 - self.offset[rows, None]) / self.scale[rows, None] - 0.5
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {file: row for row, file in enumerate(self.files)}
+
+
+def default_cache() -> Path:
+    """Where stores live: the environment's ``LEAD_CACHE``, else ``lead`` in the user's cache folder."""
+    if chosen := os.environ.get("LEAD_CACHE"):
+        return Path(chosen).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "lead"
+
+
+def open_store(
+    root: Path,
+    files: Sequence[str],
+    size: int,
+    cache: Path,
+    *,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> ImageStore:
+    """The store of some pictures: built on the first call, mapped into memory at once on the next.
+
+    A store is found again by its folder, the picture size, and each file's name, length, time of last change and
+    permissions. Reading every byte to compare would take as long as decoding; a file changed in place with both
+    its length and its nanosecond time kept would go unnoticed, which no ordinary tool does. The content itself is
+    summed up in :attr:`ImageStore.digest`.
+
+    A store appears under its final name only once complete; whatever a killed build leaves behind is never opened,
+    and is removed by a later build.
+
+    Args:
+        root: folder that ``files`` are relative to.
+        files: POSIX paths; the rows follow their order.
+        size: side S of the stored pictures, in pixels.
+        cache: folder of all stores (see :func:`default_cache`); made if missing.
+        workers: decoding threads, by default one for each processor core.
+        progress: called after every picture while building.
+
+    Raises:
+        LeadError: no file is given, none can be decoded, or the cache cannot be written (a full disk, say).
+    """
+    if not files:
+        raise LeadError(f"No pictures of {root} were asked for.")
+    if size < 1:
+        raise LeadError(f"Pictures cannot be stored at {size} pixels; give 1 or more.")
+    folder = cache / _key(root, files, size)
+    if not folder.exists():
+        try:
+            _build(root, files, size, folder, workers or os.cpu_count() or 1, progress)
+        except OSError as error:
+            raise _cannot_write(error, cache, len(files) * size * size * 3) from error
+    return _open(folder)
+
+
+def _key(root: Path, files: Sequence[str], side: int) -> str:
+    listing: list[tuple[str, ...]] = [(str(FORMAT), str(side), str(root.resolve()))]
+    for file in files:
+        try:
+            status = (root / file).stat()
+        except OSError:
+            listing.append((file, "missing"))
+        else:
+            listing.append((file, str(status.st_size), str(status.st_mtime_ns), str(status.st_mode)))
+    return hashlib.sha256(json.dumps(listing).encode()).hexdigest()[:32]
+
+
+def _build(root: Path, files: Sequence[str], side: int, folder: Path, workers: int, progress: Progress | None) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(folder.parent)
+    partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=_PARTIAL, dir=folder.parent))
+    try:
+        index = _write_pixels(partial / "pixels.npy", root, files, side, workers, progress)
+        (partial / "index.json").write_text(json.dumps(index), encoding="utf-8")
+        try:
+            partial.rename(folder)
+        except OSError:
+            if not folder.exists():  # else another process finished the same store first
+                raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write_pixels(
+    path: Path, root: Path, files: Sequence[str], side: int, workers: int, progress: Progress | None
+) -> dict[str, object]:
+    """Decodes into ``path`` and returns the index. Rows are written, not mapped: a full disk then is an error."""
+    kept: list[str] = []
+    sizes: list[Size] = []
+    skipped: list[tuple[str, str]] = []
+    content = hashlib.sha256()
+    with path.open("wb") as out, ThreadPoolExecutor(workers) as pool:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (len(files), side, side, 3)}
+        np.lib.format.write_array_header_1_0(out, header)
+        end = out.tell() + len(files) * side * side * 3
+        decoded = _in_order(pool, lambda file: _decode_row(root / file, side), files, ahead=4 * workers)
+        for done, (file, result) in enumerate(zip(files, decoded, strict=True), start=1):
+            if isinstance(result, UnreadablePicture):
+                skipped.append((file, result.reason))
+            else:
+                out.write(result.pixels.data)
+                kept.append(file)
+                sizes.append(result.size)
+                content.update(result.sha256)
+            if progress:
+                progress(done, len(files))
+        if not kept:
+            file, reason = skipped[0]
+            raise LeadError(f"None of the {len(files)} pictures of {root} can be read; the first, {file}: {reason}.")
+        out.truncate(end)  # rows of skipped pictures stay as a hole at the end, which takes no space
+    return {"files": kept, "sizes": sizes, "skipped": skipped, "digest": content.hexdigest()}
+
+
+@dataclass(frozen=True)
+class _Row:
+    pixels: npt.NDArray[np.uint8]
+    size: Size
+    sha256: bytes
+
+
+def _decode_row(path: Path, side: int) -> _Row | UnreadablePicture:
+    try:
+        with reading(path):
+            data = path.read_bytes()
+            picture, size = decode_fitted(data, side)
+    except UnreadablePicture as error:
+        return error
+    left, top = _margin(np.array(picture.size), side).tolist()
+    right, bottom = side - left - picture.width, side - top - picture.height
+    pixels = np.pad(np.asarray(picture), ((top, bottom), (left, right), (0, 0)), mode="edge")
+    return _Row(np.ascontiguousarray(pixels), size, hashlib.sha256(data).digest())
+
+
+def _in_order(
+    pool: ThreadPoolExecutor,
+    decode: Callable[[str], _Row | UnreadablePicture],
+    files: Sequence[str],
+    ahead: int,
+) -> Iterator[_Row | UnreadablePicture]:
+    """Like ``pool.map``, but at most ``ahead`` results wait in memory."""
+    waiting: deque[Future[_Row | UnreadablePicture]] = deque()
+    for file in files:
+        waiting.append(pool.submit(decode, file))
+        if len(waiting) >= ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _margin(fitted: npt.NDArray[np.int64], side: int) -> npt.NDArray[np.int64]:
+    """Pixels before (left of, above) a picture of ``fitted`` (..., 2) width and height in the middle of the square."""
+    return (side - fitted) // 2
+
+
+def _open(folder: Path) -> ImageStore:
+    try:
+        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        pixels = np.load(folder / "pixels.npy", mmap_mode="r")
+        return ImageStore(
+            files=tuple(index["files"]),
+            pixels=pixels[: len(index["files"])],
+            sizes=np.array(index["sizes"], dtype=np.int64),
+            skipped=tuple((file, reason) for file, reason in index["skipped"]),
+            digest=index["digest"],
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise LeadError(
+            f"The picture store {folder} is damaged ({error}). Delete that folder and run again."
+        ) from error
+
+
+def _remove_abandoned(cache: Path) -> None:
+    for partial in cache.glob(f"*{_PARTIAL}"):
+        try:
+            silent = time.time() - max(path.stat().st_mtime for path in (partial, *partial.iterdir()))
+        except OSError:  # its own build finished or removed it meanwhile
+            continue
+        if silent > ABANDONED_AFTER_S:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def _cannot_write(error: OSError, cache: Path, needed: int) -> LeadError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        why = f"the disk is full, and {needed / 1e9:.1f} GB are needed"
+    else:
+        why = error.strerror or str(error)
+    return LeadError(
+        f"Cannot store the pictures in {cache}: {why}. Free space there, or set LEAD_CACHE to another folder."
+    )

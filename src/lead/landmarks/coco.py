@@ -1,0 +1,208 @@
+"""COCO key points: one JSON object of ``images``, ``annotations`` and ``categories``.
+
+Coordinates are pixels whose whole numbers are pixel centres, as in :mod:`lead.geometry`; nothing is shifted. Beside
+the published keys we write, and understand, three more: ``flip_pairs`` (pairs of names) in the category, and in the
+annotation of a prediction the lists ``keypoint_scores`` and ``px_error`` (null where unknown), whose mean confidence
+stands in COCO's own ``score``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lead.errors import LeadError
+from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
+
+Size = tuple[int, int]
+"""(width, height) in pixels."""
+Entry = dict[str, Any]
+FloatArray = npt.NDArray[np.float64]
+
+
+def parse(text: str) -> Labels:
+    """Labels from the text of a COCO file: a row for each image, in the file's order, annotated or not.
+
+    Raises:
+        LeadError: the text is not JSON, a key is missing, or an entry contradicts another; the message names it.
+    """
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise LeadError(f"line {error.lineno}: not valid JSON ({error.msg}).") from None
+    if not isinstance(data, dict):
+        raise LeadError("not COCO key points: expected an object with images, annotations and categories.")
+    category, schema = _category(_entries(data, "categories"))
+    images = _entries(data, "images")
+    files = tuple(str(_get(image, "file_name", f"images[{i}]")) for i, image in enumerate(images))
+    rows = _rows_by_id(images)
+    keypoints = np.zeros((len(files), len(schema.names), 3))
+    extra = {key: np.full(keypoints.shape[:2], np.nan) for key in ("keypoint_scores", "px_error")}
+    annotated: dict[int, str] = {}
+    for i, annotation in enumerate(_entries(data, "annotations")):
+        where = f"annotations[{i}]"
+        if _get(annotation, "category_id", where) != category:
+            continue  # a category without key points: boxes and outlines are not landmarks
+        row = _row(annotation, rows, where)
+        if row in annotated:
+            raise LeadError(
+                f"{where}: picture {files[row]!r} is already annotated by {annotated[row]}; "
+                "one instance a picture is supported. Keep one, or crop the picture into several."
+            )
+        annotated[row] = where
+        keypoints[row] = _keypoints(_get(annotation, "keypoints", where), len(schema.names), where)
+        for key, values in extra.items():
+            if key in annotation:
+                values[row] = _numbers(annotation[key], len(schema.names), f"{where}: {key}", nullable=True)
+    found = [None if np.isnan(values).all() else values for values in extra.values()]
+    return Labels(schema, files, keypoints[..., :2], keypoints[..., 2].astype(np.int8), *found)
+
+
+def dump(labels: Labels, sizes: Mapping[str, Size] | None = None) -> str:
+    """The text of a COCO file.
+
+    A picture with nothing labelled and nothing predicted stands among the images only, as COCO has it.
+
+    Args:
+        labels: what to write.
+        sizes: (width, height) of the pictures, written for those that are named.
+    """
+    images: list[Entry] = []
+    annotations: list[Entry] = []
+    for row, file in enumerate(labels.images):
+        image: Entry = {"id": row + 1, "file_name": file}
+        if sizes and file in sizes:
+            image["width"], image["height"] = map(int, sizes[file])
+        images.append(image)
+        annotation = _annotation(labels, row)
+        if annotation["num_keypoints"] or "keypoint_scores" in annotation or "px_error" in annotation:
+            annotations.append(annotation)
+    schema = labels.schema
+    category = {
+        "id": 1,
+        "name": "object",
+        "keypoints": list(schema.names),
+        "skeleton": [[schema.index(a) + 1, schema.index(b) + 1] for a, b in schema.skeleton],
+        "flip_pairs": [list(pair) for pair in schema.flip_pairs],
+    }
+    data = {"images": images, "annotations": annotations, "categories": [category]}
+    return json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _annotation(labels: Labels, row: int) -> Entry:
+    known = labels.visible[row] > UNLABELLED
+    points = np.where(known[:, None], labels.xy[row], 0.0)
+    low, high = (points[known].min(0), points[known].max(0)) if known.any() else (np.zeros(2), np.zeros(2))
+    width, height = (high - low).tolist()
+    entry: Entry = {
+        "id": row + 1,
+        "image_id": row + 1,
+        "category_id": 1,
+        "keypoints": [
+            value
+            for (x, y), v in zip(points.tolist(), labels.visible[row].tolist(), strict=True)
+            for value in (x, y, v)
+        ],
+        "num_keypoints": int(known.sum()),
+        "bbox": [*low.tolist(), width, height],
+        "area": width * height,
+        "iscrowd": 0,
+    }
+    if labels.score is not None and np.isfinite(labels.score[row]).any():
+        entry["keypoint_scores"] = _nullable(labels.score[row])
+        entry["score"] = float(np.nanmean(labels.score[row]))
+    if labels.px_error is not None and np.isfinite(labels.px_error[row]).any():
+        entry["px_error"] = _nullable(labels.px_error[row])
+    return entry
+
+
+def _nullable(values: FloatArray) -> list[float | None]:
+    return [value if np.isfinite(value) else None for value in values.tolist()]
+
+
+def _category(categories: list[Entry]) -> tuple[object, Schema]:
+    """The id and schema of the one category that has key points."""
+    with_points = [(i, category) for i, category in enumerate(categories) if category.get("keypoints")]
+    if len(with_points) != 1:
+        raise LeadError(
+            f"{len(with_points)} of {len(categories)} categories have 'keypoints' (the landmarks' names); "
+            "exactly one must. Export key points, of one kind of thing."
+        )
+    i, category = with_points[0]
+    where = f"categories[{i}]"
+    names = category["keypoints"]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise LeadError(f"{where}: 'keypoints' must be a list of names.")
+    bones = _pairs(category, "skeleton", where)
+    for bone in bones:
+        if not all(isinstance(end, int) and 1 <= end <= len(names) for end in bone):
+            raise LeadError(f"{where}: skeleton {list(bone)} must hold numbers from 1 to {len(names)}.")
+    skeleton = tuple((names[a - 1], names[b - 1]) for a, b in bones)
+    return _get(category, "id", where), Schema(tuple(names), _pairs(category, "flip_pairs", where), skeleton)
+
+
+def _pairs(category: Entry, key: str, where: str) -> tuple[tuple[Any, Any], ...]:
+    pairs = category.get(key) or []
+    if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
+        raise LeadError(f"{where}: {key!r} must be a list of pairs.")
+    return tuple((a, b) for a, b in pairs)
+
+
+def _entries(data: Entry, key: str) -> list[Entry]:
+    entries = data.get(key)
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise LeadError(f"not COCO key points: {key!r} is not a list of objects. Keys found: {_some(data)}.")
+    return entries
+
+
+def _get(entry: Entry, key: str, where: str) -> Any:
+    if key not in entry:
+        raise LeadError(f"{where}: {key!r} is missing. Keys found: {_some(entry)}.")
+    return entry[key]
+
+
+def _some(entry: Entry) -> str:
+    return ", ".join(list(entry)[:10]) or "none"
+
+
+def _rows_by_id(images: list[Entry]) -> dict[str, int]:
+    rows: dict[str, int] = {}
+    for i, image in enumerate(images):
+        identifier = repr(_get(image, "id", f"images[{i}]"))
+        if identifier in rows:
+            raise LeadError(f"images[{i}]: id {identifier} is also that of images[{rows[identifier]}].")
+        rows[identifier] = i
+    return rows
+
+
+def _row(annotation: Entry, rows: dict[str, int], where: str) -> int:
+    identifier = repr(_get(annotation, "image_id", where))
+    if identifier not in rows:
+        raise LeadError(f"{where}: no image has id {identifier}.")
+    return rows[identifier]
+
+
+def _keypoints(values: object, count: int, where: str) -> FloatArray:
+    """(K, 3) of x, y, visibility."""
+    table = _numbers(values, 3 * count, f"{where}: keypoints").reshape(count, 3)
+    visible = table[:, 2]
+    wrong = ~np.isin(visible, (UNLABELLED, HIDDEN, VISIBLE))
+    if wrong.any():
+        raise LeadError(f"{where}: visibility {visible[wrong][0]:g} must be 0 (unlabelled), 1 (hidden) or 2 (visible).")
+    return table
+
+
+def _numbers(values: object, count: int, where: str, *, nullable: bool = False) -> FloatArray:
+    if not isinstance(values, list) or len(values) != count:
+        found = f"{len(values)} values" if isinstance(values, list) else repr(values)
+        raise LeadError(f"{where} must be a list of {count} numbers, not {found}.")
+    for value in values:
+        if nullable and value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+            raise LeadError(f"{where} holds {value!r}, which is not a number.")
+    return np.array(values, dtype=np.float64)

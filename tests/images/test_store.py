@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from lead.errors import LeadError
+from lead.geometry import resize_points
+from lead.images import store as store_module
+from lead.images.store import ImageStore, default_cache, open_store
+
+
+def picture(path: Path, width: int, height: int, seed: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    colours = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    Image.fromarray(colours).save(path)
+
+
+def of_sizes(sizes: list[tuple[int, int]], side: int) -> ImageStore:
+    """A store of pictures of these sizes, without pixels worth looking at."""
+    files = tuple(str(i) for i in range(len(sizes)))
+    return ImageStore(files, np.zeros((len(sizes), side, side, 3), np.uint8), np.array(sizes), (), "")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    picture(tmp_path / "in" / "c.png", 8, 8, seed=1)
+    picture(tmp_path / "in" / "sub" / "a.png", 8, 4, seed=2)
+    picture(tmp_path / "in" / "b.png", 3, 8, seed=3)
+    return tmp_path / "in"
+
+
+FILES = ["c.png", "sub/a.png", "b.png"]
+
+
+def test_rows_hold_the_pictures_in_the_order_asked_for(folder: Path, tmp_path: Path) -> None:
+    store = open_store(folder, FILES, 8, tmp_path / "cache")
+    assert store.files == tuple(FILES)
+    assert store.sizes.tolist() == [[8, 8], [8, 4], [3, 8]]
+    assert store.pixels.shape == (3, 8, 8, 3)
+    whole, wide, tall = (np.asarray(Image.open(folder / f)) for f in FILES)
+    np.testing.assert_array_equal(store.pixels[0], whole)
+    np.testing.assert_array_equal(store.pixels[1, 2:6], wide)
+    assert (store.pixels[1, :2] == wide[0]).all()
+    assert (store.pixels[1, 6:] == wide[-1]).all()
+    np.testing.assert_array_equal(store.pixels[2, :, 2:5], tall)
+    assert (store.pixels[2, :, 5:] == tall[:, -1:]).all()
+    assert [store.index(f) for f in FILES] == [0, 1, 2]
+
+
+def test_a_marked_spot_is_found_where_the_map_says(tmp_path: Path) -> None:
+    """The brightest store pixel lies at the mapped position of a bright square's centre, within half a pixel."""
+    grey = np.zeros((300, 517), dtype=np.uint8)
+    grey[200:221, 400:421] = 255  # centred on (410, 210)
+    Image.fromarray(grey).save(tmp_path / "spot.png")
+    store = open_store(tmp_path, ["spot.png"], 64, tmp_path / "cache")
+    weight = store.pixels[0, ..., 0].astype(float)
+    y, x = np.mgrid[0:64, 0:64]
+    centre = [(weight * x).sum() / weight.sum(), (weight * y).sum() / weight.sum()]
+    expected = store.to_store([0], np.array([[[410.0, 210.0]]]))
+    np.testing.assert_allclose(centre, expected[0, 0], atol=0.05)
+
+
+@given(
+    sizes=st.lists(st.tuples(st.integers(1, 5000), st.integers(1, 5000)), min_size=1, max_size=4),
+    side=st.integers(1, 512),
+    xy=st.tuples(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4)),
+)
+def test_points_come_back(sizes: list[tuple[int, int]], side: int, xy: tuple[float, float]) -> None:
+    store = of_sizes(sizes, side)
+    rows = np.arange(len(sizes))
+    points = np.broadcast_to(np.array(xy), (len(sizes), 2, 2))
+    np.testing.assert_allclose(store.to_original(rows, store.to_store(rows, points)), points, atol=1e-6)
+
+
+@given(width=st.integers(1, 3000), height=st.integers(1, 3000), side=st.integers(1, 300))
+def test_the_map_is_a_resize_and_a_shift_that_keeps_the_picture_inside(width: int, height: int, side: int) -> None:
+    store = of_sizes([(width, height)], side)
+    corners = np.array([[[-0.5, -0.5], [width - 0.5, height - 0.5]]])
+    (left, top), (right, bottom) = store.to_store([0], corners)[0]
+    fitted = (round(right - left), round(bottom - top))
+    assert max(fitted) == side
+    assert min(fitted) >= 1
+    assert abs(fitted[0] * height - fitted[1] * width) <= max(width, height)  # shape kept to within a pixel
+    np.testing.assert_allclose([left, top], np.round(np.array([left, top]) + 0.5) - 0.5, atol=1e-9)
+    assert abs((left + 0.5) - (side - 0.5 - right)) <= 1 + 1e-9
+    assert abs((top + 0.5) - (side - 0.5 - bottom)) <= 1 + 1e-9
+    expected = resize_points(corners, (width, height), fitted) + store.offset[0]
+    np.testing.assert_allclose(store.to_store([0], corners), expected, atol=1e-9)
+
+
+def test_missing_points_stay_missing() -> None:
+    store = of_sizes([(10, 20)], 16)
+    assert np.isnan(store.to_store([0], np.full((1, 1, 2), np.nan))).all()
+
+
+def test_a_second_opening_decodes_nothing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = open_store(folder, FILES, 8, tmp_path / "cache")
+    monkeypatch.setattr(store_module, "decode_fitted", None)
+    second = open_store(folder, FILES, 8, tmp_path / "cache")
+    assert isinstance(second.pixels, np.memmap)
+    assert not second.pixels.flags.writeable
+    np.testing.assert_array_equal(first.pixels, second.pixels)
+    assert (first.files, first.skipped, first.digest) == (second.files, second.skipped, second.digest)
+    np.testing.assert_array_equal(first.sizes, second.sizes)
+
+
+def test_a_changed_picture_or_size_is_another_store(folder: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    first = open_store(folder, FILES, 8, cache)
+    picture(folder / "c.png", 8, 8, seed=9)
+    os.utime(folder / "c.png", ns=(1, 1))
+    second = open_store(folder, FILES, 8, cache)
+    assert first.digest != second.digest
+    assert (first.pixels[0] != second.pixels[0]).any()
+    assert open_store(folder, FILES, 16, cache).side == 16
+
+
+def test_the_digest_is_of_content_not_of_place(folder: Path, tmp_path: Path) -> None:
+    digest = open_store(folder, FILES, 8, tmp_path / "cache").digest
+    folder.rename(tmp_path / "moved")
+    assert open_store(tmp_path / "moved", FILES, 8, tmp_path / "cache").digest == digest
+
+
+def test_unreadable_pictures_are_skipped_with_their_reason(folder: Path, tmp_path: Path) -> None:
+    (folder / "bad.png").write_text("no picture")
+    asked = ["bad.png", FILES[0], "missing.png", *FILES[1:]]
+    store = open_store(folder, asked, 8, tmp_path / "cache")
+    assert store.files == tuple(FILES)
+    assert len(store) == len(store.pixels) == len(store.sizes) == 3
+    assert [file for file, _ in store.skipped] == ["bad.png", "missing.png"]
+    assert "known format" in store.skipped[0][1]
+    np.testing.assert_array_equal(store.pixels[0], np.asarray(Image.open(folder / "c.png")))
+    np.testing.assert_array_equal(store.pixels[2, :, 2:5], np.asarray(Image.open(folder / "b.png")))
+    with pytest.raises(LeadError, match=r"bad\.png.*known format"):
+        store.index("bad.png")
+
+
+def test_no_readable_picture_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_text("no picture")
+    with pytest.raises(LeadError, match=r"None of the 1 pictures.*bad\.png"):
+        open_store(tmp_path, ["bad.png"], 8, tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+@pytest.mark.parametrize(("files", "size"), [([], 8), (["a.png"], 0)])
+def test_nothing_to_store(tmp_path: Path, files: list[str], size: int) -> None:
+    with pytest.raises(LeadError):
+        open_store(tmp_path, files, size, tmp_path / "cache")
+
+
+def test_many_pictures_keep_their_order_and_report_progress(tmp_path: Path) -> None:
+    files = [f"{i:03d}.png" for i in range(60)]
+    for i, file in enumerate(files):
+        Image.new("L", (4, 4), i).save(tmp_path / file)
+    seen: list[tuple[int, int]] = []
+    store = open_store(tmp_path, files, 4, tmp_path / "c", workers=3, progress=lambda done, of: seen.append((done, of)))
+    assert store.pixels[:, 0, 0, 0].tolist() == list(range(60))
+    assert seen == [(i, 60) for i in range(1, 61)]
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from lead.images.store import open_store
+root = Path(sys.argv[1])
+open_store(root, ["c.png", "sub/a.png", "b.png"], 8, root.parent / "cache", progress=lambda *_: os._exit(9))
+"""
+
+
+def test_a_killed_build_is_never_opened_and_is_removed_in_time(folder: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    assert subprocess.run([sys.executable, "-c", KILLED, str(folder)], check=False).returncode == 9
+    (left,) = cache.iterdir()
+
+    store = open_store(folder, FILES, 8, cache)
+    assert len(store) == 3
+    assert left.exists()  # it might be another process, still at work
+
+    past = time.time() - store_module.ABANDONED_AFTER_S - 60
+    for path in (*left.iterdir(), left):
+        os.utime(path, (past, past))
+    open_store(folder, FILES, 16, cache)
+    assert not left.exists()
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_an_interrupted_build_leaves_nothing(folder: Path, tmp_path: Path) -> None:
+    def interrupt(*_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        open_store(folder, FILES, 8, tmp_path / "cache", progress=interrupt)
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_two_builds_at_once_share_the_first_finished(folder: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+
+    def race(done: int, of: int) -> None:
+        if done == of:
+            open_store(folder, FILES, 8, cache)
+
+    store = open_store(folder, FILES, 8, cache, progress=race)
+    assert len(store) == 3
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_a_full_disk_is_named(folder: Path, tmp_path: Path) -> None:
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(LeadError, match=r"disk is full.*LEAD_CACHE"):
+        open_store(folder, FILES, 8, tmp_path / "cache", progress=full)
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_cache_that_is_a_file(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").touch()
+    with pytest.raises(LeadError, match="LEAD_CACHE"):
+        open_store(folder, FILES, 8, tmp_path / "cache")
+
+
+def test_a_damaged_store_says_what_to_delete(folder: Path, tmp_path: Path) -> None:
+    open_store(folder, FILES, 8, tmp_path / "cache")
+    (made,) = (tmp_path / "cache").iterdir()
+    (made / "index.json").write_text("{")
+    with pytest.raises(LeadError, match=rf"{made.name}.*Delete"):
+        open_store(folder, FILES, 8, tmp_path / "cache")
+
+
+def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("LEAD_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert default_cache() == tmp_path / ".cache" / "lead"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert default_cache() == tmp_path / "xdg" / "lead"
+    monkeypatch.setenv("LEAD_CACHE", "~/mine")
+    assert default_cache() == tmp_path / "mine"
