@@ -164,12 +164,13 @@ class _Painter:
             else:
                 angle += bend / joints
             to_u, to_v = u + side * length * sin(angle), v - length * cos(angle)
-            self._segment(kind, (u, v), (to_u, to_v), joint, joints)
+            self._segment((u, v), (to_u, to_v), joint, side)
             u, v = to_u, to_v
         self.points[f"{name}_antenna_tip"] = self.head_frame.at(u, v)
 
-    def _segment(self, kind: str, start: Point, end: Point, joint: int, joints: int) -> None:
+    def _segment(self, start: Point, end: Point, joint: int, side: int) -> None:
         at, colour = self.head_frame.at, self.dress.leg
+        kind, joints = self.species.antenna, self.species.antenna_joints
         left = joints - joint
         swell = 2.3 if left <= 3 and kind in {"club", "elbow"} else 1.0
         thin = 0.0125 - 0.004 * joint / joints
@@ -180,7 +181,7 @@ class _Painter:
             du, dv = end[0] - start[0], end[1] - start[1]
             reach = 0.8 if kind == "saw" else 2.6
             for turn in (0.6,) if kind == "saw" else (-0.75, -0.38, 0.38):
-                c, s = reach * cos(turn), reach * sin(turn)
+                c, s = reach * cos(turn), side * reach * sin(turn)
                 blade = start[0] + c * du - s * dv, start[1] + s * du + c * dv
                 self._rod(at(*start), at(*blade), (0.6 * thin, 1.3 * thin), colour)
 

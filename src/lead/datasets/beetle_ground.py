@@ -129,7 +129,10 @@ def _petal(rng: Rng, u: Array, v: Array) -> Array:
     rim = _colour(rng, ((0.88, 0.52, 0.62), (0.93, 0.90, 0.92), (0.62, 0.48, 0.78), (0.95, 0.72, 0.25)))
     du, dv = u - rng.uniform(-1, 1), v - 1.3
     rays = 0.035 * np.sin(np.arctan2(du, dv) * 44 + 0.7 * _noise(rng, u, 5))
-    return mix(heart, rim, smoothstep(np.hypot(du, dv) * 0.55 - 0.15)) + (rays + 0.012 * _noise(rng, u, 80))[..., None]
+    petal: Array = (
+        mix(heart, rim, smoothstep(np.hypot(du, dv) * 0.55 - 0.15)) + (rays + 0.012 * _noise(rng, u, 80))[..., None]
+    )
+    return petal
 
 
 _GROUNDS: tuple[Callable[[Rng, Array, Array], Array], ...] = (

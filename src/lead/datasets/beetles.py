@@ -15,7 +15,7 @@ import multiprocessing
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -214,16 +214,9 @@ def write(
     Raises:
         LeadError: a setting is out of range, or the folder holds something else.
     """
-    settings: dict[str, object] = {
-        "name": "beetles",
-        "normaliser": list(NORMALISER),
-        "seed": seed,
-        "size": size,
-        "count": count,
-        "species": species,
-        "test_share": test_share,
-    }
-    _check(seed, size, count, species, test_share)
+    numbers = {"seed": seed, "size": size, "count": count, "species": species, "test_share": test_share}
+    _check(numbers, workers)
+    settings: dict[str, object] = {"name": "beetles", "normaliser": list(NORMALISER), **numbers}
     if _already_there(out, settings):
         return
     with _appearing(out) as folder:
@@ -247,12 +240,13 @@ def _file(index: int) -> str:
     return f"images/{index:05d}.jpg"
 
 
-def _check(seed: int, size: int, count: int, species: int, test_share: float) -> None:
-    for name, value, least in (("seed", seed, 0), ("size", size, 32), ("count", count, 1), ("species", species, 1)):
-        if value < least:
-            raise LeadError(f"The beetles' {name} is {value}; give a whole number of at least {least}.")
-    if not 0 <= test_share < 1:
-        raise LeadError(f"The share of test species is {test_share}; give a number from 0 up to, not including, 1.")
+def _check(settings: Mapping[str, int | float], workers: int | None) -> None:
+    least = {"seed": 0, "size": 32, "count": 1, "species": 1, "workers": 1}
+    for name, value in (*settings.items(), ("workers", workers)):
+        if name in least and value is not None and value < least[name]:
+            raise LeadError(f"The beetles' {name} is {value}; give a whole number of at least {least[name]}.")
+    if not 0 <= settings["test_share"] < 1:
+        raise LeadError(f"test_share is {settings['test_share']}; give a number from 0 up to, not including, 1.")
 
 
 def _already_there(out: Path, settings: dict[str, object]) -> bool:
