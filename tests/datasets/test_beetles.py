@@ -52,15 +52,14 @@ def test_eyes_lie_at_the_centroid_of_their_colour(number: int, angle: float) -> 
         species.dress, elytra=GREY, mark=GREY, pronotum=GREY, head=GREY, leg=GREY, eye=(1, 0, 1), sheen=None
     )
     species = replace(species, dress=dress, collar=False)
-    colour, cover, points = draw(species, Pose(head=9), angle=angle, centre=(60.3, 66.8))
-    red, green = colour[..., 0], colour[..., 1]
-    weight = cover * np.maximum(red - green, 0) / (red + green + 1e-6)  # how magenta, in whatever shade
+    colour, _, points = draw(species, Pose(head=9), angle=angle, centre=(60.3, 66.8))
+    weight = np.maximum(colour[..., 0] - colour[..., 1], 0)  # light of the lamp's own colour falls out
     y, x = np.mgrid[:SIZE, :SIZE]
     left, right = points["left_eye"], points["right_eye"]
     nearer_left = np.hypot(x - left[0], y - left[1]) < np.hypot(x - right[0], y - right[1])
     for eye, side in ((left, nearer_left), (right, ~nearer_left)):
         share = weight * side / (weight * side).sum()
-        np.testing.assert_allclose(((x * share).sum(), (y * share).sum()), eye, atol=0.3)
+        np.testing.assert_allclose(((x * share).sum(), (y * share).sum()), eye, atol=0.35)
 
 
 @pytest.mark.parametrize("number", KINDS)

@@ -69,7 +69,7 @@ def _cloudy(rng: Rng, like: Array, cells: int, octaves: int = 4) -> Array:
 
 
 def _colour(rng: Rng, choices: tuple[Colour, ...]) -> Array:
-    return np.asarray(choices[int(rng.integers(len(choices)))]) * rng.normal(1, 0.06, 3)
+    return np.asarray(choices[int(rng.integers(len(choices)))]) * rng.normal(1, 0.035, 3)
 
 
 def _sand(rng: Rng, u: Array, v: Array) -> Array:
@@ -162,7 +162,7 @@ def _leaf(rng: Rng, relief: Relief, frame: Frame) -> None:
         lines = np.maximum(0.5 * smoothstep(1 - 5 * veins), smoothstep(1.4 - np.abs(u) * 220))
         return mix(base, (0.72, 0.74, 0.45), 0.7 * lines), 0.004 * veins - 0.01 * np.exp(-((u / 0.012) ** 2))
 
-    relief.rod(frame.at(0, length), frame.at(0.01, 1.35 * length), _radii(frame, 0.008, 0.006), base, solid=True)
+    relief.rod(frame.at(0, length), frame.at(0.01, 1.35 * length), _radii(frame, 0.008, 0.006), base)
     egg = Egg(width, length, length, 1.35, 1.6)
     relief.egg(frame, egg, skin, dome=0.25 * width, gloss=0.35, contact=0.01)
 

@@ -142,8 +142,10 @@ class Relief:
         colour: Array | Colour,
         slope: tuple[Array, Array],
         gloss: float,
+        *,
         solid: bool,
     ) -> None:
+        # Blending into a bare canvas leaves every channel multiplied by its cover; `lit` divides it out again.
         under = self._canvas[window]
         change = np.array([0, 0, 0, 0, 0, gloss, 1, solid], np.float32) - under
         change[..., _COLOUR] += colour
@@ -152,7 +154,7 @@ class Relief:
         change *= cover[..., None]
         under += change
 
-    def rod(self, a: Point, b: Point, radii: Point, colour: Colour, *, gloss: float = 0.3, solid: bool = False) -> None:
+    def rod(self, a: Point, b: Point, radii: Point, colour: Colour, *, gloss: float = 0.3) -> None:
         """A tapering round rod with round ends from ``a`` to ``b`` (canvas pixels), ``radii`` at the two."""
         window = self._window((a, b), max(radii) + 1)
         if window is None:
@@ -167,7 +169,7 @@ class Relief:
         inside = radius - np.sqrt(off_x * off_x + off_y * off_y)
         cover = np.minimum(np.maximum(inside + 0.5, 0), 1)
         steep = 0.92 / radius
-        self._blend(window, cover, colour, (off_x * steep, off_y * steep), gloss, solid)
+        self._blend(window, cover, colour, (off_x * steep, off_y * steep), gloss, solid=False)
 
     def egg(
         self,
@@ -217,7 +219,7 @@ class Relief:
         slope = _slope(height * frame.scale)
         if sheen is not None:
             colour = mix(colour, sheen, slope[0] ** 2 + slope[1] ** 2)
-        self._blend(window, cover, colour, slope, gloss, True)
+        self._blend(window, cover, colour, slope, gloss, solid=True)
 
     def painted_at(self, points: npt.NDArray[np.float64], *, solid: bool = False) -> npt.NDArray[np.bool_]:
         """Whether paint covers canvas points (K, 2); with ``solid`` only the paint of eggs counts, not of rods."""
@@ -235,10 +237,11 @@ class Relief:
             small = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
             big = tuple(slice(s.start * SUPERSAMPLE, s.stop * SUPERSAMPLE) for s in small)
             part = self._canvas[big]
-            painted = part[..., _COVER] > 0
+            painted = part[..., _COVER] > 0.01
             pixels = part[painted]  # (P, 8): most of the canvas is bare, so light only what is not
+            opacity = pixels[:, _COVER, None]
             shone = np.zeros((*painted.shape, 3), np.float32)
-            shone[painted] = _shine(pixels, light) * pixels[:, _COVER, None]
+            shone[painted] = _shine(pixels / opacity, light) * opacity
             colour[small] = halve(shone)
         return colour, cover
 

@@ -143,7 +143,8 @@ def _light(rng: np.random.Generator) -> Light:
     turn, lift = rng.uniform(-np.pi, np.pi), radians(rng.uniform(35, 70))
     warmth, power = rng.uniform(-0.07, 0.09), rng.uniform(0.62, 0.85)
     lamp = (power * (1 + warmth), power, power * (1 - warmth))
-    sky = tuple((rng.uniform(0.36, 0.46) * np.array([1 - 0.6 * warmth, 1, 1 + 0.6 * warmth])).tolist())
+    dim = rng.uniform(0.36, 0.46)
+    sky = (dim * (1 - 0.6 * warmth), dim, dim * (1 + 0.6 * warmth))
     return Light((cos(turn) * cos(lift), sin(turn) * cos(lift), sin(lift)), lamp, sky)
 
 
@@ -208,7 +209,8 @@ def write(
         out: a folder that is missing or empty.
         count, seed, size, species: see :func:`render`.
         test_share: share of the species, the last ones, whose pictures are the test split.
-        workers: processes; by default one a processor, and only this one for a few pictures.
+        workers: processes; by default one for each thousand pictures, at most one for each processor. More than one
+            needs the usual ``if __name__ == "__main__"`` in the script that calls this.
         progress: called with the number of pictures done and ``count``.
 
     Raises:
@@ -321,6 +323,7 @@ def _render_all(
         if workers > 1:
             context = multiprocessing.get_context("spawn")
             pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=context))
+            stack.callback(pool.shutdown, cancel_futures=True)  # after an error, do not draw the rest
             rows = pool.map(draw, range(count), chunksize=16)
         for done, row in enumerate(rows, start=1):
             yield row
