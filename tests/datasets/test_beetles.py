@@ -1,0 +1,259 @@
+"""Drawn beetles: the landmarks lie where the picture shows them, and the data set is the same every time."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from math import radians
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from lead.datasets import beetles, rendered
+from lead.datasets.beetle_drawing import ON_LIMBS, Pose, paint_beetle
+from lead.datasets.beetle_relief import SUPERSAMPLE, Array, Colour, Egg, Frame, Light, Point, Relief
+from lead.datasets.beetle_species import FORMS, Species, make_species
+from lead.datasets.beetles import NORMALISER, SCHEMA, render, write
+from lead.errors import LeadError
+from lead.geometry import resize_points
+from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE
+
+SIZE = 128
+MIDDLE = (SIZE - 1) / 2
+OVERHEAD = Light((0.0, 0.0, 1.0), (0.5, 0.5, 0.5), (0.3, 0.3, 0.3))
+KINDS = range(len(FORMS))
+GREY = (0.3, 0.3, 0.3)
+
+
+def draw(
+    species: Species, pose: Pose, *, angle: float = 0.0, centre: Point = (MIDDLE, MIDDLE)
+) -> tuple[Array, Array, dict[str, npt.NDArray[np.float64]]]:
+    """Colour times cover, cover, and landmarks in picture pixels of a beetle 70 pixels long."""
+    relief = Relief(SIZE)
+    fine = SIZE * SUPERSAMPLE
+    x, y = resize_points(np.array(centre), (SIZE, SIZE), (fine, fine)).tolist()
+    points = paint_beetle(relief, species, pose, Frame((x, y), radians(angle), 70.0 * SUPERSAMPLE))
+    colour, cover = relief.lit(OVERHEAD)
+    return colour, cover, {k: resize_points(np.array(p), (fine, fine), (SIZE, SIZE)) for k, p in points.items()}
+
+
+def legless(species: Species) -> Species:
+    return replace(species, body=replace(species.body, leg_length=1e-3, leg_thickness=1e-3))
+
+
+@pytest.mark.parametrize("angle", [0, -35, 90, 160])
+@pytest.mark.parametrize("number", KINDS)
+def test_eyes_lie_at_the_centroid_of_their_colour(number: int, angle: float) -> None:
+    species = make_species(number, seed=3)
+    dress = replace(
+        species.dress, elytra=GREY, mark=GREY, pronotum=GREY, head=GREY, leg=GREY, eye=(1, 0, 1), sheen=None
+    )
+    species = replace(species, dress=dress, collar=False)
+    colour, _, points = draw(species, Pose(head=9), angle=angle, centre=(60.3, 66.8))
+    weight = np.maximum(colour[..., 0] - colour[..., 1], 0)  # light of the lamp's own colour falls out
+    y, x = np.mgrid[:SIZE, :SIZE]
+    left, right = points["left_eye"], points["right_eye"]
+    nearer_left = np.hypot(x - left[0], y - left[1]) < np.hypot(x - right[0], y - right[1])
+    for eye, side in ((left, nearer_left), (right, ~nearer_left)):
+        share = weight * side / (weight * side).sum()
+        np.testing.assert_allclose(((x * share).sum(), (y * share).sum()), eye, atol=0.35)
+
+
+@pytest.mark.parametrize("number", KINDS)
+def test_widest_points_and_tip_lie_on_the_outline(number: int) -> None:
+    _, cover, points = draw(legless(make_species(number, seed=1)), Pose(), centre=(63.2, 61.7))
+    left, right, tip = points["elytra_left"], points["elytra_right"], points["abdomen_tip"]
+    row = cover[round(float(left[1]))]
+    # Coverage integrates to lengths whatever the pixel grid: width and middle of the wing cases below a pixel.
+    assert row.sum() == pytest.approx(right[0] - left[0], abs=0.15)
+    assert (row * np.arange(SIZE)).sum() / row.sum() == pytest.approx((left[0] + right[0]) / 2, abs=0.1)
+    column = np.flatnonzero(cover[:, round(float(tip[0]))] > 0.5)
+    assert column[-1] == pytest.approx(tip[1], abs=1.0)
+
+
+def test_antenna_tips_are_the_far_ends() -> None:
+    species = legless(make_species(list(FORMS).index("ground"), seed=0))
+    _, cover, points = draw(species, Pose(antennae=((5, 9), (-8, 0))))
+    y, x = np.nonzero(cover > 0.25)
+    neck = np.array([MIDDLE, MIDDLE + 70 * (-0.5 + species.body.head_length)])
+    for name, side in (("left_antenna_tip", x < MIDDLE - 8), ("right_antenna_tip", x > MIDDLE + 8)):
+        mine = side & (y < neck[1])
+        far = np.argmax(np.where(mine, np.hypot(x - neck[0], y - neck[1]), 0))
+        assert np.hypot(*(np.array([x[far], y[far]]) - points[name])) < 1.5
+
+
+@pytest.mark.parametrize(("index", "name"), [(0, "left"), (1, "right")])
+def test_what_moves_with_the_shin_begins_at_the_knee(index: int, name: str) -> None:
+    species = make_species(list(FORMS).index("ground"), seed=0)
+    legs = [[[0.0, 0.0, 0.0] for _ in range(3)] for _ in range(2)]
+    legs[index][2][1] = 40.0
+    bent = Pose(legs=tuple(tuple((a, b, c) for a, b, c in side) for side in legs))
+    _, before, points = draw(species, Pose())
+    _, after, moved = draw(species, bent)
+    y, x = np.nonzero(np.abs(after - before) > 0.3)
+    knee = points[f"{name}_hind_knee"]
+    away = np.hypot(x - knee[0], y - knee[1])
+    assert away.min() < 4
+    shin_and_foot = 70 * species.body.leg_length * 1.15 * 0.64
+    assert 0.6 * shin_and_foot < away.max() < shin_and_foot + 1.5
+    for other in SCHEMA.names:
+        np.testing.assert_array_equal(points[other], moved[other])
+
+
+@pytest.mark.parametrize("number", KINDS)
+def test_at_rest_a_beetle_is_its_own_mirror_image(number: int) -> None:
+    species = replace(make_species(number, seed=2), roughness=0.0)
+    colour, cover, points = draw(species, Pose())
+    assert np.abs(cover - cover[:, ::-1]).mean() < 1e-4
+    assert np.abs(colour - colour[:, ::-1]).mean() < 2e-3
+    partner = {name: name for name in SCHEMA.names}
+    for left, right in SCHEMA.flip_pairs:
+        partner |= {left: right, right: left}
+        assert points[left][0] < MIDDLE < points[right][0]
+    for name, (x, y) in points.items():
+        np.testing.assert_allclose(points[partner[name]], (SIZE - 1 - x, y), atol=1e-9)
+    assert points["head"][1] < points["scutellum"][1] < points["abdomen_tip"][1]
+
+
+def test_the_scene_is_the_same_at_any_size() -> None:
+    for index in range(6):
+        small, large = render(index, size=96), render(index, size=192)
+        np.testing.assert_allclose(resize_points(large.xy, (192, 192), (96, 96)), small.xy, atol=1e-9)
+        halved = np.asarray(Image.fromarray(large.pixels).resize((96, 96), Image.Resampling.BOX), np.float64)
+        shifts = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
+        error = [np.abs(np.roll(halved, s, (0, 1)) - small.pixels)[2:-2, 2:-2].mean() for s in shifts]
+        assert shifts[int(np.argmin(error))] == (0, 0)
+
+
+def test_pictures_repeat_and_differ() -> None:
+    first, again = render(5, seed=1, size=64), render(5, seed=1, size=64)
+    np.testing.assert_array_equal(first.pixels, again.pixels)
+    np.testing.assert_array_equal(first.xy, again.xy)
+    assert first.pixels.shape == (64, 64, 3)
+    assert first.pixels.dtype == np.uint8
+    for other in (render(6, seed=1, size=64), render(5, seed=2, size=64)):
+        assert np.abs(first.xy - other.xy).max() > 1
+
+
+def test_unit_of_error_never_vanishes() -> None:
+    a, b = map(SCHEMA.index, NORMALISER)
+    for index in range(40):
+        xy = render(index, size=32).xy
+        assert np.hypot(*(xy[a] - xy[b])) > 0.12 * 32
+
+
+def lay_a_disc(colour: Colour, rng: np.random.Generator, relief: Relief, target: Point) -> None:
+    frame = Frame((target[0] + 5, target[1] - 3), 0.0, relief.fine * rng.uniform(0.8, 1.0))
+    relief.egg(frame, Egg(0.14, 0.2, 0.1), colour, dome=0.01, gloss=0.0)
+
+
+def test_hidden_is_what_lies_under_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same scenes with the covering thing in two colours: it is where the pictures differ."""
+    counts = {HIDDEN: 0, VISIBLE: 0}
+    for index in range(60):
+        monkeypatch.setattr(beetles, "cover_up", lambda *args: lay_a_disc((1, 0, 1), *args))
+        one = render(index, size=96)
+        monkeypatch.setattr(beetles, "cover_up", lambda *args: lay_a_disc((0, 1, 0), *args))
+        two = render(index, size=96)
+        covered = np.abs(one.pixels.astype(int) - two.pixels).max(-1) > 60
+        for name, (x, y), visible in zip(SCHEMA.names, one.xy, one.visible, strict=True):
+            assert (visible == UNLABELLED) == (not (-0.5 <= x <= 95.5 and -0.5 <= y <= 95.5))
+            column, row = round(float(x)), round(float(y))
+            near = covered[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3]
+            if visible == UNLABELLED or (visible == HIDDEN and name in ON_LIMBS) or near.all() != near.any():
+                continue  # out of the picture, perhaps under the beetle itself, or at the thing's edge
+            assert visible == (HIDDEN if near.any() else VISIBLE), (index, name)
+            counts[int(visible)] += 1
+    assert counts[HIDDEN] > 20
+    assert counts[VISIBLE] > 200
+
+
+def test_a_knee_under_the_wing_cases_is_hidden() -> None:
+    species = make_species(list(FORMS).index("ladybird"), seed=0)
+    stubby = replace(species, body=replace(species.body, leg_length=0.05))
+    for one, hidden in ((species, False), (stubby, True)):
+        relief = Relief(SIZE)
+        points = paint_beetle(relief, one, Pose(), Frame((SIZE, SIZE), 0.0, 140.0))
+        knee = np.array([points["left_hind_knee"], points["right_hind_knee"]])
+        assert relief.painted_at(knee, solid=True).tolist() == [hidden, hidden]
+
+
+def test_written_beetles_read_back(tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "beetles"
+    seen: list[tuple[int, int]] = []
+    write(out, 12, seed=4, size=48, species=6, workers=1, progress=lambda done, count: seen.append((done, count)))
+    assert seen == [(i + 1, 12) for i in range(12)]
+    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_dir()) == ["beetles", "deep", "images"]
+    data = rendered.load(out)
+    labels = data.points("all")
+    assert labels.schema == SCHEMA
+    assert data.normaliser["all"] == NORMALISER
+    assert Image.open(data.path(0)).size == (48, 48)
+    for index in range(12):
+        drawn = render(index, seed=4, size=48, species=6)
+        np.testing.assert_array_equal(labels.visible[index], drawn.visible)
+        known = drawn.visible > UNLABELLED
+        np.testing.assert_allclose(labels.xy[index][known], drawn.xy[known], atol=1e-3)
+        assert np.abs(np.asarray(Image.open(data.path(index)), int) - drawn.pixels).mean() < 8
+
+
+def test_no_species_is_in_both_splits(tmp_path: Path) -> None:
+    write(tmp_path / "b", 30, size=32, species=8, test_share=0.25, workers=1)
+    data = rendered.load(tmp_path / "b")
+    sides = {split: {data.identity[i] for i in data.rows(split)} for split in ("train", "test")}
+    assert len(sides["train"]) == 6
+    assert len(sides["test"]) == 2
+    assert not sides["train"] & sides["test"]
+
+
+def test_neither_count_nor_workers_change_a_picture(tmp_path: Path) -> None:
+    write(tmp_path / "few", 3, size=32, workers=1)
+    write(tmp_path / "more", 5, size=32, workers=2)
+    for index in range(3):
+        name = f"images/{index:05d}.jpg"
+        assert (tmp_path / "few" / name).read_bytes() == (tmp_path / "more" / name).read_bytes()
+    few, more = (rendered.load(tmp_path / name).points("all") for name in ("few", "more"))
+    np.testing.assert_array_equal(few.xy, more.take(range(3)).xy)
+
+
+def test_nothing_of_the_users_is_overwritten(tmp_path: Path) -> None:
+    out = tmp_path / "b"
+    out.mkdir()
+    write(out, 2, size=32)
+    before = {p: p.stat().st_mtime_ns for p in out.rglob("*")}
+    write(out, 2, size=32)
+    assert before == {p: p.stat().st_mtime_ns for p in out.rglob("*")}
+    with pytest.raises(LeadError, match="another count, seed"):
+        write(out, 3, seed=1, size=32)
+    (out / "images" / "00001.jpg").unlink()
+    with pytest.raises(LeadError, match="not all of them"):
+        write(out, 2, size=32)
+    other = tmp_path / "mine"
+    other.mkdir()
+    (other / "dataset.json").write_text(json.dumps([1]))
+    with pytest.raises(LeadError, match="new or empty"):
+        write(other, 2, size=32)
+    assert list(other.iterdir()) == [other / "dataset.json"]
+
+
+def test_a_failed_render_leaves_nothing_behind(tmp_path: Path) -> None:
+    def stop(done: int, count: int) -> None:
+        raise KeyboardInterrupt(done, count)
+
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "b", 3, size=32, progress=stop)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("name", "value"), [("count", 0), ("size", 8), ("species", 0), ("seed", -1), ("workers", 0)])
+def test_impossible_settings_are_named(tmp_path: Path, name: str, value: int) -> None:
+    settings = {"seed": 0, "size": 32, "species": 4, "count": 2, "workers": 1} | {name: value}
+    count, seed, size = settings["count"], settings["seed"], settings["size"]
+    with pytest.raises(LeadError, match=f"{name} is {value}"):
+        write(tmp_path / "b", count, seed=seed, size=size, species=settings["species"], workers=settings["workers"])
+    with pytest.raises(LeadError, match=r"test_share is 1\.0"):
+        write(tmp_path / "b", 2, test_share=1.0)
+    assert not list(tmp_path.iterdir())
