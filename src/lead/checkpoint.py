@@ -6,7 +6,6 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +18,6 @@ from lead.errors import LeadError
 
 VERSION = 1
 """Of the layout of these files. A reader refuses any other."""
-
-_PACKAGES = ("torch", "torchvision", "timm", "lightning-fabric", "numpy")
-
-
-def versions() -> dict[str, str]:
-    """The versions that a result depends on."""
-    import platform
-
-    found = {"python": platform.python_version(), "lead": metadata.version("lead-landmarks")}
-    return found | {name: metadata.version(name) for name in _PACKAGES}
 
 
 def save(path: Path, kind: str, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:

@@ -125,7 +125,7 @@ def test_a_picture_is_embedded_as_it_is(tmp_path: Path) -> None:
 def test_a_report_is_replaced_only_when_told(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text("mine")
-    with pytest.raises(LeadError, match=r"report\.html exists"):
+    with pytest.raises(LeadError, match=r"report\.html is already there"):
         write_report(path, title="", intro="", sections=[])
     assert path.read_text() == "mine"
     write_report(path, title="new", intro="", sections=[], overwrite=True)

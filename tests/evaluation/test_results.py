@@ -2,17 +2,13 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from rich.console import Console
 
 from lead.errors import LeadError
-from lead.evaluation import results
 from lead.evaluation.metrics import Summary
 from lead.evaluation.results import Result, Row, grid, markdown, read, rich_table
 
@@ -40,7 +36,7 @@ def test_a_file_is_replaced_only_when_told(tmp_path: Path) -> None:
     path = tmp_path / "few.json"
     RESULT.write(path)
     other = replace(RESULT, seed=1)
-    with pytest.raises(LeadError, match=r"few\.json exists"):
+    with pytest.raises(LeadError, match=r"few\.json is already there"):
         other.write(path)
     assert read(path) == RESULT
     other.write(path, overwrite=True)
@@ -130,29 +126,3 @@ def test_the_terminal_shows_every_number() -> None:
     for row in ROWS:
         assert f"{row.mean:.2f}" in text
         assert f"({row.median:.2f})" in text
-
-
-def test_commit_is_this_checkout_and_unknown_outside_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def git(*arguments: str) -> None:
-        identity = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
-        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
-
-    module = tmp_path / "module.py"
-    module.write_text("1\n")
-    monkeypatch.setattr(results, "__file__", str(module))
-    assert results.commit() == "unknown"
-    git("init", "--quiet")
-    assert results.commit() == "unknown"  # a repository around it that does not hold it
-    git("add", "module.py")
-    git("commit", "--quiet", "-m", "one")
-    clean = results.commit()
-    assert len(clean) == 40
-    module.write_text("2\n")
-    assert results.commit() == f"{clean}-dirty"
-
-
-def test_versions() -> None:
-    found = results.versions()
-    assert set(found) == {"python", "torch", "torchvision", "timm", "numpy", "lead"}
-    assert found["python"] == ".".join(map(str, sys.version_info[:3]))
-    assert found["numpy"] == np.__version__

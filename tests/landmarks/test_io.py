@@ -103,9 +103,9 @@ def test_an_unknown_ending(labels: Labels, tmp_path: Path, name: str) -> None:
         save_labels(labels, tmp_path / name)
 
 
-def test_a_folder_that_is_not_there(labels: Labels, tmp_path: Path) -> None:
-    with pytest.raises(LeadError, match=r"nowhere/a\.json"):
-        save_labels(labels, tmp_path / "nowhere" / "a.json")
+def test_a_folder_is_made_but_a_file_is_never_taken_for_one(labels: Labels, tmp_path: Path) -> None:
+    save_labels(labels, tmp_path / "nowhere" / "a.json")
+    assert load_labels(tmp_path / "nowhere" / "a.json").images == labels.images
     (tmp_path / "file").touch()
     with pytest.raises(LeadError, match=r"file/a\.json"):
         save_labels(labels, tmp_path / "file" / "a.json")

@@ -7,12 +7,8 @@ terminal, in Markdown or in the report, comes from :func:`grid`.
 from __future__ import annotations
 
 import json
-import os
-import platform
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -23,6 +19,7 @@ from rich.text import Text
 
 from lead.errors import LeadError, unknown
 from lead.evaluation.metrics import Summary
+from lead.files import write_atomic
 
 METHODS = (
     "untrained",
@@ -111,7 +108,7 @@ class Result:
 
     Attributes:
         name, benchmark, preset: where the file stands; ``benchmark`` is the dataset's name.
-        commit, versions: see :func:`commit` and :func:`versions`.
+        commit, versions: see :mod:`lead.provenance`.
         seconds: how long the evaluation took.
         settings: the settings it ran under, as plain JSON values.
         seed: of everything random in it.
@@ -160,51 +157,6 @@ def read(path: Path) -> Result:
         raise LeadError(f"{path} is no results file: {where}: {first['msg']}. Run the evaluation again.") from None
     except LeadError as problem:
         raise LeadError(f"{path}: {problem}") from None
-
-
-def write_atomic(path: Path, text: str, *, overwrite: bool) -> None:
-    """Write a text file by way of a temporary neighbour, so that a kill leaves the old file or the new one."""
-    if path.exists() and not overwrite:
-        raise LeadError(f"{path} exists. Choose another name, or allow it to be overwritten.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def versions() -> dict[str, str]:
-    """The versions a number may depend on, by name."""
-    packages = {name: name for name in ("torch", "torchvision", "timm", "numpy")} | {"lead": "lead-landmarks"}
-    return {"python": platform.python_version()} | {name: _version(package) for name, package in packages.items()}
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "not installed"
-
-
-def commit() -> str:
-    """The commit of the checkout this package runs from, with "-dirty" where a tracked file differs from it.
-
-    "unknown" where the package is installed rather than checked out: a repository that merely surrounds the
-    installation says nothing about this code.
-    """
-    here = Path(__file__)
-    try:
-        _git(here.parent, "ls-files", "--error-unmatch", here.name)
-        return _git(here.parent, "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from lead.errors import LeadError
+from lead.files import write_atomic
 from lead.landmarks import coco, csvfile
 from lead.landmarks.model import Labels
 
@@ -52,15 +51,5 @@ def save_labels(
     suffix = path.suffix.lower()
     if suffix not in (".json", ".csv"):
         raise LeadError(f"Cannot tell the format of {path}: end its name in .json (COCO key points) or .csv.")
-    if path.exists() and not overwrite:
-        raise LeadError(f"{path} is already there. Give another name, or ask for it to be overwritten.")
     text = coco.dump(labels, sizes) if suffix == ".json" else csvfile.dump(labels)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8", newline="")
-        partial.replace(path)
-    except OSError as error:
-        raise LeadError(f"Cannot write {path}: {error.strerror}. Give a folder that exists and is writable.") from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()
+    write_atomic(path, text, overwrite=overwrite)

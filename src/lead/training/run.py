@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,11 @@ from lead import checkpoint
 from lead.config import Settings, check, to_yaml
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
+from lead.files import write_atomic
 from lead.images.store import ImageStore, default_cache, open_store
 from lead.nn.backbone import Backbone
 from lead.nn.student import Student
+from lead.provenance import commit, versions
 from lead.training.distill import Distill
 from lead.training.engine import Report, Training, make_fabric, mixed_seed, run_identity, silent
 from lead.training.pretrain import Byol
@@ -67,7 +68,7 @@ class Run:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise LeadError(f"{folder} exists and is not a run. Give --out a new or empty folder.")
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / "settings.yaml", to_yaml(settings))
+        write_atomic(folder / "settings.yaml", to_yaml(settings))
         return cls(folder, settings)
 
     @property
@@ -107,7 +108,7 @@ class Run:
         """Adds entries to ``run.json``: pictures, versions, seconds."""
         file = self.folder / "run.json"
         known: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        write_text(file, json.dumps(known | entries, indent=1))
+        write_atomic(file, json.dumps(known | entries, indent=1), overwrite=True)
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -115,13 +116,6 @@ class Run:
         file = self.folder / "run.json"
         found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         return found
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
 
 
 def _differences(old: Settings, new: Settings) -> list[str]:
@@ -222,5 +216,6 @@ def _origin(run: Run, pictures: Pictures) -> dict[str, Any]:
     return {
         "settings": run.settings.model_dump(mode="json"),
         "pictures": {"name": pictures.dataset.name, "count": len(pictures.rows), "digest": pictures.store.digest},
-        "versions": checkpoint.versions(),
+        "versions": versions(),
+        "commit": commit(),
     }

@@ -1,0 +1,37 @@
+"""Text files written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from lead.errors import LeadError
+
+
+def refuse_existing(path: Path) -> None:
+    """Raises :class:`LeadError` if something of the user's stands at ``path``."""
+    if path.exists():
+        raise LeadError(f"{path} is already there. Give another name, or ask for it to be overwritten (--overwrite).")
+
+
+def write_atomic(path: Path, text: str, *, overwrite: bool = False) -> None:
+    """Writes a text file by way of a temporary neighbour, so that a kill leaves the old file or the new one.
+
+    Raises:
+        LeadError: a file stands there and ``overwrite`` is not given, or it cannot be written.
+    """
+    if not overwrite:
+        refuse_existing(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, encoding="utf-8", newline="")
+        partial.replace(path)
+    except OSError as error:
+        raise LeadError(
+            f"Cannot write {path}: {error.strerror}. Give a folder that is writable and has room."
+        ) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink()
