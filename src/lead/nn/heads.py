@@ -10,6 +10,8 @@ from lead.geometry import cell_grid, soft_argmax
 
 FILTERS = 50
 SHARPNESS = 100.0
+REDUCED = 128
+"""Principal components that the ridge head keeps of a wide feature."""
 
 
 class SoftArgmaxHead(nn.Module):
@@ -33,23 +35,83 @@ class SoftArgmaxHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, H, W) → (B, K, 2) normalised (x, y)."""
-        virtual = soft_argmax(SHARPNESS * self.filters(features))  # (B, K*50, 2)
+        virtual = soft_argmax(self.maps(features))  # (B, K*50, 2)
         out: Tensor = self.linear(virtual.flatten(1)[:, :, None])  # (B, K*2, 1)
         return out.view(-1, self.landmarks, 2)
 
+    def maps(self, features: Tensor) -> Tensor:
+        """Logits of the virtual key points on unit features: (B, C, H, W) → (B, K·50, H, W)."""
+        logits: Tensor = SHARPNESS * self.filters(functional.normalize(features, dim=1))
+        return logits
 
-def context(features: Tensor, radius: int) -> Tensor:
-    """Unit features beside those of their neighbours: (B, C, H, W) → (B, C·(2r+1)², H, W); edges continue."""
-    unit = functional.normalize(features.float(), dim=1)
+    def score(self, features: Tensor) -> Tensor:
+        """How peaked the filters' maps are, mean over a landmark's 50: (B, K) in (0, 1]."""
+        peaks = self.maps(features).flatten(2).softmax(-1).amax(-1)  # (B, K*50)
+        mean: Tensor = peaks.view(-1, self.landmarks, FILTERS).mean(-1)
+        return mean
+
+
+class RidgeHead(nn.Module):
+    """Linear maps from each cell's neighbourhood of unit features to heat maps, fitted in closed form.
+
+    A wide feature is first reduced to ``REDUCED`` principal components, so that the neighbourhood stays affordable;
+    compact features are used as they are.
+
+    Args:
+        dimension: C of the features.
+        landmarks: K.
+        radius: neighbours on each side of a cell that count, in cells.
+
+    Attributes:
+        reduction: (min(C, REDUCED), C), the identity for compact features.
+        weight: (D, K), D = reduced dimension · (2·radius + 1)² + 1 for the constant.
+        sharpness: factor before the soft-argmax.
+    """
+
+    reduction: Tensor
+    weight: Tensor
+    sharpness: Tensor
+
+    def __init__(self, dimension: int, landmarks: int, radius: int = 1) -> None:
+        super().__init__()
+        self.radius = radius
+        kept = min(dimension, REDUCED)
+        self.register_buffer("reduction", torch.eye(kept, dimension))
+        self.register_buffer("weight", torch.zeros(kept * (2 * radius + 1) ** 2 + 1, landmarks))
+        self.register_buffer("sharpness", torch.tensor(60.0))
+
+    def design(self, features: Tensor) -> Tensor:
+        """The regression's inputs: (B, C, H, W) → (B, H·W, D)."""
+        unit = functional.normalize(features.float(), dim=1)
+        if unit.shape[1] > REDUCED:
+            unit = functional.normalize(torch.einsum("rc,bchw->brhw", self.reduction, unit), dim=1)
+        around = neighbourhood(unit, self.radius).flatten(2).transpose(1, 2)  # (B, H·W, D - 1)
+        return torch.cat([around, torch.ones_like(around[..., :1])], dim=-1)
+
+    def heat(self, features: Tensor) -> Tensor:
+        """Heat maps (B, C, H, W) → (B, K, H, W); about 1 at a landmark, about 0 elsewhere."""
+        out: Tensor = self.design(features) @ self.weight  # (B, H·W, K)
+        return out.transpose(1, 2).reshape(len(out), -1, *features.shape[-2:])
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, C, H, W) → (B, K, 2) normalised (x, y)."""
+        return soft_argmax(self.sharpness * self.heat(features))
+
+    def score(self, features: Tensor) -> Tensor:
+        """The heat map's height, 1 for a place just like the labelled ones: (B, K) in [0, 1]."""
+        return self.heat(features).flatten(2).amax(-1).clamp(0, 1)
+
+
+def neighbourhood(maps: Tensor, radius: int) -> Tensor:
+    """Each cell's vector beside those around it: (B, C, H, W) → (B, C·(2r+1)², H, W); the border continues."""
     if radius == 0:
-        return unit
-    side = 2 * radius + 1
-    padded = functional.pad(unit, (radius,) * 4, mode="replicate")
-    return functional.unfold(padded, side).view(unit.shape[0], -1, *unit.shape[-2:])
+        return maps
+    padded = functional.pad(maps, (radius,) * 4, mode="replicate")
+    return functional.unfold(padded, 2 * radius + 1).view(len(maps), -1, *maps.shape[-2:])
 
 
 def gaussian_maps(points: Tensor, height: int, width: int, sigma: float) -> Tensor:
-    """Heat maps (B, K, H, W) with a Gaussian bump of ``sigma`` cells at each normalised point (B, K, 2)."""
+    """Heat maps (B, K, H, W) with a bump of height 1 and ``sigma`` cells at each normalised point (B, K, 2)."""
     half = torch.tensor([width / 2, height / 2], device=points.device)
     offset = (cell_grid(height, width, device=points.device) - points[:, :, None, None, :]) * half
     return (-offset.square().sum(-1) / (2 * sigma**2)).exp()

@@ -1,0 +1,315 @@
+"""Landmark heads fitted on frozen features, from one label to all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.isotonic import IsotonicRegression
+from torch import Tensor
+from torch.nn import functional
+
+from lead.errors import LeadError
+from lead.geometry import soft_argmax
+from lead.inference import Calibration, Head
+from lead.nn.heads import REDUCED, RidgeHead, SoftArgmaxHead, gaussian_maps
+from lead.training.engine import mixed_seed
+
+HeadKind = Literal["auto", "ridge", "softargmax"]
+
+SIGMA = 1.0
+"""Width of the ridge head's target bumps, in cells."""
+RIDGES = (1e-5, 1e-4, 1e-3, 1e-2)
+SHARPNESSES = (15.0, 30.0, 60.0, 120.0, 240.0)
+FOLDS = 5
+SINGLE_LABEL = (1e-2, 60.0)
+"""Ridge and sharpness where a lone label leaves nothing to choose them on."""
+ENOUGH_FOR_SOFTARGMAX = 50
+"""Labels from which the soft-argmax head is a candidate of ``auto``; below, ridge won on every validation draw."""
+CHUNK = 64
+"""Pictures whose designs are in memory at once."""
+
+Features = npt.NDArray[np.float16]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Pictures' features beside their landmarks.
+
+    Attributes:
+        features: (N, C, h, w) float16.
+        points: (N, K, 2) float32, normalised; NaN where unlabelled.
+    """
+
+    features: Features
+    points: Tensor
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Labelled:
+        """Some of the pictures."""
+        return Labelled(self.features[rows], self.points[torch.from_numpy(rows)])
+
+    def chunks(self) -> list[slice]:
+        """Slices of at most ``CHUNK`` pictures."""
+        return [slice(i, min(i + CHUNK, len(self))) for i in range(0, len(self), CHUNK)]
+
+    def feature_chunk(self, chunk: slice) -> Tensor:
+        """(n, C, h, w) float32."""
+        return torch.from_numpy(np.asarray(self.features[chunk], dtype=np.float32))
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A head, and what held-out labels say of it.
+
+    Attributes:
+        head: fitted on every label.
+        kind: which head it is.
+        error: mean distance on labels that the head had not seen, as a share of the frame's side; NaN for one label.
+        calibration: of its score, or None where fewer than ``FOLDS`` pictures are labelled.
+    """
+
+    head: Head
+    kind: Literal["ridge", "softargmax"]
+    error: float
+    calibration: Calibration | None
+
+
+def fit_head(labelled: Labelled, *, kind: HeadKind = "auto", seed: int = 0) -> Fitted:
+    """Fits the head that does best on held-out labels, and calibrates it.
+
+    Raises:
+        LeadError: a landmark is labelled on no picture.
+    """
+    never = torch.isnan(labelled.points).any(-1).all(0)
+    if len(labelled) == 0 or bool(never.any()):
+        raise LeadError(f"Landmarks {never.nonzero()[:, 0].tolist()} (by position) are labelled on no picture.")
+    candidates: list[Fitted] = []
+    if kind in {"auto", "ridge"}:
+        candidates.append(fit_ridge(labelled, seed=seed))
+    if kind == "softargmax" or (kind == "auto" and len(labelled) >= ENOUGH_FOR_SOFTARGMAX):
+        candidates.append(_fit_softargmax(labelled, seed))
+    return min(candidates, key=lambda fitted: fitted.error) if len(candidates) > 1 else candidates[0]
+
+
+def folds(count: int, seed: int) -> list[npt.NDArray[np.int64]]:
+    """The rows held out by each fold: leave-one-out up to twice ``FOLDS`` labels, else ``FOLDS`` parts."""
+    order = np.random.default_rng(mixed_seed(seed, "folds")).permutation(count)
+    return [np.sort(part) for part in np.array_split(order, count if count <= 2 * FOLDS else FOLDS)]
+
+
+def distances(predicted: Tensor, truth: Tensor) -> Tensor:
+    """(N, K) distances as a share of the frame's side (normalised coordinates span 2); NaN where unlabelled."""
+    out: Tensor = (predicted - truth).norm(dim=-1) / 2
+    return out
+
+
+# --- ridge ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Gram:
+    """XᵀX and XᵀY of some pictures, and how many rows they sum over; for landmarks labelled on all of them."""
+
+    xx: Tensor
+    xy: Tensor
+    rows: int
+
+
+def fit_ridge(labelled: Labelled, *, radius: int = 1, sigma: float = SIGMA, seed: int = 0) -> Fitted:
+    """Ridge regression to heat maps; its strength and sharpness by cross-validation over pictures."""
+    head = RidgeHead(labelled.features.shape[1], labelled.points.shape[1], radius)
+    if labelled.features.shape[1] > REDUCED:
+        head.reduction = principal_components(labelled, REDUCED)
+    parts = folds(len(labelled), seed) if len(labelled) > 1 else [np.arange(1)]
+    grams = [_grams(head, labelled.take(part), sigma) for part in parts]
+    if len(labelled) == 1:
+        ridge, sharpness = SINGLE_LABEL
+        _solve(head, grams, ridge, sharpness)
+        return Fitted(head, "ridge", float("nan"), None)
+    best: tuple[float, float, float] | None = None
+    for ridge in RIDGES:
+        points = {s: torch.full_like(labelled.points, float("nan")) for s in SHARPNESSES}
+        for held, part in enumerate(parts):
+            _solve(head, [g for i, g in enumerate(grams) if i != held], ridge, 1.0)
+            for sharpness, predicted in _predict(head, labelled.take(part), SHARPNESSES).items():
+                points[sharpness][torch.from_numpy(part)] = predicted
+        for sharpness, predicted in points.items():
+            error = float(distances(predicted, labelled.points).nanmean())
+            if best is None or error < best[0]:
+                best = (error, ridge, sharpness)
+    assert best is not None
+    error, ridge, sharpness = best
+    calibration = _calibrate_ridge(head, labelled, parts, grams, ridge, sharpness)
+    _solve(head, grams, ridge, sharpness)
+    return Fitted(head, "ridge", error, calibration)
+
+
+def principal_components(labelled: Labelled, count: int) -> Tensor:
+    """(count, C): the leading directions of the labelled pictures' unit features, about zero."""
+    moment: Tensor | float = 0.0
+    for chunk in labelled.chunks():
+        unit = functional.normalize(labelled.feature_chunk(chunk), dim=1).transpose(0, 1).flatten(1)  # (C, n·h·w)
+        moment = moment + unit @ unit.T
+    assert isinstance(moment, Tensor)
+    vectors: Tensor = torch.linalg.eigh(moment.double()).eigenvectors  # columns, ascending
+    return vectors[:, -count:].T.flip(0).float().contiguous()
+
+
+def _grams(head: RidgeHead, labelled: Labelled, sigma: float) -> dict[tuple[int, ...], _Gram]:
+    """Moments of the design, for each group of landmarks that is labelled on the same pictures.
+
+    Almost always every landmark is labelled everywhere, and there is one group.
+    """
+    known = ~torch.isnan(labelled.points).any(-1)  # (N, K)
+    groups: dict[tuple[bool, ...], list[int]] = {}
+    for landmark in range(known.shape[1]):
+        groups.setdefault(tuple(known[:, landmark].tolist()), []).append(landmark)
+    out: dict[tuple[int, ...], _Gram] = {}
+    for pattern, members in groups.items():
+        rows = np.flatnonzero(np.array(pattern))
+        size = len(head.weight)
+        gram = _Gram(torch.zeros(size, size), torch.zeros(size, len(members)), 0)
+        chosen = labelled.take(rows)
+        for chunk in chosen.chunks():
+            features = chosen.feature_chunk(chunk)
+            design = head.design(features).flatten(0, 1)  # (n·h·w, D)
+            maps = gaussian_maps(chosen.points[chunk][:, members], features.shape[-2], features.shape[-1], sigma)
+            gram.xx += design.T @ design
+            gram.xy += design.T @ maps.flatten(2).transpose(1, 2).flatten(0, 1)
+            gram.rows += len(design)
+        out[tuple(members)] = gram
+    return out
+
+
+def _solve(head: RidgeHead, grams: list[dict[tuple[int, ...], _Gram]], ridge: float, sharpness: float) -> None:
+    """Sets the head's weights from summed moments."""
+    patterns: dict[tuple[int, ...], list[int]] = {}  # landmarks that share their group in every part share a system
+    for landmark in range(head.weight.shape[1]):
+        key = tuple(next(i for i, group in enumerate(part) if landmark in group) for part in grams)
+        patterns.setdefault(key, []).append(landmark)
+    for key, members in patterns.items():
+        parts = [list(part.items())[i] for part, i in zip(grams, key, strict=True)]
+        rows = sum(gram.rows for _, gram in parts)
+        if rows == 0:  # labelled on none of these pictures: the heat map stays flat, the answer is the middle
+            head.weight[:, members] = 0
+            continue
+        xx = torch.stack([gram.xx for _, gram in parts]).sum(0)
+        xy = torch.stack([gram.xy[:, [group.index(m) for m in members]] for group, gram in parts]).sum(0)
+        system = (xx / rows).double() + ridge * torch.eye(len(xx), dtype=torch.float64)
+        head.weight[:, members] = torch.linalg.solve(system, (xy / rows).double()).float()
+    head.sharpness.fill_(sharpness)
+
+
+def _predict(head: RidgeHead, labelled: Labelled, sharpnesses: tuple[float, ...]) -> dict[float, Tensor]:
+    out: dict[float, list[Tensor]] = {s: [] for s in sharpnesses}
+    for chunk in labelled.chunks():
+        heat = head.heat(labelled.feature_chunk(chunk))
+        for s in sharpnesses:
+            out[s].append(soft_argmax(s * heat))
+    return {s: torch.cat(points) for s, points in out.items()}
+
+
+def _calibrate_ridge(
+    head: RidgeHead,
+    labelled: Labelled,
+    parts: list[npt.NDArray[np.int64]],
+    grams: list[dict[tuple[int, ...], _Gram]],
+    ridge: float,
+    sharpness: float,
+) -> Calibration | None:
+    scores, errors = [], []
+    for held, part in enumerate(parts):
+        _solve(head, [g for i, g in enumerate(grams) if i != held], ridge, sharpness)
+        held_out = labelled.take(part)
+        scores.append(apply(head.score, held_out))
+        errors.append(distances(apply(head, held_out), held_out.points))
+    return calibrate(torch.cat(scores), torch.cat(errors))
+
+
+def apply(function: Callable[[Tensor], Tensor], labelled: Labelled) -> Tensor:
+    """A head, or its score, on every picture, a chunk at a time."""
+    with torch.inference_mode():
+        return torch.cat([function(labelled.feature_chunk(chunk)) for chunk in labelled.chunks()])
+
+
+def calibrate(scores: Tensor, errors: Tensor) -> Calibration | None:
+    """Expected error as a never-ascending function of the score, from held-out labels.
+
+    Args:
+        scores: (N, K).
+        errors: (N, K), NaN where unlabelled.
+
+    Returns:
+        None for fewer than ``FOLDS`` pictures, which say too little.
+    """
+    if len(scores) < FOLDS:
+        return None
+    known = ~torch.isnan(errors)
+    regression = IsotonicRegression(increasing=False, out_of_bounds="clip")
+    regression.fit(scores[known].double().numpy(), errors[known].double().numpy())
+    return Calibration(np.asarray(regression.X_thresholds_), np.asarray(regression.y_thresholds_))
+
+
+# --- soft-argmax ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SoftArgmaxRecipe:
+    """How ContrastLandmarks trains the regressor (Adam, cosine decay to lr·floor), from all labels or from few.
+
+    Attributes:
+        pictures: of an epoch; few labels are repeated until they fill it.
+    """
+
+    lr: float = 1e-3
+    weight_decay: float = 5e-4
+    epochs: int = 20
+    batch: int = 32
+    floor: float = 8e-4
+    pictures: int = 1000
+
+
+ALL_LABELS = SoftArgmaxRecipe()
+FEW_LABELS = SoftArgmaxRecipe(lr=1e-2, weight_decay=5e-2)
+FEW = 100
+
+
+def train_softargmax(labelled: Labelled, seed: int, recipe: SoftArgmaxRecipe | None = None) -> SoftArgmaxHead:
+    """The peers' regressor: smooth-L1 on ten times the normalised coordinates, features frozen."""
+    recipe = recipe or (FEW_LABELS if len(labelled) <= FEW else ALL_LABELS)
+    torch.manual_seed(mixed_seed(seed, "softargmax"))
+    head = SoftArgmaxHead(labelled.features.shape[1], labelled.points.shape[1])
+    optimiser = torch.optim.Adam(head.parameters(), lr=recipe.lr, betas=(0.5, 0.999), weight_decay=recipe.weight_decay)
+    per_epoch = max(max(len(labelled), recipe.pictures) // recipe.batch, 1)
+    steps = recipe.epochs * per_epoch
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps, eta_min=recipe.lr * recipe.floor)
+    random = np.random.default_rng(mixed_seed(seed, "softargmax", "batches"))
+    for _ in range(steps):
+        rows = random.choice(len(labelled), recipe.batch, replace=len(labelled) < recipe.batch)
+        batch = labelled.take(np.sort(rows))
+        known = ~torch.isnan(batch.points)
+        loss = functional.smooth_l1_loss(10 * head(batch.feature_chunk(slice(None)))[known], 10 * batch.points[known])
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        schedule.step()
+    return head.eval()
+
+
+def _fit_softargmax(labelled: Labelled, seed: int) -> Fitted:
+    """Judged and calibrated on one held-out part, since each fit takes minutes; then fitted on every label."""
+    if len(labelled) < FOLDS:
+        return Fitted(train_softargmax(labelled, seed), "softargmax", float("nan"), None)
+    held = folds(len(labelled), seed)[0]
+    trial = train_softargmax(labelled.take(np.setdiff1d(np.arange(len(labelled)), held)), seed)
+    unseen = labelled.take(held)
+    errors = distances(apply(trial, unseen), unseen.points)
+    calibration = calibrate(apply(trial.score, unseen), errors)
+    return Fitted(train_softargmax(labelled, seed), "softargmax", float(errors.nanmean()), calibration)
