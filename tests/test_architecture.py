@@ -19,6 +19,7 @@ FLOORS: list[set[str]] = [
     {"checkpoint"},
     {"training", "inference", "evaluation", "export"},
     {"api"},
+    {"demo"},
     {"__init__"},
     {"cli", "studio"},
 ]

@@ -13,7 +13,7 @@ import torch
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.evaluation.metrics import Summary, mean_shape, normalised_errors, summarise, unit_lengths
-from lead.evaluation.results import Result, Row
+from lead.evaluation.results import LabelCount, Result, Row
 from lead.geometry import FloatArray
 from lead.images.store import ImageStore, default_cache, open_store
 from lead.images.views import affine_warp, bend_warp, render
@@ -178,7 +178,7 @@ def regression(
     return rows
 
 
-def _label(number: int | None) -> int | str:
+def _label(number: int | None) -> LabelCount:
     return "all" if number is None else number
 
 
@@ -254,7 +254,8 @@ def _pairs(identity: Sequence[str], count: int, same: bool, seed: int) -> npt.ND
     possible = np.argwhere((names[:, None] == names[None, :]) == same)
     possible = possible[possible[:, 0] != possible[:, 1]]
     random = np.random.default_rng(seed)
-    return possible[random.permutation(len(possible))[:count]]
+    chosen: npt.NDArray[np.int64] = possible[random.permutation(len(possible))[:count]]
+    return chosen
 
 
 def _copied(

@@ -1,0 +1,260 @@
+"""What one calls from Python: train, fit, evaluate, match."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from lead.config import Settings, load_preset
+from lead.datasets import open_dataset
+from lead.datasets.base import Dataset
+from lead.errors import LeadError, unknown
+from lead.evaluation import protocols
+from lead.evaluation.results import Result
+from lead.images.store import ImageStore, default_cache, open_store
+from lead.inference import Extractor, Landmarker, cached_features
+from lead.landmarks import Labels, load_labels
+from lead.landmarks.model import VISIBLE
+from lead.nn.matching import match_points
+from lead.provenance import commit, versions
+from lead.training import run as stages
+from lead.training.engine import Report, silent
+from lead.training.fit import HeadKind, Labelled, fit_head
+from lead.training.run import Run
+
+Progress = Callable[[int, int], None]
+TASKS = ("regression", "few-shot", "matching")
+
+
+def train(
+    data: Path | str | Dataset,
+    out: Path | str,
+    *,
+    preset: str = "small",
+    settings: Settings | None = None,
+    assignments: Iterable[str] = (),
+    stage: Literal["both", "pretrain", "distill"] = "both",
+    report: Report = silent,
+    decoding: Progress | None = None,
+) -> Run:
+    """Learns features from a folder of pictures. Called again, it resumes, or returns at once if it is done.
+
+    Args:
+        data: a folder of pictures, or a dataset's folder (then only its training split is used).
+        out: the run's folder.
+        preset: shipped settings, or a YAML file of settings.
+        settings: complete settings, in place of a preset.
+        assignments: ``KEY=VALUE`` changes to the preset.
+        stage: stage 1, stage 2, or both.
+        report: called as training goes on.
+        decoding: called as pictures are decoded.
+
+    Raises:
+        LeadError: bad pictures or settings; the run was made with others; the loss diverged; or the user interrupted.
+    """
+    chosen = settings or load_preset(preset, assignments)
+    dataset = data if isinstance(data, Dataset) else open_dataset(Path(data))
+    run = Run.create(Path(out), chosen)
+    if stage == "distill" and not run.has_backbone:
+        raise LeadError(f"{out} has no stage 1 yet. Run: lead pretrain {data} --out {out}")
+    pictures = stages.open_pictures(dataset, chosen, progress=decoding)
+    run.record(pictures=len(pictures.rows), skipped=[list(s) for s in pictures.store.skipped])
+    for name, work, done in (
+        ("pretrain", stages.pretrain, run.has_backbone),
+        ("distill", stages.distill, run.has_student),
+    ):
+        if stage in {"both", name} and not done:
+            started = time.monotonic()
+            work(run, pictures, report)
+            spent = run.provenance.get(f"{name}_seconds", 0.0) + time.monotonic() - started
+            run.record(**{f"{name}_seconds": round(spent, 1)})
+    return run
+
+
+@dataclass(frozen=True)
+class FitSummary:
+    """What fitting found.
+
+    Attributes:
+        landmarker: ready to predict or save.
+        used: labelled pictures that were used.
+        missing: labelled pictures that are not on disk or cannot be read, with the reason.
+        head: the head that was kept.
+        error: its mean distance on labels it had not seen, as a share of the picture's longer side; NaN for one label.
+    """
+
+    landmarker: Landmarker
+    used: int
+    missing: tuple[tuple[str, str], ...]
+    head: str
+    error: float
+
+
+def fit(
+    run: Run | Path | str,
+    labels: Labels | Path | str,
+    *,
+    pictures: Path | str | None = None,
+    head: HeadKind = "auto",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> FitSummary:
+    """Fits a landmark head on a run's frozen features.
+
+    Args:
+        run: a trained run.
+        labels: landmarks, or a file of them.
+        pictures: folder that the labels' picture paths are relative to; the label file's own by default.
+        head: ``"auto"`` keeps the one that does best on held-out labels.
+        seed: of the folds and of the soft-argmax head.
+        progress: called as features are computed.
+
+    Raises:
+        LeadError: the run has no features yet, no labelled picture is there, or a landmark has no label at all.
+    """
+    run = run if isinstance(run, Run) else Run.open(Path(run))
+    if not run.has_student:
+        raise LeadError(f"{run.folder} has no features yet. Run: lead train DATA --out {run.folder}")
+    root, known = _labels(labels, pictures)
+    store, found, missing = _labelled_store(root, known, run.settings.picture.store)
+    student = run.student()
+    extractor = Extractor(student, run.settings.picture)
+    rows = np.array([store.index(image) for image in found.images], dtype=np.int64)
+    xy = extractor.frame.normalise(store.to_store(rows, found.xy))
+    features = cached_features(extractor, store, rows, progress=progress)
+    _every_landmark_labelled(found)
+    fitted = fit_head(Labelled(features, torch.from_numpy(xy).float()), kind=head, seed=seed)
+    origin: dict[str, Any] = {
+        "run": run.provenance,
+        "labels": len(found),
+        "pictures": store.digest,
+        "versions": versions(),
+        "commit": commit(),
+        "seed": seed,
+    }
+    model = Landmarker(found.schema, run.settings, student, fitted.head, fitted.calibration, origin)
+    return FitSummary(model, len(found), missing, fitted.kind, fitted.error)
+
+
+def _labels(labels: Labels | Path | str, pictures: Path | str | None) -> tuple[Path, Labels]:
+    if isinstance(labels, Labels):
+        return Path(pictures or "."), labels
+    path = Path(labels)
+    return Path(pictures) if pictures else path.parent, load_labels(path)
+
+
+def _labelled_store(root: Path, labels: Labels, side: int) -> tuple[ImageStore, Labels, tuple[tuple[str, str], ...]]:
+    """The labelled pictures that can be read, their labels in the same order, and the others with the reason."""
+    used = [i for i in range(len(labels)) if (labels.visible[i] > 0).any()]
+    absent = [(labels.images[i], "no such file") for i in used if not (root / labels.images[i]).is_file()]
+    here = [i for i in used if (root / labels.images[i]).is_file()]
+    if not here:
+        example = f" ({root / absent[0][0]} is not there)" if absent else ""
+        raise LeadError(
+            f"None of the {len(labels)} labelled pictures is in {root}{example}. Name their folder with --pictures."
+        )
+    store = open_store(root, [labels.images[i] for i in here], side, default_cache())
+    readable = set(store.files)
+    found = labels.take(i for i in here if labels.images[i] in readable)
+    return store, found, (*absent, *store.skipped)
+
+
+def _every_landmark_labelled(labels: Labels) -> None:
+    never = [name for k, name in enumerate(labels.schema.names) if not (labels.visible[:, k] > 0).any()]
+    if never:
+        raise LeadError(f"No picture that can be read has a label for: {', '.join(never)}. Label each at least once.")
+
+
+def evaluate(
+    run: Run | Path | str,
+    data: Path | str | Dataset,
+    task: str,
+    *,
+    preset: str = "custom",
+    split: str = "test",
+    heads: Sequence[HeadKind] = ("ridge",),
+    point_sets: Sequence[str] | None = None,
+    labels: Sequence[int] = protocols.FEW,
+    draws: int = protocols.DRAWS,
+    say: Callable[[str], None] = lambda _: None,
+) -> Result:
+    """Measures a run's features on a dataset, beside the untrained backbone and the stage-1 hypercolumn.
+
+    Args:
+        run: a trained run.
+        data: a dataset's folder.
+        task: ``"regression"`` (all labels), ``"few-shot"`` or ``"matching"``.
+        preset: the name under which the result is filed.
+        split: ``"test"``, or ``"validation"`` for the identities that the run held out.
+        heads: of regression and few-shot.
+        point_sets: of the dataset, all by default (matching: the first).
+        labels, draws: of few-shot.
+        say: told what is being measured.
+    """
+    if task not in TASKS:
+        raise unknown("task", task, TASKS)
+    run = run if isinstance(run, Run) else Run.open(Path(run))
+    dataset = data if isinstance(data, Dataset) else open_dataset(Path(data))
+    started = time.monotonic()
+    bench = protocols.Bench(run, dataset, split)
+    if task == "matching":
+        rows = protocols.matching(bench, point_set=point_sets[0] if point_sets else None, say=say)
+    elif task == "regression":
+        rows = protocols.regression(bench, heads=heads, point_sets=point_sets, say=say)
+    else:
+        rows = protocols.regression(bench, labels=labels, draws=draws, heads=heads, point_sets=point_sets, say=say)
+    return bench.result(task, rows, started, preset)
+
+
+def match(
+    run: Run | Path | str, reference: Path | str, labels: Labels | Path | str, queries: Sequence[Path | str]
+) -> Labels:
+    """Carries one picture's landmarks to others by the nearest feature.
+
+    Args:
+        run: a trained run.
+        reference: the labelled picture.
+        labels: landmarks that include the reference's, under its path, its path within the label file's folder, or
+            its bare name.
+        queries: pictures.
+
+    Returns:
+        Landmarks of the queries in their own pixels; ``score`` is the cosine similarity, floored at 0.
+    """
+    run = run if isinstance(run, Run) else Run.open(Path(run))
+    if not run.has_student:
+        raise LeadError(f"{run.folder} has no features yet. Run: lead train DATA --out {run.folder}")
+    root, known = _labels(labels, None)
+    row = _row_of(Path(reference), root, known)
+    files = [Path(reference).as_posix(), *dict.fromkeys(Path(q).as_posix() for q in queries)]
+    store = open_store(Path(), list(dict.fromkeys(files)), run.settings.picture.store, default_cache())
+    extractor = Extractor(run.student(), run.settings.picture)
+    where = np.array([store.index(file) for file in files], dtype=np.int64)
+    features = torch.cat(list(extractor.batches(store, where)))
+    frame = extractor.frame
+    points = torch.from_numpy(frame.normalise(store.to_store(where[:1], known.xy[row : row + 1]))).float()
+    asked = points.nan_to_num().expand(len(files) - 1, -1, -1).to(features.device)
+    found, similarity = match_points(features[:1].expand(len(files) - 1, -1, -1, -1), asked, features[1:])
+    xy = store.to_original(where[1:], frame.denormalise(found.double().cpu().numpy()))
+    unlabelled = np.isnan(known.xy[row]).any(-1)
+    xy[:, unlabelled] = np.nan
+    visible = np.full(xy.shape[:2], VISIBLE, dtype=np.int8)
+    score = similarity.clamp(0, 1).double().cpu().numpy()
+    return Labels(known.schema, tuple(files[1:]), xy, visible, score)
+
+
+def _row_of(reference: Path, root: Path, labels: Labels) -> int:
+    for row, image in enumerate(labels.images):
+        if (root / image).resolve() == reference.resolve() or image == reference.as_posix():
+            return row
+    named = [row for row, image in enumerate(labels.images) if Path(image).name == reference.name]
+    if len(named) == 1:
+        return named[0]
+    shown = ", ".join(labels.images[:5]) + (" …" if len(labels) > 5 else "")
+    raise LeadError(f"The labels hold no landmarks of {reference}. They hold those of: {shown}.")
