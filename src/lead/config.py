@@ -134,6 +134,8 @@ class DistillSettings(StageSettings):
     """Weight of finding it through the features of another picture."""
     exchange_pictures: int = Field(1, ge=1)
     """Other pictures that each picture is exchanged through in a step."""
+    cells: int | None = Field(None, ge=1)
+    """Cells that ask in each step of equivariance and exchange, drawn anew; null for all. All cells answer."""
     temperature: float = Field(0.05, gt=0)
     """Of every softmax over the student's similarities."""
     teacher_temperature: float = Field(0.05, gt=0)

@@ -33,9 +33,9 @@ def equivariance_loss(source: Tensor, target: Tensor, points: Tensor, *, tempera
     """How unlikely the true place of each source cell is in the target view.
 
     Args:
-        source: (B, C, H, W) features of one view.
+        source: (B, C, H, W) features of one view, or (B, C, N) of some of its cells.
         target: (B, C, h, w) features of another view of the same pictures.
-        points: (B, H·W, 2) where each source cell lies in the target view, normalised.
+        points: (B, N, 2) where each source cell lies in the target view, normalised.
         temperature: τ of the softmax over the target's cells.
 
     Returns:

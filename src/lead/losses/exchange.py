@@ -18,11 +18,12 @@ def exchanged_logits(source: Tensor, target: Tensor, auxiliary: Tensor, temperat
     """Similarities to the target of source cells rebuilt from the auxiliary picture.
 
     Args:
-        source, target, auxiliary: (B, C, H, W); the first two are views of one picture, the third of another.
+        source: (B, C, H, W) of one view, or (B, C, N) of some of its cells.
+        target, auxiliary: (B, C, h, w) of another view of the same picture, and of another picture.
         temperature: τ of both softmaxes. DVE scales unit descriptors by 20, which is τ = 1/400.
 
     Returns:
-        (B, H·W, H·W) logits over the target's cells. As in DVE, the rebuilt vectors are not normalised again.
+        (B, N, h·w) logits over the target's cells. As in DVE, the rebuilt vectors are not normalised again.
     """
     asking, answering, between = cell_vectors(source), cell_vectors(target), cell_vectors(auxiliary)
     rebuilt = (asking @ between.transpose(1, 2) / temperature).softmax(-1) @ between  # (B, H·W, C)
@@ -36,7 +37,7 @@ def exchange_loss(
 
     Args:
         source, target, auxiliary: (B, C, H, W), see :func:`exchanged_logits`.
-        points: (B, H·W, 2) where each source cell lies in the target view, normalised.
+        points: (B, N, 2) where each source cell lies in the target view, normalised.
         temperature: τ of both softmaxes.
 
     Returns:

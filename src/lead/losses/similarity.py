@@ -7,7 +7,7 @@ from torch.nn import functional
 
 
 def cell_vectors(features: Tensor) -> Tensor:
-    """A map (B, C, H, W) as unit vectors (B, H·W, C), float32: half precision is too coarse for the softmax."""
+    """A map (B, C, H, W), or cells (B, C, N), as unit vectors (B, N, C), float32: half precision is too coarse for the softmax."""
     return functional.normalize(features.float().flatten(2).transpose(1, 2), dim=-1)
 
 
@@ -15,11 +15,11 @@ def cell_similarities(source: Tensor, target: Tensor, temperature: float) -> Ten
     """Cosine similarities over temperature: the logits of LEAD eq. 2.
 
     Args:
-        source: (B, C, H, W) maps whose cells ask.
+        source: (B, C, H, W) maps whose cells ask, or (B, C, N) of some cells.
         target: (B, C, h, w) maps whose cells answer.
         temperature: τ > 0.
 
     Returns:
-        (B, H·W, h·w) float32.
+        (B, N, h·w) float32.
     """
     return cell_vectors(source) @ cell_vectors(target).transpose(1, 2) / temperature

@@ -66,11 +66,12 @@ class Distill(Stage):
         if s.alignment:
             turn = int(s.alignment_pairs == "pictures")
             parts["alignment"] = self._alignment(two, one.roll(turn, 0), f_two, f_one.roll(turn, 0))
+        asking, points = self._draw_cells(f_two.flatten(2), points, generator)  # (B, C, n), (B, n, 2)
         if s.equivariance:
-            parts["equivariance"] = equivariance_loss(f_two, f_one, points, temperature=s.temperature)
+            parts["equivariance"] = equivariance_loss(asking, f_one, points, temperature=s.temperature)
         if s.exchange:
             others = [f_one.roll(k + 1, 0) for k in range(s.exchange_pictures)]
-            terms = [exchange_loss(f_two, f_one, other, points, temperature=s.temperature) for other in others]
+            terms = [exchange_loss(asking, f_one, other, points, temperature=s.temperature) for other in others]
             parts["exchange"] = torch.stack(terms).mean()
         loss = torch.stack([getattr(s, name) * part for name, part in parts.items()]).sum()
         return {"loss": loss, **parts, "spread": self._spread(f_one), "seen": inside(points).float().mean()}
@@ -80,6 +81,13 @@ class Distill(Stage):
         """Whether the objective is the paper's alone, between pictures, for which one view of each is enough."""
         s = self.settings
         return not s.equivariance and not s.exchange and s.alignment_pairs == "pictures"
+
+    def _draw_cells(self, cells: Tensor, points: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Some of the cells (B, C, N) and of their places (B, N, 2): a fraction of the cost, nearly the gradient."""
+        if self.settings.cells is None or self.settings.cells >= cells.shape[2]:
+            return cells, points
+        drawn = torch.randperm(cells.shape[2], generator=generator, device=cells.device)[: self.settings.cells]
+        return cells[:, :, drawn], points[:, drawn]
 
     def _alignment(self, view_i: Tensor, view_j: Tensor, f_i: Tensor, f_j: Tensor) -> Tensor:
         with torch.no_grad():

@@ -30,6 +30,7 @@ from torch.utils.tensorboard import SummaryWriter
 from lead import checkpoint
 from lead.config import Precision, StageSettings
 from lead.errors import LeadError
+from lead.tuning import keep_freed_memory
 
 LOG_EVERY = 10
 """Steps between log records, and between looks at the loss for NaN."""
@@ -194,6 +195,7 @@ class Training:
         fabric: Fabric,
         identity: str,
     ) -> None:
+        keep_freed_memory()
         self.stage = stage.to(memory_format=torch.channels_last)
         self.settings = settings
         self.pixels, self.rows = pixels, rows
