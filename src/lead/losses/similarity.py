@@ -7,7 +7,7 @@ from torch.nn import functional
 
 
 def cell_vectors(features: Tensor) -> Tensor:
-    """A map (B, C, H, W), or cells (B, C, N), as unit vectors (B, N, C), float32: half precision is too coarse for the softmax."""
+    """A map (B, C, H, W), or cells (B, C, N), as unit vectors (B, N, C); float32, since half is too coarse to exponentiate."""
     return functional.normalize(features.float().flatten(2).transpose(1, 2), dim=-1)
 
 
