@@ -43,21 +43,23 @@ class Warp:
     def __call__(self, points: Tensor) -> Tensor:
         """View points (N, 2) shared by the batch, or (B, N, 2), to picture points (B, N, 2); all normalised."""
         moved = points.expand(self.affine.shape[0], -1, -1)  # (B, N, 2)
-        if self.bend is not None:
-            moved = moved + _spline_basis(points) @ self.bend
-        placed: Tensor = moved @ self.affine[:, :, :2].transpose(1, 2) + self.affine[:, None, :, 2]
+        with torch.autocast(self.affine.device.type, enabled=False):  # half precision is too coarse for places
+            if self.bend is not None:
+                moved = moved + _spline_basis(points) @ self.bend
+            placed: Tensor = moved @ self.affine[:, :, :2].transpose(1, 2) + self.affine[:, None, :, 2]
         return placed
 
     def unbend(self, points: Tensor, iterations: int = 8) -> Tensor:
         """The inverse map, picture points (B, N, 2) to view points, by fixed-point iteration on the spline."""
-        linear = torch.linalg.inv(self.affine[:, :, :2])
-        target: Tensor = (points - self.affine[:, None, :, 2]) @ linear.transpose(1, 2)
-        if self.bend is None:
-            return target
-        guess = target
-        for _ in range(iterations):  # the spline is a small displacement, so p = target - s(p) contracts
-            guess = target - _spline_basis(guess) @ self.bend
-        return guess
+        with torch.autocast(self.affine.device.type, enabled=False):  # half precision is too coarse for places
+            linear = torch.linalg.inv(self.affine[:, :, :2])
+            target: Tensor = (points - self.affine[:, None, :, 2]) @ linear.transpose(1, 2)
+            if self.bend is None:
+                return target
+            guess = target
+            for _ in range(iterations):  # the spline is a small displacement, so p = target - s(p) contracts
+                guess = target - _spline_basis(guess) @ self.bend
+            return guess
 
 
 @lru_cache(maxsize=8)

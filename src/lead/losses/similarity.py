@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -22,4 +23,5 @@ def cell_similarities(source: Tensor, target: Tensor, temperature: float) -> Ten
     Returns:
         (B, H·W, h·w) float32.
     """
-    return cell_vectors(source) @ cell_vectors(target).transpose(1, 2) / temperature
+    with torch.autocast(source.device.type, enabled=False):  # which would round the product to half precision
+        return cell_vectors(source) @ cell_vectors(target).transpose(1, 2) / temperature
