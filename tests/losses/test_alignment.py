@@ -79,7 +79,7 @@ def test_features_that_know_nothing_give_the_log_of_the_number_of_cells() -> Non
 
 def test_no_gradient_flows_into_the_teacher() -> None:
     student, teacher = (torch.randn(1, 4, 2, 3, requires_grad=True) for _ in range(2))
-    alignment_loss(student, student, teacher, teacher).backward()
-    assert teacher.grad is None
-    assert student.grad is not None
-    assert student.grad.abs().sum() > 0
+    loss = alignment_loss(student, student, teacher, teacher)
+    into_student, into_teacher = torch.autograd.grad(loss, [student, teacher], allow_unused=True)
+    assert into_teacher is None
+    assert into_student.abs().sum() > 0

@@ -15,7 +15,7 @@ from lead.losses.exchange import exchange_distance_loss
 
 
 def unit(vector: Tensor) -> Tensor:
-    return vector / vector.norm()
+    return vector / vector.square().sum().sqrt()
 
 
 def probabilities(asking: Tensor, answering: list[Tensor], temperature: float) -> Tensor:
@@ -85,9 +85,9 @@ def test_exchange_through_orthogonal_features_is_plain_equivariance() -> None:
 
 
 def test_autocast_does_not_round_the_products() -> None:
-    maps = [torch.randn(2, 16, 3, 3) for _ in range(3)]
+    one, two, three = (torch.randn(2, 16, 3, 3) for _ in range(3))
     points = torch.rand(2, 9, 2) * 2 - 1
     for loss in (exchange_loss, exchange_distance_loss):
         with torch.autocast("cpu", torch.bfloat16):
-            mixed = loss(*maps, points, temperature=0.05)
-        torch.testing.assert_close(mixed, loss(*maps, points, temperature=0.05))
+            mixed = loss(one, two, three, points, temperature=0.05)
+        torch.testing.assert_close(mixed, loss(one, two, three, points, temperature=0.05))
