@@ -194,15 +194,15 @@ class Training:
         fabric: Fabric,
         identity: str,
     ) -> None:
-        self.stage = stage.to(memory_format=torch.channels_last)
+        self.stage = stage.to(memory_format=torch.channels_last).train()  # each stage says what train means to it
         self.settings = settings
         self.pixels, self.rows = pixels, rows
         self.folder, self.seed, self.fabric, self.identity = folder, seed, fabric, identity
         self.total = settings.total_steps(len(rows))
         self.state_file = folder / f"{stage.name}-state.safetensors"
         self.optimiser = make_optimiser(stage, settings, optimiser)
-        self.step = self._resume()
         self.model, self.wrapped = fabric.setup(stage, self.optimiser)
+        self.step = self._resume()  # after the networks moved, so that the optimiser's state follows them
         self.generator = torch.Generator(device=fabric.device)
 
     def run(self, report: Report) -> None:
