@@ -219,6 +219,17 @@ def test_a_loss_that_is_no_number_stops_and_names_the_step(tmp_path: Path) -> No
         training.run(silent)
 
 
+def test_no_checkpoint_is_written_of_a_network_that_blew_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "SAVE_EVERY_S", -1.0)
+    stage, training = line(tmp_path)
+    stage.blow_up_at = 3
+    with pytest.raises(LeadError, match="nan"):
+        training.run(silent)
+    stage, training = line(tmp_path)
+    assert training.step == 2
+    assert all(value.isfinite().all() for value in stage.state_dict().values())
+
+
 def test_state_of_other_settings_is_refused(tmp_path: Path) -> None:
     _, training = line(tmp_path, identity="a")
     training.save()

@@ -224,15 +224,16 @@ class Training:
                         values = self._look(losses)
                         log.write(self.step, values)
                         report(self.stage.name, self.step, self.total, values)
-                    if interruption.asked.is_set():
+                    stop = interruption.asked.is_set()
+                    if stop or time.monotonic() - saved > SAVE_EVERY_S:
+                        self._look(losses)  # a state that has blown up must not replace the last good one
                         self.save()
+                        saved = time.monotonic()
+                    if stop:
                         raise LeadError(
                             f"Interrupted in {self.stage.name} after step {self.step} of {self.total}; "
                             "the state is saved. Run the same command again to go on."
                         )
-                    if time.monotonic() - saved > SAVE_EVERY_S:
-                        self.save()
-                        saved = time.monotonic()
         finally:
             log.close()
 
