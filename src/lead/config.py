@@ -180,10 +180,21 @@ def load_preset(name: str, assignments: Iterable[str] = ()) -> Settings:
         text = Path(name).read_text(encoding="utf-8")
     else:
         raise unknown("preset", name, presets())
-    tree = yaml.safe_load(text) or {}
+    tree = parse(text, name)
     for assignment in assignments:
         _assign(tree, assignment)
     return check(tree, name)
+
+
+def parse(text: str, where: str) -> dict[str, Any]:
+    """The groups of settings in a YAML text. ``where`` names its origin in errors."""
+    try:
+        tree = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise LeadError(f"{where} is not valid YAML: {error}") from None
+    if not isinstance(tree, dict):
+        raise LeadError(f"{where} must hold settings by name, for example 'seed: 1'; not {tree!r}.")
+    return tree
 
 
 def check(tree: Mapping[str, Any], where: str) -> Settings:
@@ -216,7 +227,10 @@ def _assign(tree: dict[str, Any], assignment: str) -> None:
         if not isinstance(child, dict):
             raise LeadError(f"{assignment!r}: {parent} is a single setting, not a group.")
         node = child
-    node[last] = yaml.safe_load(text)
+    try:
+        node[last] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise LeadError(f"{assignment!r}: {text!r} is not a valid value, for lack of a closing bracket, say.") from None
     if last == "epochs":  # asked for in passes, so a preset's number of steps no longer holds
         node["steps"] = None
 
