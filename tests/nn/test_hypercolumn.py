@@ -66,6 +66,14 @@ def test_standard_does_not_see_what_all_cells_share() -> None:
     )
 
 
+def test_standard_takes_the_mean_over_all_pictures() -> None:
+    level = torch.randn(2, 3, 4, 4)
+    mean = torch.stack([level[:, c].mean() for c in range(3)]).view(1, 3, 1, 1)
+    centred = level - mean
+    expected = centred / centred.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(hypercolumn([level], (4, 4), normalisation="standard"), expected)
+
+
 @pytest.mark.parametrize("normalisation", get_args(Normalisation))
 def test_half_precision_maps_give_full_precision(normalisation: Normalisation) -> None:
     maps = [level.bfloat16() for level in levels()]

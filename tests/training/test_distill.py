@@ -25,7 +25,7 @@ PICTURES = torch.rand(4, 3, 48, 48, generator=torch.Generator().manual_seed(0))
 
 def distill(settings: Settings) -> Distill:
     torch.manual_seed(0)
-    return Distill(Backbone("test_resnet"), settings.distill, settings.hypercolumn, settings.picture).train()
+    return Distill(Backbone("test_resnet"), settings.distill, settings.hypercolumn, settings.picture)
 
 
 def teacher_map(stage: Distill, view: Tensor) -> Tensor:
@@ -43,7 +43,7 @@ def test_the_papers_preset_has_its_objective_alone() -> None:
 @pytest.mark.parametrize("weight", [1.0, 0.5])
 def test_one_view_of_each_picture_is_aligned_with_anothers(tiny: Callable[..., Settings], weight: float) -> None:
     settings = tiny(distill={"alignment": weight})
-    stage = distill(settings)
+    stage = distill(settings).train()
     assert stage.single_view
     losses = stage(PICTURES, torch.Generator().manual_seed(1))
     view, _ = draw_view(PICTURES, settings.distill.views, 32, torch.Generator().manual_seed(1))
@@ -69,7 +69,7 @@ def test_the_added_terms_are_weighted_and_use_the_true_places(tiny: Callable[...
             "views": {"bend": (0.0005, 0.005)},
         }
     )
-    stage = distill(settings)
+    stage = distill(settings).train()
     assert not stage.single_view
     losses = stage(PICTURES, torch.Generator().manual_seed(1))
     draws = torch.Generator().manual_seed(1)
