@@ -6,10 +6,10 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, Self, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lead.errors import LeadError, unknown
 
@@ -21,6 +21,12 @@ class Section(BaseModel):
     """A group of settings: unknown keys are errors, values do not change after they are checked."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+def _positive_range(value: Share) -> Share:
+    if not 0 < value[0] <= value[1]:
+        raise ValueError(f"must be (least, most) with 0 < least <= most, not {value}")
+    return value
 
 
 class PictureSettings(Section):
@@ -46,14 +52,14 @@ class BackboneSettings(Section):
 
 
 class HypercolumnSettings(Section):
-    weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
+    weights: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
     """Factor of each level, finest first; 0 leaves a level out."""
     normalisation: Literal["none", "level", "standard"] = "none"
     """none: plain concatenation (the paper). level: each level a unit vector. standard: centred first."""
 
 
 class ViewSettings(Section):
-    scale: Share = (0.35, 1.0)
+    scale: Annotated[Share, AfterValidator(_positive_range)] = (0.35, 1.0)
     """Seen side as a share of the stored side, drawn log-uniformly."""
     shift: float = Field(0.2, ge=0, le=1)
     """The view's centre moves by up to this, each way, in half-sides of the picture."""
@@ -143,6 +149,14 @@ class DistillSettings(StageSettings):
     views: ViewSettings = ViewSettings()
     """The two views of a picture."""
 
+    @model_validator(mode="after")
+    def _learns_something(self) -> Self:
+        if not (self.alignment or self.equivariance or self.exchange):
+            raise ValueError("give at least one of alignment, equivariance and exchange a weight")
+        if self.exchange_pictures >= self.batch:
+            raise ValueError(f"exchange_pictures must be below batch, which is {self.batch}")
+        return self
+
 
 class Settings(Section):
     seed: int = Field(0, ge=0)
@@ -182,10 +196,21 @@ def load_preset(name: str, assignments: Iterable[str] = ()) -> Settings:
         text = Path(name).read_text(encoding="utf-8")
     else:
         raise unknown("preset", name, presets())
-    tree = yaml.safe_load(text) or {}
+    tree = parse(text, name)
     for assignment in assignments:
         _assign(tree, assignment)
     return check(tree, name)
+
+
+def parse(text: str, where: str) -> dict[str, Any]:
+    """The groups of settings in a YAML text. ``where`` names its origin in errors."""
+    try:
+        tree = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise LeadError(f"{where} is not valid YAML: {error}") from None
+    if not isinstance(tree, dict):
+        raise LeadError(f"{where} must hold settings by name, for example 'seed: 1'; not {tree!r}.")
+    return tree
 
 
 def check(tree: Mapping[str, Any], where: str) -> Settings:
@@ -199,12 +224,14 @@ def check(tree: Mapping[str, Any], where: str) -> Settings:
 def _explain(where: str, error: dict[str, Any]) -> str:
     key = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        valid = [k for k, _ in describe()]
+        keys = [k for k, _ in describe()]
+        valid = [*keys, *{k.rpartition(".")[0] for k in keys if "." in k}]
         near = difflib.get_close_matches(key, valid, n=1)
         siblings = [k for k in valid if k.rpartition(".")[0] == key.rpartition(".")[0]]
         hint = f" Did you mean {near[0]}?" if near else ""
         return f"{where}: unknown setting {key}.{hint} Valid here: {', '.join(siblings)}."
-    return f"{where}: {key} = {error['input']!r}: {error['msg'].removeprefix('Value error, ')}."
+    value = "" if isinstance(error["input"], dict) else f" = {error['input']!r}"
+    return f"{where}: {key}{value}: {error['msg'].removeprefix('Value error, ')}."
 
 
 def _assign(tree: dict[str, Any], assignment: str) -> None:
@@ -218,7 +245,10 @@ def _assign(tree: dict[str, Any], assignment: str) -> None:
         if not isinstance(child, dict):
             raise LeadError(f"{assignment!r}: {parent} is a single setting, not a group.")
         node = child
-    node[last] = yaml.safe_load(text)
+    try:
+        node[last] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise LeadError(f"{assignment!r}: {text!r} is not a valid value, for lack of a closing bracket, say.") from None
     if last == "epochs":  # asked for in passes, so a preset's number of steps no longer holds
         node["steps"] = None
 

@@ -72,7 +72,8 @@ def soft_argmax(logits: Tensor) -> Tensor:
     height, width = logits.shape[-2:]
     weight = logits.float().flatten(-2).softmax(-1)  # (..., H*W)
     grid = cell_grid(height, width, device=logits.device).view(height * width, 2)
-    return weight @ grid
+    with torch.autocast(logits.device.type, enabled=False):  # else mixed precision rounds the place to bfloat16
+        return weight @ grid
 
 
 def sample_points(maps: Tensor, points: Tensor) -> Tensor:

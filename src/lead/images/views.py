@@ -43,21 +43,31 @@ class Warp:
     def __call__(self, points: Tensor) -> Tensor:
         """View points (N, 2) shared by the batch, or (B, N, 2), to picture points (B, N, 2); all normalised."""
         moved = points.expand(self.affine.shape[0], -1, -1)  # (B, N, 2)
-        if self.bend is not None:
-            moved = moved + _spline_basis(points) @ self.bend
-        placed: Tensor = moved @ self.affine[:, :, :2].transpose(1, 2) + self.affine[:, None, :, 2]
+        with torch.autocast(self.affine.device.type, enabled=False):  # half precision is too coarse for places
+            if self.bend is not None:
+                moved = moved + _spline_basis(points) @ self.bend
+            placed: Tensor = moved @ self.affine[:, :, :2].transpose(1, 2) + self.affine[:, None, :, 2]
         return placed
 
     def unbend(self, points: Tensor, iterations: int = 8) -> Tensor:
-        """The inverse map, picture points (B, N, 2) to view points, by fixed-point iteration on the spline."""
-        linear = torch.linalg.inv(self.affine[:, :, :2])
-        target: Tensor = (points - self.affine[:, None, :, 2]) @ linear.transpose(1, 2)
-        if self.bend is None:
-            return target
-        guess = target
-        for _ in range(iterations):  # the spline is a small displacement, so p = target - s(p) contracts
-            guess = target - _spline_basis(guess) @ self.bend
-        return guess
+        """The inverse map, picture points (B, N, 2) to view points, by Newton's method on the spline.
+
+        A place so far outside the view that no inverse is found is put at (2, 2), which is outside too.
+        """
+        with torch.autocast(self.affine.device.type, enabled=False):  # half precision is too coarse for places
+            linear = torch.linalg.inv(self.affine[:, :, :2])
+            target: Tensor = (points - self.affine[:, None, :, 2]) @ linear.transpose(1, 2)
+            if self.bend is None:
+                return target
+            guess = target
+            for _ in range(iterations):
+                excess = guess + _spline_basis(guess) @ self.bend - target  # (B, N, 2)
+                slope = torch.einsum("bncj,bci->bnij", _spline_slope(guess), self.bend)  # (B, N, 2, 2): ∂bend_i/∂p_j
+                slope = slope + torch.eye(2, device=slope.device)
+                guess = guess - torch.linalg.solve_ex(slope, excess[..., None])[0][..., 0]
+            excess = guess + _spline_basis(guess) @ self.bend - target
+            found = (excess.abs() < 1e-3).all(-1, keepdim=True)  # false for NaN as well
+            return torch.where(found, guess, 2.0)
 
 
 @lru_cache(maxsize=8)
@@ -71,6 +81,13 @@ def _spline_basis(points: Tensor) -> Tensor:
     controls = _control_points(str(points.device))
     squared = (points[..., None, :] - controls).square().sum(-1)
     return squared * (squared + 1e-5).log()
+
+
+def _spline_slope(points: Tensor) -> Tensor:
+    """The gradient of :func:`_spline_basis` along x and y, (..., CONTROL², 2)."""
+    offset = points[..., None, :] - _control_points(str(points.device))
+    squared = offset.square().sum(-1, keepdim=True)
+    return 2 * offset * ((squared + 1e-5).log() + squared / (squared + 1e-5))
 
 
 def affine_warp(

@@ -26,8 +26,9 @@ def exchanged_logits(source: Tensor, target: Tensor, auxiliary: Tensor, temperat
         (B, N, h·w) logits over the target's cells. As in DVE, the rebuilt vectors are not normalised again.
     """
     asking, answering, between = cell_vectors(source), cell_vectors(target), cell_vectors(auxiliary)
-    rebuilt = (asking @ between.transpose(1, 2) / temperature).softmax(-1) @ between  # (B, H·W, C)
-    return rebuilt @ answering.transpose(1, 2) / temperature
+    with torch.autocast(source.device.type, enabled=False):  # which would round the products to half precision
+        rebuilt = (asking @ between.transpose(1, 2) / temperature).softmax(-1) @ between  # (B, H·W, C)
+        return rebuilt @ answering.transpose(1, 2) / temperature
 
 
 def exchange_loss(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
 
 def cell_vectors(features: Tensor) -> Tensor:
-    """A map (B, C, H, W), or cells (B, C, N), as unit vectors (B, N, C); float32, since half is too coarse to exponentiate."""
+    """A map (B, C, H, W), or cells (B, C, N), as unit vectors (B, N, C), float32: half is too coarse."""
     return functional.normalize(features.float().flatten(2).transpose(1, 2), dim=-1)
 
 
@@ -22,4 +23,5 @@ def cell_similarities(source: Tensor, target: Tensor, temperature: float) -> Ten
     Returns:
         (B, N, h·w) float32.
     """
-    return cell_vectors(source) @ cell_vectors(target).transpose(1, 2) / temperature
+    with torch.autocast(source.device.type, enabled=False):  # which would round the product to half precision
+        return cell_vectors(source) @ cell_vectors(target).transpose(1, 2) / temperature

@@ -92,14 +92,16 @@ def _fits(network: nn.Module, key: str, value: Tensor) -> bool:
 
 
 def _filed(path: Path) -> dict[str, Tensor]:
-    if path.suffix == ".safetensors":
-        return load_file(path)
     try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise LeadError(f"{path} holds no plain tensors that can be loaded safely: {error}") from error
-    found: dict[str, Tensor] = state.get("state_dict", state)
-    return found
+    found = state.get("state_dict", state) if isinstance(state, dict) else state
+    if not isinstance(found, dict):
+        raise LeadError(f"{path} holds a {type(found).__name__}, not named tensors. Save a network's state_dict there.")
+    return {name: value for name, value in found.items() if isinstance(value, Tensor)}
 
 
 def _packaged(init: str, name: str) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from torch import Tensor, nn
@@ -9,7 +10,7 @@ from torch.nn import functional
 
 
 def _block(channels: int, out: int) -> nn.Sequential:
-    groups = next(g for g in (32, 16, 8, 4, 2, 1) if out % g == 0)
+    groups = math.gcd(out, 8)  # few groups, so that none is a single channel, which a 1×1 map would blank
     return nn.Sequential(nn.Conv2d(channels, out, 3, padding=1, bias=False), nn.GroupNorm(groups, out), nn.ReLU())
 
 

@@ -58,7 +58,7 @@ class Distill(Stage):
         if self.single_view:
             features = self.projection(self.student(one))  # (B, C, h, w)
             loss = self._alignment(one, one.roll(1, 0), features, features.roll(1, 0))
-            return {"loss": loss, "alignment": loss, "spread": self._spread(features)}
+            return {"loss": s.alignment * loss, "alignment": loss, "spread": self._spread(features)}
         two, warp_two = draw_view(pictures, s.views, self.size, generator, bent=True)
         f_one, f_two = self.projection(self.student(torch.cat([one, two]))).chunk(2)  # (B, C, h, w) each
         points = correspondence(warp_two, warp_one, f_one.shape[-1])  # where each cell of view two is in view one

@@ -196,15 +196,15 @@ class Training:
         identity: str,
     ) -> None:
         keep_freed_memory()
-        self.stage = stage.to(memory_format=torch.channels_last)
+        self.stage = stage.to(memory_format=torch.channels_last).train()  # each stage says what train means to it
         self.settings = settings
         self.pixels, self.rows = pixels, rows
         self.folder, self.seed, self.fabric, self.identity = folder, seed, fabric, identity
         self.total = settings.total_steps(len(rows))
         self.state_file = folder / f"{stage.name}-state.safetensors"
         self.optimiser = make_optimiser(stage, settings, optimiser)
-        self.step = self._resume()
         self.model, self.wrapped = fabric.setup(stage, self.optimiser)
+        self.step = self._resume()  # after the networks moved, so that the optimiser's state follows them
         self.generator = torch.Generator(device=fabric.device)
 
     def run(self, report: Report) -> None:
@@ -226,15 +226,16 @@ class Training:
                         values = self._look(losses)
                         log.write(self.step, values)
                         report(self.stage.name, self.step, self.total, values)
-                    if interruption.asked.is_set():
+                    stop = interruption.asked.is_set()
+                    if stop or time.monotonic() - saved > SAVE_EVERY_S:
+                        self._look(losses)  # a state that has blown up must not replace the last good one
                         self.save()
+                        saved = time.monotonic()
+                    if stop:
                         raise LeadError(
                             f"Interrupted in {self.stage.name} after step {self.step} of {self.total}; "
                             "the state is saved. Run the same command again to go on."
                         )
-                    if time.monotonic() - saved > SAVE_EVERY_S:
-                        self.save()
-                        saved = time.monotonic()
         finally:
             log.close()
 

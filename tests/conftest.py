@@ -1,0 +1,65 @@
+"""What every test shares: one thread, a cache that is thrown away, a tiny folder of pictures and tiny settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lead.config import Settings, check
+from lead.datasets.base import Dataset
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Picture stores go to a temporary folder, never to the user's cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    before = os.environ.get("LEAD_CACHE")
+    os.environ["LEAD_CACHE"] = str(folder)
+    yield folder
+    os.environ.pop("LEAD_CACHE")
+    if before is not None:
+        os.environ["LEAD_CACHE"] = before
+
+
+@pytest.fixture
+def tiny() -> Callable[..., Settings]:
+    """Makes tiny settings, with further keys for each section."""
+
+    def make(**sections: dict[str, Any]) -> Settings:
+        tree: dict[str, Any] = {
+            "picture": {"store": 48, "input": 32},
+            "backbone": {"name": "test_resnet"},
+            "pretrain": {"steps": 6, "batch": 8, "hidden": 32, "projection": 16},
+            "distill": {"steps": 6, "batch": 8, "width": 16, "dimension": 16, "projection": 16},
+        }
+        for name, section in sections.items():
+            tree[name] = tree.get(name, {}) | section
+        return check(tree, "test")
+
+    return make
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Dataset:
+    """12 pictures of random ellipses, in a few sizes and shapes."""
+    draws = np.random.default_rng(0)
+    root = tmp_path / "pictures"
+    root.mkdir()
+    names = tuple(f"{i:02}.png" for i in range(12))
+    for name in names:
+        height, width = draws.integers(30, 70, 2)
+        y, x = np.mgrid[:height, :width]
+        cy, cx, ry, rx = draws.uniform(0.3, 0.7, 4) * (height, width, height / 2, width / 2)
+        inside = ((y - cy) / ry) ** 2 + ((x - cx) / rx) ** 2 < 1
+        colours = draws.integers(0, 255, (2, 3))
+        Image.fromarray(np.where(inside[..., None], colours[0], colours[1]).astype(np.uint8)).save(root / name)
+    return Dataset("tiny", root, names, tuple(str(i // 2) for i in range(12)), ("train",) * 12)

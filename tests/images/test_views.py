@@ -1,0 +1,195 @@
+"""Views: the correspondence between two of them is true, and every draw belongs to one sample and one generator."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from lead.geometry import cell_grid, denormalise_points, inside, normalise_points, sample_points
+from lead.images.views import Colour, Warp, affine_warp, bend_warp, correspondence, recolour, render
+
+BENDS = [None, (0.0005, 0.005), (0.001, 0.01)]
+"""No bend, that of the peers' matching protocol, and that of DVE's training."""
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def drawn_warp(seed: int, bend: tuple[float, float] | None = None, count: int = 4) -> Warp:
+    draws = generator(seed)
+    warp = affine_warp(count, scale=(0.4, 0.9), shift=0.2, rotation=30, stretch=0.3, generator=draws)
+    return bend_warp(warp, strength=bend, generator=draws) if bend else warp
+
+
+def waves(count: int, side: int) -> Tensor:
+    """Smooth pictures (count, 3, side, side): a few long waves of random direction and phase."""
+    draws = generator(7)
+    grid = cell_grid(side, side)
+    direction = torch.randn(count, 3, 2, generator=draws) * 2
+    phase = torch.rand(count, 3, 1, 1, generator=draws) * 2 * math.pi
+    return 0.5 + 0.5 * (torch.einsum("yxk,bck->bcyx", grid, direction) + phase).sin()
+
+
+@pytest.mark.parametrize("bend_one", BENDS[:2])
+@pytest.mark.parametrize("bend_two", BENDS)
+def test_corresponding_places_show_the_same(
+    bend_one: tuple[float, float] | None, bend_two: tuple[float, float] | None
+) -> None:
+    pictures = waves(4, 160)
+    one, two = drawn_warp(1, bend_one), drawn_warp(2, bend_two)
+    seen_one, seen_two = render(pictures, one, 96), render(pictures, two, 48)
+    points = correspondence(two, one, 48)  # where each pixel of view two is in view one
+    content = sample_points(seen_one, points)
+    repeated = (two(cell_grid(48, 48).view(-1, 2)).abs() > 0.99).any(-1)  # beyond the picture its edge continues
+    shown = inside(points / (1 - 1 / 96)) & ~repeated
+    difference = (content - seen_two.flatten(2).transpose(1, 2)).abs().amax(-1)[shown]
+    assert shown.float().mean() > 0.3
+    assert difference.max() < 0.01
+
+
+def test_a_dot_is_found_where_the_warp_says() -> None:
+    size, place = 80, torch.tensor([[41.0, 36.5]])
+    grid = denormalise_points(cell_grid(size, size), (size, size))
+    picture = (-(grid - place).square().sum(-1) / (2 * 2.0**2)).exp().expand(4, 3, size, size)
+    warp = drawn_warp(3)
+    view = render(picture, warp, 64)[:, 0]
+    mass = view / view.sum((1, 2), keepdim=True)
+    centroid = torch.einsum("byx,yxk->bk", mass, denormalise_points(cell_grid(64, 64), (64, 64)))
+    expected = warp.unbend(normalise_points(place, (size, size)).expand(4, 1, 2))[:, 0]
+    torch.testing.assert_close(centroid, denormalise_points(expected, (64, 64)), atol=0.05, rtol=0)
+
+
+def test_the_identity_shows_the_picture_itself() -> None:
+    pictures = torch.rand(2, 3, 24, 24)
+    warp = affine_warp(2, scale=(1, 1), shift=0, rotation=0, stretch=0, generator=generator())
+    torch.testing.assert_close(render(pictures, warp, 24), pictures)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000), bend=st.sampled_from(BENDS))
+def test_unbend_is_the_inverse(seed: int, bend: tuple[float, float] | None) -> None:
+    warp = drawn_warp(seed, bend)
+    points = torch.rand(4, 30, 2, generator=generator(seed)) * 2 - 1
+    places = warp(points)
+    found = warp.unbend(places)
+    torch.testing.assert_close(warp(found), places, atol=1e-4, rtol=0)
+    if bend != BENDS[2]:  # which can fold a view over, so that a place is seen twice
+        torch.testing.assert_close(found, points, atol=1e-3, rtol=0)
+
+
+def test_points_may_be_shared_by_the_batch() -> None:
+    warp = drawn_warp(5, BENDS[1])
+    points = torch.rand(6, 2)
+    torch.testing.assert_close(warp(points), warp(points.expand(4, 6, 2)))
+
+
+def test_autocast_does_not_round_places() -> None:
+    warp, points = drawn_warp(5, BENDS[1]), torch.rand(4, 6, 2)
+    with torch.autocast("cpu", torch.bfloat16):
+        places, back = warp(points), warp.unbend(warp(points))
+    torch.testing.assert_close(places, warp(points))
+    torch.testing.assert_close(back, points, atol=1e-3, rtol=0)
+
+
+def test_affine_draws_stay_in_their_ranges_and_fill_them() -> None:
+    warp = affine_warp(4000, scale=(0.3, 0.8), shift=0.2, rotation=20, stretch=0.5, generator=generator())
+    linear, centre = warp.affine[:, :, :2], warp.affine[:, :, 2]
+    across, down = linear[:, :, 0].norm(dim=-1), linear[:, :, 1].norm(dim=-1)  # of the view's half-sides
+    side, aspect = (across * down).sqrt(), across / down
+    angle = torch.rad2deg(torch.atan2(linear[:, 1, 0], linear[:, 0, 0]))
+    for values, low, high in (
+        (side, 0.3, 0.8),
+        (aspect, 1 / 1.5, 1.5),
+        (angle, -20, 20),
+        (centre[:, 0], -0.2, 0.2),
+        (centre[:, 1], -0.2, 0.2),
+    ):
+        margin = 0.01 * (high - low)
+        assert low - 1e-4 <= values.min() < low + margin
+        assert high - margin < values.max() <= high + 1e-4
+    torch.testing.assert_close((linear[:, :, 0] * linear[:, :, 1]).sum(-1), torch.zeros(4000), atol=1e-6, rtol=0)
+
+
+def test_half_of_the_bend_is_strong() -> None:
+    warp = bend_warp(drawn_warp(0, count=200), strength=(0.0, 0.01), generator=generator())
+    assert warp.bend is not None
+    strong = warp.bend != 0
+    assert strong.float().mean().item() == pytest.approx(0.5, abs=0.02)
+    assert warp.bend[strong].std().item() == pytest.approx(0.01, rel=0.03)
+
+
+WILD = Colour(jitter=0.9, hue=0.5, grey=0.3, blur=0.5, noise=0.2)
+
+
+def test_recolour_stays_in_range_and_keeps_the_pictures_given() -> None:
+    pictures = torch.rand(16, 3, 20, 20)
+    before = pictures.clone()
+    out = recolour(pictures, WILD, generator())
+    assert out.shape == pictures.shape
+    assert out.min() >= 0
+    assert out.max() <= 1
+    assert torch.equal(pictures, before)
+
+
+@pytest.mark.parametrize(
+    "colour",
+    [
+        Colour(jitter=0.4, hue=0, grey=0, blur=0, noise=0),
+        Colour(jitter=0, hue=0.5, grey=0, blur=0, noise=0),
+        Colour(jitter=0, hue=0, grey=0, blur=1, noise=0),
+        Colour(jitter=0, hue=0, grey=0, blur=0, noise=0.1),
+    ],
+)
+def test_each_change_is_drawn_for_each_sample(colour: Colour) -> None:
+    out = recolour(torch.rand(1, 3, 16, 16).expand(6, 3, 16, 16), colour, generator())
+    assert len({tuple(picture.flatten().tolist()) for picture in out}) == 6
+
+
+@pytest.mark.parametrize("kind", ["grey", "blur"])
+def test_a_probability_is_the_share_of_samples(kind: str) -> None:
+    quiet = {"jitter": 0.0, "hue": 0.0, "grey": 0.0, "blur": 0.0, "noise": 0.0}
+    pictures = torch.rand(1, 3, 8, 8).expand(400, 3, 8, 8)
+    out = recolour(pictures, Colour(**(quiet | {kind: 0.3})), generator())
+    changed = (out - pictures).abs().amax((1, 2, 3)) > 0.01
+    assert changed.float().mean().item() == pytest.approx(0.3, abs=0.08)
+    if kind == "grey":
+        channels = out[changed].amax(1) - out[changed].amin(1)
+        assert channels.max() < 0.01
+
+
+def test_no_strength_changes_nothing_but_rounding() -> None:
+    pictures = torch.rand(4, 3, 8, 8)
+    out = recolour(pictures, Colour(jitter=0, hue=0, grey=0, blur=0, noise=0), generator())
+    torch.testing.assert_close(out, pictures, atol=1e-5, rtol=0)
+
+
+def test_a_turn_of_hue_keeps_brightness() -> None:
+    pictures = 0.4 + 0.2 * torch.rand(6, 3, 8, 8)
+    out = recolour(pictures, Colour(jitter=0, hue=0.5, grey=0, blur=0, noise=0), generator())
+    luma = torch.tensor([0.299, 0.587, 0.114])
+    torch.testing.assert_close(
+        torch.einsum("bcyx,c->byx", out, luma), torch.einsum("bcyx,c->byx", pictures, luma), atol=2e-3, rtol=0
+    )
+    assert (out - pictures).abs().amax() > 0.05
+
+
+def test_draws_follow_from_the_generator_alone() -> None:
+    pictures = torch.rand(4, 3, 20, 20)
+
+    def view(seed: int) -> Tensor:
+        draws = generator(seed)
+        warp = affine_warp(4, scale=(0.4, 1), shift=0.2, rotation=10, stretch=0.2, generator=draws)
+        warp = bend_warp(warp, strength=(0.001, 0.01), generator=draws)
+        return recolour(render(pictures, warp, 16), WILD, draws)
+
+    torch.manual_seed(0)
+    first = view(3)
+    torch.manual_seed(1)
+    assert torch.equal(view(3), first)
+    assert not torch.equal(view(4), first)

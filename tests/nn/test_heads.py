@@ -1,0 +1,78 @@
+"""Landmark heads against one landmark at a time."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+from lead.geometry import cell_grid, soft_argmax
+from lead.nn.heads import FILTERS, SoftArgmaxHead, gaussian_maps, neighbourhood
+
+
+def test_the_soft_argmax_head_equals_a_loop_over_landmarks() -> None:
+    torch.manual_seed(0)
+    head = SoftArgmaxHead(5, 3)
+    features = 0.05 * torch.randn(2, 5, 4, 6)
+    with torch.no_grad():
+        head.filters.weight *= 0.05  # soft maps, which a sharp softmax would hide errors of
+    found = head(features)
+    unit = features / features.norm(dim=1, keepdim=True)
+    assert found.shape == (2, 3, 2)
+    y = [(row + 0.5) / 4 * 2 - 1 for row in range(4)]
+    x = [(column + 0.5) / 6 * 2 - 1 for column in range(6)]
+    for b in range(2):
+        for k in range(3):
+            virtual = []
+            for f in range(FILTERS):
+                logits = 100 * torch.einsum("c,cyx->yx", head.filters.weight[k * FILTERS + f, :, 0, 0], unit[b])
+                share = logits.flatten().softmax(0).view(4, 6)
+                virtual += [(share.sum(0) * torch.tensor(x)).sum(), (share.sum(1) * torch.tensor(y)).sum()]
+            expected = head.linear.weight[2 * k : 2 * k + 2, :, 0] @ torch.stack(virtual)
+            torch.testing.assert_close(found[b, k], expected, atol=1e-5, rtol=1e-4)
+
+
+def test_the_peers_head_has_no_bias_and_fifty_filters_a_landmark() -> None:
+    head = SoftArgmaxHead(64, 5)
+    assert {name: tuple(p.shape) for name, p in head.named_parameters()} == {
+        "filters.weight": (250, 64, 1, 1),
+        "linear.weight": (10, 100, 1),
+    }
+    assert 0.9 < head.filters.weight.std() < 1.1
+
+
+def test_landmarks_do_not_see_one_another() -> None:
+    head = SoftArgmaxHead(4, 2)
+    features = torch.randn(1, 4, 3, 3)
+    before = head(features)
+    with torch.no_grad():
+        head.filters.weight[:FILTERS] += 1
+        head.linear.weight[:2] += 1
+    after = head(features)
+    assert not torch.allclose(after[:, 0], before[:, 0])
+    torch.testing.assert_close(after[:, 1], before[:, 1])
+
+
+def test_a_neighbourhood_lays_the_cells_around_beside_each_cell() -> None:
+    features = torch.randn(2, 3, 4, 5)
+    torch.testing.assert_close(neighbourhood(features, 0), features)
+    found = neighbourhood(features, 1).view(2, 3, 3, 3, 4, 5)  # channel, row and column of the neighbour
+    for dy in (-1, 0, 1):
+        for dx in (-1, 0, 1):
+            for row in range(4):
+                for column in range(5):
+                    y, x = min(max(row + dy, 0), 3), min(max(column + dx, 0), 4)
+                    torch.testing.assert_close(found[:, :, dy + 1, dx + 1, row, column], features[:, :, y, x])
+
+
+def test_a_heat_map_peaks_at_its_point_with_the_width_asked_for() -> None:
+    points = torch.tensor([[[0.25, -0.5], [0.0, 0.3]]])
+    maps = gaussian_maps(points, 32, 48, sigma=2.0)
+    assert maps.shape == (1, 2, 32, 48)
+    torch.testing.assert_close(soft_argmax(maps.clamp(min=1e-30).log()), points, atol=1e-3, rtol=0)
+    share = maps[0, 0] / maps[0, 0].sum()
+    cells = cell_grid(32, 48) * torch.tensor([24.0, 16.0])
+    variance = (share[..., None] * (cells - points[0, 0] * torch.tensor([24.0, 16.0])).square()).sum((0, 1))
+    torch.testing.assert_close(variance, torch.full((2,), 4.0), atol=0.05, rtol=0)
+    exact = functional.one_hot(torch.tensor(5), 8).float()
+    on_centre = gaussian_maps(cell_grid(1, 8)[0, 5].view(1, 1, 2), 1, 8, sigma=0.1)
+    torch.testing.assert_close(on_centre.view(8), exact)
