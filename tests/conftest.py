@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image
 
 from lead.config import Settings, check
 from lead.datasets.base import Dataset
 
 torch.set_num_threads(1)
+settings.register_profile("lead", deadline=None)  # a busy machine is no failure
+settings.load_profile("lead")
 
 
 @pytest.fixture(autouse=True, scope="session")
