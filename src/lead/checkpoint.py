@@ -29,20 +29,21 @@ def save(path: Path, kind: str, tensors: Mapping[str, Tensor], meta: Mapping[str
         tensors: by name.
         meta: anything that JSON holds.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     header = {"lead": json.dumps({"version": VERSION, "kind": kind, **meta})}
     plain = {k: v.detach().to("cpu", copy=True, memory_format=torch.contiguous_format) for k, v in tensors.items()}
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    os.close(handle)
     try:
-        save_file(plain, name, metadata=header)
-        Path(name).replace(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        os.close(handle)
+        try:
+            save_file(plain, name, metadata=header)
+            Path(name).replace(path)
+        finally:
+            Path(name).unlink(missing_ok=True)
     except OSError as error:
         raise LeadError(
             f"Could not write {path}: {error.strerror or error}. What was there before is intact."
         ) from error
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 def read_meta(path: Path, kind: str) -> dict[str, Any]:
