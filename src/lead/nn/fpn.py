@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from torch import Tensor, nn
@@ -10,7 +9,8 @@ from torch.nn import functional
 
 
 def _block(channels: int, out: int) -> nn.Sequential:
-    groups = math.gcd(out, 8)  # few groups, so that none is a single channel, which a 1×1 map would blank
+    # At least two channels a group: alone, a channel that has shrunk to one cell would be its own mean.
+    groups = next(g for g in (32, 16, 8, 4, 2, 1) if g == 1 or (out % g == 0 and out >= 2 * g))
     return nn.Sequential(nn.Conv2d(channels, out, 3, padding=1, bias=False), nn.GroupNorm(groups, out), nn.ReLU())
 
 
