@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from lead.cli import extras, learn, measure, use
 from lead.cli.console import fail, show
 from lead.errors import LeadError
+from lead.tuning import wait_passively
 
 
 class _Commands(TyperGroup):
@@ -82,4 +83,5 @@ def _lead(
 
 def main() -> None:
     """The program ``lead``."""
+    wait_passively()
     app()
