@@ -9,13 +9,38 @@ Learn a dense feature from a folder of pictures of one kind of thing, label a fe
     landmarks = model.predict("pictures/")
 """
 
-from lead.api import FitSummary, evaluate, fit, match, train
-from lead.config import Settings, load_preset
-from lead.datasets import Dataset, open_dataset
-from lead.errors import LeadError
-from lead.inference import Landmarker
-from lead.landmarks import Labels, Schema, load_labels, save_labels
-from lead.training.run import Run
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lead.api import FitSummary, evaluate, fit, match, train
+    from lead.config import Settings, load_preset
+    from lead.datasets import Dataset, open_dataset
+    from lead.errors import LeadError
+    from lead.inference import Landmarker
+    from lead.landmarks import Labels, Schema, load_labels, save_labels
+    from lead.training.run import Run
+else:
+    # Torch takes seconds to import, which `lead --help` has no use for: a name is fetched when it is first used.
+    _HOMES = {
+        "lead.api": ("FitSummary", "evaluate", "fit", "match", "train"),
+        "lead.config": ("Settings", "load_preset"),
+        "lead.datasets": ("Dataset", "open_dataset"),
+        "lead.errors": ("LeadError",),
+        "lead.inference": ("Landmarker",),
+        "lead.landmarks": ("Labels", "Schema", "load_labels", "save_labels"),
+        "lead.training.run": ("Run",),
+    }
+
+    def __getattr__(name):
+        for home, names in _HOMES.items():
+            if name in names:
+                return getattr(import_module(home), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__():
+        return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "Dataset",
