@@ -17,7 +17,7 @@ from lead.datasets.base import Dataset
 from lead.errors import LeadError, unknown
 from lead.evaluation import protocols
 from lead.evaluation.results import Result
-from lead.images.store import ImageStore, default_cache, open_store
+from lead.images.store import ImageStore, default_cache, open_store, skipped_text
 from lead.inference import Extractor, Landmarker, cached_features
 from lead.landmarks import Labels, load_labels
 from lead.landmarks.model import VISIBLE
@@ -29,6 +29,7 @@ from lead.training.fit import HeadKind, Labelled, fit_head
 from lead.training.run import Run
 
 Progress = Callable[[int, int], None]
+Say = Callable[[str], None]
 TASKS = ("regression", "few-shot", "matching")
 
 
@@ -42,6 +43,7 @@ def train(
     stage: Literal["both", "pretrain", "distill"] = "both",
     report: Report = silent,
     decoding: Progress | None = None,
+    say: Say = lambda _: None,
 ) -> Run:
     """Learns features from a folder of pictures. Called again, it resumes, or returns at once if it is done.
 
@@ -54,6 +56,7 @@ def train(
         stage: stage 1, stage 2, or both.
         report: called as training goes on.
         decoding: called as pictures are decoded.
+        say: told which pictures were skipped, and which stages are done already.
 
     Raises:
         LeadError: bad pictures or settings; the run was made with others; the loss diverged; or the user interrupted.
@@ -64,12 +67,20 @@ def train(
     if stage == "distill" and not run.has_backbone:
         raise LeadError(f"{out} has no stage 1 yet. Run: lead pretrain {data} --out {out}")
     pictures = stages.open_pictures(dataset, chosen, progress=decoding)
-    run.record(pictures=len(pictures.rows), skipped=[list(s) for s in pictures.store.skipped])
+    skipped = pictures.store.skipped
+    steps = chosen.pretrain.total_steps(len(pictures.rows))
+    run.record(pictures=len(pictures.rows), skipped=[list(s) for s in skipped], pretrain_steps=steps)
+    if skipped:
+        say(skipped_text(skipped, rest=str(run.folder / "run.json")))
     for name, work, done in (
         ("pretrain", stages.pretrain, run.has_backbone),
         ("distill", stages.distill, run.has_student),
     ):
-        if stage in {"both", name} and not done:
+        if stage not in {"both", name}:
+            continue
+        if done:
+            say(f"{name}: done already.")
+        else:
             started = time.monotonic()
             work(run, pictures, report)
             spent = run.provenance.get(f"{name}_seconds", 0.0) + time.monotonic() - started
@@ -123,12 +134,12 @@ def fit(
         raise LeadError(f"{run.folder} has no features yet. Run: lead train DATA --out {run.folder}")
     root, known = _labels(labels, pictures)
     store, found, missing = _labelled_store(root, known, run.settings.picture.store)
+    _every_landmark_labelled(found)
     student = run.student()
     extractor = Extractor(student, run.settings.picture)
     rows = np.array([store.index(image) for image in found.images], dtype=np.int64)
     xy = extractor.frame.normalise(store.to_store(rows, found.xy))
     features = cached_features(extractor, store, rows, progress=progress)
-    _every_landmark_labelled(found)
     fitted = fit_head(Labelled(features, torch.from_numpy(xy).float()), kind=head, seed=seed)
     origin: dict[str, Any] = {
         "run": run.provenance,
@@ -182,7 +193,7 @@ def evaluate(
     point_sets: Sequence[str] | None = None,
     labels: Sequence[int] = protocols.FEW,
     draws: int = protocols.DRAWS,
-    say: Callable[[str], None] = lambda _: None,
+    say: Say = lambda _: None,
 ) -> Result:
     """Measures a run's features on a dataset, beside the untrained backbone and the stage-1 hypercolumn.
 
@@ -195,7 +206,7 @@ def evaluate(
         heads: of regression and few-shot.
         point_sets: of the dataset, all by default (matching: the first).
         labels, draws: of few-shot.
-        say: told what is being measured.
+        say: told what is being measured, and which pictures were skipped.
     """
     if task not in TASKS:
         raise unknown("task", task, TASKS)
@@ -203,6 +214,8 @@ def evaluate(
     dataset = data if isinstance(data, Dataset) else open_dataset(Path(data))
     started = time.monotonic()
     bench = protocols.Bench(run, dataset, split)
+    if bench.store.skipped:
+        say(skipped_text(bench.store.skipped))
     if task == "matching":
         rows = protocols.matching(bench, point_set=point_sets[0] if point_sets else None, say=say)
     elif task == "regression":
@@ -213,7 +226,12 @@ def evaluate(
 
 
 def match(
-    run: Run | Path | str, reference: Path | str, labels: Labels | Path | str, queries: Sequence[Path | str]
+    run: Run | Path | str,
+    reference: Path | str,
+    labels: Labels | Path | str,
+    queries: Sequence[Path | str],
+    *,
+    say: Say = lambda _: None,
 ) -> Labels:
     """Carries one picture's landmarks to others by the nearest feature.
 
@@ -223,17 +241,25 @@ def match(
         labels: landmarks that include the reference's, under its path, its path within the label file's folder, or
             its bare name.
         queries: pictures.
+        say: told which pictures were skipped.
 
     Returns:
-        Landmarks of the queries in their own pixels; ``score`` is the cosine similarity, floored at 0.
+        Landmarks of the queries that can be read, in their own pixels; ``score`` is the cosine similarity, floored
+        at 0.
     """
     run = run if isinstance(run, Run) else Run.open(Path(run))
     if not run.has_student:
         raise LeadError(f"{run.folder} has no features yet. Run: lead train DATA --out {run.folder}")
     root, known = _labels(labels, None)
-    row = _row_of(Path(reference), root, known)
-    files = [Path(reference).as_posix(), *dict.fromkeys(Path(q).as_posix() for q in queries)]
-    store = open_store(Path(), list(dict.fromkeys(files)), run.settings.picture.store, default_cache())
+    row = labelled_row(Path(reference), root, known)
+    first, asked_for = Path(reference).as_posix(), list(dict.fromkeys(Path(q).as_posix() for q in queries))
+    store = open_store(Path(), list(dict.fromkeys([first, *asked_for])), run.settings.picture.store, default_cache())
+    readable = set(store.files)
+    files = [first, *(file for file in asked_for if file in readable)]
+    if len(files) == 1:
+        raise LeadError(f"None of the {len(asked_for)} pictures to match can be read.")
+    if store.skipped:
+        say(skipped_text(store.skipped))
     extractor = Extractor(run.student(), run.settings.picture)
     where = np.array([store.index(file) for file in files], dtype=np.int64)
     features = torch.cat(list(extractor.batches(store, where)))
@@ -249,7 +275,8 @@ def match(
     return Labels(known.schema, tuple(files[1:]), xy, visible, score)
 
 
-def _row_of(reference: Path, root: Path, labels: Labels) -> int:
+def labelled_row(reference: Path, root: Path, labels: Labels) -> int:
+    """The row of ``labels``, whose paths are relative to ``root``, that labels a picture; see :func:`match`."""
     for row, image in enumerate(labels.images):
         if (root / image).resolve() == reference.resolve() or image == reference.as_posix():
             return row

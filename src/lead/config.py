@@ -195,7 +195,7 @@ def load_preset(name: str, assignments: Iterable[str] = ()) -> Settings:
     elif Path(name).is_file():
         text = Path(name).read_text(encoding="utf-8")
     else:
-        raise unknown("preset", name, presets())
+        raise LeadError(f"{unknown('preset', name, presets())} A YAML file of settings will do too.")
     tree = parse(text, name)
     for assignment in assignments:
         _assign(tree, assignment)

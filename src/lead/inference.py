@@ -204,7 +204,7 @@ class Landmarker:
 
         Args:
             pictures: a folder (searched to any depth), a picture, or several pictures.
-            progress: called with (pictures done, in all).
+            progress: called with (pictures done, in all), once they are decoded.
 
         Returns:
             One row for each picture that can be read, its name relative to the folder (as given, for pictures):
@@ -213,8 +213,14 @@ class Landmarker:
         Raises:
             LeadError: there is no readable picture.
         """
+        return self.predict_store(self.open_pictures(pictures), progress)
+
+    def open_pictures(
+        self, pictures: Path | str | Sequence[Path | str], *, progress: Progress | None = None
+    ) -> ImageStore:
+        """Pictures as :meth:`predict` takes them, decoded; the store's ``skipped`` says which were not."""
         root, files = _listed(pictures)
-        return self.predict_store(open_store(root, files, self.settings.picture.store, default_cache()), progress)
+        return open_store(root, files, self.settings.picture.store, default_cache(), progress=progress)
 
     @torch.inference_mode()
     def predict_store(self, store: ImageStore, progress: Progress | None = None) -> Labels:

@@ -34,6 +34,11 @@ UNIT = "%"
 Say = Callable[[str], None]
 
 
+def result_name(task: str, split: str) -> str:
+    """The name under which a task's result is filed."""
+    return task if split == "test" else f"{task}-{split}"
+
+
 @dataclass(frozen=True)
 class System:
     """One line of a table: a method and the features that it works on."""
@@ -116,7 +121,7 @@ class Bench:
     def result(self, name: str, rows: list[Row], started: float, preset: str) -> Result:
         """The rows with their provenance."""
         return Result(
-            name=name if self.split == "test" else f"{name}-{self.split}",
+            name=result_name(name, self.split),
             benchmark=self.dataset.name,
             preset=preset,
             commit=commit(),

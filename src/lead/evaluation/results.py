@@ -102,6 +102,11 @@ class Row:
         return cls(method, features, labels, metric, unit, float(np.mean(means)), median, sd, len(draws))
 
 
+def results_path(root: Path, benchmark: str, preset: str, name: str) -> Path:
+    """Where a result belongs below a results folder."""
+    return root / benchmark / preset / f"{name}.json"
+
+
 @dataclass(frozen=True)
 class Result:
     """What one evaluation found, and what it takes to find it again.
@@ -137,7 +142,7 @@ class Result:
 
     def path(self, root: Path) -> Path:
         """Where this result belongs below a results folder."""
-        return root / self.benchmark / self.preset / f"{self.name}.json"
+        return results_path(root, self.benchmark, self.preset, self.name)
 
     def write(self, path: Path, *, overwrite: bool = False) -> None:
         """Write the file whole or not at all. Raises :class:`LeadError` where one stands, unless told to overwrite."""

@@ -106,6 +106,15 @@ class ImageStore:
         return {file: row for row, file in enumerate(self.files)}
 
 
+def skipped_text(skipped: Sequence[tuple[str, str]], rest: str = "") -> str:
+    """How many pictures were skipped, the first five with the reason, and ``rest`` where the others are listed."""
+    count = f"{len(skipped)} picture{'' if len(skipped) == 1 else 's'} skipped"
+    lines = [f"  {file}: {reason}" for file, reason in skipped[:5]]
+    if more := len(skipped) - len(lines):
+        lines.append(f"  and {more} more{f'; see {rest}' if rest else ''}")
+    return "\n".join([f"{count}:", *lines])
+
+
 def default_cache() -> Path:
     """Where stores live: the environment's ``LEAD_CACHE``, else ``lead`` in the user's cache folder."""
     if chosen := os.environ.get("LEAD_CACHE"):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lead.errors import LeadError
-from lead.files import write_atomic
+from lead.files import refuse_existing, write_atomic
 from lead.landmarks import coco, csvfile
 from lead.landmarks.model import Labels
 
@@ -32,6 +32,14 @@ def load_labels(path: Path) -> Labels:
         raise LeadError(f"{path}: {error}") from error
 
 
+def check_target(path: Path, *, overwrite: bool = False) -> None:
+    """Raises :class:`LeadError` where :func:`save_labels` would refuse: asked before the work, not after it."""
+    if path.suffix.lower() not in (".json", ".csv"):
+        raise LeadError(f"Cannot tell the format of {path}: end its name in .json (COCO key points) or .csv.")
+    if not overwrite:
+        refuse_existing(path)
+
+
 def save_labels(
     labels: Labels, path: Path, *, sizes: Mapping[str, tuple[int, int]] | None = None, overwrite: bool = False
 ) -> None:
@@ -48,8 +56,6 @@ def save_labels(
     Raises:
         LeadError: the ending is unknown, the file exists, or it cannot be written.
     """
-    suffix = path.suffix.lower()
-    if suffix not in (".json", ".csv"):
-        raise LeadError(f"Cannot tell the format of {path}: end its name in .json (COCO key points) or .csv.")
-    text = coco.dump(labels, sizes) if suffix == ".json" else csvfile.dump(labels)
+    check_target(path, overwrite=overwrite)
+    text = coco.dump(labels, sizes) if path.suffix.lower() == ".json" else csvfile.dump(labels)
     write_atomic(path, text, overwrite=overwrite)

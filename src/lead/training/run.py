@@ -66,7 +66,6 @@ class Run:
             return run
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise LeadError(f"{folder} exists and is not a run. Give --out a new or empty folder.")
-        folder.mkdir(parents=True, exist_ok=True)
         write_atomic(folder / "settings.yaml", to_yaml(settings))
         return cls(folder, settings)
 
