@@ -1,0 +1,85 @@
+"""The command line: parse, call the API, print.
+
+Everything that needs torch is imported inside the commands, so that help and mistyped options answer at once.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from lead.cli import extras, learn, measure, use
+from lead.cli.console import fail, show
+from lead.errors import LeadError
+
+
+class _Commands(TyperGroup):
+    """Commands whose errors are a line for the user, not a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LeadError as error:
+            fail(str(error))
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            fail("Interrupted. No file is half-written; run the same command again to go on.")
+            raise typer.Exit(130) from None
+        except OSError as error:
+            if error.filename is None:  # a closed pipe, which typer keeps quiet about, or a mistake of ours
+                raise
+            fail(f"{error.filename}: {error.strerror}.")
+            raise typer.Exit(2) from None
+
+
+app = typer.Typer(
+    name="lead",
+    cls=_Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (
+    learn.train,
+    learn.pretrain,
+    learn.distill,
+    use.fit,
+    use.predict,
+    use.match,
+    measure.evaluate,
+    extras.render,
+    extras.demo,
+    extras.settings,
+):
+    app.command()(command)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from lead.provenance import versions
+
+        found = versions()
+        show(f"lead {found['lead']} (python {found['python']}, torch {found['torch']})")
+        raise typer.Exit
+
+
+@app.callback()
+def _lead(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Landmarks from unlabelled pictures.
+
+    Learn features from a folder of pictures of one kind of thing (`train`), fit landmarks to a few labels (`fit`),
+    and get them on all the rest (`predict`). Every command says where it put things, and overwrites nothing unless
+    told to. To see it all at work: `lead demo --out demo`.
+    """
+
+
+def main() -> None:
+    """The program ``lead``."""
+    app()

@@ -1,0 +1,70 @@
+"""Around the work: ``render``, ``demo``, ``settings``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lead.cli.console import note, show, watching
+from lead.cli.learn import DEFAULT_PRESET
+
+
+def render(
+    count: Annotated[int, typer.Option(help="Pictures to draw.", metavar="N")],
+    out: Annotated[Path, typer.Option(help="Folder to make: new or empty.", metavar="DIR")],
+    size: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 128,
+    seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 0,
+    species: Annotated[int, typer.Option(help="How many species; the last quarter are the test split.")] = 40,
+) -> None:
+    """Draw beetles with exactly known landmarks: a dataset to try everything on, with no download."""
+    from lead.datasets import beetles
+
+    with watching() as watch:
+        beetles.write(out, count, seed=seed, size=size, species=species, progress=watch.counting("drawing"))
+    show(f"{count} beetles: {out}, their landmarks in {out / 'landmarks.json'}\nNext: lead train {out} --out RUN")
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for everything that the demo makes.", metavar="DIR")],
+    seed: Annotated[int, typer.Option(help="Of everything random in it.")] = 0,
+) -> None:
+    """See it all at work in minutes: draw beetles, learn, label a few, predict, measure, and report."""
+    from lead.demo import run_demo
+
+    with watching() as watch:
+        report = run_demo(out, seed=seed, report=watch.report, say=note)
+    show(f"Report: {report}")
+
+
+def settings(
+    preset: Annotated[
+        str, typer.Argument(help="Shipped settings, or a YAML file.", metavar="[PRESET|FILE]")
+    ] = DEFAULT_PRESET,
+    yaml: Annotated[
+        bool, typer.Option("--yaml", help="Print YAML, to be saved, edited and given to --preset.")
+    ] = False,
+) -> None:
+    """List every setting with its value and what it means."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from lead.config import describe, load_preset, presets, to_yaml
+
+    chosen = load_preset(preset)
+    if yaml:
+        show(to_yaml(chosen).rstrip())
+        return
+    table = Table(title=Text(f"Settings of {preset}"))
+    for heading in ("Setting", "Value", "Meaning"):
+        table.add_column(heading, overflow="fold")
+    for key, meaning in describe():
+        value: object = chosen
+        for part in key.split("."):
+            value = getattr(value, part)
+        table.add_row(Text(key), Text(str(value)), Text(meaning))
+    show(table)
+    show(
+        f"Presets: {', '.join(presets())}. Change one setting with --set KEY=VALUE, many with --yaml and --preset FILE."
+    )

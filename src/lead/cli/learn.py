@@ -1,0 +1,91 @@
+"""Learning features: ``train``, ``pretrain``, ``distill``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from lead.cli.console import note, show, watching
+
+if TYPE_CHECKING:
+    from lead.config import Settings
+
+DEFAULT_PRESET = "small"
+
+Data = Annotated[
+    Path,
+    typer.Argument(
+        help="Folder of pictures, searched to any depth; of a dataset only the training split is used.", metavar="DATA"
+    ),
+]
+Out = Annotated[
+    Path, typer.Option("--out", help="The run's folder: new, empty, or an earlier run to go on with.", metavar="RUN")
+]
+PresetOption = Annotated[
+    str | None,
+    typer.Option(
+        help=f"Shipped settings or a YAML file; see `lead settings`. Default: those of the run, else {DEFAULT_PRESET}.",
+        metavar="NAME|FILE",
+    ),
+]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change a setting, e.g. --set distill.steps=500. Repeatable.", metavar="KEY=VALUE"),
+]
+
+
+def train(data: Data, out: Out, preset: PresetOption = None, assignments: Assignments = None) -> None:
+    """Learn features from a folder of pictures, without labels: stage 1, then stage 2.
+
+    Ctrl-C stops after the step under way and saves. The same command again goes on from there, and does nothing
+    where all is done.
+    """
+    _learn("both", data, out, preset, assignments)
+    show(f"Features: {out}\nNext: lead fit {out} LABELS --out MODEL, with a few labelled pictures.")
+
+
+def pretrain(data: Data, out: Out, preset: PresetOption = None, assignments: Assignments = None) -> None:
+    """Stage 1 alone: learn from whole pictures (BYOL). `lead train` does this and stage 2."""
+    _learn("pretrain", data, out, preset, assignments)
+    show(f"Stage 1: {out}\nNext: lead distill {data} --out {out}")
+
+
+def distill(data: Data, out: Out, preset: PresetOption = None, assignments: Assignments = None) -> None:
+    """Stage 2 alone: compact dense features from stage 1's network. The run must have stage 1 already."""
+    _learn("distill", data, out, preset, assignments)
+    show(f"Features: {out}\nNext: lead fit {out} LABELS --out MODEL, with a few labelled pictures.")
+
+
+def _learn(
+    stage: Literal["both", "pretrain", "distill"],
+    data: Path,
+    out: Path,
+    preset: str | None,
+    assignments: list[str] | None,
+) -> None:
+    settings = _settings(out, preset, assignments)
+    from lead import api
+
+    with watching() as watch:
+        api.train(
+            data,
+            out,
+            settings=settings,
+            stage=stage,
+            report=watch.report,
+            decoding=watch.counting("decoding"),
+            say=note,
+        )
+
+
+def _settings(out: Path, preset: str | None, assignments: list[str] | None) -> Settings:
+    """Those asked for; else those of the run that is there; else the default's."""
+    from lead.config import load_preset
+
+    if preset is None and not assignments and (out / "settings.yaml").exists():
+        from lead.training.run import Run
+
+        return Run.open(out).settings
+    return load_preset(preset or DEFAULT_PRESET, assignments or ())

@@ -1,0 +1,195 @@
+"""Putting features to use: ``fit``, ``predict``, ``match``."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lead.cli.console import Watch, show, warn, watching
+from lead.errors import LeadError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from lead.landmarks import Labels
+
+
+class Head(StrEnum):
+    AUTO = "auto"
+    RIDGE = "ridge"
+    SOFTARGMAX = "softargmax"
+
+
+RunFolder = Annotated[Path, typer.Argument(help="Folder of a run that `lead train` made.", metavar="RUN")]
+LabelFile = Annotated[
+    Path, typer.Argument(help="Landmarks: COCO key points (.json) or .csv, recognised by content.", metavar="LABELS")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are already there.")]
+
+
+def fit(
+    run: RunFolder,
+    labels: LabelFile,
+    out: Annotated[Path, typer.Option(help="File to write, e.g. beetles.safetensors.", metavar="MODEL")],
+    pictures: Annotated[
+        Path | None, typer.Option(help="Folder that the labels' picture paths start from. Default: LABELS's own.")
+    ] = None,
+    head: Annotated[
+        Head,
+        typer.Option(help="How landmarks are found; auto keeps what does best on held-out labels."),
+    ] = Head.AUTO,
+    seed: Annotated[int, typer.Option(help="Of the held-out folds and of the softargmax head.")] = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Fit landmarks to a run's features, from one labelled picture or more, and write a model.
+
+    Labelled pictures that are missing or unreadable are left out, counted and named.
+    """
+    from lead.files import refuse_existing
+
+    if not overwrite:
+        refuse_existing(out)
+    from lead import api
+    from lead.images.store import skipped_text
+
+    with watching() as watch:
+        summary = api.fit(
+            run, labels, pictures=pictures, head=head.value, seed=seed, progress=watch.counting("features")
+        )
+    if summary.missing:
+        warn(skipped_text(summary.missing))
+    summary.landmarker.save(out)
+    show(f"Head: {summary.head}, fitted to {summary.used} labelled picture{'' if summary.used == 1 else 's'}")
+    if math.isnan(summary.error):
+        show("Held-out error: unknown; a single label leaves none to check on")
+    else:
+        show(f"Held-out error: {100 * summary.error:.2f} % of the picture's longer side")
+    show(f"Model: {out}\nNext: lead predict {out} PICTURES --out landmarks.json")
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="File that `lead fit` wrote.", metavar="MODEL")],
+    pictures: Annotated[
+        list[Path], typer.Argument(help="One folder, searched to any depth, or pictures.", metavar="PICTURES...")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="File to write: .json for COCO key points, .csv for a table.", metavar="FILE")
+    ],
+    draw: Annotated[
+        Path | None, typer.Option(help="Also draw the landmarks over each picture, into this folder.", metavar="DIR")
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Find landmarks in pictures, in each picture's own pixels, with a confidence and the error to expect.
+
+    Pictures that cannot be read are left out, counted and named.
+    """
+    from lead.landmarks.io import check_target, save_labels
+
+    check_target(out, overwrite=overwrite)
+    if draw:
+        _check_folder(draw, overwrite)
+    from lead.images.store import skipped_text
+    from lead.inference import Landmarker
+
+    folder = len(pictures) == 1 and pictures[0].is_dir()
+    with watching() as watch:
+        landmarker = Landmarker.load(model)
+        store = landmarker.open_pictures(pictures[0] if folder else pictures, progress=watch.counting("decoding"))
+        labels = landmarker.predict_store(store, progress=watch.counting("landmarks"))
+        if store.skipped:
+            warn(skipped_text(store.skipped))
+        sizes = {file: (w, h) for file, (w, h) in zip(store.files, store.sizes.tolist(), strict=True)}
+        save_labels(labels, out, sizes=sizes, overwrite=overwrite)
+        if draw:
+            _draw_predictions(labels, pictures[0] if folder else Path(), draw, watch)
+    show(f"Landmarks of {len(labels)} picture{'' if len(labels) == 1 else 's'}: {out}")
+    if draw:
+        show(f"Drawings: {draw}")
+
+
+def match(
+    run: RunFolder,
+    reference: Annotated[Path, typer.Argument(help="The labelled picture.", metavar="REFERENCE")],
+    labels: LabelFile,
+    queries: Annotated[
+        list[Path], typer.Argument(help="Pictures, or folders of them, to find the landmarks in.", metavar="QUERIES...")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to write into: new or empty.", metavar="DIR")],
+    overwrite: Overwrite = False,
+) -> None:
+    """Carry one picture's landmarks to other pictures by the nearest feature; nothing is fitted.
+
+    Writes matches.json (COCO key points, with the similarity as score) and a drawing of each pair.
+    """
+    _check_folder(out, overwrite)
+    from lead import api
+    from lead.evaluation.draw import draw_match
+    from lead.images.decode import decode
+    from lead.landmarks import load_labels, save_labels
+
+    found = api.match(run, reference, labels, _expand(queries), say=warn)
+    save_labels(found, out / "matches.json", overwrite=overwrite)
+    known = load_labels(labels)
+    start = known.xy[api.labelled_row(reference, labels.parent, known)]
+    left = decode(reference)
+    with watching() as watch:
+        count = watch.counting("drawing")
+        for i, (file, name) in enumerate(zip(found.images, drawing_names(found.images), strict=True)):
+            _save(draw_match(left, start, decode(Path(file)), found.xy[i], found.schema), out / name)
+            count(i + 1, len(found))
+    show(f"Landmarks of {len(found)} picture{'' if len(found) == 1 else 's'}: {out / 'matches.json'}")
+    show(f"Drawings: {out}")
+
+
+def _expand(paths: Sequence[Path]) -> list[Path]:
+    """The pictures named, and those of the folders named."""
+    from lead.images.find import find_images
+
+    return [p for path in paths for p in ([path / f for f in find_images(path)] if path.is_dir() else [path])]
+
+
+def _check_folder(folder: Path, overwrite: bool) -> None:
+    if folder.is_file():
+        raise LeadError(f"{folder} is a file. Give a folder that is new or empty.")
+    if not overwrite and folder.exists() and any(folder.iterdir()):
+        raise LeadError(
+            f"{folder} is not empty. Give another folder, or ask for files to be overwritten (--overwrite)."
+        )
+
+
+def _draw_predictions(labels: Labels, root: Path, folder: Path, watch: Watch) -> None:
+    from lead.evaluation.draw import draw_landmarks
+    from lead.images.decode import decode
+
+    count = watch.counting("drawing")
+    for i, (file, name) in enumerate(zip(labels.images, drawing_names(labels.images), strict=True)):
+        _save(draw_landmarks(decode(root / file), labels.xy[i], labels.schema), folder / name)
+        count(i + 1, len(labels))
+
+
+def drawing_names(files: Sequence[str]) -> list[Path]:
+    """A name for the drawing of each picture: its path below the folder that all share, and .png after its ending.
+
+    Different pictures never get one name, and no name leads out of the folder of drawings.
+    """
+    paths = [Path(file).absolute() for file in files]
+    shared = os.path.commonpath([path.parent for path in paths])
+    return [path.relative_to(shared).with_name(f"{path.name}.png") for path in paths]
+
+
+def _save(drawing: Image.Image, path: Path) -> None:
+    """Writes a PNG whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        drawing.save(partial, "PNG")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
