@@ -69,7 +69,7 @@ class Watch:
 def watching() -> Iterator[Watch]:
     """Bars on a terminal, a line now and then elsewhere."""
     if not _ERR.is_terminal:
-        yield Watch(_Lines())
+        yield Watch(Lines())
         return
     columns = (
         TextColumn("{task.description:<18}"),
@@ -79,10 +79,12 @@ def watching() -> Iterator[Watch]:
         TimeRemainingColumn(elapsed_when_finished=True),
     )
     with Progress(*columns, console=_ERR) as progress:
-        yield Watch(_Bars(progress))
+        yield Watch(Bars(progress))
 
 
-class _Bars:
+class Bars:
+    """A bar for each task, for a terminal."""
+
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
@@ -93,7 +95,9 @@ class _Bars:
         self._progress.update(self._tasks[task], total=total, completed=done, detail=detail)
 
 
-class _Lines:
+class Lines:
+    """A line now and then, for a file or a pipe. ``clock`` tells seconds."""
+
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._first: dict[str, tuple[int, float]] = {}

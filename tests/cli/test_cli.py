@@ -1,0 +1,373 @@
+"""The commands, from pictures to results, and what they say to mistakes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from typer.testing import CliRunner
+
+from lead import Landmarker, api, load_labels, save_labels
+from lead.cli import app
+from lead.config import check, describe, load_preset, parse_yaml
+from lead.datasets.beetles import SCHEMA
+from lead.evaluation.results import markdown, read
+from lead.landmarks import Labels
+
+COUNT, SIDE = 24, 64
+LEAST = """
+picture: {store: 64, input: 32}
+backbone: {name: test_resnet}
+hypercolumn: {weights: [1, 0, 0, 0]}
+pretrain: {steps: 4, batch: 4, hidden: 16, projection: 8}
+distill: {steps: 4, batch: 4, dimension: 16, width: 16, projection: null, alignment: 0, exchange: 1}
+"""
+
+
+def invoke(*arguments: object) -> Any:
+    """A command's result; it never holds a traceback nor, without a terminal, control codes."""
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert "Traceback" not in result.output
+    assert "\x1b" not in result.output
+    return result
+
+
+def good(*arguments: object) -> Any:
+    """The result of a command that must succeed."""
+    result = invoke(*arguments)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def mistake(*arguments: object) -> str:
+    """What a command that must fail says, with the line breaks of a narrow terminal undone."""
+    result = invoke(*arguments)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    return " ".join(result.stderr.split())
+
+
+@dataclass(frozen=True)
+class World:
+    """What the tests share and leave as it is: a rendered dataset, a run on it, a model."""
+
+    beetles: Path
+    least: Path
+    run: Path
+    model: Path
+
+    @property
+    def labels(self) -> Path:
+        return self.beetles / "landmarks.json"
+
+    @property
+    def pictures(self) -> list[Path]:
+        return sorted((self.beetles / "images").iterdir())
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("world")
+    made = World(folder / "beetles", folder / "least.yaml", folder / "run", folder / "model.safetensors")
+    made.least.write_text(LEAST)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEAD_CACHE", str(folder / "cache"))
+        rendered = good("render", "--count", COUNT, "--size", SIDE, "--species", 8, "--out", made.beetles)
+        assert f"{COUNT} beetles: {made.beetles}" in rendered.stdout
+        trained = good("train", made.beetles, "--out", made.run, "--preset", made.least)
+        assert "pretrain 4/4, loss" in trained.stderr
+        assert "distill 4/4, loss" in trained.stderr
+        assert f"Features: {made.run}" in trained.stdout
+        fitted = good("fit", made.run, made.labels, "--out", made.model)
+        assert f"Head: ridge, fitted to {COUNT} labelled pictures" in fitted.stdout
+        assert "Held-out error:" in fitted.stdout
+        assert f"Model: {made.model}" in fitted.stdout
+        yield made
+    torch.set_num_threads(threads)
+
+
+def some_labels(world: World, count: int) -> Labels:
+    return load_labels(world.labels).take(range(count))
+
+
+def garble(folder: Path, count: int) -> list[Path]:
+    """Adds files that are pictures by name only."""
+    paths = [folder / f"garbled{i}.jpg" for i in range(count)]
+    for path in paths:
+        path.write_bytes(b"no picture")
+    return paths
+
+
+# --- the whole way ---------------------------------------------------------------------------------------------------
+
+
+def test_predict_writes_what_the_model_finds(world: World, tmp_path: Path) -> None:
+    folder, out = tmp_path / "pictures", tmp_path / "found.json"
+    (folder / "more").mkdir(parents=True)
+    shutil.copy(world.pictures[0], folder / "a.jpg")
+    shutil.copy(world.pictures[1], folder / "more" / "a.jpg")
+    said = good("predict", world.model, folder, "--out", out, "--draw", tmp_path / "drawn")
+    found = load_labels(out)
+    expected = Landmarker.load(world.model).predict(folder)
+    assert found.images == expected.images == ("a.jpg", "more/a.jpg")
+    assert found.schema == SCHEMA
+    np.testing.assert_allclose(found.xy, expected.xy)
+    assert {(image["width"], image["height"]) for image in json.loads(out.read_text())["images"]} == {(SIDE, SIDE)}
+    drawings = [tmp_path / "drawn" / "a.jpg.png", tmp_path / "drawn" / "more" / "a.jpg.png"]
+    assert sorted((tmp_path / "drawn").rglob("*.*")) == drawings
+    with Image.open(drawings[0]) as drawing, Image.open(world.pictures[0]) as picture:
+        enlarged = np.asarray(picture.convert("RGB").resize(drawing.size, Image.Resampling.BICUBIC))
+        assert (np.asarray(drawing) != enlarged).any(-1).mean() < 0.5  # the picture, under a few marks
+    assert f"Landmarks of 2 pictures: {out}" in said.stdout
+    assert f"Drawings: {tmp_path / 'drawn'}" in said.stdout
+
+
+def test_predict_takes_single_pictures_and_leaves_out_bad_ones(world: World, tmp_path: Path) -> None:
+    (bad,) = garble(tmp_path, 1)
+    said = good("predict", world.model, *world.pictures[:2], bad, "--out", tmp_path / "found.csv")
+    assert load_labels(tmp_path / "found.csv").images == tuple(path.as_posix() for path in world.pictures[:2])
+    assert "Warning: 1 picture skipped" in said.stderr
+    assert f"{bad}: " in said.stderr
+
+
+def test_match_finds_a_copy_of_the_reference_in_place(world: World, tmp_path: Path) -> None:
+    (bad,) = garble(tmp_path, 1)
+    copy = tmp_path / "copy.jpg"
+    shutil.copy(world.pictures[0], copy)
+    out = tmp_path / "matches"
+    said = good("match", world.run, world.pictures[0], world.labels, copy, world.pictures[1], bad, "--out", out)
+    found, truth = load_labels(out / "matches.json"), some_labels(world, 1)
+    assert found.images == (copy.as_posix(), world.pictures[1].as_posix())
+    assert np.nanmedian(np.linalg.norm(found.xy[0] - truth.xy[0], axis=-1)) < SIDE / 8  # a cell of the features
+    assert len(list(out.rglob("*.png"))) == 2
+    assert "Warning: 1 picture skipped" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("task", "options", "metrics"),
+    [
+        ("regression", ("--split", "test"), {"regression-all"}),
+        ("few-shot", ("--labels", "1,3", "--draws", "2", "--points", "all"), {"regression-all"}),
+        ("matching", (), {"matching-warp", "matching-same", "matching-different"}),
+    ],
+)
+def test_evaluate_prints_and_files_the_same_numbers(
+    world: World, tmp_path: Path, task: str, options: tuple[str, ...], metrics: set[str]
+) -> None:
+    command = ("evaluate", world.run, world.beetles, task, "--results", tmp_path, "--preset-name", "least", *options)
+    said = good(*command)
+    path = tmp_path / "beetles" / "least" / f"{task}.json"
+    result = read(path)
+    assert {row.metric for row in result.rows} == metrics
+    assert path.with_suffix(".md").read_text() == markdown(result)
+    for row in result.rows:
+        assert row.method in said.stdout
+        assert f"{row.mean:.2f}" in said.stdout
+    if task == "few-shot":
+        assert {row.labels for row in result.rows} == {1, 3}
+    before = path.read_bytes()
+    assert f"{path} is already there" in mistake(*command)
+    assert path.read_bytes() == before
+
+
+def test_a_finished_run_is_left_alone_and_keeps_its_settings(world: World) -> None:
+    before = {path: path.read_bytes() for path in world.run.glob("*.safetensors")}
+    said = good("train", world.beetles, "--out", world.run)
+    assert "pretrain: done already." in said.stderr
+    assert "distill: done already." in said.stderr
+    assert {path: path.read_bytes() for path in world.run.glob("*.safetensors")} == before
+
+
+def test_stages_one_by_one_over_some_bad_pictures(world: World, tmp_path: Path) -> None:
+    data, run = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(world.beetles / "images", data)
+    garble(data, 7)
+    assert f"Run: lead pretrain {data}" in mistake("distill", data, "--out", run, "--preset", world.least)
+    said = good("pretrain", data, "--out", run, "--preset", world.least)
+    assert "7 pictures skipped:" in said.stderr
+    assert said.stderr.count("garbled") == 5
+    assert f"and 2 more; see {run / 'run.json'}" in said.stderr
+    assert len(json.loads((run / "run.json").read_text())["skipped"]) == 7
+    assert f"Next: lead distill {data}" in said.stdout
+    assert not (run / "student.safetensors").exists()
+    said = good("distill", data, "--out", run)
+    assert "distill 4/4" in said.stderr
+    assert (run / "student.safetensors").exists()
+
+
+def test_fit_counts_and_names_labelled_pictures_that_are_missing(world: World, tmp_path: Path) -> None:
+    known = some_labels(world, 3)
+    save_labels(Labels(known.schema, (*known.images[:2], "ghost.jpg"), known.xy, known.visible), tmp_path / "some.json")
+    model = tmp_path / "model.safetensors"
+    command = ("fit", world.run, tmp_path / "some.json", "--out", model)
+    assert "None of the 3 labelled pictures is in" in mistake(*command)
+    assert not model.exists()
+    said = good(*command, "--pictures", world.beetles)
+    assert "Warning: 1 picture skipped:\n  ghost.jpg: no such file" in said.stderr
+    assert "fitted to 2 labelled pictures" in said.stdout
+    assert model.exists()
+
+
+# --- around the work -------------------------------------------------------------------------------------------------
+
+
+def test_settings_lists_every_setting_and_its_yaml_is_the_preset() -> None:
+    assert "Every random choice" in good("settings", "tiny").stdout
+    printed = good("settings", "tiny", "--yaml").stdout
+    assert check(parse_yaml(printed, "printed"), "printed") == load_preset("tiny")
+    rows = [line.split("│")[1].strip() for line in good("settings", "paper").stdout.splitlines() if "│" in line]
+    assert "".join(rows) == "".join(key for key, _ in describe())
+
+
+def test_demo_passes_its_options_on_and_names_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_demo(out: Path, *, seed: int, report: Any, say: Any) -> Path:
+        say(f"seed {seed}")
+        report("distill", 3, 3, {"loss": 1.0})
+        return out / "report.html"
+
+    stub = ModuleType("lead.demo")
+    monkeypatch.setattr(stub, "run_demo", run_demo, raising=False)
+    monkeypatch.setitem(sys.modules, "lead.demo", stub)
+    said = good("demo", "--out", tmp_path, "--seed", 5)
+    assert said.stderr == "seed 5\ndistill 3/3, loss 1.0000\n"
+    assert said.stdout == f"Report: {tmp_path / 'report.html'}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["--version"], ["train", "--otu", "x"]])
+def test_help_and_mistyped_options_need_no_torch(arguments: list[str]) -> None:
+    code = (
+        "import atexit, sys; from lead.cli import main; atexit.register(lambda: print('torch' in sys.modules)); "
+        f"sys.argv = {['lead', *arguments]!r}; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == (2 if "--otu" in arguments else 0), done.stderr
+    assert done.stdout.endswith("False\n")
+    assert "Traceback" not in done.stderr
+
+
+# --- mistakes --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reply"),
+    [
+        (("train", "nowhere", "--out", "run", "--preset", "tiny"), "No folder nowhere"),
+        (("train", "empty", "--out", "run", "--preset", "tiny"), "No picture in empty: found no files at all"),
+        (("train", "empty", "--out", "run", "--preset", "tinny"), "Did you mean 'tiny'?"),
+        (("train", "empty", "--out", "run", "--preset", "tiny", "--set", "sed=1"), "Did you mean seed?"),
+        (("train", "empty", "--out", "run", "--preset", "tiny", "--set", "seed=[1"), "'seed=[1' is not valid YAML"),
+        (("train", "empty", "--out", "run", "--preset", "list.yaml"), "list.yaml holds no settings"),
+        (("fit", "nowhere", "labels.json", "--out", "m"), "nowhere is not a run"),
+        (("predict", "text", "empty", "--out", "p.json"), "text is not a landmarker file"),
+        (("predict", "text", "empty", "--out", "p.txt"), "end its name in .json (COCO key points) or .csv"),
+        (("predict", "text", "empty", "--out", "p.csv", "--draw", "text"), "text is a file"),
+        (("match", "nowhere", "a", "b", "c", "--out", "d"), "nowhere is not a run"),
+        (("evaluate", "nowhere", "empty", "few-shot", "--labels", "1,x"), "give whole numbers from 1"),
+        (("evaluate", "nowhere", "empty", "few"), "'few' is not one of"),
+        (("render", "--count", "0", "--out", "b"), "count is 0"),
+        (("settings", "papre"), "Did you mean 'paper'?"),
+    ],
+)
+def test_mistakes_get_an_answer(
+    arguments: tuple[str, ...], reply: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text").write_text("text")
+    (tmp_path / "list.yaml").write_text("- seed")
+    assert reply in mistake(*arguments)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "list.yaml", "text"]
+
+
+def test_a_run_with_other_settings_is_not_gone_on_with(world: World) -> None:
+    said = mistake("train", world.beetles, "--out", world.run, "--preset", world.least, "--set", "seed=7")
+    assert "holds a run with other settings (seed: 0 there, 7 here)" in said
+
+
+def test_what_is_there_is_not_overwritten_unless_asked(world: World, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.json"
+    mine.write_text("mine")
+    query = world.pictures[1]
+    predict = ("predict", world.model, query, "--out")
+    match = ("match", world.run, world.pictures[0], world.labels, query, "--out")
+    for command in (
+        ("fit", world.run, world.labels, "--out", mine),
+        (*predict, mine),
+        (*predict, tmp_path / "found.csv", "--draw", tmp_path),
+        (*match, tmp_path),
+        ("render", "--count", 3, "--out", tmp_path),
+    ):
+        mistake(*command)
+        assert [path.name for path in tmp_path.iterdir()] == ["mine.json"]
+        assert mine.read_text() == "mine"
+    good(*predict, mine, "--overwrite")
+    assert load_labels(mine).images == (query.as_posix(),)
+    good(*match, tmp_path, "--overwrite")
+    good(*match, tmp_path, "--overwrite")
+    assert load_labels(mine).images == (query.as_posix(),)
+
+
+def test_a_folder_that_cannot_be_made(world: World, tmp_path: Path) -> None:
+    below = tmp_path / "file" / "out"
+    below.parent.write_text("in the way")
+    assert f"Cannot write {below}" in mistake("train", world.beetles, "--out", below, "--preset", world.least)
+    assert f"Could not write {below}" in mistake("fit", world.run, world.labels, "--out", below)
+    assert "Cannot write" in mistake("predict", world.model, world.pictures[0], "--out", below.with_suffix(".json"))
+
+
+def test_names_that_the_labels_lack(world: World, tmp_path: Path) -> None:
+    known = some_labels(world, 2)
+    xy = known.xy.copy()
+    xy[:, known.schema.index("scutellum")] = np.nan
+    save_labels(Labels(known.schema, known.images, xy, known.visible), tmp_path / "some.json")
+    said = mistake("fit", world.run, tmp_path / "some.json", "--pictures", world.beetles, "--out", tmp_path / "m")
+    assert "has a label for: scutellum." in said
+    said = mistake("evaluate", world.run, world.beetles, "regression", "--points", "68", "--results", tmp_path / "r")
+    assert "Unknown point set '68'. Valid: all." in said
+    said = mistake("match", world.run, world.pictures[5], tmp_path / "some.json", "x.jpg", "--out", tmp_path / "d")
+    assert f"no landmarks of {world.pictures[5]}" in said
+    said = mistake("evaluate", world.run, world.beetles, "regression", "--split", "validation", "--results", tmp_path)
+    assert "--set validation=0.2" in said
+
+
+def test_a_model_of_another_version(world: World, tmp_path: Path) -> None:
+    old = tmp_path / "old.safetensors"
+    save_file({}, old, metadata={"lead": json.dumps({"version": 99, "kind": "landmarker"})})
+    said = mistake("predict", old, world.pictures[0], "--out", tmp_path / "found.json")
+    assert "layout version 99, this lead reads version 1" in said
+    said = mistake("predict", world.run / "student.safetensors", world.pictures[0], "--out", tmp_path / "found.json")
+    assert "is a student file; a landmarker file is needed" in said
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "reply"),
+    [
+        (KeyboardInterrupt(), 130, "Interrupted."),
+        (PermissionError(13, "Permission denied", "some/file"), 2, "Error: some/file: Permission denied."),
+    ],
+)
+def test_interruptions_and_closed_files_are_a_line(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, reply: str
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(api, "train", stop)
+    result = invoke("train", world.beetles, "--out", world.run)
+    assert result.exit_code == code
+    assert reply in result.stderr
