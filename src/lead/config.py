@@ -196,25 +196,21 @@ def load_preset(name: str, assignments: Iterable[str] = ()) -> Settings:
         text = Path(name).read_text(encoding="utf-8")
     else:
         raise LeadError(f"{unknown('preset', name, presets())} A YAML file of settings will do too.")
-    tree = parse_yaml(text, name)
+    tree = parse(text, name)
     for assignment in assignments:
         _assign(tree, assignment)
     return check(tree, name)
 
 
-def parse_yaml(text: str, where: str) -> dict[str, Any]:
-    """The mapping that a YAML text holds, empty for an empty text. ``where`` names its origin in errors."""
-    tree = _yaml(text, where) or {}
-    if not isinstance(tree, dict):
-        raise LeadError(f"{where} holds no settings. They are written as lines of 'key: value'; see: lead settings")
-    return tree
-
-
-def _yaml(text: str, where: str) -> Any:
+def parse(text: str, where: str) -> dict[str, Any]:
+    """The groups of settings in a YAML text. ``where`` names its origin in errors."""
     try:
-        return yaml.safe_load(text)
+        tree = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
-        raise LeadError(f"{where} is not valid YAML: {' '.join(str(error).split())}.") from None
+        raise LeadError(f"{where} is not valid YAML: {error}") from None
+    if not isinstance(tree, dict):
+        raise LeadError(f"{where} must hold settings by name, for example 'seed: 1'; not {tree!r}.")
+    return tree
 
 
 def check(tree: Mapping[str, Any], where: str) -> Settings:
@@ -249,7 +245,10 @@ def _assign(tree: dict[str, Any], assignment: str) -> None:
         if not isinstance(child, dict):
             raise LeadError(f"{assignment!r}: {parent} is a single setting, not a group.")
         node = child
-    node[last] = _yaml(text, repr(assignment))
+    try:
+        node[last] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise LeadError(f"{assignment!r}: {text!r} is not a valid value, for lack of a closing bracket, say.") from None
     if last == "epochs":  # asked for in passes, so a preset's number of steps no longer holds
         node["steps"] = None
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 from lead import checkpoint
-from lead.config import Settings, check, parse_yaml, to_yaml
+from lead.config import Settings, check, parse, to_yaml
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.files import write_atomic
@@ -51,7 +51,7 @@ class Run:
             raise LeadError(
                 f"{folder} is not a run: it has no settings.yaml. Make one with: lead train DATA --out {folder}"
             )
-        return cls(folder, check(parse_yaml(file.read_text(encoding="utf-8"), str(file)), str(file)))
+        return cls(folder, check(parse(file.read_text(encoding="utf-8"), str(file)), str(file)))
 
     @classmethod
     def create(cls, folder: Path, settings: Settings) -> Run:
