@@ -80,18 +80,28 @@ class RidgeHead(nn.Module):
         self.register_buffer("weight", torch.zeros(kept * (2 * radius + 1) ** 2 + 1, landmarks))
         self.register_buffer("sharpness", torch.tensor(60.0))
 
-    def design(self, features: Tensor) -> Tensor:
-        """The regression's inputs: (B, C, H, W) → (B, H·W, D)."""
+    def inputs(self, features: Tensor) -> Tensor:
+        """Unit features, reduced if they are wide: (B, C, H, W) → (B, min(C, REDUCED), H, W)."""
         unit = functional.normalize(features.float(), dim=1)
-        if unit.shape[1] > REDUCED:
-            unit = functional.normalize(torch.einsum("rc,bchw->brhw", self.reduction, unit), dim=1)
-        around = neighbourhood(unit, self.radius).flatten(2).transpose(1, 2)  # (B, H·W, D - 1)
+        if unit.shape[1] <= REDUCED:
+            return unit
+        return functional.normalize(torch.einsum("rc,bchw->brhw", self.reduction, unit), dim=1)
+
+    def design(self, features: Tensor) -> Tensor:
+        """The regression's rows, one a cell: (B, C, H, W) → (B, H·W, D)."""
+        around = neighbourhood(self.inputs(features), self.radius).flatten(2).transpose(1, 2)  # (B, H·W, D - 1)
         return torch.cat([around, torch.ones_like(around[..., :1])], dim=-1)
 
     def heat(self, features: Tensor) -> Tensor:
         """Heat maps (B, C, H, W) → (B, K, H, W); about 1 at a landmark, about 0 elsewhere."""
-        out: Tensor = self.design(features) @ self.weight  # (B, H·W, K)
-        return out.transpose(1, 2).reshape(len(out), -1, *features.shape[-2:])
+        return self.heat_of(self.inputs(features), self.weight)
+
+    def heat_of(self, inputs: Tensor, weight: Tensor) -> Tensor:
+        """``design @ weight`` as the convolution that it is: (B, R, H, W) and (D, M) → (B, M, H, W)."""
+        side = 2 * self.radius + 1
+        filters = weight[:-1].T.reshape(-1, inputs.shape[1], side, side)
+        padded = functional.pad(inputs, (self.radius,) * 4, mode="replicate")
+        return functional.conv2d(padded, filters, weight[-1])
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, H, W) → (B, K, 2) normalised (x, y)."""
@@ -99,7 +109,12 @@ class RidgeHead(nn.Module):
 
     def score(self, features: Tensor) -> Tensor:
         """The heat map's height, 1 for a place just like the labelled ones: (B, K) in [0, 1]."""
-        return self.heat(features).flatten(2).amax(-1).clamp(0, 1)
+        return self.height(self.heat(features))
+
+    @staticmethod
+    def height(heat: Tensor) -> Tensor:
+        """(B, K, H, W) → (B, K) in [0, 1]."""
+        return heat.flatten(2).amax(-1).clamp(0, 1)
 
 
 def neighbourhood(maps: Tensor, radius: int) -> Tensor:

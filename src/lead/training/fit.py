@@ -122,6 +122,10 @@ class _Gram:
     rows: int
 
 
+Grams = dict[tuple[int, ...], _Gram]
+"""Of one part of the pictures: groups of landmarks (by position) that are labelled on the same ones."""
+
+
 def fit_ridge(labelled: Labelled, *, radius: int = 1, sigma: float = SIGMA, seed: int = 0) -> Fitted:
     """Ridge regression to heat maps; its strength and sharpness by cross-validation over pictures."""
     head = RidgeHead(labelled.features.shape[1], labelled.points.shape[1], radius)
@@ -131,24 +135,38 @@ def fit_ridge(labelled: Labelled, *, radius: int = 1, sigma: float = SIGMA, seed
     grams = [_grams(head, labelled.take(part), sigma) for part in parts]
     if len(labelled) == 1:
         ridge, sharpness = SINGLE_LABEL
-        _solve(head, grams, ridge, sharpness)
-        return Fitted(head, "ridge", float("nan"), None)
-    best: tuple[float, float, float] | None = None
-    for ridge in RIDGES:
-        points = {s: torch.full_like(labelled.points, float("nan")) for s in SHARPNESSES}
-        for held, part in enumerate(parts):
-            _solve(head, [g for i, g in enumerate(grams) if i != held], ridge, 1.0)
-            for sharpness, predicted in _predict(head, labelled.take(part), SHARPNESSES).items():
-                points[sharpness][torch.from_numpy(part)] = predicted
-        for sharpness, predicted in points.items():
-            error = float(distances(predicted, labelled.points).nanmean())
-            if best is None or error < best[0]:
-                best = (error, ridge, sharpness)
-    assert best is not None
-    error, ridge, sharpness = best
-    calibration = _calibrate_ridge(head, labelled, parts, grams, ridge, sharpness)
-    _solve(head, grams, ridge, sharpness)
+        error, calibration = float("nan"), None
+    else:
+        held_out = _cross_validate(head, labelled, parts, grams)
+        errors = {key: distances(found, labelled.points) for key, (found, _) in held_out.items()}
+        best = min(errors, key=lambda key: float(errors[key].nanmean()))
+        ridge, sharpness = best
+        error, calibration = float(errors[best].nanmean()), calibrate(held_out[best][1], errors[best])
+    head.weight.copy_(_solve(grams, len(head.weight), labelled.points.shape[1], ridge))
+    head.sharpness.fill_(sharpness)
     return Fitted(head, "ridge", error, calibration)
+
+
+def _cross_validate(
+    head: RidgeHead, labelled: Labelled, parts: list[npt.NDArray[np.int64]], grams: list[Grams]
+) -> dict[tuple[float, float], tuple[Tensor, Tensor]]:
+    """What each (ridge, sharpness) says of pictures it has not seen: points (N, K, 2) and scores (N, K)."""
+    count, landmarks = labelled.points.shape[:2]
+    points = {(r, s): torch.empty(count, landmarks, 2) for r in RIDGES for s in SHARPNESSES}
+    scores = {r: torch.empty(count, landmarks) for r in RIDGES}
+    for held, part in enumerate(parts):
+        others = [gram for i, gram in enumerate(grams) if i != held]
+        weights = [_solve(others, len(head.weight), landmarks, ridge) for ridge in RIDGES]
+        unseen = labelled.take(part)
+        for chunk in unseen.chunks():
+            rows = torch.from_numpy(part[chunk])
+            heats = head.heat_of(head.inputs(unseen.feature_chunk(chunk)), torch.cat(weights, dim=1))
+            heats = heats.reshape(len(heats), len(RIDGES), landmarks, *heats.shape[-2:])
+            for ridge, heat in zip(RIDGES, heats.unbind(1), strict=True):
+                scores[ridge][rows] = head.height(heat)
+                for sharpness in SHARPNESSES:
+                    points[ridge, sharpness][rows] = soft_argmax(sharpness * heat)
+    return {(ridge, sharpness): (found, scores[ridge]) for (ridge, sharpness), found in points.items()}
 
 
 def principal_components(labelled: Labelled, count: int) -> Tensor:
@@ -162,7 +180,7 @@ def principal_components(labelled: Labelled, count: int) -> Tensor:
     return vectors[:, -count:].T.flip(0).float().contiguous()
 
 
-def _grams(head: RidgeHead, labelled: Labelled, sigma: float) -> dict[tuple[int, ...], _Gram]:
+def _grams(head: RidgeHead, labelled: Labelled, sigma: float) -> Grams:
     """Moments of the design, for each group of landmarks that is labelled on the same pictures.
 
     Almost always every landmark is labelled everywhere, and there is one group.
@@ -171,7 +189,7 @@ def _grams(head: RidgeHead, labelled: Labelled, sigma: float) -> dict[tuple[int,
     groups: dict[tuple[bool, ...], list[int]] = {}
     for landmark in range(known.shape[1]):
         groups.setdefault(tuple(known[:, landmark].tolist()), []).append(landmark)
-    out: dict[tuple[int, ...], _Gram] = {}
+    out: Grams = {}
     for pattern, members in groups.items():
         rows = np.flatnonzero(np.array(pattern))
         size = len(head.weight)
@@ -188,49 +206,23 @@ def _grams(head: RidgeHead, labelled: Labelled, sigma: float) -> dict[tuple[int,
     return out
 
 
-def _solve(head: RidgeHead, grams: list[dict[tuple[int, ...], _Gram]], ridge: float, sharpness: float) -> None:
-    """Sets the head's weights from summed moments."""
-    patterns: dict[tuple[int, ...], list[int]] = {}  # landmarks that share their group in every part share a system
-    for landmark in range(head.weight.shape[1]):
-        key = tuple(next(i for i, group in enumerate(part) if landmark in group) for part in grams)
-        patterns.setdefault(key, []).append(landmark)
-    for key, members in patterns.items():
-        parts = [list(part.items())[i] for part, i in zip(grams, key, strict=True)]
+def _solve(grams: list[Grams], size: int, landmarks: int, ridge: float) -> Tensor:
+    """The weights (size, landmarks) from summed moments."""
+    weight = torch.zeros(size, landmarks)
+    systems: dict[tuple[tuple[int, ...], ...], list[int]] = {}  # landmarks that share their group in every part
+    for landmark in range(landmarks):
+        key = tuple(next(group for group in part if landmark in group) for part in grams)
+        systems.setdefault(key, []).append(landmark)
+    for key, members in systems.items():
+        parts = [(group, part[group]) for group, part in zip(key, grams, strict=True)]
         rows = sum(gram.rows for _, gram in parts)
         if rows == 0:  # labelled on none of these pictures: the heat map stays flat, the answer is the middle
-            head.weight[:, members] = 0
             continue
         xx = torch.stack([gram.xx for _, gram in parts]).sum(0)
         xy = torch.stack([gram.xy[:, [group.index(m) for m in members]] for group, gram in parts]).sum(0)
-        system = (xx / rows).double() + ridge * torch.eye(len(xx), dtype=torch.float64)
-        head.weight[:, members] = torch.linalg.solve(system, (xy / rows).double()).float()
-    head.sharpness.fill_(sharpness)
-
-
-def _predict(head: RidgeHead, labelled: Labelled, sharpnesses: tuple[float, ...]) -> dict[float, Tensor]:
-    out: dict[float, list[Tensor]] = {s: [] for s in sharpnesses}
-    for chunk in labelled.chunks():
-        heat = head.heat(labelled.feature_chunk(chunk))
-        for s in sharpnesses:
-            out[s].append(soft_argmax(s * heat))
-    return {s: torch.cat(points) for s, points in out.items()}
-
-
-def _calibrate_ridge(
-    head: RidgeHead,
-    labelled: Labelled,
-    parts: list[npt.NDArray[np.int64]],
-    grams: list[dict[tuple[int, ...], _Gram]],
-    ridge: float,
-    sharpness: float,
-) -> Calibration | None:
-    scores, errors = [], []
-    for held, part in enumerate(parts):
-        _solve(head, [g for i, g in enumerate(grams) if i != held], ridge, sharpness)
-        held_out = labelled.take(part)
-        scores.append(apply(head.score, held_out))
-        errors.append(distances(apply(head, held_out), held_out.points))
-    return calibrate(torch.cat(scores), torch.cat(errors))
+        system = (xx / rows).double() + ridge * torch.eye(size, dtype=torch.float64)
+        weight[:, members] = torch.linalg.solve(system, (xy / rows).double()).float()
+    return weight
 
 
 def apply(function: Callable[[Tensor], Tensor], labelled: Labelled) -> Tensor:
