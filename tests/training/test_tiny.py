@@ -32,10 +32,7 @@ def error(result: Result, method: str, metric: str) -> float:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_learnt_features_beat_untrained_ones(
-    pictures: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
-) -> None:
-    monkeypatch.setenv("LEAD_CACHE", str(tmp_path / "cache"))
+def test_learnt_features_beat_untrained_ones(pictures: Dataset, tmp_path: Path, seed: int) -> None:
     shorter = ("picture={store: 64, input: 64}", "pretrain.steps=20", "distill.steps=150", f"seed={seed}")
     run = train(pictures, tmp_path / "run", settings=load_preset("tiny", shorter))
 
