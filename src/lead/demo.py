@@ -199,7 +199,7 @@ def _fit(demo: _Demo, run: Run, dataset: Dataset) -> Landmarker:
     """The landmark model of a few labelled training pictures, made or found made."""
     path = demo.out / "model.safetensors"
     if not path.is_file():
-        chosen = _some(demo, dataset, "train", demo.plan.labels, "labels")
+        chosen = _labelled(demo, dataset, demo.plan.labels, "labels")
         save_labels(chosen, demo.out / "labels.json", overwrite=True)
         fit(run, demo.out / "labels.json", pictures=demo.pictures, seed=demo.seed).landmarker.save(path)
     return Landmarker.load(path)
@@ -217,9 +217,8 @@ def _predict(demo: _Demo, model: Landmarker, dataset: Dataset) -> Labels:
 
 def _evaluate(demo: _Demo, run: Run, dataset: Dataset, say: Say) -> list[Result]:
     """Both measurements, made or found made."""
-    pool = _some(demo, dataset, "train", demo.plan.pool, "pool")
-    judged = _of_split(dataset, "test")
-    kept = set(pool.images) | set(judged.images)
+    pool = _labelled(demo, dataset, demo.plan.pool, "pool")
+    kept = {*pool.images, *_of_split(dataset, "test").images}
     points = dataset.points(POINTS)
     measured = replace(dataset, point_sets={POINTS: points.take(i for i, f in enumerate(points.images) if f in kept)})
     out = []
@@ -239,9 +238,9 @@ def _of_split(dataset: Dataset, split: str) -> Labels:
     return points.take(i for i, image in enumerate(points.images) if image in files)
 
 
-def _some(demo: _Demo, dataset: Dataset, split: str, count: int, purpose: str) -> Labels:
-    """The labels of ``count`` pictures of a split, drawn by lot."""
-    labels = _of_split(dataset, split)
+def _labelled(demo: _Demo, dataset: Dataset, count: int, purpose: str) -> Labels:
+    """The labels of ``count`` training pictures, drawn by lot."""
+    labels = _of_split(dataset, "train")
     return labels.take(np.sort(demo.random(purpose).permutation(len(labels))[:count]).tolist())
 
 

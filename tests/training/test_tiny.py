@@ -47,5 +47,5 @@ def test_learnt_features_beat_untrained_ones(pictures: Dataset, tmp_path: Path, 
     learnt, untrained, same_place = (
         error(matching, method, "matching-different") for method in ("lead", "untrained", "copy-location")
     )
-    assert learnt < 0.6 * untrained
-    assert learnt < 0.9 * same_place
+    assert learnt < 0.5 * untrained
+    assert learnt < 0.8 * same_place
