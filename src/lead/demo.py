@@ -47,7 +47,7 @@ ASKED = ("left_eye", "scutellum", "abdomen_tip", "right_hind_knee")
 
 @dataclass(frozen=True)
 class DemoPlan:
-    """How large a demo is; as it stands, some five minutes on two cores.
+    """How large a demo is; as it stands, some four minutes on two cores.
 
     Attributes:
         pictures: drawn, of both splits.
@@ -266,7 +266,7 @@ UNIT = "of the length of the wing cases"
 MEASURED = (
     "All errors are distances in percent of the wing cases’ length, on species that training never saw. "
     "“untrained” is the same network with random weights, “byol” is stage 1 alone, “lead” is stage 2, which is what "
-    "one uses. “mean-shape” and “copy-location” look at no picture at all."
+    "one uses. “mean-shape” and “copy-location” look at no picture at all. In matching, an individual is a species."
 )
 
 
@@ -361,7 +361,7 @@ def _insight(demo: _Demo, run: Run, dataset: Dataset) -> list[Section]:
         Section(
             "Where else does it look like this?",
             f"Each row asks about one point of the beetle on the left ({asked}) and colours every place of the others "
-            "by how similar its feature is. No label was used.",
+            "by how similar its feature is. No label was used. The beetles are of six species, by lot among the least covered.",
             pictures=_heat_maps(run, dataset, _strangers(demo, dataset, 6, "heat")),
         ),
         Section(
@@ -418,17 +418,17 @@ def _learning(run: Run) -> Section:
     """The losses of both stages."""
     curves = read_metrics(run.folder / "metrics.jsonl")
 
-    def chart(title: str, stage: str, parts: Sequence[str]) -> Chart:
+    def chart(title: str, stage: str, parts: Sequence[str], smooth: int) -> Chart:
         drawn = [Curve(part, *curves[name]) for part in parts if (name := f"{stage}/{part}") in curves]
-        return Chart(title, "step", "loss", drawn, smooth=3)
+        return Chart(title, "step", "loss", drawn, smooth=smooth)
 
     text = (
         "Stage 1 (BYOL) learns to recognise a picture in two views of it. Stage 2 learns a feature for every place: "
         "find it again in a warped copy (equivariance), also by way of another picture (exchange)."
     )
     charts = [
-        chart("Stage 1", "pretrain", ("loss",)),
-        chart("Stage 2", "distill", ("exchange", "equivariance", "alignment")),
+        chart("Stage 1", "pretrain", ("loss",), smooth=1),
+        chart("Stage 2", "distill", ("exchange", "equivariance", "alignment"), smooth=3),
     ]
     return Section("How it learnt", text, charts=[c for c in charts if c.curves])
 
