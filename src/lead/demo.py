@@ -361,7 +361,8 @@ def _insight(demo: _Demo, run: Run, dataset: Dataset) -> list[Section]:
         Section(
             "Where else does it look like this?",
             f"Each row asks about one point of the beetle on the left ({asked}) and colours every place of the others "
-            "by how similar its feature is. No label was used. The beetles are of six species, by lot among the least covered.",
+            "by how similar its feature is. No label was used. The beetles, each of another species, were drawn by lot "
+            "among the least covered.",
             pictures=_heat_maps(run, dataset, _strangers(demo, dataset, 6, "heat")),
         ),
         Section(
