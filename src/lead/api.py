@@ -82,9 +82,11 @@ def train(
             say(f"{name}: done already.")
         else:
             started = time.monotonic()
-            work(run, pictures, report)
-            spent = run.provenance.get(f"{name}_seconds", 0.0) + time.monotonic() - started
-            run.record(**{f"{name}_seconds": round(spent, 1)})
+            try:
+                work(run, pictures, report)
+            finally:  # a stage that is interrupted goes on in a later call; its time is the sum
+                spent = run.provenance.get(f"{name}_seconds", 0.0) + time.monotonic() - started
+                run.record(**{f"{name}_seconds": round(spent, 1)})
     return run
 
 
