@@ -7,9 +7,10 @@ mean, median and sd it is::
     <!-- results/ytfaces/small/regression.json -->
     <!-- end -->
 
-    <!-- value results/ytfaces/small/few-shot.json lead/ridge regression-5 10 mean --><!-- /value -->
+    off by <!-- value results/ytfaces/small/few-shot.json lead/ridge regression-5 10 mean --><!-- /value --> %
 
 Paths start from the folder in which the command runs. Everything outside the comments stays as it is.
+A value must not begin a line: Markdown ends the paragraph at a line that begins with a comment.
 """
 
 from __future__ import annotations
