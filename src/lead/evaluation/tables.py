@@ -1,0 +1,97 @@
+"""Numbers in Markdown files, taken from the results files: ``python -m lead.evaluation.tables README.md docs/*.md``.
+
+A table stands between two comments, the first of which names its results file. A number within a sentence names the
+file, the method, the metric, the number of labels (a number, ``all``, or ``-`` where none are needed) and which of
+mean, median and sd it is::
+
+    <!-- results/ytfaces/small/regression.json -->
+    <!-- end -->
+
+    off by <!-- value results/ytfaces/small/few-shot.json lead/ridge regression-5 10 mean --><!-- /value --> %
+
+Paths start from the folder in which the command runs. Everything outside the comments stays as it is.
+A value must not begin a line: Markdown ends the paragraph at a line that begins with a comment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lead.errors import LeadError, unknown
+from lead.evaluation.results import Row, decimals, markdown, read
+from lead.files import write_atomic
+
+_BODY = r"(?:(?!<!--).)*"  # no comment within, so that a forgotten end does not swallow the next block
+_TABLE = re.compile(rf"(<!-- (results/\S+) -->){_BODY}(<!-- end -->)", re.DOTALL)
+_VALUE = re.compile(rf"(<!-- value (.*?) -->){_BODY}(<!-- /value -->)", re.DOTALL)
+_MARKER = re.compile(r"<!-- (?:results/|value\b|end -->|/value -->).*")
+_FIELDS = ("mean", "median", "sd")
+
+
+def fill(text: str, root: Path) -> str:
+    """A Markdown text with every marked table and number as the results files have it.
+
+    Args:
+        text: of the Markdown file.
+        root: folder that the results files' paths start from.
+
+    Raises:
+        LeadError: a results file is missing or holds no such number, or a marker lacks its other half.
+    """
+    stray = _MARKER.search(_VALUE.sub("", _TABLE.sub("", text)))
+    if stray:
+        raise LeadError(f"{stray[0]!r} lacks its other half: tables end in <!-- end -->, values in <!-- /value -->.")
+    text = _TABLE.sub(lambda found: f"{found[1]}\n{markdown(read(root / found[2]))}{found[3]}", text)
+    return _VALUE.sub(lambda found: f"{found[1]}{_value(found[2], root)}{found[3]}", text)
+
+
+def _value(asked: str, root: Path) -> str:
+    """The number that a value's marker asks for."""
+    try:
+        file, method, metric, labels, field = asked.split()
+    except ValueError:
+        raise LeadError(f"A value is written 'FILE METHOD METRIC LABELS FIELD', not {asked!r}.") from None
+    if field not in _FIELDS:
+        raise unknown("field", field, _FIELDS)
+    rows: dict[str, list[Row]] = {}
+    for row in read(root / file).rows:
+        rows.setdefault(f"{row.method} {row.metric} {'-' if row.labels is None else row.labels}", []).append(row)
+    wanted = f"{method} {metric} {labels}"
+    if wanted not in rows:
+        raise LeadError(f"{file}: {unknown('row', wanted, rows)}")
+    if len(rows[wanted]) > 1:
+        raise LeadError(f"{file} has {len(rows[wanted])} rows {wanted!r}, on different features or in different units.")
+    number: float | None = getattr(rows[wanted][0], field)
+    if number is None:
+        raise LeadError(f"{file}: {wanted!r} is a single draw and has no sd.")
+    return decimals(number)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns its exit status: 1 where ``--check`` finds a file out of date, 2 for a mistake."""
+    parser = argparse.ArgumentParser(prog="python -m lead.evaluation.tables", description="Fill in results.")
+    parser.add_argument("files", nargs="+", type=Path, help="Markdown files")
+    parser.add_argument("--check", action="store_true", help="change nothing; fail if a file is out of date")
+    options = parser.parse_args(arguments)
+    stale = []
+    for path in options.files:
+        try:
+            before = path.read_text(encoding="utf-8")
+            after = fill(before, Path())
+            if after != before and not options.check:
+                write_atomic(path, after, overwrite=True)
+        except (LeadError, OSError) as error:
+            print(f"Error: {path}: {error}", file=sys.stderr)
+            return 2
+        if after != before:
+            stale.append(path)
+            print(f"{path}: {'out of date; run: make tables' if options.check else 'filled in'}")
+    return int(options.check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

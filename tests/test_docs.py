@@ -1,0 +1,154 @@
+"""What the documents say is so: numbers, links, commands, code."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import shlex
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+import lead
+from lead.cli import app
+from lead.config import describe, presets
+from lead.evaluation.tables import fill
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+COMMANDS: Any = typer.main.get_command(app)
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced code of a language in all documents."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def command_lines(program: str) -> list[str]:
+    """The lines in shell blocks that call a program."""
+    lines = "".join(blocks("sh")).replace("\\\n", " ").splitlines()
+    return [line for line in lines if line.split()[:1] == [program]]
+
+
+def parse(line: str) -> dict[str, Any]:
+    """The parameters that a ``lead`` command line sets; nothing runs. Raises a usage error for a wrong one."""
+    words = shlex.split(line, comments=True)
+    name, arguments = words[1], words[2:]
+    if ">" in arguments:
+        arguments = arguments[: arguments.index(">")]
+    assert name in COMMANDS.commands, f"lead {name}: no such command"
+    parameters: dict[str, Any] = COMMANDS.commands[name].make_context(name, arguments).params
+    return parameters
+
+
+def anchors(text: str) -> set[str]:
+    """The names under which a page's headings can be linked to."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+def test_tables_and_numbers_are_those_of_the_results(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"^\s*<!-- value", text, re.MULTILINE), "a line that begins with a comment ends the paragraph"
+    assert fill(text, ROOT) == text, "out of date; run: make tables"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+def test_links_and_pictures_lead_somewhere(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"", text)
+    for target in ("".join(found) for found in targets):
+        if re.match(r"[a-z]+:", target):
+            continue
+        file, _, anchor = target.partition("#")
+        there = path.parent / file if file else path
+        assert there.is_file(), f"{path.name}: {target} is not there"
+        if anchor:
+            assert anchor in anchors(there.read_text(encoding="utf-8")), f"{path.name}: no heading for {target}"
+
+
+def test_the_documents_show_every_step() -> None:
+    shown = {line.split()[1] for line in command_lines("lead")}
+    assert shown >= {"train", "fit", "predict", "match", "evaluate", "render", "settings"}
+
+
+@pytest.mark.parametrize("line", command_lines("lead"))
+def test_commands_parse(line: str) -> None:
+    parameters = parse(line)
+    known = {key for key, _ in describe()}
+    for assignment in parameters.get("assignments") or ():
+        assert assignment.partition("=")[0] in known, f"{line}: no such setting"
+    preset = parameters.get("preset")
+    assert preset is None or preset in presets() or preset.endswith(".yaml"), f"{line}: no such preset"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "lead tarin pictures --out runs/mine",
+        "lead train pictures --output runs/mine",
+        "lead train pictures",
+        "lead evaluate runs/mine beetles regresion",
+    ],
+)
+def test_a_wrong_command_is_caught(line: str) -> None:
+    with pytest.raises(Exception, match=r"(?i)no such|missing|is not one of"):
+        parse(line)
+
+
+@pytest.mark.parametrize("line", command_lines("make"))
+def test_make_targets_are_there(line: str) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(rf"^{line.split()[1]}:", makefile, re.MULTILINE)
+
+
+def test_pip_installs_what_the_package_offers() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = command_lines("pip")
+    assert lines
+    for line in lines:
+        found = re.fullmatch(r"pip install '([\w-]+)\[([\w-]+)\]'", line)
+        assert found
+        assert found[1] == project["name"]
+        assert found[2] in project["optional-dependencies"]
+
+
+def check_code(code: str) -> None:
+    """Fails unless code parses and calls only public names, with arguments that they take; nothing runs."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "lead":
+            assert node.module == "lead", f"{node.module} is not public"
+            assert {alias.name for alias in node.names} <= set(lead.__all__)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "lead":
+            assert node.attr in lead.__all__, f"lead.{node.attr} is not public"
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("lead."):
+            function: Any = lead
+            for part in ast.unparse(node.func).split(".")[1:]:
+                function = getattr(function, part)
+            inspect.signature(function).bind(*node.args, **{str(word.arg): word.value for word in node.keywords})
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_code_uses_public_names_as_they_are(code: str) -> None:
+    check_code(code)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import lead\nlead.tarin",
+        "from lead.api import train",
+        "import lead\nlead.train('a', 'b', presett='small')",
+        "import lead\nlead.Landmarker.lode('a')",
+        "run = = 1",
+    ],
+)
+def test_wrong_code_is_caught(code: str) -> None:
+    with pytest.raises((AssertionError, AttributeError, TypeError, SyntaxError)):
+        check_code(code)
