@@ -54,7 +54,8 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     chosen = parser.parse_args()
     for variant in chosen.variants:
-        run = lead.train(chosen.dataset, chosen.runs / variant, preset="small", assignments=settings(variant, chosen.steps))
+        changes = settings(variant, chosen.steps)
+        run = lead.train(chosen.dataset, chosen.runs / variant, preset="small", assignments=changes)
         for task in ("matching", "few-shot"):
             result = lead.evaluate(
                 run,

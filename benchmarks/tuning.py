@@ -1,4 +1,4 @@
-"""What the settings of :mod:`lead.tuning` are worth: stage 2's step with and without them, alone and beside a busy core.
+"""What the settings of :mod:`lead.tuning` are worth: stage 2's step with and without, alone and beside a busy core.
 
     python benchmarks/tuning.py [--results results]
 

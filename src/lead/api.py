@@ -195,6 +195,7 @@ def evaluate(
     point_sets: Sequence[str] | None = None,
     labels: Sequence[int] = protocols.FEW,
     draws: int = protocols.DRAWS,
+    methods: Sequence[str] | None = None,
     say: Say = lambda _: None,
 ) -> Result:
     """Measures a run's features on a dataset, beside the untrained backbone and the stage-1 hypercolumn.
@@ -208,6 +209,7 @@ def evaluate(
         heads: of regression and few-shot.
         point_sets: of the dataset, all by default (matching: the first).
         labels, draws: of few-shot.
+        methods: which of untrained, init, byol and lead to measure; all that the run has by default.
         say: told what is being measured, and which pictures were skipped.
     """
     if task not in TASKS:
@@ -215,7 +217,7 @@ def evaluate(
     run = run if isinstance(run, Run) else Run.open(Path(run))
     dataset = data if isinstance(data, Dataset) else open_dataset(Path(data))
     started = time.monotonic()
-    bench = protocols.Bench(run, dataset, split)
+    bench = protocols.Bench(run, dataset, split, methods)
     if bench.store.skipped:
         say(skipped_text(bench.store.skipped))
     if task == "matching":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,13 +32,12 @@ def save(path: Path, kind: str, tensors: Mapping[str, Tensor], meta: Mapping[str
     plain = {k: v.detach().to("cpu", copy=True, memory_format=torch.contiguous_format) for k, v in tensors.items()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        os.close(handle)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            save_file(plain, name, metadata=header)
-            Path(name).replace(path)
+            save_file(plain, partial, metadata=header)
+            partial.replace(path)
         finally:
-            Path(name).unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
     except (OSError, SafetensorError) as error:  # the latter for a full disk
         raise LeadError(f"Could not write {path}: {error}. What was there before is intact.") from error
 

@@ -243,7 +243,7 @@ class Landmarker:
         visible = np.full(score.shape, VISIBLE, dtype=np.int8)
         return Labels(self.schema, store.files, xy, visible, score, error)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Writes the model to one ``.safetensors`` file, whole or not at all."""
         tensors = checkpoint.prefixed(self.extractor.network, "student") | checkpoint.prefixed(self.head, "head")
         meta = {
@@ -258,7 +258,7 @@ class Landmarker:
             else [self.calibration.scores.tolist(), self.calibration.errors.tolist()],
             "origin": self.origin,
         }
-        checkpoint.save(path, self.KIND, tensors, meta)
+        checkpoint.save(Path(path), self.KIND, tensors, meta)
 
     @classmethod
     def load(cls, path: Path | str) -> Landmarker:

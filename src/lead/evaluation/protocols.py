@@ -47,8 +47,11 @@ class System:
     extractor: Extractor
 
 
-def systems(run: Run) -> list[System]:
-    """The run's features beside the same backbone untrained, as it started, and after stage 1 (hypercolumns)."""
+def systems(run: Run, methods: Sequence[str] | None = None) -> list[System]:
+    """The run's features beside the same backbone untrained, as it started, and after stage 1 (hypercolumns).
+
+    ``methods`` names those wanted; None means all that the run has.
+    """
     settings = run.settings
     picture, levels = settings.picture, settings.hypercolumn
     out = [System("untrained", Extractor(run.untrained_backbone(), picture, levels))]
@@ -58,7 +61,7 @@ def systems(run: Run) -> list[System]:
         out.append(System("byol", Extractor(run.backbone(), picture, levels)))
     if run.has_student:
         out.append(System("lead", Extractor(run.student(), picture)))
-    return out
+    return [system for system in out if methods is None or system.method in methods]
 
 
 @dataclass
@@ -69,11 +72,13 @@ class Bench:
         run: whose settings give sizes and the identities held out.
         dataset: with point sets and splits.
         split: ``"test"``, or ``"validation"`` for the identities that the run held out of its training.
+        methods: see :func:`systems`.
     """
 
     run: Run
     dataset: Dataset
     split: str = "test"
+    methods: Sequence[str] | None = None
     store: ImageStore = field(init=False)
 
     def __post_init__(self) -> None:
@@ -159,7 +164,7 @@ def regression(
         fit, judge = bench.rows(points)
         metric = f"regression-{name}"
         plans = [(n, _draws(bench, fit, n, draws)) for n in labels if n is None or n <= len(fit)]
-        made = systems(bench.run)
+        made = systems(bench.run, bench.methods)
         for number, chosen in plans:
             shapes = [_mean_shape(bench, made[0], points, d, judge, pair) for d in chosen]
             rows.append(Row.of_draws("mean-shape", "", _label(number), metric, UNIT, shapes))
@@ -227,7 +232,7 @@ def matching(bench: Bench, *, point_set: str | None = None, pairs: int = PAIRS, 
         kind: _pairs(identity, pairs, same, mixed_seed(bench.run.settings.seed, kind))
         for kind, same in (("same", True), ("different", False))
     }
-    made = systems(bench.run)
+    made = systems(bench.run, bench.methods)
     rows = [
         Row.of_draws(
             "copy-location",

@@ -30,6 +30,7 @@ from torch.utils.tensorboard import SummaryWriter
 from lead import checkpoint
 from lead.config import Precision, StageSettings
 from lead.errors import LeadError
+from lead.files import write_atomic
 from lead.tuning import keep_freed_memory
 
 LOG_EVERY = 10
@@ -154,7 +155,7 @@ class Log:
                     continue
                 if record["stage"] != stage or record["step"] <= start:
                     kept.append(line + "\n")
-            self.path.write_text("".join(kept), encoding="utf-8")
+            write_atomic(self.path, "".join(kept), overwrite=True)
         self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=start)
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
