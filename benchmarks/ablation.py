@@ -20,7 +20,7 @@ wait_passively()  # before torch is imported
 import lead  # noqa: E402
 from lead.evaluation.results import markdown  # noqa: E402
 
-NO_TERM = {"distill.alignment": 0, "distill.equivariance": 0, "distill.exchange": 0}
+NO_TERM: dict[str, object] = {"distill.alignment": 0, "distill.equivariance": 0, "distill.exchange": 0}
 VARIANTS: dict[str, dict[str, object]] = {
     "default": {},
     "alignment-views": NO_TERM | {"distill.alignment": 1, "distill.alignment_pairs": "views"},

@@ -226,7 +226,7 @@ def evaluate(
         rows = protocols.regression(bench, heads=heads, point_sets=point_sets, say=say)
     else:
         rows = protocols.regression(bench, labels=labels, draws=draws, heads=heads, point_sets=point_sets, say=say)
-    return bench.result(task, rows, started, preset)
+    return bench.result(protocols.result_name(task, split, point_sets), rows, started, preset)
 
 
 def match(

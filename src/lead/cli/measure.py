@@ -63,7 +63,7 @@ def evaluate(
     """Measure a run's features on a dataset, beside the untrained network and stage 1's.
 
     Prints a table, and writes it with everything it takes to measure it again to DIR/DATASET/NAME/TASK.json, and to
-    .md beside it.
+    .md beside it; point sets that are asked for are part of the name.
     """
     numbers = _numbers(labels)
     from lead import api
@@ -73,7 +73,7 @@ def evaluate(
     from lead.files import refuse_existing, write_atomic
 
     data = open_dataset(dataset)
-    path = results_path(results, data.name, preset_name, result_name(task, split))
+    path = results_path(results, data.name, preset_name, result_name(task, split, points))
     if not overwrite:  # asked before minutes of work, not after
         refuse_existing(path)
         refuse_existing(path.with_suffix(".md"))

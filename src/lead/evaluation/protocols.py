@@ -34,9 +34,9 @@ UNIT = "%"
 Say = Callable[[str], None]
 
 
-def result_name(task: str, split: str) -> str:
-    """The name under which a task's result is filed."""
-    return task if split == "test" else f"{task}-{split}"
+def result_name(task: str, split: str, point_sets: Sequence[str] | None = None) -> str:
+    """The name under which a task's result is filed: few-shot, few-shot-5, few-shot-5-validation."""
+    return "-".join([task, *(point_sets or ()), *([] if split == "test" else [split])])
 
 
 @dataclass(frozen=True)
@@ -124,9 +124,9 @@ class Bench:
         return summarise(normalised_errors(xy, truth.xy, unit_lengths(truth, pair)))
 
     def result(self, name: str, rows: list[Row], started: float, preset: str) -> Result:
-        """The rows with their provenance."""
+        """The rows with their provenance, under a name from :func:`result_name`."""
         return Result(
-            name=result_name(name, self.split),
+            name=name,
             benchmark=self.dataset.name,
             preset=preset,
             commit=commit(),
