@@ -15,7 +15,7 @@ demo: $(VENV)/installed
 	$(BIN)/lead demo --out demo
 
 test: $(VENV)/installed check
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .
