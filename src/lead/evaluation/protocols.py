@@ -202,9 +202,12 @@ def _draws(bench: Bench, fit: list[int], number: int | None, draws: int) -> list
 def _mean_shape(
     bench: Bench, system: System, points: Labels, picked: Sequence[int], judge: Sequence[int], pair: tuple[str, str]
 ) -> Summary:
-    """The labelled pictures' mean, for everyone: what no feature at all achieves."""
+    """The labelled pictures' mean, for everyone: what no feature at all achieves.
+
+    A landmark that none of them labels is put in the middle, which is the ridge head's answer too.
+    """
     xy = bench.store.to_store(bench.store_rows(points, picked), points.xy[list(picked)])
-    shape = mean_shape(system.extractor.frame.normalise(xy))
+    shape = np.nan_to_num(mean_shape(system.extractor.frame.normalise(xy)), nan=0.0)
     return bench.errors(points, judge, np.broadcast_to(shape, (len(judge), *shape.shape)), pair, system)
 
 
