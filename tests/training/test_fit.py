@@ -212,7 +212,7 @@ def test_components_come_largest_first() -> None:
 @pytest.mark.parametrize("points", [torch.empty(0, 2, 2), torch.tensor([[[0.0, 0.0], [NAN, 0.0]]] * 3)])
 def test_landmarks_never_labelled_are_refused(points: torch.Tensor) -> None:
     features = np.ones((len(points), 3, 4, 4), dtype=np.float16)
-    with pytest.raises(LeadError, match="1.*labelled on no picture"):
+    with pytest.raises(LeadError, match="labelled on no picture"):
         fit_head(Labelled(features, points))
 
 
