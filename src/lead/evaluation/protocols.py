@@ -22,7 +22,7 @@ from lead.landmarks.model import Labels
 from lead.nn.matching import match_points
 from lead.provenance import commit, versions
 from lead.training.engine import mixed_seed
-from lead.training.fit import HeadKind, Labelled, apply, fit_ridge, train_softargmax
+from lead.training.fit import FittedKind, Labelled, apply, fit_ridge, train_softargmax
 from lead.training.run import Run, held_out
 
 FEW = (1, 5, 10, 20, 50, 100)
@@ -138,7 +138,7 @@ def regression(
     *,
     labels: Sequence[int | None] = (None,),
     draws: int = 1,
-    heads: Sequence[HeadKind] = ("ridge",),
+    heads: Sequence[FittedKind] = ("ridge",),
     point_sets: Sequence[str] | None = None,
     say: Say = lambda _: None,
 ) -> list[Row]:
