@@ -98,9 +98,7 @@ def never(_: Tensor) -> Tensor:
     raise AssertionError("features were computed again")
 
 
-def test_features_are_computed_once(
-    tiny: Maker, folder: Dataset, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_features_are_computed_once(tiny: Maker, folder: Dataset, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inference, "BATCH", 4)
     extractor, store = Extractor(student(tiny()), tiny().picture), stored(folder, tiny(), cache)
     rows, told = np.array([7, 0, 3, 3, 11]), list[tuple[int, int]]()
@@ -108,7 +106,7 @@ def test_features_are_computed_once(
     assert told == [(4, 5), (5, 5)]
     assert found.dtype == np.float16
     for row, features in zip(rows, found, strict=True):
-        alone = extractor.features(torch.from_numpy(store.pixels[row : row + 1]))[0].cpu().numpy()
+        alone = extractor.features(torch.from_numpy(store.pixels[[row]]))[0].cpu().numpy()
         np.testing.assert_allclose(features, alone, atol=2e-3, rtol=2e-3)
     monkeypatch.setattr(extractor, "features", never)
     np.testing.assert_array_equal(cached_features(extractor, store, rows), found)
@@ -149,7 +147,7 @@ def test_half_a_file_is_never_taken_for_a_whole_one(
                     os._exit(1)  # not killed: never back into pytest
             assert os.waitpid(child, 0)[1] == signal.SIGKILL
             assert not list((cache / "features").glob("*.npy"))
-    expected = whole(torch.from_numpy(store.pixels[:])).cpu().numpy()
+    expected = whole(torch.from_numpy(np.array(store.pixels))).cpu().numpy()
     np.testing.assert_allclose(cached_features(extractor, store, rows), expected, atol=2e-3, rtol=2e-3)
 
 
@@ -195,8 +193,8 @@ def model(tiny: Maker, tmp_path: Path) -> Landmarker:
         dotted(SIDE, SIDE, x, y).save(tmp_path / "train" / name)
     store = open_store(tmp_path / "train", names, SIDE, tmp_path / "cache")
     extractor = Extractor(student(settings), settings.picture)
-    points = extractor.frame.normalise(np.stack([places, places + [0, BELOW]], axis=1))
-    features = extractor.features(torch.from_numpy(store.pixels[:])).half().cpu().numpy()
+    points = extractor.frame.normalise(np.stack([places, places + np.array([0, BELOW])], axis=1))
+    features = extractor.features(torch.from_numpy(np.array(store.pixels))).half().cpu().numpy()
     fitted = fit_ridge(Labelled(features, torch.from_numpy(points).float()))
     assert fitted.error < 0.03
     return Landmarker(SCHEMA, settings, student(settings), fitted.head, fitted.calibration, {"seed": 0})

@@ -26,7 +26,7 @@ from lead.landmarks.model import Labels, Schema
 from lead.nn.backbone import Backbone
 from lead.nn.heads import RidgeHead
 from lead.nn.student import Student
-from lead.training.fit import Fitted, Labelled, SoftArgmaxRecipe
+from lead.training.fit import Fitted, Labelled, SoftArgmaxRecipe, train_softargmax
 from lead.training.run import Run, held_out
 
 SYSTEMS = ("untrained", "byol", "lead")
@@ -95,9 +95,8 @@ def test_few_labels_are_the_same_for_every_system(run: Run, drawn: Dataset, monk
 def test_all_labels_measure_every_head_and_round_trip_through_a_file(
     run: Run, drawn: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    short = protocols.train_softargmax
     recipe = SoftArgmaxRecipe(epochs=1, pictures=32, batch=8)
-    monkeypatch.setattr(protocols, "train_softargmax", lambda labelled, seed: short(labelled, seed, recipe))
+    monkeypatch.setattr(protocols, "train_softargmax", lambda labelled, seed: train_softargmax(labelled, seed, recipe))
     result = api.evaluate(run, drawn, "regression", preset="least", heads=("ridge", "softargmax"))
     assert [r.method for r in result.rows] == [
         "mean-shape",
@@ -180,9 +179,7 @@ def test_pairs_are_different_pictures_of_one_individual_or_of_two(
 # --- labels with gaps ------------------------------------------------------------------------------------------------
 
 
-def test_a_landmark_missing_from_the_few_labelled_pictures_is_measured_all_the_same(
-    run: Run, drawn: Dataset
-) -> None:
+def test_a_landmark_missing_from_the_few_labelled_pictures_is_measured_all_the_same(run: Run, drawn: Dataset) -> None:
     whole = drawn.points("all")
     xy = whole.xy.copy()
     split = dict(zip(drawn.files, drawn.split, strict=True))

@@ -61,16 +61,16 @@ def cubic(length: int) -> Array:
     for i in range(len(out)):
         place = (i + 0.5) / UPSAMPLING - 0.5
         out[i] = [kernel(place - j) for j in range(length)]
-    return out / out.sum(1, keepdims=True)
+    out /= out.sum(1, keepdims=True)
+    return out
 
 
 def bilinear(maps: Array, x: float, y: float) -> Array:
     """Maps (C, H, W) at a place in cells, clamped to the outermost centres."""
     height, width = maps.shape[1:]
     x, y = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
-    out: Array = sum(
-        max(0, 1 - abs(x - j)) * max(0, 1 - abs(y - i)) * maps[:, i, j] for i in range(height) for j in range(width)
-    )
+    shares = [[max(0, 1 - abs(x - j)) * max(0, 1 - abs(y - i)) for j in range(width)] for i in range(height)]
+    out: Array = (maps * np.array(shares)).sum((1, 2))
     return out
 
 
