@@ -122,6 +122,21 @@ def test_fitting_learns_from_the_labels_it_is_given(run: Run, folder: Dataset) -
     assert found.px_error is None  # too few to calibrate
 
 
+def test_the_error_is_a_share_of_the_longer_side(
+    tiny: Maker, folder: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lead.training.fit.RIDGES", (1e-3,))
+    monkeypatch.setattr("lead.training.fit.SHARPNESSES", (60.0,))
+    settings = tiny(picture={"frame": 0.5}, pretrain={"steps": 0}, distill={"steps": 0})
+    run = api.train(folder, tmp_path / "run", settings=settings)
+    known, apart = labels_of(folder, 6), []
+    for i in range(6):
+        others = api.fit(run, known.take(j for j in range(6) if j != i), pictures=folder.root)
+        found = others.landmarker.predict(folder.path(i)).xy[0]
+        apart.append(np.linalg.norm(found - known.xy[i], axis=-1) / max(Image.open(folder.path(i)).size))
+    assert api.fit(run, known, pictures=folder.root).error == pytest.approx(np.mean(apart), rel=0.01)
+
+
 def test_fitting_refuses_labels_that_cannot_teach(run: Run, folder: Dataset, tmp_path: Path) -> None:
     known = labels_of(folder, 3)
     with pytest.raises(LeadError, match=r"None of the 3 labelled pictures.*--pictures"):

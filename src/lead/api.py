@@ -158,7 +158,8 @@ def fit(
         "seed": seed,
     }
     model = Landmarker(found.schema, run.settings, student, fitted.head, fitted.calibration, origin)
-    return FitSummary(model, len(found), missing, fitted.kind, fitted.error)
+    of_longer_side = extractor.frame.shown / extractor.frame.side
+    return FitSummary(model, len(found), missing, fitted.kind, fitted.error * of_longer_side)
 
 
 def _labels(labels: Labels | Path | str, pictures: Path | str | None) -> tuple[Path, Labels]:
