@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -25,12 +25,13 @@ from lead.nn.matching import match_points
 from lead.provenance import commit, versions
 from lead.training import run as stages
 from lead.training.engine import Report, silent
-from lead.training.fit import HeadKind, Labelled, fit_head
+from lead.training.fit import FittedKind, HeadKind, Labelled, fit_head
 from lead.training.run import Run
 
 Progress = Callable[[int, int], None]
 Say = Callable[[str], None]
 TASKS = ("regression", "few-shot", "matching")
+Stage = Literal["both", "pretrain", "distill"]
 
 
 def train(
@@ -40,7 +41,7 @@ def train(
     preset: str = "small",
     settings: Settings | None = None,
     assignments: Iterable[str] = (),
-    stage: Literal["both", "pretrain", "distill"] = "both",
+    stage: Stage = "both",
     report: Report = silent,
     decoding: Progress | None = None,
     say: Say = lambda _: None,
@@ -61,6 +62,7 @@ def train(
     Raises:
         LeadError: bad pictures or settings; the run was made with others; the loss diverged; or the user interrupted.
     """
+    _one_of("stage", stage, get_args(Stage))
     chosen = settings or load_preset(preset, assignments)
     dataset = data if isinstance(data, Dataset) else open_dataset(Path(data))
     run = Run.create(Path(out), chosen)
@@ -88,6 +90,11 @@ def train(
                 spent = run.provenance.get(f"{name}_seconds", 0.0) + time.monotonic() - started
                 run.record(**{f"{name}_seconds": round(spent, 1)})
     return run
+
+
+def _one_of(kind: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise unknown(kind, value, choices)
 
 
 @dataclass(frozen=True)
@@ -131,6 +138,7 @@ def fit(
     Raises:
         LeadError: the run has no features yet, no labelled picture is there, or a landmark has no label at all.
     """
+    _one_of("head", head, get_args(HeadKind))
     run = run if isinstance(run, Run) else Run.open(Path(run))
     if not run.has_student:
         raise LeadError(f"{run.folder} has no features yet. Run: lead train DATA --out {run.folder}")
@@ -152,7 +160,8 @@ def fit(
         "seed": seed,
     }
     model = Landmarker(found.schema, run.settings, student, fitted.head, fitted.calibration, origin)
-    return FitSummary(model, len(found), missing, fitted.kind, fitted.error)
+    of_longer_side = extractor.frame.shown / extractor.frame.side
+    return FitSummary(model, len(found), missing, fitted.kind, fitted.error * of_longer_side)
 
 
 def _labels(labels: Labels | Path | str, pictures: Path | str | None) -> tuple[Path, Labels]:
@@ -191,7 +200,7 @@ def evaluate(
     *,
     preset: str = "custom",
     split: str = "test",
-    heads: Sequence[HeadKind] = ("ridge",),
+    heads: Sequence[FittedKind] = ("ridge",),
     point_sets: Sequence[str] | None = None,
     labels: Sequence[int] = protocols.FEW,
     draws: int = protocols.DRAWS,
@@ -212,8 +221,9 @@ def evaluate(
         methods: which of untrained, init, byol and lead to measure; all that the run has by default.
         say: told what is being measured, and which pictures were skipped.
     """
-    if task not in TASKS:
-        raise unknown("task", task, TASKS)
+    _one_of("task", task, TASKS)
+    for head in heads:
+        _one_of("head", head, get_args(FittedKind))
     run = run if isinstance(run, Run) else Run.open(Path(run))
     dataset = data if isinstance(data, Dataset) else open_dataset(Path(data))
     started = time.monotonic()

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from lead.geometry import cell_grid, soft_argmax
-from lead.nn.heads import FILTERS, SoftArgmaxHead, gaussian_maps, neighbourhood
+from lead.nn.heads import FILTERS, RidgeHead, SoftArgmaxHead, gaussian_maps, neighbourhood
 
 
 def test_the_soft_argmax_head_equals_a_loop_over_landmarks() -> None:
@@ -76,3 +76,37 @@ def test_a_heat_map_peaks_at_its_point_with_the_width_asked_for() -> None:
     exact = functional.one_hot(torch.tensor(5), 8).float()
     on_centre = gaussian_maps(cell_grid(1, 8)[0, 5].view(1, 1, 2), 1, 8, sigma=0.1)
     torch.testing.assert_close(on_centre.view(8), exact)
+
+
+def test_the_ridge_head_is_linear_in_each_cells_unit_neighbourhood() -> None:
+    torch.manual_seed(0)
+    head, features = RidgeHead(3, 2), torch.randn(2, 3, 4, 5)
+    head.weight.normal_()
+    unit = (features / features.norm(dim=1, keepdim=True)).tolist()
+    weight, heat = head.weight.tolist(), head.heat(features)
+    assert heat.shape == (2, 2, 4, 5)
+    for b in range(2):
+        for k in range(2):
+            for row in range(4):
+                for column in range(5):
+                    terms = [
+                        unit[b][c][min(max(row + dy - 1, 0), 3)][min(max(column + dx - 1, 0), 4)]
+                        * weight[9 * c + 3 * dy + dx][k]
+                        for c in range(3)
+                        for dy in range(3)
+                        for dx in range(3)
+                    ]
+                    assert abs(float(heat[b, k, row, column]) - sum(terms) - weight[27][k]) < 1e-5
+
+
+def test_the_ridge_heads_answer_and_score_are_where_and_how_high_its_heat_is() -> None:
+    torch.manual_seed(0)
+    head, features = RidgeHead(3, 2, radius=0), torch.randn(4, 3, 6, 6)
+    head.weight.normal_(0, 0.5)
+    head.sharpness.fill_(1e4)
+    heat = head.heat(features)
+    peak = heat.flatten(2).argmax(-1)
+    torch.testing.assert_close(head(features), cell_grid(6, 6).view(36, 2)[peak], atol=1e-3, rtol=0)
+    highest = [[min(max(float(heat[b, k].max()), 0.0), 1.0) for k in range(2)] for b in range(4)]
+    torch.testing.assert_close(head.score(features), torch.tensor(highest))
+    assert head.score(features).max() == 1  # some heat here is above 1

@@ -22,7 +22,7 @@ from lead.landmarks.model import Labels
 from lead.nn.matching import match_points
 from lead.provenance import commit, versions
 from lead.training.engine import mixed_seed
-from lead.training.fit import HeadKind, Labelled, apply, fit_ridge, train_softargmax
+from lead.training.fit import FittedKind, Labelled, apply, fit_ridge, train_softargmax
 from lead.training.run import Run, held_out
 
 FEW = (1, 5, 10, 20, 50, 100)
@@ -143,7 +143,7 @@ def regression(
     *,
     labels: Sequence[int | None] = (None,),
     draws: int = 1,
-    heads: Sequence[HeadKind] = ("ridge",),
+    heads: Sequence[FittedKind] = ("ridge",),
     point_sets: Sequence[str] | None = None,
     say: Say = lambda _: None,
 ) -> list[Row]:
@@ -207,9 +207,12 @@ def _draws(bench: Bench, fit: list[int], number: int | None, draws: int) -> list
 def _mean_shape(
     bench: Bench, system: System, points: Labels, picked: Sequence[int], judge: Sequence[int], pair: tuple[str, str]
 ) -> Summary:
-    """The labelled pictures' mean, for everyone: what no feature at all achieves."""
+    """The labelled pictures' mean, for everyone: what no feature at all achieves.
+
+    A landmark that none of them labels is put in the middle, which is the ridge head's answer too.
+    """
     xy = bench.store.to_store(bench.store_rows(points, picked), points.xy[list(picked)])
-    shape = mean_shape(system.extractor.frame.normalise(xy))
+    shape = np.nan_to_num(mean_shape(system.extractor.frame.normalise(xy)), nan=0.0)
     return bench.errors(points, judge, np.broadcast_to(shape, (len(judge), *shape.shape)), pair, system)
 
 

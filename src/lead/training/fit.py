@@ -19,6 +19,7 @@ from lead.inference import Calibration, Head
 from lead.nn.heads import REDUCED, RidgeHead, SoftArgmaxHead, gaussian_maps
 from lead.training.engine import mixed_seed
 
+FittedKind = Literal["ridge", "softargmax"]
 HeadKind = Literal["auto", "ridge", "softargmax"]
 
 SIGMA = 1.0
@@ -76,7 +77,7 @@ class Fitted:
     """
 
     head: Head
-    kind: Literal["ridge", "softargmax"]
+    kind: FittedKind
     error: float
     calibration: Calibration | None
 

@@ -1,0 +1,285 @@
+"""What is fitted on what and judged on what, on a few drawn beetles and on dots that need no network to be found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from torch import Tensor
+
+from lead import api
+from lead.config import Settings, check
+from lead.datasets import beetles, open_dataset
+from lead.datasets.base import Dataset
+from lead.errors import LeadError
+from lead.evaluation import protocols, results
+from lead.evaluation.protocols import Bench, System, matching, regression
+from lead.inference import Extractor
+from lead.landmarks.model import Labels, Schema
+from lead.nn.backbone import Backbone
+from lead.nn.heads import RidgeHead
+from lead.nn.student import Student
+from lead.training.fit import Fitted, Labelled, SoftArgmaxRecipe, train_softargmax
+from lead.training.run import Run, held_out
+
+SYSTEMS = ("untrained", "byol", "lead")
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """36 beetles of 8 species, two of them for the test."""
+    root = tmp_path_factory.mktemp("drawn") / "beetles"
+    beetles.write(root, 36, size=64, species=8, workers=1)
+    return open_dataset(root)
+
+
+@pytest.fixture(scope="module")
+def run(drawn: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that held two of the six training species out."""
+    settings = check(
+        {
+            "validation": 0.33,
+            "picture": {"store": 64, "input": 32},
+            "backbone": {"name": "test_resnet"},
+            "hypercolumn": {"weights": [1, 0, 0, 0]},
+            "pretrain": {"steps": 2, "batch": 4, "hidden": 16, "projection": 8},
+            "distill": {"steps": 2, "batch": 4, "width": 16, "dimension": 8, "projection": 8},
+        },
+        "test",
+    )
+    return api.train(drawn, tmp_path_factory.mktemp("protocols") / "run", settings=settings)
+
+
+def identities(bench: Bench, rows: list[int]) -> set[str]:
+    points = bench.dataset.points("all")
+    return set(bench.dataset.identity_of(points.images[i] for i in rows))
+
+
+# --- rows ------------------------------------------------------------------------------------------------------------
+
+
+def test_few_labels_are_the_same_for_every_system(run: Run, drawn: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Tensor] = []
+
+    def watched(labelled: Labelled, *, seed: int) -> Fitted:
+        seen.append(labelled.points)
+        head = RidgeHead(labelled.features.shape[1], labelled.points.shape[1])
+        return Fitted(head, "ridge", float(seed), None)
+
+    monkeypatch.setattr(protocols, "fit_ridge", watched)
+    said: list[str] = []
+    rows = regression(Bench(run, drawn), labels=(1, 3, 1000), draws=2, say=said.append)
+    assert [(r.method, r.features, r.labels) for r in rows] == [
+        ("mean-shape", "", 1),
+        ("mean-shape", "", 3),
+        *((f"{m}/ridge", f, n) for m, f in zip(SYSTEMS, ("32-d", "32-d", "8-d"), strict=True) for n in (1, 3)),
+    ]
+    assert all((r.metric, r.unit, r.draws) == ("regression-all", "%", 2) for r in rows)
+    assert [len(points) for points in seen] == 3 * [1, 1, 3, 3]
+    for other in (4, 8):
+        for first, again in zip(seen[:4], seen[other : other + 4], strict=True):
+            torch.testing.assert_close(first, again, equal_nan=True)
+    assert not torch.allclose(seen[2].nan_to_num(), seen[3].nan_to_num())
+    # A head without weights answers with the middle of the picture, whatever the features.
+    assert len({r.mean for r in rows if r.method.endswith("/ridge")}) == 1
+    assert len(said) == 6
+
+
+def test_all_labels_measure_every_head_and_round_trip_through_a_file(
+    run: Run, drawn: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = SoftArgmaxRecipe(epochs=1, pictures=32, batch=8)
+    monkeypatch.setattr(protocols, "train_softargmax", lambda labelled, seed: train_softargmax(labelled, seed, recipe))
+    result = api.evaluate(run, drawn, "regression", preset="least", heads=("ridge", "softargmax"))
+    assert [r.method for r in result.rows] == [
+        "mean-shape",
+        *(f"{system}/{head}" for system in SYSTEMS for head in ("ridge", "softargmax")),
+    ]
+    assert {(r.labels, r.draws, r.sd) for r in result.rows} == {("all", 1, None)}
+    assert (result.name, result.benchmark, result.preset) == ("regression", "beetles", "least")
+    assert result.settings["distill"] == run.settings.model_dump(mode="json")["distill"]
+    result.write(result.path(tmp_path))
+    assert results.read(tmp_path / "beetles" / "least" / "regression.json") == result
+
+
+def test_the_mean_shape_is_that_of_the_labelled_pictures(run: Run, drawn: Dataset) -> None:
+    row = regression(Bench(run, drawn))[0]
+    points = drawn.points("all")
+    split = dict(zip(drawn.files, drawn.split, strict=True))
+    out = held_out(drawn, run.settings.validation, run.settings.validation_seed)
+    who = drawn.identity_of(points.images)
+    train = [i for i, image in enumerate(points.images) if split[image] == "train" and who[i] not in out]
+    mean = np.nanmean(points.xy[train], axis=0)  # all pictures are of one size
+    errors = []
+    for i, image in enumerate(points.images):
+        if split[image] == "test":
+            a, b = (points.xy[i, points.schema.index(n)] for n in drawn.normaliser["all"])
+            unit = np.linalg.norm(a - b)
+            errors += (100 * np.linalg.norm(points.xy[i] - mean, axis=-1) / unit).tolist()
+    assert row.method == "mean-shape"
+    assert row.mean == pytest.approx(np.nanmean(errors))
+    assert row.median == pytest.approx(np.nanmedian(errors))
+
+
+def test_validation_judges_the_identities_held_out_and_nothing_else(run: Run, drawn: Dataset) -> None:
+    out = held_out(drawn, run.settings.validation, run.settings.validation_seed)
+    train = {who for who, split in zip(drawn.identity, drawn.split, strict=True) if split == "train"}
+    test = set(drawn.identity) - train
+    assert len(out) == len(test) == 2
+    bench = Bench(run, drawn, "validation")
+    fit, judge = bench.rows(drawn.points("all"))
+    assert (identities(bench, fit), identities(bench, judge)) == (train - out, out)
+    fit, judge = Bench(run, drawn).rows(drawn.points("all"))
+    assert (identities(bench, fit), identities(bench, judge)) == (train - out, test)
+    assert bench.result("regression", [], 0.0, "least").name == "regression-validation"
+    none = Run(run.folder, run.settings.model_copy(update={"validation": 0.0}))
+    with pytest.raises(LeadError, match=r"held no identities out.*--set validation=0\.2"):
+        Bench(none, drawn, "validation").rows(drawn.points("all"))
+    with pytest.raises(LeadError, match=r"beetles: \d+ pictures to fit on, 0 of 'tset'"):
+        Bench(run, drawn, "tset").rows(drawn.points("all"))
+
+
+def test_matching_measures_every_kind_for_every_system(run: Run, drawn: Dataset, tmp_path: Path) -> None:
+    result = api.evaluate(run, drawn, "matching", preset="least")
+    kinds = ("same", "different")
+    assert [(r.method, r.metric) for r in result.rows] == [
+        *(("copy-location", f"matching-{kind}") for kind in kinds),
+        *((system, f"matching-{kind}") for system in SYSTEMS for kind in ("warp", *kinds)),
+    ]
+    assert {r.labels for r in result.rows} == {None}
+    result.write(result.path(tmp_path))
+    assert results.read(result.path(tmp_path)) == result
+    again = matching(Bench(run, drawn))
+    assert tuple(again) == result.rows
+
+
+@given(
+    identity=st.lists(st.sampled_from("abcd"), min_size=1, max_size=9),
+    count=st.integers(1, 80),
+    same=st.booleans(),
+    seed=st.integers(0, 3),
+)
+def test_pairs_are_different_pictures_of_one_individual_or_of_two(
+    identity: list[str], count: int, same: bool, seed: int
+) -> None:
+    places = range(len(identity))
+    possible = {(i, j) for i in places for j in places if i != j and (identity[i] == identity[j]) == same}
+    chosen = [(int(i), int(j)) for i, j in protocols._pairs(identity, count, same, seed)]
+    assert set(chosen) <= possible
+    assert len(set(chosen)) == len(chosen) == min(count, len(possible))
+
+
+# --- labels with gaps ------------------------------------------------------------------------------------------------
+
+
+def test_a_landmark_missing_from_the_few_labelled_pictures_is_measured_all_the_same(run: Run, drawn: Dataset) -> None:
+    whole = drawn.points("all")
+    xy = whole.xy.copy()
+    split = dict(zip(drawn.files, drawn.split, strict=True))
+    xy[[i for i, image in enumerate(whole.images) if split[image] == "train"], 2] = np.nan
+    gaps = replace(drawn, point_sets={"all": Labels.from_xy(whole.schema, whole.images, xy)})
+    rows = regression(Bench(run, gaps), labels=(1,), draws=2)
+    assert {r.method for r in rows} == {"mean-shape", "untrained/ridge", "byol/ridge", "lead/ridge"}
+
+
+# --- the warp --------------------------------------------------------------------------------------------------------
+
+DOTS = Schema(("red", "green"))
+
+
+@pytest.fixture
+def dots(tmp_path: Path) -> Dataset:
+    """Pictures of two sizes with a red and a green dot each."""
+    draws = np.random.default_rng(0)
+    (tmp_path / "dots").mkdir()
+    names, xy = tuple(f"{i}.png" for i in range(12)), []
+    for i, name in enumerate(names):
+        width, height = (96, 72) if i % 2 else (48, 48)
+        row, column = np.mgrid[:height, :width]
+        points = draws.uniform(0.35, 0.65, (2, 2)) * (width, height)
+        points[:, 0] += np.array([-0.08, 0.08]) * width  # apart
+        picture = np.zeros((height, width, 3))
+        for channel, (x, y) in enumerate(points):
+            picture[..., channel] = np.exp(-((column - x) ** 2 + (row - y) ** 2) / (2 * (0.04 * width) ** 2))
+        Image.fromarray((255 * picture).round().astype(np.uint8)).save(tmp_path / "dots" / name)
+        xy.append(points)
+    labels = Labels.from_xy(DOTS, names, xy)
+    split = ("train",) * 6 + ("test",) * 6
+    who = tuple(str(i // 2) for i in range(12))
+    return Dataset("dots", tmp_path / "dots", names, who, split, labels, {"all": labels}, {"all": ("red", "green")})
+
+
+class Showing(Extractor):
+    """Its features are what the network would be shown."""
+
+    def features(self, pixels: Tensor) -> Tensor:
+        return self.frame.show(pixels)
+
+
+def centres(pictures: Tensor) -> Tensor:
+    """(B, 2, 2) normalised places of the red and the green dot."""
+    light = pictures[:, :2].double()
+    size = light.shape[-1]
+    cells = (torch.arange(size, dtype=torch.float64) + 0.5) * 2 / size - 1
+    total = light.sum((2, 3))
+    return torch.stack([(light.sum(2) * cells).sum(-1) / total, (light.sum(3) * cells).sum(-1) / total], dim=-1)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.75])
+def test_the_warps_truth_is_where_the_dots_go(
+    dots: Dataset,
+    tiny: Callable[..., Settings],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    share: float,
+) -> None:
+    settings = tiny(picture={"store": 96, "input": 96, "frame": share})
+    bench = Bench(Run(tmp_path, settings), dots)
+    system = System("lead", Showing(Student(Backbone("test_resnet"), 16, 16), settings.picture))
+    points, rows = dots.points("all"), list(range(12))
+    off = torch.zeros(2)
+
+    def found_by_eye(reference: Tensor, asked: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
+        torch.testing.assert_close(centres(reference), asked.double(), atol=0.01, rtol=0)
+        return centres(query) + off, torch.ones(len(asked), 2)
+
+    monkeypatch.setattr(protocols, "match_points", found_by_eye)
+    exact = protocols._match_warped(bench, system, points, rows, ("red", "green"))
+    assert exact.points == 24
+    assert exact.mean < 1.5
+    off = torch.tensor([0.3, 0.4])  # half a normalised unit: a quarter of what is shown
+    shown = share * np.array([96.0 if i % 2 else 48.0 for i in rows])  # original pixels
+    unit = np.linalg.norm(points.xy[:, 0] - points.xy[:, 1], axis=-1)
+    moved = protocols._match_warped(bench, system, points, rows, ("red", "green"))
+    assert moved.mean == pytest.approx((100 * shown / 4 / unit).mean(), abs=2 * exact.mean)
+    monkeypatch.setattr(protocols, "match_points", lambda _, asked, query: (asked, torch.ones(len(query), 2)))
+    unmoved = protocols._match_warped(bench, system, points, rows, ("red", "green"))
+    assert unmoved.mean > 4 * exact.mean
+
+
+def test_pairs_are_judged_in_the_query_pictures_own_pixels(
+    dots: Dataset, tiny: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tiny(picture={"store": 96, "input": 96})
+    bench = Bench(Run(tmp_path, settings), dots)
+    showing = Showing(Student(Backbone("test_resnet"), 16, 16), settings.picture)
+    monkeypatch.setattr(protocols, "systems", lambda _: [System("lead", showing)])
+    monkeypatch.setattr(protocols, "match_points", lambda _r, asked, q: (centres(q), torch.ones(len(asked), 2)))
+    rows = {(r.method, r.metric): r.mean for r in matching(bench)}
+    assert rows["lead", "matching-same"] < 1.5
+    assert rows["lead", "matching-different"] < 1.5
+    # Each test individual has one picture of 48 × 48 and one of 96 × 72, which fill the store as they are.
+    points = dots.points("all")
+    expected = []
+    for reference, query in [(i, j) for i in range(6, 12) for j in range(6, 12) if i != j and i // 2 == j // 2]:
+        a, b = ((points.xy[i] + 0.5) * (1 if i % 2 else 2) + [0, 12 * (i % 2)] for i in (reference, query))
+        distance = np.linalg.norm(a - b, axis=-1) / (1 if query % 2 else 2)
+        expected += (100 * distance / np.linalg.norm(points.xy[query, 0] - points.xy[query, 1])).tolist()
+    assert rows["copy-location", "matching-same"] == pytest.approx(np.mean(expected))

@@ -1,0 +1,263 @@
+"""From pictures to landmarks in their own pixels: frames, cached features, models on disk."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from torch import Tensor
+
+from lead import inference
+from lead.config import HypercolumnSettings, PictureSettings, Settings
+from lead.datasets.base import Dataset
+from lead.errors import LeadError
+from lead.geometry import denormalise_points
+from lead.images.store import ImageStore, open_store
+from lead.inference import Calibration, Extractor, Frame, Landmarker, cached_features, make_head
+from lead.landmarks.model import VISIBLE, Schema
+from lead.nn.backbone import Backbone
+from lead.nn.heads import SoftArgmaxHead
+from lead.nn.student import Student
+from lead.training.fit import Labelled, fit_ridge
+
+Maker = Callable[..., Settings]
+PAPER = Frame.of(PictureSettings(store=136, frame=96 / 136, input=96))
+WHOLE = Frame.of(PictureSettings(store=136, frame=1.0, input=96))
+
+# --- the frame -------------------------------------------------------------------------------------------------------
+
+
+@given(store=st.integers(16, 400), share=st.floats(0.2, 1.0))
+def test_a_frame_is_whole_pixels_in_the_middle(store: int, share: float) -> None:
+    frame = Frame.of(PictureSettings(store=store, frame=share))
+    assert 0 < frame.shown <= store
+    assert (store - frame.shown) % 2 == 0
+    assert abs(frame.shown - store * share) <= 1.5
+
+
+def test_the_papers_frame_is_96_of_136() -> None:
+    assert Frame(side=136, shown=96, input=96) == PAPER
+    assert WHOLE.shown == 136
+
+
+@given(side=st.integers(16, 300), margin=st.integers(0, 6), seed=st.integers(0, 99))
+def test_normalised_places_come_back(side: int, margin: int, seed: int) -> None:
+    frame = Frame(side, side - 2 * margin, 96)
+    xy = np.random.default_rng(seed).uniform(-5, side + 5, (3, 4, 2))
+    np.testing.assert_allclose(frame.denormalise(frame.normalise(xy)), xy, atol=1e-9)
+    corners = np.array([[margin - 0.5, margin - 0.5], [side - margin - 0.5, margin - 0.5]])
+    np.testing.assert_allclose(frame.normalise(corners), [[-1, -1], [1, -1]], atol=1e-12)  # edges of what is shown
+
+
+@pytest.mark.parametrize("frame", [PAPER, WHOLE, Frame(45, 33, 64)], ids=["paper", "whole", "odd"])
+def test_what_is_shown_lies_where_it_is_said_to(frame: Frame) -> None:
+    middle = frame.side / 2
+    for x, y in [(middle - 6.2, middle + 4.7), (middle + 7.4, middle - 3.1)]:
+        row, column = np.mgrid[: frame.side, : frame.side]
+        bump = np.exp(-((column - x) ** 2 + (row - y) ** 2) / (2 * 2.0**2))
+        pixels = np.repeat(np.round(255 * bump)[None, ..., None], 3, axis=-1).astype(np.uint8)
+        seen = frame.show(torch.from_numpy(pixels))
+        assert seen.shape == (1, 3, frame.input, frame.input)
+        assert 0 <= seen.min() <= seen.max() <= 1
+        light = seen[0, 1].double().numpy()
+        row, column = np.mgrid[: frame.input, : frame.input]
+        centre = [(light * column).sum() / light.sum(), (light * row).sum() / light.sum()]
+        expected = denormalise_points(frame.normalise(np.array([x, y])), (frame.input, frame.input))
+        np.testing.assert_allclose(centre, expected, atol=0.05)
+
+
+# --- features --------------------------------------------------------------------------------------------------------
+
+
+def student(settings: Settings, seed: int = 0) -> Student:
+    torch.manual_seed(seed)
+    return Student(Backbone(settings.backbone.name), settings.distill.dimension, settings.distill.width)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, in which nothing of other tests is found."""
+    monkeypatch.setenv("LEAD_CACHE", str(tmp_path / "own-cache"))
+    return tmp_path / "own-cache"
+
+
+def stored(folder: Dataset, settings: Settings, cache: Path) -> ImageStore:
+    return open_store(folder.root, folder.files, settings.picture.store, cache)
+
+
+def never(_: Tensor) -> Tensor:
+    raise AssertionError("features were computed again")
+
+
+def test_features_are_computed_once(tiny: Maker, folder: Dataset, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inference, "BATCH", 4)
+    extractor, store = Extractor(student(tiny()), tiny().picture), stored(folder, tiny(), cache)
+    rows, told = np.array([7, 0, 3, 3, 11]), list[tuple[int, int]]()
+    found = cached_features(extractor, store, rows, progress=lambda *done: told.append(done))
+    assert told == [(4, 5), (5, 5)]
+    assert found.dtype == np.float16
+    for row, features in zip(rows, found, strict=True):
+        alone = extractor.features(torch.from_numpy(store.pixels[[row]]))[0].cpu().numpy()
+        np.testing.assert_allclose(features, alone, atol=2e-3, rtol=2e-3)
+    monkeypatch.setattr(extractor, "features", never)
+    np.testing.assert_array_equal(cached_features(extractor, store, rows), found)
+    with pytest.raises(AssertionError, match="computed again"):
+        cached_features(extractor, store, rows[::-1])
+    with pytest.raises(LeadError, match="no pictures"):
+        cached_features(extractor, store, rows[:0])
+    assert [p.suffix for p in (cache / "features").iterdir()] == [".npy"]
+
+
+@pytest.mark.parametrize("end", ["interrupted", "killed"])
+def test_half_a_file_is_never_taken_for_a_whole_one(
+    tiny: Maker, folder: Dataset, cache: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setattr(inference, "BATCH", 4)
+    extractor, store, rows = Extractor(student(tiny()), tiny().picture), stored(folder, tiny(), cache), np.arange(12)
+    whole = extractor.features
+
+    def breaks_off(pixels: Tensor) -> Tensor:
+        if (pixels.numpy() == store.pixels[4:8]).all():
+            if end == "killed":
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise KeyboardInterrupt
+        return torch.zeros(len(pixels), 16, 8, 8)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(extractor, "features", breaks_off)
+        if end == "interrupted":
+            with pytest.raises(KeyboardInterrupt):
+                cached_features(extractor, store, rows)
+            assert not list((cache / "features").iterdir())
+        else:
+            child = os.fork()
+            if child == 0:
+                try:
+                    cached_features(extractor, store, rows)
+                finally:
+                    os._exit(1)  # not killed: never back into pytest
+            assert os.waitpid(child, 0)[1] == signal.SIGKILL
+            assert not list((cache / "features").glob("*.npy"))
+    expected = whole(torch.from_numpy(np.array(store.pixels))).cpu().numpy()
+    np.testing.assert_allclose(cached_features(extractor, store, rows), expected, atol=2e-3, rtol=2e-3)
+
+
+def test_a_digest_stands_for_everything_that_makes_a_feature(tiny: Maker) -> None:
+    picture = tiny().picture
+    backbone = student(tiny()).backbone
+    digests = [
+        Extractor(student(tiny()), picture).digest(),
+        Extractor(student(tiny(), seed=1), picture).digest(),
+        Extractor(student(tiny()), picture.model_copy(update={"frame": 0.5})).digest(),
+        Extractor(student(tiny()), picture.model_copy(update={"input": 64})).digest(),
+        Extractor(backbone, picture).digest(),
+        Extractor(backbone, picture, HypercolumnSettings(weights=(1, 0, 0, 0))).digest(),
+        Extractor(backbone, picture, HypercolumnSettings(normalisation="level")).digest(),
+    ]
+    assert len(set(digests)) == len(digests)
+    assert Extractor(student(tiny()), picture).digest() == digests[0]
+
+
+# --- the model -------------------------------------------------------------------------------------------------------
+
+SIDE = 64
+SCHEMA = Schema(("dot", "below"), (("dot", "below"),), (("dot", "below"),))
+BELOW = 8.0
+"""The second landmark lies so far below the dot, in pixels of a 64-pixel picture."""
+
+
+def dotted(width: int, height: int, x: float, y: float, radius: float = 5.0) -> Image.Image:
+    """A bright dot on even ground."""
+    row, column = np.mgrid[:height, :width]
+    light = 40 + 200 * np.exp(-((column - x) ** 2 + (row - y) ** 2) / (2 * (radius / 2) ** 2))
+    return Image.fromarray(np.repeat(light.round()[..., None], 3, axis=-1).astype(np.uint8))
+
+
+@pytest.fixture
+def model(tiny: Maker, tmp_path: Path) -> Landmarker:
+    """Finds the dot, with the features of a network that has learnt nothing."""
+    settings = tiny(picture={"store": SIDE, "input": SIDE})
+    (tmp_path / "train").mkdir()
+    places = np.random.default_rng(0).uniform(10, SIDE - 20, (40, 2))
+    names = [f"{i}.png" for i in range(len(places))]
+    for name, (x, y) in zip(names, places.tolist(), strict=True):
+        dotted(SIDE, SIDE, x, y).save(tmp_path / "train" / name)
+    store = open_store(tmp_path / "train", names, SIDE, tmp_path / "cache")
+    extractor = Extractor(student(settings), settings.picture)
+    points = extractor.frame.normalise(np.stack([places, places + np.array([0, BELOW])], axis=1))
+    features = extractor.features(torch.from_numpy(np.array(store.pixels))).half().cpu().numpy()
+    fitted = fit_ridge(Labelled(features, torch.from_numpy(points).float()))
+    assert fitted.error < 0.03
+    return Landmarker(SCHEMA, settings, student(settings), fitted.head, fitted.calibration, {"seed": 0})
+
+
+def test_landmarks_land_in_each_pictures_own_pixels(model: Landmarker, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures" / "deeper"
+    pictures.mkdir(parents=True)
+    dotted(64, 64, 30, 25).save(pictures / "a.png")
+    dotted(128, 128, 60.5, 50.5, radius=10).save(pictures / "twice.png")  # a.png at double size
+    dotted(64, 40, 30, 20).save(pictures / "wide.png")
+    dotted(80, 128, 41, 60, radius=10).save(pictures / "tall.png")
+    told = list[tuple[int, int]]()
+    found = model.predict(tmp_path / "pictures", progress=lambda *done: told.append(done))
+    assert found.images == ("deeper/a.png", "deeper/tall.png", "deeper/twice.png", "deeper/wide.png")
+    assert told == [(4, 4)]
+    dots = np.array([[30, 25], [41, 60], [60.5, 50.5], [30, 20]])
+    below = dots + np.array([0, BELOW]) * [[1], [2], [2], [1]]
+    scale = np.array([1, 2, 2, 1])
+    assert found.px_error is not None
+    assert found.score is not None
+    for k, truth in enumerate((dots, below)):
+        assert (np.linalg.norm(found.xy[:, k] - truth, axis=-1) / scale < 2.5).all()
+    np.testing.assert_allclose((found.xy[2] + 0.5) / 2, found.xy[0] + 0.5, atol=0.5)
+    assert (found.visible == VISIBLE).all()
+    assert ((found.score >= 0) & (found.score <= 1)).all()
+    assert model.calibration is not None
+    share = model.calibration.expected(found.score)
+    np.testing.assert_allclose(found.px_error, share * 64 * scale[:, None])
+    alone = model.predict(pictures / "wide.png")
+    assert alone.images == ("wide.png",)
+    np.testing.assert_allclose(alone.xy[0], found.xy[3], atol=1e-3)
+    listed = model.predict([pictures / "wide.png", str(pictures / "a.png")])
+    assert listed.images == ((pictures / "wide.png").as_posix(), (pictures / "a.png").as_posix())
+    np.testing.assert_allclose(listed.xy, found.xy[[3, 0]], atol=1e-3)
+    with pytest.raises(LeadError, match=r"no picture .*gone\.png"):
+        model.predict([pictures / "gone.png"])
+
+
+def test_a_model_read_back_says_the_same(model: Landmarker, folder: Dataset, tmp_path: Path) -> None:
+    path = tmp_path / "out" / "model.safetensors"
+    model.save(path)
+    again = Landmarker.load(path)
+    before, after = model.predict(folder.root), again.predict(folder.root)
+    for name in ("xy", "score", "px_error", "visible"):
+        np.testing.assert_array_equal(getattr(before, name), getattr(after, name))
+    assert (again.schema, again.settings, again.origin) == (model.schema, model.settings, model.origin)
+    assert before.images == after.images
+
+
+def test_the_peers_head_without_calibration_is_kept_too(tiny: Maker, folder: Dataset, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    head = make_head("softargmax", 16, 2)
+    assert isinstance(head, SoftArgmaxHead)
+    model = Landmarker(SCHEMA, tiny(), student(tiny()), head, None, {})
+    model.save(tmp_path / "model.safetensors")
+    again = Landmarker.load(tmp_path / "model.safetensors")
+    found = again.predict(folder.root)
+    assert found.px_error is None
+    np.testing.assert_array_equal(found.xy, model.predict(folder.root).xy)
+
+
+def test_expected_errors_lie_between_the_knots() -> None:
+    calibration = Calibration(np.array([0.2, 0.6, 0.8]), np.array([0.3, 0.1, 0.1]))
+    asked: npt.NDArray[np.float64] = np.array([[0.0, 0.2, 0.3], [0.7, 0.8, 1.0]])
+    np.testing.assert_allclose(calibration.expected(asked), [[0.3, 0.3, 0.25], [0.1, 0.1, 0.1]])

@@ -1,0 +1,324 @@
+"""Heads fitted on frozen features, against least squares written out row by row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lead.errors import LeadError
+from lead.nn.heads import REDUCED, RidgeHead
+from lead.training import fit
+from lead.training.fit import (
+    RIDGES,
+    SHARPNESSES,
+    Fitted,
+    Labelled,
+    SoftArgmaxRecipe,
+    apply,
+    calibrate,
+    fit_head,
+    fit_ridge,
+    folds,
+    principal_components,
+    train_softargmax,
+)
+
+Array = npt.NDArray[np.float64]
+NAN = float("nan")
+
+
+def random_labels(count: int, channels: int, cells: int, landmarks: int = 3, seed: int = 0) -> Labelled:
+    """Features and landmarks that have nothing to do with one another."""
+    draws = np.random.default_rng(seed)
+    features = draws.normal(size=(count, channels, cells, cells)).astype(np.float16)
+    return Labelled(features, torch.from_numpy(draws.uniform(-0.9, 0.9, (count, landmarks, 2))).float())
+
+
+def things(count: int, *, seed: int, cells: int = 12) -> Labelled:
+    """One thing of 5 × 5 different cells anywhere on an even ground; its landmarks are 3 places on it."""
+    thing = np.random.default_rng(99).normal(size=(8, 5, 5))
+    draws = np.random.default_rng(seed)
+    features = np.zeros((count, 8, cells, cells), dtype=np.float16)
+    features[:, 0] = 1
+    points = []
+    for picture in features:
+        x, y = draws.integers(0, cells - 4, 2)
+        picture[:, y : y + 5, x : x + 5] = thing
+        points.append([[x + 1, y + 1], [x + 3.4, y + 1.6], [x + 2, y + 3]])
+    return Labelled(features, torch.tensor(2 * (np.array(points) + 0.5) / cells - 1).float())
+
+
+# --- the definition, slowly ------------------------------------------------------------------------------------------
+
+
+def design(features: npt.NDArray[np.float16], radius: int) -> Array:
+    """(cells, D): for each cell its neighbourhood of unit features, and 1."""
+    maps = features.astype(np.float64)
+    unit = maps / np.linalg.norm(maps, axis=0)
+    _, height, width = maps.shape
+    steps = range(-radius, radius + 1)
+    return np.array(
+        [
+            [
+                *(
+                    channel[min(max(row + dy, 0), height - 1), min(max(column + dx, 0), width - 1)]
+                    for channel, dy, dx in product(unit, steps, steps)
+                ),
+                1.0,
+            ]
+            for row, column in product(range(height), range(width))
+        ]
+    )
+
+
+def target(point: Array, cells: int, sigma: float) -> Array:
+    """(cells²,): a bump at a normalised point, in rows."""
+    place = (point + 1) / 2 * cells - 0.5
+    return np.array(
+        [
+            np.exp(-((column - place[0]) ** 2 + (row - place[1]) ** 2) / (2 * sigma**2))
+            for row, column in product(range(cells), range(cells))
+        ]
+    )
+
+
+def least_squares(labelled: Labelled, ridge: float, radius: int = 1, sigma: float = 1.0) -> Array:
+    """(D, K): argmin of the mean squared residual plus ``ridge`` times the squared norm, each landmark by itself."""
+    points, cells = labelled.points.double().numpy(), labelled.features.shape[-1]
+    columns = []
+    for k in range(points.shape[1]):
+        known = [i for i in range(len(points)) if np.isfinite(points[i, k]).all()]
+        rows = np.concatenate([design(labelled.features[i], radius) for i in known])
+        wanted = np.concatenate([target(points[i, k], cells, sigma) for i in known])
+        penalty = np.sqrt(ridge * len(rows)) * np.eye(rows.shape[1])
+        padded = np.concatenate([wanted, np.zeros(len(penalty))])
+        columns.append(np.linalg.lstsq(np.concatenate([rows, penalty]), padded, rcond=None)[0])
+    return np.stack(columns, axis=1)
+
+
+def answer(features: npt.NDArray[np.float16], weight: Array, sharpness: float, radius: int = 1) -> tuple[Array, Array]:
+    """(K, 2) expected places and (K,) heights of the heat maps of one picture."""
+    cells = features.shape[-1]
+    heat = design(features, radius) @ weight  # (cells², K)
+    share = np.exp(sharpness * (heat - heat.max(0)))
+    centres = np.array(list(product(range(cells), range(cells))))[:, ::-1]  # (x, y)
+    place = (share / share.sum(0)).T @ centres
+    return 2 * (place + 0.5) / cells - 1, heat.max(0).clip(0, 1)
+
+
+# --- ridge -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("radius", "sigma"), [(1, 1.0), (0, 1.7)])
+def test_ridge_is_penalised_least_squares(radius: int, sigma: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fit, "RIDGES", (1e-3,))
+    monkeypatch.setattr(fit, "CHUNK", 3)  # 7 pictures in three parts
+    labelled = random_labels(7, 3, 5)
+    labelled.points[[0, 4], 2] = NAN  # a landmark missing here and there is fitted on the other pictures
+    labelled.points[3, 1, 0] = NAN
+    head = fit_ridge(labelled, radius=radius, sigma=sigma).head
+    assert isinstance(head, RidgeHead)
+    np.testing.assert_allclose(head.weight.numpy(), least_squares(labelled, 1e-3, radius, sigma), atol=2e-4)
+
+
+def test_the_error_is_that_of_leaving_one_picture_out() -> None:
+    labelled = random_labels(6, 3, 5)
+    labelled.points[2, 1] = NAN
+    truth = labelled.points.double().numpy()
+    errors: dict[tuple[float, float], Array] = {}
+    scores: dict[tuple[float, float], Array] = {}
+    for ridge in RIDGES:
+        weights = [least_squares(labelled.take(np.delete(np.arange(6), i)), ridge) for i in range(6)]
+        for sharpness in SHARPNESSES:
+            found = [answer(labelled.features[i], weights[i], sharpness) for i in range(6)]
+            errors[ridge, sharpness] = np.linalg.norm(np.stack([p for p, _ in found]) - truth, axis=-1) / 2
+            scores[ridge, sharpness] = np.stack([s for _, s in found])
+    ridge, sharpness = best = min(errors, key=lambda choice: float(np.nanmean(errors[choice])))
+    fitted = fit_ridge(labelled)
+    assert isinstance(fitted.head, RidgeHead)
+    assert fitted.error == pytest.approx(np.nanmean(errors[best]), abs=1e-4)
+    assert float(fitted.head.sharpness) == sharpness
+    np.testing.assert_allclose(fitted.head.weight.numpy(), least_squares(labelled, ridge), atol=2e-4)
+    assert fitted.calibration is not None
+    known = np.isfinite(errors[best])  # a monotone fit by least squares keeps the mean
+    expected = fitted.calibration.expected(scores[best][known]).mean()
+    assert expected == pytest.approx(errors[best][known].mean(), abs=1e-3)
+
+
+def test_one_label_finds_the_same_thing_elsewhere() -> None:
+    fitted = fit_ridge(things(1, seed=1))
+    assert np.isnan(fitted.error)
+    assert fitted.calibration is None
+    unseen = things(20, seed=2)
+    assert fit.distances(apply(fitted.head, unseen), unseen.points).mean() < 0.03
+
+
+def test_what_the_features_tell_exactly_is_found_almost_exactly() -> None:
+    labelled, unseen = things(8, seed=1), things(20, seed=2)
+    fitted = fit_ridge(labelled)
+    errors = fit.distances(apply(fitted.head, unseen), unseen.points)
+    guess = fit.distances(labelled.points.mean(0).expand_as(unseen.points), unseen.points)
+    assert errors.mean() < 0.01 < 0.1 * guess.mean()
+    assert fitted.error < 0.01
+    assert apply(fitted.head.score, unseen).min() > 0.7
+
+
+def wide(count: int) -> Labelled:
+    """Features of ``REDUCED + 12`` channels, the last twelve of them faint."""
+    labelled = random_labels(count, REDUCED + 12, 5)
+    labelled.features[:, REDUCED:] *= 0.1
+    return labelled
+
+
+def leading(labelled: Labelled) -> Array:
+    """(REDUCED, C) leading right singular vectors of the cells' unit features."""
+    rows = labelled.features.astype(np.float64).transpose(0, 2, 3, 1).reshape(-1, labelled.features.shape[1])
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    out: Array = np.linalg.svd(rows, full_matrices=False)[2][:REDUCED]
+    return out
+
+
+def test_wide_features_are_reduced_to_their_leading_components(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fit, "RIDGES", (1e-3,))
+    labelled = wide(12)
+    vectors = leading(labelled)
+    head = fit_ridge(labelled, radius=0).head
+    assert isinstance(head, RidgeHead)
+    reduction = head.reduction.double().numpy()
+    np.testing.assert_allclose(reduction.T @ reduction, vectors.T @ vectors, atol=1e-4)  # the same subspace
+    unit = labelled.features / np.linalg.norm(labelled.features.astype(np.float64), axis=1, keepdims=True)
+    compact = Labelled(np.einsum("rc,nchw->nrhw", vectors, unit), labelled.points)  # ridge does not mind a rotation
+    torch.testing.assert_close(
+        apply(head, labelled), apply(fit_ridge(compact, radius=0).head, compact), atol=1e-3, rtol=0
+    )
+
+
+def test_components_come_largest_first() -> None:
+    labelled = wide(12)
+    found, vectors = principal_components(labelled, 3).double().numpy(), leading(labelled)[:3]
+    np.testing.assert_allclose(np.abs((found * vectors).sum(1)), 1, atol=1e-3)
+
+
+# --- the choice ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("points", [torch.empty(0, 2, 2), torch.tensor([[[0.0, 0.0], [NAN, 0.0]]] * 3)])
+def test_landmarks_never_labelled_are_refused(points: torch.Tensor) -> None:
+    features = np.ones((len(points), 3, 4, 4), dtype=np.float16)
+    with pytest.raises(LeadError, match="labelled on no picture"):
+        fit_head(Labelled(features, points))
+
+
+@pytest.mark.parametrize("better", ["ridge", "softargmax"])
+def test_auto_keeps_the_head_with_the_lower_held_out_error(better: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = {"ridge": 0.2, "softargmax": 0.2, better: 0.1}
+    plain = fit_ridge(random_labels(1, 3, 4))
+    ridge = replace(plain, kind="ridge", error=error["ridge"])
+    peers: Fitted = replace(plain, kind="softargmax", error=error["softargmax"])
+    monkeypatch.setattr(fit, "fit_ridge", lambda *_, **__: ridge)
+    monkeypatch.setattr(fit, "_fit_softargmax", lambda *_: peers)
+    monkeypatch.setattr(fit, "ENOUGH_FOR_SOFTARGMAX", 6)
+    assert fit_head(random_labels(6, 3, 4)).kind == better
+    assert fit_head(random_labels(5, 3, 4)).kind == "ridge"
+    assert fit_head(random_labels(6, 3, 4), kind="ridge").kind == "ridge"
+    assert fit_head(random_labels(5, 3, 4), kind="softargmax").kind == "softargmax"
+
+
+@given(count=st.integers(1, 60), seed=st.integers(0, 9))
+def test_folds_hold_every_row_out_once(count: int, seed: int) -> None:
+    parts = folds(count, seed)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(count))
+    assert len(parts) == (count if count <= 10 else 5)
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    assert [p.tolist() for p in folds(count, seed)] == [p.tolist() for p in parts]
+
+
+# --- calibration -----------------------------------------------------------------------------------------------------
+
+
+def test_scores_that_tell_everything_give_the_errors_back() -> None:
+    scores = torch.rand(8, 3, generator=torch.Generator().manual_seed(0)).double()
+    errors = 0.3 - 0.2 * scores.square()
+    errors[2, 1] = NAN
+    calibration = calibrate(scores, errors)
+    assert calibration is not None
+    known = ~errors.isnan()
+    np.testing.assert_allclose(calibration.expected(scores[known].numpy()), errors[known].numpy())
+    assert calibration.expected(np.zeros((4, 3))).shape == (4, 3)
+    assert calibration.expected(np.zeros(())).shape == ()
+    ends = [float(errors[known].max()), float(errors[known].min())]
+    np.testing.assert_allclose(calibration.expected(np.array([-5.0, 5.0])), ends)
+    assert calibrate(scores[:4], errors[:4]) is None
+
+
+@given(seed=st.integers(0, 99), count=st.integers(5, 12), landmarks=st.integers(1, 3))
+def test_a_surer_answer_is_never_expected_to_be_worse(seed: int, count: int, landmarks: int) -> None:
+    random = torch.Generator().manual_seed(seed)
+    scores = (torch.rand(count, landmarks, generator=random) * 5).round() / 5  # with ties
+    errors = torch.rand(count, landmarks, generator=random)
+    calibration = calibrate(scores, errors)
+    assert calibration is not None
+    expected = calibration.expected(np.linspace(-1, 2, 50))
+    assert (np.diff(expected) <= 1e-12).all()
+    assert errors.min() - 1e-6 <= expected.min() <= expected.max() <= errors.max() + 1e-6
+    assert calibration.expected(scores.numpy()).mean() == pytest.approx(float(errors.mean()), abs=1e-5)
+
+
+# --- soft-argmax -----------------------------------------------------------------------------------------------------
+
+SHORT = SoftArgmaxRecipe(lr=1e-2, epochs=3, pictures=320)
+
+
+def test_the_peers_head_learns_and_looks_past_missing_landmarks() -> None:
+    labelled, unseen = things(40, seed=1), things(20, seed=2)
+    labelled.points[::4, 1] = NAN
+    head = train_softargmax(labelled, 0, SHORT)
+    assert not head.training
+    errors = fit.distances(apply(head, unseen), unseen.points).mean(0)
+    guess = fit.distances(labelled.points.nanmean(0).expand_as(unseen.points), unseen.points).mean(0)
+    assert (errors < 0.4 * guess).all()
+
+
+def test_a_picture_does_not_teach_the_landmarks_that_it_lacks() -> None:
+    recipe = SoftArgmaxRecipe(epochs=1, pictures=64, batch=4)
+    labelled = things(4, seed=1)
+    labelled.points[2, 1] = NAN
+    other = Labelled(labelled.features.copy(), labelled.points)
+    other.features[2] = things(1, seed=7).features[0]
+    first, second = train_softargmax(labelled, 0, recipe), train_softargmax(other, 0, recipe)
+    weights = [head.linear.weight.detach().view(3, 2, -1) for head in (first, second)]
+    torch.testing.assert_close(weights[0][1], weights[1][1], atol=1e-6, rtol=0)
+    assert not torch.allclose(weights[0][0], weights[1][0], atol=1e-4)
+
+
+def test_the_seed_decides_the_peers_head() -> None:
+    recipe = SoftArgmaxRecipe(epochs=1, pictures=64)
+    states = []
+    for seed in (3, 3, 4):
+        torch.rand(5)
+        states.append(train_softargmax(things(10, seed=1), seed, recipe).state_dict())
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert not any(torch.equal(states[0][name], states[2][name]) for name in states[0])
+
+
+def test_the_peers_head_is_judged_on_pictures_it_has_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fit, "FEW_LABELS", SoftArgmaxRecipe(epochs=1, pictures=32, batch=8))
+    labelled = things(12, seed=1)
+    fitted = fit_head(labelled, kind="softargmax")
+    held = folds(12, 0)[0]
+    rest = [i for i in range(12) if i not in held]
+    trial = train_softargmax(labelled.take(np.array(rest)), 0)
+    unseen = labelled.take(held)
+    assert fitted.error == pytest.approx(float(fit.distances(apply(trial, unseen), unseen.points).mean()))
+    whole = train_softargmax(labelled, 0)
+    torch.testing.assert_close(apply(fitted.head, unseen), apply(whole, unseen))
+    few = fit_head(labelled.take(np.arange(4)), kind="softargmax")
+    assert np.isnan(few.error)
+    assert few.calibration is None
