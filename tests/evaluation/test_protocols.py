@@ -138,7 +138,7 @@ def test_validation_judges_the_identities_held_out_and_nothing_else(run: Run, dr
     assert (identities(bench, fit), identities(bench, judge)) == (train - out, out)
     fit, judge = Bench(run, drawn).rows(drawn.points("all"))
     assert (identities(bench, fit), identities(bench, judge)) == (train - out, test)
-    assert bench.result("regression", [], 0.0, "least").name == "regression-validation"
+    assert protocols.result_name("few-shot", "validation", ["5"]) == "few-shot-5-validation"
     none = Run(run.folder, run.settings.model_copy(update={"validation": 0.0}))
     with pytest.raises(LeadError, match=r"held no identities out.*--set validation=0\.2"):
         Bench(none, drawn, "validation").rows(drawn.points("all"))
@@ -270,7 +270,7 @@ def test_pairs_are_judged_in_the_query_pictures_own_pixels(
     settings = tiny(picture={"store": 96, "input": 96})
     bench = Bench(Run(tmp_path, settings), dots)
     showing = Showing(Student(Backbone("test_resnet"), 16, 16), settings.picture)
-    monkeypatch.setattr(protocols, "systems", lambda _: [System("lead", showing)])
+    monkeypatch.setattr(protocols, "systems", lambda *_: [System("lead", showing)])
     monkeypatch.setattr(protocols, "match_points", lambda _r, asked, q: (centres(q), torch.ones(len(asked), 2)))
     rows = {(r.method, r.metric): r.mean for r in matching(bench)}
     assert rows["lead", "matching-same"] < 1.5
