@@ -222,7 +222,7 @@ def _solve(grams: list[Grams], size: int, landmarks: int, ridge: float) -> Tenso
         xx = torch.stack([gram.xx for _, gram in parts]).sum(0)
         xy = torch.stack([gram.xy[:, [group.index(m) for m in members]] for group, gram in parts]).sum(0)
         system = (xx / rows).double() + ridge * torch.eye(size, dtype=torch.float64)
-        weight[:, members] = torch.linalg.solve(system, (xy / rows).double()).float()
+        weight[:, members] = torch.cholesky_solve((xy / rows).double(), torch.linalg.cholesky(system)).float()
     return weight
 
 
