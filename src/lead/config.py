@@ -54,8 +54,8 @@ class BackboneSettings(Section):
 class HypercolumnSettings(Section):
     weights: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
     """Factor of each level, finest first; 0 leaves a level out."""
-    normalisation: Literal["none", "level", "standard"] = "none"
-    """none: plain concatenation (the paper). level: each level a unit vector. standard: centred first."""
+    normalisation: Literal["none", "level", "centred"] = "none"
+    """none: concatenated as is (the paper). level: each a unit vector. centred: less the picture's mean first."""
 
 
 class ViewSettings(Section):

@@ -251,17 +251,18 @@ def test_the_warps_truth_is_where_the_dots_go(
         return centres(query) + off, torch.ones(len(asked), 2)
 
     monkeypatch.setattr(protocols, "match_points", found_by_eye)
-    exact = protocols._match_warped(bench, system, points, rows, ("red", "green"))
+    exact, stayed = protocols._match_warped(bench, system, points, rows, ("red", "green"))
     assert exact.points == 24
     assert exact.mean < 1.5
     off = torch.tensor([0.3, 0.4])  # half a normalised unit: a quarter of what is shown
     shown = share * np.array([96.0 if i % 2 else 48.0 for i in rows])  # original pixels
     unit = np.linalg.norm(points.xy[:, 0] - points.xy[:, 1], axis=-1)
-    moved = protocols._match_warped(bench, system, points, rows, ("red", "green"))
+    moved, _ = protocols._match_warped(bench, system, points, rows, ("red", "green"))
     assert moved.mean == pytest.approx((100 * shown / 4 / unit).mean(), abs=2 * exact.mean)
     monkeypatch.setattr(protocols, "match_points", lambda _, asked, query: (asked, torch.ones(len(query), 2)))
-    unmoved = protocols._match_warped(bench, system, points, rows, ("red", "green"))
+    unmoved, same_place = protocols._match_warped(bench, system, points, rows, ("red", "green"))
     assert unmoved.mean > 4 * exact.mean
+    assert unmoved == same_place == stayed
 
 
 def test_pairs_are_judged_in_the_query_pictures_own_pixels(

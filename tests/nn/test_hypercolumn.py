@@ -54,10 +54,10 @@ def test_level_makes_each_level_as_long_as_its_weight() -> None:
         torch.testing.assert_close(part.norm(dim=1), torch.full((2, 8, 12), float(weight)))
 
 
-def test_standard_does_not_see_what_all_cells_share() -> None:
+def test_centred_does_not_see_what_all_cells_share() -> None:
     maps = levels()
-    shifted = [level + 10 * torch.randn(1, level.shape[1], 1, 1) for level in maps]
-    ours, theirs = (hypercolumn(m, (8, 12), normalisation="standard") for m in (maps, shifted))
+    shifted = [level + 10 * torch.randn(*level.shape[:2], 1, 1) for level in maps]
+    ours, theirs = (hypercolumn(m, (8, 12), normalisation="centred") for m in (maps, shifted))
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
     assert not torch.allclose(
         hypercolumn(maps, (8, 12), normalisation="level"),
@@ -66,12 +66,12 @@ def test_standard_does_not_see_what_all_cells_share() -> None:
     )
 
 
-def test_standard_takes_the_mean_over_all_pictures() -> None:
+def test_centred_takes_each_pictures_own_mean_so_company_changes_nothing() -> None:
     level = torch.randn(2, 3, 4, 4)
-    mean = torch.stack([level[:, c].mean() for c in range(3)]).view(1, 3, 1, 1)
+    mean = torch.stack([level[b, c].mean() for b in range(2) for c in range(3)]).view(2, 3, 1, 1)
     centred = level - mean
     expected = centred / centred.norm(dim=1, keepdim=True)
-    torch.testing.assert_close(hypercolumn([level], (4, 4), normalisation="standard"), expected)
+    torch.testing.assert_close(hypercolumn([level], (4, 4), normalisation="centred"), expected)
 
 
 @pytest.mark.parametrize("normalisation", get_args(Normalisation))

@@ -14,7 +14,7 @@ from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.evaluation.metrics import Summary, mean_shape, normalised_errors, summarise, unit_lengths
 from lead.evaluation.results import LabelCount, Result, Row
-from lead.geometry import FloatArray
+from lead.geometry import FloatArray, inside
 from lead.images.store import ImageStore, default_cache, open_store
 from lead.images.views import affine_warp, bend_warp, render
 from lead.inference import Extractor, cached_features
@@ -235,6 +235,8 @@ def matching(bench: Bench, *, point_set: str | None = None, pairs: int = PAIRS, 
         kind: _pairs(identity, pairs, same, mixed_seed(bench.run.settings.seed, kind))
         for kind, same in (("same", True), ("different", False))
     }
+    random = np.random.default_rng(mixed_seed(bench.run.settings.seed, "photos"))
+    photos = sorted(random.permutation(complete)[:pairs].tolist())
     made = systems(bench.run, bench.methods)
     rows = [
         Row.of_draws(
@@ -252,7 +254,9 @@ def matching(bench: Bench, *, point_set: str | None = None, pairs: int = PAIRS, 
         say(f"matching: {system.method}")
         known = bench.labelled(system, points, complete)
         features = f"{known.features.shape[1]}-d"
-        warped = _match_warped(bench, system, points, complete[:pairs], pair)
+        warped, copied = _match_warped(bench, system, points, photos, pair)
+        if system is made[0]:
+            rows.insert(0, Row.of_draws("copy-location", "", None, "matching-warp", UNIT, [copied]))
         rows.append(Row.of_draws(system.method, features, None, "matching-warp", UNIT, [warped]))
         for kind, chosen in kinds.items():
             if len(chosen):
@@ -315,15 +319,19 @@ def _judge(
     return summarise(normalised_errors(xy, points.xy[queries], units))
 
 
-def _match_warped(bench: Bench, system: System, points: Labels, rows: list[int], pair: tuple[str, str]) -> Summary:
+def _match_warped(
+    bench: Bench, system: System, points: Labels, rows: list[int], pair: tuple[str, str]
+) -> tuple[Summary, Summary]:
     """One photo and its warped copy; the warp is DVE's at test time, drawn once and the same for every system.
 
-    Errors are measured in the warped copy, in units of the unwarped picture's own length.
+    Errors are measured in the warped copy, in units of the unwarped picture's own length. A landmark that the warp
+    moves out of the stored square does not count. Returns the system's errors, and those of the same place.
     """
     extractor, store = system.extractor, bench.store
     frame = extractor.frame
     generator = torch.Generator().manual_seed(mixed_seed(bench.run.settings.seed, "warp"))
-    errors = []
+    errors: list[FloatArray] = []
+    stayed: list[FloatArray] = []
     for start in range(0, len(rows), 50):
         part = rows[start : start + 50]
         where = bench.store_rows(points, part)
@@ -334,10 +342,13 @@ def _match_warped(bench: Bench, system: System, points: Labels, rows: list[int],
         seen = seen.permute(0, 2, 3, 1).round().to(torch.uint8)
         ratio = frame.side / frame.shown
         inner = torch.from_numpy(frame.normalise(store.to_store(where, points.xy[part]))).float()
-        truth = warp.unbend(inner / ratio) * ratio
+        moved = warp.unbend(inner / ratio)
+        truth = torch.where(inside(moved)[..., None], moved * ratio, float("nan"))
         reference, query = extractor.features(pixels), extractor.features(seen)
         found, _ = match_points(reference, inner.to(extractor.device), query)
-        apart = frame.denormalise(found.double().cpu().numpy()) - frame.denormalise(truth.double().numpy())
-        distance = np.linalg.norm(apart / store.scale[where][:, None], axis=-1)  # original pixels
-        errors.append(100 * distance / unit_lengths(points.take(part), pair)[:, None])
-    return summarise(np.concatenate(errors))
+        unit = unit_lengths(points.take(part), pair)[:, None]
+        for out, answer in ((errors, found.cpu()), (stayed, inner)):
+            apart = frame.denormalise(answer.double().numpy()) - frame.denormalise(truth.double().numpy())
+            distance = np.linalg.norm(apart / store.scale[where][:, None], axis=-1)  # original pixels
+            out.append(100 * distance / unit)
+    return summarise(np.concatenate(errors)), summarise(np.concatenate(stayed))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-Normalisation = Literal["none", "level", "standard"]
+Normalisation = Literal["none", "level", "centred"]
 
 
 def hypercolumn(
@@ -26,8 +26,8 @@ def hypercolumn(
         size: (height, width) of the grid.
         weights: one factor for each level; 0 leaves a level out. None means 1 for each.
         normalisation: ``"none"`` concatenates as is (the paper). ``"level"`` makes each level's vector a unit vector,
-            so that weights alone say how much it counts. ``"standard"`` first removes each channel's mean over the
-            batch and its cells, then does the same: what all cells share tells no parts apart.
+            so that weights alone say how much it counts. ``"centred"`` first removes each channel's mean over the
+            picture's cells, then does the same: what all cells share tells no parts apart.
 
     Returns:
         (B, ΣC_l, height, width): 960 channels for ResNet-18, 3840 for ResNet-50.
@@ -38,8 +38,8 @@ def hypercolumn(
         if factor == 0:
             continue
         part = functional.interpolate(level.float(), size=size, mode="bilinear", align_corners=False)
-        if normalisation == "standard":
-            part = part - part.mean((0, 2, 3), keepdim=True)
+        if normalisation == "centred":
+            part = part - part.mean((2, 3), keepdim=True)
         if normalisation != "none":
             part = functional.normalize(part, dim=1)
         parts.append(part * factor)
