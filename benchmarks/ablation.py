@@ -63,7 +63,9 @@ def main() -> None:
                 split="validation",
                 point_sets=["5"],
                 labels=(10,),
-                methods=("init", "byol", "lead") if variant in {"default", "default-after-byol"} else ("lead",),
+                draws=3,
+                heads=("ridge", "softargmax") if variant == "default" else ("ridge",),
+                methods=("init", "byol", "lead") if variant == "default-after-byol" else ("lead",),
             )
             result.write(result.path(chosen.results), overwrite=True)
             sys.stdout.write(markdown(result) + "\n")

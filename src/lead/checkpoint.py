@@ -99,6 +99,9 @@ def prefixed(module: nn.Module, prefix: str) -> dict[str, Tensor]:
 
 
 def restore(module: nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> None:
-    """Loads a module's state from the tensors under a prefix; strict."""
+    """Loads a module's state from the tensors under a prefix. Raises :class:`LeadError` unless they fit exactly."""
     cut = len(prefix) + 1
-    module.load_state_dict({k[cut:]: v for k, v in tensors.items() if k.startswith(prefix + ".")})
+    try:
+        module.load_state_dict({k[cut:]: v for k, v in tensors.items() if k.startswith(prefix + ".")})
+    except RuntimeError as error:
+        raise LeadError(f"The stored {prefix} does not fit its settings, or another timm made it: {error}") from None

@@ -131,24 +131,28 @@ def cached_features(
     path = default_cache() / "features" / f"{key}.npy"
     if path.exists():
         return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
+    if len(rows) == 0:
+        raise LeadError("Features of no pictures were asked for.")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as handle:
         partial = Path(handle.name)
-    out: np.memmap[Any, np.dtype[np.float16]] | None = None
-    done = 0
     try:
-        for features in extractor.batches(store, rows):
-            if out is None:
-                shape = (len(rows), *features.shape[1:])
-                out = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
-            out[done : done + len(features)] = features.half().cpu().numpy()
-            done += len(features)
-            if progress:
-                progress(done, len(rows))
-        if out is None:
-            raise LeadError("Features of no pictures were asked for.")
-        out.flush()
+        # Written, not mapped: a full disk then is an error, not a signal.
+        with partial.open("wb") as out:
+            done = 0
+            for features in extractor.batches(store, rows):
+                if done == 0:
+                    header = {"descr": "<f2", "fortran_order": False, "shape": (len(rows), *features.shape[1:])}
+                    np.lib.format.write_array_header_1_0(out, header)
+                out.write(features.contiguous().half().cpu().numpy().tobytes())
+                done += len(features)
+                if progress:
+                    progress(done, len(rows))
         partial.replace(path)
+    except OSError as error:
+        raise LeadError(
+            f"Cannot keep features in {path.parent}: {error.strerror}. Free space, or set LEAD_CACHE."
+        ) from error
     finally:
         partial.unlink(missing_ok=True)
     return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
@@ -295,4 +299,4 @@ def _listed(pictures: Path | str | Sequence[Path | str]) -> tuple[Path, list[str
     for path in paths:
         if not path.is_file():
             raise LeadError(f"There is no picture {path}. Give pictures, or one folder of them.")
-    return Path(), [p.as_posix() for p in paths]
+    return Path(), list(dict.fromkeys(p.as_posix() for p in paths))

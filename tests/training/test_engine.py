@@ -191,9 +191,9 @@ def test_an_interrupt_saves_and_says_so(tmp_path: Path) -> None:
 
 
 def test_a_second_interrupt_stops_at_once() -> None:
-    with interruptible() as interruption:
+    with interruptible() as asked:
         signal.raise_signal(signal.SIGTERM)
-        assert interruption.asked.is_set()
+        assert asked.is_set()
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
 
@@ -203,8 +203,8 @@ def test_training_off_the_main_thread_leaves_signals_alone() -> None:
 
     def work() -> None:
         before = signal.getsignal(signal.SIGINT)
-        with interruptible() as interruption:
-            found.append(signal.getsignal(signal.SIGINT) is before and not interruption.asked.is_set())
+        with interruptible() as asked:
+            found.append(signal.getsignal(signal.SIGINT) is before and not asked.is_set())
 
     thread = threading.Thread(target=work)
     thread.start()

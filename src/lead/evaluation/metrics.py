@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError
-from lead.geometry import Size, resize_points
 from lead.landmarks.model import Labels
 
 FloatArray = npt.NDArray[np.float64]
@@ -102,16 +101,6 @@ def summarise(errors: FloatArray) -> Summary:
     )
 
 
-def landmark_means(errors: FloatArray) -> FloatArray:
-    """The mean error of each landmark: (N, K) to (K,), NaN for one never measured."""
-    return _nanmean(errors)
-
-
-def pck(errors: FloatArray, threshold: float) -> float:
-    """The share, 0 to 1, of measured points whose error is at most ``threshold``, in the errors' own unit."""
-    return float((errors[np.isfinite(errors)] <= threshold).mean())
-
-
 def mean_shape(train_xy: FloatArray) -> FloatArray:
     """The baseline that looks at no picture: where each landmark lies on average.
 
@@ -122,19 +111,6 @@ def mean_shape(train_xy: FloatArray) -> FloatArray:
         (K, 2) in that frame, NaN for a landmark never labelled.
     """
     return _nanmean(train_xy)
-
-
-def copy_location(reference_xy: FloatArray, reference_size: Size, query_size: Size) -> FloatArray:
-    """The matching baseline that looks at no picture: the same place in the other picture.
-
-    Args:
-        reference_xy: (..., 2) pixels of the reference picture.
-        reference_size, query_size: (width, height).
-
-    Returns:
-        (..., 2) pixels of the query picture.
-    """
-    return resize_points(reference_xy, reference_size, query_size)
 
 
 def _distance(a: FloatArray, b: FloatArray) -> FloatArray:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lead.geometry import cell_grid, inside
 from lead.losses.equivariance import located_likelihood
 from lead.losses.similarity import cell_vectors
 
@@ -46,20 +45,3 @@ def exchange_loss(
     """
     logits = exchanged_logits(source, target, auxiliary, temperature)
     return located_likelihood(logits, points, *target.shape[-2:])
-
-
-def exchange_distance_loss(
-    source: Tensor, target: Tensor, auxiliary: Tensor, points: Tensor, *, temperature: float = 1 / 400
-) -> Tensor:
-    """DVE's own form: the expected square root of the distance to the true place, in cells.
-
-    Arguments as :func:`exchange_loss`. Returns a scalar, float32.
-    """
-    height, width = target.shape[-2:]
-    probability = exchanged_logits(source, target, auxiliary, temperature).softmax(-1)
-    half = torch.tensor([width / 2, height / 2], device=points.device)
-    grid = cell_grid(height, width, device=points.device).view(1, -1, 2) * half
-    distance = torch.cdist(points * half, grid.expand(points.shape[0], -1, -1))  # (B, N, H·W) in cells
-    shown = inside(points).float()
-    expected = (probability * distance.clamp(min=1e-6).sqrt()).sum(-1)
-    return (expected * shown).sum() / shown.sum().clamp(min=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +14,7 @@ from safetensors.torch import load_file
 from timm.models import FeatureInfo
 from torch import Tensor, nn
 
-from lead.errors import LeadError, unknown
+from lead.errors import LeadError
 
 LEVELS = 4
 """The last four stages' maps: scales 1/4 to 1/32 for the usual convolutional networks."""
@@ -44,6 +45,8 @@ class Backbone(nn.Module):
         info = self.network.feature_info
         assert isinstance(info, FeatureInfo)
         self.channels: list[int] = info.channels()[-LEVELS:]
+        if len(self.channels) < LEVELS:
+            raise LeadError(f"Backbone {name!r} has {len(self.channels)} feature maps; {LEVELS} are needed.")
         self.strides: list[int] = info.reduction()[-LEVELS:]
         if init not in {"random", "timm"}:
             load_weights(self.network, name, init)
@@ -59,10 +62,11 @@ class Backbone(nn.Module):
 
 def _feature_network(name: str, *, pretrained: bool) -> nn.Module:
     if name.split(".")[0] not in timm.list_models():
-        raise unknown("backbone", name, timm.list_models())
+        near = difflib.get_close_matches(name, timm.list_models(), n=8)
+        raise LeadError(f"timm has no model {name!r}. Near it: {', '.join(map(repr, near)) or 'nothing'}.")
     try:
         return timm.create_model(name, features_only=True, pretrained=pretrained)
-    except RuntimeError as error:
+    except (RuntimeError, OSError) as error:  # the latter where pre-trained weights cannot be downloaded
         raise LeadError(f"Backbone {name!r} has no feature maps to offer, or no weights: {error}") from None
 
 

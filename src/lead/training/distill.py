@@ -57,7 +57,8 @@ class Distill(Stage):
         one, warp_one = draw_view(pictures, s.views, self.size, generator)
         if self.single_view:
             features = self.projection(self.student(one))  # (B, C, h, w)
-            loss = self._alignment(one, one.roll(1, 0), features, features.roll(1, 0))
+            taught = self._teach(one, features)
+            loss = self._align(features, features.roll(1, 0), taught, taught.roll(1, 0))
             return {"loss": s.alignment * loss, "alignment": loss, "spread": self._spread(features)}
         two, warp_two = draw_view(pictures, s.views, self.size, generator, bent=True)
         f_one, f_two = self.projection(self.student(torch.cat([one, two]))).chunk(2)  # (B, C, h, w) each
@@ -65,7 +66,8 @@ class Distill(Stage):
         parts: dict[str, Tensor] = {}
         if s.alignment:
             turn = int(s.alignment_pairs == "pictures")
-            parts["alignment"] = self._alignment(two, one.roll(turn, 0), f_two, f_one.roll(turn, 0))
+            h_one, h_two = self._teach(one, f_one), self._teach(two, f_two)
+            parts["alignment"] = self._align(f_two, f_one.roll(turn, 0), h_two, h_one.roll(turn, 0))
         asking, points = self._draw_cells(f_two.flatten(2), points, generator)  # (B, C, n), (B, n, 2)
         if s.equivariance:
             parts["equivariance"] = equivariance_loss(asking, f_one, points, temperature=s.temperature)
@@ -89,25 +91,16 @@ class Distill(Stage):
         drawn = torch.randperm(cells.shape[2], generator=generator, device=cells.device)[: self.settings.cells]
         return cells[:, :, drawn], points[:, drawn]
 
-    def _alignment(self, view_i: Tensor, view_j: Tensor, f_i: Tensor, f_j: Tensor) -> Tensor:
-        with torch.no_grad():
-            teacher_i, teacher_j = (
-                hypercolumn(
-                    self.teacher(view),
-                    (f_i.shape[-2], f_i.shape[-1]),
-                    weights=self.levels.weights,
-                    normalisation=self.levels.normalisation,
-                )
-                for view in (view_i, view_j)
-            )
-        return alignment_loss(
-            f_i,
-            f_j,
-            teacher_i,
-            teacher_j,
-            temperature=self.settings.temperature,
-            teacher_temperature=self.settings.teacher_temperature,
-        )
+    @torch.no_grad()
+    def _teach(self, view: Tensor, like: Tensor) -> Tensor:
+        """The teacher's hypercolumns of a view, on the grid of the student's features."""
+        size = (like.shape[-2], like.shape[-1])
+        weights, normalisation = self.levels.weights, self.levels.normalisation
+        return hypercolumn(self.teacher(view), size, weights=weights, normalisation=normalisation)
+
+    def _align(self, f_i: Tensor, f_j: Tensor, h_i: Tensor, h_j: Tensor) -> Tensor:
+        s = self.settings
+        return alignment_loss(f_i, f_j, h_i, h_j, temperature=s.temperature, teacher_temperature=s.teacher_temperature)
 
     def _spread(self, features: Tensor) -> Tensor:
         return spread(features.detach().permute(0, 2, 3, 1).flatten(0, 2))

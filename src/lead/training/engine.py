@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -64,19 +63,12 @@ class Stage(nn.Module):
         """Called after each optimiser step with the share of the stage that is done."""
 
 
-@dataclass(frozen=True)
-class Interruption:
-    """How a running stage learns that it should stop after this step."""
-
-    asked: threading.Event
-
-
 @contextmanager
-def interruptible() -> Iterator[Interruption]:
-    """Turns SIGINT and SIGTERM into a request to stop cleanly; a second one stops at once."""
+def interruptible() -> Iterator[threading.Event]:
+    """Turns SIGINT and SIGTERM into an event, to stop cleanly after a step; a second one stops at once."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():  # signals can only be caught there
-        yield Interruption(asked)
+        yield asked
         return
 
     def ask(_number: int, _frame: FrameType | None) -> None:
@@ -86,7 +78,7 @@ def interruptible() -> Iterator[Interruption]:
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield Interruption(asked)
+        yield asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -113,7 +105,7 @@ def make_fabric(precision: Precision) -> Fabric:
     """Fabric on the best device at hand. ``auto`` precision is bfloat16 on a GPU and float32 on a CPU."""
     if precision == "auto":
         precision = "bf16-mixed" if torch.cuda.is_available() else "32-true"
-    return Fabric(accelerator="auto", devices=1, precision=precision)
+    return Fabric(accelerator="cuda" if torch.cuda.is_available() else "cpu", devices=1, precision=precision)
 
 
 def make_optimiser(stage: Stage, settings: StageSettings, kind: str) -> torch.optim.Optimizer:
@@ -156,13 +148,15 @@ class Log:
                 if record["stage"] != stage or record["step"] <= start:
                     kept.append(line + "\n")
             write_atomic(self.path, "".join(kept), overwrite=True)
-        self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=start)
+        # A folder for each stage: a purge in one would erase the other's curves.
+        purge = start + 1 if start else None
+        self.board = SummaryWriter(str(folder / "tensorboard" / stage), purge_step=purge)
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"stage": self.stage, "step": step, **values}) + "\n")
         for name, value in values.items():
-            self.board.add_scalar(f"{self.stage}/{name}", value, step)
+            self.board.add_scalar(name, value, step)
 
     def close(self) -> None:
         self.board.close()
@@ -217,7 +211,7 @@ class Training:
         log = Log(self.folder, self.stage.name, self.step)
         saved = time.monotonic()
         try:
-            with interruptible() as interruption, ThreadPoolExecutor(1) as reader:
+            with interruptible() as asked, ThreadPoolExecutor(1) as reader:
                 upcoming = reader.submit(self._read, self.step)
                 while self.step < self.total:
                     pictures = upcoming.result()
@@ -227,7 +221,7 @@ class Training:
                         values = self._look(losses)
                         log.write(self.step, values)
                         report(self.stage.name, self.step, self.total, values)
-                    stop = interruption.asked.is_set()
+                    stop = asked.is_set()
                     if stop or time.monotonic() - saved > SAVE_EVERY_S:
                         self._look(losses)  # a state that has blown up must not replace the last good one
                         self.save()

@@ -300,7 +300,8 @@ def _fit_softargmax(labelled: Labelled, seed: int) -> Fitted:
     """Judged and calibrated on one held-out part, since each fit takes minutes; then fitted on every label."""
     if len(labelled) < FOLDS:
         return Fitted(train_softargmax(labelled, seed), "softargmax", float("nan"), None)
-    held = folds(len(labelled), seed)[0]
+    order = np.random.default_rng(mixed_seed(seed, "folds")).permutation(len(labelled))
+    held = np.sort(order[: max(len(labelled) // FOLDS, min(FOLDS, len(labelled) // 2))])
     trial = train_softargmax(labelled.take(np.setdiff1d(np.arange(len(labelled)), held)), seed)
     unseen = labelled.take(held)
     errors = distances(apply(trial, unseen), unseen.points)
