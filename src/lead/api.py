@@ -65,13 +65,16 @@ def train(
     _one_of("stage", stage, get_args(Stage))
     chosen = settings or load_preset(preset, assignments)
     dataset = data if isinstance(data, Dataset) else open_dataset(Path(data))
-    run = Run.create(Path(out), chosen)
+    run = Run(Path(out), chosen)
     if stage == "distill" and not run.has_backbone:
         raise LeadError(f"{out} has no stage 1 yet. Run: lead pretrain {data} --out {out}")
     pictures = stages.open_pictures(dataset, chosen, progress=decoding)
+    if not run.has_backbone:
+        run.initial_backbone()  # a wrong name or missing weights stop here, before anything is written
+    run = Run.create(Path(out), chosen)
     skipped = pictures.store.skipped
-    steps = chosen.pretrain.total_steps(len(pictures.rows))
-    run.record(pictures=len(pictures.rows), skipped=[list(s) for s in skipped], pretrain_steps=steps)
+    if not (run.has_backbone and (run.has_student or stage == "pretrain")):
+        stages.claim(run, pictures)
     if skipped:
         say(skipped_text(skipped, rest=str(run.folder / "run.json")))
     for name, work, done in (
@@ -140,11 +143,11 @@ def fit(
     """
     _one_of("head", head, get_args(HeadKind))
     run = run if isinstance(run, Run) else Run.open(Path(run))
-    if not run.has_student:
-        raise LeadError(f"{run.folder} has no features yet. Run: lead train DATA --out {run.folder}")
+    _need_features(run)
     root, known = _labels(labels, pictures)
     store, found, missing = _labelled_store(root, known, run.settings.picture.store)
     _every_landmark_labelled(found)
+    _labels_are_on_their_pictures(found, store)
     student = run.student()
     extractor = Extractor(student, run.settings.picture)
     rows = np.array([store.index(image) for image in found.images], dtype=np.int64)
@@ -187,6 +190,19 @@ def _labelled_store(root: Path, labels: Labels, side: int) -> tuple[ImageStore, 
     return store, found, (*absent, *store.skipped)
 
 
+def _labels_are_on_their_pictures(labels: Labels, store: ImageStore) -> None:
+    """Refuses a label more than half a picture's side outside: a little outside is a cut-off part, far is a mistake."""
+    sizes = store.sizes[[store.index(image) for image in labels.images], None]  # (N, 1, 2)
+    far = ((labels.xy < -sizes / 2) | (labels.xy > 1.5 * sizes)).any(-1)
+    for row, landmark in np.argwhere(far)[:1]:
+        x, y = labels.xy[row, landmark]
+        width, height = sizes[row, 0]
+        raise LeadError(
+            f"{labels.images[row]}: {labels.schema.names[landmark]} is at ({x:g}, {y:g}), far outside its picture of "
+            f"{width} × {height} pixels ({far.sum()} such labels in all). Check the units and the picture names."
+        )
+
+
 def _every_landmark_labelled(labels: Labels) -> None:
     never = [name for k, name in enumerate(labels.schema.names) if not (labels.visible[:, k] > 0).any()]
     if never:
@@ -226,6 +242,14 @@ def evaluate(
         _one_of("head", head, get_args(FittedKind))
     run = run if isinstance(run, Run) else Run.open(Path(run))
     dataset = data if isinstance(data, Dataset) else open_dataset(Path(data))
+    heads, labels = list(dict.fromkeys(heads)), sorted(set(labels))
+    point_sets = list(dict.fromkeys(point_sets)) if point_sets else None
+    for method in methods or ():
+        _one_of("method", method, protocols.SYSTEMS)
+    if methods is None or "lead" in methods:
+        _need_features(run)
+    if task == "matching" and len(point_sets or ()) > 1:
+        raise LeadError("Matching measures one point set at a time; name one.")
     started = time.monotonic()
     bench = protocols.Bench(run, dataset, split, methods)
     if bench.store.skipped:
@@ -245,6 +269,7 @@ def match(
     labels: Labels | Path | str,
     queries: Sequence[Path | str],
     *,
+    pictures: Path | str | None = None,
     say: Say = lambda _: None,
 ) -> Labels:
     """Carries one picture's landmarks to others by the nearest feature.
@@ -252,50 +277,72 @@ def match(
     Args:
         run: a trained run.
         reference: the labelled picture.
-        labels: landmarks that include the reference's, under its path, its path within the label file's folder, or
-            its bare name.
+        labels: landmarks that include the reference's; see :func:`labelled_row`.
         queries: pictures.
+        pictures: folder that the labels' picture paths are relative to; the label file's own by default.
         say: told which pictures were skipped.
 
     Returns:
         Landmarks of the queries that can be read, in their own pixels; ``score`` is the cosine similarity, floored
-        at 0.
+        at 0. A landmark that the reference does not label is unlabelled.
     """
     run = run if isinstance(run, Run) else Run.open(Path(run))
-    if not run.has_student:
-        raise LeadError(f"{run.folder} has no features yet. Run: lead train DATA --out {run.folder}")
-    root, known = _labels(labels, None)
+    _need_features(run)
+    root, known = _labels(labels, pictures)
     row = labelled_row(Path(reference), root, known)
     first, asked_for = Path(reference).as_posix(), list(dict.fromkeys(Path(q).as_posix() for q in queries))
     store = open_store(Path(), list(dict.fromkeys([first, *asked_for])), run.settings.picture.store, default_cache())
-    readable = set(store.files)
-    files = [first, *(file for file in asked_for if file in readable)]
-    if len(files) == 1:
+    files = [file for file in asked_for if file in set(store.files)]
+    if not files:
         raise LeadError(f"None of the {len(asked_for)} pictures to match can be read.")
     if store.skipped:
         say(skipped_text(store.skipped))
     extractor = Extractor(run.student(), run.settings.picture)
-    where = np.array([store.index(file) for file in files], dtype=np.int64)
-    features = torch.cat(list(extractor.batches(store, where)))
     frame = extractor.frame
-    points = torch.from_numpy(frame.normalise(store.to_store(where[:1], known.xy[row : row + 1]))).float()
-    asked = points.nan_to_num().expand(len(files) - 1, -1, -1).to(features.device)
-    found, similarity = match_points(features[:1].expand(len(files) - 1, -1, -1, -1), asked, features[1:])
-    xy = store.to_original(where[1:], frame.denormalise(found.double().cpu().numpy()))
-    unlabelled = np.isnan(known.xy[row]).any(-1)
-    xy[:, unlabelled] = np.nan
-    visible = np.full(xy.shape[:2], VISIBLE, dtype=np.int8)
-    score = similarity.clamp(0, 1).double().cpu().numpy()
-    return Labels(known.schema, tuple(files[1:]), xy, visible, score)
+    start = np.array([store.index(first)], dtype=np.int64)
+    where = np.array([store.index(file) for file in files], dtype=np.int64)
+    seen = next(extractor.batches(store, start))  # (1, C, h, w)
+    xy = frame.normalise(store.to_store(start, known.xy[row : row + 1]))
+    asked = torch.from_numpy(xy).float().nan_to_num().to(seen.device)
+    found, similarity = [], []
+    for batch in extractor.batches(store, where):
+        count = len(batch)
+        points, close = match_points(seen.expand(count, -1, -1, -1), asked.expand(count, -1, -1), batch)
+        found.append(points.double().cpu().numpy())
+        similarity.append(close.clamp(0, 1).double().cpu().numpy())
+    places = store.to_original(where, frame.denormalise(np.concatenate(found)))
+    places[:, np.isnan(known.xy[row]).any(-1)] = np.nan
+    visible = np.full(places.shape[:2], VISIBLE, dtype=np.int8)
+    return Labels(known.schema, tuple(files), places, visible, np.concatenate(similarity))
 
 
 def labelled_row(reference: Path, root: Path, labels: Labels) -> int:
-    """The row of ``labels``, whose paths are relative to ``root``, that labels a picture; see :func:`match`."""
-    for row, image in enumerate(labels.images):
-        if (root / image).resolve() == reference.resolve() or image == reference.as_posix():
-            return row
-    named = [row for row, image in enumerate(labels.images) if Path(image).name == reference.name]
-    if len(named) == 1:
-        return named[0]
-    shown = ", ".join(labels.images[:5]) + (" …" if len(labels) > 5 else "")
-    raise LeadError(f"The labels hold no landmarks of {reference}. They hold those of: {shown}.")
+    """The row of ``labels`` that labels a picture.
+
+    It is the one whose path, below ``root``, is the reference; else the only one whose path ends as the reference's
+    does, or the other way about.
+
+    Raises:
+        LeadError: there is none, there are several, or it holds no landmark.
+    """
+    exact = [row for row, image in enumerate(labels.images) if (root / image).resolve() == reference.resolve()]
+    rows = exact or [row for row, image in enumerate(labels.images) if _ends_alike(Path(image), reference)]
+    if len(rows) != 1:
+        shown = ", ".join(labels.images[:5]) + (" …" if len(labels) > 5 else "")
+        raise LeadError(
+            f"The labels name {len(rows) or 'no'} pictures that could be {reference}. They hold: {shown}. Name the "
+            "folder that these paths start from with --pictures."
+        )
+    if not (labels.visible[rows[0]] > 0).any():
+        raise LeadError(f"{labels.images[rows[0]]} is listed among the labels but has no landmark. Label it first.")
+    return rows[0]
+
+
+def _ends_alike(one: Path, other: Path) -> bool:
+    count = min(len(one.parts), len(other.parts))
+    return one.parts[-count:] == other.parts[-count:]
+
+
+def _need_features(run: Run) -> None:
+    if not run.has_student:
+        raise LeadError(f"{run.folder} has no features yet. Run: lead train DATA --out {run.folder}")

@@ -101,7 +101,12 @@ def prefixed(module: nn.Module, prefix: str) -> dict[str, Tensor]:
 def restore(module: nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> None:
     """Loads a module's state from the tensors under a prefix. Raises :class:`LeadError` unless they fit exactly."""
     cut = len(prefix) + 1
+    load_exactly(module, {k[cut:]: v for k, v in tensors.items() if k.startswith(prefix + ".")}, f"The stored {prefix}")
+
+
+def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:
+    """Loads a module's state. Raises :class:`LeadError` naming ``what`` unless the tensors fit exactly."""
     try:
-        module.load_state_dict({k[cut:]: v for k, v in tensors.items() if k.startswith(prefix + ".")})
+        module.load_state_dict(tensors)
     except RuntimeError as error:
-        raise LeadError(f"The stored {prefix} does not fit its settings, or another timm made it: {error}") from None
+        raise LeadError(f"{what} does not fit its settings, or another timm made it: {error}") from None

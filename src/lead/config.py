@@ -12,6 +12,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lead.errors import LeadError, unknown
+from lead.files import read_text
 
 Share = tuple[float, float]
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
@@ -193,7 +194,7 @@ def load_preset(name: str, assignments: Iterable[str] = ()) -> Settings:
     if name in presets():
         text = (files("lead") / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
     elif Path(name).is_file():
-        text = Path(name).read_text(encoding="utf-8")
+        text = read_text(Path(name))
     else:
         raise LeadError(f"{unknown('preset', name, presets())} A YAML file of settings will do too.")
     tree = parse(text, name)

@@ -9,6 +9,16 @@ from pathlib import Path
 from lead.errors import LeadError
 
 
+def read_text(path: Path) -> str:
+    """A UTF-8 text file. Raises :class:`LeadError` if it cannot be read as one."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise LeadError(f"Cannot read {path}: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise LeadError(f"{path} is not UTF-8 text.") from None
+
+
 def refuse_existing(path: Path) -> None:
     """Raises :class:`LeadError` if something of the user's stands at ``path``."""
     if path.exists():

@@ -5,6 +5,7 @@ Everything that needs torch is imported inside the commands, so that help and mi
 
 from __future__ import annotations
 
+import errno
 from typing import Annotated, Any
 
 import typer
@@ -29,9 +30,9 @@ class _Commands(TyperGroup):
             fail("Interrupted. No file is half-written; run the same command again to go on.")
             raise typer.Exit(130) from None
         except OSError as error:
-            if error.filename is None:  # a closed pipe, which typer keeps quiet about, or a mistake of ours
+            if error.errno == errno.EPIPE:  # whoever read our output has left; typer keeps quiet about it
                 raise
-            fail(f"{error.filename}: {error.strerror}.")
+            fail(f"{error.filename}: {error.strerror}." if error.filename else f"{error}.")
             raise typer.Exit(2) from None
 
 

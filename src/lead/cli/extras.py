@@ -27,7 +27,7 @@ def render(
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for everything that the demo makes.", metavar="DIR")],
+    out: Annotated[Path, typer.Option(help="Folder for everything that the demo makes.", metavar="DIR")] = Path("demo"),
     seed: Annotated[int, typer.Option(help="Of everything random in it.")] = 0,
 ) -> None:
     """See it all at work in minutes: draw beetles, learn, label a few, predict, measure, and report."""

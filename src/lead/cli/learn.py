@@ -34,21 +34,33 @@ Assignments = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change a setting, e.g. --set distill.steps=500. Repeatable.", metavar="KEY=VALUE"),
 ]
+Init = Annotated[
+    str | None,
+    typer.Option(
+        help="First weights: random, timm (downloads), efficientnet-lite0 (the weights extra) or a file. "
+        "Short for --set backbone.init=…",
+        metavar="NAME|FILE",
+    ),
+]
 
 
-def train(data: Data, out: Out, preset: PresetOption = None, assignments: Assignments = None) -> None:
+def train(
+    data: Data, out: Out, preset: PresetOption = None, init: Init = None, assignments: Assignments = None
+) -> None:
     """Learn features from a folder of pictures, without labels: stage 1, then stage 2.
 
     Ctrl-C stops after the step under way and saves. The same command again goes on from there, and does nothing
     where all is done.
     """
-    _learn("both", data, out, preset, assignments)
+    _learn("both", data, out, preset, _with_init(init, assignments))
     show(f"Features: {out}\nNext: lead fit {out} LABELS --out MODEL, with a few labelled pictures.")
 
 
-def pretrain(data: Data, out: Out, preset: PresetOption = None, assignments: Assignments = None) -> None:
+def pretrain(
+    data: Data, out: Out, preset: PresetOption = None, init: Init = None, assignments: Assignments = None
+) -> None:
     """Stage 1 alone: learn from whole pictures (BYOL). `lead train` does this and stage 2."""
-    _learn("pretrain", data, out, preset, assignments)
+    _learn("pretrain", data, out, preset, _with_init(init, assignments))
     show(f"Stage 1: {out}\nNext: lead distill {data} --out {out}")
 
 
@@ -56,6 +68,10 @@ def distill(data: Data, out: Out, preset: PresetOption = None, assignments: Assi
     """Stage 2 alone: compact dense features from stage 1's network. The run must have stage 1 already."""
     _learn("distill", data, out, preset, assignments)
     show(f"Features: {out}\nNext: lead fit {out} LABELS --out MODEL, with a few labelled pictures.")
+
+
+def _with_init(init: str | None, assignments: list[str] | None) -> list[str]:
+    return [*([f"backbone.init={init}"] if init else []), *(assignments or [])]
 
 
 def _learn(

@@ -30,6 +30,12 @@ RunFolder = Annotated[Path, typer.Argument(help="Folder of a run that `lead trai
 LabelFile = Annotated[
     Path, typer.Argument(help="Landmarks: COCO key points (.json) or .csv, recognised by content.", metavar="LABELS")
 ]
+LabelRoot = Annotated[
+    Path | None,
+    typer.Option(
+        "--pictures", help="Folder that the labels' picture paths start from. Default: LABELS's own.", metavar="DIR"
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are already there.")]
 
 
@@ -37,9 +43,7 @@ def fit(
     run: RunFolder,
     labels: LabelFile,
     out: Annotated[Path, typer.Option(help="File to write, e.g. beetles.safetensors.", metavar="MODEL")],
-    pictures: Annotated[
-        Path | None, typer.Option(help="Folder that the labels' picture paths start from. Default: LABELS's own.")
-    ] = None,
+    pictures: LabelRoot = None,
     head: Annotated[
         Head,
         typer.Option(help="How landmarks are found; auto keeps what does best on held-out labels."),
@@ -122,6 +126,7 @@ def match(
         list[Path], typer.Argument(help="Pictures, or folders of them, to find the landmarks in.", metavar="QUERIES...")
     ],
     out: Annotated[Path, typer.Option(help="Folder to write into: new or empty.", metavar="DIR")],
+    pictures: LabelRoot = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Carry one picture's landmarks to other pictures by the nearest feature; nothing is fitted.
@@ -134,10 +139,10 @@ def match(
     from lead.images.decode import decode
     from lead.landmarks import load_labels, save_labels
 
-    found = api.match(run, reference, labels, _expand(queries), say=warn)
+    found = api.match(run, reference, labels, _expand(queries), pictures=pictures, say=warn)
     save_labels(found, out / "matches.json", overwrite=overwrite)
     known = load_labels(labels)
-    start = known.xy[api.labelled_row(reference, labels.parent, known)]
+    start = known.xy[api.labelled_row(reference, pictures or labels.parent, known)]
     left = decode(reference)
     with watching() as watch:
         count = watch.counting("drawing")

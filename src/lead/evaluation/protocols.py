@@ -27,6 +27,7 @@ from lead.training.run import Run, held_out
 
 FEW = (1, 5, 10, 20, 50, 100)
 DRAWS = 5
+SYSTEMS = ("untrained", "init", "byol", "lead")
 PAIRS = 500
 """Of each kind of matching, as the peers have it."""
 UNIT = "%"
@@ -163,7 +164,12 @@ def regression(
         pair = bench.dataset.normaliser[name]
         fit, judge = bench.rows(points)
         metric = f"regression-{name}"
-        plans = [(n, _draws(bench, fit, n, draws)) for n in labels if n is None or n <= len(fit)]
+        too_many = [n for n in labels if n is not None and n > len(fit)]
+        if too_many:
+            say(f"{metric}: left out {', '.join(map(str, too_many))} labels; only {len(fit)} pictures are labelled.")
+        plans = [(n, _draws(bench, fit, n, draws)) for n in labels if n not in too_many]
+        if not plans:
+            raise LeadError(f"Only {len(fit)} training pictures of {name!r} are labelled; ask for fewer --labels.")
         made = systems(bench.run, bench.methods)
         for number, chosen in plans:
             shapes = [_mean_shape(bench, made[0], points, d, judge, pair) for d in chosen]

@@ -107,11 +107,11 @@ class ImageStore:
 
 
 def skipped_text(skipped: Sequence[tuple[str, str]], rest: str = "") -> str:
-    """How many pictures were skipped, the first five with the reason, and ``rest`` where the others are listed."""
+    """How many pictures were skipped and why: all of them, or five where ``rest`` says where the others are listed."""
     count = f"{len(skipped)} picture{'' if len(skipped) == 1 else 's'} skipped"
-    lines = [f"  {file}: {reason}" for file, reason in skipped[:5]]
+    lines = [f"  {file}: {reason}" for file, reason in (skipped[:5] if rest else skipped)]
     if more := len(skipped) - len(lines):
-        lines.append(f"  and {more} more{f'; see {rest}' if rest else ''}")
+        lines.append(f"  and {more} more; see {rest}")
     return "\n".join([f"{count}:", *lines])
 
 

@@ -13,10 +13,10 @@ import numpy.typing as npt
 import torch
 
 from lead import checkpoint
-from lead.config import Settings, check, parse, to_yaml
+from lead.config import Settings, StageSettings, check, parse, to_yaml
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
-from lead.files import write_atomic
+from lead.files import read_text, write_atomic
 from lead.images.store import ImageStore, default_cache, open_store
 from lead.nn.backbone import Backbone
 from lead.nn.student import Student
@@ -51,13 +51,16 @@ class Run:
             raise LeadError(
                 f"{folder} is not a run: it has no settings.yaml. Make one with: lead train DATA --out {folder}"
             )
-        return cls(folder, check(parse(file.read_text(encoding="utf-8"), str(file)), str(file)))
+        return cls(folder, check(parse(read_text(file), str(file)), str(file)))
 
     @classmethod
     def create(cls, folder: Path, settings: Settings) -> Run:
         """A new run, or the one that is there if it was made with equal settings."""
         if (folder / "settings.yaml").exists():
             run = cls.open(folder)
+            if run.settings != settings and not any(folder.glob("*.safetensors")):
+                write_atomic(folder / "settings.yaml", to_yaml(settings), overwrite=True)  # nothing was made with it
+                return cls(folder, settings)
             if run.settings != settings:
                 raise LeadError(
                     f"{folder} holds a run with other settings ({', '.join(_differences(run.settings, settings))}). "
@@ -91,7 +94,7 @@ class Run:
         """Stage 1's network, which is stage 2's teacher."""
         tensors, _ = checkpoint.load(self.folder / BACKBONE, "backbone")
         network = Backbone(self.settings.backbone.name)
-        network.load_state_dict(tensors)
+        checkpoint.load_exactly(network, tensors, str(self.folder / BACKBONE))
         return network
 
     def student(self) -> Student:
@@ -99,7 +102,7 @@ class Run:
         tensors, _ = checkpoint.load(self.folder / STUDENT, "student")
         distill = self.settings.distill
         network = Student(Backbone(self.settings.backbone.name), distill.dimension, distill.width)
-        network.load_state_dict(tensors)
+        checkpoint.load_exactly(network, tensors, str(self.folder / STUDENT))
         return network
 
     def record(self, **entries: Any) -> None:
@@ -154,8 +157,13 @@ def open_pictures(
 
 def held_out(dataset: Dataset, share: float, seed: int) -> set[str]:
     """The identities kept out of training for choosing settings: a seeded ``share`` of those of ``train``."""
-    names = sorted({dataset.identity[i] for i in dataset.rows("train")})
+    names = sorted({dataset.identity[i] for i in dataset.rows("train")} - {""})
     count = round(share * len(names))
+    if share and not 0 < count < len(names):
+        raise LeadError(
+            f"{dataset.name} has {len(names)} known identities, of which validation={share} holds out {count}. Give "
+            "another share; a plain folder, which names no identities, cannot be validated on."
+        )
     order = np.random.default_rng(mixed_seed(seed, "validation")).permutation(len(names))
     return {names[i] for i in order[:count]}
 
@@ -164,6 +172,24 @@ def training_rows(dataset: Dataset, settings: Settings) -> list[int]:
     """Indices into ``dataset.files`` of the ``train`` split, less the identities held out."""
     out = held_out(dataset, settings.validation, settings.validation_seed) if settings.validation else set()
     return [i for i in dataset.rows("train") if dataset.identity[i] not in out]
+
+
+def claim(run: Run, pictures: Pictures) -> None:
+    """Records what a run trains on, once. Raises :class:`LeadError` if it has trained on something else."""
+    identity = run_identity(pictures.store.digest, pictures.rows.tolist())
+    known = run.provenance.get("trained_on", identity)
+    if known != identity and any(run.folder.glob("*.safetensors")):
+        raise LeadError(
+            f"{run.folder} was begun on other pictures than those of {pictures.dataset.root} now (some were added, "
+            "removed or changed). Give another --out."
+        )
+    run.record(
+        trained_on=identity,
+        pictures=len(pictures.rows),
+        digest=pictures.store.digest,
+        skipped=[list(s) for s in pictures.store.skipped],
+        pretrain_steps=run.settings.pretrain.total_steps(len(pictures.rows)),
+    )
 
 
 def pretrain(run: Run, pictures: Pictures, report: Report = silent) -> None:
@@ -195,7 +221,7 @@ def distill(run: Run, pictures: Pictures, report: Report = silent) -> None:
     (run.folder / "distill-state.safetensors").unlink(missing_ok=True)
 
 
-def _training(run: Run, stage: Byol | Distill, settings: Any, optimiser: str, pictures: Pictures) -> Training:
+def _training(run: Run, stage: Byol | Distill, settings: StageSettings, optimiser: str, pictures: Pictures) -> Training:
     identity = run_identity(run.settings.model_dump(mode="json"), pictures.store.digest, pictures.rows.tolist())
     return Training(
         stage,
