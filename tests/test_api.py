@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,20 @@ def test_the_stages_can_be_asked_for_one_by_one(tiny: Maker, folder: Dataset, tm
     with pytest.raises(LeadError, match=r"has no features yet\. Run: lead train"):
         api.match(first.folder, folder.path(0), labels_of(folder, 1), [folder.path(1)])
     assert api.train(folder, tmp_path / "run", settings=settings, stage="distill").has_student
+
+
+@pytest.mark.parametrize("section", [{"name": "resnet5O"}, {"init": "gone.pth"}])
+def test_a_mistaken_first_call_leaves_no_run(tiny: Maker, folder: Dataset, tmp_path: Path, section: Any) -> None:
+    out, good = tmp_path / "run", tiny(pretrain={"steps": 0}, distill={"steps": 0})
+    with pytest.raises(LeadError, match=r"resnet5O|gone\.pth"):
+        api.train(folder, out, settings=tiny(backbone=section))
+    few = Dataset("few", folder.root, folder.files[:3], folder.identity[:3], folder.split[:3])
+    with pytest.raises(LeadError, match="3 pictures to train on"):
+        api.train(few, out, settings=tiny())
+    with pytest.raises(LeadError, match="has no stage 1 yet"):
+        api.train(folder, out, settings=tiny(), stage="distill")
+    assert not out.exists()
+    assert api.train(folder, out, settings=good).has_student
 
 
 def test_words_that_are_no_choice_are_named(run: Run, folder: Dataset, tiny: Maker, tmp_path: Path) -> None:
@@ -156,9 +171,9 @@ def test_matching_finds_the_references_row(run: Run, folder: Dataset, tmp_path: 
     if named == "path":  # relative to the label file's folder
         file = folder.root / "labels.csv"
         save_labels(Labels.from_xy(SCHEMA, known.images, known.xy), file)
-    else:  # in a folder of another name
-        file = tmp_path / "labels.csv"
-        save_labels(Labels.from_xy(SCHEMA, [f"elsewhere/{i}" for i in known.images], known.xy), file)
+    else:  # by name alone, in a folder elsewhere
+        file = tmp_path / "elsewhere" / "labels.csv"
+        save_labels(Labels.from_xy(SCHEMA, known.images, known.xy), file)
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no picture")
     twice = tmp_path / "twice.png"
@@ -180,11 +195,61 @@ def test_matching_finds_the_references_row(run: Run, folder: Dataset, tmp_path: 
 
 def test_matching_says_what_it_lacks(run: Run, folder: Dataset, tmp_path: Path) -> None:
     known = labels_of(folder, 2)
-    with pytest.raises(LeadError, match=r"no landmarks of .*05\.png.*They hold those of: 00\.png, 01\.png\."):
+    with pytest.raises(LeadError, match=r"name no pictures that could be .*05\.png.*They hold: 00\.png, 01\.png\."):
         api.match(run, folder.path(5), known, [folder.path(0)])
     with pytest.raises(LeadError, match="None of the 1 pictures to match can be read"):
         api.match(run, folder.path(0), known, [tmp_path / "gone.png"])
     double = Labels.from_xy(SCHEMA, ["x/00.png", "y/00.png"], known.xy)
-    with pytest.raises(LeadError, match="no landmarks of"):
+    with pytest.raises(LeadError, match=r"name (no|2) pictures that could be"):
         api.labelled_row(folder.path(0), tmp_path, double)
     assert api.labelled_row(Path("y/00.png"), tmp_path, double) == 1
+
+
+# --- what is asked is checked before any work ------------------------------------------------------------------------
+
+
+def test_labels_far_from_their_picture_are_a_mistake_and_a_little_outside_is_not(run: Run, folder: Dataset) -> None:
+    known = labels_of(folder, 3)
+    xy = known.xy.copy()
+    xy[1, 0] = (-3.0, 10.0)  # a part that the picture cuts off
+    assert api.fit(run, Labels.from_xy(SCHEMA, known.images, xy), pictures=folder.root).used == 3
+    xy[1, 0] = (5000.0, 10.0)
+    with pytest.raises(LeadError, match=r"01\.png: a is at \(5000, 10\), far outside its picture"):
+        api.fit(run, Labels.from_xy(SCHEMA, known.images, xy), pictures=folder.root)
+
+
+def test_a_reference_that_is_listed_but_unlabelled_says_so(run: Run, folder: Dataset) -> None:
+    known = labels_of(folder, 2)
+    known.xy[1] = np.nan
+    bare = Labels.from_xy(SCHEMA, known.images, known.xy)
+    with pytest.raises(LeadError, match=r"01\.png is listed among the labels but has no landmark"):
+        api.match(run, folder.path(1), bare, [folder.path(0)], pictures=folder.root)
+
+
+def test_a_run_goes_on_with_its_own_pictures_only(
+    tiny: Callable[..., Settings], folder: Dataset, tmp_path: Path
+) -> None:
+    settings = tiny(pretrain={"steps": 0}, distill={"steps": 1, "batch": 4})
+    begun = api.train(folder, tmp_path / "run", settings=settings, stage="pretrain")
+    before = begun.provenance
+    fewer = replace(folder, files=folder.files[:9], identity=folder.identity[:9], split=folder.split[:9])
+    with pytest.raises(LeadError, match="was begun on other pictures"):
+        api.train(fewer, tmp_path / "run", settings=settings)
+    assert begun.provenance == before
+    done = api.train(folder, tmp_path / "run", settings=settings)
+    recorded = done.provenance
+    api.train(fewer, tmp_path / "run", settings=settings)  # done already: nothing to train, nothing to record
+    assert done.provenance == recorded
+
+
+def test_evaluation_without_stage_two_or_of_unknown_methods_is_refused(
+    tiny: Callable[..., Settings], folder: Dataset, tmp_path: Path
+) -> None:
+    settings = tiny(pretrain={"steps": 0})
+    begun = api.train(folder, tmp_path / "run", settings=settings, stage="pretrain")
+    with pytest.raises(LeadError, match="has no features yet"):
+        api.evaluate(begun, folder, "matching")
+    with pytest.raises(LeadError, match=r"Unknown method 'leed'.*'lead'"):
+        api.evaluate(begun, folder, "matching", methods=("leed",))
+    with pytest.raises(LeadError, match="one point set at a time"):
+        api.evaluate(begun, folder, "matching", methods=("untrained",), point_sets=("5", "68"))

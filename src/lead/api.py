@@ -65,7 +65,7 @@ def train(
     _one_of("stage", stage, get_args(Stage))
     chosen = settings or load_preset(preset, assignments)
     dataset = data if isinstance(data, Dataset) else open_dataset(Path(data))
-    run = Run(Path(out), chosen)
+    run = Run.plan(Path(out), chosen)
     if stage == "distill" and not run.has_backbone:
         raise LeadError(f"{out} has no stage 1 yet. Run: lead pretrain {data} --out {out}")
     pictures = stages.open_pictures(dataset, chosen, progress=decoding)

@@ -131,11 +131,11 @@ def test_predict_writes_what_the_model_finds(world: World, tmp_path: Path) -> No
 
 
 def test_predict_takes_single_pictures_and_leaves_out_bad_ones(world: World, tmp_path: Path) -> None:
-    (bad,) = garble(tmp_path, 1)
-    said = good("predict", world.model, *world.pictures[:2], bad, "--out", tmp_path / "found.csv")
+    bad = garble(tmp_path, 7)
+    said = good("predict", world.model, *world.pictures[:2], *bad, "--out", tmp_path / "found.csv")
     assert load_labels(tmp_path / "found.csv").images == tuple(path.as_posix() for path in world.pictures[:2])
-    assert "Warning: 1 picture skipped" in said.stderr
-    assert f"{bad}: " in said.stderr
+    assert "Warning: 7 pictures skipped" in said.stderr
+    assert all(f"{path}: " in said.stderr for path in bad)  # nowhere else are they listed
 
 
 def test_match_finds_a_copy_of_the_reference_in_place(world: World, tmp_path: Path) -> None:
@@ -164,7 +164,8 @@ def test_evaluate_prints_and_files_the_same_numbers(
 ) -> None:
     command = ("evaluate", world.run, world.beetles, task, "--results", tmp_path, "--preset-name", "least", *options)
     said = good(*command)
-    path = tmp_path / "beetles" / "least" / f"{task}.json"
+    name = f"{task}-all" if "--points" in options else task
+    path = tmp_path / "beetles" / "least" / f"{name}.json"
     result = read(path)
     assert {row.metric for row in result.rows} == metrics
     assert path.with_suffix(".md").read_text() == markdown(result)
@@ -236,6 +237,7 @@ def test_demo_passes_its_options_on_and_names_the_report(tmp_path: Path, monkeyp
     stub = ModuleType("lead.demo")
     monkeypatch.setattr(stub, "run_demo", run_demo, raising=False)
     monkeypatch.setitem(sys.modules, "lead.demo", stub)
+    assert good("demo").stdout == f"Report: {Path('demo') / 'report.html'}\n"
     said = good("demo", "--out", tmp_path, "--seed", 5)
     assert said.stderr == "seed 5\ndistill 3/3, loss 1.0000\n"
     assert said.stdout == f"Report: {tmp_path / 'report.html'}\n"
@@ -268,6 +270,7 @@ def test_help_and_mistyped_options_need_no_torch(arguments: list[str]) -> None:
             "'seed=[1': '[1' is not a valid value",
         ),
         (("train", "empty", "--out", "run", "--preset", "list.yaml"), "list.yaml must hold settings by name"),
+        (("train", "empty", "--out", "run", "--preset", "latin.yaml"), "latin.yaml is not UTF-8 text"),
         (("fit", "nowhere", "labels.json", "--out", "m"), "nowhere is not a run"),
         (("predict", "text", "empty", "--out", "p.json"), "text is not a landmarker file"),
         (("predict", "text", "empty", "--out", "p.txt"), "end its name in .json (COCO key points) or .csv"),
@@ -286,8 +289,20 @@ def test_mistakes_get_an_answer(
     (tmp_path / "empty").mkdir()
     (tmp_path / "text").write_text("text")
     (tmp_path / "list.yaml").write_text("- seed")
+    (tmp_path / "latin.yaml").write_text("# \xe9", encoding="latin-1")
     assert reply in mistake(*arguments)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "list.yaml", "text"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "latin.yaml", "list.yaml", "text"]
+
+
+@pytest.mark.parametrize("command", ["train", "pretrain"])
+def test_first_weights_have_an_option_of_their_own(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(api, "train", lambda *_, settings, **__: asked.append(settings.backbone.init))
+    for init in ("random", "my weights: best.pth"):
+        good(command, world.beetles, "--out", tmp_path / "run", "--preset", world.least, "--init", init)
+    assert asked == ["random", "my weights: best.pth"]
 
 
 def test_a_run_with_other_settings_is_not_gone_on_with(world: World) -> None:
@@ -336,7 +351,7 @@ def test_names_that_the_labels_lack(world: World, tmp_path: Path) -> None:
     said = mistake("evaluate", world.run, world.beetles, "regression", "--points", "68", "--results", tmp_path / "r")
     assert "Unknown point set '68'. Valid: all." in said
     said = mistake("match", world.run, world.pictures[5], tmp_path / "some.json", "x.jpg", "--out", tmp_path / "d")
-    assert f"no landmarks of {world.pictures[5]}" in said
+    assert f"name no pictures that could be {world.pictures[5]}" in said
     said = mistake("evaluate", world.run, world.beetles, "regression", "--split", "validation", "--results", tmp_path)
     assert "--set validation=0.2" in said
 
@@ -355,6 +370,8 @@ def test_a_model_of_another_version(world: World, tmp_path: Path) -> None:
     [
         (KeyboardInterrupt(), 130, "Interrupted."),
         (PermissionError(13, "Permission denied", "some/file"), 2, "Error: some/file: Permission denied."),
+        (OSError(28, "No space left on device"), 2, "Error: No space left on device."),
+        (OSError("cannot identify it"), 2, "Error: cannot identify it."),
     ],
 )
 def test_interruptions_and_closed_files_are_a_line(

@@ -89,7 +89,8 @@ def test_few_labels_are_the_same_for_every_system(run: Run, drawn: Dataset, monk
     assert not torch.allclose(seen[2].nan_to_num(), seen[3].nan_to_num())
     # A head without weights answers with the middle of the picture, whatever the features.
     assert len({r.mean for r in rows if r.method.endswith("/ridge")}) == 1
-    assert len(said) == 6
+    assert len(said) == 7
+    assert "left out 1000 labels" in said[0]
 
 
 def test_all_labels_measure_every_head_and_round_trip_through_a_file(

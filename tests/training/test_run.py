@@ -135,7 +135,13 @@ def test_a_killed_run_goes_on_to_the_same_student(tiny: Maker, folder: Dataset, 
 
 
 def test_other_settings_in_the_same_folder_are_named(tiny: Maker, tmp_path: Path) -> None:
-    Run.create(tmp_path / "run", tiny())
+    run = Run.create(tmp_path / "run", tiny())
+    run.record(pictures=1)
+    other = tiny(pretrain={"lr": 0.4})
+    assert Run.create(run.folder, other) == Run.open(run.folder) == Run(run.folder, other)  # nothing was learnt yet
+    assert run.provenance == {}
+    Run.create(run.folder, tiny())
+    checkpoint.save(run.folder / "pretrain-state.safetensors", "state", {}, {})
     with pytest.raises(LeadError, match=r"pretrain\.lr: 0\.03 there, 0\.5 here") as error:
         Run.create(tmp_path / "run", tiny(pretrain={"lr": 0.5}))
     assert "distill" not in str(error.value)
@@ -164,9 +170,9 @@ def test_a_folder_of_something_else_is_left_alone(tiny: Maker, tmp_path: Path) -
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-@pytest.mark.parametrize("text", ["pretrain: [", "- 1", "pretrain: {steps: soon}"])
+@pytest.mark.parametrize("text", ["pretrain: [", "- 1", "pretrain: {steps: soon}", "# \xe9"])
 def test_damaged_settings_of_a_run_are_named(tmp_path: Path, text: str) -> None:
-    (tmp_path / "settings.yaml").write_text(text)
+    (tmp_path / "settings.yaml").write_text(text, encoding="latin-1")
     with pytest.raises(LeadError, match=r"settings\.yaml"):
         Run.open(tmp_path)
 
@@ -202,6 +208,27 @@ def test_held_out_identities_are_whole_and_never_trained_on(tiny: Maker, folder:
     assert held_out(folder, 0.33, 0) == out
     assert any(held_out(folder, 0.33, seed) != out for seed in range(1, 9))
     assert open_pictures(folder, some).rows.tolist() == rows
+
+
+def test_holding_out_needs_identities_and_a_share_of_them(folder: Dataset) -> None:
+    unknown = replace(folder, identity=("", *folder.identity[1:]))
+    assert held_out(unknown, 0.0, 0) == set()
+    with pytest.raises(LeadError, match=r"does not say whom.*images\.csv"):
+        held_out(unknown, 0.33, 0)
+    with pytest.raises(LeadError, match="would hold out 0 of the 6 identities"):
+        held_out(folder, 0.05, 0)
+    with pytest.raises(LeadError, match="would hold out 6 of the 6 identities"):
+        held_out(folder, 0.95, 0)
+
+
+def test_networks_that_do_not_fit_the_settings_are_named(tiny: Maker, folder: Dataset, tmp_path: Path) -> None:
+    run = finished(tmp_path / "run", tiny(pretrain={"steps": 0}, distill={"steps": 0}), folder)
+    other = Run(run.folder, tiny(backbone={"name": "test_resnet"}, distill={"dimension": 8}))
+    with pytest.raises(LeadError, match=r"student\.safetensors does not fit its settings"):
+        other.student()
+    checkpoint.save(run.folder / "backbone.safetensors", "backbone", {}, {})
+    with pytest.raises(LeadError, match=r"backbone\.safetensors does not fit its settings"):
+        run.backbone()
 
 
 def test_what_is_recorded_adds_up(tiny: Maker, tmp_path: Path) -> None:

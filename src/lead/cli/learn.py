@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -71,7 +72,8 @@ def distill(data: Data, out: Out, preset: PresetOption = None, assignments: Assi
 
 
 def _with_init(init: str | None, assignments: list[str] | None) -> list[str]:
-    return [*([f"backbone.init={init}"] if init else []), *(assignments or [])]
+    quoted = [f"backbone.init={json.dumps(init)}"] if init else []  # quoted, whatever a file may be called
+    return [*(assignments or []), *quoted]
 
 
 def _learn(

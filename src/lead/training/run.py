@@ -55,22 +55,36 @@ class Run:
 
     @classmethod
     def create(cls, folder: Path, settings: Settings) -> Run:
-        """A new run, or the one that is there if it was made with equal settings."""
+        """A new run, or the one that is there if it was made with equal settings. Errors as :meth:`plan`."""
+        run = cls.plan(folder, settings)
+        if not run.has_begun:
+            write_atomic(folder / "settings.yaml", to_yaml(settings), overwrite=True)
+            (folder / "run.json").unlink(missing_ok=True)
+        return run
+
+    @classmethod
+    def plan(cls, folder: Path, settings: Settings) -> Run:
+        """What :meth:`create` would return; nothing is written.
+
+        Raises:
+            LeadError: the folder holds something else, or networks that other settings made.
+        """
+        run = cls(folder, settings)
         if (folder / "settings.yaml").exists():
-            run = cls.open(folder)
-            if run.settings != settings and not any(folder.glob("*.safetensors")):
-                write_atomic(folder / "settings.yaml", to_yaml(settings), overwrite=True)  # nothing was made with it
-                return cls(folder, settings)
-            if run.settings != settings:
+            there = cls.open(folder).settings
+            if run.has_begun and there != settings:
                 raise LeadError(
-                    f"{folder} holds a run with other settings ({', '.join(_differences(run.settings, settings))}). "
+                    f"{folder} holds a run with other settings ({', '.join(_differences(there, settings))}). "
                     "Give another --out, or the same settings to go on with it."
                 )
-            return run
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise LeadError(f"{folder} exists and is not a run. Give --out a new or empty folder.")
-        write_atomic(folder / "settings.yaml", to_yaml(settings))
-        return cls(folder, settings)
+        return run
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a training has left anything that depends on the settings."""
+        return any(self.folder.glob("*.safetensors"))
 
     @property
     def has_backbone(self) -> bool:
@@ -156,13 +170,24 @@ def open_pictures(
 
 
 def held_out(dataset: Dataset, share: float, seed: int) -> set[str]:
-    """The identities kept out of training for choosing settings: a seeded ``share`` of those of ``train``."""
-    names = sorted({dataset.identity[i] for i in dataset.rows("train")} - {""})
-    count = round(share * len(names))
-    if share and not 0 < count < len(names):
+    """The identities kept out of training for choosing settings: a seeded ``share`` of those of ``train``.
+
+    Raises:
+        LeadError: an identity is unknown, or the share comes to none or all of them.
+    """
+    if share == 0:
+        return set()
+    names = sorted({dataset.identity[i] for i in dataset.rows("train")})
+    if "" in names:
         raise LeadError(
-            f"{dataset.name} has {len(names)} known identities, of which validation={share} holds out {count}. Give "
-            "another share; a plain folder, which names no identities, cannot be validated on."
+            f"validation={share} holds identities out, but {dataset.root} does not say whom every picture shows. "
+            "Give the identities in images.csv, or train with validation=0."
+        )
+    count = round(share * len(names))
+    if not 0 < count < len(names):
+        raise LeadError(
+            f"validation={share} would hold out {count} of the {len(names)} identities of {dataset.root}. "
+            "Give a share that leaves some out and some in, or 0."
         )
     order = np.random.default_rng(mixed_seed(seed, "validation")).permutation(len(names))
     return {names[i] for i in order[:count]}
@@ -170,7 +195,7 @@ def held_out(dataset: Dataset, share: float, seed: int) -> set[str]:
 
 def training_rows(dataset: Dataset, settings: Settings) -> list[int]:
     """Indices into ``dataset.files`` of the ``train`` split, less the identities held out."""
-    out = held_out(dataset, settings.validation, settings.validation_seed) if settings.validation else set()
+    out = held_out(dataset, settings.validation, settings.validation_seed)
     return [i for i in dataset.rows("train") if dataset.identity[i] not in out]
 
 
@@ -178,7 +203,7 @@ def claim(run: Run, pictures: Pictures) -> None:
     """Records what a run trains on, once. Raises :class:`LeadError` if it has trained on something else."""
     identity = run_identity(pictures.store.digest, pictures.rows.tolist())
     known = run.provenance.get("trained_on", identity)
-    if known != identity and any(run.folder.glob("*.safetensors")):
+    if known != identity and run.has_begun:
         raise LeadError(
             f"{run.folder} was begun on other pictures than those of {pictures.dataset.root} now (some were added, "
             "removed or changed). Give another --out."
