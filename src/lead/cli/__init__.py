@@ -32,7 +32,7 @@ class _Commands(TyperGroup):
         except OSError as error:
             if error.errno == errno.EPIPE:  # whoever read our output has left; typer keeps quiet about it
                 raise
-            fail(f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}.")
+            fail(f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror or error}.")
             raise typer.Exit(2) from None
 
 
