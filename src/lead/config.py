@@ -15,7 +15,7 @@ from lead.errors import LeadError, unknown
 from lead.files import read_text
 
 Share = tuple[float, float]
-Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+Precision = Literal["auto", "32-true", "bf16-mixed"]
 
 
 class Section(BaseModel):
