@@ -118,11 +118,12 @@ class Bench:
     def errors(
         self, points: Labels, rows: Sequence[int], predicted: FloatArray, pair: tuple[str, str], system: System
     ) -> Summary:
-        """Judges normalised predictions (n, K, 2) in the pictures' own pixels."""
+        """Judges normalised predictions (n, K, 2) in the pictures' own pixels; a row may be asked about repeatedly."""
         where = self.store_rows(points, rows)
         xy = self.store.to_original(where, system.extractor.frame.denormalise(predicted))
-        truth = points.take(rows)
-        return summarise(normalised_errors(xy, truth.xy, unit_lengths(truth, pair)))
+        unique, back = np.unique(rows, return_inverse=True)
+        units = unit_lengths(points.take(unique), pair)[back]
+        return summarise(normalised_errors(xy, points.xy[list(rows)], units))
 
     def result(self, name: str, rows: list[Row], started: float, preset: str) -> Result:
         """The rows with their provenance, under a name from :func:`result_name`."""
@@ -292,7 +293,7 @@ def _copied(
     """The reference's places in the frame, unchanged."""
     xy = bench.store.to_store(bench.store_rows(points, rows), points.xy[rows])
     predicted = system.extractor.frame.normalise(xy)[chosen[:, 0]]
-    return _judge(bench, system, predicted, points, [rows[i] for i in chosen[:, 1]], pair)
+    return bench.errors(points, [rows[i] for i in chosen[:, 1]], predicted, pair, system)
 
 
 def _match_pairs(
@@ -311,18 +312,7 @@ def _match_pairs(
         places, _ = match_points(reference.feature_chunk(everything), reference.points, query.feature_chunk(everything))
         found.append(places)
     predicted = torch.cat(found).double().numpy()
-    return _judge(bench, system, predicted, points, [rows[i] for i in chosen[:, 1]], pair)
-
-
-def _judge(
-    bench: Bench, system: System, predicted: FloatArray, points: Labels, queries: list[int], pair: tuple[str, str]
-) -> Summary:
-    """As :meth:`Bench.errors`, for pictures that may be asked about more than once."""
-    where = bench.store_rows(points, queries)
-    xy = bench.store.to_original(where, system.extractor.frame.denormalise(predicted))
-    unique, back = np.unique(queries, return_inverse=True)
-    units = unit_lengths(points.take(unique), pair)[back]
-    return summarise(normalised_errors(xy, points.xy[queries], units))
+    return bench.errors(points, [rows[i] for i in chosen[:, 1]], predicted, pair, system)
 
 
 def _match_warped(
