@@ -38,9 +38,15 @@ SAVE_EVERY_S = 120.0
 """Seconds between checkpoints."""
 COLLAPSED = 0.02
 """Features whose spread (0: all alike, about 1: all over the sphere) is below this have collapsed."""
+PATIENCE = 200
+"""Steps for which features may stay collapsed before a stage is given up; at a stage's end they may not be at all."""
 
 Report = Callable[[str, int, int, Mapping[str, float]], None]
 """Called with (stage, steps done, steps in all, latest values)."""
+
+
+class Collapsed(LeadError):
+    """A stage whose features have become nearly all alike: they tell no parts apart, and are worth no measurement."""
 
 
 class Stage(nn.Module):
@@ -199,6 +205,7 @@ class Training:
         self.state_file = folder / f"{stage.name}-state.safetensors"
         self.optimiser = make_optimiser(stage, settings, optimiser)
         self.model, self.wrapped = fabric.setup(stage, self.optimiser)
+        self.collapsed_since: int | None = None
         self.step = self._resume()  # after the networks moved, so that the optimiser's state follows them
         self.generator = torch.Generator(device=fabric.device)
 
@@ -207,6 +214,7 @@ class Training:
 
         Raises:
             LeadError: the loss is no longer finite, or the user interrupted (after a checkpoint is written).
+            Collapsed: the features have been nearly all alike for ``PATIENCE`` steps, or are at the end.
         """
         log = Log(self.folder, self.stage.name, self.step)
         saved = time.monotonic()
@@ -221,6 +229,7 @@ class Training:
                         values = self._look(losses)
                         log.write(self.step, values)
                         report(self.stage.name, self.step, self.total, values)
+                        self._give_up_if_collapsed()
                     stop = asked.is_set()
                     if stop or time.monotonic() - saved > SAVE_EVERY_S:
                         self._look(losses)  # a state that has blown up must not replace the last good one
@@ -231,8 +240,21 @@ class Training:
                             f"Interrupted in {self.stage.name} after step {self.step} of {self.total}; "
                             "the state is saved. Run the same command again to go on."
                         )
+            self._give_up_if_collapsed()
         finally:
             log.close()
+
+    def _give_up_if_collapsed(self) -> None:
+        since = self.collapsed_since
+        if since is None or (self.step < self.total and self.step - since < PATIENCE):
+            return
+        self.save()
+        name = self.stage.name
+        raise Collapsed(
+            f"The features of {name} have been nearly all alike since step {since}, at step {self.step} of {self.total}:"
+            f" they have collapsed. The state is kept in {self.state_file}. Train again with a lower {name}.lr, a longer"
+            f" {name}.warmup, or another objective."
+        )
 
     def _read(self, step: int) -> Tensor:
         rows = batch_rows(self.rows, self.settings.batch, step, mixed_seed(self.seed, self.stage.name))
@@ -267,12 +289,16 @@ class Training:
         values["lr"] = learning_rate(self.settings, self.step - 1, self.total)
         if values.get("spread", 1.0) < COLLAPSED:
             values["collapsed"] = 1.0
+            self.collapsed_since = self.step if self.collapsed_since is None else self.collapsed_since
+        else:
+            self.collapsed_since = None
         return values
 
     def save(self) -> None:
         """Writes everything that the next step depends on."""
         tensors = checkpoint.prefixed(self.stage, "stage") | checkpoint.pack_optimiser(self.wrapped.optimizer)
-        checkpoint.save(self.state_file, "state", tensors, {"step": self.step, "identity": self.identity})
+        meta = {"step": self.step, "identity": self.identity, "collapsed_since": self.collapsed_since}
+        checkpoint.save(self.state_file, "state", tensors, meta)
 
     def _resume(self) -> int:
         if not self.state_file.exists():
@@ -284,6 +310,7 @@ class Training:
             )
         checkpoint.restore(self.stage, tensors, "stage")
         checkpoint.unpack_optimiser(self.optimiser, tensors)
+        self.collapsed_since = meta["collapsed_since"]
         step: int = meta["step"]
         return step
 
