@@ -122,7 +122,7 @@ def default(preset: Settings) -> Arm:
 
 def _default_terms() -> dict[str, object]:
     ours = load_preset("small").distill
-    kept = (*TERMS, "exchange_pictures", "cells", "projection")
+    kept = (*TERMS, "exchange_pictures", "projection")
     return {f"distill.{key}": getattr(ours, key) for key in kept} | {"distill.views": ours.views.model_dump()}
 
 

@@ -82,4 +82,6 @@ class Shelf:
 
     def _key(self, settings: Settings) -> str:
         pictures = open_pictures(self.dataset, settings)
-        return run_identity(settings.model_dump(mode="json"), pictures.store.digest, pictures.rows.tolist())
+        # Without defaults, so that a setting that a later version adds does not orphan what is here.
+        chosen = settings.model_dump(mode="json", exclude_defaults=True)
+        return run_identity(chosen, pictures.store.digest, pictures.rows.tolist())
