@@ -25,6 +25,7 @@ from lead.landmarks.model import VISIBLE, Labels, Schema
 from lead.nn.backbone import Backbone
 from lead.nn.heads import RidgeHead, SoftArgmaxHead
 from lead.nn.hypercolumn import hypercolumn
+from lead.nn.reduction import Reduction
 from lead.nn.student import AnyStudent, LinearStudent, Student
 
 BATCH = 64
@@ -96,6 +97,7 @@ class Extractor:
         picture: sizes.
         levels: how a backbone's hypercolumn is put together.
         device: to compute on.
+        reduction: of the feature, applied last.
     """
 
     def __init__(
@@ -104,16 +106,27 @@ class Extractor:
         picture: PictureSettings,
         levels: HypercolumnSettings | None = None,
         device: torch.device | None = None,
+        reduction: Reduction | None = None,
     ) -> None:
         self.device = device or default_device()
         self.network = network.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
+        self.reduction = reduction and reduction.to(self.device)
+        self.picture = picture
         self.frame = Frame.of(picture)
         self.levels = levels or HypercolumnSettings()
         self.cells = picture.input // 4
 
+    def reduced(self, reduction: Reduction) -> Extractor:
+        """The same extractor with a reduction of its features."""
+        return Extractor(self.network, self.picture, self.levels, self.device, reduction)
+
     @torch.inference_mode()
     def features(self, pixels: Tensor) -> Tensor:
         """Stored pictures (B, S, S, 3) uint8 to features (B, C, cells, cells) on the extractor's device."""
+        features = self._whole_features(pixels)
+        return features if self.reduction is None else self.reduction(features)
+
+    def _whole_features(self, pixels: Tensor) -> Tensor:
         maps = self.network(self.frame.show(pixels.to(self.device)))
         if not isinstance(self.network, Backbone):
             return maps  # type: ignore[no-any-return]
@@ -123,7 +136,10 @@ class Extractor:
     def digest(self) -> str:
         """Short digest of everything that a feature depends on besides its picture."""
         content = hashlib.sha256(repr((self.frame, self.levels)).encode())
-        for name, value in self.network.state_dict().items():
+        state = dict(self.network.state_dict())
+        if self.reduction is not None:
+            state |= checkpoint.prefixed(self.reduction, type(self.reduction).__name__)
+        for name, value in state.items():
             content.update(name.encode() + value.cpu().numpy().tobytes())
         return content.hexdigest()[:24]
 
