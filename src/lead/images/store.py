@@ -145,10 +145,10 @@ def open_store(
 ) -> ImageStore:
     """The store of some pictures: built on the first call, mapped into memory at once on the next.
 
-    A store is found again by its folder, the picture size, the boxes, and each file's name, length, time of last change and
-    permissions. Reading every byte to compare would take as long as decoding; a file changed in place with both
-    its length and its nanosecond time kept would go unnoticed, which no ordinary tool does. The content itself is
-    summed up in :attr:`ImageStore.digest`.
+    A store is found again by its folder, the picture size, the boxes, and each file's name, length, time of last
+    change and permissions. Reading every byte to compare would take as long as decoding; a file changed in place with
+    both its length and its nanosecond time kept would go unnoticed, which no ordinary tool does. The content itself
+    is summed up in :attr:`ImageStore.digest`.
 
     A store appears under its final name only once complete; whatever a killed build leaves behind is never opened,
     and is removed by a later build.
