@@ -103,6 +103,94 @@ def test_missing_points_stay_missing() -> None:
     assert np.isnan(store.to_store([0], np.full((1, 1, 2), np.nan))).all()
 
 
+def test_a_box_is_cut_out_stretched_and_black_beyond_the_picture(tmp_path: Path) -> None:
+    """Each store pixel is one original pixel, or two side by side: nothing is interpolated, all can be compared."""
+    picture(tmp_path / "a.png", 8, 6)
+    picture(tmp_path / "b.png", 8, 6, seed=1)
+    picture(tmp_path / "c.png", 8, 6, seed=2)
+    a, b, _ = (np.asarray(Image.open(tmp_path / f"{name}.png")).astype(float) for name in "abc")
+    boxes = [(2, 1, 4, 4), (-2, 4, 4, 4), (0, 0, np.inf, np.inf)]
+    store = open_store(tmp_path, ["a.png", "b.png", "c.png"], 4, tmp_path / "cache", boxes=boxes)
+    np.testing.assert_array_equal(store.pixels[0], a[1:5, 2:6])
+    assert not store.pixels[1, :, :2].any()
+    assert not store.pixels[1, 2:].any()
+    np.testing.assert_array_equal(store.pixels[1, :2, 2:], b[4:6, :2])
+    assert store.boxes is not None
+    assert store.boxes.tolist() == [[2, 1, 4, 4], [-2, 4, 4, 4], [0, 0, 8, 6]]
+    assert store.sizes.tolist() == [[8, 6]] * 3
+    corners = np.array([[[-0.5, -0.5], [7.5, 5.5]]])
+    np.testing.assert_allclose(store.to_store([2], corners), [[[-0.5, -0.5], [3.5, 3.5]]])
+    np.testing.assert_allclose(store.to_store([0], np.array([[[2.0, 1.0], [5.0, 4.0]]])), [[[0, 0], [3, 3]]])
+
+
+def test_a_marked_spot_in_a_fractional_box_is_found_where_the_map_says(tmp_path: Path) -> None:
+    grey = np.zeros((300, 517), dtype=np.uint8)
+    grey[200:221, 400:421] = 255  # centred on (410, 210)
+    Image.fromarray(grey).save(tmp_path / "spot.png")
+    store = open_store(tmp_path, ["spot.png"], 64, tmp_path / "cache", boxes=[(333.3, 120.7, 250.5, 201.9)])
+    weight = store.pixels[0, ..., 0].astype(float)
+    y, x = np.mgrid[0:64, 0:64]
+    centre = [(weight * x).sum() / weight.sum(), (weight * y).sum() / weight.sum()]
+    expected = store.to_store([0], np.array([[[410.0, 210.0]]]))
+    np.testing.assert_allclose(centre, expected[0, 0], atol=0.05)
+    np.testing.assert_allclose(expected[0, 0, 0], (410.5 - 333.3) * 64 / 250.5 - 0.5)
+
+
+@given(
+    box=st.tuples(st.floats(-500, 500), st.floats(-500, 500), st.floats(0.5, 900), st.floats(0.5, 900)),
+    xy=st.tuples(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3)),
+)
+def test_points_in_a_box_come_back(box: tuple[float, float, float, float], xy: tuple[float, float]) -> None:
+    store = ImageStore(("a",), np.zeros((1, 96, 96, 3), np.uint8), np.array([[300, 200]]), (), "", np.array([box]))
+    points = np.array([[xy]])
+    np.testing.assert_allclose(store.to_original([0], store.to_store([0], points)), points, atol=1e-6)
+
+
+def test_another_box_is_another_store(folder: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    stores = [open_store(folder, FILES, 8, cache, boxes=boxes) for boxes in (None, [(0, 0, 3, 3)] * 3)]
+    moved = open_store(folder, FILES, 8, cache, boxes=[(0, 0, 3, 3), (0, 0, 3, 3), (0, 0, 3, 2.5)])
+    assert len({store.digest for store in (*stores, moved)}) == 3
+    assert stores[0].boxes is None
+    again = open_store(folder, FILES, 8, cache, boxes=[(0, 0, 3, 3)] * 3)
+    assert again.digest == stores[1].digest
+    assert len(list(cache.iterdir())) == 3
+
+
+def test_boxes_stay_with_their_pictures_when_one_is_skipped(folder: Path, tmp_path: Path) -> None:
+    asked = [FILES[0], "missing.png", FILES[1]]
+    boxes = [(0, 0, 2, 2), (1, 0, 2, 2), (2, 0, 2, 2)]
+    store = open_store(folder, asked, 4, tmp_path / "cache", boxes=boxes)
+    assert store.boxes is not None
+    assert store.boxes.tolist() == [[0, 0, 2, 2], [2, 0, 2, 2]]
+
+
+def test_a_box_is_of_the_upright_picture(tmp_path: Path) -> None:
+    """Stored 2 wide and 4 high but to be turned: the lower half of what is seen is 4 wide and 1 high."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = np.arange(8, dtype=np.uint8).reshape(4, 2) * 30
+    Image.fromarray(stored).save(tmp_path / "a.png", exif=exif)
+    upright = np.rot90(stored, k=-1)
+    store = open_store(tmp_path, ["a.png"], 2, tmp_path / "cache", boxes=[(2, 0, 2, 2)])
+    assert store.sizes.tolist() == [[4, 2]]
+    np.testing.assert_array_equal(store.pixels[0, ..., 0], upright[:, 2:])
+
+
+@pytest.mark.parametrize(
+    ("boxes", "message"),
+    [
+        ([(0, 0, 1, 1)], "3 pictures need as many boxes"),
+        ([(0, 0, 1, 1), (0, 0, 0, 1), (0, 0, 1, -1)], r"sub/a\.png: the box 0, 0, 0, 1 .* is empty \(2 such"),
+        ([(0, 0, 1, 1), (np.nan, 0, 1, 1), (0, 0, 1, 1)], r"sub/a\.png: the box nan"),
+        ([(9, 0, np.inf, 1)] * 3, r"the first, c\.png: its box begins at \(9, 0\), beyond its 8 × 8 pixels"),
+    ],
+)
+def test_wrong_boxes(folder: Path, tmp_path: Path, boxes: list[tuple[float, ...]], message: str) -> None:
+    with pytest.raises(LeadError, match=message):
+        open_store(folder, FILES, 8, tmp_path / "cache", boxes=boxes)
+
+
 def test_a_second_opening_decodes_nothing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = open_store(folder, FILES, 8, tmp_path / "cache")
     monkeypatch.setattr(store_module, "decode_fitted", None)

@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from lead.datasets import folder, rendered, ytfaces
+from lead.datasets import celeba, folder, mafl, mafl_unaligned, rendered, ytfaces
 from lead.datasets.base import Dataset
+from lead.errors import LeadError, unknown
 
 __all__ = ["Dataset", "open_dataset"]
 
+LAYOUTS: Mapping[str, tuple[Callable[[Path], bool], Callable[[Path], Dataset]]] = {
+    "celeba": (celeba.present, celeba.load),
+    "mafl": (mafl.present, mafl.load),
+    "mafl-unaligned": (mafl_unaligned.present, mafl_unaligned.load),
+    "rendered": (rendered.present, rendered.load),
+    "ytfaces": (ytfaces.present, ytfaces.load),
+}
+"""What recognises each layout by its files, and what reads it."""
 
-def open_dataset(root: Path) -> Dataset:
+
+def open_dataset(root: Path, name: str | None = None) -> Dataset:
     """The dataset in a folder, its layout recognised by the files beside the pictures.
 
-    ``dataset.json`` marks rendered pictures, ``images.csv`` with ``landmarks.csv`` the YouTube faces; anything else
-    is a plain folder of pictures.
+    A folder that holds none of the layouts is a plain folder of pictures.
+
+    Args:
+        root: the folder.
+        name: which layout it is, for a folder that holds several (CelebA's holds MAFL too); ``"folder"`` for its
+            pictures alone. By default the one that is there.
 
     Raises:
-        LeadError: the folder is missing, holds no picture, or what it holds is incomplete.
+        LeadError: the name is unknown, the folder holds several datasets and no name is given, it is missing or holds
+            no picture, or what it holds is incomplete or not as published.
     """
-    if (root / rendered.DESCRIPTION).is_file():
-        return rendered.load(root)
-    if (root / "images.csv").is_file() and (root / "landmarks.csv").is_file():
-        return ytfaces.load(root)
-    return folder.load(root)
+    if name is not None and name not in (*LAYOUTS, "folder"):
+        raise unknown("dataset", name, (*LAYOUTS, "folder"))
+    found = [name] if name else [layout for layout, (present, _) in LAYOUTS.items() if present(root)]
+    if len(found) > 1:
+        raise LeadError(
+            f"{root} holds several datasets: {', '.join(found)}. Say which: open_dataset(Path({str(root)!r}), "
+            f"{found[0]!r}), or --name {found[0]} on the command line."
+        )
+    if not found or found == ["folder"]:
+        return folder.load(root)
+    _, load = LAYOUTS[found[0]]
+    return load(root)

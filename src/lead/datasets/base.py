@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from lead.errors import LeadError, unknown
 from lead.landmarks.model import Labels
 
@@ -23,6 +26,9 @@ class Dataset:
         labels: landmarks of some or all pictures (``labels.images`` is a subset of ``files``), or None.
         point_sets: named subsets of landmarks to evaluate, each a derived label set, e.g. {"5": ..., "68": ...}.
         normaliser: for each point set the two landmarks whose distance is the unit of error (eye to eye, say).
+        boxes: (N, 4) x, y, width, height of the part of each picture that the benchmark shows, in the picture's own
+            pixels (see :mod:`lead.images.store`); it is stretched to a square. None for whole pictures. Landmarks
+            are in the whole picture's pixels in either case.
     """
 
     name: str
@@ -33,6 +39,7 @@ class Dataset:
     labels: Labels | None = None
     point_sets: Mapping[str, Labels] = field(default_factory=dict)
     normaliser: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    boxes: npt.NDArray[np.float64] | None = None
 
     def rows(self, split: str) -> tuple[int, ...]:
         """Indices into ``files`` of one split."""

@@ -18,6 +18,11 @@ from lead.landmarks.io import load_labels
 DESCRIPTION = "dataset.json"
 
 
+def present(root: Path) -> bool:
+    """Whether a folder looks like rendered pictures."""
+    return (root / DESCRIPTION).is_file()
+
+
 def load(root: Path) -> Dataset:
     """The dataset in a folder, with one point set, ``"all"``.
 

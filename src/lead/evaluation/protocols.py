@@ -84,7 +84,8 @@ class Bench:
 
     def __post_init__(self) -> None:
         picture = self.run.settings.picture
-        self.store = open_store(self.dataset.root, self.dataset.files, picture.store, default_cache())
+        data = self.dataset
+        self.store = open_store(data.root, data.files, picture.store, default_cache(), boxes=data.boxes)
 
     def rows(self, points: Labels) -> tuple[list[int], list[int]]:
         """Rows of ``points`` to fit on and to judge on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,9 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = (5, 6, 7, 8)
+
+Box = tuple[float, float, float, float]
+"""x, y, width, height of a part of a picture in its own (upright) pixels; (0, 0, w, h) is all of it."""
 
 
 class UnreadablePicture(LeadError):
@@ -90,6 +94,37 @@ def decode_fitted(data: bytes, side: int) -> tuple[Image.Image, Size]:
     box = draft[1] if draft else None
     small = rgb.resize((width, height), Image.Resampling.BILINEAR, box=box, reducing_gap=3.0)
     return _turned(small, orientation), (size[::-1] if orientation in _SIDEWAYS else size)
+
+
+def decode_box(data: bytes, side: int, box: Box) -> tuple[Image.Image, Size, Box]:
+    """A part of a picture in RGB, upright and stretched to ``side`` × ``side`` pixels; see :func:`decode`.
+
+    Resizing averages over the source pixels that a new pixel covers (no aliasing). What the box holds beyond the
+    picture is black.
+
+    Args:
+        data: the file's bytes.
+        side: of the result, in pixels.
+        box: x, y, width, height; may be fractional and reach beyond the picture. An infinite width or height ends at
+            the picture's far edge.
+
+    Returns:
+        The part, the (width, height) of the upright picture, and the box with finite sides.
+    """
+    with Image.open(io.BytesIO(data)) as image:
+        rgb = _to_rgb(image)
+        picture = _turned(rgb, _orientation(image))
+    x, y, width, height = box
+    width = width if math.isfinite(width) else picture.width - x
+    height = height if math.isfinite(height) else picture.height - y
+    if min(width, height) <= 0:
+        raise ValueError(f"its box begins at ({x:g}, {y:g}), beyond its {picture.width} × {picture.height} pixels")
+    left, top = math.floor(x), math.floor(y)
+    whole = picture.crop((left, top, math.ceil(x + width), math.ceil(y + height)))  # black beyond the picture
+    # Sums of fractions may come out a hair too large, which Pillow refuses.
+    right, bottom = min(x + width - left, whole.width), min(y + height - top, whole.height)
+    part = whole.resize((side, side), Image.Resampling.BILINEAR, box=(x - left, y - top, right, bottom))
+    return part, picture.size, (x, y, width, height)
 
 
 def fitted_size(size: npt.NDArray[np.int64], side: int) -> npt.NDArray[np.int64]:

@@ -1,10 +1,15 @@
 """Pictures decoded once into one memory-mapped array, from which training and matching read at random.
 
-Every picture is resized so that its longer side fills a square of ``side`` pixels, keeps its shape, stands in the
-middle, and has its outermost pixels repeated to fill the rest. The map between a picture's own pixels and the
-store's is kept exactly (convention of :mod:`lead.geometry`), for each axis::
+A whole picture is resized so that its longer side fills a square of ``side`` pixels, keeps its shape, stands in the
+middle, and has its outermost pixels repeated to fill the rest. A picture of which only a box is asked for has that
+box stretched to fill the square, whatever its shape; what the box holds beyond the picture is black. The map between
+a picture's own pixels and the store's is kept exactly (convention of :mod:`lead.geometry`), for each axis::
 
     store = (original + 0.5) * scale + offset - 0.5
+
+A box is ``x, y, width, height`` in original (upright) pixels. ``x`` and ``y`` count the whole pixels before it, so that
+``0, 0, w, h`` is all of a picture of w × h pixels, and a box covers the points from ``x - 0.5`` to ``x + width - 0.5``.
+It may be fractional and reach beyond the picture; an infinite width or height ends at the picture's far edge.
 """
 
 from __future__ import annotations
@@ -28,7 +33,7 @@ import numpy.typing as npt
 
 from lead.errors import LeadError
 from lead.geometry import FloatArray, Size
-from lead.images.decode import UnreadablePicture, decode_fitted, fitted_size, reading
+from lead.images.decode import Box, UnreadablePicture, decode_box, decode_fitted, fitted_size, reading
 
 FORMAT = 1
 """Raised whenever a store's pixels or index change meaning, so that older ones are built anew."""
@@ -49,7 +54,8 @@ class ImageStore:
         pixels: (N, S, S, 3) uint8 RGB, memory-mapped and read-only.
         sizes: (N, 2) width and height of the original (upright) pictures.
         skipped: (file, reason) of each picture that could not be decoded.
-        digest: SHA-256 over the content of all the pictures, to say in results what they were made from.
+        digest: SHA-256 over the content of all the pictures and the boxes, to say in results what they were made from.
+        boxes: (N, 4) x, y, width, height of the stored part of each, in original pixels, or None for whole pictures.
     """
 
     files: tuple[str, ...]
@@ -57,6 +63,7 @@ class ImageStore:
     sizes: npt.NDArray[np.int64]
     skipped: tuple[tuple[str, str], ...]
     digest: str
+    boxes: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.files)
@@ -69,11 +76,15 @@ class ImageStore:
     @cached_property
     def scale(self) -> FloatArray:
         """(N, 2) store pixels per original pixel, along x and y."""
+        if self.boxes is not None:
+            return self.side / self.boxes[:, 2:]
         return fitted_size(self.sizes, self.side) / self.sizes
 
     @cached_property
     def offset(self) -> FloatArray:
-        """(N, 2) whole store pixels added before the picture, along x and y."""
+        """(N, 2) store pixels before the picture's own edge, along x and y; negative where a box cuts some off."""
+        if self.boxes is not None:
+            return -self.boxes[:, :2] * self.scale
         return _margin(fitted_size(self.sizes, self.side), self.side).astype(np.float64)
 
     def index(self, file: str) -> int:
@@ -128,15 +139,16 @@ def open_store(
     size: int,
     cache: Path,
     *,
+    boxes: npt.ArrayLike | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> ImageStore:
     """The store of some pictures: built on the first call, mapped into memory at once on the next.
 
-    A store is found again by its folder, the picture size, and each file's name, length, time of last change and
-    permissions. Reading every byte to compare would take as long as decoding; a file changed in place with both
-    its length and its nanosecond time kept would go unnoticed, which no ordinary tool does. The content itself is
-    summed up in :attr:`ImageStore.digest`.
+    A store is found again by its folder, the picture size, the boxes, and each file's name, length, time of last
+    change and permissions. Reading every byte to compare would take as long as decoding; a file changed in place with
+    both its length and its nanosecond time kept would go unnoticed, which no ordinary tool does. The content itself
+    is summed up in :attr:`ImageStore.digest`.
 
     A store appears under its final name only once complete; whatever a killed build leaves behind is never opened,
     and is removed by a later build.
@@ -146,43 +158,70 @@ def open_store(
         files: POSIX paths; the rows follow their order.
         size: side S of the stored pictures, in pixels.
         cache: folder of all stores (see :func:`default_cache`); made if missing.
+        boxes: (n, 4) x, y, width, height of the part of each picture to store (see above); None for whole pictures.
         workers: decoding threads, by default one for each processor core.
         progress: called after every picture while building.
 
     Raises:
-        LeadError: no file is given, none can be decoded, or the cache cannot be written (a full disk, say).
+        LeadError: no file is given, a box is empty, no picture can be decoded, or the cache cannot be written (a full
+            disk, say).
     """
     if not files:
         raise LeadError(f"No pictures of {root} were asked for.")
     if size < 1:
         raise LeadError(f"Pictures cannot be stored at {size} pixels; give 1 or more.")
-    folder = cache / _key(root, files, size)
+    parts = _boxes(files, boxes)
+    folder = cache / _key(root, files, size, parts)
     if not folder.exists():
         try:
-            _build(root, files, size, folder, workers or os.cpu_count() or 1, progress)
+            _build(root, files, parts, size, folder, workers or os.cpu_count() or 1, progress)
         except OSError as error:
             raise _cannot_write(error, cache, len(files) * size * size * 3) from error
     return _open(folder)
 
 
-def _key(root: Path, files: Sequence[str], side: int) -> str:
+def _boxes(files: Sequence[str], boxes: npt.ArrayLike | None) -> list[Box | None]:
+    if boxes is None:
+        return [None] * len(files)
+    table = np.asarray(boxes, dtype=np.float64)
+    if table.shape != (len(files), 4):
+        raise LeadError(f"{len(files)} pictures need as many boxes of x, y, width, height; got an array {table.shape}.")
+    usable = np.isfinite(table[:, :2]).all(1) & (table[:, 2:] > 0).all(1)
+    for row in np.flatnonzero(~usable)[:1]:
+        raise LeadError(
+            f"{files[row]}: the box {', '.join(f'{value:g}' for value in table[row])} (x, y, width, height) is empty "
+            f"({(~usable).sum()} such boxes in all). Correct the boxes, or leave those pictures out."
+        )
+    return [(x, y, width, height) for x, y, width, height in table.tolist()]
+
+
+def _key(root: Path, files: Sequence[str], side: int, boxes: Sequence[Box | None]) -> str:
     listing: list[tuple[str, ...]] = [(str(FORMAT), str(side), str(root.resolve()))]
-    for file in files:
+    for file, box in zip(files, boxes, strict=True):
+        part = tuple(map(repr, box or ()))
         try:
             status = (root / file).stat()
         except OSError:
-            listing.append((file, "missing"))
+            listing.append((file, "missing", *part))
         else:
-            listing.append((file, str(status.st_size), str(status.st_mtime_ns), str(status.st_mode)))
+            listing.append((file, str(status.st_size), str(status.st_mtime_ns), str(status.st_mode), *part))
     return hashlib.sha256(json.dumps(listing).encode()).hexdigest()[:32]
 
 
-def _build(root: Path, files: Sequence[str], side: int, folder: Path, workers: int, progress: Progress | None) -> None:
+def _build(
+    root: Path,
+    files: Sequence[str],
+    boxes: Sequence[Box | None],
+    side: int,
+    folder: Path,
+    workers: int,
+    progress: Progress | None,
+) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(folder.parent)
     partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=_PARTIAL, dir=folder.parent))
     try:
-        index = _write_pixels(partial / "pixels.npy", root, files, side, workers, progress)
+        index = _write_pixels(partial / "pixels.npy", root, files, boxes, side, workers, progress)
         (partial / "index.json").write_text(json.dumps(index), encoding="utf-8")
         try:
             partial.rename(folder)
@@ -194,18 +233,25 @@ def _build(root: Path, files: Sequence[str], side: int, folder: Path, workers: i
 
 
 def _write_pixels(
-    path: Path, root: Path, files: Sequence[str], side: int, workers: int, progress: Progress | None
+    path: Path,
+    root: Path,
+    files: Sequence[str],
+    boxes: Sequence[Box | None],
+    side: int,
+    workers: int,
+    progress: Progress | None,
 ) -> dict[str, object]:
     """Decodes into ``path`` and returns the index. Rows are written, not mapped: a full disk then is an error."""
     kept: list[str] = []
     sizes: list[Size] = []
+    stored: list[Box] = []
     skipped: list[tuple[str, str]] = []
     content = hashlib.sha256()
     with path.open("wb") as out, ThreadPoolExecutor(workers) as pool:
         header = {"descr": "|u1", "fortran_order": False, "shape": (len(files), side, side, 3)}
         np.lib.format.write_array_header_1_0(out, header)
         end = out.tell() + len(files) * side * side * 3
-        decoded = _in_order(pool, lambda file: _decode_row(root / file, side), files, ahead=4 * workers)
+        decoded = _in_order(pool, lambda i: _decode_row(root / files[i], side, boxes[i]), len(files), ahead=4 * workers)
         for done, (file, result) in enumerate(zip(files, decoded, strict=True), start=1):
             if isinstance(result, UnreadablePicture):
                 skipped.append((file, result.reason))
@@ -214,13 +260,17 @@ def _write_pixels(
                 kept.append(file)
                 sizes.append(result.size)
                 content.update(result.sha256)
+                if result.box:
+                    stored.append(result.box)
+                    content.update(repr(result.box).encode())
             if progress:
                 progress(done, len(files))
         if not kept:
             file, reason = skipped[0]
             raise LeadError(f"None of the {len(files)} pictures of {root} can be read; the first, {file}: {reason}.")
         out.truncate(end)  # rows of skipped pictures stay as a hole at the end, which takes no space
-    return {"files": kept, "sizes": sizes, "skipped": skipped, "digest": content.hexdigest()}
+    index = {"files": kept, "sizes": sizes, "skipped": skipped, "digest": content.hexdigest()}
+    return index | {"boxes": stored} if stored else index
 
 
 @dataclass(frozen=True)
@@ -228,31 +278,36 @@ class _Row:
     pixels: npt.NDArray[np.uint8]
     size: Size
     sha256: bytes
+    box: Box | None = None
 
 
-def _decode_row(path: Path, side: int) -> _Row | UnreadablePicture:
+def _decode_row(path: Path, side: int, box: Box | None) -> _Row | UnreadablePicture:
     try:
         with reading(path):
             data = path.read_bytes()
+            sha256 = hashlib.sha256(data).digest()
+            if box:
+                picture, size, box = decode_box(data, side, box)
+                return _Row(np.array(picture), size, sha256, box)
             picture, size = decode_fitted(data, side)
     except UnreadablePicture as error:
         return error
     left, top = _margin(np.array(picture.size), side).tolist()
     right, bottom = side - left - picture.width, side - top - picture.height
     pixels = np.pad(np.asarray(picture), ((top, bottom), (left, right), (0, 0)), mode="edge")
-    return _Row(np.ascontiguousarray(pixels), size, hashlib.sha256(data).digest())
+    return _Row(np.ascontiguousarray(pixels), size, sha256)
 
 
 def _in_order(
     pool: ThreadPoolExecutor,
-    decode: Callable[[str], _Row | UnreadablePicture],
-    files: Sequence[str],
+    decode: Callable[[int], _Row | UnreadablePicture],
+    count: int,
     ahead: int,
 ) -> Iterator[_Row | UnreadablePicture]:
-    """Like ``pool.map``, but at most ``ahead`` results wait in memory."""
+    """Like ``pool.map`` over ``range(count)``, but at most ``ahead`` results wait in memory."""
     waiting: deque[Future[_Row | UnreadablePicture]] = deque()
-    for file in files:
-        waiting.append(pool.submit(decode, file))
+    for row in range(count):
+        waiting.append(pool.submit(decode, row))
         if len(waiting) >= ahead:
             yield waiting.popleft().result()
     while waiting:
@@ -274,6 +329,7 @@ def _open(folder: Path) -> ImageStore:
             sizes=np.array(index["sizes"], dtype=np.int64),
             skipped=tuple((file, reason) for file, reason in index["skipped"]),
             digest=index["digest"],
+            boxes=np.array(index["boxes"], dtype=np.float64) if "boxes" in index else None,
         )
     except (OSError, ValueError, KeyError) as error:
         raise LeadError(

@@ -162,7 +162,9 @@ def open_pictures(
     Raises:
         LeadError: fewer than ``FEWEST`` pictures can be used.
     """
-    store = open_store(dataset.root, dataset.files, settings.picture.store, default_cache(), progress=progress)
+    store = open_store(
+        dataset.root, dataset.files, settings.picture.store, default_cache(), boxes=dataset.boxes, progress=progress
+    )
     allowed = {dataset.files[i] for i in training_rows(dataset, settings)}
     rows = np.array([i for i, file in enumerate(store.files) if file in allowed], dtype=np.int64)
     if len(rows) < FEWEST:
