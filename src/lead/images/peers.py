@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import math
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
-from torch.nn import functional
-from torchvision.io import ImageReadMode, decode_jpeg, encode_jpeg
 
 from lead.images.views import Range, Warp, uniform
 
@@ -64,9 +65,12 @@ def jpeg_noise(pictures: Tensor, probability: float, generator: torch.Generator)
 
 
 def _compressed(picture: Tensor, factor: float, quality: int) -> Tensor:
-    size = picture.shape[-2:]
-    resampled = [round(side * factor) for side in size]
-    large = functional.interpolate(picture[None].float(), size=resampled, mode="bilinear", antialias=True)[0]
-    data = encode_jpeg((large.clamp(0, 1) * 255).round().byte().cpu().contiguous(), quality=quality)
-    back = decode_jpeg(data, mode=ImageReadMode.RGB).to(picture.device).float()[None] / 255
-    return functional.interpolate(back, size=size, mode="bilinear", antialias=True)[0].to(picture.dtype)
+    pixels = (picture.float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+    image = Image.fromarray(pixels)
+    size = image.size
+    file = io.BytesIO()
+    resampled = (round(size[0] * factor), round(size[1] * factor))
+    image.resize(resampled, Image.Resampling.BILINEAR).save(file, "JPEG", quality=quality)
+    with Image.open(file) as compressed:
+        back = np.array(compressed.resize(size, Image.Resampling.BILINEAR))
+    return (torch.from_numpy(back).permute(2, 0, 1).float() / 255).to(picture)
