@@ -20,7 +20,9 @@ from lead.datasets import beetles, open_dataset
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.evaluation import protocols, results
+from lead.evaluation import zoom as zooming
 from lead.evaluation.protocols import Bench, System, matching, peers_matching, regression
+from lead.evaluation.zoom import zoom
 from lead.inference import Extractor
 from lead.landmarks.model import Labels, Schema
 from lead.nn.backbone import Backbone
@@ -384,3 +386,74 @@ def test_any_systems_are_measured_and_filed(dots: Dataset, tiny: Callable[..., S
     }
     result = bench.result("all", rows, 0.0, "tiny")
     assert result.settings == settings.model_dump(mode="json") | {"seeds": [0]}
+
+
+# --- scale -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("share", [1.0, 0.9])
+def test_heads_are_fitted_and_judged_at_their_fields_of_view(
+    eyed: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    bench = eyed("lead", "dve", share=share)
+    points = bench.dataset.points("all")
+    given: list[Labelled] = []
+
+    def by_eye(kind: str, labelled: Labelled, seed: int) -> Callable[[Tensor], Tensor]:
+        assert (kind, seed) == ("ridge", 3)
+        given.append(labelled)
+        return centres
+
+    monkeypatch.setattr(zooming, "fitted", by_eye)
+    rows = zoom(bench, train=(1.2, 1.5), base=0.6, test=(1.25, 1.5), seed=3)
+    assert [(r.method, r.features, r.labels, r.metric, r.unit) for r in rows] == [
+        (f"{method}/ridge", "3-d", "all", f"zoom-{factor}", "%")
+        for method in ("lead", "dve")
+        for factor in ("1.25", "1.50")
+    ]
+    assert all(r.mean < 1.5 for r in rows)
+    assert rows[0].mean == rows[2].mean
+    # What is fitted: the dots where they are seen, each picture at a field of view of its own in the range.
+    whole = bench.frame.normalise(bench.store.to_store(range(6), points.xy[:6]))
+    fields = np.nanmedian(whole / given[0].points.numpy(), axis=(1, 2)) / 0.6
+    assert ((fields > 1.2) & (fields < 1.5)).all()
+    assert fields.max() - fields.min() > 0.1
+    torch.testing.assert_close(
+        centres(given[0].feature_chunk(slice(None))), given[0].points.double(), atol=0.02, rtol=0
+    )
+    torch.testing.assert_close(given[0].points, given[1].points)
+    assert given[0].features.dtype == np.float16
+
+
+@pytest.mark.parametrize("share", [1.0, 0.75])
+def test_what_is_out_of_view_is_not_judged(
+    eyed: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    bench = eyed("lead", share=share)
+    points = bench.dataset.points("all")
+    middle = torch.zeros(6, 2, 2)
+    monkeypatch.setattr(zooming, "fitted", lambda *_: lambda features: middle[: len(features)])
+    said: list[str] = []
+    rows = zoom(bench, base=0.35, test=(1.0, 2.0), say=said.append)
+    for row, factor in zip(rows, (1.0, 2.0), strict=True):
+        errors, out = [], 0
+        for i in range(6, 12):
+            width, height = (96, 72) if i % 2 else (48, 48)  # the longer side is the stored square's
+            unit = np.linalg.norm(np.subtract(*points.xy[i]))
+            for x, y in points.xy[i] + 0.5 - (width / 2, height / 2):
+                if max(abs(x), abs(y)) > 0.35 * factor * bench.frame.shown / 96 * width / 2:
+                    out += 1
+                else:
+                    errors.append(100 * np.hypot(x, y) / unit)
+        assert row.mean == pytest.approx(np.mean(errors), rel=1e-5)
+        assert f"{row.metric}: {100 * out / 12:.1f}% of the labelled landmarks lie outside and are left out" in said
+        assert (out > 0) == (factor == 1.0)
+
+
+def test_a_head_fitted_on_zoomed_pictures_knows_more_than_the_middle(
+    eyed: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = zoom(eyed("lead"))
+    assert [r.metric for r in rows] == ["zoom-1.00", "zoom-1.25", "zoom-1.50", "zoom-1.75", "zoom-2.00"]
+    monkeypatch.setattr(zooming, "fitted", lambda *_: lambda features: torch.zeros(len(features), 2, 2))
+    assert all(row.mean < middle.mean for row, middle in zip(rows, zoom(eyed("lead")), strict=True))

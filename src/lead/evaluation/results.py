@@ -185,9 +185,14 @@ class Result:
                 raise LeadError(f"Result {self.name!r}: {picture!r} is no file name; pictures lie beside the result.")
 
     @property
+    def has_published(self) -> bool:
+        """Whether any row has a published number beside it."""
+        return any(row.published is not None for row in self.rows)
+
+    @property
     def caption(self) -> str:
         """What a table's cells show."""
-        return f"{CELLS} {BRACKETS}" if any(row.published is not None for row in self.rows) else CELLS
+        return f"{CELLS} {BRACKETS}" if self.has_published else CELLS
 
     def path(self, root: Path) -> Path:
         """Where this result belongs below a results folder."""
