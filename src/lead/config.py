@@ -208,6 +208,23 @@ class DistillSettings(StageSettings):
         return self
 
 
+class SupervisedSettings(StageSettings):
+    steps: int | None = Field(400, ge=0)
+    """Length in optimiser steps; null for epochs."""
+    batch: int = Field(32, ge=2)
+    """Pictures in a step; few labelled ones are repeated until they fill it."""
+    lr: float = Field(1e-3, gt=0)
+    """Peak learning rate of AdamW; cosine decay to 0."""
+    warmup: float = Field(0.05, ge=0, lt=1)
+    """Share of the steps over which the rate rises linearly."""
+    weight_decay: float = Field(1e-2, ge=0)
+    """Of every weight matrix; biases and normalisation are spared."""
+    clip: float = Field(5.0, ge=0)
+    """Largest gradient norm; 0 clips nothing."""
+    views: ViewSettings = ViewSettings(scale=(0.7, 1.1), shift=0.15, rotation=20.0)
+    """The view of a labelled picture; its landmarks move along."""
+
+
 class Settings(Section):
     seed: int = Field(0, ge=0)
     """Every random choice follows from this."""
@@ -227,6 +244,8 @@ class Settings(Section):
     """Stage 1."""
     distill: DistillSettings = DistillSettings()
     """Stage 2."""
+    supervised: SupervisedSettings = SupervisedSettings()
+    """The baseline that learns the student from labelled pictures alone."""
 
 
 def presets() -> list[str]:

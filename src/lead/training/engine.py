@@ -57,7 +57,8 @@ class Stage(nn.Module):
     def forward(self, pictures: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """Losses of a batch (B, 3, S, S) of stored pictures in [0, 1].
 
-        Returns scalars: ``loss``, its parts, and ``spread`` of the features for the collapse watch.
+        A stage whose :class:`Training` has targets takes theirs (B, ...) as a third argument, ``targets``.
+        Returns scalars: ``loss``, its parts, and ``spread`` of features that may collapse, for the watch.
         """
         raise NotImplementedError
 
@@ -181,6 +182,7 @@ class Training:
         seed: of the run.
         fabric: device and precision.
         identity: what this state belongs to (settings and pictures); another identity is not resumed from.
+        targets: (N, ...) what the stage is to say of each picture, for a stage that learns from that.
     """
 
     def __init__(
@@ -195,11 +197,12 @@ class Training:
         seed: int,
         fabric: Fabric,
         identity: str,
+        targets: npt.NDArray[np.float32] | None = None,
     ) -> None:
         keep_freed_memory()
         self.stage = stage.to(memory_format=torch.channels_last).train()  # each stage says what train means to it
         self.settings = settings
-        self.pixels, self.rows = pixels, rows
+        self.pixels, self.rows, self.targets = pixels, rows, targets
         self.folder, self.seed, self.fabric, self.identity = folder, seed, fabric, identity
         self.total = settings.total_steps(len(rows))
         self.state_file = folder / f"{stage.name}-state.safetensors"
@@ -222,9 +225,9 @@ class Training:
             with interruptible() as asked, ThreadPoolExecutor(1) as reader:
                 upcoming = reader.submit(self._read, self.step)
                 while self.step < self.total:
-                    pictures = upcoming.result()
+                    batch = upcoming.result()
                     upcoming = reader.submit(self._read, min(self.step + 1, self.total - 1))
-                    losses = self._advance(self.fabric.to_device(pictures))
+                    losses = self._advance(*self.fabric.to_device(batch))
                     if self.step % LOG_EVERY == 0 or self.step == self.total:
                         values = self._look(losses)
                         log.write(self.step, values)
@@ -251,16 +254,18 @@ class Training:
         self.save()
         name = self.stage.name
         raise Collapsed(
-            f"The features of {name} have been nearly all alike since step {since}, at step {self.step} of {self.total}:"
-            f" they have collapsed. The state is kept in {self.state_file}. Train again with a lower {name}.lr, a longer"
-            f" {name}.warmup, or another objective."
+            f"The features of {name} have been nearly all alike since step {since}, at step {self.step} of {self.total}: "
+            f"they have collapsed. The state is kept in {self.state_file}. Train again with a lower {name}.lr, "
+            f"a longer {name}.warmup, or another objective."
         )
 
-    def _read(self, step: int) -> Tensor:
+    def _read(self, step: int) -> tuple[Tensor, ...]:
+        """Pictures (B, S, S, 3) uint8 and, if there are any, their targets."""
         rows = batch_rows(self.rows, self.settings.batch, step, mixed_seed(self.seed, self.stage.name))
-        return torch.from_numpy(self.pixels[rows])  # (B, S, S, 3) uint8
+        pictures = torch.from_numpy(self.pixels[rows])
+        return (pictures,) if self.targets is None else (pictures, torch.from_numpy(self.targets[rows]))
 
-    def _advance(self, pictures: Tensor) -> dict[str, Tensor]:
+    def _advance(self, pictures: Tensor, *targets: Tensor) -> dict[str, Tensor]:
         """One optimiser step."""
         step_seed = mixed_seed(self.seed, self.stage.name, self.step)
         self.generator.manual_seed(step_seed)
@@ -269,7 +274,7 @@ class Training:
         for group in self.wrapped.param_groups:
             group["lr"] = rate * group["share"]
         batch = pictures.permute(0, 3, 1, 2).float() / 255  # (B, 3, S, S)
-        losses: dict[str, Tensor] = self.model(batch, self.generator)
+        losses: dict[str, Tensor] = self.model(batch, self.generator, *targets)
         self.wrapped.zero_grad()
         self.fabric.backward(losses["loss"])
         if self.settings.clip > 0:

@@ -253,7 +253,10 @@ def distill(run: Run, pictures: Pictures, report: Report = silent) -> None:
 def _training(
     run: Run, stage: Byol | Moco | Distill, settings: StageSettings, optimiser: str, pictures: Pictures
 ) -> Training:
-    identity = run_identity(run.settings.model_dump(mode="json"), pictures.store.digest, pictures.rows.tolist())
+    # Neither stage depends on the supervised baseline's settings.
+    identity = run_identity(
+        run.settings.model_dump(mode="json", exclude={"supervised"}), pictures.store.digest, pictures.rows.tolist()
+    )
     return Training(
         stage,
         settings,
