@@ -78,7 +78,7 @@ def test_splits_order_and_points(root: Path) -> None:
 
 
 def test_the_crop_by_hand() -> None:
-    """w = 104, so s = 1/2. cx = floor((31 + 105/2)/2) = 41, cy = floor((41 + 111/2)/2) = 48: columns from -9, rows -4."""
+    # w = 104, so s = 1/2. cx = floor((31 + 105/2)/2) = 41, cy = floor((41 + 111/2)/2) = 48: columns from -9, rows -4.
     assert w300.crop(FACE) == (-18, -8, 200, 200)
     # w = 26, so s = 2. cx = floor(2 · (11 + 27/2)) = 49, cy = floor(2 · (21 + 31/2)) = 73: columns from -1, rows 21.
     assert w300.crop([11, 21, 36, 50]) == (-0.5, 10.5, 50, 50)
