@@ -30,8 +30,8 @@ def load_mafl(root: Path) -> Dataset:
     return mafl.load(root, counts=MAFL_COUNTS, celeba_counts=CELEBA_COUNTS)
 
 
-def load_unaligned(root: Path, seed: int = 0) -> Dataset:
-    return mafl_unaligned.load(root, seed=seed, counts=MAFL_COUNTS, celeba_counts=CELEBA_COUNTS)
+def load_unaligned(root: Path) -> Dataset:
+    return mafl_unaligned.load(root, counts=MAFL_COUNTS, celeba_counts=CELEBA_COUNTS)
 
 
 def names(data: Dataset, split: str) -> list[str]:
@@ -95,31 +95,20 @@ def test_unaligned_mafl(root: Path) -> None:
     assert data.files[2] == "Img/img_celeba/000006.jpg"
     assert data.points("5").xy[2, 0].tolist() == [160, 161]
     assert data.boxes is not None
-    factors = data.boxes[:, 2:] / [10, 30]
-    np.testing.assert_allclose(factors[:, 0], factors[:, 1])
-    centres = data.boxes[:, :2] + data.boxes[:, 2:] / 2
-    np.testing.assert_allclose(centres, [[2 + 5, 35], [4 + 5, 35], [6 + 5, 35]])
-    again, other = load_unaligned(root).boxes, load_unaligned(root, seed=1).boxes
-    np.testing.assert_array_equal(data.boxes, again)
-    assert (data.boxes != other).any()
+    assert data.boxes.tolist() == [[2 - 5, 20 - 15, 20, 60], [4 - 5, 5, 20, 60], [6 - 5, 5, 20, 60]]
 
 
-def test_zoom_out_factors_keep_to_their_split(root: Path) -> None:
-    drawn = []
-    for seed in range(200):
-        boxes = load_unaligned(root, seed).boxes
-        assert boxes is not None
-        drawn.append(boxes[:, 2] / 10)
-    low, high = np.min(drawn, axis=0), np.max(drawn, axis=0)
-    assert (low >= 1).all()
-    assert (low < 1.1).all()
-    assert (high < [1.5, 1.5, 2]).all()
-    assert (high > [1.4, 1.4, 1.9]).all()
+def test_the_central_half_of_an_unaligned_picture_is_its_box(root: Path, tmp_path: Path) -> None:
+    data = load_unaligned(root)
+    store = open_store(data.root, data.files, 40, tmp_path / "cache", boxes=data.boxes)
+    corners = np.array([[[2 - 0.5, 20 - 0.5], [12 - 0.5, 50 - 0.5]]])  # of the first picture's published box
+    np.testing.assert_allclose(store.to_store([0], corners), [[[9.5, 9.5], [29.5, 29.5]]])
 
 
 def test_zooming_out_by_two_by_hand() -> None:
-    out = mafl_unaligned.zoomed_out(np.array([[10.0, 20, 4, 6]]), np.array([2.0]))
-    assert out.tolist() == [[8, 17, 8, 12]]
+    boxes = np.array([[10.0, 20, 4, 6]])
+    assert mafl_unaligned.zoomed_out(boxes, 2).tolist() == [[8, 17, 8, 12]]
+    assert mafl_unaligned.zoomed_out(boxes, 1).tolist() == boxes.tolist()
 
 
 def test_a_folder_that_holds_several_must_be_told_which(root: Path) -> None:

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from lead.datasets import celeba, folder, mafl, mafl_unaligned, rendered, ytfaces
+from lead.datasets import (
+    aflw_m,
+    aflw_r,
+    celeba,
+    coco,
+    cub,
+    folder,
+    inat,
+    mafl,
+    mafl_unaligned,
+    rendered,
+    w300,
+    ytfaces,
+)
 from lead.datasets.base import Dataset
 from lead.errors import LeadError, unknown
 
@@ -15,6 +28,12 @@ LAYOUTS: Mapping[str, tuple[Callable[[Path], bool], Callable[[Path], Dataset]]] 
     "celeba": (celeba.present, celeba.load),
     "mafl": (mafl.present, mafl.load),
     "mafl-unaligned": (mafl_unaligned.present, mafl_unaligned.load),
+    "aflw-m": (aflw_m.present, aflw_m.load),
+    "aflw-r": (aflw_r.present, aflw_r.load),
+    "300w": (w300.present, w300.load),
+    "cub": (cub.present, cub.load),
+    "inat-aves": (inat.present, inat.load),
+    "coco": (coco.present, coco.load),
     "rendered": (rendered.present, rendered.load),
     "ytfaces": (ytfaces.present, ytfaces.load),
 }

@@ -6,10 +6,11 @@ It lies in CelebA's folder (see :mod:`lead.datasets.celeba` for the partition ta
     Anno/list_bbox_celeba.txt          202,599 boxes: x_1 y_1 width height
     Anno/list_landmarks_celeba.txt     202,599 times five points
 
-LEAD makes each box's sides longer by a random zoom-out factor before it cuts: 1 to 1.5 for the pictures to fit on, 1
-to 2 for those to test, of which more than 1.5 are scales never seen. The paper does not publish its draws; ours are
-seeded. It does not say what becomes of boxes that are not square; ours are stretched to the square, about their own
-centre. Published coordinates are taken as they are, counted from 0.
+LEAD makes each box's sides longer by a zoom-out factor before it cuts: a random one from 1 to 1.5 for the pictures to
+fit on, from 1 to 2 for those to test, of which more than 1.5 are scales never seen. So that every factor can be had
+from one store, pictures are shown at factor 2, the widest: the central half of each is the box itself, factor 1. The
+paper does not say what becomes of boxes that are not square; ours are stretched to the square. Beyond the picture is
+black. Published coordinates are taken as they are, counted from 0.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ COUNTS = celeba.MAFL_COUNTS
 PICTURES = "Img/img_celeba"
 BOXES = "Anno/list_bbox_celeba.txt"
 LANDMARKS = "Anno/list_landmarks_celeba.txt"
-ZOOM = {"train": (1.0, 1.5), "test": (1.0, 2.0)}
-"""Least and greatest zoom-out factor of a split's boxes."""
+WIDEST = 2.0
+"""The greatest zoom-out factor of the paper."""
 
 
 def present(root: Path) -> bool:
@@ -38,12 +39,14 @@ def present(root: Path) -> bool:
     return (root / "MAFL").is_dir() and (root / BOXES).is_file()
 
 
-def load(root: Path, *, seed: int = 0, counts: Counts = COUNTS, celeba_counts: Counts = celeba.COUNTS) -> Dataset:
+def load(
+    root: Path, *, zoom_out: float = WIDEST, counts: Counts = COUNTS, celeba_counts: Counts = celeba.COUNTS
+) -> Dataset:
     """MAFL's splits and order with one point set, ``"5"``, whose unit of error is the distance of the eyes (IOD).
 
     Args:
         root: of CelebA.
-        seed: of the zoom-out factors; the boxes of the dataset say what came of them.
+        zoom_out: by which the published boxes' sides are made longer, about their centres.
         counts: expected of MAFL's splits.
         celeba_counts: expected of CelebA's tables.
 
@@ -57,7 +60,6 @@ def load(root: Path, *, seed: int = 0, counts: Counts = COUNTS, celeba_counts: C
     celeba.ARCHIVE.check_pictures(root, files)
     labels = Labels.from_xy(SCHEMA_5, files, celeba.five_points(root, LANDMARKS, names, celeba_counts))
     boxes = celeba.annotated(root, BOXES, ("x_1", "y_1", "width", "height"), names, celeba_counts)
-    low, high = np.array([ZOOM[part] for part in split.values()]).reshape(-1, 2).T
     return Dataset(
         name="mafl-unaligned",
         root=root,
@@ -67,11 +69,11 @@ def load(root: Path, *, seed: int = 0, counts: Counts = COUNTS, celeba_counts: C
         labels=labels,
         point_sets={"5": labels},
         normaliser={"5": EYES},
-        boxes=zoomed_out(boxes, np.random.default_rng(seed).uniform(low, high)),
+        boxes=zoomed_out(boxes, zoom_out),
     )
 
 
-def zoomed_out(boxes: npt.NDArray[np.float64], factors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Boxes (N, 4) of x, y, width, height with their sides times ``factors`` (N,) and their centres kept."""
-    sides = boxes[:, 2:] * factors[:, None]
+def zoomed_out(boxes: npt.NDArray[np.float64], factor: float) -> npt.NDArray[np.float64]:
+    """Boxes (N, 4) of x, y, width, height with their sides times ``factor`` and their centres kept."""
+    sides = boxes[:, 2:] * factor
     return np.concatenate([boxes[:, :2] + (boxes[:, 2:] - sides) / 2, sides], axis=1)
