@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from lead.config import PictureSettings, Settings, ViewSettings
+from lead.images.views import Warp
 from lead.nn.backbone import Backbone
 from lead.training.engine import Training, make_fabric, silent
 from lead.training.pretrain import Byol, draw_view
@@ -114,9 +115,12 @@ def test_frozen_batchnorm_keeps_the_encoders_statistics(tiny: Callable[..., Sett
 def test_only_a_bent_view_bends() -> None:
     views = ViewSettings(bend=(0.001, 0.01))
     _, flat = draw_view(PICTURES, views, SIZES, torch.Generator().manual_seed(0))
+    assert isinstance(flat, Warp)
     seen, bent = draw_view(PICTURES, views, SIZES, torch.Generator().manual_seed(0), bent=True)
     assert flat.bend is None
+    assert isinstance(bent, Warp)
     assert bent.bend is not None
     assert seen.shape == (4, 3, 32, 32)
     _, straight = draw_view(PICTURES, ViewSettings(), SIZES, torch.Generator().manual_seed(0), bent=True)
+    assert isinstance(straight, Warp)
     assert straight.bend is None

@@ -106,7 +106,9 @@ def test_what_is_unlabelled_or_out_of_view_does_not_count(tiny: Maker) -> None:
     pictures, targets = batch(store, points, 8)
     stage = stage_of(settings)
     losses = stage(pictures, torch.Generator().manual_seed(1), targets)
-    view, warp = draw_view(pictures, settings.supervised.views, settings.picture, torch.Generator().manual_seed(1), bent=True)
+    view, warp = draw_view(
+        pictures, settings.supervised.views, settings.picture, torch.Generator().manual_seed(1), bent=True
+    )
     found = stage.network(view).tolist()
     total, unseen = list[float](), 0
     for i in range(8):

@@ -217,12 +217,12 @@ def regression(
         too_many = [n for n in labels if n is not None and n > len(fit)]
         if too_many:
             say(f"{metric}: left out {', '.join(map(str, too_many))} labels; only {len(fit)} pictures are labelled.")
-        plans = [(n, _draws(bench, fit, n, draws)) for n in labels if n not in too_many]
+        plans = [(n, label_draws(bench, fit, n, draws)) for n in labels if n not in too_many]
         if not plans:
             raise LeadError(f"Only {len(fit)} training pictures of {name!r} are labelled; ask for fewer --labels.")
         for number, chosen in plans:
             shapes = [_mean_shape(bench, points, d, judge, pair) for d in chosen]
-            rows.append(Row.of_draws("mean-shape", "", _label(number), metric, UNIT, shapes))
+            rows.append(Row.of_draws("mean-shape", "", label_count(number), metric, UNIT, shapes))
         for system in bench.systems:
             training = bench.labelled(system, points, fit)
             unseen = bench.labelled(system, points, judge)
@@ -237,7 +237,7 @@ def regression(
                         predicted = apply(fitted(kind, some, seed), unseen).double().numpy()
                         summaries.append(bench.errors(points, judge, predicted, pair))
                     rows.append(
-                        Row.of_draws(f"{system.method}/{kind}", features, _label(number), metric, UNIT, summaries)
+                        Row.of_draws(f"{system.method}/{kind}", features, label_count(number), metric, UNIT, summaries)
                     )
     return rows
 
@@ -247,11 +247,11 @@ def fitted(kind: FittedKind, labelled: Labelled, seed: int) -> Head:
     return fit_ridge(labelled, seed=seed).head if kind == "ridge" else train_softargmax(labelled, seed)
 
 
-def _label(number: int | None) -> LabelCount:
+def label_count(number: int | None) -> LabelCount:
     return "all" if number is None else number
 
 
-def _draws(bench: Bench, fit: list[int], number: int | None, draws: int) -> list[list[int]]:
+def label_draws(bench: Bench, fit: list[int], number: int | None, draws: int) -> list[list[int]]:
     """Seeded draws of labelled pictures, the same for every system and head."""
     if number is None:
         return [fit]

@@ -70,6 +70,27 @@ class Warp:
             return torch.where(found, guess, 2.0)
 
 
+@dataclass(frozen=True)
+class Chained:
+    """A warp seen through another: the view's points go through ``inner``, then through ``outer`` to the picture."""
+
+    outer: Warp
+    inner: Warp
+
+    @property
+    def affine(self) -> Tensor:
+        """Of the outer warp: its batch and device are the chain's."""
+        return self.outer.affine
+
+    def __call__(self, points: Tensor) -> Tensor:
+        """See :meth:`Warp.__call__`."""
+        return self.outer(self.inner(points))
+
+    def unbend(self, points: Tensor) -> Tensor:
+        """See :meth:`Warp.unbend`."""
+        return self.inner.unbend(self.outer.unbend(points))
+
+
 @lru_cache(maxsize=8)
 def _control_points(device: str) -> Tensor:
     line = torch.linspace(-1, 1, CONTROL, device=device)
@@ -156,7 +177,7 @@ def dve_warp(
     return Warp(affine, _bend_weights(count, bend, generator) @ torch.linalg.inv(linear).transpose(1, 2))
 
 
-def render(pictures: Tensor, warp: Warp, size: int) -> Tensor:
+def render(pictures: Tensor, warp: Warp | Chained, size: int) -> Tensor:
     """Pictures (B, 3, H, W) through a warp: (B, 3, size, size). Beyond the picture its edge continues."""
     grid = warp(cell_grid(size, size, device=pictures.device).view(-1, 2)).view(-1, size, size, 2)
     return functional.grid_sample(
@@ -164,7 +185,7 @@ def render(pictures: Tensor, warp: Warp, size: int) -> Tensor:
     )
 
 
-def correspondence(seen: Warp, other: Warp, cells: int) -> Tensor:
+def correspondence(seen: Warp | Chained, other: Warp | Chained, cells: int) -> Tensor:
     """Where each cell of one view lies in another view of the same pictures.
 
     Args:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lead.config import TERMS, MocoSettings, Settings, check, load_preset, set_value
+from lead.evaluation.baselines import ReductionKind
 
 Network = Literal["student", "stage-1"]
-Reduction = Literal["pca", "nmf"]
+Start = Literal["scratch", "pretrained"]
 
 NO_TERM: dict[str, object] = {f"distill.{term}": 0.0 for term in TERMS}
 HEAD = 256
@@ -46,7 +47,7 @@ class Arm:
     method: str
     changes: Mapping[str, object]
     network: Network = "student"
-    reduction: tuple[Reduction, int] | None = None
+    reduction: tuple[ReductionKind, int] | None = None
     variant: str = ""
 
     def settings(self, preset: Settings, seed: int) -> Settings:
@@ -67,7 +68,7 @@ def stage_one(objective: str) -> Arm:
     return Arm(objective, changes, "stage-1")
 
 
-def reduced(objective: str, kind: Reduction, dimension: int) -> Arm:
+def reduced(objective: str, kind: ReductionKind, dimension: int) -> Arm:
     """NMF or PCA of stage 1's hypercolumn, which trains nothing."""
     return Arm(f"{objective}+{kind}", stage_one(objective).changes, "stage-1", (kind, dimension))
 
@@ -126,10 +127,12 @@ def _default_terms() -> dict[str, object]:
     return {f"distill.{key}": getattr(ours, key) for key in kept} | {"distill.views": ours.views.model_dump()}
 
 
-def factorial(start: Literal["scratch", "pretrained"], term: str) -> Arm:
+def factorial(start: Start, term: str) -> Arm:
     """One cell of start × stage 2. From scratch stage 1 comes first, as in the paper; a pre-trained start skips it."""
     first: dict[str, object] = (
-        {"backbone.init": "random", "pretrain.objective": "byol"} if start == "scratch" else {"pretrain.steps": 0}
+        {"backbone.init": "random", "pretrain.objective": "byol", "pretrain.frozen_batchnorm": False}
+        if start == "scratch"
+        else {"pretrain.steps": 0}
     )
     views = {"distill.views": load_preset("small").distill.views.model_dump()}
     if term == "default":

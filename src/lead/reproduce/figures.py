@@ -193,14 +193,15 @@ def fig5(study: Study) -> Drawn:
         cells, _, parts, shown = _parts(study, arm)
         assigned = parts.assign(cells[:, :, None, None])[:, 0, 0]
         plane = interpret.embed(cells, seed)
+        apart = interpret.separation(plane, assigned, seed)
         panels[name] = (plane, assigned)
         frame = shown.bench.frame
         kept = interpret.consistency(
             parts.assign(shown.features().numpy()), _in_frame(shown, shown.xy), (frame.shown, frame.shown)
         )
         study.notes.append(
-            f"{name}: silhouette of the nine parts in the t-SNE plane {interpret.separation(plane, assigned, seed):.3f}; "
-            f"normalised mutual information of a cell's part and its nearest landmark {kept:.3f}."
+            f"{name}: silhouette of the nine parts in the t-SNE plane {apart:.3f}; normalised mutual information of a "
+            f"cell's part and its nearest landmark {kept:.3f}."
         )
     image = figures.embedding_plot(panels, interpret.PARTS)
     return study.result("fig5", "Figure 5: dense features in the plane", [], started), image

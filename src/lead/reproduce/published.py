@@ -14,7 +14,7 @@ Key = tuple[str, str, int | None, int | str | None, str]
 HYPERCOLUMN = 3840
 FEW = (1, 5, 10, 20, 50, 100)
 
-_MATCHING = {
+_MATCHING: dict[str, dict[tuple[str, int | None], tuple[float, float]]] = {
     "table1": {
         ("dve", 64): (0.92, 2.38),
         ("moco+projector", 64): (0.92, 2.62),
@@ -36,7 +36,7 @@ _MATCHING = {
     },
 }
 _BENCHMARKS = ("mafl", "aflw-m", "aflw-r", "300w")
-_REGRESSION = {
+_REGRESSION: dict[str, dict[tuple[str, int | None], tuple[float, float, float, float]]] = {
     "table2": {
         ("dve", 64): (2.86, 7.53, 6.54, 4.65),
         ("moco", None): (2.44, 6.99, 6.27, 5.22),
@@ -52,7 +52,7 @@ _REGRESSION = {
         ("byol+alignment", 256): (2.87, 6.51, 6.12, 5.37),
     },
 }
-_FEW_LABELS = {
+_FEW_LABELS: dict[tuple[str, int | None], tuple[float, ...]] = {
     ("dve", 64): (14.23, 12.04, 12.25, 11.46, 12.76, 11.88),
     ("moco+projector", 64): (24.87, 15.15, 13.62, 11.77, 11.57, 10.06),
     ("byol+alignment", 64): (21.8, 13.34, 11.50, 10.13, 9.29, 9.11),

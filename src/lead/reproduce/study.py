@@ -13,13 +13,15 @@ import numpy as np
 from lead.config import Settings
 from lead.datasets.base import Dataset
 from lead.evaluation import protocols
+from lead.evaluation.baselines import fit_reduction
 from lead.evaluation.protocols import Bench, System
 from lead.evaluation.results import Result, Row
+from lead.evaluation.supervised import supervised
 from lead.evaluation.zoom import zoom
-from lead.inference import Extractor, fit_reduction
+from lead.inference import Extractor
 from lead.landmarks.model import Labels
 from lead.provenance import commit, versions
-from lead.reproduce.arms import Arm
+from lead.reproduce.arms import Arm, pyramid
 from lead.reproduce.published import NUMBERS, STAND_INS
 from lead.reproduce.shelf import Shelf
 from lead.training.engine import Collapsed
@@ -107,6 +109,24 @@ class Study:
         self.notes.append(f"{arm.method} ({arm.variant or 'hypercolumn'}) is left out. {collapse}")
         self.say(self.notes[-1])
 
+    def supervised(self, counts: Sequence[int | None]) -> list[Row]:
+        """The network of stage 2 trained from scratch on so many labelled pictures (None: all), as long as both stages.
+
+        One draw for each count and training seed: every draw is a training.
+        """
+        pictures = len(training_rows(self.dataset, self.preset))
+        both = pyramid("byol", "alignment").settings(self.preset, 0)
+        steps = both.pretrain.total_steps(pictures) + both.distill.total_steps(pictures)
+        baseline = self.preset.supervised.model_copy(update={"steps": steps})
+        bench = Bench(self.bench_data, [], self.preset.model_copy(update={"supervised": baseline}), self.split)
+        shelf = self.shelf
+        return merged(
+            [
+                supervised(bench, counts, shelf.folder, seed=seed, report=shelf.report, say=self.say)
+                for seed in self.seeds
+            ]
+        )
+
     # --- measurements -----------------------------------------------------------------------------------------------
 
     def bench(self, system: System, dataset: Dataset | None = None) -> Bench:
@@ -142,16 +162,16 @@ class Study:
                 return protocols.regression(bench, heads=self.heads)
             if kind == "few-labels":
                 first = [next(iter(bench.dataset.point_sets))]
-                return protocols.regression(
-                    bench, labels=labels, draws=self.draws, heads=self.heads, point_sets=first
-                )
+                return protocols.regression(bench, labels=labels, draws=self.draws, heads=self.heads, point_sets=first)
             return zoom(bench)
 
         return self.shelf.measured(what, measure)
 
     # --- tables -----------------------------------------------------------------------------------------------------
 
-    def table(self, name: str, entries: Sequence[Entry], kind: Measurement, labels: Sequence[int] | None = None) -> list[Row]:
+    def table(
+        self, name: str, entries: Sequence[Entry], kind: Measurement, labels: Sequence[int] | None = None
+    ) -> list[Row]:
         """The rows of a table: each arm's own, with the paper's numbers beside them, and the baselines once."""
         out: dict[tuple[object, ...], Row] = {}
         for entry in entries:
@@ -213,4 +233,3 @@ def merged(by_seed: Sequence[Sequence[Row]]) -> list[Row]:
 
 def _digest(labels: Labels) -> str:
     return hashlib.sha256(repr(labels.images).encode() + labels.xy.tobytes()).hexdigest()[:16]
-

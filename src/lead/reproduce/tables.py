@@ -6,11 +6,11 @@ import time
 from collections.abc import Sequence
 
 from lead.evaluation.results import Result, Row
-from lead.reproduce.arms import Arm, contrast_landmarks, default, dve, factorial, pyramid, reduced, stage_one
+from lead.reproduce.arms import Start, contrast_landmarks, default, dve, factorial, pyramid, reduced, stage_one
 from lead.reproduce.study import Entry, Measurement, Study
 
 DIMENSIONS = (64, 128, 256)
-STARTS = ("pretrained", "scratch")
+STARTS: tuple[Start, ...] = ("pretrained", "scratch")
 STAGE_TWO = ("alignment", "projector", "equivariance", "exchange", "default")
 SUPERVISED_LABELS = (10, 50, 200, 1000, None)
 
@@ -91,7 +91,9 @@ def table4(study: Study) -> Result:
     """The feature's dimension."""
     pairs = [entry for dimension in DIMENSIONS for entry in (_peer(dimension), _lead(dimension))]
     entries = [_dve(), *pairs, *_ours(study)]
-    return _made(study, "table4", "Table 4: the feature's dimension, by regression from all labels", entries, "regression")
+    return _made(
+        study, "table4", "Table 4: the feature's dimension, by regression from all labels", entries, "regression"
+    )
 
 
 def table5(study: Study) -> Result:
@@ -131,8 +133,3 @@ def supervised(study: Study) -> Result:
     rows += study.supervised(SUPERVISED_LABELS)
     unique = {(r.method, r.features, r.labels): r for r in rows}
     return study.result("supervised", "Training with labels alone", list(unique.values()), started)
-
-
-def arms_of(entries: Sequence[Entry]) -> list[Arm]:
-    """The arms of some lines."""
-    return [entry.arm for entry in entries]

@@ -59,7 +59,7 @@ class Distill(Stage):
             f_one = self.projection(self.student(one))  # (B, C, h, w)
             parts = self._own_terms(one, f_one, one, f_one)
             return self._summed(parts, f_one)
-        two, warp_two = draw_view(pictures, s.views, self.picture, generator, bent=True)
+        two, warp_two = draw_view(pictures, s.views, self.picture, generator, bent=True, after=warp_one)
         f_one, f_two = self.projection(self.student(torch.cat([one, two]))).chunk(2)  # (B, C, h, w) each
         points = correspondence(warp_two, warp_one, f_one.shape[-1])  # where each cell of view two is in view one
         parts = self._own_terms(one, f_one, two, f_two)

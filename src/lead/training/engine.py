@@ -254,9 +254,9 @@ class Training:
         self.save()
         name = self.stage.name
         raise Collapsed(
-            f"The features of {name} have been nearly all alike since step {since}, at step {self.step} of {self.total}: "
-            f"they have collapsed. The state is kept in {self.state_file}. Train again with a lower {name}.lr, "
-            f"a longer {name}.warmup, or another objective."
+            f"The features of {name} have been nearly all alike since step {since}; this is step {self.step} of "
+            f"{self.total}: they have collapsed. The state is kept in {self.state_file}. Train again with a lower "
+            f"{name}.lr, a longer {name}.warmup, or another objective."
         )
 
     def _read(self, step: int) -> tuple[Tensor, ...]:

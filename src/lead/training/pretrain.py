@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lead.config import PictureSettings, PretrainSettings, ViewSettings
 from lead.images.peers import jpeg_noise, lighting, resized_crop_warp
-from lead.images.views import Colour, Warp, affine_warp, bend_warp, recolour, render
+from lead.images.views import Chained, Colour, Warp, affine_warp, bend_warp, dve_warp, recolour, render
 from lead.losses import byol_loss, moco_loss
 from lead.nn.backbone import Backbone
 from lead.nn.projection import instance_mlp
@@ -18,35 +18,64 @@ from lead.training.engine import Stage, spread
 
 
 def draw_view(
-    pictures: Tensor, views: ViewSettings, picture: PictureSettings, generator: torch.Generator, *, bent: bool = False
-) -> tuple[Tensor, Warp]:
-    """A random view (B, 3, input, input) of each picture, and the warp through which it is seen."""
-    warp = draw_warp(len(pictures), views, picture, generator)
-    if bent and any(views.bend):
-        warp = bend_warp(warp, strength=views.bend, generator=generator)
+    pictures: Tensor,
+    views: ViewSettings,
+    picture: PictureSettings,
+    generator: torch.Generator,
+    *,
+    bent: bool = False,
+    after: Warp | Chained | None = None,
+) -> tuple[Tensor, Warp | Chained]:
+    """A random view (B, 3, input, input) of each picture, and the warp through which it is seen.
+
+    Args:
+        pictures: (B, 3, S, S) in [0, 1].
+        views: what may be drawn.
+        picture: sizes.
+        generator: the source of randomness.
+        bent: whether this view may be bent; of two, the second is.
+        after: the first view's warp, through which DVE's second warp looks; other draws do not depend on it.
+    """
+    warp = draw_warp(len(pictures), views, picture, generator, bent=bent)
+    seen_through = Chained(after, warp) if views.draws == "normal" and isinstance(after, Warp) else warp
     if views.jpeg:
         pictures = jpeg_noise(pictures, views.jpeg, generator)
     colour = Colour(views.jitter, views.hue, views.grey, views.blur, views.noise)
-    seen = recolour(render(pictures, warp, picture.input), colour, generator)
+    seen = recolour(render(pictures, seen_through, picture.input), colour, generator)
     if views.lighting:
         seen = lighting(seen, views.lighting, generator)
-    return seen.contiguous(memory_format=torch.channels_last), warp
+    return seen.contiguous(memory_format=torch.channels_last), seen_through
 
 
-def draw_warp(count: int, views: ViewSettings, picture: PictureSettings, generator: torch.Generator) -> Warp:
-    """The random rectangles of ``count`` views, not bent."""
+def draw_warp(
+    count: int, views: ViewSettings, picture: PictureSettings, generator: torch.Generator, *, bent: bool = False
+) -> Warp:
+    """The random warps of ``count`` views."""
+    if views.draws == "normal":  # DVE bends its first view too, half as much
+        weak, strong = views.bend if bent else (views.bend[0] / 2, views.bend[1] / 2)
+        deviation = (views.scale[1] - views.scale[0]) / 2
+        return dve_warp(
+            count,
+            bend=(weak, strong),
+            shift=views.shift,
+            scale=deviation,
+            rotation=views.rotation,
+            generator=generator,
+        )
     if views.draws == "resized-crop":  # the peers cut the middle out of the crop, as they do of a picture at inference
-        return resized_crop_warp(
+        warp = resized_crop_warp(
             count, scale=views.scale, stretch=views.stretch, generator=generator, shown=picture.frame
         )
-    return affine_warp(
-        count,
-        scale=views.scale,
-        shift=views.shift,
-        rotation=views.rotation,
-        stretch=views.stretch,
-        generator=generator,
-    )
+    else:
+        warp = affine_warp(
+            count,
+            scale=views.scale,
+            shift=views.shift,
+            rotation=views.rotation,
+            stretch=views.stretch,
+            generator=generator,
+        )
+    return bend_warp(warp, strength=views.bend, generator=generator) if bent and any(views.bend) else warp
 
 
 @torch.no_grad()
