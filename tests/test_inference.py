@@ -26,6 +26,7 @@ from lead.inference import Calibration, Extractor, Frame, Landmarker, cached_fea
 from lead.landmarks.model import VISIBLE, Schema
 from lead.nn.backbone import Backbone
 from lead.nn.heads import SoftArgmaxHead
+from lead.nn.reduction import NonNegativeFactors, PrincipalComponents
 from lead.nn.student import Student
 from lead.training.fit import Labelled, fit_ridge
 
@@ -162,6 +163,10 @@ def test_a_digest_stands_for_everything_that_makes_a_feature(tiny: Maker) -> Non
         Extractor(backbone, picture).digest(),
         Extractor(backbone, picture, HypercolumnSettings(weights=(1, 0, 0, 0))).digest(),
         Extractor(backbone, picture, HypercolumnSettings(normalisation="level")).digest(),
+        Extractor(backbone, picture).reduced(NonNegativeFactors(torch.eye(4, 64))).digest(),
+        Extractor(backbone, picture).reduced(NonNegativeFactors(torch.eye(5, 64))).digest(),
+        Extractor(backbone, picture).reduced(PrincipalComponents(torch.eye(4, 64), torch.zeros(64))).digest(),
+        Extractor(backbone, picture).reduced(PrincipalComponents(torch.eye(4, 64), torch.ones(64))).digest(),
     ]
     assert len(set(digests)) == len(digests)
     assert Extractor(student(tiny()), picture).digest() == digests[0]

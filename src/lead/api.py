@@ -251,7 +251,7 @@ def evaluate(
     if task == "matching" and len(point_sets or ()) > 1:
         raise LeadError("Matching measures one point set at a time; name one.")
     started = time.monotonic()
-    bench = protocols.Bench(run, dataset, split, methods)
+    bench = protocols.Bench.of_run(run, dataset, split, methods)
     if bench.store.skipped:
         say(skipped_text(bench.store.skipped))
     if task == "matching":

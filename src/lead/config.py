@@ -16,6 +16,8 @@ from lead.files import read_text
 
 Share = tuple[float, float]
 Precision = Literal["auto", "32-true", "bf16-mixed"]
+TERMS = ("alignment", "equivariance", "exchange", "projector", "dve")
+"""Stage 2's objectives, each with a weight of its own."""
 
 
 class Section(BaseModel):
@@ -60,8 +62,11 @@ class HypercolumnSettings(Section):
 
 
 class ViewSettings(Section):
+    draws: Literal["uniform", "resized-crop", "normal"] = "uniform"
+    """uniform: within the ranges below. resized-crop: torchvision's RandomResizedCrop, of the area that scale squared
+    says, wholly within the picture. normal: as DVE, with half of scale's range, shift and rotation as deviations."""
     scale: Annotated[Share, AfterValidator(_positive_range)] = (0.35, 1.0)
-    """Seen side as a share of the stored side, drawn log-uniformly."""
+    """Seen side as a share of the stored side; drawn log-uniformly if draws is uniform."""
     shift: float = Field(0.2, ge=0, le=1)
     """The view's centre moves by up to this, each way, in half-sides of the picture."""
     rotation: float = Field(0.0, ge=0, le=180)
@@ -80,6 +85,10 @@ class ViewSettings(Section):
     """Probability of a blurred view."""
     noise: float = Field(0.02, ge=0, le=1)
     """Largest standard deviation of additive noise, in units of full scale."""
+    lighting: float = Field(0.0, ge=0, le=1)
+    """Standard deviation of colour noise along the principal axes of natural pictures' colours (AlexNet's)."""
+    jpeg: float = Field(0.0, ge=0, le=1)
+    """Probability that a picture is resampled and compressed as JPEG before it is seen (ContrastLandmarks)."""
 
 
 class StageSettings(Section):
@@ -107,7 +116,33 @@ class StageSettings(Section):
         return round(self.epochs * max(pictures // self.batch, 1))
 
 
+class MocoSettings(Section):
+    queue: int = Field(4096, ge=1)
+    """Keys of earlier pictures that each is told from."""
+    temperature: float = Field(0.07, gt=0)
+    """Of the softmax over them."""
+    ema: float = Field(0.999, ge=0, le=1)
+    """Momentum of the key encoder, constant."""
+    dimension: int = Field(128, ge=1)
+    """Of queries and keys: one linear layer on the averaged map."""
+    views: ViewSettings = ViewSettings(
+        draws="resized-crop",
+        scale=(0.2**0.5, 1.0),
+        shift=0.0,
+        stretch=1 / 3,
+        hue=0.0,
+        grey=0.0,
+        blur=0.0,
+        noise=0.0,
+        lighting=0.1,
+        jpeg=1.0,
+    )
+    """The two views of a picture."""
+
+
 class PretrainSettings(StageSettings):
+    objective: Literal["byol", "moco"] = "byol"
+    """byol: the paper's. moco: its peer's, as ContrastLandmarks trains it; its own settings are under moco."""
     ema: float = Field(0.99, ge=0, le=1)
     """First momentum of the target network; it rises to 1 by BYOL's cosine schedule."""
     hidden: int = Field(4096, ge=1)
@@ -116,6 +151,8 @@ class PretrainSettings(StageSettings):
     """Their output's dimension."""
     views: ViewSettings = ViewSettings()
     """The two views of a picture."""
+    moco: MocoSettings = MocoSettings()
+    """Of objective moco; batch, length and rate are shared with byol."""
 
 
 class DistillSettings(StageSettings):
@@ -127,6 +164,10 @@ class DistillSettings(StageSettings):
     """Learning rate of the encoder as a share of the pyramid's."""
     dimension: int = Field(64, ge=1)
     """C, the feature's dimension."""
+    decoder: Literal["pyramid", "linear"] = "pyramid"
+    """pyramid: the paper's. linear: ContrastLandmarks' one 1×1 convolution of the frozen hypercolumn."""
+    spatial_softmax: float | None = Field(None, gt=0)
+    """linear only: factor of a softmax of each channel over the cells, after the convolution; null for none."""
     width: int = Field(128, ge=1)
     """Channels within the pyramid."""
     projection: int | None = 256
@@ -141,8 +182,14 @@ class DistillSettings(StageSettings):
     """Weight of finding it through the features of another picture."""
     exchange_pictures: int = Field(1, ge=1)
     """Other pictures that each picture is exchanged through in a step."""
+    projector: float = Field(0.0, ge=0)
+    """Weight of ContrastLandmarks' objective: a cell finds itself in its own picture, at the root of the distance."""
+    projector_scale: float = Field(7.0, gt=0)
+    """Its factor on similarities; ContrastLandmarks takes 8 for 64 dimensions."""
+    dve: float = Field(0.0, ge=0)
+    """Weight of DVE's objective: exchange, at the root of the distance, with descriptors of length 20."""
     cells: int | None = Field(None, ge=1)
-    """Cells that ask in each step of equivariance and exchange, drawn anew; null for all. All cells answer."""
+    """Cells that ask in each step of equivariance, exchange and dve, drawn anew; null for all. All cells answer."""
     temperature: float = Field(0.05, gt=0)
     """Of every softmax over the student's similarities."""
     teacher_temperature: float = Field(0.05, gt=0)
@@ -152,11 +199,30 @@ class DistillSettings(StageSettings):
 
     @model_validator(mode="after")
     def _learns_something(self) -> Self:
-        if not (self.alignment or self.equivariance or self.exchange):
-            raise ValueError("give at least one of alignment, equivariance and exchange a weight")
+        if not any(getattr(self, term) for term in TERMS):
+            raise ValueError(f"give at least one of {', '.join(TERMS)} a weight")
+        if self.spatial_softmax is not None and self.decoder != "linear":
+            raise ValueError("spatial_softmax needs decoder=linear")
         if self.exchange_pictures >= self.batch:
             raise ValueError(f"exchange_pictures must be below batch, which is {self.batch}")
         return self
+
+
+class SupervisedSettings(StageSettings):
+    steps: int | None = Field(400, ge=0)
+    """Length in optimiser steps; null for epochs."""
+    batch: int = Field(32, ge=2)
+    """Pictures in a step; few labelled ones are repeated until they fill it."""
+    lr: float = Field(1e-3, gt=0)
+    """Peak learning rate of AdamW; cosine decay to 0."""
+    warmup: float = Field(0.05, ge=0, lt=1)
+    """Share of the steps over which the rate rises linearly."""
+    weight_decay: float = Field(1e-2, ge=0)
+    """Of every weight matrix; biases and normalisation are spared."""
+    clip: float = Field(5.0, ge=0)
+    """Largest gradient norm; 0 clips nothing."""
+    views: ViewSettings = ViewSettings(scale=(0.7, 1.1), shift=0.15, rotation=20.0)
+    """The view of a labelled picture; its landmarks move along."""
 
 
 class Settings(Section):
@@ -178,6 +244,8 @@ class Settings(Section):
     """Stage 1."""
     distill: DistillSettings = DistillSettings()
     """Stage 2."""
+    supervised: SupervisedSettings = SupervisedSettings()
+    """The baseline that learns the student from labelled pictures alone."""
 
 
 def presets() -> list[str]:
@@ -239,19 +307,25 @@ def _assign(tree: dict[str, Any], assignment: str) -> None:
     key, equals, text = assignment.partition("=")
     if not equals or not key:
         raise LeadError(f"A setting is written KEY=VALUE, for example seed=1 or distill.steps=500; not {assignment!r}.")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise LeadError(f"{assignment!r}: {text!r} is not a valid value, for lack of a closing bracket, say.") from None
+    set_value(tree, key, value)
+    if key.endswith("epochs"):  # asked for in passes, so a preset's number of steps no longer holds
+        set_value(tree, key.removesuffix("epochs") + "steps", None)
+
+
+def set_value(tree: dict[str, Any], key: str, value: object) -> None:
+    """Sets a dotted key in a tree of plain values. Raises :class:`LeadError` where a parent is no group."""
     *parents, last = key.split(".")
     node = tree
     for parent in parents:
         child = node.setdefault(parent, {})
         if not isinstance(child, dict):
-            raise LeadError(f"{assignment!r}: {parent} is a single setting, not a group.")
+            raise LeadError(f"{key}={value}: {parent} is a single setting, not a group.")
         node = child
-    try:
-        node[last] = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise LeadError(f"{assignment!r}: {text!r} is not a valid value, for lack of a closing bracket, say.") from None
-    if last == "epochs":  # asked for in passes, so a preset's number of steps no longer holds
-        node["steps"] = None
+    node[last] = value
 
 
 def to_yaml(settings: Settings) -> str:

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lead import checkpoint
-from lead.config import HypercolumnSettings, PictureSettings, Settings, check
+from lead.config import DistillSettings, HypercolumnSettings, PictureSettings, Settings, check
 from lead.errors import LeadError
 from lead.geometry import FloatArray, denormalise_points, normalise_points
 from lead.images.find import find_images
@@ -25,7 +25,8 @@ from lead.landmarks.model import VISIBLE, Labels, Schema
 from lead.nn.backbone import Backbone
 from lead.nn.heads import RidgeHead, SoftArgmaxHead
 from lead.nn.hypercolumn import hypercolumn
-from lead.nn.student import Student
+from lead.nn.reduction import Reduction
+from lead.nn.student import AnyStudent, LinearStudent, Student
 
 BATCH = 64
 Progress = Callable[[int, int], None]
@@ -35,6 +36,19 @@ Head = RidgeHead | SoftArgmaxHead
 def default_device() -> torch.device:
     """The GPU where there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def make_student(backbone: Backbone, distill: DistillSettings, levels: HypercolumnSettings) -> AnyStudent:
+    """An untrained student of the settings' kind, around an encoder."""
+    if distill.decoder == "pyramid":
+        return Student(backbone, distill.dimension, distill.width)
+    return LinearStudent(
+        backbone,
+        distill.dimension,
+        weights=levels.weights,
+        normalisation=levels.normalisation,
+        sharpness=distill.spatial_softmax,
+    )
 
 
 @dataclass(frozen=True)
@@ -83,26 +97,38 @@ class Extractor:
         picture: sizes.
         levels: how a backbone's hypercolumn is put together.
         device: to compute on.
+        reduction: of the feature, applied last.
     """
 
     def __init__(
         self,
-        network: Student | Backbone,
+        network: AnyStudent | Backbone,
         picture: PictureSettings,
         levels: HypercolumnSettings | None = None,
         device: torch.device | None = None,
+        reduction: Reduction | None = None,
     ) -> None:
         self.device = device or default_device()
         self.network = network.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
+        self.reduction = reduction and reduction.to(self.device)
+        self.picture = picture
         self.frame = Frame.of(picture)
         self.levels = levels or HypercolumnSettings()
         self.cells = picture.input // 4
 
+    def reduced(self, reduction: Reduction) -> Extractor:
+        """The same extractor with a reduction of its features."""
+        return Extractor(self.network, self.picture, self.levels, self.device, reduction)
+
     @torch.inference_mode()
     def features(self, pixels: Tensor) -> Tensor:
         """Stored pictures (B, S, S, 3) uint8 to features (B, C, cells, cells) on the extractor's device."""
+        features = self._whole_features(pixels)
+        return features if self.reduction is None else self.reduction(features)
+
+    def _whole_features(self, pixels: Tensor) -> Tensor:
         maps = self.network(self.frame.show(pixels.to(self.device)))
-        if isinstance(self.network, Student):
+        if not isinstance(self.network, Backbone):
             return maps  # type: ignore[no-any-return]
         size = (self.cells, self.cells)
         return hypercolumn(maps, size, weights=self.levels.weights, normalisation=self.levels.normalisation)
@@ -110,7 +136,10 @@ class Extractor:
     def digest(self) -> str:
         """Short digest of everything that a feature depends on besides its picture."""
         content = hashlib.sha256(repr((self.frame, self.levels)).encode())
-        for name, value in self.network.state_dict().items():
+        state = dict(self.network.state_dict())
+        if self.reduction is not None:
+            state |= checkpoint.prefixed(self.reduction, type(self.reduction).__name__)
+        for name, value in state.items():
             content.update(name.encode() + value.cpu().numpy().tobytes())
         return content.hexdigest()[:24]
 
@@ -193,7 +222,7 @@ class Landmarker:
         self,
         schema: Schema,
         settings: Settings,
-        student: Student,
+        student: AnyStudent,
         head: Head,
         calibration: Calibration | None,
         origin: dict[str, Any],
@@ -275,7 +304,7 @@ class Landmarker:
             tuple((a, b) for a, b in meta["skeleton"]),
         )
         distill = settings.distill
-        student = Student(Backbone(settings.backbone.name), distill.dimension, distill.width)
+        student = make_student(Backbone(settings.backbone.name), distill, settings.hypercolumn)
         checkpoint.restore(student, tensors, "student")
         head = make_head(meta["head"], distill.dimension, len(schema.names), meta["radius"])
         checkpoint.restore(head, tensors, "head")

@@ -20,7 +20,9 @@ from lead.datasets import beetles, open_dataset
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.evaluation import protocols, results
-from lead.evaluation.protocols import Bench, System, matching, regression
+from lead.evaluation import zoom as zooming
+from lead.evaluation.protocols import Bench, System, matching, peers_matching, regression
+from lead.evaluation.zoom import zoom
 from lead.inference import Extractor
 from lead.landmarks.model import Labels, Schema
 from lead.nn.backbone import Backbone
@@ -75,7 +77,7 @@ def test_few_labels_are_the_same_for_every_system(run: Run, drawn: Dataset, monk
 
     monkeypatch.setattr(protocols, "fit_ridge", watched)
     said: list[str] = []
-    rows = regression(Bench(run, drawn), labels=(1, 3, 1000), draws=2, say=said.append)
+    rows = regression(Bench.of_run(run, drawn), labels=(1, 3, 1000), draws=2, say=said.append)
     assert [(r.method, r.features, r.labels) for r in rows] == [
         ("mean-shape", "", 1),
         ("mean-shape", "", 3),
@@ -111,7 +113,7 @@ def test_all_labels_measure_every_head_and_round_trip_through_a_file(
 
 
 def test_the_mean_shape_is_that_of_the_labelled_pictures(run: Run, drawn: Dataset) -> None:
-    row = regression(Bench(run, drawn))[0]
+    row = regression(Bench.of_run(run, drawn))[0]
     points = drawn.points("all")
     split = dict(zip(drawn.files, drawn.split, strict=True))
     out = held_out(drawn, run.settings.validation, run.settings.validation_seed)
@@ -134,17 +136,17 @@ def test_validation_judges_the_identities_held_out_and_nothing_else(run: Run, dr
     train = {who for who, split in zip(drawn.identity, drawn.split, strict=True) if split == "train"}
     test = set(drawn.identity) - train
     assert len(out) == len(test) == 2
-    bench = Bench(run, drawn, "validation")
+    bench = Bench.of_run(run, drawn, "validation")
     fit, judge = bench.rows(drawn.points("all"))
     assert (identities(bench, fit), identities(bench, judge)) == (train - out, out)
-    fit, judge = Bench(run, drawn).rows(drawn.points("all"))
+    fit, judge = Bench.of_run(run, drawn).rows(drawn.points("all"))
     assert (identities(bench, fit), identities(bench, judge)) == (train - out, test)
     assert protocols.result_name("few-shot", "validation", ["5"]) == "few-shot-5-validation"
     none = Run(run.folder, run.settings.model_copy(update={"validation": 0.0}))
     with pytest.raises(LeadError, match=r"held no identities out.*--set validation=0\.2"):
-        Bench(none, drawn, "validation").rows(drawn.points("all"))
+        Bench.of_run(none, drawn, "validation").rows(drawn.points("all"))
     with pytest.raises(LeadError, match=r"beetles: \d+ pictures to fit on, 0 of 'tset'"):
-        Bench(run, drawn, "tset").rows(drawn.points("all"))
+        Bench.of_run(run, drawn, "tset").rows(drawn.points("all"))
 
 
 def test_matching_measures_every_kind_for_every_system(run: Run, drawn: Dataset, tmp_path: Path) -> None:
@@ -157,7 +159,7 @@ def test_matching_measures_every_kind_for_every_system(run: Run, drawn: Dataset,
     assert {r.labels for r in result.rows} == {None}
     result.write(result.path(tmp_path))
     assert results.read(result.path(tmp_path)) == result
-    again = matching(Bench(run, drawn))
+    again = matching(Bench.of_run(run, drawn))
     assert tuple(again) == result.rows
 
 
@@ -186,7 +188,7 @@ def test_a_landmark_missing_from_the_few_labelled_pictures_is_measured_all_the_s
     split = dict(zip(drawn.files, drawn.split, strict=True))
     xy[[i for i, image in enumerate(whole.images) if split[image] == "train"], 2] = np.nan
     gaps = replace(drawn, point_sets={"all": Labels.from_xy(whole.schema, whole.images, xy)})
-    rows = regression(Bench(run, gaps), labels=(1,), draws=2)
+    rows = regression(Bench.of_run(run, gaps), labels=(1,), draws=2)
     assert {r.method for r in rows} == {"mean-shape", "untrained/ridge", "byol/ridge", "lead/ridge"}
 
 
@@ -237,13 +239,12 @@ def centres(pictures: Tensor) -> Tensor:
 def test_the_warps_truth_is_where_the_dots_go(
     dots: Dataset,
     tiny: Callable[..., Settings],
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     share: float,
 ) -> None:
     settings = tiny(picture={"store": 96, "input": 96, "frame": share})
-    bench = Bench(Run(tmp_path, settings), dots)
     system = System("lead", Showing(Student(Backbone("test_resnet"), 16, 16), settings.picture))
+    bench = Bench(dots, [system], settings)
     points, rows = dots.points("all"), list(range(12))
     off = torch.zeros(2)
 
@@ -252,27 +253,26 @@ def test_the_warps_truth_is_where_the_dots_go(
         return centres(query) + off, torch.ones(len(asked), 2)
 
     monkeypatch.setattr(protocols, "match_points", found_by_eye)
-    exact, stayed = protocols._match_warped(bench, system, points, rows, ("red", "green"))
+    stayed, exact = protocols._match_warped(bench, points, rows, ("red", "green"))
     assert exact.points == 24
     assert exact.mean < 1.5
     off = torch.tensor([0.3, 0.4])  # half a normalised unit: a quarter of what is shown
     shown = share * np.array([96.0 if i % 2 else 48.0 for i in rows])  # original pixels
     unit = np.linalg.norm(points.xy[:, 0] - points.xy[:, 1], axis=-1)
-    moved, _ = protocols._match_warped(bench, system, points, rows, ("red", "green"))
+    _, moved = protocols._match_warped(bench, points, rows, ("red", "green"))
     assert moved.mean == pytest.approx((100 * shown / 4 / unit).mean(), abs=2 * exact.mean)
     monkeypatch.setattr(protocols, "match_points", lambda _, asked, query: (asked, torch.ones(len(query), 2)))
-    unmoved, same_place = protocols._match_warped(bench, system, points, rows, ("red", "green"))
+    same_place, unmoved = protocols._match_warped(bench, points, rows, ("red", "green"))
     assert unmoved.mean > 4 * exact.mean
     assert unmoved == same_place == stayed
 
 
 def test_pairs_are_judged_in_the_query_pictures_own_pixels(
-    dots: Dataset, tiny: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dots: Dataset, tiny: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = tiny(picture={"store": 96, "input": 96})
-    bench = Bench(Run(tmp_path, settings), dots)
     showing = Showing(Student(Backbone("test_resnet"), 16, 16), settings.picture)
-    monkeypatch.setattr(protocols, "systems", lambda *_: [System("lead", showing)])
+    bench = Bench(dots, [System("lead", showing)], settings)
     monkeypatch.setattr(protocols, "match_points", lambda _r, asked, q: (centres(q), torch.ones(len(asked), 2)))
     rows = {(r.method, r.metric): r.mean for r in matching(bench)}
     assert rows["lead", "matching-same"] < 1.5
@@ -285,3 +285,175 @@ def test_pairs_are_judged_in_the_query_pictures_own_pixels(
         distance = np.linalg.norm(a - b, axis=-1) / (1 if query % 2 else 2)
         expected += (100 * distance / np.linalg.norm(points.xy[query, 0] - points.xy[query, 1])).tolist()
     assert rows["copy-location", "matching-same"] == pytest.approx(np.mean(expected))
+
+
+@pytest.fixture
+def eyed(dots: Dataset, tiny: Callable[..., Settings]) -> Callable[..., Bench]:
+    """A bench of systems that are shown the pictures of dots as they are."""
+
+    def make(*methods: str, share: float = 1.0, data: Dataset = dots) -> Bench:
+        settings = tiny(picture={"store": 96, "input": 96, "frame": share})
+        showing = Showing(Student(Backbone("test_resnet"), 16, 16), settings.picture)
+        return Bench(data, [System(method, showing) for method in methods], settings)
+
+    return make
+
+
+@pytest.mark.parametrize("share", [1.0, 0.9])
+def test_the_peers_truth_is_where_the_dots_go(
+    eyed: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    bench = eyed("lead", "moco+alignment", share=share)
+    off = torch.zeros(2)
+
+    def found_by_eye(reference: Tensor, asked: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
+        torch.testing.assert_close(centres(reference), asked.double(), atol=0.02, rtol=0)
+        return centres(query) + off, torch.ones(len(asked), 2)
+
+    monkeypatch.setattr(protocols, "match_points", found_by_eye)
+    rows = peers_matching(bench)
+    units = ("px of 70", "%")
+    assert [(r.method, r.features, r.metric, r.unit) for r in rows] == [
+        (method, features, f"peers-{kind}", unit)
+        for method, features in (("copy-location", ""), ("lead", "3-d"), ("moco+alignment", "3-d"))
+        for kind in ("same", "different")
+        for unit in units
+    ]
+    exact = {(r.method, r.metric, r.unit): r for r in rows}
+    for kind in ("peers-same", "peers-different"):
+        assert exact["lead", kind, "px of 70"].mean < 0.2
+        assert exact["lead", kind, "%"].mean < 1.5
+        for unit in units:
+            assert replace(exact["moco+alignment", kind, unit], method="lead") == exact["lead", kind, unit]
+            assert exact["copy-location", kind, unit].mean > 10 * exact["lead", kind, unit].mean
+    # The same photo is but one warp away.
+    still = {kind: exact["copy-location", f"peers-{kind}", "px of 70"].mean for kind in ("same", "different")}
+    assert still["same"] < 0.8 * still["different"]
+    off = torch.tensor([0.3, 0.4])  # half a normalised unit: a quarter of the frame's side
+    moved = {(r.method, r.metric, r.unit): r for r in peers_matching(bench)}
+    assert moved["lead", "peers-different", "px of 70"].mean == pytest.approx(17.5, abs=0.2)
+    points, who = bench.dataset.points("all"), bench.dataset.identity
+    # Test pictures 6 to 11 are each the query as often as the other: all 24 ordered pairs of two identities are used.
+    wide = {q: share * (96.0 if q % 2 else 48.0) for q in range(6, 12)}  # original pixels
+    percent = [100 * wide[q] / 4 / np.linalg.norm(np.subtract(*points.xy[q])) for q in wide]
+    assert len(set(who[6:12])) == 3
+    assert moved["lead", "peers-different", "%"].mean == pytest.approx(np.mean(percent), rel=0.02)
+
+
+def test_the_peers_pairs_are_seeded_and_of_two_identities(
+    eyed: Callable[..., Bench], dots: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[list[str], int]] = []
+    drawn = protocols._pairs
+
+    def watched(identity: list[str], count: int, same: bool, seed: int) -> np.ndarray:
+        chosen = drawn(identity, count, same, seed)
+        asked.append((identity, len(chosen)))
+        assert not same
+        return chosen
+
+    monkeypatch.setattr(protocols, "_pairs", watched)
+    first, again = peers_matching(eyed(), pairs=5), peers_matching(eyed(), pairs=5)
+    assert first == again
+    assert {r.method for r in first} == {"copy-location"}
+    assert asked[0] == (["3", "3", "4", "4", "5", "5"], 5)
+    # Where nobody is known, every picture is taken for another individual.
+    peers_matching(eyed(data=replace(dots, identity=("",) * 12)))
+    assert asked[2] == ([f"{i}.png" for i in range(6, 12)], 30)
+    with pytest.raises(LeadError, match="no two fully labelled pictures of 'test'"):
+        peers_matching(eyed(data=replace(dots, identity=("one",) * 12)))
+
+
+def test_systems_of_other_picture_sizes_are_refused(dots: Dataset, tiny: Callable[..., Settings]) -> None:
+    settings, other = tiny(picture={"input": 32}), tiny(picture={"input": 64})
+    system = System("dve", Extractor(Student(Backbone("test_resnet"), 16, 16), other.picture))
+    with pytest.raises(LeadError, match=r"dve is shown Frame\(.*input=64\)"):
+        Bench(dots, [system], settings)
+
+
+def test_any_systems_are_measured_and_filed(dots: Dataset, tiny: Callable[..., Settings]) -> None:
+    settings = tiny(picture={"store": 48, "input": 32})
+    torch.manual_seed(0)
+    systems = [
+        System("moco", Extractor(Backbone("test_resnet"), settings.picture)),
+        System("moco+projector", Extractor(Student(Backbone("test_resnet"), 8, 8), settings.picture)),
+    ]
+    bench = Bench(dots, systems, settings, provenance={"seeds": [0]})
+    rows = [*regression(bench), *matching(bench), *peers_matching(bench)]
+    assert {r.method for r in rows} == {
+        *("mean-shape", "copy-location", "moco", "moco+projector"),
+        *("moco/ridge", "moco+projector/ridge"),
+    }
+    result = bench.result("all", rows, 0.0, "tiny")
+    assert result.settings == settings.model_dump(mode="json") | {"seeds": [0]}
+
+
+# --- scale -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("share", [1.0, 0.9])
+def test_heads_are_fitted_and_judged_at_their_fields_of_view(
+    eyed: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    bench = eyed("lead", "dve", share=share)
+    points = bench.dataset.points("all")
+    given: list[Labelled] = []
+
+    def by_eye(kind: str, labelled: Labelled, seed: int) -> Callable[[Tensor], Tensor]:
+        assert (kind, seed) == ("ridge", 3)
+        given.append(labelled)
+        return centres
+
+    monkeypatch.setattr(zooming, "fitted", by_eye)
+    rows = zoom(bench, train=(1.2, 1.5), base=0.6, test=(1.25, 1.5), seed=3)
+    assert [(r.method, r.features, r.labels, r.metric, r.unit) for r in rows] == [
+        (f"{method}/ridge", "3-d", "all", f"zoom-{factor}", "%")
+        for method in ("lead", "dve")
+        for factor in ("1.25", "1.50")
+    ]
+    assert all(r.mean < 1.5 for r in rows)
+    assert rows[0].mean == rows[2].mean
+    # What is fitted: the dots where they are seen, each picture at a field of view of its own in the range.
+    whole = bench.frame.normalise(bench.store.to_store(range(6), points.xy[:6]))
+    fields = np.nanmedian(whole / given[0].points.numpy(), axis=(1, 2)) / 0.6
+    assert ((fields > 1.2) & (fields < 1.5)).all()
+    assert fields.max() - fields.min() > 0.1
+    torch.testing.assert_close(
+        centres(given[0].feature_chunk(slice(None))), given[0].points.double(), atol=0.02, rtol=0
+    )
+    torch.testing.assert_close(given[0].points, given[1].points)
+    assert given[0].features.dtype == np.float16
+
+
+@pytest.mark.parametrize("share", [1.0, 0.75])
+def test_what_is_out_of_view_is_not_judged(
+    eyed: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    bench = eyed("lead", share=share)
+    points = bench.dataset.points("all")
+    middle = torch.zeros(6, 2, 2)
+    monkeypatch.setattr(zooming, "fitted", lambda *_: lambda features: middle[: len(features)])
+    said: list[str] = []
+    rows = zoom(bench, base=0.35, test=(1.0, 2.0), say=said.append)
+    for row, factor in zip(rows, (1.0, 2.0), strict=True):
+        errors, out = [], 0
+        for i in range(6, 12):
+            width, height = (96, 72) if i % 2 else (48, 48)  # the longer side is the stored square's
+            unit = np.linalg.norm(np.subtract(*points.xy[i]))
+            for x, y in points.xy[i] + 0.5 - (width / 2, height / 2):
+                if max(abs(x), abs(y)) > 0.35 * factor * bench.frame.shown / 96 * width / 2:
+                    out += 1
+                else:
+                    errors.append(100 * np.hypot(x, y) / unit)
+        assert row.mean == pytest.approx(np.mean(errors), rel=1e-5)
+        assert f"{row.metric}: {100 * out / 12:.1f}% of the labelled landmarks lie outside and are left out" in said
+        assert (out > 0) == (factor == 1.0)
+
+
+def test_a_head_fitted_on_zoomed_pictures_knows_more_than_the_middle(
+    eyed: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = zoom(eyed("lead"))
+    assert [r.metric for r in rows] == ["zoom-1.00", "zoom-1.25", "zoom-1.50", "zoom-1.75", "zoom-2.00"]
+    monkeypatch.setattr(zooming, "fitted", lambda *_: lambda features: torch.zeros(len(features), 2, 2))
+    assert all(row.mean < middle.mean for row, middle in zip(rows, zoom(eyed("lead")), strict=True))

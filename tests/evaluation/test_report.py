@@ -55,9 +55,9 @@ def report(path: Path, word: str = "plain") -> str:
         Row(f"byol/{word}", word, 10, "regression-5", "%", 9.0, 8.0, 0.5, 3),
         Row("lead", word, 10, "regression-5", "%", 7.25, 6.0, 0.25, 3),
         Row("lead", word, "all", "regression-5", "%", 5.0, 4.0),
-        Row("lead", word, None, "matching-same", "px", 1.0, 1.0),
+        Row("lead", word, None, "matching-same", "px", 1.0, 1.0, published=13.344),
     )
-    result = Result(word, word, word, word, {word: word}, 1.0, {word: word}, 0, rows)
+    result = Result(word, word, word, word, {word: word}, 1.0, {word: word}, 0, rows, word, (word,))
     chart = Chart(word, word, word, [Curve(word, [1, 2, 3], [3.0, 2.0, 1.0]), Curve("b", [1, 2], [1, 2])], smooth=2)
     image = Image.fromarray(np.arange(300, dtype=np.uint8).reshape(10, 10, 3))
     sections = [
@@ -109,6 +109,12 @@ def test_the_best_of_each_column_is_marked(tmp_path: Path) -> None:
     text = report(tmp_path / "report.html")
     best = re.findall(r'<td class="best"><span class="mean">(.*?)</span>', text)
     assert best == ["7.25", "5.00", "1.00"]
+
+
+def test_published_numbers_stand_in_brackets_that_are_explained(tmp_path: Path) -> None:
+    text = report(tmp_path / "report.html")
+    assert text.count("[13.34]") == 1
+    assert text.count("In brackets, what the method") == 1
 
 
 def test_the_heading_of_a_metric_spans_its_columns(tmp_path: Path) -> None:

@@ -53,6 +53,9 @@ def test_a_file_is_replaced_only_when_told(tmp_path: Path) -> None:
         ({"draws": 0}, "both start at 1"),
         ({"mean": float("nan")}, "finite"),
         ({"sd": -1.0}, "finite"),
+        ({"published": -1.0}, "finite"),
+        ({"method": "byol+nfm/ridge"}, "Unknown method 'nfm'. Did you mean 'nmf'"),
+        ({"method": "lead+"}, "Unknown method ''"),
     ],
 )
 def test_an_invalid_row_is_refused(change: dict[str, object], message: str) -> None:
@@ -98,6 +101,26 @@ def test_a_row_of_draws() -> None:
     assert Row.of_draws("lead", "64-d", 10, "regression-5", "%", draws[:1]).sd is None
 
 
+def test_pooled_rows_are_the_row_of_all_their_draws() -> None:
+    draws = [Summary(mean, median, 9.0, 5, 1, 0) for mean, median in ((1.0, 2.0), (3.0, 3.0), (8.0, 1.0))]
+
+    def row(*which: int) -> Row:
+        return Row.of_draws("lead", "64-d", 10, "regression-5", "%", [draws[i] for i in which])
+
+    pooled, together = Row.pooled([row(0, 1), row(2)]), row(0, 1, 2)
+    assert pooled.sd is not None
+    assert (pooled.mean, pooled.median, pooled.sd) == pytest.approx((together.mean, together.median, together.sd))
+    assert replace(pooled, mean=4.0, median=2.0, sd=None) == replace(together, mean=4.0, median=2.0, sd=None)
+    assert Row.pooled([row(0)]) == row(0)
+    with pytest.raises(LeadError, match=r"lead, regression-5: cannot be pooled with lead, regression-68"):
+        Row.pooled([row(0), replace(row(1), metric="regression-68")])
+
+
+@pytest.mark.parametrize("method", ["moco+alignment", "byol+nmf/ridge", "lead-paper", "cl", "dve/softargmax"])
+def test_methods_are_joined_and_may_have_a_head(method: str) -> None:
+    assert replace(ROWS[1], method=method).method == method
+
+
 def test_columns_run_by_metric_then_by_labels() -> None:
     columns = [(c.metric, c.labels) for c in grid(RESULT).columns]
     assert columns == [("regression-5", 2), ("regression-5", 10), ("regression-5", "all"), ("matching-same", None)]
@@ -126,3 +149,60 @@ def test_the_terminal_shows_every_number() -> None:
     for row in ROWS:
         assert f"{row.mean:.2f}" in text
         assert f"({row.median:.2f})" in text
+
+
+PUBLISHED = replace(
+    RESULT,
+    rows=(Row("lead", "64-d", 10, "regression-5", "%", 16.31, 15.9, 0.51, 5, published=13.344), ROWS[1]),
+    title="Few labels",
+    notes=("Five trainings.", "[Ten] draws."),
+    pictures=("few.png", "more.webp"),
+)
+
+
+def test_published_numbers_titles_notes_and_pictures(tmp_path: Path) -> None:
+    path = PUBLISHED.path(tmp_path)
+    PUBLISHED.write(path)
+    assert read(path) == PUBLISHED
+    assert markdown(PUBLISHED) == (
+        "### Few labels\n\n"
+        "| Method | Features | Regression, 5 points, 10 labels (%) |\n| --- | --- | --: |\n"
+        "| lead | 64-d | 16.31 ± 0.51 (15.90) [13.34] |\n| byol/ridge | 64-d | **9.13 ± 0.25 (8.00)** |\n\n"
+        "Mean ± standard deviation over draws (median). Lower is better. "
+        "In brackets, what the method's paper reports, on its own benchmark.\n\n"
+        "- Five trainings.\n- [Ten] draws.\n\n![](few.png)\n\n![](more.webp)\n"
+    )
+    console = Console(width=160, record=True, file=io.StringIO())
+    console.print(rich_table(PUBLISHED))
+    text = console.export_text()
+    for shown in ("Few labels", "16.31 ±0.51 (15.90) [13.34]", "on its own benchmark", "[Ten] draws."):
+        assert shown in text
+    assert "brackets" not in markdown(RESULT)
+
+
+def test_a_published_number_is_never_the_best() -> None:
+    better = replace(PUBLISHED, rows=(replace(PUBLISHED.rows[0], published=1.0), ROWS[1]))
+    assert "**9.13" in markdown(better)
+    assert "**16.31" not in markdown(better)
+
+
+def test_pictures_lie_beside_the_file() -> None:
+    with pytest.raises(LeadError, match=r"'\.\./few\.png' is no file name"):
+        replace(RESULT, pictures=("../few.png",))
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "results").glob("*/*/*.json")), ids=str)
+def test_results_files_are_read(path: Path) -> None:
+    assert read(path).rows
+
+
+def test_a_file_without_the_newer_keys_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "old.json"
+    RESULT.write(path)
+    data = json.loads(path.read_text())
+    for key in ("title", "notes", "pictures"):
+        del data[key]
+    for row in data["rows"]:
+        del row["published"]
+    path.write_text(json.dumps(data))
+    assert read(path) == RESULT

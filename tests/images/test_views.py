@@ -11,7 +11,18 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lead.geometry import cell_grid, denormalise_points, inside, normalise_points, sample_points
-from lead.images.views import Colour, Warp, affine_warp, bend_warp, correspondence, recolour, render
+from lead.images.views import (
+    CONTROL,
+    Colour,
+    View,
+    Warp,
+    affine_warp,
+    bend_warp,
+    correspondence,
+    dve_warp,
+    recolour,
+    render,
+)
 
 BENDS = [None, (0.0005, 0.005), (0.001, 0.01)]
 """No bend, that of the peers' matching protocol, and that of DVE's training."""
@@ -122,6 +133,95 @@ def test_half_of_the_bend_is_strong() -> None:
     strong = warp.bend != 0
     assert strong.float().mean().item() == pytest.approx(0.5, abs=0.02)
     assert warp.bend[strong].std().item() == pytest.approx(0.01, rel=0.03)
+
+
+def test_dves_warp_is_the_affine_map_plus_the_spline() -> None:
+    """x ↦ t + s·R·x + Σ W_i·U(|x - c_i|²), written out with W and (t, s, R) each taken from a warp of its own."""
+
+    def drawn(bend: float, motion: float) -> Warp:
+        return dve_warp(
+            3, bend=(bend, 10 * bend), shift=motion, scale=motion, rotation=100 * motion, generator=generator(4)
+        )
+
+    weights, moved, warp = drawn(0.0005, 0.0).bend, drawn(0.0, 0.1).affine, drawn(0.0005, 0.1)
+    assert weights is not None
+    line = [-1 + 2 * i / (CONTROL - 1) for i in range(CONTROL)]
+    controls = [(x, y) for x in line for y in line]
+    points = [(-0.9, 0.3), (0.2, 0.1), (1.1, -0.7)]
+    expected = torch.empty(3, 3, 2)
+    for b in range(3):
+        (m00, m01, tx), (m10, m11, ty) = moved[b].tolist()
+        side, angle = math.hypot(m00, m10), math.atan2(m10, m00)
+        assert (m01, m11) == pytest.approx((-side * math.sin(angle), side * math.cos(angle)))
+        for n, (x, y) in enumerate(points):
+            out = [
+                tx + side * (x * math.cos(angle) - y * math.sin(angle)),
+                ty + side * (x * math.sin(angle) + y * math.cos(angle)),
+            ]
+            for i, (cx, cy) in enumerate(controls):
+                d = (x - cx) ** 2 + (y - cy) ** 2
+                for axis in (0, 1):
+                    out[axis] += weights[b, i, axis].item() * d * math.log(d + 1e-5)
+            expected[b, n] = torch.tensor(out)
+    torch.testing.assert_close(warp(torch.tensor(points)), expected, atol=2e-5, rtol=0)
+
+
+def test_dves_draws_are_normal() -> None:
+    count = 4000
+    warp = dve_warp(count, bend=(0.0005, 0.005), shift=0.05, scale=0.1, rotation=2.5, generator=generator())
+    linear, centre = warp.affine[:, :, :2], warp.affine[:, :, 2]
+    side, angle = linear[:, :, 0].norm(dim=-1), torch.rad2deg(torch.atan2(linear[:, 1, 0], linear[:, 0, 0]))
+    assert warp.bend is not None
+    weights = warp.bend @ linear.transpose(1, 2)
+    half = ((0.0005**2 + 0.005**2) / 2) ** 0.5
+    for values, mean, sd in (
+        (side, 1.0, 0.1),
+        (angle, 0.0, 2.5),
+        (centre[:, 0], 0.0, 0.05),
+        (centre[:, 1], 0.0, 0.05),
+        (weights, 0.0, half),
+    ):
+        assert values.mean().item() == pytest.approx(mean, abs=4 * sd / count**0.5)
+        assert values.std().item() == pytest.approx(sd, rel=0.05)
+
+
+def quarter_view(clamp: bool) -> View:
+    """An 8 × 8 picture, whose pixels number themselves, through a warp that shows its upper left quarter."""
+    number = torch.arange(64, dtype=torch.uint8).view(1, 8, 8, 1).expand(1, 8, 8, 3)
+    points = torch.tensor([[[-0.5, -0.25], [0.6, -0.5], [-0.5, math.nan]]])
+    warp = Warp(torch.tensor([[[0.5, 0.0, -0.5], [0.0, 0.5, -0.5]]]))
+    return View(number, points).through(warp, clamp=clamp)
+
+
+def test_a_view_shows_pictures_and_their_landmarks() -> None:
+    view = quarter_view(clamp=False)
+    assert view.pixels.shape == (1, 8, 8, 3)
+    assert view.pixels.dtype == torch.uint8
+    # The view's pixel (1, 1) has its centre at the picture's (0.25, 0.25): 0.25 · 1 + 0.25 · 8 = 2.25.
+    assert view.pixels[0, 1, 1].tolist() == [2, 2, 2]
+    expected = torch.tensor([[[0.0, 0.5], [math.nan] * 2, [math.nan] * 2]])
+    torch.testing.assert_close(view.points, expected, equal_nan=True)
+
+
+def test_a_landmark_out_of_view_is_put_at_the_nearest_pixel() -> None:
+    found = quarter_view(clamp=True).points
+    torch.testing.assert_close(found[0, 0], torch.tensor([0.0, 0.5]))
+    assert found[0, 2].isnan().all()
+    assert found[0, 1, 0] == 0.875  # of the last column
+    assert abs(found[0, 1, 1]) == 0.125  # the two middle rows are equally near
+
+
+def test_clamped_landmarks_are_where_a_search_through_the_pixels_finds_them() -> None:
+    warp = dve_warp(40, bend=(0.0005, 0.005), shift=0.1, scale=0.05, rotation=5, generator=generator(8))
+    points = (torch.rand(40, 20, 2, generator=generator(9)) * 2 - 1) * 0.999
+    side = 40
+    found = View(torch.zeros(40, side, side, 3, dtype=torch.uint8), points).through(warp, clamp=True).points
+    assert inside(found).all()
+    grid = cell_grid(side, side).view(-1, 2)
+    nearest = (warp(grid)[:, None] - points[:, :, None]).norm(dim=-1).amin(-1)  # (40, 20)
+    away = (warp(found) - points).norm(dim=-1)
+    assert (nearest > 0.05).any()  # some are out of view
+    assert (away <= nearest + 1e-4).all()
 
 
 WILD = Colour(jitter=0.9, hue=0.5, grey=0.3, blur=0.5, noise=0.2)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lead.config import Settings, load_preset
+from lead.config import PictureSettings, Settings, load_preset
 from lead.images.views import correspondence
 from lead.losses import alignment_loss, equivariance_loss, exchange_loss
 from lead.nn.backbone import Backbone
@@ -21,6 +21,7 @@ from lead.training.engine import Training, make_fabric, silent
 from lead.training.pretrain import draw_view
 
 PICTURES = torch.rand(4, 3, 48, 48, generator=torch.Generator().manual_seed(0))
+SIZES = PictureSettings(store=48, input=32)
 
 
 def distill(settings: Settings) -> Distill:
@@ -46,7 +47,7 @@ def test_one_view_of_each_picture_is_aligned_with_anothers(tiny: Callable[..., S
     stage = distill(settings).train()
     assert stage.single_view
     losses = stage(PICTURES, torch.Generator().manual_seed(1))
-    view, _ = draw_view(PICTURES, settings.distill.views, 32, torch.Generator().manual_seed(1))
+    view, _ = draw_view(PICTURES, settings.distill.views, SIZES, torch.Generator().manual_seed(1))
     features, hypercolumns = stage.projection(stage.student(view)), teacher_map(stage, view)
     terms = []
     for i in range(4):
@@ -73,8 +74,8 @@ def test_the_added_terms_are_weighted_and_use_the_true_places(tiny: Callable[...
     assert not stage.single_view
     losses = stage(PICTURES, torch.Generator().manual_seed(1))
     draws = torch.Generator().manual_seed(1)
-    one, warp_one = draw_view(PICTURES, settings.distill.views, 32, draws)
-    two, warp_two = draw_view(PICTURES, settings.distill.views, 32, draws, bent=True)
+    one, warp_one = draw_view(PICTURES, settings.distill.views, SIZES, draws)
+    two, warp_two = draw_view(PICTURES, settings.distill.views, SIZES, draws, bent=True)
     f_one, f_two = stage.projection(stage.student(torch.cat([one, two]))).chunk(2)
     h_one, h_two = teacher_map(stage, one), teacher_map(stage, two)
     points = correspondence(warp_two, warp_one, 8)

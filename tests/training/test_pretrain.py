@@ -11,12 +11,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from lead.config import Settings, ViewSettings
+from lead.config import PictureSettings, Settings, ViewSettings
 from lead.nn.backbone import Backbone
 from lead.training.engine import Training, make_fabric, silent
 from lead.training.pretrain import Byol, draw_view
 
 PICTURES = torch.rand(4, 3, 48, 48, generator=torch.Generator().manual_seed(0))
+SIZES = PictureSettings(store=48, input=32)
 
 
 def byol(settings: Settings) -> Byol:
@@ -36,8 +37,8 @@ def test_the_loss_is_equation_1_in_both_directions(tiny: Callable[..., Settings]
             parameter.add_(0.1 * torch.randn_like(parameter))
     loss = stage(PICTURES, torch.Generator().manual_seed(1))["loss"]
     draws = torch.Generator().manual_seed(1)
-    one, _ = draw_view(PICTURES, settings.pretrain.views, 32, draws)
-    two, _ = draw_view(PICTURES, settings.pretrain.views, 32, draws)
+    one, _ = draw_view(PICTURES, settings.pretrain.views, SIZES, draws)
+    two, _ = draw_view(PICTURES, settings.pretrain.views, SIZES, draws)
 
     def online(view: Tensor) -> Tensor:
         return unit(stage.predictor(stage.projector(stage.backbone(view)[-1].mean((2, 3)))))
@@ -112,10 +113,10 @@ def test_frozen_batchnorm_keeps_the_encoders_statistics(tiny: Callable[..., Sett
 
 def test_only_a_bent_view_bends() -> None:
     views = ViewSettings(bend=(0.001, 0.01))
-    _, flat = draw_view(PICTURES, views, 32, torch.Generator().manual_seed(0))
-    seen, bent = draw_view(PICTURES, views, 32, torch.Generator().manual_seed(0), bent=True)
+    _, flat = draw_view(PICTURES, views, SIZES, torch.Generator().manual_seed(0))
+    seen, bent = draw_view(PICTURES, views, SIZES, torch.Generator().manual_seed(0), bent=True)
     assert flat.bend is None
     assert bent.bend is not None
     assert seen.shape == (4, 3, 32, 32)
-    _, straight = draw_view(PICTURES, ViewSettings(), 32, torch.Generator().manual_seed(0), bent=True)
+    _, straight = draw_view(PICTURES, ViewSettings(), SIZES, torch.Generator().manual_seed(0), bent=True)
     assert straight.bend is None

@@ -8,10 +8,11 @@ readers too, and a dark rim keeps them readable over a photograph.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib import colormaps
+from matplotlib import colormaps, get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
 from lead.geometry import Size, resize_points
@@ -37,13 +38,35 @@ FEW: tuple[Colour, ...] = (
     (213, 94, 0),
     (0, 114, 178),
 )
+# Paul Tol's muted palette: nine hues for areas and for lines on white.
+MUTED: tuple[Colour, ...] = (
+    (51, 34, 136),
+    (204, 102, 119),
+    (17, 119, 51),
+    (136, 204, 238),
+    (136, 34, 85),
+    (68, 170, 153),
+    (153, 153, 51),
+    (170, 68, 153),
+    (221, 204, 119),
+)
 
 
 def landmark_colours(count: int) -> list[Colour]:
     """A colour (r, g, b) for each of ``count`` landmarks, all different."""
-    if count <= len(FEW):
-        return list(FEW[:count])
-    # Above the palette's seven: from dark to light along a scale that rises in lightness, so it reads without hue.
+    return _colours(FEW, count)
+
+
+def area_colours(count: int) -> list[Colour]:
+    """A colour (r, g, b) for each of ``count`` areas or lines on white, all different."""
+    return _colours(MUTED, count)
+
+
+def _colours(palette: tuple[Colour, ...], count: int) -> list[Colour]:
+    """The first colours of a palette; a scale where it has too few."""
+    if count <= len(palette):
+        return list(palette[:count])
+    # From dark to light along a scale that rises in lightness, so it reads without hue.
     samples = np.asarray(colormaps["viridis"](np.linspace(0.2, 1.0, count)))[:, :3]
     return [(int(r), int(g), int(b)) for r, g, b in np.rint(samples * 255)]
 
@@ -132,10 +155,25 @@ def heat_overlay(image: Picture, heat: npt.NDArray[np.floating], *, scale: float
     level = np.nan_to_num((heat - low) / (high - low if high > low else 1.0))  # (h, w) in [0, 1]
     colour = np.asarray(colormaps["inferno"](0.25 + 0.75 * level))  # (h, w, 4)
     colour[..., 3] = 0.85 * level
-    cells = Image.fromarray(np.rint(colour * 255).astype(np.uint8))
-    # Nearest neighbour takes the cell that a pixel's centre lies in: the edges of the map are the picture's.
-    layer = cells.resize(canvas.size, Image.Resampling.NEAREST)
-    return _stack(canvas, layer)
+    return _under_cells(canvas, np.rint(colour * 255).astype(np.uint8))
+
+
+def part_overlay(
+    image: Picture, parts: npt.NDArray[np.int64], colours: Sequence[Colour], *, scale: float | None = None
+) -> Image.Image:
+    """A picture with its parts in their colours, paled where there is none.
+
+    Args:
+        image: the picture.
+        parts: (h, w) index into ``colours`` of each cell, -1 for none; the cells lie as in :func:`heat_overlay`.
+        colours: of the parts.
+        scale: enlargement; by default the longer side becomes LONG_SIDE pixels.
+
+    Returns:
+        An RGB image.
+    """
+    tints = np.array([*((*colour, 175) for colour in colours), (255, 255, 255, 170)], dtype=np.uint8)
+    return _under_cells(_enlarge(image, scale), tints[parts])  # -1 takes the last: white
 
 
 def contact_sheet(
@@ -154,7 +192,7 @@ def contact_sheet(
     """
     width, height = max(i.width for i in images), max(i.height for i in images)
     text_size = max(11, width // 24)
-    font = ImageFont.load_default(size=text_size)
+    font = caption_font(text_size)
     line = round(text_size * 1.6) if captions is not None else 0
     rows = -(-len(images) // columns)
     columns = min(columns, len(images))
@@ -165,7 +203,7 @@ def contact_sheet(
         top = pad + index // columns * (height + line + pad)
         sheet.paste(image.convert("RGB"), (left + (width - image.width) // 2, top + (height - image.height) // 2))
         if captions is not None:
-            text = _shorten(captions[index], font, width)
+            text = shorten(captions[index], font, width)
             pen.text((left + width / 2, top + height + line * 0.6), text, (60, 64, 72), font, anchor="mm")
     return sheet
 
@@ -218,6 +256,12 @@ class _Ink:
         return _stack(canvas, self._layer.reduce(FINE))
 
 
+def _under_cells(canvas: Image.Image, colour: npt.NDArray[np.uint8]) -> Image.Image:
+    """The canvas under a map of (h, w, 4) coloured cells."""
+    # Nearest neighbour takes the cell that a pixel's centre lies in: the edges of the map are the picture's.
+    return _stack(canvas, Image.fromarray(colour).resize(canvas.size, Image.Resampling.NEAREST))
+
+
 def _stack(below: Image.Image, above: Image.Image) -> Image.Image:
     return Image.alpha_composite(below.convert("RGBA"), above).convert("RGB")
 
@@ -236,8 +280,13 @@ def _enlarge(image: Picture, scale: float | None) -> Image.Image:
     return picture.convert("RGB").resize(size, Image.Resampling.BICUBIC)
 
 
-def _shorten(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """The text, or as much of its beginning and an ellipsis as fits."""
+def caption_font(size: int) -> ImageFont.FreeTypeFont:
+    """The face that Matplotlib brings and letters its plots in; Pillow's own lacks signs such as ×."""
+    return ImageFont.truetype(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), size)
+
+
+def shorten(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+    """The text, or as much of its beginning and an ellipsis as fits into ``width`` pixels."""
     if font.getlength(text) <= width:
         return text
     return next((t for n in range(len(text), 0, -1) if font.getlength(t := text[:n] + "…") <= width), "…")

@@ -53,15 +53,14 @@ def unit_lengths(truth: Labels, pair: tuple[str, str]) -> FloatArray:
     return _distance(first, second)
 
 
-def normalised_errors(predicted: FloatArray, truth: FloatArray, unit: FloatArray) -> FloatArray:
-    """Distances between predicted and true points in percent of each picture's unit length.
+def distances(predicted: FloatArray, truth: FloatArray) -> FloatArray:
+    """Distances between predicted and true points.
 
     Args:
         predicted, truth: (N, K, 2) pixels of the same pictures; truth is NaN where unlabelled.
-        unit: (N,) pixels, see :func:`unit_lengths`.
 
     Returns:
-        (N, K) percent. NaN where truth is NaN, and all over a picture whose unit is zero, negative or unknown.
+        (N, K) pixels, NaN where truth is NaN.
 
     Raises:
         LeadError: a labelled point has no prediction. Leaving it out would flatter the method.
@@ -73,6 +72,23 @@ def normalised_errors(predicted: FloatArray, truth: FloatArray, unit: FloatArray
             f"{unpredicted.sum()} of {np.isfinite(truth).all(-1).sum()} labelled points have no prediction. "
             "Predict every landmark, or leave those landmarks out of the evaluation."
         )
+    return distance
+
+
+def normalised_errors(predicted: FloatArray, truth: FloatArray, unit: FloatArray) -> FloatArray:
+    """Distances between predicted and true points in percent of each picture's unit length.
+
+    Args:
+        predicted, truth: (N, K, 2) pixels of the same pictures; truth is NaN where unlabelled.
+        unit: (N,) pixels, see :func:`unit_lengths`.
+
+    Returns:
+        (N, K) percent. NaN where truth is NaN, and all over a picture whose unit is zero, negative or unknown.
+
+    Raises:
+        LeadError: see :func:`distances`.
+    """
+    distance = distances(predicted, truth)
     usable = np.isfinite(unit) & (unit > 0)
     return 100.0 * distance / np.where(usable, unit, np.nan)[:, None]
 
@@ -99,6 +115,38 @@ def summarise(errors: FloatArray) -> Summary:
         pictures=pictures,
         excluded=len(errors) - pictures,
     )
+
+
+def peers_pck(
+    predicted: FloatArray, truth: FloatArray, *, box: int = 48, alpha: float = 0.05, batch: int = 32
+) -> float:
+    """Percentage of correct key points as ContrastLandmarks computes it (models/metric.py), with all its habits.
+
+    A distance is cut to whole pixels before it is compared with ``alpha * box``, so that at the default 2.4 anything
+    below 3 pixels is correct. A point with a true coordinate of 0 or less counts as invisible. Each batch scores the
+    mean over landmarks of the share correct, landmarks invisible throughout it left out, and 0 if all are; the
+    batches' mean is weighted by their pictures. The number therefore depends on the batch and the pictures' order.
+
+    Args:
+        predicted, truth: (N, K, 2) pixels of a frame of ``box`` × ``box`` pixels; truth is NaN where unlabelled.
+        box: side of that frame.
+        alpha: the threshold, as a share of it.
+        batch: pictures in a batch.
+
+    Raises:
+        LeadError: see :func:`distances`; or there is no picture.
+    """
+    if len(truth) == 0:
+        raise LeadError("PCK of no pictures was asked for.")
+    visible = (truth[..., 0] > 0) & (truth[..., 1] > 0)  # (N, K); false for NaN
+    correct = visible & (np.trunc(distances(predicted, truth)) < alpha * box)
+    total = 0.0
+    for start in range(0, len(truth), batch):
+        seen, right = visible[start : start + batch], correct[start : start + batch]
+        count = seen.sum(axis=0)
+        if count.any():
+            total += len(seen) * float((right.sum(axis=0)[count > 0] / count[count > 0]).mean())
+    return 100.0 * total / len(truth)
 
 
 def mean_shape(train_xy: FloatArray) -> FloatArray:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from lead.config import Settings
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.evaluation.metrics import Summary, mean_shape, normalised_errors, summarise, unit_lengths
 from lead.evaluation.results import LabelCount, Result, Row
-from lead.geometry import FloatArray, inside
+from lead.geometry import FloatArray
 from lead.images.store import ImageStore, default_cache, open_store
-from lead.images.views import affine_warp, bend_warp, render
-from lead.inference import Extractor, cached_features
+from lead.images.views import View, affine_warp, bend_warp, dve_warp
+from lead.inference import Extractor, Frame, Head, cached_features
 from lead.landmarks.model import Labels
 from lead.nn.matching import match_points
 from lead.provenance import commit, versions
@@ -31,6 +33,8 @@ SYSTEMS = ("untrained", "init", "byol", "lead")
 PAIRS = 500
 """Of each kind of matching, as the peers have it."""
 UNIT = "%"
+PIXELS = 70
+"""Side in pixels of the frame in which the peers count matching errors."""
 
 Say = Callable[[str], None]
 
@@ -67,29 +71,48 @@ def systems(run: Run, methods: Sequence[str] | None = None) -> list[System]:
 
 @dataclass
 class Bench:
-    """A dataset seen by a run: its stored pictures, its labelled rows, the split that is judged.
+    """A dataset and what is measured on it: its stored pictures, its labelled rows, the split that is judged.
 
     Args:
-        run: whose settings give sizes and the identities held out.
         dataset: with point sets and splits.
-        split: ``"test"``, or ``"validation"`` for the identities that the run held out of its training.
-        methods: see :func:`systems`.
+        systems: what is measured, all with the settings' picture sizes. Trainings from several seeds are measured one
+            bench each, and their rows pooled: see :meth:`lead.evaluation.results.Row.pooled`.
+        settings: give picture sizes, the seed of everything random here, and the identities held out.
+        split: ``"test"``, or ``"validation"`` for the identities that the settings hold out of training.
+        provenance: recorded in the result beside the settings.
+
+    Raises:
+        LeadError: a system's picture sizes are others than the settings'.
     """
 
-    run: Run
     dataset: Dataset
+    systems: Sequence[System]
+    settings: Settings
     split: str = "test"
-    methods: Sequence[str] | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
     store: ImageStore = field(init=False)
+    frame: Frame = field(init=False)
 
     def __post_init__(self) -> None:
-        picture = self.run.settings.picture
+        picture = self.settings.picture
+        self.frame = Frame.of(picture)
+        for system in self.systems:
+            if system.extractor.frame != self.frame:
+                raise LeadError(
+                    f"{system.method} is shown {system.extractor.frame}, the bench {self.frame}. Systems are compared "
+                    "on the same pictures: train them with the same picture settings."
+                )
         data = self.dataset
         self.store = open_store(data.root, data.files, picture.store, default_cache(), boxes=data.boxes)
 
+    @classmethod
+    def of_run(cls, run: Run, dataset: Dataset, split: str = "test", methods: Sequence[str] | None = None) -> Bench:
+        """A run's own systems, under its settings. ``methods``: see :func:`systems`."""
+        return cls(dataset, systems(run, methods), run.settings, split, {"run": run.provenance})
+
     def rows(self, points: Labels) -> tuple[list[int], list[int]]:
         """Rows of ``points`` to fit on and to judge on."""
-        settings = self.run.settings
+        settings = self.settings
         out = held_out(self.dataset, settings.validation, settings.validation_seed)
         who = dict(zip(self.dataset.files, zip(self.dataset.split, self.dataset.identity, strict=True), strict=True))
         readable = set(self.store.files)
@@ -112,19 +135,44 @@ class Bench:
     def labelled(self, system: System, points: Labels, rows: Sequence[int]) -> Labelled:
         """Features and normalised landmarks of some labelled pictures."""
         where = self.store_rows(points, rows)
-        xy = system.extractor.frame.normalise(self.store.to_store(where, points.xy[list(rows)]))
+        xy = self.frame.normalise(self.store.to_store(where, points.xy[list(rows)]))
         features = cached_features(system.extractor, self.store, where)
         return Labelled(features, torch.from_numpy(xy).float())
 
-    def errors(
-        self, points: Labels, rows: Sequence[int], predicted: FloatArray, pair: tuple[str, str], system: System
-    ) -> Summary:
-        """Judges normalised predictions (n, K, 2) in the pictures' own pixels; a row may be asked about repeatedly."""
+    def view(self, points: Labels, rows: Sequence[int]) -> View:
+        """Some labelled pictures as they are stored."""
         where = self.store_rows(points, rows)
-        xy = self.store.to_original(where, system.extractor.frame.denormalise(predicted))
+        xy = self.frame.normalise(self.store.to_store(where, points.xy[list(rows)]))
+        stored = torch.from_numpy(xy).float() * (self.frame.shown / self.frame.side)
+        return View(torch.from_numpy(self.store.pixels[where]), stored)
+
+    def errors(
+        self,
+        points: Labels,
+        rows: Sequence[int],
+        predicted: FloatArray,
+        pair: tuple[str, str],
+        counted: npt.NDArray[np.bool_] | None = None,
+    ) -> Summary:
+        """Judges normalised predictions (n, K, 2) in the pictures' own pixels; a row may be asked about repeatedly.
+
+        ``counted`` (n, K) says which points are judged; None for all.
+        """
+        where = self.store_rows(points, rows)
+        xy = self.store.to_original(where, self.frame.denormalise(predicted))
+        truth = points.xy[list(rows)]
+        if counted is not None:
+            truth = np.where(counted[..., None], truth, np.nan)
+        return summarise(normalised_errors(xy, truth, self.units(points, rows, pair)))
+
+    def units(self, points: Labels, rows: Sequence[int], pair: tuple[str, str]) -> FloatArray:
+        """(n,) unit lengths in the pictures' own pixels; a row may be asked about repeatedly."""
         unique, back = np.unique(rows, return_inverse=True)
-        units = unit_lengths(points.take(unique), pair)[back]
-        return summarise(normalised_errors(xy, points.xy[list(rows)], units))
+        return unit_lengths(points.take(unique), pair)[back]
+
+    def features_text(self, system: System) -> str:
+        """For instance "64-d"."""
+        return f"{next(system.extractor.batches(self.store, np.arange(1))).shape[1]}-d"
 
     def result(self, name: str, rows: list[Row], started: float, preset: str) -> Result:
         """The rows with their provenance, under a name from :func:`result_name`."""
@@ -135,8 +183,8 @@ class Bench:
             commit=commit(),
             versions=versions(),
             seconds=round(time.monotonic() - started, 1),
-            settings=self.run.settings.model_dump(mode="json") | {"run": self.run.provenance},
-            seed=self.run.settings.seed,
+            settings=self.settings.model_dump(mode="json") | dict(self.provenance),
+            seed=self.settings.seed,
             rows=tuple(rows),
         )
 
@@ -172,11 +220,10 @@ def regression(
         plans = [(n, _draws(bench, fit, n, draws)) for n in labels if n not in too_many]
         if not plans:
             raise LeadError(f"Only {len(fit)} training pictures of {name!r} are labelled; ask for fewer --labels.")
-        made = systems(bench.run, bench.methods)
         for number, chosen in plans:
-            shapes = [_mean_shape(bench, made[0], points, d, judge, pair) for d in chosen]
+            shapes = [_mean_shape(bench, points, d, judge, pair) for d in chosen]
             rows.append(Row.of_draws("mean-shape", "", _label(number), metric, UNIT, shapes))
-        for system in made:
+        for system in bench.systems:
             training = bench.labelled(system, points, fit)
             unseen = bench.labelled(system, points, judge)
             features = f"{training.features.shape[1]}-d"
@@ -186,14 +233,18 @@ def regression(
                     summaries = []
                     for d, picked in enumerate(chosen):
                         some = training if number is None else training.take(np.searchsorted(fit, picked))
-                        seed = mixed_seed(bench.run.settings.seed, "head", d)
-                        head = fit_ridge(some, seed=seed).head if kind == "ridge" else train_softargmax(some, seed)
-                        predicted = apply(head, unseen).double().numpy()
-                        summaries.append(bench.errors(points, judge, predicted, pair, system))
+                        seed = mixed_seed(bench.settings.seed, "head", d)
+                        predicted = apply(fitted(kind, some, seed), unseen).double().numpy()
+                        summaries.append(bench.errors(points, judge, predicted, pair))
                     rows.append(
                         Row.of_draws(f"{system.method}/{kind}", features, _label(number), metric, UNIT, summaries)
                     )
     return rows
+
+
+def fitted(kind: FittedKind, labelled: Labelled, seed: int) -> Head:
+    """A head fitted on labelled pictures."""
+    return fit_ridge(labelled, seed=seed).head if kind == "ridge" else train_softargmax(labelled, seed)
 
 
 def _label(number: int | None) -> LabelCount:
@@ -204,7 +255,7 @@ def _draws(bench: Bench, fit: list[int], number: int | None, draws: int) -> list
     """Seeded draws of labelled pictures, the same for every system and head."""
     if number is None:
         return [fit]
-    seed = bench.run.settings.seed
+    seed = bench.settings.seed
     out = []
     for d in range(draws):
         random = np.random.default_rng(mixed_seed(seed, "labels", number, d))
@@ -213,15 +264,15 @@ def _draws(bench: Bench, fit: list[int], number: int | None, draws: int) -> list
 
 
 def _mean_shape(
-    bench: Bench, system: System, points: Labels, picked: Sequence[int], judge: Sequence[int], pair: tuple[str, str]
+    bench: Bench, points: Labels, picked: Sequence[int], judge: Sequence[int], pair: tuple[str, str]
 ) -> Summary:
     """The labelled pictures' mean, for everyone: what no feature at all achieves.
 
     A landmark that none of them labels is put in the middle, which is the ridge head's answer too.
     """
     xy = bench.store.to_store(bench.store_rows(points, picked), points.xy[list(picked)])
-    shape = np.nan_to_num(mean_shape(system.extractor.frame.normalise(xy)), nan=0.0)
-    return bench.errors(points, judge, np.broadcast_to(shape, (len(judge), *shape.shape)), pair, system)
+    shape = np.nan_to_num(mean_shape(bench.frame.normalise(xy)), nan=0.0)
+    return bench.errors(points, judge, np.broadcast_to(shape, (len(judge), *shape.shape)), pair)
 
 
 def matching(bench: Bench, *, point_set: str | None = None, pairs: int = PAIRS, say: Say = lambda _: None) -> list[Row]:
@@ -233,44 +284,39 @@ def matching(bench: Bench, *, point_set: str | None = None, pairs: int = PAIRS, 
         pairs: of each kind.
         say: told what is being measured.
     """
-    name = point_set or next(iter(bench.dataset.point_sets))
-    points = bench.dataset.points(name)
-    pair = bench.dataset.normaliser[name]
-    _, judge = bench.rows(points)
-    complete = [i for i in judge if np.isfinite(points.xy[i]).all()]
+    points, pair, complete = _complete(bench, point_set)
     identity = bench.dataset.identity_of(points.images[i] for i in complete)
     kinds = {
-        kind: _pairs(identity, pairs, same, mixed_seed(bench.run.settings.seed, kind))
+        kind: _pairs(identity, pairs, same, mixed_seed(bench.settings.seed, kind))
         for kind, same in (("same", True), ("different", False))
     }
-    random = np.random.default_rng(mixed_seed(bench.run.settings.seed, "photos"))
+    random = np.random.default_rng(mixed_seed(bench.settings.seed, "photos"))
     photos = sorted(random.permutation(complete)[:pairs].tolist())
-    made = systems(bench.run, bench.methods)
-    rows = [
-        Row.of_draws(
-            "copy-location",
-            "",
-            None,
-            f"matching-{kind}",
-            UNIT,
-            [_copied(bench, made[0], points, complete, chosen, pair)],
-        )
-        for kind, chosen in kinds.items()
-        if len(chosen)
-    ]
-    for system in made:
+    say("matching: warped pictures")
+    copied, *warped = _match_warped(bench, points, photos, pair)
+    rows = [Row.of_draws("copy-location", "", None, "matching-warp", UNIT, [copied])]
+    for kind, chosen in kinds.items():
+        if len(chosen):
+            summary = _copied(bench, points, complete, chosen, pair)
+            rows.append(Row.of_draws("copy-location", "", None, f"matching-{kind}", UNIT, [summary]))
+    for system, of_warped in zip(bench.systems, warped, strict=True):
         say(f"matching: {system.method}")
         known = bench.labelled(system, points, complete)
         features = f"{known.features.shape[1]}-d"
-        warped, copied = _match_warped(bench, system, points, photos, pair)
-        if system is made[0]:
-            rows.insert(0, Row.of_draws("copy-location", "", None, "matching-warp", UNIT, [copied]))
-        rows.append(Row.of_draws(system.method, features, None, "matching-warp", UNIT, [warped]))
+        rows.append(Row.of_draws(system.method, features, None, "matching-warp", UNIT, [of_warped]))
         for kind, chosen in kinds.items():
             if len(chosen):
-                summary = _match_pairs(bench, system, known, points, complete, chosen, pair)
+                summary = _match_pairs(bench, known, points, complete, chosen, pair)
                 rows.append(Row.of_draws(system.method, features, None, f"matching-{kind}", UNIT, [summary]))
     return rows
+
+
+def _complete(bench: Bench, point_set: str | None) -> tuple[Labels, tuple[str, str], list[int]]:
+    """A point set, the pair that is its unit, and the judged rows whose every landmark is labelled."""
+    name = point_set or next(iter(bench.dataset.point_sets), "")
+    points = bench.dataset.points(name)
+    _, judge = bench.rows(points)
+    return points, bench.dataset.normaliser[name], [i for i in judge if np.isfinite(points.xy[i]).all()]
 
 
 def _pairs(identity: Sequence[str], count: int, same: bool, seed: int) -> npt.NDArray[np.int64]:
@@ -284,22 +330,16 @@ def _pairs(identity: Sequence[str], count: int, same: bool, seed: int) -> npt.ND
 
 
 def _copied(
-    bench: Bench,
-    system: System,
-    points: Labels,
-    rows: list[int],
-    chosen: npt.NDArray[np.int64],
-    pair: tuple[str, str],
+    bench: Bench, points: Labels, rows: list[int], chosen: npt.NDArray[np.int64], pair: tuple[str, str]
 ) -> Summary:
     """The reference's places in the frame, unchanged."""
     xy = bench.store.to_store(bench.store_rows(points, rows), points.xy[rows])
-    predicted = system.extractor.frame.normalise(xy)[chosen[:, 0]]
-    return bench.errors(points, [rows[i] for i in chosen[:, 1]], predicted, pair, system)
+    predicted = bench.frame.normalise(xy)[chosen[:, 0]]
+    return bench.errors(points, [rows[i] for i in chosen[:, 1]], predicted, pair)
 
 
 def _match_pairs(
     bench: Bench,
-    system: System,
     known: Labelled,
     points: Labels,
     rows: list[int],
@@ -313,39 +353,116 @@ def _match_pairs(
         places, _ = match_points(reference.feature_chunk(everything), reference.points, query.feature_chunk(everything))
         found.append(places)
     predicted = torch.cat(found).double().numpy()
-    return bench.errors(points, [rows[i] for i in chosen[:, 1]], predicted, pair, system)
+    return bench.errors(points, [rows[i] for i in chosen[:, 1]], predicted, pair)
 
 
-def _match_warped(
-    bench: Bench, system: System, points: Labels, rows: list[int], pair: tuple[str, str]
-) -> tuple[Summary, Summary]:
-    """One photo and its warped copy; the warp is DVE's at test time, drawn once and the same for every system.
+def _match_warped(bench: Bench, points: Labels, rows: list[int], pair: tuple[str, str]) -> list[Summary]:
+    """One photo and its warped copy; the warp is like DVE's at test time, drawn once and the same for every system.
 
-    Errors are measured in the warped copy, in units of the unwarped picture's own length. A landmark that the warp
-    moves out of the stored square does not count. Returns the system's errors, and those of the same place.
+    A landmark that the warp moves out of the stored square does not count. Returns the errors of the places copied
+    as they are, then each system's.
     """
-    extractor, store = system.extractor, bench.store
-    frame = extractor.frame
-    generator = torch.Generator().manual_seed(mixed_seed(bench.run.settings.seed, "warp"))
-    errors: list[FloatArray] = []
-    stayed: list[FloatArray] = []
-    for start in range(0, len(rows), 50):
-        part = rows[start : start + 50]
-        where = bench.store_rows(points, part)
-        pixels = torch.from_numpy(store.pixels[where])
-        warp = affine_warp(len(part), scale=(0.95, 1.05), shift=0.05, rotation=2.5, stretch=0.0, generator=generator)
-        warp = bend_warp(warp, strength=(0.0005, 0.005), generator=generator)
-        seen = render(pixels.permute(0, 3, 1, 2).float(), warp, store.side)  # warped in the store's own frame
-        seen = seen.permute(0, 2, 3, 1).round().to(torch.uint8)
-        ratio = frame.side / frame.shown
-        inner = torch.from_numpy(frame.normalise(store.to_store(where, points.xy[part]))).float()
-        moved = warp.unbend(inner / ratio)
-        truth = torch.where(inside(moved)[..., None], moved * ratio, float("nan"))
-        reference, query = extractor.features(pixels), extractor.features(seen)
-        found, _ = match_points(reference, inner.to(extractor.device), query)
-        unit = unit_lengths(points.take(part), pair)[:, None]
-        for out, answer in ((errors, found.cpu()), (stayed, inner)):
-            apart = frame.denormalise(answer.double().numpy()) - frame.denormalise(truth.double().numpy())
-            distance = np.linalg.norm(apart / store.scale[where][:, None], axis=-1)  # original pixels
-            out.append(100 * distance / unit)
-    return summarise(np.concatenate(errors)), summarise(np.concatenate(stayed))
+    generator = torch.Generator().manual_seed(mixed_seed(bench.settings.seed, "warp"))
+
+    def batches() -> Iterator[tuple[View, list[View]]]:
+        for start in range(0, len(rows), 50):
+            photo = bench.view(points, rows[start : start + 50])
+            count = len(photo.points)
+            warp = affine_warp(count, scale=(0.95, 1.05), shift=0.05, rotation=2.5, stretch=0.0, generator=generator)
+            yield photo, [photo.through(bend_warp(warp, strength=(0.0005, 0.005), generator=generator))]
+
+    (apart,) = _match_views(bench, batches())
+    return [summarise(_percent(bench, points, rows, one, pair)) for one in apart]
+
+
+def _match_views(bench: Bench, batches: Iterable[tuple[View, list[View]]]) -> FloatArray:
+    """Carries the landmarks of reference views to query views of as many pictures.
+
+    Args:
+        bench: whose systems match.
+        batches: a reference and Q queries each, N pictures in all.
+
+    Returns:
+        (Q, 1 + systems, N, K, 2) the places found less the true ones, normalised to the shown square: of the
+        reference's places copied as they are, then of each system. NaN where the truth is.
+    """
+    ratio = bench.frame.side / bench.frame.shown
+    parts: list[FloatArray] = []
+    for reference, queries in batches:
+        asked = reference.points * ratio
+        found = [[asked] for _ in queries]
+        for system in bench.systems:
+            extractor = system.extractor
+            features, places = extractor.features(reference.pixels), asked.to(extractor.device)
+            for query, answers in zip(queries, found, strict=True):
+                answers.append(match_points(features, places, extractor.features(query.pixels))[0].cpu())
+        true = torch.stack([query.points * ratio for query in queries])[:, None]  # (Q, 1, n, K, 2)
+        parts.append((torch.stack([torch.stack(answers) for answers in found]).double() - true.double()).numpy())
+    return np.concatenate(parts, axis=2)
+
+
+def _percent(bench: Bench, points: Labels, rows: Sequence[int], apart: FloatArray, pair: tuple[str, str]) -> FloatArray:
+    """Errors (n, K) from offsets (n, K, 2) normalised to the shown square, in % of the unwarped pictures' units."""
+    scale = bench.store.scale[bench.store_rows(points, rows)][:, None]
+    distance: FloatArray = np.linalg.norm(apart * (bench.frame.shown / 2) / scale, axis=-1)  # original pixels
+    return 100 * distance / bench.units(points, rows, pair)[:, None]
+
+
+def peers_matching(
+    bench: Bench, *, point_set: str | None = None, pairs: int = PAIRS, say: Say = lambda _: None
+) -> list[Row]:
+    """Matching as DVE and ContrastLandmarks measure it (DVE test_matching.py; ContrastLandmarks `validate`).
+
+    Of two pictures A and B, A is seen through a warp w1, and that view again through w2; B through a warp of its own.
+    The landmarks of A in w2∘w1 are to be found in A through w1 (the same photo) and in B (another one). A point that
+    a view does not show is put at the pixel of the stored square that shows the place nearest to it, and counts.
+
+    Unlike the peers, who take neighbours in the test list: pairs are of different identities where these are known,
+    and a picture may be in several; true places are exact, not rounded to whole pixels; beyond the picture its edge
+    continues instead of black. Features are matched as in :func:`matching`.
+
+    Args:
+        bench: systems, dataset, split.
+        point_set: of the dataset; None for its first.
+        pairs: of A and B; the same ones and the same warps for every system.
+        say: told what is being measured.
+
+    Returns:
+        Rows in pixels of a shown square of PIXELS pixels, which is the peers' unit, and in % of the unit length of
+        the unwarped query picture.
+
+    Raises:
+        LeadError: there are not two pictures to pair.
+    """
+    points, pair, complete = _complete(bench, point_set)
+    images = [points.images[i] for i in complete]
+    identity = [who or image for who, image in zip(bench.dataset.identity_of(images), images, strict=True)]
+    chosen = _pairs(identity, pairs, False, mixed_seed(bench.settings.seed, "peers"))
+    if len(chosen) == 0:
+        raise LeadError(f"{bench.dataset.name}: no two fully labelled pictures of {bench.split!r} differ in identity.")
+    first, second = ([complete[i] for i in column] for column in chosen.T)
+    generator = torch.Generator().manual_seed(mixed_seed(bench.settings.seed, "peers-warp"))
+
+    def batches() -> Iterator[tuple[View, list[View]]]:
+        for start in range(0, len(chosen), 25):
+            say(f"peers' matching: {start} of {len(chosen)} pairs")
+            a, b = (bench.view(points, rows[start : start + 25]) for rows in (first, second))
+            one, two, other = (
+                dve_warp(len(a.points), bend=(0.0005, 0.005), shift=0.05, scale=0.05, rotation=2.5, generator=generator)
+                for _ in range(3)
+            )
+            same = a.through(one, clamp=True)
+            yield same.through(two, clamp=True), [same, b.through(other, clamp=True)]
+
+    matched = dict(zip(("same", "different"), _match_views(bench, batches()), strict=True))
+    lines = [("copy-location", ""), *((s.method, bench.features_text(s)) for s in bench.systems)]
+    rows = []
+    for i, (method, features) in enumerate(lines):
+        for (kind, apart), queries in zip(matched.items(), (first, second), strict=True):
+            pixels = np.linalg.norm(apart[i], axis=-1) * (PIXELS / 2)
+            for unit, errors in (
+                (f"px of {PIXELS}", pixels),
+                (UNIT, _percent(bench, points, queries, apart[i], pair)),
+            ):
+                rows.append(Row.of_draws(method, features, None, f"peers-{kind}", unit, [summarise(errors)]))
+    return rows

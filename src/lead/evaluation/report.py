@@ -14,7 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from PIL import Image
 
 from lead.evaluation.chart import HEIGHT, WIDTH, Chart, lay_out
-from lead.evaluation.results import METRICS, Grid, Result, decimals, grid
+from lead.evaluation.results import BRACKETS, METRICS, Grid, Result, decimals, grid
 from lead.files import write_atomic
 
 
@@ -77,7 +77,9 @@ def write_report(path: Path, *, title: str, intro: str, sections: Sequence[Secti
     environment.filters |= {"data_uri": data_uri, "decimals": decimals, "grid": grid, "lay_out": lay_out}
     environment.filters |= {"metric_groups": metric_groups}
     template = environment.from_string(files("lead.evaluation").joinpath("report.html.j2").read_text("utf-8"))
-    page = template.render(title=title, intro=intro, sections=sections, plot_width=WIDTH, plot_height=HEIGHT)
+    page = template.render(
+        title=title, intro=intro, sections=sections, plot_width=WIDTH, plot_height=HEIGHT, brackets=BRACKETS
+    )
     write_atomic(path, page, overwrite=overwrite)
 
 

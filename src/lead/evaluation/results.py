@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -21,20 +21,29 @@ from lead.errors import LeadError, unknown
 from lead.evaluation.metrics import Summary
 from lead.files import write_atomic
 
-METHODS = (
-    "untrained",
-    "init",
-    "byol",
-    "lead",
-    "moco",
-    "projector",
-    "dve",
-    "nmf",
-    "pca",
-    "supervised",
-    "mean-shape",
-    "copy-location",
-)
+METHODS = {
+    "untrained": "hypercolumn of the backbone with random weights",
+    "init": "hypercolumn of the backbone as its training started",
+    "byol": "stage-1 hypercolumn: BYOL",
+    "moco": "stage-1 hypercolumn: MoCo",
+    "lead": "both stages, with this project's default settings",
+    "lead-paper": "both stages, with the paper's settings",
+    "cl": "ContrastLandmarks: MoCo, then its projector",
+    "dve": "Descriptor Vector Exchange",
+    "alignment": "the paper's stage 2",
+    "equivariance": "stage 2 without an auxiliary picture: a place is to be found again under a warp",
+    "exchange": "stage 2 of Descriptor Vector Exchange",
+    "projector": "stage 2 of ContrastLandmarks",
+    "nmf": "non-negative matrix factorisation of a feature",
+    "pca": "principal components of a feature",
+    "supervised": "trained on labels",
+    "mean-shape": "the labelled pictures' mean, whatever the picture",
+    "copy-location": "the reference's places, unchanged",
+}
+"""What may be measured. A method's name joins one or more by "+", stage 1 first, perhaps with a head after a slash:
+"lead", "moco+alignment", "byol+nmf/ridge"."""
+ZOOMS = (1.0, 1.25, 1.5, 1.75, 2.0)
+"""Factors at which :mod:`lead.evaluation.zoom` judges."""
 METRICS = {
     "regression-5": "Regression, 5 points",
     "regression-68": "Regression, 68 points",
@@ -42,6 +51,9 @@ METRICS = {
     "matching-warp": "Matching, warped picture",
     "matching-same": "Matching, same individual",
     "matching-different": "Matching, different individuals",
+    "peers-same": "Peers' matching, same photo",
+    "peers-different": "Peers' matching, different individuals",
+    **{f"zoom-{factor:.2f}": f"Regression, {factor:.2f} times the field of view" for factor in ZOOMS},
 }
 """Metrics and their headings. Lower is better for every one of them."""
 
@@ -54,14 +66,16 @@ class Row:
     """One number of a table.
 
     Attributes:
-        method: one of METHODS, perhaps with a head after a slash: "lead/ridge".
+        method: see METHODS.
         features: what it worked on, "64-d" for instance; may be empty.
         labels: see LabelCount.
         metric: one of METRICS.
         unit: unit of mean, median and sd, "%" for instance.
         mean, median: averaged over the draws.
         sd: spread of the mean over the draws (dividing by their number); None for a single draw.
-        draws: how many random draws of the labelled pictures were averaged.
+        draws: how many measurements were averaged: random draws of the labelled pictures, trainings from different
+            seeds, or each of the ones with each of the others.
+        published: the mean that the method's paper reports, on its own benchmark; to be read beside, not compared.
     """
 
     method: str
@@ -73,20 +87,23 @@ class Row:
     median: float
     sd: float | None = None
     draws: int = 1
+    published: float | None = None
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     def __post_init__(self) -> None:
-        if (name := self.method.partition("/")[0]) not in METHODS:
-            raise unknown("method", name, METHODS)
+        for name in self.method.partition("/")[0].split("+"):
+            if name not in METHODS:
+                raise unknown("method", name, METHODS)
         if self.metric not in METRICS:
             raise unknown("metric", self.metric, METRICS)
         if isinstance(self.labels, str) and self.labels != "all":
             raise unknown("number of labels", self.labels, ["all"])
-        numbers = [self.mean, self.median, 0.0 if self.sd is None else self.sd]
+        numbers = [self.mean, self.median, *(n for n in (self.sd, self.published) if n is not None)]
         if not np.isfinite(numbers).all() or min(numbers) < 0:
             raise LeadError(
-                f"{self.method}, {self.metric}: mean, median and sd are {numbers}; an error is finite and ≥ 0."
+                f"{self.method}, {self.metric}: mean, median, sd and published are {numbers}; "
+                "an error is finite and ≥ 0."
             )
         if self.draws < 1 or (isinstance(self.labels, int) and self.labels < 1):
             raise LeadError(f"{self.method}, {self.metric}: {self.labels} labels, {self.draws} draws; both start at 1.")
@@ -95,11 +112,29 @@ class Row:
     def of_draws(
         cls, method: str, features: str, labels: LabelCount, metric: str, unit: str, draws: Sequence[Summary]
     ) -> Row:
-        """The row of one method measured once for each draw of labelled pictures."""
+        """The row of one method from one summary for each draw (see the attribute ``draws``)."""
         means = [draw.mean for draw in draws]
         median = float(np.mean([draw.median for draw in draws]))
         sd = float(np.std(means)) if len(draws) > 1 else None
         return cls(method, features, labels, metric, unit, float(np.mean(means)), median, sd, len(draws))
+
+    @classmethod
+    def pooled(cls, rows: Sequence[Row]) -> Row:
+        """One row of the same measurement of several trainings: as :meth:`of_draws` of all their draws together.
+
+        Raises:
+            LeadError: the rows measure different things.
+        """
+        first = rows[0]
+        for row in rows:
+            if replace(row, mean=first.mean, median=first.median, sd=first.sd, draws=first.draws) != first:
+                raise LeadError(f"{first.method}, {first.metric}: cannot be pooled with {row.method}, {row.metric}.")
+        weights = [row.draws for row in rows]
+        mean = float(np.average([row.mean for row in rows], weights=weights))
+        median = float(np.average([row.median for row in rows], weights=weights))
+        square = np.average([(row.sd or 0.0) ** 2 + (row.mean - mean) ** 2 for row in rows], weights=weights)
+        draws = sum(weights)
+        return replace(first, mean=mean, median=median, sd=float(np.sqrt(square)) if draws > 1 else None, draws=draws)
 
 
 def results_path(root: Path, benchmark: str, preset: str, name: str) -> Path:
@@ -118,6 +153,9 @@ class Result:
         settings: the settings it ran under, as plain JSON values.
         seed: of everything random in it.
         rows: the numbers, each (method, features, labels, metric, unit) once.
+        title: heads the table; name, benchmark and preset if empty.
+        notes: sentences listed below the table.
+        pictures: file names of pictures beside the results file, shown below the notes.
     """
 
     name: str
@@ -129,6 +167,9 @@ class Result:
     settings: Mapping[str, object]
     seed: int
     rows: tuple[Row, ...]
+    title: str = ""
+    notes: tuple[str, ...] = ()
+    pictures: tuple[str, ...] = ()
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -139,6 +180,19 @@ class Result:
             if key in seen:
                 raise LeadError(f"Result {self.name!r} measures {', '.join(map(str, key))} twice; keep one row of it.")
             seen.add(key)
+        for picture in self.pictures:
+            if Path(picture).name != picture:
+                raise LeadError(f"Result {self.name!r}: {picture!r} is no file name; pictures lie beside the result.")
+
+    @property
+    def has_published(self) -> bool:
+        """Whether any row has a published number beside it."""
+        return any(row.published is not None for row in self.rows)
+
+    @property
+    def caption(self) -> str:
+        """What a table's cells show."""
+        return f"{CELLS} {BRACKETS}" if self.has_published else CELLS
 
     def path(self, root: Path) -> Path:
         """Where this result belongs below a results folder."""
@@ -236,31 +290,41 @@ def _column_order(column: Column) -> tuple[int, str, float]:
 
 
 def cell_text(row: Row | None) -> str:
-    """A row as "mean ± sd (median)", nothing as a dash."""
+    """A row as "mean ± sd (median) [published]", nothing as a dash."""
     if row is None:
         return "–"
     spread = "" if row.sd is None else f" ± {decimals(row.sd)}"
-    return f"{decimals(row.mean)}{spread} ({decimals(row.median)})"
+    published = "" if row.published is None else f" [{decimals(row.published)}]"
+    return f"{decimals(row.mean)}{spread} ({decimals(row.median)}){published}"
 
 
 CELLS = "Mean ± standard deviation over draws (median). Lower is better."
+BRACKETS = "In brackets, what the method's paper reports, on its own benchmark."
 
 
 def markdown(result: Result) -> str:
-    """The result as a Markdown table, the best of each column in bold."""
+    """The result as a Markdown table, the best of each column in bold, with its notes and pictures below.
+
+    The pictures' addresses are their names: they are found from a page that lies beside them.
+    """
     table = grid(result)
     lines = [["Method", "Features", *(c.heading for c in table.columns)], ["---", "---", *["--:"] * len(table.columns)]]
     for line in table.lines:
         cells = [f"**{cell_text(r)}**" if table.is_best(i, r) else cell_text(r) for i, r in enumerate(line.cells)]
         lines.append([line.method, line.features, *cells])
     body = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-    return f"### {result.name}: {result.benchmark}, {result.preset}\n\n{body}\n\n{CELLS}\n"
+    title = result.title or f"{result.name}: {result.benchmark}, {result.preset}"
+    notes = "\n".join(f"- {note}" for note in result.notes)
+    pictures = "\n\n".join(f"![]({picture})" for picture in result.pictures)
+    return "\n\n".join(filter(None, [f"### {title}", body, result.caption, notes, pictures])) + "\n"
 
 
 def rich_table(result: Result) -> Table:
-    """The result as a table for the terminal, the best of each column in bold green."""
+    """The result as a table for the terminal, the best of each column in bold green, with its notes below."""
     drawn = grid(result)
-    table = Table(title=Text(f"{result.benchmark}, {result.preset}: {result.name}"), caption=CELLS)
+    title = result.title or f"{result.benchmark}, {result.preset}: {result.name}"
+    caption = "\n".join([result.caption, *result.notes])
+    table = Table(title=Text(title), caption=Text(caption, style="table.caption"))
     table.add_column("Method", no_wrap=True)
     table.add_column("Features", no_wrap=True)
     for column in drawn.columns:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lead.geometry import cell_grid
+from lead.geometry import cell_grid, inside
 
 CONTROL = 10
 """Thin-plate-spline control points lie on a CONTROL × CONTROL grid over [-1, 1] (DVE, utils/tps.py)."""
@@ -120,12 +120,40 @@ def bend_warp(warp: Warp, *, strength: Range, generator: torch.Generator) -> War
         strength: (a, b).
         generator: the source of randomness.
     """
-    shape = (warp.affine.shape[0], CONTROL**2, 2)
-    device = generator.device
+    return Warp(warp.affine, _bend_weights(warp.affine.shape[0], strength, generator))
+
+
+def _bend_weights(count: int, strength: Range, generator: torch.Generator) -> Tensor:
+    """(count, CONTROL², 2) spline weights; see :func:`bend_warp`."""
+    shape, device = (count, CONTROL**2, 2), generator.device
     weak = torch.randn(shape, generator=generator, device=device) * strength[0]
     strong = torch.randn(shape, generator=generator, device=device) * strength[1]
     pick = torch.rand(shape, generator=generator, device=device) < 0.5
-    return Warp(warp.affine, torch.where(pick, strong, weak))
+    return torch.where(pick, strong, weak)
+
+
+def dve_warp(
+    count: int, *, bend: Range, shift: float, scale: float, rotation: float, generator: torch.Generator
+) -> Warp:
+    """DVE's random warp (utils/tps.py): a similarity map with normal draws, plus a thin-plate spline.
+
+    DVE adds the spline U·W to the affine map, x ↦ L·x + t + U(x)·W, where a :class:`Warp` sends the bent point through
+    the affine map; the weights here are therefore W·L⁻ᵀ, and the map is the same.
+
+    Args:
+        count: batch size B.
+        bend: (a, b) of W; see :func:`bend_warp`.
+        shift: standard deviation of t along x and along y, in normalised units of the picture.
+        scale: the seen side is 1 + N(0, scale) of the picture's.
+        rotation: standard deviation in degrees.
+        generator: the source of randomness, on the device of the result.
+    """
+    draws = torch.randn(4, count, generator=generator, device=generator.device)
+    angle, side = draws[0] * math.radians(rotation), 1 + draws[1] * scale
+    cos, sin = side * angle.cos(), side * angle.sin()
+    linear = torch.stack([cos, sin, -sin, cos], dim=-1).view(count, 2, 2)
+    affine = torch.cat([linear, draws[2:].T[..., None] * shift], dim=-1)  # (B, 2, 3)
+    return Warp(affine, _bend_weights(count, bend, generator) @ torch.linalg.inv(linear).transpose(1, 2))
 
 
 def render(pictures: Tensor, warp: Warp, size: int) -> Tensor:
@@ -149,6 +177,37 @@ def correspondence(seen: Warp, other: Warp, cells: int) -> Tensor:
     """
     grid = cell_grid(cells, cells, device=seen.affine.device).view(-1, 2)
     return other.unbend(seen(grid))
+
+
+@dataclass(frozen=True)
+class View:
+    """Stored pictures, or what a warp shows of them in squares of the same size, with their landmarks.
+
+    Attributes:
+        pixels: (B, S, S, 3) uint8.
+        points: (B, K, 2) normalised to the square; NaN where unlabelled.
+    """
+
+    pixels: Tensor
+    points: Tensor
+
+    def through(self, warp: Warp, *, clamp: bool = False) -> View:
+        """This view seen through a warp.
+
+        A landmark that the warp does not show becomes NaN; with ``clamp`` it is put at the pixel that shows the place
+        nearest to it.
+        """
+        side = self.pixels.shape[1]
+        seen = render(self.pixels.permute(0, 3, 1, 2).float(), warp, side)
+        moved = warp.unbend(self.points)
+        grid = cell_grid(side, side).view(-1, 2)
+        unlabelled = self.points.isnan().any(-1, keepdim=True)
+        lost = unlabelled | ~inside(moved)[..., None]
+        if clamp and lost.any():
+            # Not the inverse's own nearest place: far out the spline may have no inverse.
+            apart = torch.cdist(self.points, warp(grid), compute_mode="donot_use_mm_for_euclid_dist")  # (B, K, S²)
+            moved, lost = torch.where(lost, grid[apart.argmin(-1)], moved), unlabelled
+        return View(seen.permute(0, 2, 3, 1).round().to(torch.uint8), moved.masked_fill(lost, torch.nan))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Stage 2: a compact dense feature from the frozen teacher's similarities (LEAD §3.3).
 
-The paper's objective is the alignment term. Equivariance and exchange are ours to add: named, weighted, off in the
-``paper`` preset.
+The paper's objective is the alignment term. Equivariance and exchange are ours to add; projector and dve are the
+peers'. Each is named and weighted; the ``paper`` preset has the first alone.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from lead.config import DistillSettings, HypercolumnSettings, PictureSettings
 from lead.geometry import inside
 from lead.images.views import correspondence
-from lead.losses import alignment_loss, equivariance_loss, exchange_loss
+from lead.inference import make_student
+from lead.losses import alignment_loss, dve_loss, equivariance_loss, exchange_loss, projector_loss
 from lead.nn.backbone import Backbone
 from lead.nn.hypercolumn import hypercolumn
 from lead.nn.projection import dense_projection
-from lead.nn.student import Student
+from lead.nn.student import LinearStudent
 from lead.training.engine import Stage, spread
 from lead.training.pretrain import draw_view
 
@@ -39,35 +40,29 @@ class Distill(Stage):
         self, teacher: Backbone, settings: DistillSettings, levels: HypercolumnSettings, picture: PictureSettings
     ) -> None:
         super().__init__()
-        self.settings, self.levels, self.size = settings, levels, picture.input
-        encoder = copy.deepcopy(teacher).requires_grad_(True)
-        self.student = Student(encoder, settings.dimension, settings.width)
+        self.settings, self.levels, self.picture = settings, levels, picture
+        self.student = make_student(copy.deepcopy(teacher).requires_grad_(True), settings, levels)
         self.projection = dense_projection(settings.dimension, settings.projection)
         self.teacher = teacher.requires_grad_(False)
 
     def train(self, mode: bool = True) -> Distill:
         super().train(mode)
         self.teacher.eval()
-        if self.settings.frozen_batchnorm:
+        if self.settings.frozen_batchnorm or isinstance(self.student, LinearStudent):
             self.student.backbone.eval()
         return self
 
     def forward(self, pictures: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         s = self.settings
-        one, warp_one = draw_view(pictures, s.views, self.size, generator)
+        one, warp_one = draw_view(pictures, s.views, self.picture, generator)
         if self.single_view:
-            features = self.projection(self.student(one))  # (B, C, h, w)
-            taught = self._teach(one, features)
-            loss = self._align(features, features.roll(1, 0), taught, taught.roll(1, 0))
-            return {"loss": s.alignment * loss, "alignment": loss, "spread": self._spread(features)}
-        two, warp_two = draw_view(pictures, s.views, self.size, generator, bent=True)
+            f_one = self.projection(self.student(one))  # (B, C, h, w)
+            parts = self._own_terms(one, f_one, one, f_one)
+            return self._summed(parts, f_one)
+        two, warp_two = draw_view(pictures, s.views, self.picture, generator, bent=True)
         f_one, f_two = self.projection(self.student(torch.cat([one, two]))).chunk(2)  # (B, C, h, w) each
         points = correspondence(warp_two, warp_one, f_one.shape[-1])  # where each cell of view two is in view one
-        parts: dict[str, Tensor] = {}
-        if s.alignment:
-            turn = int(s.alignment_pairs == "pictures")
-            h_one, h_two = self._teach(one, f_one), self._teach(two, f_two)
-            parts["alignment"] = self._align(f_two, f_one.roll(turn, 0), h_two, h_one.roll(turn, 0))
+        parts = self._own_terms(one, f_one, two, f_two)
         asking, points = self._draw_cells(f_two.flatten(2), points, generator)  # (B, C, n), (B, n, 2)
         if s.equivariance:
             parts["equivariance"] = equivariance_loss(asking, f_one, points, temperature=s.temperature)
@@ -75,14 +70,33 @@ class Distill(Stage):
             others = [f_one.roll(k + 1, 0) for k in range(s.exchange_pictures)]
             terms = [exchange_loss(asking, f_one, other, points, temperature=s.temperature) for other in others]
             parts["exchange"] = torch.stack(terms).mean()
-        loss = torch.stack([getattr(s, name) * part for name, part in parts.items()]).sum()
-        return {"loss": loss, **parts, "spread": self._spread(f_one), "seen": inside(points).float().mean()}
+        if s.dve:
+            parts["dve"] = dve_loss(asking, f_one, f_two.roll(1, 0), points, side=self.picture.input)
+        return self._summed(parts, f_one) | {"seen": inside(points).float().mean()}
+
+    def _own_terms(self, one: Tensor, f_one: Tensor, two: Tensor, f_two: Tensor) -> dict[str, Tensor]:
+        """The terms that need no known warp, of views (B, 3, S, S) and their features; the views may be one."""
+        s = self.settings
+        parts: dict[str, Tensor] = {}
+        if s.alignment:
+            turn = int(s.alignment_pairs == "pictures")
+            h_one = self._teach(one, f_one)
+            h_two = h_one if two is one else self._teach(two, f_two)
+            parts["alignment"] = self._align(f_two, f_one.roll(turn, 0), h_two, h_one.roll(turn, 0))
+        if s.projector:
+            parts["projector"] = projector_loss(f_one, scale=s.projector_scale, side=self.picture.input)
+        return parts
+
+    def _summed(self, parts: dict[str, Tensor], features: Tensor) -> dict[str, Tensor]:
+        weighted = [getattr(self.settings, name) * part for name, part in parts.items()]
+        return {"loss": torch.stack(weighted).sum(), **parts, "spread": self._spread(features)}
 
     @property
     def single_view(self) -> bool:
-        """Whether the objective is the paper's alone, between pictures, for which one view of each is enough."""
+        """Whether one view of each picture is enough: for the paper's objective between pictures, and the projector."""
         s = self.settings
-        return not s.equivariance and not s.exchange and s.alignment_pairs == "pictures"
+        aligned_views = s.alignment and s.alignment_pairs == "views"
+        return not (s.equivariance or s.exchange or s.dve or aligned_views)
 
     def _draw_cells(self, cells: Tensor, points: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Some of the cells (B, C, N) and of their places (B, N, 2): a fraction of the cost, nearly the gradient."""
@@ -106,8 +120,7 @@ class Distill(Stage):
         return spread(features.detach().permute(0, 2, 3, 1).flatten(0, 2))
 
     def parameter_groups(self) -> list[tuple[nn.Module, float]]:
-        return [
-            (self.student.backbone, self.settings.encoder_lr),
-            (self.student.pyramid, 1.0),
-            (self.projection, 1.0),
-        ]
+        trained: list[tuple[nn.Module, float]] = [(self.student.decoder, 1.0), (self.projection, 1.0)]
+        if isinstance(self.student, LinearStudent):
+            return trained
+        return [(self.student.backbone, self.settings.encoder_lr), *trained]

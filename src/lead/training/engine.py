@@ -38,9 +38,15 @@ SAVE_EVERY_S = 120.0
 """Seconds between checkpoints."""
 COLLAPSED = 0.02
 """Features whose spread (0: all alike, about 1: all over the sphere) is below this have collapsed."""
+PATIENCE = 200
+"""Steps for which features may stay collapsed before a stage is given up; at a stage's end they may not be at all."""
 
 Report = Callable[[str, int, int, Mapping[str, float]], None]
 """Called with (stage, steps done, steps in all, latest values)."""
+
+
+class Collapsed(LeadError):
+    """A stage whose features have become nearly all alike: they tell no parts apart, and are worth no measurement."""
 
 
 class Stage(nn.Module):
@@ -51,7 +57,8 @@ class Stage(nn.Module):
     def forward(self, pictures: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """Losses of a batch (B, 3, S, S) of stored pictures in [0, 1].
 
-        Returns scalars: ``loss``, its parts, and ``spread`` of the features for the collapse watch.
+        A stage whose :class:`Training` has targets takes theirs (B, ...) as a third argument, ``targets``.
+        Returns scalars: ``loss``, its parts, and ``spread`` of features that may collapse, for the watch.
         """
         raise NotImplementedError
 
@@ -175,6 +182,7 @@ class Training:
         seed: of the run.
         fabric: device and precision.
         identity: what this state belongs to (settings and pictures); another identity is not resumed from.
+        targets: (N, ...) what the stage is to say of each picture, for a stage that learns from that.
     """
 
     def __init__(
@@ -189,16 +197,18 @@ class Training:
         seed: int,
         fabric: Fabric,
         identity: str,
+        targets: npt.NDArray[np.float32] | None = None,
     ) -> None:
         keep_freed_memory()
         self.stage = stage.to(memory_format=torch.channels_last).train()  # each stage says what train means to it
         self.settings = settings
-        self.pixels, self.rows = pixels, rows
+        self.pixels, self.rows, self.targets = pixels, rows, targets
         self.folder, self.seed, self.fabric, self.identity = folder, seed, fabric, identity
         self.total = settings.total_steps(len(rows))
         self.state_file = folder / f"{stage.name}-state.safetensors"
         self.optimiser = make_optimiser(stage, settings, optimiser)
         self.model, self.wrapped = fabric.setup(stage, self.optimiser)
+        self.collapsed_since: int | None = None
         self.step = self._resume()  # after the networks moved, so that the optimiser's state follows them
         self.generator = torch.Generator(device=fabric.device)
 
@@ -207,6 +217,7 @@ class Training:
 
         Raises:
             LeadError: the loss is no longer finite, or the user interrupted (after a checkpoint is written).
+            Collapsed: the features have been nearly all alike for ``PATIENCE`` steps, or are at the end.
         """
         log = Log(self.folder, self.stage.name, self.step)
         saved = time.monotonic()
@@ -214,13 +225,14 @@ class Training:
             with interruptible() as asked, ThreadPoolExecutor(1) as reader:
                 upcoming = reader.submit(self._read, self.step)
                 while self.step < self.total:
-                    pictures = upcoming.result()
+                    batch = upcoming.result()
                     upcoming = reader.submit(self._read, min(self.step + 1, self.total - 1))
-                    losses = self._advance(self.fabric.to_device(pictures))
+                    losses = self._advance(*self.fabric.to_device(batch))
                     if self.step % LOG_EVERY == 0 or self.step == self.total:
                         values = self._look(losses)
                         log.write(self.step, values)
                         report(self.stage.name, self.step, self.total, values)
+                        self._give_up_if_collapsed()
                     stop = asked.is_set()
                     if stop or time.monotonic() - saved > SAVE_EVERY_S:
                         self._look(losses)  # a state that has blown up must not replace the last good one
@@ -231,14 +243,29 @@ class Training:
                             f"Interrupted in {self.stage.name} after step {self.step} of {self.total}; "
                             "the state is saved. Run the same command again to go on."
                         )
+            self._give_up_if_collapsed()
         finally:
             log.close()
 
-    def _read(self, step: int) -> Tensor:
-        rows = batch_rows(self.rows, self.settings.batch, step, mixed_seed(self.seed, self.stage.name))
-        return torch.from_numpy(self.pixels[rows])  # (B, S, S, 3) uint8
+    def _give_up_if_collapsed(self) -> None:
+        since = self.collapsed_since
+        if since is None or (self.step < self.total and self.step - since < PATIENCE):
+            return
+        self.save()
+        name = self.stage.name
+        raise Collapsed(
+            f"The features of {name} have been nearly all alike since step {since}, at step {self.step} of {self.total}: "
+            f"they have collapsed. The state is kept in {self.state_file}. Train again with a lower {name}.lr, "
+            f"a longer {name}.warmup, or another objective."
+        )
 
-    def _advance(self, pictures: Tensor) -> dict[str, Tensor]:
+    def _read(self, step: int) -> tuple[Tensor, ...]:
+        """Pictures (B, S, S, 3) uint8 and, if there are any, their targets."""
+        rows = batch_rows(self.rows, self.settings.batch, step, mixed_seed(self.seed, self.stage.name))
+        pictures = torch.from_numpy(self.pixels[rows])
+        return (pictures,) if self.targets is None else (pictures, torch.from_numpy(self.targets[rows]))
+
+    def _advance(self, pictures: Tensor, *targets: Tensor) -> dict[str, Tensor]:
         """One optimiser step."""
         step_seed = mixed_seed(self.seed, self.stage.name, self.step)
         self.generator.manual_seed(step_seed)
@@ -247,7 +274,7 @@ class Training:
         for group in self.wrapped.param_groups:
             group["lr"] = rate * group["share"]
         batch = pictures.permute(0, 3, 1, 2).float() / 255  # (B, 3, S, S)
-        losses: dict[str, Tensor] = self.model(batch, self.generator)
+        losses: dict[str, Tensor] = self.model(batch, self.generator, *targets)
         self.wrapped.zero_grad()
         self.fabric.backward(losses["loss"])
         if self.settings.clip > 0:
@@ -267,12 +294,16 @@ class Training:
         values["lr"] = learning_rate(self.settings, self.step - 1, self.total)
         if values.get("spread", 1.0) < COLLAPSED:
             values["collapsed"] = 1.0
+            self.collapsed_since = self.step if self.collapsed_since is None else self.collapsed_since
+        else:
+            self.collapsed_since = None
         return values
 
     def save(self) -> None:
         """Writes everything that the next step depends on."""
         tensors = checkpoint.prefixed(self.stage, "stage") | checkpoint.pack_optimiser(self.wrapped.optimizer)
-        checkpoint.save(self.state_file, "state", tensors, {"step": self.step, "identity": self.identity})
+        meta = {"step": self.step, "identity": self.identity, "collapsed_since": self.collapsed_since}
+        checkpoint.save(self.state_file, "state", tensors, meta)
 
     def _resume(self) -> int:
         if not self.state_file.exists():
@@ -284,6 +315,7 @@ class Training:
             )
         checkpoint.restore(self.stage, tensors, "stage")
         checkpoint.unpack_optimiser(self.optimiser, tensors)
+        self.collapsed_since = meta["collapsed_since"]
         step: int = meta["step"]
         return step
 

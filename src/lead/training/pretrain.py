@@ -1,4 +1,4 @@
-"""Stage 1: BYOL on whole pictures (LEAD §3.2; Grill et al. 2020)."""
+"""Stage 1 on whole pictures: BYOL (LEAD §3.2; Grill et al. 2020), or MoCo, as its peer ContrastLandmarks has it."""
 
 from __future__ import annotations
 
@@ -9,30 +9,51 @@ import torch
 from torch import Tensor, nn
 
 from lead.config import PictureSettings, PretrainSettings, ViewSettings
+from lead.images.peers import jpeg_noise, lighting, resized_crop_warp
 from lead.images.views import Colour, Warp, affine_warp, bend_warp, recolour, render
-from lead.losses import byol_loss
+from lead.losses import byol_loss, moco_loss
 from lead.nn.backbone import Backbone
 from lead.nn.projection import instance_mlp
 from lead.training.engine import Stage, spread
 
 
 def draw_view(
-    pictures: Tensor, views: ViewSettings, size: int, generator: torch.Generator, *, bent: bool = False
+    pictures: Tensor, views: ViewSettings, picture: PictureSettings, generator: torch.Generator, *, bent: bool = False
 ) -> tuple[Tensor, Warp]:
-    """A random view (B, 3, size, size) of each picture, and the warp through which it is seen."""
-    warp = affine_warp(
-        pictures.shape[0],
+    """A random view (B, 3, input, input) of each picture, and the warp through which it is seen."""
+    warp = draw_warp(len(pictures), views, picture, generator)
+    if bent and any(views.bend):
+        warp = bend_warp(warp, strength=views.bend, generator=generator)
+    if views.jpeg:
+        pictures = jpeg_noise(pictures, views.jpeg, generator)
+    colour = Colour(views.jitter, views.hue, views.grey, views.blur, views.noise)
+    seen = recolour(render(pictures, warp, picture.input), colour, generator)
+    if views.lighting:
+        seen = lighting(seen, views.lighting, generator)
+    return seen.contiguous(memory_format=torch.channels_last), warp
+
+
+def draw_warp(count: int, views: ViewSettings, picture: PictureSettings, generator: torch.Generator) -> Warp:
+    """The random rectangles of ``count`` views, not bent."""
+    if views.draws == "resized-crop":  # the peers cut the middle out of the crop, as they do of a picture at inference
+        return resized_crop_warp(
+            count, scale=views.scale, stretch=views.stretch, generator=generator, shown=picture.frame
+        )
+    return affine_warp(
+        count,
         scale=views.scale,
         shift=views.shift,
         rotation=views.rotation,
         stretch=views.stretch,
         generator=generator,
     )
-    if bent and any(views.bend):
-        warp = bend_warp(warp, strength=views.bend, generator=generator)
-    colour = Colour(views.jitter, views.hue, views.grey, views.blur, views.noise)
-    seen = recolour(render(pictures, warp, size), colour, generator)
-    return seen.contiguous(memory_format=torch.channels_last), warp
+
+
+@torch.no_grad()
+def move_average(slow: nn.Module, fast: nn.Module, momentum: float) -> None:
+    """Moves the parameters of ``slow`` towards those of ``fast``; BatchNorm's statistics are each network's own."""
+    for average, value in zip(slow.parameters(), fast.parameters(), strict=True):
+        average.lerp_(value, 1 - momentum)
 
 
 class Byol(Stage):
@@ -48,7 +69,7 @@ class Byol(Stage):
 
     def __init__(self, backbone: Backbone, settings: PretrainSettings, picture: PictureSettings) -> None:
         super().__init__()
-        self.settings, self.size = settings, picture.input
+        self.settings, self.picture = settings, picture
         width = backbone.channels[-1]
         self.backbone = backbone
         self.projector = instance_mlp(width, settings.hidden, settings.projection)
@@ -64,8 +85,8 @@ class Byol(Stage):
         return self
 
     def forward(self, pictures: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        one, _ = draw_view(pictures, self.settings.views, self.size, generator)
-        two, _ = draw_view(pictures, self.settings.views, self.size, generator)
+        one, _ = draw_view(pictures, self.settings.views, self.picture, generator)
+        two, _ = draw_view(pictures, self.settings.views, self.picture, generator)
         z_one, z_two = self.project(one), self.project(two)
         with torch.no_grad():
             target_one, target_two = self.project_target(one), self.project_target(two)
@@ -82,16 +103,73 @@ class Byol(Stage):
         z: Tensor = self.target_projector(self.target_backbone(view)[-1].mean((2, 3)))
         return z
 
-    @torch.no_grad()
     def after_step(self, progress: float) -> None:
         # τ rises from ema to 1: 1 - (1 - τ₀)(cos(πk/K) + 1)/2 (BYOL, §3.2)
         momentum = 1 - (1 - self.settings.ema) * (math.cos(math.pi * progress) + 1) / 2
-        for target, online in (
-            (self.target_backbone, self.backbone),
-            (self.target_projector, self.projector),
-        ):
-            for slow, fast in zip(target.parameters(), online.parameters(), strict=True):
-                slow.lerp_(fast, 1 - momentum)
+        move_average(self.target_backbone, self.backbone, momentum)
+        move_average(self.target_projector, self.projector, momentum)
 
     def parameter_groups(self) -> list[tuple[nn.Module, float]]:
         return [(self.backbone, 1.0), (self.projector, 1.0), (self.predictor, 1.0)]
+
+
+class Moco(Stage):
+    """Query encoder, key encoder by moving average, and a queue of earlier keys (ContrastLandmarks, train_moco.py).
+
+    Each encoder is the backbone, its coarsest map averaged, and one linear layer. The keys are computed in one batch
+    on one device, where shuffling them among devices, which keeps BatchNorm from telling the answer, has no meaning.
+
+    Args:
+        backbone: trained in place.
+        settings: of stage 1.
+        picture: sizes.
+    """
+
+    name = "pretrain"
+    queue: Tensor
+    oldest: Tensor
+
+    def __init__(self, backbone: Backbone, settings: PretrainSettings, picture: PictureSettings) -> None:
+        super().__init__()
+        self.settings, self.picture = settings, picture
+        dimension = settings.moco.dimension
+        self.backbone = backbone
+        self.projector = nn.Linear(backbone.channels[-1], dimension)
+        self.key_backbone = copy.deepcopy(backbone).requires_grad_(False)
+        self.key_projector = copy.deepcopy(self.projector).requires_grad_(False)
+        self.register_buffer("queue", nn.functional.normalize(torch.randn(settings.moco.queue, dimension), dim=1))
+        self.register_buffer("oldest", torch.zeros((), dtype=torch.long))
+
+    def train(self, mode: bool = True) -> Moco:
+        super().train(mode)
+        if self.settings.frozen_batchnorm:
+            self.backbone.eval()
+            self.key_backbone.eval()
+        return self
+
+    def forward(self, pictures: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        moco = self.settings.moco
+        one, _ = draw_view(pictures, moco.views, self.picture, generator)
+        two, _ = draw_view(pictures, moco.views, self.picture, generator)
+        query = self.projector(self.backbone(one)[-1].mean((2, 3)))  # (B, dimension)
+        with torch.no_grad():
+            key = self.key_projector(self.key_backbone(two)[-1].mean((2, 3)))
+        loss = moco_loss(query, key, self.queue.clone(), temperature=moco.temperature)
+        self._enqueue(key)
+        return {"loss": loss, "spread": spread(query)}
+
+    @torch.no_grad()
+    def _enqueue(self, key: Tensor) -> None:
+        """The newest keys take the oldest's places."""
+        size = len(self.queue)
+        keys = nn.functional.normalize(key.float(), dim=1)[-size:]
+        places = (self.oldest + torch.arange(len(keys), device=keys.device)) % size
+        self.queue[places] = keys
+        self.oldest.copy_((self.oldest + len(keys)) % size)
+
+    def after_step(self, progress: float) -> None:  # noqa: ARG002 - its momentum is constant
+        move_average(self.key_backbone, self.backbone, self.settings.moco.ema)
+        move_average(self.key_projector, self.projector, self.settings.moco.ema)
+
+    def parameter_groups(self) -> list[tuple[nn.Module, float]]:
+        return [(self.backbone, 1.0), (self.projector, 1.0)]

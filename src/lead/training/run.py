@@ -18,12 +18,13 @@ from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.files import read_text, write_atomic
 from lead.images.store import ImageStore, default_cache, open_store
+from lead.inference import make_student
 from lead.nn.backbone import Backbone
-from lead.nn.student import Student
+from lead.nn.student import AnyStudent
 from lead.provenance import commit, versions
 from lead.training.distill import Distill
 from lead.training.engine import Report, Training, make_fabric, mixed_seed, run_identity, silent
-from lead.training.pretrain import Byol
+from lead.training.pretrain import Byol, Moco
 
 FEWEST = 8
 """Pictures below which nothing can be learnt."""
@@ -111,11 +112,11 @@ class Run:
         checkpoint.load_exactly(network, tensors, str(self.folder / BACKBONE))
         return network
 
-    def student(self) -> Student:
+    def student(self) -> AnyStudent:
         """Stage 2's network."""
         tensors, _ = checkpoint.load(self.folder / STUDENT, "student")
-        distill = self.settings.distill
-        network = Student(Backbone(self.settings.backbone.name), distill.dimension, distill.width)
+        settings = self.settings
+        network = make_student(Backbone(settings.backbone.name), settings.distill, settings.hypercolumn)
         checkpoint.load_exactly(network, tensors, str(self.folder / STUDENT))
         return network
 
@@ -227,7 +228,8 @@ def pretrain(run: Run, pictures: Pictures, report: Report = silent) -> None:
     backbone = run.initial_backbone()
     if settings.total_steps(len(pictures.rows)) > 0:
         torch.manual_seed(mixed_seed(run.settings.seed, "pretrain", "heads"))
-        stage = Byol(backbone, settings, run.settings.picture)
+        kinds: dict[str, type[Byol] | type[Moco]] = {"byol": Byol, "moco": Moco}
+        stage = kinds[settings.objective](backbone, settings, run.settings.picture)
         training = _training(run, stage, settings, "sgd", pictures)
         training.run(report)
         backbone = stage.backbone
@@ -248,8 +250,13 @@ def distill(run: Run, pictures: Pictures, report: Report = silent) -> None:
     (run.folder / "distill-state.safetensors").unlink(missing_ok=True)
 
 
-def _training(run: Run, stage: Byol | Distill, settings: StageSettings, optimiser: str, pictures: Pictures) -> Training:
-    identity = run_identity(run.settings.model_dump(mode="json"), pictures.store.digest, pictures.rows.tolist())
+def _training(
+    run: Run, stage: Byol | Moco | Distill, settings: StageSettings, optimiser: str, pictures: Pictures
+) -> Training:
+    # Neither stage depends on the supervised baseline's settings.
+    identity = run_identity(
+        run.settings.model_dump(mode="json", exclude={"supervised"}), pictures.store.digest, pictures.rows.tolist()
+    )
     return Training(
         stage,
         settings,

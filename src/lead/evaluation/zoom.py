@@ -1,0 +1,144 @@
+"""Sensitivity to scale: heads fitted on labelled pictures seen at some fields of view, judged at wider ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lead.errors import LeadError
+from lead.evaluation.metrics import Summary
+from lead.evaluation.protocols import UNIT, Bench, Say, System, fitted
+from lead.evaluation.results import ZOOMS, Row
+from lead.geometry import inside
+from lead.images.views import View, Warp
+from lead.inference import BATCH, Head
+from lead.landmarks.model import Labels
+from lead.training.engine import mixed_seed
+from lead.training.fit import FittedKind, Labelled
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def zoomed(view: View, factor: Tensor, base: float) -> View:
+    """The central ``base * factor`` share of stored squares, enlarged to their size.
+
+    Args:
+        view: B pictures with their landmarks.
+        factor: (B,) fields of view; at base 0.5 the central half is 1 and the whole picture 2.
+        base: share of the square's side that is factor 1.
+
+    Returns:
+        The pictures, and the landmarks within them: a point at p moves to p / (base * factor); NaN outside.
+
+    Raises:
+        LeadError: a factor would show nothing, or more than the picture.
+    """
+    share = base * factor
+    if not bool(((share > 0) & (share <= 1 + 1e-6)).all()):
+        raise LeadError(
+            f"Factors from {factor.min():g} to {factor.max():g} of a base of {base:g} would show "
+            f"{share.min():g} to {share.max():g} of the picture's side; at most 1 can be shown. Give a smaller base."
+        )
+    return view.through(Warp(share[:, None, None] * torch.eye(2, 3)))
+
+
+def zoom(
+    bench: Bench,
+    *,
+    train: tuple[float, float] = (1.0, 1.5),
+    test: Sequence[float] = ZOOMS,
+    head: FittedKind = "ridge",
+    point_set: str | None = None,
+    base: float = 0.5,
+    seed: int = 0,
+    say: Say = lambda _: None,
+) -> list[Row]:
+    """Fits a head on labelled training pictures, each at a random field of view, and judges it at fixed ones.
+
+    A landmark outside what is shown is left out, of fitting and of judging. Errors are in % of the unit length of the
+    picture, so they do not depend on the scale at which it is seen. The extractor's frame applies to what is shown.
+
+    Args:
+        bench: systems, dataset, split.
+        train: fields of view from which the training pictures' are drawn uniformly, the same for every system.
+        test: fields of view, of ZOOMS, at each of which every picture of the split is judged.
+        head: which to fit.
+        point_set: of the dataset; None for its first.
+        base: see :func:`zoomed`.
+        seed: of the draws and of the head.
+        say: told what is being measured, and what share of the labelled landmarks is left out.
+
+    Returns:
+        For each system a row for each of ``test``, with the metric "zoom-1.25" for 1.25.
+    """
+    name = point_set or next(iter(bench.dataset.point_sets), "")
+    points = bench.dataset.points(name)
+    pair = bench.dataset.normaliser[name]
+    fit, judge = bench.rows(points)
+    drawn = np.random.default_rng(mixed_seed(seed, "zoom")).uniform(*train, len(fit))
+    rows = []
+    for number, system in enumerate(bench.systems):
+        training = _labelled(bench, system, points, fit, torch.from_numpy(drawn).float(), base)
+        features = f"{training.features.shape[1]}-d"
+        fitted_head = fitted(head, training, seed)
+        for factor in test:
+            metric = f"zoom-{factor:.2f}"
+            summary, left_out = _judged(bench, system, fitted_head, points, judge, factor, base, pair)
+            if number == 0:
+                say(f"{metric}: {100 * left_out:.1f}% of the labelled landmarks lie outside and are left out")
+            say(f"{metric}: {system.method}/{head}")
+            rows.append(Row.of_draws(f"{system.method}/{head}", features, "all", metric, UNIT, [summary]))
+    return rows
+
+
+def _shown(bench: Bench, points: Labels, rows: Sequence[int], factor: Tensor, base: float) -> tuple[Tensor, Tensor]:
+    """Zoomed stored pictures (n, S, S, 3), and landmarks (n, K, 2) normalised to what the network is shown of them."""
+    view = zoomed(bench.view(points, rows), factor, base)
+    places = view.points * (bench.frame.side / bench.frame.shown)
+    return view.pixels, torch.where(inside(places)[..., None], places, torch.nan)
+
+
+def _labelled(
+    bench: Bench, system: System, points: Labels, rows: Sequence[int], factor: Tensor, base: float
+) -> Labelled:
+    """Features and landmarks of zoomed pictures. Not cached: the cache knows pictures only as they are stored."""
+    features: npt.NDArray[np.float16] | None = None
+    places = []
+    for start in range(0, len(rows), BATCH):
+        part = slice(start, start + BATCH)
+        pixels, shown = _shown(bench, points, rows[part], factor[part], base)
+        found = system.extractor.features(pixels).half().cpu().numpy()
+        if features is None:
+            features = np.empty((len(rows), *found.shape[1:]), dtype=np.float16)
+        features[part] = found
+        places.append(shown)
+    assert features is not None
+    return Labelled(features, torch.cat(places))
+
+
+@torch.inference_mode()
+def _judged(
+    bench: Bench,
+    system: System,
+    head: Head,
+    points: Labels,
+    rows: Sequence[int],
+    factor: float,
+    base: float,
+    pair: tuple[str, str],
+) -> tuple[Summary, float]:
+    """Errors at one field of view, and the share of the labelled landmarks that lie outside it."""
+    found, seen = [], []
+    for start in range(0, len(rows), BATCH):
+        part = rows[start : start + BATCH]
+        pixels, places = _shown(bench, points, part, torch.full((len(part),), factor), base)
+        found.append(head(system.extractor.features(pixels).float().cpu()).double())
+        seen.append(~places.isnan().any(-1))
+    predicted: FloatArray = torch.cat(found).numpy() * (base * factor)  # of the unzoomed frame
+    counted: npt.NDArray[np.bool_] = torch.cat(seen).numpy()
+    known = np.isfinite(points.xy[list(rows)]).all(-1)
+    return bench.errors(points, rows, predicted, pair, counted), float(1 - counted.sum() / known.sum())

@@ -1,0 +1,87 @@
+"""Trained stages and measurements, each made once and found again by what it depends on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from lead.api import train
+from lead.config import DistillSettings, HypercolumnSettings, Settings
+from lead.datasets.base import Dataset
+from lead.evaluation.results import Row
+from lead.files import write_atomic
+from lead.training.engine import Report, run_identity, silent
+from lead.training.run import BACKBONE, Run, open_pictures
+
+_ROWS = TypeAdapter(list[Row])
+
+
+@dataclass
+class Shelf:
+    """A folder of runs on one dataset, and of what was measured on them.
+
+    Attributes:
+        folder: made if missing. Deleting it loses time only.
+        dataset: to train on.
+        report: a training's progress.
+        say: told what is being trained.
+    """
+
+    folder: Path
+    dataset: Dataset
+    report: Report = silent
+    say: Callable[[str], None] = lambda _: None
+
+    def stage_one(self, settings: Settings) -> Run:
+        """A run with stage 1, shared by all settings that differ in stage 2 only."""
+        alone = settings.model_copy(update={"distill": DistillSettings(), "hypercolumn": HypercolumnSettings()})
+        folder = self.folder / f"stage-1-{self._key(alone)}"
+        if not (run := Run(folder, alone)).has_backbone:
+            self.say(f"stage 1 ({settings.pretrain.objective}, from {settings.backbone.init}): {folder}")
+            run = train(self.dataset, folder, settings=alone, stage="pretrain", report=self.report)
+        return run
+
+    def trained(self, settings: Settings) -> Run:
+        """A run with both stages, trained now if it never was; an interrupted training goes on."""
+        folder = self.folder / f"run-{self._key(settings)}"
+        if (run := Run(folder, settings)).has_student:
+            return run
+        first = self.stage_one(settings)
+        run = Run.create(folder, settings)
+        if not run.has_backbone:
+            partial = folder / f".{BACKBONE}.{os.getpid()}.part"
+            shutil.copyfile(first.folder / BACKBONE, partial)
+            partial.replace(folder / BACKBONE)
+            run.record(**{k: v for k, v in first.provenance.items() if k.startswith("pretrain")})
+        terms = settings.distill.model_dump(include={"alignment", "equivariance", "exchange", "projector", "dve"})
+        weights = ", ".join(f"{name} {weight:g}" for name, weight in terms.items() if weight)
+        self.say(f"stage 2 ({weights}; {settings.distill.dimension}-d): {folder}")
+        return train(self.dataset, folder, settings=settings, stage="distill", report=self.report)
+
+    def measured(self, what: Sequence[Any], measure: Callable[[], Sequence[Row]]) -> list[Row]:
+        """The rows of a measurement, from the shelf if it was made before.
+
+        Args:
+            what: everything that the rows depend on, as plain JSON values.
+            measure: makes them.
+        """
+        path = self.folder / "measured" / f"{run_identity(what)}.json"
+        if path.exists():
+            return _ROWS.validate_json(path.read_bytes())
+        rows = list(measure())
+        entry = json.dumps(json.loads(_ROWS.dump_json(rows)), indent=1)
+        write_atomic(path, entry, overwrite=True)
+        return rows
+
+    def _key(self, settings: Settings) -> str:
+        pictures = open_pictures(self.dataset, settings)
+        # Without defaults, so that a setting that a later version adds does not orphan what is here.
+        chosen = settings.model_dump(mode="json", exclude_defaults=True)
+        return run_identity(chosen, pictures.store.digest, pictures.rows.tolist())

@@ -1,0 +1,216 @@
+"""A preset on a dataset: trains what a table needs, measures it under one protocol, and files the rows."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from lead.config import Settings
+from lead.datasets.base import Dataset
+from lead.evaluation import protocols
+from lead.evaluation.protocols import Bench, System
+from lead.evaluation.results import Result, Row
+from lead.evaluation.zoom import zoom
+from lead.inference import Extractor, fit_reduction
+from lead.landmarks.model import Labels
+from lead.provenance import commit, versions
+from lead.reproduce.arms import Arm
+from lead.reproduce.published import NUMBERS, STAND_INS
+from lead.reproduce.shelf import Shelf
+from lead.training.engine import Collapsed
+from lead.training.fit import FittedKind
+from lead.training.run import Run, training_rows
+
+Measurement = Literal["peers-matching", "matching", "regression", "few-labels", "zoom"]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of a table: an arm, and the method and dimension under which the paper prints its number, if it does."""
+
+    arm: Arm
+    paper: tuple[str, int | None] | None = None
+
+
+@dataclass
+class Study:
+    """What every table and figure is made from.
+
+    Attributes:
+        preset: settings that all arms share but for their own changes.
+        preset_name: the name under which results are filed.
+        dataset: to train on.
+        bench_data: to measure on; the same dataset by default.
+        shelf: where trained stages and measurements are kept.
+        split: that is judged.
+        seeds: of training; measurements are averaged over them, and always draw the same labels and pairs.
+        labels, draws: of the few-label protocol.
+        heads: of all regressions.
+        say: told what is going on.
+        notes: what the table being made has to tell: arms that collapsed, for instance.
+    """
+
+    preset: Settings
+    preset_name: str
+    dataset: Dataset
+    bench_data: Dataset
+    shelf: Shelf
+    split: str = "test"
+    seeds: Sequence[int] = (0,)
+    labels: Sequence[int] = protocols.FEW
+    draws: int = protocols.DRAWS
+    heads: Sequence[FittedKind] = ("ridge",)
+    say: Say = lambda _: None
+    notes: list[str] = field(default_factory=list)
+
+    # --- networks ---------------------------------------------------------------------------------------------------
+
+    def run(self, arm: Arm, seed: int = 0) -> Run:
+        """The arm's run, trained now if it never was."""
+        settings = arm.settings(self.preset, seed)
+        return self.shelf.trained(settings) if arm.network == "student" else self.shelf.stage_one(settings)
+
+    def system(self, arm: Arm, seed: int = 0) -> System:
+        """The arm's features."""
+        run = self.run(arm, seed)
+        picture, levels = self.preset.picture, self.preset.hypercolumn
+        if arm.network == "student":
+            return System(arm.method, Extractor(run.student(), picture))
+        extractor = Extractor(run.backbone(), picture, levels)
+        if arm.reduction:
+            kind, dimension = arm.reduction
+            bench = self.bench(System(arm.method, extractor), self.dataset)
+            files = {self.dataset.files[i] for i in training_rows(self.dataset, self.preset)}
+            rows = np.array([i for i, file in enumerate(bench.store.files) if file in files], dtype=np.int64)
+            self.say(f"{kind} of {arm.method} to {dimension} dimensions")
+            extractor = fit_reduction(extractor, bench.store, rows, kind, dimension, seed)
+        return System(arm.method, extractor)
+
+    def systems(self, arms: Sequence[Arm]) -> list[tuple[Arm, System]]:
+        """The features of several arms at the first seed; those that collapsed are left out and noted."""
+        out = []
+        for arm in arms:
+            try:
+                out.append((arm, self.system(arm, self.seeds[0])))
+            except Collapsed as collapse:
+                self.leave_out(arm, collapse)
+        return out
+
+    def leave_out(self, arm: Arm, collapse: Collapsed) -> None:
+        """Notes an arm that has no number."""
+        self.notes.append(f"{arm.method} ({arm.variant or 'hypercolumn'}) is left out. {collapse}")
+        self.say(self.notes[-1])
+
+    # --- measurements -----------------------------------------------------------------------------------------------
+
+    def bench(self, system: System, dataset: Dataset | None = None) -> Bench:
+        """A dataset seen by one system; its draws do not depend on the training's seed."""
+        return Bench(dataset or self.bench_data, [system], self.preset, self.split)
+
+    def rows(self, arm: Arm, kind: Measurement, labels: Sequence[int] | None = None) -> list[Row]:
+        """An arm's measurement, averaged over the training seeds; empty if it collapsed. Baselines come with it."""
+        by_seed = []
+        for seed in self.seeds:
+            try:
+                by_seed.append(self._measured(arm, kind, seed, labels or self.labels))
+            except Collapsed as collapse:
+                self.leave_out(arm, collapse)
+        return merged(by_seed)
+
+    def _measured(self, arm: Arm, kind: Measurement, seed: int, labels: Sequence[int]) -> list[Row]:
+        system = self.system(arm, seed)
+        bench = self.bench(system)
+        points = {name: _digest(known) for name, known in bench.dataset.point_sets.items()}
+        protocol = [kind, self.split, self.preset.seed, self.preset.validation, self.preset.validation_seed]
+        heads = list(self.heads) if kind in ("regression", "few-labels") else []
+        counts = [list(labels), self.draws] if kind == "few-labels" else []
+        what = [arm.method, system.extractor.digest(), bench.store.digest, points, protocol, heads, counts]
+
+        def measure() -> Sequence[Row]:
+            self.say(f"measuring {kind} of {arm.method} ({arm.variant or 'hypercolumn'}), seed {seed}")
+            if kind == "peers-matching":
+                return protocols.peers_matching(bench)
+            if kind == "matching":
+                return protocols.matching(bench)
+            if kind == "regression":
+                return protocols.regression(bench, heads=self.heads)
+            if kind == "few-labels":
+                first = [next(iter(bench.dataset.point_sets))]
+                return protocols.regression(
+                    bench, labels=labels, draws=self.draws, heads=self.heads, point_sets=first
+                )
+            return zoom(bench)
+
+        return self.shelf.measured(what, measure)
+
+    # --- tables -----------------------------------------------------------------------------------------------------
+
+    def table(self, name: str, entries: Sequence[Entry], kind: Measurement, labels: Sequence[int] | None = None) -> list[Row]:
+        """The rows of a table: each arm's own, with the paper's numbers beside them, and the baselines once."""
+        out: dict[tuple[object, ...], Row] = {}
+        for entry in entries:
+            arm = entry.arm
+            for row in self.rows(arm, kind, labels):
+                own = row.method.partition("/")[0] == arm.method
+                if own:
+                    features = ", ".join(filter(None, [row.features, arm.variant]))
+                    row = replace(row, features=features, published=self.published(name, entry, row))
+                out.setdefault((row.method, row.features, row.labels, row.metric, row.unit), row)
+        return list(out.values())
+
+    def published(self, name: str, entry: Entry, row: Row) -> float | None:
+        """The paper's number for a row."""
+        if entry.paper is None or (row.metric.startswith("peers") and row.unit == "%"):
+            return None
+        column = row.metric
+        if row.metric.startswith("regression-"):
+            column = self.bench_data.name
+            if not any(key[4] == column for key in NUMBERS):
+                column = STAND_INS.get(row.metric.removeprefix("regression-"), "")
+        return NUMBERS.get((name, *entry.paper, row.labels, column))
+
+    def result(
+        self, name: str, title: str, rows: Sequence[Row], started: float, pictures: Sequence[str] = ()
+    ) -> Result:
+        """The rows with their provenance; takes the notes."""
+        notes, self.notes = tuple(dict.fromkeys(self.notes)), []
+        settings: Mapping[str, object] = self.preset.model_dump(mode="json") | {
+            "trained_on": self.dataset.name,
+            "split": self.split,
+            "seeds": list(self.seeds),
+            "heads": list(self.heads),
+        }
+        return Result(
+            name=name,
+            benchmark=self.bench_data.name,
+            preset=self.preset_name,
+            commit=commit(),
+            versions=versions(),
+            seconds=round(time.monotonic() - started, 1),
+            settings=settings,
+            seed=self.preset.seed,
+            rows=tuple(rows),
+            title=title,
+            notes=notes,
+            pictures=tuple(pictures),
+        )
+
+
+def merged(by_seed: Sequence[Sequence[Row]]) -> list[Row]:
+    """Rows of several training seeds made one; the spread is that of all draws of all seeds together."""
+    groups: dict[tuple[object, ...], list[Row]] = {}
+    for rows in by_seed:
+        for row in rows:
+            groups.setdefault((row.method, row.features, row.labels, row.metric, row.unit), []).append(row)
+    return [Row.pooled(group) for group in groups.values()]
+
+
+def _digest(labels: Labels) -> str:
+    return hashlib.sha256(repr(labels.images).encode() + labels.xy.tobytes()).hexdigest()[:16]
+

@@ -1,0 +1,155 @@
+"""The supervised baseline: the student's network learnt from labelled pictures alone, end to end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lead import checkpoint
+from lead.config import PictureSettings, Settings, SupervisedSettings
+from lead.errors import LeadError
+from lead.geometry import FloatArray, inside, normalise_points
+from lead.images.store import ImageStore
+from lead.nn.backbone import Backbone
+from lead.nn.regressor import LandmarkRegressor
+from lead.nn.student import Student
+from lead.provenance import commit, versions
+from lead.training.engine import Report, Stage, Training, make_fabric, mixed_seed, run_identity, silent
+from lead.training.pretrain import draw_view
+
+SUPERVISED = "supervised.safetensors"
+
+
+class Supervised(Stage):
+    """Smooth-L1 on ten times the normalised coordinates, as the peers' regressor, under random views.
+
+    Landmarks that are unlabelled or that the view does not show do not count. Views are not mirrored, since left
+    and right landmarks would change names.
+
+    Args:
+        network: trained in place.
+        settings: of the baseline.
+        picture: sizes.
+    """
+
+    name = "supervised"
+
+    def __init__(self, network: LandmarkRegressor, settings: SupervisedSettings, picture: PictureSettings) -> None:
+        super().__init__()
+        self.network, self.settings, self.picture = network, settings, picture
+
+    def train(self, mode: bool = True) -> Supervised:
+        super().train(mode)
+        if self.settings.frozen_batchnorm:
+            self.network.student.backbone.eval()
+        return self
+
+    def forward(self, pictures: Tensor, generator: torch.Generator, targets: Tensor | None = None) -> dict[str, Tensor]:
+        """See :meth:`Stage.forward`.
+
+        Args:
+            pictures: (B, 3, S, S).
+            generator: of the views.
+            targets: (B, K, 2) normalised places in the stored square, NaN where unlabelled.
+
+        Returns:
+            ``loss``; ``error``, the mean distance as a share of the view's side; ``seen``, the share of landmarks that
+            are labelled and in the view.
+        """
+        assert targets is not None
+        view, warp = draw_view(pictures, self.settings.views, self.picture, generator, bent=True)
+        places = warp.unbend(targets)  # (B, K, 2)
+        known = inside(places)  # false for NaN as well
+        found, true = self.network(view)[known], places[known]  # (n, 2) both
+        count = max(len(found), 1)  # a batch may show none
+        loss = functional.smooth_l1_loss(10 * found, 10 * true, reduction="sum") / (2 * count)
+        error = (found.detach() - true).norm(dim=-1).sum() / (2 * count)
+        return {"loss": loss, "error": error, "seen": known.float().mean()}
+
+    def parameter_groups(self) -> list[tuple[nn.Module, float]]:
+        return [(self.network, 1.0)]
+
+
+def train_supervised(
+    folder: Path,
+    settings: Settings,
+    store: ImageStore,
+    rows: npt.NDArray[np.int64],
+    points: FloatArray,
+    *,
+    seed: int,
+    pretrained: bool = False,
+    report: Report = silent,
+) -> LandmarkRegressor:
+    """The network trained on some labelled pictures. Resumes where it was interrupted; is read back if it is done.
+
+    Args:
+        folder: keeps the network, the state and the log; one for each training.
+        settings: ``supervised``, the sizes of ``picture`` and of ``distill``'s pyramid, ``backbone``, ``precision``.
+        store: the pictures.
+        rows: (n,) of the store, each once: the labelled pictures.
+        points: (n, K, 2) their landmarks in store pixels; NaN where unlabelled.
+        seed: of first weights, batches and views.
+        pretrained: start the encoder as ``backbone.init`` says; else with random weights.
+        report: told of the progress.
+
+    Returns:
+        The network on the CPU, ready to predict: what :meth:`lead.inference.Frame.show` shows (B, 3, H, W) to places
+        (B, K, 2) in its normalised coordinates.
+
+    Raises:
+        LeadError: the folder holds a network of other settings or labels, nothing is labelled, or the training was
+            interrupted.
+    """
+    if not np.isfinite(points).all(-1).any():
+        raise LeadError("No landmark of these pictures is labelled; supervised training needs some.")
+    parts = (settings.picture, settings.backbone, settings.supervised)
+    identity = run_identity(
+        *(part.model_dump(mode="json") for part in parts),
+        [settings.distill.dimension, settings.distill.width, settings.precision, seed, pretrained],
+        [store.digest, rows.tolist(), points.tolist()],
+    )
+    file = folder / SUPERVISED
+    if not file.exists():
+        torch.manual_seed(mixed_seed(seed, Supervised.name, "init"))
+        network = _network(settings, settings.backbone.init if pretrained else "random", points.shape[1])
+        training = Training(
+            Supervised(network, settings.supervised, settings.picture),
+            settings.supervised,
+            optimiser="adamw",
+            pixels=store.pixels,
+            rows=rows,
+            folder=folder,
+            seed=seed,
+            fabric=make_fabric(settings.precision),
+            identity=identity,
+            targets=_targets(store, rows, points),
+        )
+        training.run(report)
+        meta = {"identity": identity, "landmarks": points.shape[1], "versions": versions(), "commit": commit()}
+        checkpoint.save(file, "supervised", network.state_dict(), meta)
+        (folder / f"{Supervised.name}-state.safetensors").unlink(missing_ok=True)
+    tensors, meta = checkpoint.load(file, "supervised")
+    if meta["identity"] != identity:
+        raise LeadError(f"{file} was trained with other settings or labels. Give another folder, or delete it.")
+    network = _network(settings, "random", points.shape[1])
+    checkpoint.load_exactly(network, tensors, str(file))
+    return network.eval()
+
+
+def _network(settings: Settings, init: str, landmarks: int) -> LandmarkRegressor:
+    dimension = settings.distill.dimension
+    student = Student(Backbone(settings.backbone.name, init), dimension, settings.distill.width)
+    return LandmarkRegressor(student, dimension, landmarks)
+
+
+def _targets(store: ImageStore, rows: npt.NDArray[np.int64], points: FloatArray) -> npt.NDArray[np.float32]:
+    """(N, K, 2) normalised places in the stored square, for each picture of the store; NaN where unlabelled."""
+    out = np.full((len(store), *points.shape[1:]), np.nan, dtype=np.float32)
+    out[rows] = normalise_points(points, (store.side, store.side))
+    return out
