@@ -470,5 +470,7 @@ def test_landmarks_and_errors_go_through_a_datasets_boxes(dots: Dataset, tiny: C
     expected = (points.xy[rows] + 0.5 - [-8, 4]) / [40, 20] - 1  # edges of the box at -1 and 1
     np.testing.assert_allclose(known.points.numpy(), expected, atol=1e-5)
     units = np.linalg.norm(points.xy[rows, 0] - points.xy[rows, 1], axis=-1)
-    beside = bench.errors(points, rows, expected + [0.1, 0.0], ("red", "green"))  # 0.1 · 40 = 4 original pixels
+    beside = bench.errors(
+        points, rows, expected + np.array([0.1, 0.0]), ("red", "green")
+    )  # 0.1 · 40 = 4 original pixels
     assert beside.mean == pytest.approx((100 * 4 / units).mean())
