@@ -67,7 +67,7 @@ def train(
     dataset = data if isinstance(data, Dataset) else open_dataset(Path(data))
     run = Run.plan(Path(out), chosen)
     if stage == "distill" and not run.has_backbone:
-        raise LeadError(f"{out} has no stage 1 yet. Run: lead pretrain {data} --out {out}")
+        raise LeadError(f"{out} has no stage 1 yet. Run: lead pretrain {dataset.root} --out {out}")
     pictures = stages.open_pictures(dataset, chosen, progress=decoding)
     if not run.has_backbone:
         run.initial_backbone()  # a wrong name or missing weights stop here, before anything is written

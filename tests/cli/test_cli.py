@@ -271,6 +271,11 @@ def test_help_and_mistyped_options_need_no_torch(arguments: list[str]) -> None:
         ),
         (("train", "empty", "--out", "run", "--preset", "list.yaml"), "list.yaml must hold settings by name"),
         (("train", "empty", "--out", "run", "--preset", "latin.yaml"), "latin.yaml is not UTF-8 text"),
+        (
+            ("train", "empty", "--out", "run", "--preset", "tiny", "--name", "celeba"),
+            "list_eval_partition.txt is not there",
+        ),
+        (("evaluate", "nowhere", "empty", "few-shot", "--name", "mafi"), "Did you mean 'mafl'?"),
         (("fit", "nowhere", "labels.json", "--out", "m"), "nowhere is not a run"),
         (("predict", "text", "empty", "--out", "p.json"), "text is not a landmarker file"),
         (("predict", "text", "empty", "--out", "p.txt"), "end its name in .json (COCO key points) or .csv"),

@@ -457,3 +457,20 @@ def test_a_head_fitted_on_zoomed_pictures_knows_more_than_the_middle(
     assert [r.metric for r in rows] == ["zoom-1.00", "zoom-1.25", "zoom-1.50", "zoom-1.75", "zoom-2.00"]
     monkeypatch.setattr(zooming, "fitted", lambda *_: lambda features: torch.zeros(len(features), 2, 2))
     assert all(row.mean < middle.mean for row, middle in zip(rows, zoom(eyed("lead")), strict=True))
+
+
+def test_landmarks_and_errors_go_through_a_datasets_boxes(dots: Dataset, tiny: Callable[..., Settings]) -> None:
+    """Features see the box stretched to the square; errors are in the pictures' own pixels all the same."""
+    settings = tiny(picture={"store": 96, "input": 96})
+    system = System("any", Extractor(Student(Backbone("test_resnet"), 16, 16), settings.picture))
+    boxes = np.tile([-8.0, 4.0, 80.0, 40.0], (len(dots.files), 1))
+    bench = Bench(replace(dots, boxes=boxes), [system], settings)
+    points, rows = dots.points("all"), [0, 3]
+    known = bench.labelled(system, points, rows)
+    expected = (points.xy[rows] + 0.5 - [-8, 4]) / [40, 20] - 1  # edges of the box at -1 and 1
+    np.testing.assert_allclose(known.points.numpy(), expected, atol=1e-5)
+    units = np.linalg.norm(points.xy[rows, 0] - points.xy[rows, 1], axis=-1)
+    beside = bench.errors(
+        points, rows, expected + np.array([0.1, 0.0]), ("red", "green")
+    )  # 0.1 · 40 = 4 original pixels
+    assert beside.mean == pytest.approx((100 * 4 / units).mean())

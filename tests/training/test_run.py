@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -50,6 +51,13 @@ def test_two_stages_make_a_student(tiny: Maker, folder: Dataset, tmp_path: Path)
     assert not list(run.folder.glob("*-state.safetensors"))
     records = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
     assert [(r["stage"], r["step"]) for r in records] == [("pretrain", 6), ("distill", 6)]
+
+
+def test_training_sees_a_datasets_boxes(tiny: Maker, folder: Dataset) -> None:
+    boxes = np.tile([5.0, 4.0, 20.0, 16.0], (12, 1))
+    pictures = open_pictures(replace(folder, boxes=boxes), tiny())
+    np.testing.assert_array_equal(pictures.store.boxes, boxes)
+    assert pictures.store.digest != open_pictures(folder, tiny()).store.digest
 
 
 def test_the_seed_decides_everything(tiny: Maker, folder: Dataset, tmp_path: Path) -> None:

@@ -21,6 +21,12 @@ Data = Annotated[
         help="Folder of pictures, searched to any depth; of a dataset only the training split is used.", metavar="DATA"
     ),
 ]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--name", help="Which dataset, of a folder that holds several, e.g. mafl in CelebA's.", metavar="DATASET"
+    ),
+]
 Out = Annotated[
     Path, typer.Option("--out", help="The run's folder: new, empty, or an earlier run to go on with.", metavar="RUN")
 ]
@@ -46,28 +52,40 @@ Init = Annotated[
 
 
 def train(
-    data: Data, out: Out, preset: PresetOption = None, init: Init = None, assignments: Assignments = None
+    data: Data,
+    out: Out,
+    preset: PresetOption = None,
+    init: Init = None,
+    assignments: Assignments = None,
+    name: Name = None,
 ) -> None:
     """Learn features from a folder of pictures, without labels: stage 1, then stage 2.
 
     Ctrl-C stops after the step under way and saves. The same command again goes on from there, and does nothing
     where all is done.
     """
-    _learn("both", data, out, preset, _with_init(init, assignments))
+    _learn("both", data, name, out, preset, _with_init(init, assignments))
     show(f"Features: {out}\nNext: lead fit {out} LABELS --out MODEL, with a few labelled pictures.")
 
 
 def pretrain(
-    data: Data, out: Out, preset: PresetOption = None, init: Init = None, assignments: Assignments = None
+    data: Data,
+    out: Out,
+    preset: PresetOption = None,
+    init: Init = None,
+    assignments: Assignments = None,
+    name: Name = None,
 ) -> None:
     """Stage 1 alone: learn from whole pictures (BYOL). `lead train` does this and stage 2."""
-    _learn("pretrain", data, out, preset, _with_init(init, assignments))
-    show(f"Stage 1: {out}\nNext: lead distill {data} --out {out}")
+    _learn("pretrain", data, name, out, preset, _with_init(init, assignments))
+    show(f"Stage 1: {out}\nNext: lead distill {data} --out {out}{f' --name {name}' if name else ''}")
 
 
-def distill(data: Data, out: Out, preset: PresetOption = None, assignments: Assignments = None) -> None:
+def distill(
+    data: Data, out: Out, preset: PresetOption = None, assignments: Assignments = None, name: Name = None
+) -> None:
     """Stage 2 alone: compact dense features from stage 1's network. The run must have stage 1 already."""
-    _learn("distill", data, out, preset, assignments)
+    _learn("distill", data, name, out, preset, assignments)
     show(f"Features: {out}\nNext: lead fit {out} LABELS --out MODEL, with a few labelled pictures.")
 
 
@@ -79,16 +97,19 @@ def _with_init(init: str | None, assignments: list[str] | None) -> list[str]:
 def _learn(
     stage: Literal["both", "pretrain", "distill"],
     data: Path,
+    name: str | None,
     out: Path,
     preset: str | None,
     assignments: list[str] | None,
 ) -> None:
     settings = _settings(out, preset, assignments)
     from lead import api
+    from lead.datasets import open_dataset
 
+    dataset = open_dataset(data, name)
     with watching() as watch:
         api.train(
-            data,
+            dataset,
             out,
             settings=settings,
             stage=stage,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from lead.cli.console import note, show
+from lead.cli.learn import Name
 from lead.cli.use import Overwrite, RunFolder
 from lead.errors import LeadError
 
@@ -59,6 +60,7 @@ def evaluate(
     preset_name: Annotated[str, typer.Option(help="Name under which the result is filed.", metavar="NAME")] = "custom",
     results: Annotated[Path, typer.Option(help="Folder of results.", metavar="DIR")] = Path("results"),
     overwrite: Overwrite = False,
+    name: Name = None,
 ) -> None:
     """Measure a run's features on a dataset, beside the untrained network and stage 1's.
 
@@ -72,7 +74,7 @@ def evaluate(
     from lead.evaluation.results import markdown, results_path, rich_table
     from lead.files import refuse_existing, write_atomic
 
-    data = open_dataset(dataset)
+    data = open_dataset(dataset, name)
     path = results_path(results, data.name, preset_name, result_name(task, split, points))
     if not overwrite:  # asked before minutes of work, not after
         refuse_existing(path)
