@@ -19,7 +19,7 @@ FLOORS: list[set[str]] = [
     {"checkpoint"},
     {"training", "inference", "evaluation", "export"},
     {"api"},
-    {"demo"},
+    {"demo", "reproduce"},
     {"__init__"},
     {"cli", "studio"},
 ]

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from lead.cli import extras, learn, measure, use
 from lead.cli.console import fail, show
+from lead.cli.reproduce import reproduce
 from lead.errors import LeadError
 from lead.tuning import wait_passively
 
@@ -52,6 +53,7 @@ for command in (
     use.predict,
     use.match,
     measure.evaluate,
+    reproduce,
     extras.render,
     extras.demo,
     extras.settings,

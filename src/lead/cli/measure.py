@@ -67,7 +67,7 @@ def evaluate(
     Prints a table, and writes it with everything it takes to measure it again to DIR/DATASET/NAME/TASK.json, and to
     .md beside it; point sets that are asked for are part of the name.
     """
-    numbers = _numbers(labels)
+    counts = numbers(labels, "--labels")
     from lead import api
     from lead.datasets import open_dataset
     from lead.evaluation.protocols import result_name
@@ -87,7 +87,7 @@ def evaluate(
         split=split,
         heads=[h.value for h in head or [MeasuredHead.RIDGE]],
         point_sets=points,
-        labels=numbers,
+        labels=counts,
         draws=draws,
         say=note,
     )
@@ -97,11 +97,12 @@ def evaluate(
     show(f"Result: {path} and {path.with_suffix('.md').name} beside it")
 
 
-def _numbers(text: str) -> list[int]:
+def numbers(text: str, option: str, *, least: int = 1) -> list[int]:
+    """Whole numbers with commas between, as an option gives them."""
     try:
-        numbers = [int(part) for part in text.split(",")]
+        found = [int(part) for part in text.split(",")]
     except ValueError:
-        numbers = []
-    if not numbers or min(numbers) < 1:
-        raise LeadError(f"--labels {text!r}: give whole numbers from 1 with commas between, for example 1,5,10.")
-    return numbers
+        found = []
+    if not found or min(found) < least:
+        raise LeadError(f"{option} {text!r}: give whole numbers from {least} with commas between, for example 1,5,10.")
+    return found

@@ -79,12 +79,10 @@ def zoom(
     points = bench.dataset.points(name)
     pair = bench.dataset.normaliser[name]
     fit, judge = bench.rows(points)
-    drawn = np.random.default_rng(mixed_seed(seed, "zoom")).uniform(*train, len(fit))
     rows = []
     for number, system in enumerate(bench.systems):
-        training = _labelled(bench, system, points, fit, torch.from_numpy(drawn).float(), base)
-        features = f"{training.features.shape[1]}-d"
-        fitted_head = fitted(head, training, seed)
+        fitted_head = fit_zoomed(bench, system, points, fit, train=train, head=head, base=base, seed=seed)
+        features = bench.features_text(system)
         for factor in test:
             metric = f"zoom-{factor:.2f}"
             summary, left_out = _judged(bench, system, fitted_head, points, judge, factor, base, pair)
@@ -95,8 +93,29 @@ def zoom(
     return rows
 
 
-def _shown(bench: Bench, points: Labels, rows: Sequence[int], factor: Tensor, base: float) -> tuple[Tensor, Tensor]:
-    """Zoomed stored pictures (n, S, S, 3), and landmarks (n, K, 2) normalised to what the network is shown of them."""
+def fit_zoomed(
+    bench: Bench,
+    system: System,
+    points: Labels,
+    rows: Sequence[int],
+    *,
+    train: tuple[float, float] = (1.0, 1.5),
+    head: FittedKind = "ridge",
+    base: float = 0.5,
+    seed: int = 0,
+) -> Head:
+    """A head fitted on rows of ``points``, each picture at its own field of view; see :func:`zoom`."""
+    drawn = np.random.default_rng(mixed_seed(seed, "zoom")).uniform(*train, len(rows))
+    return fitted(head, _labelled(bench, system, points, rows, torch.from_numpy(drawn).float(), base), seed)
+
+
+def shown_at(
+    bench: Bench, points: Labels, rows: Sequence[int], factor: Tensor, base: float = 0.5
+) -> tuple[Tensor, Tensor]:
+    """Zoomed stored pictures (n, S, S, 3), and landmarks (n, K, 2) normalised to what the network is shown of them.
+
+    A landmark outside is NaN.
+    """
     view = zoomed(bench.view(points, rows), factor, base)
     places = view.points * (bench.frame.side / bench.frame.shown)
     return view.pixels, torch.where(inside(places)[..., None], places, torch.nan)
@@ -110,7 +129,7 @@ def _labelled(
     places = []
     for start in range(0, len(rows), BATCH):
         part = slice(start, start + BATCH)
-        pixels, shown = _shown(bench, points, rows[part], factor[part], base)
+        pixels, shown = shown_at(bench, points, rows[part], factor[part], base)
         found = system.extractor.features(pixels).half().cpu().numpy()
         if features is None:
             features = np.empty((len(rows), *found.shape[1:]), dtype=np.float16)
@@ -135,7 +154,7 @@ def _judged(
     found, seen = [], []
     for start in range(0, len(rows), BATCH):
         part = rows[start : start + BATCH]
-        pixels, places = _shown(bench, points, part, torch.full((len(part),), factor), base)
+        pixels, places = shown_at(bench, points, part, torch.full((len(part),), factor), base)
         found.append(head(system.extractor.features(pixels).float().cpu()).double())
         seen.append(~places.isnan().any(-1))
     predicted: FloatArray = torch.cat(found).numpy() * (base * factor)  # of the unzoomed frame

@@ -130,9 +130,7 @@ def _default_terms() -> dict[str, object]:
 def factorial(start: Start, term: str) -> Arm:
     """One cell of start × stage 2. From scratch stage 1 comes first, as in the paper; a pre-trained start skips it."""
     first: dict[str, object] = (
-        {"backbone.init": "random", "pretrain.objective": "byol", "pretrain.frozen_batchnorm": False}
-        if start == "scratch"
-        else {"pretrain.steps": 0}
+        {"backbone.init": "random", "pretrain.objective": "byol"} if start == "scratch" else {"pretrain.steps": 0}
     )
     views = {"distill.views": load_preset("small").distill.views.model_dump()}
     if term == "default":

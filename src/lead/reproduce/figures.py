@@ -14,7 +14,8 @@ from torch import Tensor
 
 from lead.evaluation import figures, interpret
 from lead.evaluation.protocols import Bench, fitted
-from lead.evaluation.results import Result
+from lead.evaluation.results import ZOOMS, Result
+from lead.evaluation.zoom import fit_zoomed, shown_at
 from lead.geometry import FloatArray, denormalise_points
 from lead.landmarks.model import Labels
 from lead.nn.matching import match_points, similarity_maps
@@ -138,9 +139,12 @@ def fig3(study: Study) -> Drawn:
 
 def _framed(shown: Shown) -> Pictures:
     """The central squares that the networks see, at the store's resolution."""
-    frame = shown.bench.frame
-    edge = (frame.side - frame.shown) // 2
-    return shown.pictures[:, edge : edge + frame.shown, edge : edge + frame.shown]
+    return _cut(shown.bench, shown.pictures)
+
+
+def _cut(bench: Bench, pictures: Pictures) -> Pictures:
+    edge = (bench.frame.side - bench.frame.shown) // 2
+    return pictures[:, edge : edge + bench.frame.shown, edge : edge + bench.frame.shown]
 
 
 def _in_frame(shown: Shown, xy: FloatArray) -> FloatArray:
@@ -289,3 +293,30 @@ def fig9(study: Study) -> Drawn:
     label = "error (% of inter-ocular distance)"
     image = figures.curve_plot(series, "zoom-out factor", label, (1.5, "seen", "unseen"))
     return study.result("fig9", "Figure 9: sensitivity to scale", rows, started), image
+
+
+def fig10(study: Study) -> Drawn:
+    """Regression at seen and unseen scales."""
+    started = time.monotonic()
+    shown = _shown(study, pyramid("byol", "alignment"), count=3)
+    bench, points = shown.bench, shown.points
+    system = bench.systems[0]
+    head = fit_zoomed(bench, system, points, bench.rows(points)[0], seed=study.preset.seed)
+    pictures: list[Pictures] = []
+    found: list[FloatArray] = []
+    true: list[FloatArray] = []
+    for factor in ZOOMS:
+        pixels, places = shown_at(bench, points, shown.rows, torch.full((len(shown.rows),), factor))
+        with torch.inference_mode():
+            predicted = head(system.extractor.features(pixels).float().cpu())
+        pictures.append(_cut(bench, pixels.numpy()))
+        for out, normalised in ((found, predicted), (true, places)):
+            out.append(_in_frame(shown, shown.placed(normalised)))
+    image = figures.landmark_sheet(
+        np.stack(pictures, 1),
+        np.stack(found, 1),
+        np.stack(true, 1),
+        points.schema,
+        columns=[f"{factor:g}× ({'seen' if factor <= 1.5 else 'unseen'})" for factor in ZOOMS],
+    )
+    return study.result("fig10", "Figure 10: regression across scales", [], started), image

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -56,6 +56,7 @@ class Study:
         heads: of all regressions.
         say: told what is going on.
         notes: what the table being made has to tell: arms that collapsed, for instance.
+        used: the runs behind the table being made, by folder: who made them, and in how many seconds.
     """
 
     preset: Settings
@@ -70,13 +71,17 @@ class Study:
     heads: Sequence[FittedKind] = ("ridge",)
     say: Say = lambda _: None
     notes: list[str] = field(default_factory=list)
+    used: dict[str, dict[str, object]] = field(default_factory=dict)
 
     # --- networks ---------------------------------------------------------------------------------------------------
 
     def run(self, arm: Arm, seed: int = 0) -> Run:
         """The arm's run, trained now if it never was."""
         settings = arm.settings(self.preset, seed)
-        return self.shelf.trained(settings) if arm.network == "student" else self.shelf.stage_one(settings)
+        run = self.shelf.trained(settings) if arm.network == "student" else self.shelf.stage_one(settings)
+        seconds = {k: v for k, v in run.provenance.items() if k.endswith("_seconds")}
+        self.used[run.folder.name] = {"method": arm.method, "seed": seed, "commit": run.commit, **seconds}
+        return run
 
     def system(self, arm: Arm, seed: int = 0) -> System:
         """The arm's features."""
@@ -195,17 +200,23 @@ class Study:
                 column = STAND_INS.get(row.metric.removeprefix("regression-"), "")
         return NUMBERS.get((name, *entry.paper, row.labels, column))
 
-    def result(
-        self, name: str, title: str, rows: Sequence[Row], started: float, pictures: Sequence[str] = ()
-    ) -> Result:
-        """The rows with their provenance; takes the notes."""
-        notes, self.notes = tuple(dict.fromkeys(self.notes)), []
-        settings: Mapping[str, object] = self.preset.model_dump(mode="json") | {
+    def description(self) -> dict[str, object]:
+        """What a result of this study was made with, as plain JSON values."""
+        return self.preset.model_dump(mode="json") | {
             "trained_on": self.dataset.name,
             "split": self.split,
             "seeds": list(self.seeds),
             "heads": list(self.heads),
+            "labels": list(self.labels),
+            "draws": self.draws,
         }
+
+    def result(
+        self, name: str, title: str, rows: Sequence[Row], started: float, pictures: Sequence[str] = ()
+    ) -> Result:
+        """The rows with their provenance; takes the notes and the runs used."""
+        notes, self.notes = tuple(dict.fromkeys(self.notes)), []
+        used, self.used = self.used, {}
         return Result(
             name=name,
             benchmark=self.bench_data.name,
@@ -213,7 +224,7 @@ class Study:
             commit=commit(),
             versions=versions(),
             seconds=round(time.monotonic() - started, 1),
-            settings=settings,
+            settings=self.description() | {"runs": used},
             seed=self.preset.seed,
             rows=tuple(rows),
             title=title,

@@ -120,6 +120,13 @@ class Run:
         checkpoint.load_exactly(network, tensors, str(self.folder / STUDENT))
         return network
 
+    @property
+    def commit(self) -> str:
+        """Of the code that made the run's last network."""
+        file, kind = (STUDENT, "student") if self.has_student else (BACKBONE, "backbone")
+        made: str = checkpoint.read_meta(self.folder / file, kind)["commit"]
+        return made
+
     def record(self, **entries: Any) -> None:
         """Adds entries to ``run.json``: pictures, versions, seconds."""
         file = self.folder / "run.json"
