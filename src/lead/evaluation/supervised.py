@@ -44,6 +44,9 @@ def supervised(
     fit, judge = bench.rows(points)
     rows = []
     for number in counts:
+        if number is not None and number > len(fit):
+            say(f"supervised: left out {number} labels; only {len(fit)} pictures are labelled.")
+            continue
         (picked,) = label_draws(bench, fit, number, 1)
         where = bench.store_rows(points, picked)
         xy = bench.store.to_store(where, points.xy[picked])

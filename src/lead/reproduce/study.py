@@ -111,7 +111,7 @@ class Study:
 
     def leave_out(self, arm: Arm, collapse: Collapsed) -> None:
         """Notes an arm that has no number."""
-        self.notes.append(f"{arm.method} ({arm.variant or 'hypercolumn'}) is left out. {collapse}")
+        self.notes.append(f"{arm.method} ({arm.variant or 'as it is'}) is left out. {collapse}")
         self.say(self.notes[-1])
 
     def supervised(self, counts: Sequence[int | None]) -> list[Row]:
@@ -158,7 +158,7 @@ class Study:
         what = [arm.method, system.extractor.digest(), bench.store.digest, points, protocol, heads, counts]
 
         def measure() -> Sequence[Row]:
-            self.say(f"measuring {kind} of {arm.method} ({arm.variant or 'hypercolumn'}), seed {seed}")
+            self.say(f"measuring {kind} of {arm.method} ({arm.variant or 'as it is'}), seed {seed}")
             if kind == "peers-matching":
                 return protocols.peers_matching(bench)
             if kind == "matching":
@@ -182,10 +182,13 @@ class Study:
         for entry in entries:
             arm = entry.arm
             for row in self.rows(arm, kind, labels):
-                own = row.method.partition("/")[0] == arm.method
-                if own:
+                method, _, head = row.method.partition("/")
+                if method == arm.method:
+                    if len(self.heads) > 1 and head:  # else the head says nothing, and splits lines
+                        method = row.method
                     features = ", ".join(filter(None, [row.features, arm.variant]))
-                    row = replace(row, features=features, published=self.published(name, entry, row))
+                    published = self.published(name, entry, row)
+                    row = replace(row, method=method, features=features, published=published)
                 out.setdefault((row.method, row.features, row.labels, row.metric, row.unit), row)
         return list(out.values())
 
