@@ -56,6 +56,17 @@ def test_features_all_alike_are_warned_of_once(capsys: pytest.CaptureFixture[str
     assert printed.count("Warning") == 1
 
 
+def test_a_second_training_of_one_name_is_timed_from_its_own_start(capsys: pytest.CaptureFixture[str]) -> None:
+    now = [0.0]
+    lines = Lines(lambda: now[0])
+    for start in (0.0, 5000.0):
+        for done in range(10, 101, 10):
+            now[0] = start + done
+            lines.update("distill", done, 100, "")
+    printed = capsys.readouterr().err.splitlines()
+    assert printed.count("distill 20/100, about 1 min 20 s left") == 2
+
+
 names = st.text(st.sampled_from("ab."), min_size=1, max_size=4).filter(lambda name: set(name) != {"."})
 paths = st.lists(names, min_size=1, max_size=3).map("/".join)
 

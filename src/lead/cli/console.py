@@ -92,6 +92,8 @@ class Bars:
     def update(self, task: str, done: int, total: int, detail: str) -> None:
         if task not in self._tasks:  # begins where a resumed stage does, so that its speed is not overrated
             self._tasks[task] = self._progress.add_task(task, total=total, completed=done, detail=detail)
+        if done < self._progress.tasks[self._tasks[task]].completed:  # the same task anew: another training
+            self._progress.reset(self._tasks[task], total=total, completed=done)
         self._progress.update(self._tasks[task], total=total, completed=done, detail=detail)
 
 
@@ -105,6 +107,8 @@ class Lines:
 
     def update(self, task: str, done: int, total: int, detail: str) -> None:
         now = self._clock()
+        if task in self._shown and done < self._shown[task][0]:  # the same task anew: another training
+            del self._first[task], self._shown[task]
         first_done, began = self._first.setdefault(task, (done, now))
         shown_done, shown_at = self._shown.get(task, (first_done, began))
         soonest, latest = LINE_EVERY_S
