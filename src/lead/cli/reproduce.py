@@ -56,7 +56,7 @@ def reproduce(
     from rich.table import Table
     from rich.text import Text
 
-    from lead.reproduce import catalogue
+    from lead.reproduce import catalogue, claims
 
     if list_them or not names:
         table = Table("Name", "What it shows")
@@ -90,6 +90,12 @@ def reproduce(
             say=note,
         )
         for each in asked:
+            if each == catalogue.CLAIMS:
+                folder = catalogue.target(study, each, results).parent
+                for claim in claims.write(folder):
+                    show(f"{claim.text}: {claim.verdict}")
+                show(f"Claims: {folder / 'claims.md'}")
+                continue
             made = None if overwrite else catalogue.made(study, each, results)
             result = made or catalogue.make(study, each, results)
             if result.rows:

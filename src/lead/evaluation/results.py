@@ -302,21 +302,27 @@ CELLS = "Mean ± standard deviation over draws (median). Lower is better."
 BRACKETS = "In brackets, what the method's paper reports, on its own benchmark."
 
 
-def markdown(result: Result) -> str:
+def markdown(result: Result, folder: str = "") -> str:
     """The result as a Markdown table, the best of each column in bold, with its notes and pictures below.
 
-    The pictures' addresses are their names: they are found from a page that lies beside them.
+    Args:
+        result: a table, a figure, or both.
+        folder: of the results file, seen from the page, with a slash at its end; empty for a page beside it.
     """
+    title = result.title or f"{result.name}: {result.benchmark}, {result.preset}"
+    notes = "\n".join(f"- {note}" for note in result.notes)
+    pictures = "\n\n".join(f"![{title}]({folder}{picture})" for picture in result.pictures)
+    table = [_markdown_table(result), result.caption] if result.rows else []
+    return "\n\n".join(filter(None, [f"### {title}", *table, notes, pictures])) + "\n"
+
+
+def _markdown_table(result: Result) -> str:
     table = grid(result)
     lines = [["Method", "Features", *(c.heading for c in table.columns)], ["---", "---", *["--:"] * len(table.columns)]]
     for line in table.lines:
         cells = [f"**{cell_text(r)}**" if table.is_best(i, r) else cell_text(r) for i, r in enumerate(line.cells)]
         lines.append([line.method, line.features, *cells])
-    body = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-    title = result.title or f"{result.name}: {result.benchmark}, {result.preset}"
-    notes = "\n".join(f"- {note}" for note in result.notes)
-    pictures = "\n\n".join(f"![]({picture})" for picture in result.pictures)
-    return "\n\n".join(filter(None, [f"### {title}", body, result.caption, notes, pictures])) + "\n"
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def rich_table(result: Result) -> Table:

@@ -1,6 +1,7 @@
 """Numbers in Markdown files, taken from the results files: ``python -m lead.evaluation.tables README.md docs/*.md``.
 
-A table stands between two comments, the first of which names its results file. A number within a sentence names the
+A table stands between two comments, the first of which names its results file (or a Markdown file beside one, which is
+taken as it stands). A number within a sentence names the
 file, the method, the metric, the number of labels (a number, ``all``, or ``-`` where none are needed) and which of
 mean, median and sd it is::
 
@@ -16,6 +17,7 @@ A value must not begin a line: Markdown ends the paragraph at a line that begins
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -23,7 +25,7 @@ from pathlib import Path
 
 from lead.errors import LeadError, unknown
 from lead.evaluation.results import Row, decimals, markdown, read
-from lead.files import write_atomic
+from lead.files import read_text, write_atomic
 
 _BODY = r"(?:(?!<!--).)*"  # no comment within, so that a forgotten end does not swallow the next block
 _TABLE = re.compile(rf"(<!-- (results/\S+) -->){_BODY}(<!-- end -->)", re.DOTALL)
@@ -32,12 +34,13 @@ _MARKER = re.compile(r"<!-- (?:results/|value\b|end -->|/value -->).*")
 _FIELDS = ("mean", "median", "sd")
 
 
-def fill(text: str, root: Path) -> str:
+def fill(text: str, root: Path, page: Path = Path()) -> str:
     """A Markdown text with every marked table and number as the results files have it.
 
     Args:
         text: of the Markdown file.
         root: folder that the results files' paths start from.
+        page: folder of the Markdown file, from where its pictures are looked for; relative to ``root``.
 
     Raises:
         LeadError: a results file is missing or holds no such number, or a marker lacks its other half.
@@ -45,8 +48,16 @@ def fill(text: str, root: Path) -> str:
     stray = _MARKER.search(_VALUE.sub("", _TABLE.sub("", text)))
     if stray:
         raise LeadError(f"{stray[0]!r} lacks its other half: tables end in <!-- end -->, values in <!-- /value -->.")
-    text = _TABLE.sub(lambda found: f"{found[1]}\n{markdown(read(root / found[2]))}{found[3]}", text)
+    text = _TABLE.sub(lambda found: f"{found[1]}\n{_shown(found[2], root, page)}{found[3]}", text)
     return _VALUE.sub(lambda found: f"{found[1]}{_value(found[2], root)}{found[3]}", text)
+
+
+def _shown(file: str, root: Path, page: Path) -> str:
+    """A results file as Markdown; one that is Markdown already, as it stands."""
+    if file.endswith(".md"):
+        return read_text(root / file)
+    folder = Path(os.path.relpath(Path(file).parent, page)).as_posix()
+    return markdown(read(root / file), f"{folder}/")
 
 
 def _value(asked: str, root: Path) -> str:
@@ -81,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for path in options.files:
         try:
             before = path.read_text(encoding="utf-8")
-            after = fill(before, Path())
+            after = fill(before, Path(), path.parent)
             if after != before and not options.check:
                 write_atomic(path, after, overwrite=True)
         except (LeadError, OSError) as error:
