@@ -22,12 +22,12 @@ from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.geometry import denormalise_points
 from lead.images.store import ImageStore, open_store
-from lead.inference import Calibration, Extractor, Frame, Landmarker, cached_features, make_head
+from lead.inference import Calibration, Extractor, Frame, Landmarker, cached_features, make_head, make_student
 from lead.landmarks.model import VISIBLE, Schema
 from lead.nn.backbone import Backbone
 from lead.nn.heads import SoftArgmaxHead
 from lead.nn.reduction import NonNegativeFactors, PrincipalComponents
-from lead.nn.student import Student
+from lead.nn.student import LinearStudent, Student
 from lead.training.fit import Labelled, fit_ridge
 
 Maker = Callable[..., Settings]
@@ -155,7 +155,18 @@ def test_half_a_file_is_never_taken_for_a_whole_one(
 def test_a_digest_stands_for_everything_that_makes_a_feature(tiny: Maker) -> None:
     picture = tiny().picture
     backbone = student(tiny()).backbone
+
+    def linear(levels: HypercolumnSettings, sharpness: float | None) -> str:
+        torch.manual_seed(0)
+        settings = tiny(distill={"decoder": "linear", "spatial_softmax": sharpness}).distill
+        return Extractor(make_student(Backbone("test_resnet"), settings, levels), picture).digest()
+
     digests = [
+        linear(HypercolumnSettings(), None),
+        linear(HypercolumnSettings(), 6.5),
+        linear(HypercolumnSettings(), 7.0),
+        linear(HypercolumnSettings(normalisation="level"), 7.0),
+        linear(HypercolumnSettings(weights=(2, 1, 1, 1)), 7.0),
         Extractor(student(tiny()), picture).digest(),
         Extractor(student(tiny(), seed=1), picture).digest(),
         Extractor(student(tiny()), picture.model_copy(update={"frame": 0.5})).digest(),
@@ -169,7 +180,7 @@ def test_a_digest_stands_for_everything_that_makes_a_feature(tiny: Maker) -> Non
         Extractor(backbone, picture).reduced(PrincipalComponents(torch.eye(4, 64), torch.ones(64))).digest(),
     ]
     assert len(set(digests)) == len(digests)
-    assert Extractor(student(tiny()), picture).digest() == digests[0]
+    assert Extractor(student(tiny()), picture).digest() == digests[5]
 
 
 # --- the model -------------------------------------------------------------------------------------------------------
@@ -260,6 +271,22 @@ def test_the_peers_head_without_calibration_is_kept_too(tiny: Maker, folder: Dat
     found = again.predict(folder.root)
     assert found.px_error is None
     np.testing.assert_array_equal(found.xy, model.predict(folder.root).xy)
+
+
+def test_a_model_with_a_linear_student_is_read_back(tiny: Maker, folder: Dataset, tmp_path: Path) -> None:
+    settings = tiny(
+        distill={"decoder": "linear", "spatial_softmax": 6.5},
+        hypercolumn={"weights": (0.0, 1.0, 1.0, 0.0), "normalisation": "level"},
+    )
+    torch.manual_seed(0)
+    network = make_student(Backbone("test_resnet"), settings.distill, settings.hypercolumn)
+    assert isinstance(network, LinearStudent)
+    model = Landmarker(SCHEMA, settings, network, make_head("softargmax", 16, 2), None, {})
+    model.save(tmp_path / "model.safetensors")
+    again = Landmarker.load(tmp_path / "model.safetensors")
+    assert isinstance(again.extractor.network, LinearStudent)
+    assert again.extractor.digest() == model.extractor.digest()
+    np.testing.assert_array_equal(again.predict(folder.root).xy, model.predict(folder.root).xy)
 
 
 def test_expected_errors_lie_between_the_knots() -> None:

@@ -136,6 +136,9 @@ class Extractor:
     def digest(self) -> str:
         """Short digest of everything that a feature depends on besides its picture."""
         content = hashlib.sha256(repr((self.frame, self.levels)).encode())
+        if isinstance(self.network, LinearStudent):  # whose weights do not tell its levels and its softmax
+            how = (self.network.weights, self.network.normalisation, self.network.sharpness)
+            content.update(repr(how).encode())
         state = dict(self.network.state_dict())
         if self.reduction is not None:
             state |= checkpoint.prefixed(self.reduction, type(self.reduction).__name__)

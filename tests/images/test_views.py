@@ -13,6 +13,7 @@ from torch import Tensor
 from lead.geometry import cell_grid, denormalise_points, inside, normalise_points, sample_points
 from lead.images.views import (
     CONTROL,
+    Chained,
     Colour,
     View,
     Warp,
@@ -92,6 +93,30 @@ def test_unbend_is_the_inverse(seed: int, bend: tuple[float, float] | None) -> N
     torch.testing.assert_close(warp(found), places, atol=1e-4, rtol=0)
     if bend != BENDS[2]:  # which can fold a view over, so that a place is seen twice
         torch.testing.assert_close(found, points, atol=1e-3, rtol=0)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000), outer=st.sampled_from(BENDS[:2]), inner=st.sampled_from(BENDS[:2]))
+def test_a_chain_of_warps_is_undone_from_its_end(
+    seed: int, outer: tuple[float, float] | None, inner: tuple[float, float] | None
+) -> None:
+    chain = Chained(drawn_warp(seed, outer), drawn_warp(seed + 1, inner))
+    points = torch.rand(4, 30, 2, generator=generator(seed)) * 2 - 1
+    torch.testing.assert_close(chain(points), chain.outer(chain.inner(points)))
+    torch.testing.assert_close(chain.unbend(chain(points)), points, atol=2e-3, rtol=0)
+    torch.testing.assert_close(chain(points[0]), chain(points[0].expand(4, -1, -1)))
+
+
+def test_a_view_through_a_chain_is_a_view_of_a_view() -> None:
+    pictures, chain = waves(4, 160), Chained(drawn_warp(1, BENDS[1]), drawn_warp(2, BENDS[1]))
+    once = render(pictures, chain, 48)
+    twice = render(render(pictures, chain.outer, 256), chain.inner, 48)
+    grid = cell_grid(48, 48).view(-1, 2)
+    shown = inside(chain.inner(grid) * 1.02) & inside(chain(grid) * 1.02)  # beyond its edge each view repeats itself
+    assert shown.float().mean() > 0.5
+    assert (once - twice).flatten(2).abs().amax(1)[shown].max() < 0.01
+    # The order matters: the other way round shows something else.
+    assert (once - render(pictures, Chained(chain.inner, chain.outer), 48)).abs().mean() > 0.05
 
 
 def test_points_may_be_shared_by_the_batch() -> None:

@@ -11,14 +11,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from lead.config import PictureSettings, Settings, load_preset
-from lead.images.views import correspondence
+from lead import checkpoint
+from lead.config import MocoSettings, PictureSettings, Settings, load_preset
+from lead.datasets.base import Dataset
+from lead.geometry import cell_grid
+from lead.images.views import Chained, correspondence
 from lead.losses import alignment_loss, equivariance_loss, exchange_loss
 from lead.nn.backbone import Backbone
 from lead.nn.hypercolumn import hypercolumn
+from lead.nn.student import LinearStudent
 from lead.training.distill import Distill
 from lead.training.engine import Training, make_fabric, silent
 from lead.training.pretrain import draw_view
+from lead.training.run import Run, open_pictures, pretrain
+from lead.training.run import distill as run_distill
 
 PICTURES = torch.rand(4, 3, 48, 48, generator=torch.Generator().manual_seed(0))
 SIZES = PictureSettings(store=48, input=32)
@@ -140,3 +146,117 @@ def test_the_student_starts_as_the_teacher(tiny: Callable[..., Settings]) -> Non
     assert not any(p.requires_grad for p in stage.teacher.parameters())
     owners = {id(p) for p in stage.student.parameters()} & {id(p) for p in stage.teacher.parameters()}
     assert not owners
+
+
+# --- the peers' terms ------------------------------------------------------------------------------------------------
+
+
+def unit_cells(features: Tensor) -> Tensor:
+    """(B, C, H, W) to unit vectors (B, H·W, C)."""
+    cells = features.flatten(2).transpose(1, 2)
+    return cells / cells.square().sum(-1, keepdim=True).sqrt()
+
+
+def pixels_apart(points: Tensor) -> Tensor:
+    """Of places (N, 2) from each cell's centre in an 8 × 8 map of a 32-pixel picture: (N, 64)."""
+    centres = torch.tensor([[-1 + (2 * x + 1) / 8, -1 + (2 * y + 1) / 8] for y in range(8) for x in range(8)])
+    return (points[:, None] - centres).square().sum(-1).sqrt() * 16
+
+
+def test_the_projector_asks_each_cell_for_its_own_place(tiny: Callable[..., Settings]) -> None:
+    settings = tiny(distill={"alignment": 0.0, "projector": 0.5, "projector_scale": 8.0})
+    stage = distill(settings).train()
+    assert stage.single_view
+    losses = stage(PICTURES, torch.Generator().manual_seed(1))
+    assert losses.keys() == {"loss", "projector", "spread"}
+    view, _ = draw_view(PICTURES, settings.distill.views, SIZES, torch.Generator().manual_seed(1))
+    root = pixels_apart(cell_grid(8, 8).view(-1, 2)).sqrt()
+    costs = []
+    for cells in unit_cells(stage.projection(stage.student(view))):
+        power = torch.exp(8.0 * cells @ cells.T)
+        costs.append((power / power.sum(1, keepdim=True) * root).sum(1).mean())
+    torch.testing.assert_close(losses["projector"], torch.stack(costs).mean(), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(losses["loss"], 0.5 * losses["projector"])
+
+
+def test_dve_finds_cells_of_the_second_view_in_the_first_by_way_of_another_picture(
+    tiny: Callable[..., Settings],
+) -> None:
+    views = {"draws": "normal", "scale": (0.9, 1.1), "shift": 0.1, "rotation": 5.0, "bend": (0.0005, 0.005)}
+    settings = tiny(distill={"alignment": 0.0, "dve": 2.0, "projection": None, "views": views})
+    stage = distill(settings).train()
+    assert not stage.single_view
+    losses = stage(PICTURES, torch.Generator().manual_seed(1))
+    assert losses.keys() == {"loss", "dve", "spread", "seen"}
+    draws = torch.Generator().manual_seed(1)
+    one, warp_one = draw_view(PICTURES, settings.distill.views, SIZES, draws)
+    two, warp_two = draw_view(PICTURES, settings.distill.views, SIZES, draws, bent=True, after=warp_one)
+    assert isinstance(warp_two, Chained)
+    truth = warp_two.inner(cell_grid(8, 8).view(-1, 2))  # DVE's second warp is of the first view
+    c_one, c_two = (20 * unit_cells(part) for part in stage.student(torch.cat([one, two])).chunk(2))
+    costs = []
+    for b in range(4):
+        other = c_two[(b - 1) % 4]
+        rebuilt = (c_two[b] @ other.T).softmax(1) @ other
+        chosen = (rebuilt @ c_one[b].T).softmax(1)
+        costs.append((chosen * pixels_apart(truth[b]).sqrt()).sum(1).mean())
+    torch.testing.assert_close(losses["dve"], torch.stack(costs).mean(), atol=2e-3, rtol=2e-3)
+    torch.testing.assert_close(losses["loss"], 2 * losses["dve"])
+
+
+def linear(tiny: Callable[..., Settings], **own: object) -> Settings:
+    """ContrastLandmarks' stage 2, but for ``own``."""
+    peer = {
+        "decoder": "linear",
+        "alignment": 0.0,
+        "projector": 1.0,
+        "projection": None,
+        "spatial_softmax": 6.5,
+        "views": MocoSettings().views.model_dump(),
+        "steps": 2,
+    }
+    return tiny(
+        distill=peer | own,
+        hypercolumn={"weights": (0.0, 1.0, 2.0, 0.5), "normalisation": "centred"},
+        pretrain={"steps": 0},
+    )
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+def test_a_linear_student_trains_its_convolution_alone(
+    tiny: Callable[..., Settings], tmp_path: Path, optimiser: str
+) -> None:
+    settings = linear(tiny, optimiser=optimiser, encoder_lr=1.0, frozen_batchnorm=False)
+    first = {name: value.clone() for name, value in distill(settings).student.decoder.state_dict().items()}
+    stage, before = trained(settings, tmp_path)
+    assert isinstance(stage.student, LinearStudent)
+    encoder = stage.student.backbone
+    assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
+    assert not any(module.training for module in encoder.modules())
+    assert all(p.grad is None and not p.requires_grad for p in encoder.parameters())
+    decoder = stage.student.decoder.state_dict()
+    assert all(not torch.equal(value, first[name]) for name, value in decoder.items() if name == "weight")
+    assert {module for module, _ in stage.parameter_groups()} == {stage.student.decoder, stage.projection}
+    assert {p.data_ptr() for p in stage.parameters() if p.grad is not None} == {
+        p.data_ptr() for p in stage.student.decoder.parameters()
+    }
+
+
+def test_a_linear_student_comes_back_from_its_run(
+    tiny: Callable[..., Settings], folder: Dataset, tmp_path: Path
+) -> None:
+    settings = linear(tiny)
+    run, pictures = Run.create(tmp_path / "run", settings), open_pictures(folder, settings)
+    pretrain(run, pictures)
+    run_distill(run, pictures)
+    student = Run.open(run.folder).student().eval()
+    assert isinstance(student, LinearStudent)
+    assert student.sharpness == 6.5
+    with torch.no_grad():
+        features = student(PICTURES)
+        maps = run.backbone().eval()(PICTURES)
+        column = hypercolumn(maps, (12, 12), weights=(0.0, 1.0, 2.0, 0.5), normalisation="centred")
+    decoder = checkpoint.load(run.folder / "student.safetensors", "student")[0]
+    weight, bias = decoder["decoder.weight"][:, :, 0, 0], decoder["decoder.bias"]
+    product = torch.einsum("dc,bchw->bdhw", weight, column) + bias[:, None, None]
+    torch.testing.assert_close(features, (6.5 * product).flatten(2).softmax(-1).view(features.shape))

@@ -7,7 +7,7 @@ import math
 import signal
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from lead import checkpoint
 from lead.config import StageSettings
 from lead.errors import LeadError
 from lead.training import engine
 from lead.training.engine import (
+    Collapsed,
     Log,
     Report,
     Stage,
@@ -287,3 +289,113 @@ def test_a_log_drops_what_is_past_the_start_and_what_a_kill_cut_short(tmp_path: 
     log.write(20, {"loss": 1.0})
     log.close()
     assert records(tmp_path) == [("pretrain", 90), ("distill", 10), ("distill", 20)]
+
+
+# --- features that collapse ------------------------------------------------------------------------------------------
+
+
+class Folding(Line):
+    """A line whose features are as far apart at each step, counted from 1, as a test says."""
+
+    done: Tensor
+
+    def __init__(self, apart: Callable[[int], float]) -> None:
+        super().__init__()
+        self.apart = apart
+        self.register_buffer("done", torch.tensor(0))
+
+    def forward(self, pictures: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        self.done += 1
+        return super().forward(pictures, generator) | {"spread": torch.tensor(self.apart(int(self.done)))}
+
+
+def folding(folder: Path, steps: int, apart: Callable[[int], float]) -> tuple[Folding, Training]:
+    torch.manual_seed(0)
+    stage = Folding(apart)
+    return stage, Training(
+        stage,
+        StageSettings(steps=steps, batch=4, lr=0.05),
+        optimiser="sgd",
+        pixels=np.random.default_rng(0).integers(0, 255, (10, 8, 8, 3)).astype(np.uint8),
+        rows=np.arange(10),
+        folder=folder,
+        seed=3,
+        fabric=make_fabric("32-true"),
+        identity="a",
+    )
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks every 5 steps, and gives a collapse 20."""
+    monkeypatch.setattr(engine, "LOG_EVERY", 5)
+    monkeypatch.setattr(engine, "PATIENCE", 20)
+
+
+def state(folder: Path) -> tuple[int, int | None]:
+    """The step of the stored state, and since when it has been collapsed."""
+    meta = checkpoint.read_meta(folder / "line-state.safetensors", "state")
+    return meta["step"], meta["collapsed_since"]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_stage_that_stays_collapsed_is_given_up(tmp_path: Path) -> None:
+    stage, training = folding(tmp_path, 100, lambda step: 0.5 if step < 7 else 0.0199)
+    with pytest.raises(
+        Collapsed, match=r"of line have been .* since step 10; this is step 30 of 100.*line\.lr"
+    ) as error:
+        training.run(silent)
+    assert str(tmp_path / "line-state.safetensors") in str(error.value)
+    assert stage.calls == 30
+    assert state(tmp_path) == (30, 10)
+    lines = [json.loads(text) for text in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [r["step"] for r in lines if "collapsed" in r] == [10, 15, 20, 25, 30]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_stage_that_was_given_up_says_the_same_again(tmp_path: Path) -> None:
+    _, training = folding(tmp_path, 100, lambda _: 0.0)
+    with pytest.raises(Collapsed) as first:
+        training.run(silent)
+    again, training = folding(tmp_path, 100, lambda _: 0.0)
+    with pytest.raises(Collapsed) as second:
+        training.run(silent)
+    assert str(second.value) == str(first.value)
+    assert again.calls == 0
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_stage_may_not_end_collapsed(tmp_path: Path) -> None:
+    _, training = folding(tmp_path, 12, lambda step: 0.5 if step < 11 else 0.0)
+    for _ in range(2):  # nor by being asked again
+        with pytest.raises(Collapsed, match="since step 12; this is step 12 of 12"):
+            training.run(silent)
+        assert state(tmp_path) == (12, 12)
+        _, training = folding(tmp_path, 12, lambda _: 0.5)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_features_that_come_apart_again_are_forgiven(tmp_path: Path) -> None:
+    stage, training = folding(tmp_path, 60, lambda step: 0.0 if step % 25 < 20 and step < 50 else 0.0201)
+    training.run(silent)  # collapsed from 5 to 15, and from 25 to 40
+    assert stage.calls == 60
+    assert training.collapsed_since is None
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_collapse_is_remembered_over_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "SAVE_EVERY_S", -1.0)  # a checkpoint, and a look, after every step
+
+    def apart(step: int) -> float:
+        return 0.5 if step < 7 else 0.0
+
+    _, training = folding(tmp_path, 100, apart)
+    with pytest.raises(Stop):
+        training.run(stop_at(20))
+    assert state(tmp_path) == (19, 7)
+    stage, training = folding(tmp_path, 100, apart)
+    assert training.collapsed_since == 7
+    with pytest.raises(Collapsed, match="since step 7; this is step 30 of 100"):
+        training.run(silent)
+    assert stage.calls == 11
+    assert state(tmp_path) == (30, 7)

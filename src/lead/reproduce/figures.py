@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from lead.errors import LeadError
 from lead.evaluation import figures, interpret
 from lead.evaluation.protocols import Bench, fitted
 from lead.evaluation.results import ZOOMS, Result
@@ -89,9 +90,17 @@ def _complete(bench: Bench, points: Labels) -> list[int]:
     return list(seen.values())
 
 
+def _kept(study: Study, arms: Mapping[str, Arm]) -> dict[str, Arm]:
+    """The arms to draw: those that collapsed are left out. Raises :class:`LeadError` if all did."""
+    kept = [arm for arm, _ in study.systems(list(arms.values()))]
+    if not kept:
+        raise LeadError(f"There is nothing to draw: {' '.join(study.notes)}")
+    return {name: arm for name, arm in arms.items() if arm in kept}
+
+
 def _shown(study: Study, arm: Arm, chosen: Sequence[int] | None = None, count: int = EXAMPLES) -> Shown:
     """Seeded pictures of different individuals, or chosen ones, before one arm's system."""
-    bench = study.bench(study.system(arm))
+    bench = study.bench(study.system(arm, study.seeds[0]))
     points = bench.dataset.points(next(iter(bench.dataset.point_sets)))
     if chosen is None:
         random = np.random.default_rng(mixed_seed(study.preset.seed, "figures"))
@@ -123,7 +132,7 @@ def fig3(study: Study) -> Drawn:
     """Where a point of one picture is found in another, by the hypercolumns of both stages 1."""
     started = time.monotonic()
     heats: dict[str, npt.NDArray[np.float32]] = {}
-    for arm, name in ((stage_one("byol"), "BYOL"), (stage_one("moco"), "MoCo")):
+    for name, arm in _kept(study, {"BYOL": stage_one("byol"), "MoCo": stage_one("moco")}).items():
         shown = _shown(study, arm)
         tracked = torch.arange(len(shown.rows)) % shown.normalised.shape[1]
         asked = shown.normalised[torch.arange(len(tracked)), tracked][:, None]  # (n, 1, 2)
@@ -163,7 +172,7 @@ def fig4(study: Study) -> Drawn:
         "ours": default(study.preset),
     }
     predicted: dict[str, FloatArray] = {}
-    for name, arm in arms.items():
+    for name, arm in _kept(study, arms).items():
         shown = _shown(study, arm, _turned(study, arm))
         features = shown.features()
         count = len(shown.rows) - 1
@@ -193,7 +202,7 @@ def fig5(study: Study) -> Drawn:
         "ours": default(study.preset),
     }
     seed = mixed_seed(study.preset.seed, "parts")
-    for name, arm in arms.items():
+    for name, arm in _kept(study, arms).items():
         cells, _, parts, shown = _parts(study, arm)
         assigned = parts.assign(cells[:, :, None, None])[:, 0, 0]
         plane = interpret.embed(cells, seed)
@@ -251,11 +260,16 @@ def fig7(study: Study) -> Drawn:
     return study.result("fig7", "Figure 7: landmark regression from all labels", [], started), image
 
 
+def _three(study: Study) -> dict[str, Arm]:
+    """The peer, the paper's method, and our default."""
+    return {"CL": contrast_landmarks(64), "LEAD": pyramid("byol", "alignment"), "ours": default(study.preset)}
+
+
 def fig8(study: Study) -> Drawn:
     """Regression by the number of labelled pictures."""
     started = time.monotonic()
-    arms = {"CL": contrast_landmarks(64), "LEAD": pyramid("byol", "alignment"), "ours": default(study.preset)}
-    chosen = _shown(study, default(study.preset)).rows[:2]
+    arms = _kept(study, _three(study))
+    chosen = _shown(study, next(iter(arms.values()))).rows[:2]
     cells: list[FloatArray] = []
     names = []
     for index in range(len(chosen)):
@@ -276,17 +290,16 @@ def fig8(study: Study) -> Drawn:
     return study.result("fig8", "Figure 8: the number of annotations", [], started), image
 
 
-def _zoom_arms(study: Study) -> dict[str, Arm]:
-    return {"CL": contrast_landmarks(64), "LEAD": pyramid("byol", "alignment"), "ours": default(study.preset)}
-
-
 def fig9(study: Study) -> Drawn:
     """Sensitivity to scale: fitted on zoom-out factors 1 to 1.5, judged on 1 to 2."""
     started = time.monotonic()
-    rows = study.table("fig9", [Entry(arm) for arm in _zoom_arms(study).values()], "zoom")
+    arms = _three(study)
+    rows = study.table("fig9", [Entry(arm) for arm in arms.values()], "zoom")
     series: dict[str, figures.Series] = {}
-    for name, arm in _zoom_arms(study).items():
+    for name, arm in arms.items():
         own = [row for row in rows if row.method.partition("/")[0] == arm.method]
+        if not own:  # it collapsed
+            continue
         factors = np.array([float(row.metric.removeprefix("zoom-")) for row in own])
         sd = np.array([row.sd for row in own]) if all(row.sd is not None for row in own) else None
         series[name] = (factors, np.array([row.mean for row in own]), sd)

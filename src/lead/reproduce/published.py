@@ -11,7 +11,6 @@ from __future__ import annotations
 Key = tuple[str, str, int | None, int | str | None, str]
 """Artefact, method, feature dimension (None: as wide as the network makes it), labels, column."""
 
-HYPERCOLUMN = 3840
 FEW = (1, 5, 10, 20, 50, 100)
 
 _MATCHING: dict[str, dict[tuple[str, int | None], tuple[float, float]]] = {
@@ -69,9 +68,9 @@ _OBJECTIVES = {
     "byol+projector": (7.89, 7.86, 7.41),
     "byol+alignment": (6.61, 6.60, 6.51),
 }
-# Where a benchmark is not the paper's, the one of its own that comes nearest: faces in the wild with five points,
-# with 68, and the only one it matches on.
-STAND_INS = {"5": "aflw-m", "68": "300w", "matching": "mafl"}
+# Where a benchmark is not the paper's, the one of its own that comes nearest: faces in the wild with five points, and
+# with 68.
+STAND_INS = {"5": "aflw-m", "68": "300w"}
 
 
 def _numbers() -> dict[Key, float]:

@@ -222,6 +222,7 @@ class Training:
         log = Log(self.folder, self.stage.name, self.step)
         saved = time.monotonic()
         try:
+            self._give_up_if_collapsed()  # a stage that was given up stays so, however often it is asked for
             with interruptible() as asked, ThreadPoolExecutor(1) as reader:
                 upcoming = reader.submit(self._read, self.step)
                 while self.step < self.total:
@@ -243,7 +244,6 @@ class Training:
                             f"Interrupted in {self.stage.name} after step {self.step} of {self.total}; "
                             "the state is saved. Run the same command again to go on."
                         )
-            self._give_up_if_collapsed()
         finally:
             log.close()
 
