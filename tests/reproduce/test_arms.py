@@ -20,8 +20,9 @@ from lead.reproduce.arms import (
     reduced,
     stage_one,
 )
-from lead.reproduce.tables import DIMENSIONS, STAGE_TWO
+from lead.reproduce.tables import STAGE_TWO
 
+DIMENSIONS = tuple(CL_FACTORS)
 PRESETS = ("paper", "short", "small")
 SHARED = [
     *("picture", "precision", "hypercolumn", "supervised", "validation", "backbone.name"),

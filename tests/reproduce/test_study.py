@@ -125,7 +125,7 @@ def test_a_result_of_other_settings_is_not_taken_for_this_one(world: World) -> N
         replace(study, preset=study.preset.model_copy(update={"seed": 1})),
     ]
     for other in others:
-        with pytest.raises(LeadError, match="other settings.*--preset-name.*--overwrite") as error:
+        with pytest.raises(LeadError, match=r"other settings.*--preset-name.*--overwrite") as error:
             made(other, "table2", world.results)
         assert str(path) in str(error.value)
     named = replace(study, preset_name="other", draws=3)
@@ -145,7 +145,7 @@ def test_names_and_meanings() -> None:
     assert all(len(catalogue.meaning(name)) > 10 for name in catalogue.names())
     assert catalogue.check_names(["fig3", "table1", "fig3"]) == ["fig3", "table1"]
     assert catalogue.check_names(["fig3", "all"]) == catalogue.names()
-    with pytest.raises(LeadError, match="Unknown table or figure 'tabel1'. Did you mean 'table1'"):
+    with pytest.raises(LeadError, match=r"Unknown table or figure 'tabel1'. Did you mean 'table1'"):
         catalogue.check_names(["fig3", "tabel1"])
 
 
@@ -333,7 +333,7 @@ def test_a_figure_of_nothing_but_collapsed_arms_says_so(
         raise Collapsed(f"{arm.method} collapsed.")
 
     monkeypatch.setattr(Study, "run", given_up)
-    with pytest.raises(LeadError, match="nothing to draw.*byol collapsed.*moco collapsed"):
+    with pytest.raises(LeadError, match=r"nothing to draw.*byol collapsed.*moco collapsed"):
         make(world.study(), "fig3", tmp_path)
     assert not list(tmp_path.iterdir())
 

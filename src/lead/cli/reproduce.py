@@ -37,6 +37,9 @@ def reproduce(
         str, typer.Option(help="Numbers of labelled pictures of table 5.", metavar="N,N,…")
     ] = "1,5,10,20,50,100",
     draws: Annotated[int, typer.Option(help="Random draws of the labelled pictures.", min=1)] = 5,
+    dimensions: Annotated[
+        str, typer.Option(help="Feature dimensions of tables 4 to 6, of 64, 128 and 256.", metavar="N,N,…")
+    ] = "64,128,256",
     head: Annotated[list[MeasuredHead] | None, typer.Option(help="Landmark head. Repeatable. Default: ridge.")] = None,
     split: Annotated[
         Split, typer.Option(help="validation: the identities held out by --set validation=SHARE.")
@@ -68,13 +71,18 @@ def reproduce(
     if data is None:
         raise LeadError("Which pictures? Give the dataset's folder with --data; docs/datasets.md lists layouts.")
     counts, seed_list = numbers(labels, "--labels"), numbers(seeds, "--seeds", least=0)
+    sizes = numbers(dimensions, "--dimensions")
     from lead.config import load_preset
     from lead.datasets import open_dataset
     from lead.evaluation.results import rich_table
+    from lead.reproduce.arms import CL_FACTORS
     from lead.reproduce.shelf import Shelf
     from lead.reproduce.study import Study
 
     trained_on = open_dataset(data, name)
+    if odd := [size for size in sizes if size not in CL_FACTORS]:
+        choices = ", ".join(map(str, CL_FACTORS))
+        raise LeadError(f"--dimensions {odd[0]}: ContrastLandmarks, the peer, has settings for {choices} only.")
     with watching() as watch:
         study = Study(
             load_preset(preset, assignments or ()),
@@ -86,6 +94,7 @@ def reproduce(
             seeds=seed_list,
             labels=counts,
             draws=draws,
+            dimensions=sizes,
             heads=[h.value for h in head or [MeasuredHead.RIDGE]],
             say=note,
         )

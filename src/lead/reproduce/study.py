@@ -21,7 +21,7 @@ from lead.evaluation.zoom import zoom
 from lead.inference import Extractor
 from lead.landmarks.model import Labels
 from lead.provenance import commit, versions
-from lead.reproduce.arms import Arm, pyramid
+from lead.reproduce.arms import CL_FACTORS, Arm, pyramid
 from lead.reproduce.published import NUMBERS, STAND_INS
 from lead.reproduce.shelf import Shelf
 from lead.training.engine import Collapsed
@@ -53,6 +53,7 @@ class Study:
         split: that is judged.
         seeds: of training; measurements are averaged over them, and always draw the same labels and pairs.
         labels, draws: of the few-label protocol.
+        dimensions: of the features of tables 4 to 6.
         heads: of all regressions.
         say: told what is going on.
         notes: what the table being made has to tell: arms that collapsed, for instance.
@@ -68,6 +69,7 @@ class Study:
     seeds: Sequence[int] = (0,)
     labels: Sequence[int] = protocols.FEW
     draws: int = protocols.DRAWS
+    dimensions: Sequence[int] = tuple(CL_FACTORS)
     heads: Sequence[FittedKind] = ("ridge",)
     say: Say = lambda _: None
     notes: list[str] = field(default_factory=list)
@@ -212,6 +214,7 @@ class Study:
             "heads": list(self.heads),
             "labels": list(self.labels),
             "draws": self.draws,
+            "dimensions": list(self.dimensions),
         }
 
     def result(

@@ -9,10 +9,10 @@ from lead.evaluation.results import Result, Row
 from lead.reproduce.arms import Start, contrast_landmarks, default, dve, factorial, pyramid, reduced, stage_one
 from lead.reproduce.study import Entry, Measurement, Study
 
-DIMENSIONS = (64, 128, 256)
 STARTS: tuple[Start, ...] = ("pretrained", "scratch")
 STAGE_TWO = ("alignment", "projector", "equivariance", "exchange", "default")
-SUPERVISED_LABELS = (10, 50, 200, 1000, None)
+SUPERVISED_LABELS = (10, 200, None)
+"""Numbers of labelled pictures; None for all. Each is a training."""
 
 
 def _peer(dimension: int) -> Entry:
@@ -89,7 +89,7 @@ def table3(study: Study) -> Result:
 
 def table4(study: Study) -> Result:
     """The feature's dimension."""
-    pairs = [entry for dimension in DIMENSIONS for entry in (_peer(dimension), _lead(dimension))]
+    pairs = [entry for dimension in study.dimensions for entry in (_peer(dimension), _lead(dimension))]
     entries = [_dve(), *pairs, *_ours(study)]
     return _made(
         study, "table4", "Table 4: the feature's dimension, by regression from all labels", entries, "regression"
@@ -98,7 +98,7 @@ def table4(study: Study) -> Result:
 
 def table5(study: Study) -> Result:
     """Few labels."""
-    pairs = [entry for dimension in DIMENSIONS for entry in (_peer(dimension), _lead(dimension))]
+    pairs = [entry for dimension in study.dimensions for entry in (_peer(dimension), _lead(dimension))]
     entries = [_dve(), *pairs, *_hypercolumns(), *_ours(study)]
     return _made(study, "table5", "Table 5: the number of labelled pictures", entries, "few-labels")
 
@@ -109,7 +109,7 @@ def table6(study: Study) -> Result:
         Entry(pyramid(objective, term, dimension), (f"{objective}+{term}", dimension))
         for objective in ("moco", "byol")
         for term in ("projector", "alignment")
-        for dimension in DIMENSIONS
+        for dimension in study.dimensions
     ]
     return _made(study, "table6", "Table 6: stage 1 × stage 2 in one architecture", entries, "regression")
 
