@@ -87,11 +87,7 @@ class Study:
 
     def system(self, arm: Arm, seed: int = 0) -> System:
         """The arm's features."""
-        run = self.run(arm, seed)
-        picture, levels = self.preset.picture, self.preset.hypercolumn
-        if arm.network == "student":
-            return System(arm.method, Extractor(run.student(), picture))
-        extractor = Extractor(run.backbone(), picture, levels)
+        extractor = self._whole(arm, seed)
         if arm.reduction:
             kind, dimension = arm.reduction
             bench = self.bench(System(arm.method, extractor), self.dataset)
@@ -100,6 +96,13 @@ class Study:
             self.say(f"{kind} of {arm.method} to {dimension} dimensions")
             extractor = fit_reduction(extractor, bench.store, rows, kind, dimension, seed)
         return System(arm.method, extractor)
+
+    def _whole(self, arm: Arm, seed: int) -> Extractor:
+        """The arm's features before they are reduced."""
+        run = self.run(arm, seed)
+        if arm.network == "student":
+            return Extractor(run.student(), self.preset.picture)
+        return Extractor(run.backbone(), self.preset.picture, self.preset.hypercolumn)
 
     def systems(self, arms: Sequence[Arm]) -> list[tuple[Arm, System]]:
         """The features of several arms at the first seed; those that collapsed are left out and noted."""
@@ -151,15 +154,18 @@ class Study:
         return merged(by_seed)
 
     def _measured(self, arm: Arm, kind: Measurement, seed: int, labels: Sequence[int]) -> list[Row]:
-        system = self.system(arm, seed)
-        bench = self.bench(system)
+        whole = System(arm.method, self._whole(arm, seed))
+        bench = self.bench(whole)
         points = {name: _digest(known) for name, known in bench.dataset.point_sets.items()}
         protocol = [kind, self.split, self.preset.seed, self.preset.validation, self.preset.validation_seed]
         heads = list(self.heads) if kind in ("regression", "few-labels") else []
         counts = [list(labels), self.draws] if kind == "few-labels" else []
-        what = [arm.method, system.extractor.digest(), bench.store.digest, points, protocol, heads, counts]
+        # A reduction takes minutes to fit; what it will be follows from these.
+        reduction = [*arm.reduction, seed] if arm.reduction else []
+        what = [arm.method, whole.extractor.digest(), bench.store.digest, points, protocol, heads, counts, *reduction]
 
         def measure() -> Sequence[Row]:
+            bench = self.bench(self.system(arm, seed) if arm.reduction else whole)
             self.say(f"measuring {kind} of {arm.method} ({arm.variant or 'as it is'}), seed {seed}")
             if kind == "peers-matching":
                 return protocols.peers_matching(bench)
