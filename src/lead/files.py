@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lead.errors import LeadError
@@ -33,15 +34,23 @@ def write_atomic(path: Path, text: str, *, overwrite: bool = False) -> None:
     """
     if not overwrite:
         refuse_existing(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8", newline="")
-        partial.replace(path)
+        with replacing(path) as partial:
+            partial.write_text(text, encoding="utf-8", newline="")
     except OSError as error:
         raise LeadError(
             f"Cannot write {path}: {error.strerror}. Give a folder that is writable and has room."
         ) from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary neighbour of ``path`` to write to, which takes its place only if nothing goes wrong."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield partial
+        partial.replace(path)
     finally:
         with suppress(OSError):
             partial.unlink()

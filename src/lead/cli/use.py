@@ -191,10 +191,7 @@ def drawing_names(files: Sequence[str]) -> list[Path]:
 
 def _save(drawing: Image.Image, path: Path) -> None:
     """Writes a PNG whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    from lead.files import replacing
+
+    with replacing(path) as partial:
         drawing.save(partial, "PNG")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from PIL import Image
-
 from lead.errors import LeadError, unknown
 from lead.evaluation.results import Result, markdown, read, results_path
-from lead.files import write_atomic
+from lead.files import replacing, write_atomic
 from lead.reproduce import claims, figures, tables
 from lead.reproduce.study import Study
 
@@ -96,19 +93,10 @@ def make(study: Study, name: str, results: Path) -> Result:
     else:
         result, image = FIGURES[name](study)
         picture = path.with_suffix(".webp")
-        _save(image, picture)
+        with replacing(picture) as partial:
+            image.save(partial, "WEBP", quality=85)
         result = replace(result, pictures=(picture.name,))
     result = replace(result, name=path.stem)
     result.write(path, overwrite=True)
     write_atomic(path.with_suffix(".md"), markdown(result), overwrite=True)
     return result
-
-
-def _save(image: Image.Image, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        image.save(partial, "WEBP", quality=85)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

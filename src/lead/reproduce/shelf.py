@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from lead.api import train
 from lead.config import DistillSettings, HypercolumnSettings, Settings
 from lead.datasets.base import Dataset
 from lead.evaluation.results import Row
-from lead.files import write_atomic
+from lead.files import replacing, write_atomic
 from lead.training.engine import Report, run_identity, silent
 from lead.training.run import BACKBONE, Run, open_pictures
 
@@ -56,9 +55,8 @@ class Shelf:
         first = self.stage_one(settings)
         run = Run.create(folder, settings)
         if not run.has_backbone:
-            partial = folder / f".{BACKBONE}.{os.getpid()}.part"
-            shutil.copyfile(first.folder / BACKBONE, partial)
-            partial.replace(folder / BACKBONE)
+            with replacing(folder / BACKBONE) as partial:
+                shutil.copyfile(first.folder / BACKBONE, partial)
             run.record(**{k: v for k, v in first.provenance.items() if k.startswith("pretrain")})
         terms = settings.distill.model_dump(include={"alignment", "equivariance", "exchange", "projector", "dve"})
         weights = ", ".join(f"{name} {weight:g}" for name, weight in terms.items() if weight)
