@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from lead.cli.learn import Assignments, Name
 from lead.cli.measure import MeasuredHead, Split, numbers
 from lead.cli.use import Overwrite
 from lead.errors import LeadError
+
+if TYPE_CHECKING:
+    from lead.reproduce.study import Study
 
 
 def reproduce(
@@ -56,57 +59,70 @@ def reproduce(
     network. Interrupted, the same command goes on. Writes RESULTS/DATASET/PRESET/NAME.json, .md and, for figures,
     .webp. The paper's own numbers stand in brackets beside ours.
     """
-    from rich.table import Table
-    from rich.text import Text
-
-    from lead.reproduce import catalogue, claims
+    from lead.reproduce import catalogue
 
     if list_them or not names:
-        table = Table("Name", "What it shows")
-        for each in catalogue.names():
-            table.add_row(Text(each), Text(catalogue.meaning(each)))
-        show(table)
+        _list_names()
         return
     asked = catalogue.check_names(names)
     if data is None:
         raise LeadError("Which pictures? Give the dataset's folder with --data; docs/datasets.md lists layouts.")
-    counts, seed_list = numbers(labels, "--labels"), numbers(seeds, "--seeds", least=0)
-    sizes = numbers(dimensions, "--dimensions")
+    protocol: dict[str, Any] = {
+        "split": split.value,
+        "seeds": numbers(seeds, "--seeds", least=0),
+        "labels": numbers(labels, "--labels"),
+        "draws": draws,
+        "dimensions": _dimensions(dimensions),
+        "heads": [h.value for h in head or [MeasuredHead.RIDGE]],
+    }
     from lead.config import load_preset
     from lead.datasets import open_dataset
-    from lead.evaluation.results import rich_table
-    from lead.reproduce.arms import CL_FACTORS
     from lead.reproduce.shelf import Shelf
     from lead.reproduce.study import Study
 
-    trained_on = open_dataset(data, name)
-    if odd := [size for size in sizes if size not in CL_FACTORS]:
+    settings, trained_on = load_preset(preset, assignments or ()), open_dataset(data, name)
+    measured_on = open_dataset(on, on_name) if on else trained_on
+    with watching() as watch:
+        shelf = Shelf(runs, trained_on, watch.report, note)
+        study = Study(settings, preset_name or Path(preset).stem, trained_on, measured_on, shelf, say=note, **protocol)
+        for each in asked:
+            _make(study, each, results, overwrite)
+
+
+def _dimensions(text: str) -> list[int]:
+    from lead.reproduce.arms import CL_FACTORS
+
+    found = numbers(text, "--dimensions")
+    if odd := [size for size in found if size not in CL_FACTORS]:
         choices = ", ".join(map(str, CL_FACTORS))
         raise LeadError(f"--dimensions {odd[0]}: ContrastLandmarks, the peer, has settings for {choices} only.")
-    with watching() as watch:
-        study = Study(
-            load_preset(preset, assignments or ()),
-            preset_name or Path(preset).stem,
-            trained_on,
-            open_dataset(on, on_name) if on else trained_on,
-            Shelf(runs, trained_on, watch.report, note),
-            split=split.value,
-            seeds=seed_list,
-            labels=counts,
-            draws=draws,
-            dimensions=sizes,
-            heads=[h.value for h in head or [MeasuredHead.RIDGE]],
-            say=note,
-        )
-        for each in asked:
-            if each == catalogue.CLAIMS:
-                folder = catalogue.target(study, each, results).parent
-                for claim in claims.write(folder):
-                    show(f"{claim.text}: {claim.verdict}")
-                show(f"Claims: {folder / 'claims.md'}")
-                continue
-            made = None if overwrite else catalogue.made(study, each, results)
-            result = made or catalogue.make(study, each, results)
-            if result.rows:
-                show(rich_table(result))
-            show(f"{each}: {catalogue.target(study, each, results)}{' (made before)' if made else ''}")
+    return found
+
+
+def _list_names() -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from lead.reproduce import catalogue
+
+    table = Table("Name", "What it shows")
+    for each in catalogue.names():
+        table.add_row(Text(each), Text(catalogue.meaning(each)))
+    show(table)
+
+
+def _make(study: Study, name: str, results: Path, overwrite: bool) -> None:
+    from lead.evaluation.results import rich_table
+    from lead.reproduce import catalogue, claims
+
+    path = catalogue.target(study, name, results)
+    if name == catalogue.CLAIMS:
+        for claim in claims.write(path.parent):
+            show(f"{claim.text}: {claim.verdict}")
+        show(f"{name}: {path}")
+        return
+    made = None if overwrite else catalogue.made(study, name, results)
+    result = made or catalogue.make(study, name, results)
+    if result.rows:
+        show(rich_table(result))
+    show(f"{name}: {path}{' (made before)' if made else ''}")

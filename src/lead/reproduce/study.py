@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -28,7 +28,8 @@ from lead.training.engine import Collapsed
 from lead.training.fit import FittedKind
 from lead.training.run import Run, training_rows
 
-Measurement = Literal["peers-matching", "matching", "regression", "few-labels", "zoom"]
+Measurement = Literal["peers-matching", "matching", "regression", "regression-first", "few-labels", "zoom"]
+"""``regression`` is of every point set of the dataset, ``regression-first`` of its first, like the rest."""
 Say = Callable[[str], None]
 
 
@@ -154,29 +155,35 @@ class Study:
         return merged(by_seed)
 
     def _measured(self, arm: Arm, kind: Measurement, seed: int, labels: Sequence[int]) -> list[Row]:
+        if kind.startswith("regression"):
+            names = list(self.bench_data.point_sets)
+            asked = names if kind == "regression" else names[:1]
+            return [row for name in asked for row in self._shelved(arm, "regression", seed, name, [])]
+        counts = [list(labels), self.draws] if kind == "few-labels" else []
+        return self._shelved(arm, kind, seed, next(iter(self.bench_data.point_sets)), counts)
+
+    def _shelved(self, arm: Arm, kind: Measurement, seed: int, points: str, counts: list[Any]) -> list[Row]:
+        """One measurement of one point set, from the shelf if it was made before."""
         whole = System(arm.method, self._whole(arm, seed))
         bench = self.bench(whole)
-        points = {name: _digest(known) for name, known in bench.dataset.point_sets.items()}
         protocol = [kind, self.split, self.preset.seed, self.preset.validation, self.preset.validation_seed]
+        known = [points, _digest(bench.dataset.points(points))]
         heads = list(self.heads) if kind in ("regression", "few-labels") else []
-        counts = [list(labels), self.draws] if kind == "few-labels" else []
         # A reduction takes minutes to fit; what it will be follows from these.
         reduction = [*arm.reduction, seed] if arm.reduction else []
-        what = [arm.method, whole.extractor.digest(), bench.store.digest, points, protocol, heads, counts, *reduction]
+        what = [arm.method, whole.extractor.digest(), bench.store.digest, known, protocol, heads, counts, *reduction]
 
         def measure() -> Sequence[Row]:
+            self.say(f"measuring {kind} of {arm.method} ({arm.variant or 'as it is'}), {points} points, seed {seed}")
             bench = self.bench(self.system(arm, seed) if arm.reduction else whole)
-            self.say(f"measuring {kind} of {arm.method} ({arm.variant or 'as it is'}), seed {seed}")
             if kind == "peers-matching":
-                return protocols.peers_matching(bench)
+                return protocols.peers_matching(bench, point_set=points)
             if kind == "matching":
-                return protocols.matching(bench)
-            if kind == "regression":
-                return protocols.regression(bench, heads=self.heads)
-            if kind == "few-labels":
-                first = [next(iter(bench.dataset.point_sets))]
-                return protocols.regression(bench, labels=labels, draws=self.draws, heads=self.heads, point_sets=first)
-            return zoom(bench)
+                return protocols.matching(bench, point_set=points)
+            if kind == "zoom":
+                return zoom(bench, point_set=points)
+            few, draws = counts or ([None], 1)
+            return protocols.regression(bench, labels=few, draws=draws, heads=self.heads, point_sets=[points])
 
         return self.shelf.measured(what, measure)
 

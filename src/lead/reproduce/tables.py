@@ -111,7 +111,8 @@ def table6(study: Study) -> Result:
         for term in ("projector", "alignment")
         for dimension in study.dimensions
     ]
-    return _made(study, "table6", "Table 6: stage 1 × stage 2 in one architecture", entries, "regression")
+    title = "Table 6: stage 1 × stage 2 in one architecture"
+    return _made(study, "table6", title, entries, "regression-first")
 
 
 def starts(study: Study) -> Result:
