@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lead.cli.console import note, show, watching
+from lead.cli.console import note, show, warn, watching
 from lead.cli.learn import Assignments, Name
 from lead.cli.measure import MeasuredHead, Split, numbers
 from lead.cli.use import Overwrite
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def reproduce(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Tables and figures, or all; --list names them.", metavar="[NAME]…")
+        list[str] | None, typer.Argument(help="Tables and figures, or all; --list names them.", metavar="[NAME]")
     ] = None,
     list_them: Annotated[bool, typer.Option("--list", help="Name every table and figure, and exit.")] = False,
     data: Annotated[
@@ -79,6 +79,7 @@ def reproduce(
     from lead.datasets import open_dataset
     from lead.reproduce.shelf import Shelf
     from lead.reproduce.study import Study
+    from lead.training.engine import Collapsed
 
     settings, trained_on = load_preset(preset, assignments or ()), open_dataset(data, name)
     measured_on = open_dataset(on, on_name) if on else trained_on
@@ -86,7 +87,10 @@ def reproduce(
         shelf = Shelf(runs, trained_on, watch.report, note)
         study = Study(settings, preset_name or Path(preset).stem, trained_on, measured_on, shelf, say=note, **protocol)
         for each in asked:
-            _make(study, each, results, overwrite)
+            try:
+                _make(study, each, results, overwrite)
+            except Collapsed as collapse:  # the only arm that it shows
+                warn(f"{each} is left out. {collapse}")
 
 
 def _dimensions(text: str) -> list[int]:

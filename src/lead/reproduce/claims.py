@@ -167,7 +167,7 @@ def _of_the_paper(filed: Filed) -> list[Claim]:
         ),
         claim(
             f"64 dimensions are near ({NEAR:.2f} times) the whole hypercolumn, or better",
-            "Tables 1, 2 and 4",
+            "Tables 1 and 5",
             filed.compare("table1", LEAD, ("byol", ""), keep=_percent, slack=NEAR),
             filed.compare("table5", LEAD, ("byol", ""), slack=NEAR),
         ),

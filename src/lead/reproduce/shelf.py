@@ -81,5 +81,5 @@ class Shelf:
     def _key(self, settings: Settings) -> str:
         pictures = open_pictures(self.dataset, settings)
         # Without defaults, so that a setting that a later version adds does not orphan what is here.
-        chosen = settings.model_dump(mode="json", exclude_defaults=True)
+        chosen = settings.model_dump(mode="json", exclude_defaults=True, exclude={"supervised"})
         return run_identity(chosen, pictures.store.digest, pictures.rows.tolist())

@@ -255,7 +255,7 @@ class Training:
         name = self.stage.name
         raise Collapsed(
             f"The features of {name} have been nearly all alike since step {since}; this is step {self.step} of "
-            f"{self.total}: they have collapsed. The state is kept in {self.state_file}. Train again with a lower "
+            f"{self.total}: they have collapsed. The state is kept in {self.state_file.name}. Train again with a lower "
             f"{name}.lr, a longer {name}.warmup, or another objective."
         )
 
