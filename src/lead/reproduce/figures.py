@@ -121,7 +121,7 @@ def _turned(study: Study, arm: Arm) -> list[int]:
     order = np.argsort(along)
     frontal = int(np.abs(along - np.median(along)).argmin())
     spread = order[np.linspace(0.03 * len(order), 0.97 * (len(order) - 1), EXAMPLES).round().astype(int)]
-    return [rows[frontal], *(rows[i] for i in spread if i != frontal)]
+    return [rows[frontal], *dict.fromkeys(rows[i] for i in spread if i != frontal)]
 
 
 def _first(bench: Bench) -> str:
