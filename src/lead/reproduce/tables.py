@@ -92,7 +92,7 @@ def table4(study: Study) -> Result:
     pairs = [entry for dimension in study.dimensions for entry in (_peer(dimension), _lead(dimension))]
     entries = [_dve(), *pairs, *_ours(study)]
     return _made(
-        study, "table4", "Table 4: the feature's dimension, by regression from all labels", entries, "regression"
+        study, "table4", "Table 4: the feature's dimension, by regression from all labels", entries, "regression-first"
     )
 
 
