@@ -116,7 +116,7 @@ def test_pooled_rows_are_the_row_of_all_their_draws() -> None:
         Row.pooled([row(0), replace(row(1), metric="regression-68")])
 
 
-@pytest.mark.parametrize("method", ["moco+alignment", "byol+nmf/ridge", "lead-paper", "cl", "dve/softargmax"])
+@pytest.mark.parametrize("method", ["moco+alignment", "byol+nmf/ridge", "pretrained+alignment", "scratch+lead", "dve/softargmax"])
 def test_methods_are_joined_and_may_have_a_head(method: str) -> None:
     assert replace(ROWS[1], method=method).method == method
 
@@ -170,7 +170,7 @@ def test_published_numbers_titles_notes_and_pictures(tmp_path: Path) -> None:
         "| lead | 64-d | 16.31 ± 0.51 (15.90) [13.34] |\n| byol/ridge | 64-d | **9.13 ± 0.25 (8.00)** |\n\n"
         "Mean ± standard deviation over draws (median). Lower is better. "
         "In brackets, what the method's paper reports, on its own benchmark.\n\n"
-        "- Five trainings.\n- [Ten] draws.\n\n![](few.png)\n\n![](more.webp)\n"
+        "- Five trainings.\n- [Ten] draws.\n\n![Few labels](few.png)\n\n![Few labels](more.webp)\n"
     )
     console = Console(width=160, record=True, file=io.StringIO())
     console.print(rich_table(PUBLISHED))
@@ -178,6 +178,10 @@ def test_published_numbers_titles_notes_and_pictures(tmp_path: Path) -> None:
     for shown in ("Few labels", "16.31 ±0.51 (15.90) [13.34]", "on its own benchmark", "[Ten] draws."):
         assert shown in text
     assert "brackets" not in markdown(RESULT)
+    assert "![Few labels](../results/few.png)" in markdown(PUBLISHED, "../results/")
+    drawn = markdown(replace(PUBLISHED, rows=()))
+    assert "|" not in drawn
+    assert "![Few labels](few.png)" in drawn
 
 
 def test_a_published_number_is_never_the_best() -> None:
@@ -191,9 +195,15 @@ def test_pictures_lie_beside_the_file() -> None:
         replace(RESULT, pictures=("../few.png",))
 
 
-@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "results").glob("*/*/*.json")), ids=str)
+@pytest.mark.parametrize(
+    "path",
+    [p for p in sorted((Path(__file__).parents[2] / "results").glob("*/*/*.json")) if p.stem != "claims"],
+    ids=lambda p: "-".join(p.parts[-3:]),
+)
 def test_results_files_are_read(path: Path) -> None:
-    assert read(path).rows
+    result = read(path)
+    assert result.rows or result.pictures
+    assert all((path.parent / picture).is_file() for picture in result.pictures)
 
 
 def test_a_file_without_the_newer_keys_is_read(tmp_path: Path) -> None:
