@@ -116,7 +116,9 @@ def test_pooled_rows_are_the_row_of_all_their_draws() -> None:
         Row.pooled([row(0), replace(row(1), metric="regression-68")])
 
 
-@pytest.mark.parametrize("method", ["moco+alignment", "byol+nmf/ridge", "pretrained+alignment", "scratch+lead", "dve/softargmax"])
+@pytest.mark.parametrize(
+    "method", ["moco+alignment", "byol+nmf/ridge", "pretrained+alignment", "scratch+lead", "dve/softargmax"]
+)
 def test_methods_are_joined_and_may_have_a_head(method: str) -> None:
     assert replace(ROWS[1], method=method).method == method
 
