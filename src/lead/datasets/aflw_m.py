@@ -56,16 +56,8 @@ def load(root: Path, *, counts: Counts = COUNTS) -> Dataset:
     MTFL.check_pictures(root, tested, SIZE)
     files = (*trained, *tested)
     labels = Labels.from_xy(SCHEMA_5, files, np.concatenate([train_xy, test_xy]) - 1)
-    return Dataset(
-        name="aflw-m",
-        root=root,
-        files=files,
-        identity=("",) * len(files),
-        split=("train",) * len(trained) + ("test",) * len(tested),
-        labels=labels,
-        point_sets={"5": labels},
-        normaliser={"5": EYES},
-    )
+    split = ("train",) * len(trained) + ("test",) * len(tested)
+    return Dataset.labelled("aflw-m", root, labels, split, points="5", unit=EYES)
 
 
 def _read_train(root: Path, count: int, tested: set[str]) -> tuple[list[str], FloatArray]:

@@ -50,17 +50,9 @@ def load(root: Path, *, counts: Counts = COUNTS) -> Dataset:
     files = tuple(row.file for row in ordered)
     ARCHIVE.check_pictures(root, files)
     labels = Labels.from_xy(SCHEMA_5, files, np.array([row.xy for row in ordered]))
-    return Dataset(
-        name="aflw-r",
-        root=root,
-        files=files,
-        identity=("",) * len(files),
-        split=tuple(row.split for row in ordered),
-        labels=labels,
-        point_sets={"5": labels},
-        normaliser={"5": EYES},
-        boxes=np.array([(0, 0, *row.size) for row in ordered], dtype=np.float64),
-    )
+    boxes = np.array([(0, 0, *row.size) for row in ordered], dtype=np.float64)
+    split = (row.split for row in ordered)
+    return Dataset.labelled("aflw-r", root, labels, split, points="5", unit=EYES, boxes=boxes)
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,41 @@ class Dataset:
     normaliser: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     boxes: npt.NDArray[np.float64] | None = None
 
+    @classmethod
+    def labelled(
+        cls,
+        name: str,
+        root: Path,
+        labels: Labels,
+        split: Iterable[str],
+        *,
+        points: str,
+        unit: tuple[str, str],
+        identity: Iterable[str] | None = None,
+        boxes: npt.NDArray[np.float64] | None = None,
+    ) -> Dataset:
+        """A dataset whose every picture is labelled, in the labels' order, with one point set.
+
+        Args:
+            name, root, labels: see the attributes.
+            split: for each picture.
+            points: the point set's name.
+            unit: the two landmarks whose distance is the unit of error.
+            identity: for each picture; None where unknown.
+            boxes: see the attributes.
+        """
+        return cls(
+            name=name,
+            root=root,
+            files=labels.images,
+            identity=("",) * len(labels) if identity is None else tuple(identity),
+            split=tuple(split),
+            labels=labels,
+            point_sets={points: labels},
+            normaliser={points: unit},
+            boxes=boxes,
+        )
+
     def rows(self, split: str) -> tuple[int, ...]:
         """Indices into ``files`` of one split."""
         if split not in self.split:

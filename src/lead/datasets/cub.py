@@ -73,15 +73,14 @@ def load(root: Path, *, counts: Counts | None = None) -> Dataset:
     chosen = {number: f"{FOLDER}/images/{files[number]}" for number in split}
     ARCHIVE.check_pictures(root, chosen.values())
     labels = _labels(home, chosen)
-    return Dataset(
-        name="cub",
-        root=root,
-        files=labels.images,
-        identity=tuple(species[number] for number in split),
-        split=tuple(split.values()),
-        labels=labels,
-        point_sets={"15": labels},
-        normaliser={"15": ("beak", "tail")},
+    return Dataset.labelled(
+        "cub",
+        root,
+        labels,
+        split.values(),
+        points="15",
+        unit=("beak", "tail"),
+        identity=(species[number] for number in split),
         boxes=np.tile(WHOLE, (len(split), 1)),
     )
 

@@ -38,14 +38,6 @@ def load(root: Path, *, counts: Counts = COUNTS, celeba_counts: Counts = celeba.
     names = list(split)
     files = celeba.aligned(root, names)
     labels = Labels.from_xy(SCHEMA_5, files, celeba.five_points(root, LANDMARKS, names, celeba_counts))
-    return Dataset(
-        name="mafl",
-        root=root,
-        files=files,
-        identity=celeba.identities(root, names),
-        split=tuple(split.values()),
-        labels=labels,
-        point_sets={"5": labels},
-        normaliser={"5": EYES},
-        boxes=celeba.crops(len(files)),
-    )
+    boxes = celeba.crops(len(files))
+    identity = celeba.identities(root, names)
+    return Dataset.labelled("mafl", root, labels, split.values(), points="5", unit=EYES, identity=identity, boxes=boxes)

@@ -60,16 +60,9 @@ def load(
     celeba.ARCHIVE.check_pictures(root, files)
     labels = Labels.from_xy(SCHEMA_5, files, celeba.five_points(root, LANDMARKS, names, celeba_counts))
     boxes = celeba.annotated(root, BOXES, ("x_1", "y_1", "width", "height"), names, celeba_counts)
-    return Dataset(
-        name="mafl-unaligned",
-        root=root,
-        files=files,
-        identity=celeba.identities(root, names),
-        split=tuple(split.values()),
-        labels=labels,
-        point_sets={"5": labels},
-        normaliser={"5": EYES},
-        boxes=zoomed_out(boxes, zoom_out),
+    identity, boxes = celeba.identities(root, names), zoomed_out(boxes, zoom_out)
+    return Dataset.labelled(
+        "mafl-unaligned", root, labels, split.values(), points="5", unit=EYES, identity=identity, boxes=boxes
     )
 
 

@@ -66,17 +66,9 @@ def load(root: Path, *, counts: Counts = COUNTS) -> Dataset:
     ARCHIVE.check_pictures(root, files)
     points = np.array([read_points(root / PurePosixPath(file).with_suffix(".pts")) for file in files])
     labels = Labels.from_xy(SCHEMA_68, files, points - 1)
-    return Dataset(
-        name="300w",
-        root=root,
-        files=files,
-        identity=("",) * len(files),
-        split=tuple(face.split for face in faces),
-        labels=labels,
-        point_sets={"68": labels},
-        normaliser={"68": OUTER_EYE_CORNERS},
-        boxes=np.array([crop(face.box) for face in faces]),
-    )
+    boxes = np.array([crop(face.box) for face in faces])
+    splits = (face.split for face in faces)
+    return Dataset.labelled("300w", root, labels, splits, points="68", unit=OUTER_EYE_CORNERS, boxes=boxes)
 
 
 def crop(face: npt.ArrayLike) -> Box:
