@@ -101,7 +101,7 @@ def _kept(study: Study, arms: Mapping[str, Arm]) -> dict[str, Arm]:
 def _shown(study: Study, arm: Arm, chosen: Sequence[int] | None = None, count: int = EXAMPLES) -> Shown:
     """Seeded pictures of different individuals, or chosen ones, before one arm's system."""
     bench = study.bench(study.system(arm, study.seeds[0]))
-    points = bench.dataset.points(next(iter(bench.dataset.point_sets)))
+    points = bench.dataset.points(_first(bench))
     if chosen is None:
         random = np.random.default_rng(mixed_seed(study.preset.seed, "figures"))
         chosen = random.permutation(_complete(bench, points))[:count].tolist()
