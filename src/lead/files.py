@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -45,12 +48,33 @@ def write_atomic(path: Path, text: str, *, overwrite: bool = False) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary neighbour of ``path`` to write to, which takes its place only if nothing goes wrong."""
+    """A temporary neighbour of ``path`` to write to, which takes its place only if nothing goes wrong.
+
+    On return it is on the disk, not only in the system's memory: a power cut leaves the old file or the new one,
+    whole. A file that is replaced hands its permissions on.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield partial
+        _to_disk(partial, os.O_RDWR)
+        with suppress(FileNotFoundError):
+            shutil.copymode(path, partial)
         partial.replace(path)
+        if sys.platform != "win32":  # where a folder cannot be opened
+            _to_disk(path.parent, os.O_RDONLY)
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+def _to_disk(path: Path, mode: int) -> None:
+    """Waits until a file or folder is on the disk, where the file system knows how to wait."""
+    handle = os.open(path, mode)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
