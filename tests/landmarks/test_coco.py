@@ -116,6 +116,7 @@ def broken(path: list[str | int], value: Any) -> str:
         (["annotations", 0, "keypoints"], ..., r"annotations\[0\]: 'keypoints' is missing"),
         (["annotations", 1, "keypoints", 3], "left", r"annotations\[1\]: keypoints holds 'left'"),
         (["annotations", 1, "keypoints", 3], float("nan"), r"annotations\[1\]: keypoints holds nan"),
+        (["annotations", 1, "keypoints", 3], 10**400, r"annotations\[1\]: keypoints holds 1000"),
         (["annotations", 1, "keypoints", 2], 3, r"annotations\[1\]: visibility 3"),
         (["annotations", 0, "image_id"], 42, r"annotations\[1\]: picture 'b/second.jpg'.*annotations\[0\]"),
         (["annotations", 0, "image_id"], 1, r"annotations\[0\]: no image has id 1"),
@@ -130,6 +131,7 @@ def broken(path: list[str | int], value: Any) -> str:
         (["categories", 1, "keypoints"], ["a", "a", "b"], r"'a' stands more than once"),
         (["categories", 1, "skeleton"], [[0, 1]], r"skeleton \[0, 1\] must hold numbers from 1 to 3"),
         (["categories", 1, "flip_pairs"], [["left_ear", "left"]], r"Unknown landmark 'left'"),
+        (["categories", 1, "flip_pairs"], [["left_ear", ["x"]]], r"'flip_pairs' must be a list of pairs of names"),
         (["categories", 1, "flip_pairs"], [["left_ear"]], r"'flip_pairs' must be a list of pairs"),
         (["images"], {}, r"'images' is not a list"),
     ],
@@ -144,3 +146,9 @@ def test_text_that_is_not_coco() -> None:
         coco.parse('{\n"images": [,]}')
     with pytest.raises(LeadError, match="not COCO key points"):
         coco.parse("[1, 2]")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"images": ' + "1" * 5000 + "}"], ids=["nested", "digits"])
+def test_json_that_cannot_be_read_is_refused(text: str) -> None:
+    with pytest.raises(LeadError, match="not COCO key points"):
+        coco.parse(text)

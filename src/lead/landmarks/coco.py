@@ -9,7 +9,9 @@ stands in COCO's own ``score``.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -25,18 +27,31 @@ FloatArray = npt.NDArray[np.float64]
 
 
 def parse(text: str) -> Labels:
-    """Labels from the text of a COCO file: a row for each image, in the file's order, annotated or not.
+    """Labels from the text of a COCO file: :func:`read`, then :func:`interpret`."""
+    return interpret(read(text))
 
-    Raises:
-        LeadError: the text is not JSON, a key is missing, or an entry contradicts another; the message names it.
-    """
+
+def read(text: str) -> Entry:
+    """The JSON object of a COCO file. Raises :class:`LeadError` if the text is something else."""
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
         raise LeadError(f"line {error.lineno}: not valid JSON ({error.msg}).") from None
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits; thousands of nested brackets
+        raise LeadError(f"not COCO key points ({error}).") from None
     if not isinstance(data, dict):
         raise LeadError("not COCO key points: expected an object with images, annotations and categories.")
-    category, schema = _category(_entries(data, "categories"))
+    return data
+
+
+def interpret(data: Entry) -> Labels:
+    """Labels of a COCO object: a row for each image, in its order, annotated or not.
+
+    Raises:
+        LeadError: a key is missing, or an entry contradicts another; the message names it.
+    """
+    kind, schema = category_of(data)
+    category = kind["id"]
     images = _entries(data, "images")
     files = tuple(str(_get(image, "file_name", f"images[{i}]")) for i, image in enumerate(images))
     rows = _rows_by_id(images)
@@ -124,8 +139,9 @@ def _nullable(values: FloatArray) -> list[float | None]:
     return [value if np.isfinite(value) else None for value in values.tolist()]
 
 
-def _category(categories: list[Entry]) -> tuple[object, Schema]:
-    """The id and schema of the one category that has key points."""
+def category_of(data: Entry) -> tuple[Entry, Schema]:
+    """The one category that has key points, and its schema. Raises :class:`LeadError` if there is not just one."""
+    categories = _entries(data, "categories")
     with_points = [(i, category) for i, category in enumerate(categories) if category.get("keypoints")]
     if len(with_points) != 1:
         raise LeadError(
@@ -142,7 +158,11 @@ def _category(categories: list[Entry]) -> tuple[object, Schema]:
         if not all(isinstance(end, int) and 1 <= end <= len(names) for end in bone):
             raise LeadError(f"{where}: skeleton {list(bone)} must hold numbers from 1 to {len(names)}.")
     skeleton = tuple((names[a - 1], names[b - 1]) for a, b in bones)
-    return _get(category, "id", where), Schema(tuple(names), _pairs(category, "flip_pairs", where), skeleton)
+    flips = _pairs(category, "flip_pairs", where)
+    if not all(isinstance(name, str) for pair in flips for name in pair):
+        raise LeadError(f"{where}: 'flip_pairs' must be a list of pairs of names.")
+    _get(category, "id", where)
+    return category, Schema(tuple(names), flips, skeleton)
 
 
 def _pairs(category: Entry, key: str, where: str) -> tuple[tuple[Any, Any], ...]:
@@ -200,9 +220,21 @@ def _numbers(values: object, count: int, where: str, *, nullable: bool = False) 
     if not isinstance(values, list) or len(values) != count:
         found = f"{len(values)} values" if isinstance(values, list) else repr(values)
         raise LeadError(f"{where} must be a list of {count} numbers, not {found}.")
+    if set(map(type, values)) <= {int, float}:  # the usual case, at once
+        with suppress(OverflowError):
+            numbers = np.array(values, dtype=np.float64)
+            if np.isfinite(numbers).all():
+                return numbers
     for value in values:
         if nullable and value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
-            raise LeadError(f"{where} holds {value!r}, which is not a number.")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
+            raise LeadError(f"{where} holds {repr(value)[:50]}, which is not a number.")
     return np.array(values, dtype=np.float64)
+
+
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond the largest float
+        return False
