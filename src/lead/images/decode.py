@@ -7,13 +7,16 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from lead.errors import LeadError
-from lead.geometry import Size
+
+if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
+    from lead.geometry import Size
 
 # How to turn the stored pixels upright, by the value of the EXIF orientation tag; any other value means upright.
 _UPRIGHT = {
@@ -66,6 +69,43 @@ def decode(path: Path) -> Image.Image:
     with reading(path), Image.open(path) as image:
         rgb = _to_rgb(image)
         return _turned(rgb, _orientation(image))
+
+
+def upright_size(path: Path) -> Size:
+    """(width, height) that :func:`decode` would give, from the file's header alone wherever the format allows it.
+
+    Raises:
+        UnreadablePicture: as :func:`decode`, but for damage beyond the header, which it does not see.
+    """
+    with reading(path), Image.open(path) as image:
+        loaded = _orientation_may_follow(path, image)
+        if loaded:
+            image.load()
+        elif image.format == "TIFF":
+            return image.size  # upright already
+        # The base's getexif: that of a PNG reads all pixels first.
+        sideways = Image.Image.getexif(image).get(ExifTags.Base.Orientation) in _SIDEWAYS
+        return image.size[::-1] if sideways else image.size
+
+
+def _orientation_may_follow(path: Path, image: Image.Image) -> bool:
+    """Whether the orientation can be told only once the pixels are read.
+
+    A PNG may say it after them; a TIFF that also has it in its XMP loses only the other when it is turned.
+    """
+    if image.format == "TIFF":
+        return b"Orientation" in bytes(image.info.get("xmp", b""))
+    if image.format != "PNG" or "exif" in image.info:
+        return False
+    with path.open("rb") as file:
+        file.seek(len(b"\x89PNG\r\n\x1a\n"))
+        pixels = False
+        while len(header := file.read(8)) == 8:
+            pixels = pixels or header[4:] == b"IDAT"
+            if pixels and header[4:] in (b"eXIf", b"tEXt", b"zTXt", b"iTXt"):
+                return True
+            file.seek(int.from_bytes(header[:4], "big") + 4, io.SEEK_CUR)
+    return False
 
 
 def decode_fitted(data: bytes, side: int) -> tuple[Image.Image, Size]:

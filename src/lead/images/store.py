@@ -27,13 +27,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError
-from lead.geometry import FloatArray, Size
 from lead.images.decode import Box, UnreadablePicture, decode_box, decode_fitted, fitted_size, reading
+
+if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
+    from lead.geometry import FloatArray, Size
 
 FORMAT = 1
 """Raised whenever a store's pixels or index change meaning, so that older ones are built anew."""
@@ -178,6 +181,18 @@ def open_store(
         except OSError as error:
             raise _cannot_write(error, cache, len(files) * size * size * 3) from error
     return _open(folder)
+
+
+def open_one(root: Path, file: str, size: int) -> ImageStore:
+    """A store of one whole picture, in memory: the row that :func:`open_store` would make of it.
+
+    Raises:
+        UnreadablePicture: it cannot be decoded.
+    """
+    row = _decode_row(root / file, size, None)
+    if isinstance(row, UnreadablePicture):
+        raise row
+    return ImageStore((file,), row.pixels[None], np.array([row.size], dtype=np.int64), (), row.sha256.hex())
 
 
 def _boxes(files: Sequence[str], boxes: npt.ArrayLike | None) -> list[Box | None]:
