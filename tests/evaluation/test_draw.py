@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lead.evaluation.draw import LONG_SIDE, contact_sheet, draw_landmarks, draw_match, heat_overlay, landmark_colours
+from lead.evaluation.colours import landmark_colours
+from lead.evaluation.draw import LONG_SIDE, contact_sheet, draw_landmarks, draw_match, heat_overlay
 from lead.landmarks.model import HIDDEN, VISIBLE, Schema
 
 GREY = 120

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from lead.errors import LeadError
-from lead.evaluation.draw import area_colours, draw_landmarks, part_overlay
+from lead.evaluation.colours import area_colours
+from lead.evaluation.draw import draw_landmarks, part_overlay
 from lead.evaluation.figures import (
     CELL,
     LINE,

@@ -15,60 +15,19 @@ import numpy.typing as npt
 from matplotlib import colormaps, get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
+from lead.evaluation.colours import FEW, Colour, landmark_colours
 from lead.geometry import Size, resize_points
 from lead.landmarks.model import HIDDEN, Schema
 
 Picture = Image.Image | npt.NDArray[np.uint8]
 """A Pillow image of any mode, or (H, W) or (H, W, 3) uint8."""
 FloatArray = npt.NDArray[np.float64]
-Colour = tuple[int, int, int]
 
 LONG_SIDE = 512
 """Pixels of the longer side of a drawing whose scale is not given."""
 FINE = 4
 """Lines are drawn this many times larger and then averaged down, which smooths their edges."""
 RIM = (16, 18, 24)
-# Okabe and Ito's palette without its black, the brightest first.
-FEW: tuple[Colour, ...] = (
-    (240, 228, 66),
-    (86, 180, 233),
-    (230, 159, 0),
-    (0, 200, 150),
-    (204, 121, 167),
-    (213, 94, 0),
-    (0, 114, 178),
-)
-# Paul Tol's muted palette: nine hues for areas and for lines on white.
-MUTED: tuple[Colour, ...] = (
-    (51, 34, 136),
-    (204, 102, 119),
-    (17, 119, 51),
-    (136, 204, 238),
-    (136, 34, 85),
-    (68, 170, 153),
-    (153, 153, 51),
-    (170, 68, 153),
-    (221, 204, 119),
-)
-
-
-def landmark_colours(count: int) -> list[Colour]:
-    """A colour (r, g, b) for each of ``count`` landmarks, all different."""
-    return _colours(FEW, count)
-
-
-def area_colours(count: int) -> list[Colour]:
-    """A colour (r, g, b) for each of ``count`` areas or lines on white, all different."""
-    return _colours(MUTED, count)
-
-
-def _colours(palette: tuple[Colour, ...], count: int) -> list[Colour]:
-    """The first colours of a palette; a scale where it has too few."""
-    if count <= len(palette):
-        return list(palette[:count])
-    # From dark to light along a scale that rises in lightness, so it reads without hue.
-    samples = np.asarray(colormaps["viridis"](np.linspace(0.2, 1.0, count)))[:, :3]
-    return [(int(r), int(g), int(b)) for r, g, b in np.rint(samples * 255)]
 
 
 def draw_landmarks(

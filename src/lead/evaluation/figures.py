@@ -20,9 +20,9 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageOps
 
 from lead.errors import LeadError
+from lead.evaluation.colours import area_colours
 from lead.evaluation.draw import (
     Picture,
-    area_colours,
     caption_font,
     contact_sheet,
     draw_landmarks,
