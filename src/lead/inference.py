@@ -152,6 +152,12 @@ class Extractor:
             yield self.features(torch.from_numpy(store.pixels[rows[start : start + BATCH]]))
 
 
+def features_file(extractor: Extractor, store: ImageStore, rows: npt.NDArray[np.int64]) -> Path:
+    """Where :func:`cached_features` keeps the features of some rows of a store."""
+    key = hashlib.sha256(repr((extractor.digest(), store.digest, rows.tolist())).encode()).hexdigest()[:32]
+    return default_cache() / "features" / f"{key}.npy"
+
+
 def cached_features(
     extractor: Extractor, store: ImageStore, rows: npt.NDArray[np.int64], *, progress: Progress | None = None
 ) -> npt.NDArray[np.float16]:
@@ -159,8 +165,7 @@ def cached_features(
 
     The cache is keyed by the network's weights and the pictures' content, and a file appears in it only once whole.
     """
-    key = hashlib.sha256(repr((extractor.digest(), store.digest, rows.tolist())).encode()).hexdigest()[:32]
-    path = default_cache() / "features" / f"{key}.npy"
+    path = features_file(extractor, store, rows)
     if path.exists():
         return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
     if len(rows) == 0:

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 import torch
 from torch import Tensor
 
 from lead.geometry import denormalise_points, normalise_points
-from lead.nn.matching import UPSAMPLING, match_points, similarity_maps
+from lead.nn.matching import (
+    UPSAMPLING,
+    cell_similarities,
+    describe_points,
+    match_points,
+    nearby_peaks,
+    peaks,
+    similarity_maps,
+    upsampled,
+)
 
 Array = npt.NDArray[np.float64]
 
@@ -104,3 +114,17 @@ def test_similarities_and_places_are_those_of_brute_force() -> None:
             assert abs(float(best[b, k]) - fine.max()) < 1e-5
             at_border += not (inner_x and inner_y)
     assert 0 < at_border < 2 * count
+
+
+@pytest.mark.parametrize("size", [(20, 24), (7, 30), (4, 5)])
+def test_nearby_peaks_are_those_of_the_whole_maps(size: tuple[int, int]) -> None:
+    height, width = size
+    query = pattern(height, width, (1.3, -0.4))
+    described = describe_points(pattern(height, width, (0, 0)), some_points(80, 1.0))
+    similarity = cell_similarities(described, query)
+    wanted, best = peaks(upsampled(similarity))
+    found, value = nearby_peaks(similarity)
+    same = (found - wanted).norm(dim=-1) < 1e-4
+    assert same.float().mean() > 0.95
+    assert torch.allclose(value[same], best[same], atol=1e-5)
+    assert (best - value).max() < 0.02  # elsewhere, the two are all but equally high

@@ -74,12 +74,15 @@ class Fitted:
         kind: which head it is.
         error: mean distance on labels that the head had not seen, as a share of the frame's side; NaN for one label.
         calibration: of its score, or None where fewer than ``FOLDS`` pictures are labelled.
+        held_out: points (N, K, 2), normalised, and scores (N, K) of each picture by a head that had not seen it; None
+            where the head was not cross-validated over all pictures.
     """
 
     head: Head
     kind: FittedKind
     error: float
     calibration: Calibration | None
+    held_out: tuple[Tensor, Tensor] | None = None
 
 
 def fit_head(labelled: Labelled, *, kind: HeadKind = "auto", seed: int = 0) -> Fitted:
@@ -136,16 +139,17 @@ def fit_ridge(labelled: Labelled, *, radius: int = 1, sigma: float = SIGMA, seed
     grams = [_grams(head, labelled.take(part), sigma) for part in parts]
     if len(labelled) == 1:
         ridge, sharpness = SINGLE_LABEL
-        error, calibration = float("nan"), None
+        error, calibration, unseen = float("nan"), None, None
     else:
         held_out = _cross_validate(head, labelled, parts, grams)
         errors = {key: distances(found, labelled.points) for key, (found, _) in held_out.items()}
         best = min(errors, key=lambda key: float(errors[key].nanmean()))
         ridge, sharpness = best
-        error, calibration = float(errors[best].nanmean()), calibrate(held_out[best][1], errors[best])
+        unseen = held_out[best]
+        error, calibration = float(errors[best].nanmean()), calibrate(unseen[1], errors[best])
     head.weight.copy_(_solve(grams, len(head.weight), labelled.points.shape[1], ridge))
     head.sharpness.fill_(sharpness)
-    return Fitted(head, "ridge", error, calibration)
+    return Fitted(head, "ridge", error, calibration, unseen)
 
 
 def _cross_validate(
@@ -190,20 +194,26 @@ def _grams(head: RidgeHead, labelled: Labelled, sigma: float) -> Grams:
     groups: dict[tuple[bool, ...], list[int]] = {}
     for landmark in range(known.shape[1]):
         groups.setdefault(tuple(known[:, landmark].tolist()), []).append(landmark)
-    out: Grams = {}
-    for pattern, members in groups.items():
-        rows = np.flatnonzero(np.array(pattern))
-        size = len(head.weight)
-        gram = _Gram(torch.zeros(size, size), torch.zeros(size, len(members)), 0)
-        chosen = labelled.take(rows)
-        for chunk in chosen.chunks():
+    size = len(head.weight)
+    out: Grams = {
+        tuple(members): _Gram(torch.zeros(size, size), torch.zeros(size, len(members)), 0)
+        for members in groups.values()
+    }
+    # Pictures that label the same landmarks are taken together, so that every picture's moments are computed once.
+    patterns, alike = torch.unique(known, dim=0, return_inverse=True)
+    for number, pattern in enumerate(patterns):
+        chosen = labelled.take(torch.nonzero(alike == number)[:, 0].numpy())
+        there = [members for members in out if bool(pattern[members[0]])]
+        for chunk in chosen.chunks() if there else []:
             features = chosen.feature_chunk(chunk)
             design = head.design(features).flatten(0, 1)  # (n·h·w, D)
-            maps = gaussian_maps(chosen.points[chunk][:, members], features.shape[-2], features.shape[-1], sigma)
-            gram.xx += design.T @ design
-            gram.xy += design.T @ maps.flatten(2).transpose(1, 2).flatten(0, 1)
-            gram.rows += len(design)
-        out[tuple(members)] = gram
+            moments = design.T @ design
+            for members in there:
+                points = chosen.points[chunk][:, list(members)]
+                maps = gaussian_maps(points, features.shape[-2], features.shape[-1], sigma)
+                out[members].xx += moments
+                out[members].xy += design.T @ maps.flatten(2).transpose(1, 2).flatten(0, 1)
+                out[members].rows += len(design)
     return out
 
 
