@@ -16,6 +16,8 @@ from PIL import Image
 from lead.config import Settings, check
 from lead.datasets.base import Dataset
 
+pytest_plugins = ["pages"]  # of tests/studio: two files named conftest.py would be one module to mypy
+
 torch.set_num_threads(1)
 settings.register_profile("lead", deadline=None)  # a busy machine is no failure
 settings.load_profile("lead")

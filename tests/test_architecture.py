@@ -27,6 +27,7 @@ FLOORS: list[set[str]] = [
 NEIGHBOURS = {
     "datasets": {"images"},
     "config": set[str](),
+    "cli": {"studio"},
     "training": {"inference"},
     "evaluation": {"inference", "training"},
 }

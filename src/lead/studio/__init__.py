@@ -1,0 +1,1 @@
+"""The local web page: label, be suggested to, review, explore, export."""

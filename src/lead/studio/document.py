@@ -1,0 +1,472 @@
+"""The label file as an immutable value: what it says, and what it says after a change.
+
+Everything that the studio does not know is kept as it was read, and an entry that does not change keeps its text.
+The format is documented in :mod:`lead.studio.book`.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import unicodedata
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lead.errors import LeadError, unknown
+from lead.evaluation.colours import landmark_colours
+from lead.landmarks import coco
+from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
+from lead.studio.messages import Landmark, Landmarks, Point
+
+if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
+    from lead.geometry import Size
+
+Entry = dict[str, Any]
+NAME_LENGTH = 100
+"""Characters that a landmark's name may have."""
+
+
+class Annotation:
+    """The labels of one picture. Immutable; what is derived from it is derived once."""
+
+    def __init__(self, entry: Entry, names: Sequence[str]) -> None:
+        self.entry = entry
+        self.names = names
+
+    @cached_property
+    def text(self) -> bytes:
+        """As the file has it."""
+        return _dumps(self.entry)
+
+    @cached_property
+    def table(self) -> npt.NDArray[np.float64]:
+        """(K, 3) of x, y, visibility."""
+        return np.array(self.entry["keypoints"], dtype=np.float64).reshape(-1, 3)
+
+    @cached_property
+    def absent(self) -> list[str]:
+        """Landmarks that were looked for and are not in the picture."""
+        visible = self.entry["keypoints"][2::3]
+        named = set(self.entry.get("absent") or ())
+        return [name for name, v in zip(self.names, visible, strict=True) if name in named and v == UNLABELLED]
+
+    @cached_property
+    def placed(self) -> int:
+        """How many landmarks have a place, visible or hidden."""
+        return sum(v > UNLABELLED for v in self.entry["keypoints"][2::3])
+
+    @property
+    def labelled(self) -> int:
+        """How many landmarks have a state."""
+        return self.placed + len(self.absent)
+
+    @property
+    def checked(self) -> bool:
+        return self.entry.get("checked") is True
+
+    def points(self) -> dict[str, Point]:
+        """Every landmark that has a state."""
+        found = {name: Point(state="absent") for name in self.absent}
+        values = iter(self.entry["keypoints"])
+        for name, x, y, v in zip(self.names, values, values, values, strict=True):
+            if v > UNLABELLED:
+                found[name] = Point(state="visible" if v == VISIBLE else "hidden", x=x, y=y)
+        return {name: found[name] for name in self.names if name in found}
+
+    def changed(self, points: Mapping[str, Point | None], checked: bool) -> Annotation:
+        """With some landmarks set, or taken away (None)."""
+        entry = dict(self.entry)
+        keypoints = list(entry["keypoints"])
+        foreign = [name for name in entry.get("absent") or () if name not in self.names]
+        absent = set(self.absent)
+        for name, point in points.items():
+            k = self.names.index(name)
+            keypoints[3 * k : 3 * k + 3] = _triple(point)
+            absent.discard(name)
+            if point and point.state == "absent":
+                absent.add(name)
+            _forget_prediction(entry, k)
+        entry["keypoints"] = keypoints
+        _set_or_drop(entry, "absent", [name for name in self.names if name in absent] + foreign)
+        _set_or_drop(entry, "checked", checked)
+        return self._with_totals(entry, self.names)
+
+    def rearranged(self, names: Sequence[str], sources: Sequence[str | None]) -> Annotation:
+        """For other landmarks: each takes over the labels of its source, None begins with none."""
+        entry = dict(self.entry)
+        columns = [None if source is None else self.names.index(source) for source in sources]
+        old = entry["keypoints"]
+        entry["keypoints"] = [v for k in columns for v in ([0, 0, 0] if k is None else old[3 * k : 3 * k + 3])]
+        for key in ("keypoint_scores", "px_error"):
+            if key in entry:
+                entry[key] = [None if k is None else entry[key][k] for k in columns]
+        foreign = [name for name in entry.get("absent") or () if name not in self.names]
+        absent = [name for name, source in zip(names, sources, strict=True) if source in self.absent]
+        _set_or_drop(entry, "absent", absent + foreign)
+        return self._with_totals(entry, names)
+
+    def _with_totals(self, entry: Entry, names: Sequence[str]) -> Annotation:
+        """``num_keypoints``, and box and area where they were those of the points, follow the points."""
+        after = Annotation(entry, names)
+        x, y, width, height = _box(after.table)
+        before = _box(self.table)
+        entry["num_keypoints"] = sum(v > UNLABELLED for v in entry["keypoints"][2::3])
+        if entry.get("bbox") == before and entry.get("area") == before[2] * before[3]:
+            entry["bbox"], entry["area"] = [x, y, width, height], width * height
+        return after
+
+
+class Image:
+    """An entry of ``images`` and its text."""
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+
+    @cached_property
+    def text(self) -> bytes:
+        return _dumps(self.entry)
+
+
+@dataclass(frozen=True)
+class PointsChange:
+    """What is to become of a picture's labels.
+
+    Attributes:
+        points: landmarks to set, or to take away (None).
+        checked: what the person says of the picture's labels.
+        size: (width, height), noted where the file does not say it yet.
+    """
+
+    points: Mapping[str, Point | None]
+    checked: bool = False
+    size: Size | None = None
+
+
+@dataclass(frozen=True)
+class Document:
+    """A label file.
+
+    Attributes:
+        top: the file's object. Its images and annotations are in the two lists, not here.
+        images, annotations: the entries, in the file's order; annotations of other categories are among them.
+        landmarks: what is labelled; version 0.
+        row_of: picture path, normalised, to its place in ``images``.
+        annotation_of: picture path to the place of its key points in ``annotations``, in the file's order; without
+            paths that are no Unicode text, which no picture of a folder has.
+    """
+
+    top: Entry
+    images: list[Image]
+    annotations: list[Annotation]
+    landmarks: Landmarks
+    row_of: dict[str, int]
+    annotation_of: dict[str, int]
+
+    @classmethod
+    def empty(cls) -> Document:
+        """What is there before anything is: no landmarks, no pictures."""
+        return cls({"images": [], "annotations": [], "categories": []}, [], [], Landmarks(), {}, {})
+
+    @classmethod
+    def parse(cls, content: bytes) -> Document:
+        """What a file says.
+
+        Raises:
+            LeadError: it is not UTF-8, or no COCO key points that :mod:`lead.landmarks.coco` understands.
+        """
+        try:
+            top = coco.read(content.decode("utf-8-sig"))
+        except UnicodeDecodeError:
+            raise LeadError("not UTF-8 text.") from None
+        labels = coco.interpret(top)
+        category, _ = coco.category_of(top)
+        landmarks = _landmarks(category, labels)
+        names = labels.schema.names
+        row_of: dict[str, int] = {}
+        for row, file in enumerate(map(posixpath.normpath, labels.images)):
+            if file in row_of:
+                raise LeadError(f"images[{row}]: {file!r} is also images[{row_of[file]}], written another way.")
+            row_of[file] = row
+        file_of_id = {repr(image["id"]): file for image, file in zip(top["images"], row_of, strict=True)}
+        annotation_of: dict[str, int] = {}
+        for i, entry in enumerate(top["annotations"]):
+            if entry["category_id"] == category["id"]:
+                annotation_of[file_of_id[repr(entry["image_id"])]] = i
+                _check_absent(entry, f"annotations[{i}]")
+        annotations = [Annotation(entry, names) for entry in top["annotations"]]
+        annotation_of = {file: i for file, i in annotation_of.items() if is_text(file)}
+        return cls(top, [Image(entry) for entry in top["images"]], annotations, landmarks, row_of, annotation_of)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The landmarks' names, in their order."""
+        return [landmark.name for landmark in self.landmarks.landmarks]
+
+    def parts(self) -> Iterator[bytes]:
+        """The file piece by piece, a line for each picture and for each annotation."""
+        lists: dict[str, Sequence[Image | Annotation]] = {"images": self.images, "annotations": self.annotations}
+        before = b"{\n"
+        for key, value in self.top.items():
+            yield before + _dumps(key) + b": "
+            before = b",\n"
+            if key not in lists:
+                yield _dumps(value)
+                continue
+            yield b"["
+            for i, entry in enumerate(lists[key]):
+                yield b",\n" if i else b"\n"
+                yield entry.text
+            yield b"\n]"
+        yield b"\n}\n"
+
+    def text(self) -> bytes:
+        """The whole file."""
+        return b"".join(self.parts())
+
+    def annotation(self, file: str) -> Annotation | None:
+        """The labels of a picture; None where it has none."""
+        index = self.annotation_of.get(file)
+        return None if index is None else self.annotations[index]
+
+    def annotated(self) -> list[tuple[str, Annotation]]:
+        """Every picture that has an annotation, in the order of the annotations."""
+        return [(file, self.annotations[i]) for file, i in self.annotation_of.items()]
+
+    def labels(self, files: Container[str]) -> Labels:
+        """Those of ``files`` with a point in a place, in the order of ``images``; exactly as the written file loads."""
+        if not self.names:
+            return Labels.from_xy(Schema(()), (), np.empty((0, 0, 2)))
+        row_of = self.row_of
+        found = [(row_of[file], file, labels) for file, labels in self.annotated() if file in files and labels.placed]
+        found.sort(key=lambda item: item[0])
+        shape = (len(found), len(self.names))
+        tables = np.array([labels.table for _, _, labels in found], dtype=np.float64).reshape(*shape, 3)
+        extra = [
+            _extra(key, [labels.entry for _, _, labels in found], shape) for key in ("keypoint_scores", "px_error")
+        ]
+        schema = Schema(tuple(self.names), tuple(self.landmarks.flip_pairs), tuple(self.landmarks.skeleton))
+        images = tuple(file for _, file, _ in found)
+        return Labels(schema, images, tables[..., :2], tables[..., 2].astype(np.int8), *extra)
+
+    def with_points(self, changes: Mapping[str, PointsChange]) -> Document:
+        """With some landmarks of some pictures set, or taken away."""
+        images, annotations = list(self.images), list(self.annotations)
+        row_of, annotation_of = dict(self.row_of), dict(self.annotation_of)
+        image_id = annotation_id = 0
+        if any(file not in annotation_of for file in changes):
+            image_id = _free_id(image.entry for image in images)
+            annotation_id = _free_id(annotation.entry for annotation in annotations)
+        for file, change in changes.items():
+            if file not in row_of:
+                row_of[file] = len(images)
+                images.append(self._new_image(image_id, file))
+                image_id += 1
+            row = row_of[file]
+            if change.size and not {"width", "height"} & images[row].entry.keys():
+                width, height = change.size
+                images[row] = Image(images[row].entry | {"width": width, "height": height})
+            if file not in annotation_of:
+                annotation_of[file] = len(annotations)
+                annotations.append(self._new_annotation(annotation_id, images[row].entry["id"]))
+                annotation_id += 1
+            index = annotation_of[file]
+            annotations[index] = annotations[index].changed(change.points, change.checked)
+        return replace(self, images=images, annotations=annotations, row_of=row_of, annotation_of=annotation_of)
+
+    def with_landmarks(self, landmarks: Landmarks, sources: Sequence[str | None]) -> Document:
+        """With other landmarks, each of which takes over the labels of its source; None begins with none."""
+        names = [landmark.name for landmark in landmarks.landmarks]
+        kind = {
+            "keypoints": names,
+            "skeleton": [[names.index(a) + 1, names.index(b) + 1] for a, b in landmarks.skeleton],
+            "flip_pairs": [list(pair) for pair in landmarks.flip_pairs],
+            "colours": [landmark.colour for landmark in landmarks.landmarks],
+        }
+        categories = list(self.top["categories"])
+        if self.names:
+            categories = [entry | kind if entry.get("keypoints") else entry for entry in categories]
+        else:
+            categories.append({"id": _free_id(categories), "name": "object"} | kind)
+        annotations = self.annotations
+        if list(sources) != self.names or names != self.names:
+            ours = set(self.annotation_of.values())
+            annotations = [a.rearranged(names, sources) if i in ours else a for i, a in enumerate(annotations)]
+        top = self.top | {"categories": categories}
+        return replace(self, top=top, annotations=annotations, landmarks=landmarks)
+
+    def counts(self) -> dict[str, int]:
+        """How many pictures have a state for each landmark."""
+        found = Counter[str]()
+        for _, annotation in self.annotated():
+            if annotation.labelled:
+                found.update(list(annotation.points()))
+        return {name: found[name] for name in self.names}
+
+    def totals(self) -> tuple[int, int]:
+        """Pictures with a point in a place, and such points."""
+        placed = [annotation.placed for _, annotation in self.annotated()]
+        return sum(n > 0 for n in placed), sum(placed)
+
+    def _new_image(self, id: int, file: str) -> Image:
+        entry: Entry = {"id": id, "file_name": file}
+        if self.images and all("split" in image.entry for image in self.images):
+            entry["split"] = "train"  # as for every picture that the file does not list; see lead.datasets.coco
+        return Image(entry)
+
+    def _new_annotation(self, id: int, image: object) -> Annotation:
+        category = next(entry for entry in self.top["categories"] if entry.get("keypoints"))
+        entry = {
+            "id": id,
+            "image_id": image,
+            "category_id": category["id"],
+            "keypoints": [0, 0, 0] * len(self.names),
+            "num_keypoints": 0,
+            "bbox": [0.0, 0.0, 0.0, 0.0],
+            "area": 0.0,
+            "iscrowd": 0,
+        }
+        return Annotation(entry, self.names)
+
+
+def check_landmarks(landmarks: Landmarks) -> None:
+    """Raises :class:`LeadError` for names, skeleton lines or flip pairs that cannot be kept apart or make no sense."""
+    seen: dict[str, str] = {}
+    for landmark in landmarks.landmarks:
+        name = landmark.name
+        if not name.strip():
+            raise LeadError("A landmark has no name. Give each one a name.")
+        if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name):
+            raise LeadError(f"The landmark name {name!r} holds a control character. Type the name anew.")
+        if name != name.strip():
+            raise LeadError(f"The landmark name {name!r} begins or ends with a space. Take it away.")
+        key = unicodedata.normalize("NFC", name).casefold()
+        if key in seen:
+            other = "stands twice" if seen[key] == name else f"differs from {seen[key]!r} only by upper and lower case"
+            raise LeadError(f"The landmark name {name!r} {other}. Give each landmark a name of its own.")
+        seen[key] = name
+    names = [landmark.name for landmark in landmarks.landmarks]
+    paired: dict[str, tuple[str, str]] = {}
+    for what, pairs in (("skeleton line", landmarks.skeleton), ("left/right pair", landmarks.flip_pairs)):
+        for a, b in pairs:
+            for name in (a, b):
+                if name not in names:
+                    raise LeadError(f"The {what} {a} – {b}: {unknown('landmark', name, names)}")
+            if a == b:
+                raise LeadError(f"A {what} joins {a!r} with itself. It needs two landmarks.")
+    for pair in landmarks.flip_pairs:
+        for name in pair:
+            if name in paired:
+                other = " – ".join(paired[name])
+                raise LeadError(f"{name!r} is in two left/right pairs: {other} and {' – '.join(pair)}. Keep one.")
+            paired[name] = pair
+
+
+def default_colours(count: int) -> list[str]:
+    """A colour for each of ``count`` landmarks, as ``#rrggbb``."""
+    return ["#{:02x}{:02x}{:02x}".format(*colour) for colour in landmark_colours(count)]
+
+
+def as_landmarks(names: Sequence[str], skeleton: Any = (), flip_pairs: Any = (), colours: Any = None) -> Landmarks:
+    """Landmarks from a file's parts; what stands there for colours is used where it is one.
+
+    Raises:
+        LeadError: a name is empty or too long.
+    """
+    for name in names:
+        if not is_text(name):
+            raise LeadError(f"the landmark name {name[:30]!r} holds half a character. Give it another name.")
+        if not 0 < len(name) <= NAME_LENGTH:
+            raise LeadError(
+                f"the landmark name {name[:30]!r} has {len(name)} characters; 1 to {NAME_LENGTH} are allowed."
+            )
+    given = colours if isinstance(colours, list) and len(colours) == len(names) else [None] * len(names)
+    chosen = [
+        str(colour).lower() if _is_colour(colour) else default
+        for colour, default in zip(given, default_colours(len(names)), strict=True)
+    ]
+    landmarks = [Landmark(name=name, colour=colour) for name, colour in zip(names, chosen, strict=True)]
+    return Landmarks(landmarks=landmarks, skeleton=list(skeleton), flip_pairs=list(flip_pairs))
+
+
+def is_text(value: str) -> bool:
+    """Whether a string is Unicode text: JSON and file systems can hold halves of characters, which nobody can show."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def _landmarks(category: Entry, labels: Labels) -> Landmarks:
+    schema = labels.schema
+    return as_landmarks(schema.names, schema.skeleton, schema.flip_pairs, category.get("colours"))
+
+
+def _is_colour(value: object) -> bool:
+    return (
+        isinstance(value, str)
+        and len(value) == 7
+        and value[0] == "#"
+        and set(value[1:].lower()) <= set("0123456789abcdef")
+    )
+
+
+def _check_absent(entry: Entry, where: str) -> None:
+    absent = entry.get("absent")
+    if absent is not None and not (isinstance(absent, list) and all(isinstance(name, str) for name in absent)):
+        raise LeadError(f"{where}: 'absent' must be a list of landmark names.")
+
+
+def _triple(point: Point | None) -> list[float]:
+    if point is None or point.x is None or point.y is None:
+        return [0, 0, UNLABELLED]
+    return [point.x, point.y, VISIBLE if point.state == "visible" else HIDDEN]
+
+
+def _forget_prediction(entry: Entry, k: int) -> None:
+    """A landmark set by hand has no score any more."""
+    for key in ("keypoint_scores", "px_error"):
+        if key in entry:
+            values = [None if i == k else value for i, value in enumerate(entry[key])]
+            _set_or_drop(entry, key, values if any(value is not None for value in values) else None)
+    if "keypoint_scores" not in entry:
+        entry.pop("score", None)
+
+
+def _set_or_drop(entry: Entry, key: str, value: object) -> None:
+    if value:
+        entry[key] = value
+    else:
+        entry.pop(key, None)
+
+
+def _extra(key: str, entries: list[Entry], shape: tuple[int, int]) -> npt.NDArray[np.float64] | None:
+    """A prediction's values, NaN where there is none; None if there are none at all."""
+    if not any(key in entry for entry in entries):
+        return None
+    nothing = [None] * shape[1]
+    values = np.array([entry.get(key, nothing) for entry in entries], dtype=np.float64).reshape(shape)
+    return None if np.isnan(values).all() else values
+
+
+def _box(table: npt.NDArray[np.float64]) -> list[float]:
+    """x, y, width, height around the points that have a place; zeros if none has."""
+    placed = table[table[:, 2] > UNLABELLED, :2]
+    if not len(placed):
+        return [0.0] * 4
+    low, high = placed.min(0), placed.max(0)
+    return [*low.tolist(), *(high - low).tolist()]
+
+
+def _free_id(entries: Iterable[Entry]) -> int:
+    """A number that no entry has for its id."""
+    return max((entry["id"] for entry in entries if type(entry.get("id")) is int), default=0) + 1
+
+
+def _dumps(value: object) -> bytes:
+    try:
+        return json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half a character, which JSON can hold only as \uXXXX
+        return json.dumps(value).encode()

@@ -1,0 +1,273 @@
+"""Labels from other files into the book, and from the book into other files."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from lead.errors import LeadError
+from lead.images.decode import UnreadablePicture
+from lead.landmarks.io import FORMATS, format_named, parse_labels
+from lead.landmarks.model import UNLABELLED, VISIBLE, Labels
+from lead.studio.book import LabelBook, size_for
+from lead.studio.document import Document, PointsChange, as_landmarks, check_landmarks, default_colours
+from lead.studio.folder import PictureFolder
+from lead.studio.messages import ExportFormat, Imported, Landmark, Landmarks, Point
+
+if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
+    from lead.geometry import Size
+
+What = Literal["landmarks", "labels"]
+
+
+@dataclass(frozen=True)
+class _Incoming:
+    """What a file says: its landmarks, and the points that it labels, by picture and landmark."""
+
+    format: str
+    landmarks: Landmarks
+    points: dict[str, dict[str, Point]]
+    predicted: bool
+
+    @property
+    def names(self) -> list[str]:
+        return [landmark.name for landmark in self.landmarks.landmarks]
+
+
+def import_labels(
+    book: LabelBook, data: bytes, name_hint: str, what: What, replace: bool, *, add_landmarks: bool = False
+) -> Imported:
+    """Takes landmarks, or landmarks and points, from a label file of any format that :mod:`lead.landmarks` reads.
+
+    A picture of the file is the folder's picture of the same relative path; else the only one whose path ends as the
+    file's does, or the other way about. The book's present state goes into the history first.
+
+    Args:
+        book: where to.
+        data: the file's bytes.
+        name_hint: the file's name, for messages.
+        what: only the landmarks (names, pairs, skeleton), or their points too.
+        replace: whether points that stand here already are replaced by the file's; else they are kept.
+        add_landmarks: whether landmarks that the book does not have are added to those that it has.
+
+    Raises:
+        LeadError: the file cannot be understood; its landmarks do not fit those of the book; or a point lies far
+            outside its picture. Nothing was changed.
+    """
+    incoming = _read(data, name_hint)
+    report = Imported(format=incoming.format)
+
+    def make(document: Document) -> Document:
+        document = _with_landmarks(document, incoming, what, add_landmarks, name_hint, report)
+        return _with_points(document, book.folder, incoming, replace, report) if what == "labels" else document
+
+    book.edit("before an import", make)
+    if incoming.predicted and report.added + report.replaced:
+        report.notes.append("The file gives scores, so these are predictions of a model; here they count as labels.")
+    return report
+
+
+def formats() -> list[ExportFormat]:
+    """Every format that labels can be written in."""
+    return [
+        ExportFormat(
+            name=known.name,
+            title=known.title,
+            extension=known.extension,
+            loses="; ".join(filter(None, [known.loses, "colours, and which landmarks were marked absent"])),
+        )
+        for known in FORMATS
+    ]
+
+
+def export(labels: Labels, format: str, sizes: Mapping[str, Size] | None = None) -> bytes:
+    """A file of labels.
+
+    Args:
+        labels: what to write.
+        format: name of one of :func:`formats`.
+        sizes: (width, height) of the pictures, for the formats that hold them.
+
+    Raises:
+        LeadError: there is no such format.
+    """
+    return format_named(format).dump(labels, sizes).encode()
+
+
+def combined(hand: Labels, predicted: Labels | None) -> Labels:
+    """The hand's labels of the pictures that it labelled, and the predictions of all others.
+
+    Landmarks are those of ``hand``. The predictions keep their ``score`` and ``px_error``; the hand's labels have none.
+    Pictures come in the order of the predictions, those that have none at the end.
+    """
+    if predicted is None:
+        return hand
+    labelled = {image: row for row, image in enumerate(hand.images) if (hand.visible[row] > UNLABELLED).any()}
+    images = (*predicted.images, *(image for image in hand.images if image not in set(predicted.images)))
+    n, k = len(images), len(hand.schema.names)
+    xy, visible = np.full((n, k, 2), np.nan), np.zeros((n, k), dtype=np.int8)
+    extra = {"score": np.full((n, k), np.nan), "px_error": np.full((n, k), np.nan)}
+    known = [name for name in hand.schema.names if name in predicted.schema.names]
+    to = [hand.schema.index(name) for name in known]
+    of = [predicted.schema.index(name) for name in known]
+    from_model = [row for row, image in enumerate(predicted.images) if image not in labelled]
+    xy[np.ix_(from_model, to)] = predicted.xy[np.ix_(from_model, of)]
+    visible[np.ix_(from_model, to)] = predicted.visible[np.ix_(from_model, of)]
+    for key, table in extra.items():
+        values = getattr(predicted, key)
+        if values is not None:
+            table[np.ix_(from_model, to)] = values[np.ix_(from_model, of)]
+    for row, image in enumerate(images):
+        if image in labelled:
+            xy[row], visible[row] = hand.xy[labelled[image]], hand.visible[labelled[image]]
+    score, px_error = (None if np.isnan(table).all() else table for table in extra.values())
+    return Labels(hand.schema, images, xy, visible, score, px_error)
+
+
+def _read(data: bytes, name: str) -> _Incoming:
+    labels, known = parse_labels(data, name)
+    predicted = labels.score is not None or labels.px_error is not None
+    try:
+        if known.name == "coco":  # the only one that holds colours and what is absent
+            document = Document.parse(data)
+            points = {file: annotation.points() for file, annotation in document.annotated()}
+            return _Incoming(known.name, document.landmarks, points, predicted)
+        schema = labels.schema
+        landmarks = as_landmarks(schema.names, schema.skeleton, schema.flip_pairs)
+        return _Incoming(known.name, landmarks, _points(labels), predicted)
+    except LeadError as error:
+        raise LeadError(f"{name}: {error}") from error
+
+
+def _points(labels: Labels) -> dict[str, dict[str, Point]]:
+    found: dict[str, dict[str, Point]] = {}
+    for row, image in enumerate(labels.images):
+        found[posixpath.normpath(image)] = {
+            name: Point(state="visible" if v == VISIBLE else "hidden", x=x, y=y)
+            for name, (x, y), v in zip(
+                labels.schema.names, labels.xy[row].tolist(), labels.visible[row].tolist(), strict=True
+            )
+            if v > UNLABELLED
+        }
+    return found
+
+
+def _with_landmarks(
+    document: Document, incoming: _Incoming, what: What, add: bool, file: str, report: Imported
+) -> Document:
+    """The document with the file's landmarks, as far as they may be taken."""
+    here, theirs = document.names, incoming.names
+    new, lacking = [n for n in theirs if n not in here], [n for n in here if n not in theirs]
+    nothing_labelled = not any(document.counts().values())
+    if not here or (what == "landmarks" and nothing_labelled and not add):
+        landmarks, sources = incoming.landmarks, [name if name in here else None for name in theirs]
+        report.landmarks = len(theirs)
+    elif new and add:
+        landmarks, sources = _added(document.landmarks, new), [*here, *[None] * len(new)]
+        report.landmarks = len(new)
+    elif new or (what == "landmarks" and lacking):
+        raise LeadError(_differences(file, new, lacking, nothing_labelled))
+    elif what == "landmarks":
+        pairs = {"skeleton": incoming.landmarks.skeleton, "flip_pairs": incoming.landmarks.flip_pairs}
+        landmarks = document.landmarks.model_copy(update={key: value for key, value in pairs.items() if value})
+        sources = list(here)
+        report.landmarks = len(here)
+    else:
+        return document
+    try:
+        check_landmarks(landmarks)
+    except LeadError as error:
+        raise LeadError(f"{file}: {error}") from error
+    return document if landmarks == document.landmarks else document.with_landmarks(landmarks, sources)
+
+
+def _added(landmarks: Landmarks, names: list[str]) -> Landmarks:
+    """With further landmarks at the end, in colours that are not taken as far as there are any."""
+    taken = {landmark.colour for landmark in landmarks.landmarks}
+    palette = default_colours(len(taken) + len(names))
+    free = [colour for colour in palette if colour not in taken] + palette
+    more = [Landmark(name=name, colour=colour) for name, colour in zip(names, free, strict=False)]
+    return landmarks.model_copy(update={"landmarks": [*landmarks.landmarks, *more]})
+
+
+def _differences(file: str, new: list[str], lacking: list[str], nothing_labelled: bool) -> str:
+    parts = []
+    if new:
+        parts.append(f"{file} has landmarks that are not here: {_some(new)}.")
+    if lacking:
+        parts.append(
+            f"It lacks landmarks that are here: {_some(lacking)}." if new else f"{file} lacks: {_some(lacking)}."
+        )
+    if nothing_labelled:
+        parts.append("Nothing is labelled yet: take the file's landmarks first, or give those here the same names.")
+    elif new:
+        parts.append("Give those here the same names, or have the file's new ones added.")
+    else:
+        parts.append("Take them away here first, or import the file's labels and leave the landmarks as they are.")
+    return " ".join(parts)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+
+
+def _with_points(
+    document: Document, folder: PictureFolder, incoming: _Incoming, replace: bool, report: Imported
+) -> Document:
+    labelled = [file for file, points in incoming.points.items() if points]
+    matched = _matched(labelled, folder.files)
+    changes: dict[str, PointsChange] = {}
+    for theirs in labelled:
+        if theirs not in matched:
+            report.missing.append(theirs)
+            continue
+        file = matched[theirs]
+        annotation = document.annotation(file)
+        here = annotation.points() if annotation else {}
+        points = incoming.points[theirs]
+        new = {name: point for name, point in points.items() if name not in here}
+        other = {name: point for name, point in points.items() if name in here and here[name] != point}
+        report.added += len(new)
+        report.same += len(points) - len(new) - len(other)
+        if replace:
+            report.replaced += len(other)
+            new |= other
+        else:
+            report.kept += len(other)
+        if new:
+            try:
+                size = size_for(folder, file, new)
+            except UnreadablePicture as error:
+                report.notes.append(f"{file} cannot be read ({error.reason}); its labels were taken all the same.")
+                size = None
+            changes[file] = PointsChange(new, size=size)
+    return document.with_points(changes) if changes else document
+
+
+def _matched(theirs: Iterable[str], files: Iterable[str]) -> dict[str, str]:
+    """For each picture of a label file the one of the folder that it is; none where there is none, or not just one."""
+    files = set(files)
+    matched = {name: name for name in theirs if name in files}
+    by_name = defaultdict(list)
+    for file in files - matched.keys():
+        by_name[posixpath.basename(file)].append(file)
+    found: dict[str, str] = {}
+    for name in theirs:
+        if name in matched:
+            continue
+        parts = name.replace("\\", "/").split("/")
+        alike = [file for file in by_name[parts[-1]] if _ends_alike(parts, file.split("/"))]
+        if len(alike) == 1:
+            found[name] = alike[0]
+    claims = Counter(found.values())
+    return matched | {name: file for name, file in found.items() if claims[file] == 1}
+
+
+def _ends_alike(one: list[str], other: list[str]) -> bool:
+    count = min(len(one), len(other))
+    return one[-count:] == other[-count:]

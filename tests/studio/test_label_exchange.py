@@ -1,0 +1,233 @@
+"""Label files into the book, and the book into label files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from books import ABSENT, HEIGHT, WIDTH, at, hidden, make_folder, name, open_book, put, visible
+
+from lead.errors import LeadError
+from lead.landmarks import Labels, Schema, load_labels
+from lead.landmarks.io import FORMATS, parse_labels
+from lead.studio.book import LabelBook
+from lead.studio.exchange import What, combined, export, formats, import_labels
+
+NAN = np.nan
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> LabelBook:
+    """No landmarks yet; four pictures."""
+    return open_book(make_folder(tmp_path / "pictures"))
+
+
+def take(book: LabelBook, text: str, what: What = "labels", replace: bool = False, **more: bool) -> dict[str, Any]:
+    """What the import reports, without what is nothing."""
+    report = import_labels(book, text.encode(), "labels.csv", what, replace, **more).model_dump()
+    return {key: value for key, value in report.items() if value}
+
+
+CSV = "image,name,x,y,visible\na.png,eye,1.5,2,2\na.png,tail,3,4,1\nsub/c.png,eye,5,6,\nsub/c.png,tail,,,\n"
+
+
+def test_landmarks_and_points_into_an_empty_book(book: LabelBook) -> None:
+    assert take(book, CSV) == {"format": "csv", "landmarks": 2, "added": 3}
+    assert [landmark.name for landmark in book.landmarks.landmarks] == ["eye", "tail"]
+    assert at(book, "a.png") == {"eye": visible(1.5, 2), "tail": hidden(3, 4)}
+    assert at(book, "sub/c.png") == {"eye": visible(5, 6)}
+    assert load_labels(book.file).images == ("a.png", "sub/c.png")
+
+
+def test_only_the_landmarks(book: LabelBook) -> None:
+    assert take(book, CSV, "landmarks") == {"format": "csv", "landmarks": 2}
+    assert [landmark.name for landmark in book.landmarks.landmarks] == ["eye", "tail"]
+    assert book.summary() == {}
+
+
+def test_a_label_file_of_another_folder_brings_colours_and_what_is_absent(book: LabelBook, tmp_path: Path) -> None:
+    other = open_book(make_folder(tmp_path / "other"))
+    name(other, "a", "b", skeleton=[("a", "b")], flip_pairs=[("b", "a")])
+    put(other, "b.png", a=ABSENT, b=hidden(1 / 3, 2))
+    report = import_labels(book, other.file.read_bytes(), "x.json", "labels", False)
+    assert (report.format, report.landmarks, report.added, report.notes) == ("coco", 2, 2, [])
+    assert at(book, "b.png") == at(other, "b.png")
+    ours, theirs = book.landmarks, other.landmarks
+    assert (ours.landmarks, ours.skeleton, ours.flip_pairs) == (theirs.landmarks, theirs.skeleton, theirs.flip_pairs)
+
+
+def test_what_stands_here_is_kept_unless_it_is_to_be_replaced(book: LabelBook) -> None:
+    name(book, "eye", "tail")
+    put(book, "a.png", eye=(1.5, 2), tail=(9, 9))
+    put(book, "sub/c.png", eye=ABSENT)
+    before = book.file.read_bytes()
+    assert take(book, CSV) == {"format": "csv", "same": 1, "kept": 2}
+    assert book.file.read_bytes() == before
+    assert take(book, CSV, replace=True) == {"format": "csv", "same": 1, "replaced": 2}
+    assert at(book, "a.png") == {"eye": visible(1.5, 2), "tail": hidden(3, 4)}
+    assert at(book, "sub/c.png") == {"eye": visible(5, 6)}
+    assert take(book, CSV, replace=True) == {"format": "csv", "same": 3}
+    latest = book.snapshots()[0]
+    assert (latest.why, latest.points) == ("before an import", 2)
+    book.restore(latest.id)
+    assert at(book, "a.png") == {"eye": visible(1.5, 2), "tail": visible(9, 9)}
+
+
+def test_points_in_the_file_never_take_labels_away(book: LabelBook) -> None:
+    name(book, "eye", "tail", "wing")
+    put(book, "sub/c.png", tail=(7, 7), wing=(8, 8))
+    assert take(book, CSV, replace=True) == {"format": "csv", "added": 3}
+    assert at(book, "sub/c.png") == {"eye": visible(5, 6), "tail": visible(7, 7), "wing": visible(8, 8)}
+
+
+@pytest.mark.parametrize(
+    ("files", "theirs", "expected"),
+    [
+        (["a.png", "x/a.png"], ["a.png"], {"a.png": "a.png"}),
+        (["x/b.png"], ["b.png"], {"b.png": "x/b.png"}),
+        (["b.png"], ["/home/ada/b.png"], {"/home/ada/b.png": "b.png"}),
+        (["x/b.png", "b2.png"], [r"C:\data\x\b.png"], {r"C:\data\x\b.png": "x/b.png"}),
+        (["x/a.png", "y/a.png"], ["a.png"], {}),
+        (["x/a.png", "y/a.png"], ["z/y/a.png"], {"z/y/a.png": "y/a.png"}),
+        (["a.png"], ["x/a.png", "y/a.png"], {}),
+        (["a.png"], ["x/a.png", "a.png"], {"a.png": "a.png"}),
+        (["aa.png"], ["a.png"], {}),
+        (["x/a.png"], ["y/a.png"], {}),
+        (["a.png"], ["./a.png"], {"./a.png": "a.png"}),
+    ],
+)
+def test_which_picture_is_which(tmp_path: Path, files: list[str], theirs: list[str], expected: dict[str, str]) -> None:
+    book = open_book(make_folder(tmp_path, files))
+    lines = [f"{file},p,{i + 1},1" for i, file in enumerate(theirs)]
+    report = take(book, "image,name,x,y\n" + "\n".join(lines))
+    assert report.get("missing", []) == [file for file in theirs if file not in expected]
+    found = {file: at(book, file)["p"].x for file in files if at(book, file)}
+    assert found == {expected[file]: i + 1 for i, file in enumerate(theirs) if file in expected}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"labels\.csv: no header"),
+        ("{", r"labels\.csv: line 1: not valid JSON"),
+        ("image,name,x,y\na.png,,1,1\n", r"labels\.csv: the landmark name '' has 0"),
+        ("image,name,x,y\na.png,e\x07,1,1\n", r"labels\.csv: .*control character"),
+        (f"image,name,x,y\na.png,e,{2 * WIDTH},1\n", r"a\.png: e is at \(120, 1\), far outside"),
+    ],
+)
+def test_a_file_that_is_wrong_changes_nothing(book: LabelBook, text: str, message: str) -> None:
+    with pytest.raises(LeadError, match=message):
+        take(book, text)
+    assert book.landmarks.landmarks == []
+    assert not book.file.exists()
+
+
+def test_other_landmarks_are_named_and_refused_unless_asked_for(book: LabelBook) -> None:
+    name(book, "eye", "leg")
+    with pytest.raises(
+        LeadError, match=r"labels\.csv has landmarks that are not here: tail.* lacks .* leg.*Nothing is"
+    ):
+        take(book, CSV)
+    put(book, "b.png", leg=(1, 1))
+    for what in ("labels", "landmarks"):
+        with pytest.raises(LeadError, match=r"not here: tail.*new ones added"):
+            take(book, CSV, what)
+    assert take(book, CSV, add_landmarks=True) == {"format": "csv", "landmarks": 1, "added": 3}
+    assert [landmark.name for landmark in book.landmarks.landmarks] == ["eye", "leg", "tail"]
+    assert len({landmark.colour for landmark in book.landmarks.landmarks[1:]}) == 2
+    assert (at(book, "b.png"), at(book, "a.png")["tail"]) == ({"leg": visible(1, 1)}, hidden(3, 4))
+
+
+def test_landmarks_are_replaced_while_nothing_is_labelled(book: LabelBook) -> None:
+    name(book, "leg", "eye")
+    assert take(book, CSV, "landmarks") == {"format": "csv", "landmarks": 2}
+    assert [landmark.name for landmark in book.landmarks.landmarks] == ["eye", "tail"]
+
+
+def test_the_same_landmarks_bring_lines_and_pairs_to_what_is_labelled(book: LabelBook) -> None:
+    name(book, "tail", "eye")
+    put(book, "a.png", eye=(1, 2))
+    category = {"id": 1, "keypoints": ["eye", "tail"], "skeleton": [[1, 2]], "flip_pairs": [["eye", "tail"]]}
+    take(book, json.dumps({"images": [], "annotations": [], "categories": [category]}), "landmarks")
+    now = book.landmarks
+    assert [landmark.name for landmark in now.landmarks] == ["tail", "eye"]
+    assert (now.skeleton, now.flip_pairs) == ([("eye", "tail")], [("eye", "tail")])
+    assert at(book, "a.png") == {"eye": visible(1, 2)}
+
+
+def test_fewer_landmarks_do_not_replace_those_with_labels(book: LabelBook) -> None:
+    name(book, "tail", "eye", "leg")
+    put(book, "a.png", leg=(1, 2))
+    with pytest.raises(LeadError, match=r"labels\.csv lacks: leg\. Take them away here first"):
+        take(book, CSV, "landmarks")
+    assert at(book, "a.png") == {"leg": visible(1, 2)}
+
+
+def test_labels_of_a_picture_that_cannot_be_read_are_taken_and_said_so(book: LabelBook) -> None:
+    (book.folder.root / "a.png").write_text("broken")
+    report = take(book, CSV)
+    assert report["added"] == 3
+    assert "a.png cannot be read" in report["notes"][0]
+
+
+def test_predictions_are_said_to_be_such(book: LabelBook) -> None:
+    assert "predictions" in take(book, "image,name,x,y,score\na.png,eye,1,2,0.5\n")["notes"][0]
+
+
+# --- export ---
+
+
+def test_every_format_of_the_package_is_offered() -> None:
+    assert [known.name for known in formats()] == [known.name for known in FORMATS]
+    assert {known.extension for known in formats()} >= {".json", ".csv"}
+    assert all("absent" in known.loses for known in formats())
+
+
+@pytest.mark.parametrize("format", [known.name for known in FORMATS])
+def test_what_is_exported_reads_back_the_same(book: LabelBook, format: str) -> None:
+    name(book, "a", "b", skeleton=[("a", "b")])
+    put(book, "sub/c.png", a=(1 / 3, 2e-17), b=hidden(-2.5, 7))
+    put(book, "a.png", b=(0, 0))
+    labels = book.as_labels()
+    again, known = parse_labels(export(labels, format, {"a.png": (WIDTH, HEIGHT)}), "x")
+    assert known.name == format
+    assert (again.images, again.schema.names) == (labels.images, labels.schema.names)
+    np.testing.assert_array_equal(again.xy, labels.xy)
+    np.testing.assert_array_equal(again.visible, labels.visible)
+
+
+def test_sizes_are_exported(book: LabelBook) -> None:
+    name(book, "a")
+    put(book, "a.png", a=(1, 1))
+    data = json.loads(export(book.as_labels(), "coco", {"a.png": (WIDTH, HEIGHT)}))
+    assert (data["images"][0]["width"], data["images"][0]["height"]) == (WIDTH, HEIGHT)
+
+
+def test_an_unknown_format(book: LabelBook) -> None:
+    with pytest.raises(LeadError, match=r"Unknown format 'cocoa'.*coco.*csv"):
+        export(book.as_labels(), "cocoa", {})
+
+
+def test_hand_and_model_together() -> None:
+    hand = Labels.from_xy(Schema(("a", "b")), ["2", "9"], np.array([[[1, 1], [NAN, NAN]], [[2, 2], [3, 3]]]))
+    model = Labels(
+        Schema(("c", "b")),
+        ("1", "2", "3"),
+        np.arange(12.0).reshape(3, 2, 2),
+        np.full((3, 2), 2),
+        np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]]),
+        np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]),
+    )
+    both = combined(hand, model)
+    assert (both.images, both.schema) == (("1", "2", "3", "9"), hand.schema)
+    expected = [[[NAN, NAN], [2, 3]], [[1, 1], [NAN, NAN]], [[NAN, NAN], [10, 11]], [[2, 2], [3, 3]]]
+    np.testing.assert_array_equal(both.xy, expected)
+    np.testing.assert_array_equal(both.score, [[NAN, 0.2], [NAN, NAN], [NAN, 0.6], [NAN, NAN]])
+    np.testing.assert_array_equal(both.px_error, [[NAN, 2], [NAN, NAN], [NAN, 6], [NAN, NAN]])
+    assert combined(hand, None) is hand
+    for known in FORMATS:
+        again, _ = parse_labels(export(both, known.name), "x")
+        np.testing.assert_array_equal(again.score, both.score)
