@@ -1,0 +1,287 @@
+"""Dense features of all the pictures of a folder: made in the background, and of any one picture at any time."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lead.errors import LeadError
+from lead.geometry import FloatArray
+from lead.images.decode import UnreadablePicture
+from lead.images.store import ImageStore, default_cache, open_one, open_store
+from lead.inference import Extractor, Frame, features_file
+from lead.studio.folder import PictureFolder
+from lead.training.run import Run
+
+BATCH = 4
+"""Pictures computed at a time in the background: a tenth of a second, after which it may be told to stop."""
+RECENT_BYTES = 64 * 2**20
+"""Features of pictures computed on demand that are kept in memory."""
+NICENESS = 10
+"""Of the background thread, where threads have one: a request then gets nearly all of the processor."""
+
+Stage = Literal["decoding", "features", "ready"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A picture as the network sees it.
+
+    Attributes:
+        features: (C, h, w) float16, on the CPU.
+        store, row: where its pixels are.
+        frame: what the network is shown of them.
+    """
+
+    features: Tensor
+    store: ImageStore
+    row: int
+    frame: Frame
+
+    def to_frame(self, xy: FloatArray) -> FloatArray:
+        """The picture's own pixels (K, 2) to the frame's normalised coordinates; NaN stays NaN."""
+        points: FloatArray = self.frame.normalise(self.store.to_store([self.row], xy[None]))[0]
+        return points
+
+    def to_picture(self, points: FloatArray) -> FloatArray:
+        """The inverse of :meth:`to_frame`."""
+        xy: FloatArray = self.store.to_original([self.row], self.frame.denormalise(points)[None])[0]
+        return xy
+
+    @property
+    def frame_px(self) -> float:
+        """Side of the frame, in the picture's own pixels."""
+        return float(self.frame.shown / self.store.scale[self.row].mean())
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture, in its own pixels."""
+        width, height = self.store.sizes[self.row].tolist()
+        return width, height
+
+
+class _Stopped(Exception):
+    """Raised in the background to leave it."""
+
+
+class FeatureBank:
+    """The pictures of a folder through one run's network.
+
+    :meth:`work` belongs in a thread of its own; everything else may be called from any thread, at any time.
+
+    Args:
+        run: with a trained student.
+        folder: pictures that cannot be decoded are noted in it.
+        changed: called, in the background thread, whenever ``stage`` or ``done`` has changed.
+
+    Attributes:
+        stage: what :meth:`work` is doing.
+        done: pictures decoded, or with features, of ``total``.
+        store: of all pictures, once they are decoded.
+    """
+
+    def __init__(self, run: Run, folder: PictureFolder, changed: Callable[[], None] = lambda: None) -> None:
+        self.extractor = Extractor(run.student(), run.settings.picture)
+        self.run, self.folder = run, folder
+        self.stage: Stage = "decoding"
+        self.done, self.total = 0, len(folder.files)
+        self.store: ImageStore | None = None
+        self._changed = changed
+        self._stop = threading.Event()
+        self._lock = threading.Lock()  # of what follows
+        self._recent: OrderedDict[str, Seen] = OrderedDict()
+        self._rows: _Rows | None = None
+
+    def close(self) -> None:
+        """Makes :meth:`work` return soon."""
+        self._stop.set()
+
+    @property
+    def ready(self) -> bool:
+        return self.stage == "ready"
+
+    # --- in the background -------------------------------------------------------------------------------------------
+
+    def work(self) -> None:
+        """Decodes all pictures, then computes the features that are not in the cache yet. Returns early once closed.
+
+        Features already computed by a session that was interrupted are kept.
+
+        Raises:
+            LeadError: no picture can be read, or the cache cannot be written.
+        """
+        give_way()
+        with suppress(_Stopped):
+            store = open_store(
+                self.folder.root,
+                self.folder.files,
+                self.extractor.picture.store,
+                default_cache(),
+                progress=self._progress,
+            )
+            for file, reason in store.skipped:
+                self.folder.note_unreadable(self.folder.id_of(file), reason)
+            self._compute(store)
+
+    def _progress(self, done: int, total: int) -> None:
+        self.done, self.total = done, total
+        self._changed()
+        if self._stop.is_set():
+            raise _Stopped
+
+    def _compute(self, store: ImageStore) -> None:
+        rows = np.arange(len(store))
+        file = features_file(self.extractor, store, rows)
+        try:
+            cached = _Rows(file, self.extractor, store)
+            with self._lock:
+                self.store, self._rows = store, cached
+                self.stage, self.done = "features", cached.done
+            self._progress(cached.done, len(store))
+            while cached.done < len(store):
+                batch = torch.from_numpy(np.array(store.pixels[cached.done : cached.done + BATCH]))
+                cached.append(self.extractor.features(batch).half().cpu().numpy())
+                self._progress(cached.done, len(store))
+            cached.finish()
+        except OSError as error:
+            raise LeadError(
+                f"Cannot keep features in {file.parent}: {error.strerror}. Free space, or set LEAD_CACHE."
+            ) from error
+        self.stage = "ready"
+        self._changed()
+
+    # --- at any time -------------------------------------------------------------------------------------------------
+
+    def get(self, id: str) -> Seen:
+        """A picture's features, computed now if they are not there yet.
+
+        Raises:
+            UnknownPicture: the folder has no such picture.
+            UnreadablePicture: it cannot be decoded.
+        """
+        file = self.folder.file_of(id)
+        with self._lock:
+            store, rows = self.store, self._rows
+            if id in self._recent:
+                self._recent.move_to_end(id)
+                return self._recent[id]
+        whole = store is not None
+        path = self.folder.path(id)
+        if store is None:
+            store = open_one(self.folder.root, file, self.extractor.picture.store)
+        elif reason := dict(store.skipped).get(file):
+            raise UnreadablePicture(path, reason)
+        row = store.index(file)
+        if whole and rows is not None and row < rows.done:
+            features = torch.from_numpy(rows.read(row))
+        else:
+            features = self.extractor.features(torch.from_numpy(np.array(store.pixels[row : row + 1])))[0].half().cpu()
+        seen = Seen(features, store, row, self.extractor.frame)
+        self._remember(id, seen)
+        return seen
+
+    def _remember(self, id: str, seen: Seen) -> None:
+        most = max(RECENT_BYTES // (2 * seen.features.numel()), 1)
+        with self._lock:
+            self._recent[id] = seen
+            while len(self._recent) > most:
+                self._recent.popitem(last=False)
+
+    def finished(self) -> tuple[ImageStore, npt.NDArray[np.float16]] | None:
+        """The store, and the features of its first rows (n, C, h, w) as far as they are computed; None before."""
+        with self._lock:
+            store, rows = self.store, self._rows
+        if store is None or rows is None or rows.done == 0:
+            return None
+        return store, rows.mapped()
+
+
+class _Rows:
+    """The file of :func:`lead.inference.cached_features`, filled from its first row on, over several sessions.
+
+    It lies beside the final file under another name until it is whole. What is in it depends on nothing but its name,
+    so two sessions may fill the same one.
+    """
+
+    def __init__(self, file: Path, extractor: Extractor, store: ImageStore) -> None:
+        self.file, self._partial, self._count = file, file.with_suffix(".begun"), len(store)
+        if file.exists():
+            whole = np.load(file, mmap_mode="r")
+            self._shape: tuple[int, ...] = whole.shape[1:]
+            self._offset, self.done = int(whole.offset), len(whole)
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        first = extractor.features(torch.from_numpy(np.array(store.pixels[:1])))
+        self._shape = tuple(first.shape[1:])
+        header = _header((self._count, *self._shape))
+        self._offset = len(header)
+        self._partial.touch()
+        with self._partial.open("r+b") as begun:
+            if begun.read(self._offset) != header:  # torn, or nothing there yet
+                begun.truncate(0)
+                begun.seek(0)
+                begun.write(header)
+        self.done = min((self._partial.stat().st_size - self._offset) // self._row_bytes, self._count)
+
+    @property
+    def _row_bytes(self) -> int:
+        return 2 * int(np.prod(self._shape))
+
+    @property
+    def _here(self) -> Path:
+        return self.file if self.file.exists() else self._partial
+
+    def append(self, features: npt.NDArray[np.float16]) -> None:
+        """Writes the next rows (n, C, h, w)."""
+        # Written, not mapped: a full disk then is an error, not a signal.
+        with self._here.open("r+b") as out:
+            out.seek(self._offset + self.done * self._row_bytes)
+            out.write(np.ascontiguousarray(features).tobytes())
+        self.done += len(features)
+
+    def finish(self) -> None:
+        """Gives the file its final name."""
+        if not self.file.exists():
+            with self._partial.open("rb") as whole:
+                os.fsync(whole.fileno())
+            with suppress(FileNotFoundError):  # another session has just done so
+                self._partial.replace(self.file)
+        self._partial.unlink(missing_ok=True)
+
+    def read(self, row: int) -> npt.NDArray[np.float16]:
+        """(C, h, w) of one row, in memory."""
+        return np.array(self.mapped()[row])
+
+    def mapped(self) -> npt.NDArray[np.float16]:
+        """(done, C, h, w), memory-mapped."""
+        how: dict[str, Any] = {"mode": "r", "offset": self._offset, "shape": (self.done, *self._shape)}
+        for file in (self.file, self._partial):  # which may take the other's place meanwhile
+            with suppress(FileNotFoundError):
+                return np.memmap(file, np.float16, **how)
+        return np.memmap(self.file, np.float16, **how)
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    out = io.BytesIO()
+    np.lib.format.write_array_header_1_0(out, {"descr": "<f2", "fortran_order": False, "shape": shape})
+    return out.getvalue()
+
+
+def give_way() -> None:
+    """Lowers the priority of the calling thread and of those that it starts, where the system has such a thing."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
