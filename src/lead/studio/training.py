@@ -1,0 +1,396 @@
+"""The training of features, beside the page: begun, watched, stopped and gone on with; and the runs to choose from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Literal, get_args
+
+from lead.config import Settings, load_preset, presets
+from lead.errors import LeadError, unknown
+from lead.evaluation.curves import read_metrics
+from lead.files import read_text, write_atomic
+from lead.studio.events import Events
+from lead.studio.folder import PictureFolder
+from lead.studio.messages import LossPoint, Preset, RunChoice, Training
+from lead.studio.worker import STOPPED
+from lead.training.run import Run
+
+Stage = Literal["pretrain", "distill"]
+PUBLISH_EVERY_S = 0.5
+CURVE_POINTS = 300
+"""Most points of a curve that are sent to the page."""
+RECENT = 20
+"""Reports from which the speed is told."""
+DESCRIPTIONS = {
+    "small": "For your pictures: adapts an ImageNet network to a folder of a few hundred to a few thousand. Two "
+    "processor cores, at most 40 minutes.",
+    "tiny": "From nothing, in minutes, for simple pictures of one kind: to see how it all works.",
+    "short": "Small at half its resolution and a fifth of its steps: a first try in minutes, less exact.",
+    "paper": "The paper's own configuration, from nothing. Needs a GPU and a very large folder.",
+}
+"""In the order in which they are offered."""
+
+
+@dataclass
+class Progress:
+    """How far the current run is.
+
+    Attributes:
+        reports: time in seconds and steps done, the latest of the task.
+        curve: loss, by stage and step.
+    """
+
+    state: Literal["none", "running", "stopping", "stopped", "failed", "done"] = "none"
+    run: Path | None = None
+    preset: str | None = None
+    settings: Settings | None = None
+    task: str | None = None
+    step: int = 0
+    total: int = 0
+    message: str | None = None
+    reports: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=RECENT))
+    curve: list[LossPoint] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, run: Run) -> Progress:
+        """Of a run on disk that is not being trained."""
+        progress = cls("done" if run.has_student else "stopped", run.folder, preset_of(run.settings), run.settings)
+        progress.curve = read_curve(run.folder)
+        if progress.curve:
+            last = progress.curve[-1]
+            stage = run.settings.pretrain if last.stage == "pretrain" else run.settings.distill
+            pictures = run.provenance.get("pictures", 0)
+            progress.task, progress.step, progress.total = last.stage, last.step, stage.total_steps(pictures)
+        return progress
+
+    def report(self, task: str, done: int, total: int, loss: float | None) -> None:
+        if task != self.task:
+            self.reports.clear()
+        self.task, self.step, self.total = task, done, total
+        self.reports.append((time.monotonic(), done))
+        if loss is not None and (task == "pretrain" or task == "distill"):
+            # A run that goes on from its last saved state does some steps again.
+            while self.curve and self.curve[-1].stage == task and self.curve[-1].step >= done:
+                self.curve.pop()
+            self.curve.append(LossPoint(stage=task, step=done, loss=loss))
+
+    def seconds_left(self) -> float | None:
+        """From the speed of the latest reports; a step of stage 2 is taken to cost as much a picture as stage 1's."""
+        if self.state != "running" or self.task not in get_args(Stage) or len(self.reports) < 2:
+            return None
+        (began, first), (latest, last) = self.reports[0], self.reports[-1]
+        if last <= first:
+            return None
+        steps = float(self.total - last)
+        if self.task == "pretrain" and self.settings and self.run:
+            distill = self.settings.distill
+            pictures = Run(self.run, self.settings).provenance.get("pictures", 0)
+            steps += distill.total_steps(pictures) * distill.batch / self.settings.pretrain.batch
+        return max(steps * (latest - began) / (last - first) - (time.monotonic() - latest), 0.0)
+
+
+class Trainer:
+    """Trains in the background, one run at a time.
+
+    Args:
+        folder: the pictures.
+        home: where runs trained here are kept, ``run``, ``run-2``, …, with ``training.log`` beside them.
+        events: told of progress (kind ``"training"``).
+        run: the run to use, instead of the one used last.
+        more_presets: YAML files of settings to offer under further names.
+
+    Raises:
+        LeadError: ``run`` is no run.
+    """
+
+    on_finished: Callable[[Path], None] | None = None
+
+    def __init__(
+        self,
+        folder: PictureFolder,
+        home: Path,
+        events: Events,
+        *,
+        run: Path | None = None,
+        more_presets: Mapping[str, Path] | None = None,
+    ) -> None:
+        self._root, self._home, self._events = folder.root, home.resolve(), events
+        self._presets = {name: name for name in DESCRIPTIONS} | {k: str(v) for k, v in (more_presets or {}).items()}
+        self._given = Run.open(run.resolve()) if run else None
+        self._shelf = Path.cwd() / "runs"
+        self._lock = threading.RLock()
+        self._process: subprocess.Popen[str] | None = None
+        self._watcher: threading.Thread | None = None
+        self._changed = threading.Event()
+        current = self._given or self._last_used()
+        self._progress = Progress.of(current) if current else Progress()
+
+    def state(self) -> Training:
+        with self._lock:
+            now = self._progress
+            about = Run(now.run, now.settings).provenance if now.state == "done" and now.run and now.settings else {}
+            seconds = [about[f"{stage}_seconds"] for stage in get_args(Stage) if f"{stage}_seconds" in about]
+            return Training(
+                state=now.state,
+                run=str(now.run) if now.run else None,
+                preset=now.preset,
+                task=now.task,
+                step=now.step,
+                total=now.total,
+                seconds_left=now.seconds_left(),
+                curve=thinned(now.curve),
+                message=now.message,
+                presets=[Preset(name=name, description=DESCRIPTIONS.get(name, "")) for name in self._presets],
+                pictures=about.get("pictures"),
+                seconds=sum(seconds) if seconds else None,
+            )
+
+    @property
+    def finished(self) -> Path | None:
+        """The current run, if its features can be used."""
+        with self._lock:
+            return self._progress.run if self._progress.state == "done" else None
+
+    def start(self, preset: str | None) -> Training:
+        """Begins a training, in a new run, or goes on with the one that was interrupted if ``preset`` is None.
+
+        Raises:
+            LeadError: one is under way, the preset is unknown, or there is nothing to go on with.
+        """
+        with self._lock:
+            self._refuse_while_training()
+            if preset is None:
+                self._progress, settings = self._interrupted()
+            elif preset in self._presets:
+                settings = self._presets[preset]
+                self._progress = Progress(run=self._free(), preset=preset, settings=load_preset(settings))
+            else:
+                raise unknown("preset", preset, self._presets)
+            run = self._progress.run
+            assert run is not None
+            self._home.mkdir(parents=True, exist_ok=True)
+            self._remember(run)
+            self._progress.state = "running"
+            try:
+                self._process = self._spawn(run, settings)
+            except OSError as error:
+                self._progress.state, self._progress.message = "failed", f"Cannot begin the training: {error}."
+            else:
+                self._watcher = threading.Thread(target=self._watch, args=(self._process, run), daemon=True)
+                self._watcher.start()
+        self._publish()
+        return self.state()
+
+    def cancel(self) -> Training:
+        """Asks the training to stop after the step under way and save its state. Without one, does nothing."""
+        with self._lock:
+            if self._process is not None and self._progress.state == "running":
+                self._progress.state = "stopping"
+                self._ask_to_stop(self._process)
+        self._publish()
+        return self.state()
+
+    def runs(self) -> list[RunChoice]:
+        """Those trained here, the one given, and those in ``runs/`` of the working folder."""
+        return [
+            RunChoice(
+                id=run_id(run.folder),
+                path=str(run.folder),
+                preset=preset_of(run.settings),
+                finished=run.has_student,
+                current=run.folder == self._progress.run,
+            )
+            for run in self._runs()
+        ]
+
+    def open(self, id: str) -> Path:
+        """Makes a finished run of :meth:`runs` the current one.
+
+        Raises:
+            LeadError: there is no such run, its training is not finished, or one is under way here.
+        """
+        with self._lock:
+            self._refuse_while_training()
+            for run in self._runs():
+                if run_id(run.folder) != id:
+                    continue
+                if not run.has_student:
+                    raise LeadError(f"The training of {run.folder} is not finished. Go on with it, or open another.")
+                self._progress = Progress.of(run)
+                self._remember(run.folder)
+                break
+            else:
+                raise LeadError("There is no such run any more. Choose another from the list.")
+        self._publish()
+        return run.folder
+
+    def close(self) -> None:
+        """Stops a training that is under way and waits until its state is saved."""
+        self.cancel()
+        if self._watcher is not None:
+            self._watcher.join()
+
+    # --- runs on disk
+
+    def _runs(self) -> list[Run]:
+        shelf = sorted(path.resolve() for path in self._shelf.glob("*"))
+        folders = [self._given.folder] if self._given else []
+        if self._progress.run:
+            folders.append(self._progress.run)
+        found: dict[Path, Run] = {}
+        for folder in [*folders, *self._own(), *shelf]:
+            with suppress(LeadError):  # not a run, or one of a version that had other settings
+                found.setdefault(folder, Run.open(folder))
+        return list(found.values())
+
+    def _free(self) -> Path:
+        """Where a new run can go."""
+        number, folder = 1, self._home / "run"
+        while folder.exists() and any(folder.iterdir()):
+            number += 1
+            folder = self._home / f"run-{number}"
+        return folder
+
+    def _interrupted(self) -> tuple[Progress, str]:
+        """The run to go on with, and its settings: a preset or a YAML file."""
+        now = self._progress
+        if now.run is None or now.state not in ("stopped", "failed"):
+            raise LeadError(
+                f"There is no interrupted training to go on with. Choose a preset: {', '.join(DESCRIPTIONS)}."
+            )
+        if (now.run / "settings.yaml").is_file():
+            return Progress.of(Run.open(now.run)), str(now.run / "settings.yaml")
+        assert now.preset is not None  # it was stopped before it came to writing anything
+        return Progress(run=now.run, preset=now.preset, settings=now.settings), self._presets[now.preset]
+
+    def _remember(self, run: Path) -> None:
+        write_atomic(self._home / "current-run", f"{run}\n", overwrite=True)
+
+    def _last_used(self) -> Run | None:
+        """The run that was noted; where that is gone, because the folder has moved, say, the latest trained here."""
+        note = self._home / "current-run"
+        noted = [Path(read_text(note).strip())] if note.is_file() else []
+        for folder in [*noted, *reversed(self._own())]:
+            with suppress(LeadError):
+                return Run.open(folder)
+        return None
+
+    def _own(self) -> list[Path]:
+        """Folders of runs trained here, in the order in which they were begun."""
+        return sorted(self._home.glob("run*"), key=lambda path: (len(path.name), path.name))
+
+    # --- the process
+
+    def _refuse_while_training(self) -> None:
+        if self._progress.state in ("running", "stopping"):
+            raise LeadError("A training is under way. Stop it first, or wait for its end.")
+
+    @property
+    def _log(self) -> Path:
+        return self._home / "training.log"
+
+    def _spawn(self, run: Path, settings: str) -> subprocess.Popen[str]:
+        # -P: a file in the working folder that is named like a module must not be taken for it. A session of its own:
+        # Ctrl-C in the terminal is for the server, which then asks the training to stop, once.
+        command = [sys.executable, "-P", "-m", "lead.studio.worker", str(self._root), str(run), settings]
+        with self._log.open("a", encoding="utf-8") as log:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                encoding="utf-8",
+                start_new_session=True,
+            )
+
+    def _ask_to_stop(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdin is not None
+        with suppress(OSError):
+            process.stdin.close()
+
+    def _watch(self, process: subprocess.Popen[str], run: Path) -> None:
+        assert process.stdout is not None
+        reader = threading.Thread(target=self._read, args=(process.stdout,), daemon=True)
+        reader.start()
+        while reader.is_alive():
+            reader.join(PUBLISH_EVERY_S)
+            if self._changed.is_set():
+                self._changed.clear()
+                self._publish()
+        status = process.wait()
+        with self._lock:
+            self._ask_to_stop(process)  # closes the pipe
+            self._process = None
+            self._progress.state, self._progress.message = self._outcome(status)
+            finished = self._progress.state == "done"
+        self._publish()
+        if finished and self.on_finished is not None:
+            self.on_finished(run)
+
+    def _read(self, lines: IO[str]) -> None:
+        for text in lines:
+            line: dict[str, Any] = json.loads(text)
+            with self._lock:
+                if "error" in line:
+                    self._progress.message = line["error"]
+                else:
+                    self._progress.report(line["task"], line["done"], line["total"], line.get("loss"))
+            self._changed.set()
+
+    def _outcome(self, status: int) -> tuple[Literal["done", "stopped", "failed"], str | None]:
+        """The state, and what to say, after the process ended with an exit status."""
+        told = self._progress.message
+        if status == 0:
+            return "done", None
+        if status == STOPPED or (self._progress.state == "stopping" and told is None):
+            return "stopped", None
+        if told is not None:
+            return "failed", told
+        how = f"by signal {signal.Signals(-status).name}" if status < 0 else f"with exit status {status}"
+        why = " The system may have run out of memory." if status == -9 else ""
+        return "failed", f"The training was ended {how}.{why} What it said last is in {self._log}."
+
+    def _publish(self) -> None:
+        self._events.publish("training", self.state().model_dump(mode="json"))
+
+
+def run_id(folder: Path) -> str:
+    """What the page asks for a run by: nothing that it could make up."""
+    return hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+
+
+def preset_of(settings: Settings) -> str | None:
+    """The shipped preset that has these settings."""
+    return next((name for name in presets() if load_preset(name) == settings), None)
+
+
+def read_curve(run: Path) -> list[LossPoint]:
+    """The loss of both stages as a run logged it."""
+    try:
+        curves = read_metrics(run / "metrics.jsonl")
+    except LeadError:  # nothing is logged yet
+        return []
+    return list(_points(curves))
+
+
+def _points(curves: Mapping[str, tuple[list[int], list[float]]]) -> Iterator[LossPoint]:
+    for stage in get_args(Stage):
+        for step, loss in zip(*curves.get(f"{stage}/loss", ([], [])), strict=True):
+            yield LossPoint(stage=stage, step=step, loss=loss)
+
+
+def thinned(curve: list[LossPoint], most: int = CURVE_POINTS) -> list[LossPoint]:
+    """At most about ``most`` points of a curve, evenly, the last one always."""
+    every = -(-len(curve) // most) or 1
+    return curve[::-1][::every][::-1]

@@ -1,0 +1,115 @@
+"""A training in a process of its own, so that the page stays quick and neither's crash takes the other along.
+
+    python -P -m lead.studio.worker FOLDER RUN PRESET
+
+It reports on stdout, a JSON object a line (:data:`Line`), and stops cleanly, with its state saved, when its stdin is
+closed: by whoever asks it to, or by the end of the process that began it, however that ended.
+"""
+
+from __future__ import annotations
+
+import _thread
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+from lead.errors import LeadError
+from lead.tuning import wait_passively
+
+STOPPED = 130
+"""Exit status after a stop that was asked for."""
+WAIT_S = 60.0
+"""How long to wait for a training whose page was killed to save its state and let go of the run."""
+
+Line = Mapping[str, Any]
+"""Either ``task``, ``done``, ``total`` and, of a stage, ``loss``; or ``error``, why the training failed."""
+
+
+def say(**line: Any) -> None:
+    """Reports; whether anyone still listens does not matter to the training."""
+    with suppress(OSError):
+        print(json.dumps(line), flush=True)
+
+
+def report(stage: str, step: int, total: int, values: Mapping[str, float]) -> None:
+    say(task=stage, done=step, total=total, loss=values["loss"])
+
+
+def decoding(done: int, total: int) -> None:
+    say(task="decoding", done=done, total=total)
+
+
+class Stop:
+    """Interrupts the main thread, as Ctrl-C does, once stdin is closed."""
+
+    def __init__(self, stdin: TextIO) -> None:
+        self.asked = False
+        self._file = stdin.fileno()  # a thread within a buffered read would be in the way of the interpreter's end
+        threading.Thread(target=self._wait, daemon=True).start()
+
+    def _wait(self) -> None:
+        with suppress(OSError):
+            while os.read(self._file, 1024):
+                pass
+        self.asked = True
+        _thread.interrupt_main()
+
+
+@contextmanager
+def alone(run: Path) -> Iterator[None]:
+    """Holds the run's lock, which the system lets go of when the process ends, in whatever way.
+
+    Raises:
+        LeadError: another process trains into this run, and goes on doing so.
+    """
+    try:
+        import fcntl
+    except ImportError:  # not on this system; the label file's lock keeps a second studio out all the same
+        yield
+        return
+    run.parent.mkdir(parents=True, exist_ok=True)
+    with run.with_name(f".{run.name}.lock").open("w") as file:
+        until = time.monotonic() + WAIT_S
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise LeadError(f"Another training into {run} is under way. Wait for its end.") from None
+                time.sleep(0.2)
+        yield
+
+
+def main() -> None:
+    """Trains; exits with 0 at the end, ``STOPPED`` after a stop, and 2 after an error that the user can mend."""
+    folder, run, preset = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    stop = Stop(sys.stdin)
+    try:
+        if hasattr(os, "nice"):
+            os.nice(10)  # labelling comes first
+        wait_passively()
+        from lead import api
+        from lead.config import load_preset
+        from lead.datasets import folder as plain  # labels that come in must not change what is trained on
+
+        settings = load_preset(preset)
+        with alone(run):
+            api.train(plain.load(folder), run, settings=settings, report=report, decoding=decoding)
+    except KeyboardInterrupt:
+        sys.exit(STOPPED)
+    except LeadError as error:
+        if stop.asked:
+            sys.exit(STOPPED)
+        say(error=str(error))
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
