@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from lead.cli import extras, learn, measure, use
 from lead.cli.console import fail, show
 from lead.cli.reproduce import reproduce
+from lead.cli.studio import studio
 from lead.errors import LeadError
 from lead.tuning import wait_passively
 
@@ -52,6 +53,7 @@ for command in (
     use.fit,
     use.predict,
     use.match,
+    studio,
     measure.evaluate,
     reproduce,
     extras.render,

@@ -1,0 +1,182 @@
+"""The folder's pictures as the page shows them: upright, in a few sizes, and in tiles at full resolution.
+
+Every resize keeps the picture's edges in place, so that a point moves by ``(p + 0.5) * new / old - 0.5`` along each
+axis, with the sizes of the two pictures.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import numpy as np
+from PIL import Image
+
+from lead.errors import LeadError
+from lead.images.decode import UnreadablePicture, decode, decode_fitted, fitted_size, reading
+from lead.studio.folder import PictureFolder
+
+SIDES = (128, 320, 1024, 2048)
+"""Longer sides in which a picture can be had, in pixels; a smaller picture is not enlarged."""
+TILE = 512
+"""Side of a tile, in pixels; those at the right and lower edge are smaller."""
+DECODED_BYTES, ENCODED_BYTES = 400 * 2**20, 128 * 2**20
+"""Memory for decoded large pictures (four bytes a pixel), and for what was sent."""
+AT_A_TIME = 2
+"""Pictures decoded at once."""
+LOSSLESS = 1024
+"""Longer side up to which a picture at its own size is sent without loss; a larger one has tiles for that."""
+_KEEP = 1024
+"""From this side on, the decoded picture is kept: it is about to be zoomed into."""
+
+Value = TypeVar("Value")
+
+
+class Encoded(NamedTuple):
+    """A picture file to send."""
+
+    content: bytes
+    media_type: str
+
+
+class Pictures:
+    """Decodes, resizes and encodes; a picture that several ask for at once is decoded once."""
+
+    def __init__(self, folder: PictureFolder) -> None:
+        self._folder = folder
+        self._decoded = _Kept[Image.Image](DECODED_BYTES, lambda image: 4 * image.width * image.height)
+        self._encoded = _Kept[Encoded](ENCODED_BYTES, lambda encoded: len(encoded.content))
+        self._turns = threading.Semaphore(AT_A_TIME)
+
+    def stamp(self, id: str) -> str:
+        """Changes whenever the file does. Raises :class:`LeadError` if it cannot be found."""
+        path = self._folder.path(id)
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise self._unreadable(id, UnreadablePicture(path, str(error.strerror))) from None
+        return f"{status.st_mtime_ns:x}-{status.st_size:x}"
+
+    def image(self, id: str, side: int) -> Encoded:
+        """The upright picture with a longer side of at most ``side``, one of ``SIDES``.
+
+        Without loss if that is all of its pixels and they are few, else as a JPEG.
+
+        Raises:
+            LeadError: no such side, or the picture cannot be read (which is noted in the folder).
+        """
+        if side not in SIDES:
+            raise LeadError(f"Pictures come with a side of {', '.join(map(str, SIDES))}, not {side}.")
+        key = (id, self.stamp(id), side)
+        return self._encoded.get(key, lambda: self._make_image(id, side))
+
+    def tile(self, id: str, column: int, row: int) -> Encoded:
+        """A part of the upright picture at full resolution, lossless.
+
+        Raises:
+            LeadError: the picture has no such tile, or cannot be read (which is noted in the folder).
+        """
+        key = (id, self.stamp(id), column, row)
+        return self._encoded.get(key, lambda: self._make_tile(id, column, row))
+
+    def _make_image(self, id: str, side: int) -> Encoded:
+        path, size = self._folder.path(id), max(self._folder.size(id))
+        if size <= side:
+            return _png(self._whole(id)) if size <= LOSSLESS else _jpeg(self._whole(id), quality=95, subsampling=0)
+        at_hand = (id, self.stamp(id)) in self._decoded
+        if not at_hand and (side < _KEEP or (4 * side <= size and _is_jpeg(path))):  # which need not all be decoded
+            return _jpeg(self._decode(id, lambda path: _fitted(path, side)))
+        whole = self._whole(id)
+        width, height = fitted_size(np.array(whole.size), side).tolist()
+        return _jpeg(whole.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0))
+
+    def _make_tile(self, id: str, column: int, row: int) -> Encoded:
+        whole = self._whole(id)
+        left, top = column * TILE, row * TILE
+        if not (0 <= left < whole.width and 0 <= top < whole.height):
+            raise LeadError(f"{self._folder.file_of(id)} has no tile in column {column}, row {row}.")
+        return _png(whole.crop((left, top, min(left + TILE, whole.width), min(top + TILE, whole.height))))
+
+    def _whole(self, id: str) -> Image.Image:
+        return self._decoded.get((id, self.stamp(id)), lambda: self._decode(id, decode))
+
+    def _decode(self, id: str, decoder: Callable[[Path], Image.Image]) -> Image.Image:
+        path = self._folder.path(id)
+        try:
+            with self._turns:
+                return decoder(path)
+        except UnreadablePicture as error:
+            raise self._unreadable(id, error) from error
+
+    def _unreadable(self, id: str, error: UnreadablePicture) -> UnreadablePicture:
+        self._folder.note_unreadable(id, error.reason)
+        return error
+
+
+def _fitted(path: Path, side: int) -> Image.Image:
+    with reading(path):
+        return decode_fitted(path.read_bytes(), side)[0]
+
+
+def _is_jpeg(path: Path) -> bool:
+    with reading(path), Image.open(path) as image:
+        return image.format == "JPEG"
+
+
+def _jpeg(image: Image.Image, *, quality: int = 90, subsampling: int = 2) -> Encoded:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=quality, subsampling=subsampling)
+    return Encoded(file.getvalue(), "image/jpeg")
+
+
+def _png(image: Image.Image) -> Encoded:
+    file = io.BytesIO()
+    image.save(file, "PNG", compress_level=1)
+    return Encoded(file.getvalue(), "image/png")
+
+
+class _Kept(Generic[Value]):
+    """Values made on demand, once however many ask at a time; the least recently used go where there is no room."""
+
+    def __init__(self, room: int, size: Callable[[Value], int]) -> None:
+        self._room, self._size, self._used = room, size, 0
+        self._lock = threading.Lock()
+        self._values: OrderedDict[Hashable, Value] = OrderedDict()
+        self._making: dict[Hashable, Future[Value]] = {}
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._values
+
+    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+            future = self._making.get(key)
+            if mine := future is None:
+                future = self._making[key] = Future()
+        if mine:
+            self._make(key, make, future)
+        return future.result()
+
+    def _make(self, key: Hashable, make: Callable[[], Value], future: Future[Any]) -> None:
+        try:
+            value = make()
+        except BaseException as error:
+            with self._lock:
+                del self._making[key]
+            future.set_exception(error)
+            return
+        with self._lock:
+            del self._making[key]
+            self._values[key] = value
+            self._used += self._size(value)
+            while self._used > self._room and len(self._values) > 1:  # the newest stays, however large
+                _, gone = self._values.popitem(last=False)
+                self._used -= self._size(gone)
+        future.set_result(value)

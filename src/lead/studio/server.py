@@ -1,0 +1,430 @@
+"""The web server: a session's operations as HTTP, and the page's files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+from importlib import resources
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
+
+import anyio
+import anyio.to_thread
+import uvicorn
+from fastapi import APIRouter, FastAPI, Header, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.exceptions import HTTPException
+
+from lead.errors import LeadError
+from lead.studio import exchange
+from lead.studio.book import Conflict, SaveFailed
+from lead.studio.events import Subscription
+from lead.studio.folder import UnknownPicture
+from lead.studio.messages import (
+    Choice,
+    Disputes,
+    Explored,
+    ExportFormat,
+    Imported,
+    LabelsChange,
+    Landmarks,
+    LandmarksChange,
+    Picture,
+    PictureDetail,
+    PictureLabels,
+    Predictions,
+    Problem,
+    RunChoice,
+    Snapshot,
+    State,
+    Suggestions,
+    Training,
+    TrainingStart,
+)
+from lead.studio.pictures import Encoded
+from lead.studio.security import Guard
+from lead.studio.session import Exported, Session
+
+HEARTBEAT_S = 10.0
+"""A comment is sent after so long without an event, which tells the page that the server is there."""
+STREAMS = 64
+"""Event streams at a time: open pages."""
+CONNECTIONS = 256
+MEDIA_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".ico": "image/vnd.microsoft.icon",
+    ".woff2": "font/woff2",
+}
+"""Of the page's files. What the machine's own table says of .js is not to be relied on."""
+
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": text}
+    for status, text in {
+        400: "The request cannot be met; the text says why and what to do.",
+        403: "No token, or a request from a page of another site.",
+        404: "There is no such thing.",
+        409: "What is to be changed has been changed since; the answer holds what it is now.",
+        413: "The body is too large.",
+        415: "The body is of another type.",
+        421: "The server does not answer to this name.",
+        422: "The request is not of the form that it should have.",
+        507: "It cannot be saved.",
+    }.items()
+}
+
+
+def create_app(session: Session, token: str, *, hosts: Sequence[str] = ()) -> FastAPI:
+    """The application that serves a session.
+
+    Args:
+        session: what is served. Closing it is the caller's.
+        token: what a client must bring (see :mod:`lead.studio.security`).
+        hosts: names of this machine, beside those of loopback, that requests may be addressed to.
+    """
+    app = FastAPI(
+        title="lead studio",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        redirect_slashes=False,
+        responses=_PROBLEMS,
+    )
+    app.add_middleware(Guard, token=token, hosts=hosts)
+    for error, handler in _HANDLERS.items():
+        app.add_exception_handler(error, handler)
+    for routes in (_whole, _pictures, _labels, _model, _files, _training):
+        app.include_router(routes(session), prefix="/api")
+    app.add_api_route("/", _index, include_in_schema=False)
+    app.add_api_route("/static/{name:path}", _page_file, include_in_schema=False)
+    return app
+
+
+def serve(session: Session, listener: socket.socket, token: str, *, hosts: Sequence[str] = ()) -> None:
+    """Serves a session at a listening socket until Ctrl-C. Closing the session is the caller's.
+
+    Raises:
+        KeyboardInterrupt: at Ctrl-C, once what was under way is answered.
+    """
+    make_server(session, token, hosts=hosts).run([listener])
+
+
+def make_server(session: Session, token: str, *, hosts: Sequence[str] = ()) -> uvicorn.Server:
+    """The server of :func:`create_app`'s application."""
+    config = uvicorn.Config(
+        create_app(session, token, hosts=hosts),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        http="h11",
+        lifespan="off",
+        limit_concurrency=CONNECTIONS,
+        h11_max_incomplete_event_size=64 * 2**10,
+        timeout_graceful_shutdown=5,
+    )
+    return _Server(config, session)
+
+
+class _Server(uvicorn.Server):
+    """Ends the event streams first, which would else keep it from ending."""
+
+    def __init__(self, config: uvicorn.Config, session: Session) -> None:
+        super().__init__(config)
+        self._session = session
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._session.events.close()
+        await super().shutdown(sockets)
+
+
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+
+def _problem(status: int, problem: Problem) -> JSONResponse:
+    return JSONResponse(problem.model_dump(mode="json"), status)
+
+
+async def _mistake(_: Request, error: Exception) -> Response:
+    return _problem(404 if isinstance(error, UnknownPicture) else 400, Problem(error=str(error)))
+
+
+async def _conflict(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Conflict)
+    problem = Problem(error=str(error), labels=error.labels, landmarks=error.landmarks, dropped=error.dropped)
+    return _problem(409, problem)
+
+
+async def _unsaved(_: Request, error: Exception) -> Response:
+    return _problem(507, Problem(error=str(error)))
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    text = "There is nothing at this address." if error.status_code == 404 else str(error.detail)
+    return _problem(error.status_code, Problem(error=text))
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    texts = []
+    for each in error.errors():
+        where = ".".join(str(part) for part in each["loc"][1:]) or str(each["loc"][0])
+        texts.append(f"{where}: {each['msg']}")
+    return _problem(422, Problem(error=f"This is not a valid request. {'; '.join(texts)}."))
+
+
+_HANDLERS: dict[type[Exception], Callable[[Request, Exception], Any]] = {
+    Conflict: _conflict,
+    SaveFailed: _unsaved,
+    LeadError: _mistake,
+    HTTPException: _http_error,
+    RequestValidationError: _invalid,
+}
+
+# --- routes ----------------------------------------------------------------------------------------------------------
+
+Ids = Annotated[str, Query(description="Pictures' ids with commas between.")]
+
+Finite = Annotated[float, Query(allow_inf_nan=False)]
+Known = Annotated[str | None, Header(alias="If-None-Match", description="ETags that the client has.")]
+
+
+def _split(ids: str) -> list[str]:
+    return [id for id in ids.split(",") if id]
+
+
+def _whole(session: Session) -> APIRouter:
+    """The state, and what happens."""
+    routes = APIRouter()
+
+    @routes.get("/state")
+    def state() -> State:
+        return session.state()
+
+    @routes.get("/events", response_class=StreamingResponse)
+    async def events() -> StreamingResponse:
+        session.load_model()
+        return StreamingResponse(
+            _stream(session.events.subscribe()),
+            media_type="text/event-stream",
+            headers={"X-Accel-Buffering": "no"},
+        )
+
+    return routes
+
+
+_LISTENERS = anyio.CapacityLimiter(STREAMS)
+
+
+async def _stream(events: Subscription) -> AsyncIterator[str]:
+    """Events in the form of server-sent events, until the client leaves or the hub is closed."""
+    with events:
+        yield "retry: 1000\n\n"
+        while not events.closed:
+            event = await anyio.to_thread.run_sync(events.get, HEARTBEAT_S, abandon_on_cancel=True, limiter=_LISTENERS)
+            if event is None:
+                yield ": still here\n\n"
+            else:
+                yield f"event: {event.kind}\ndata: {json.dumps(event.data)}\n\n"
+
+
+def _pictures(session: Session) -> APIRouter:
+    """The pictures themselves."""
+    routes = APIRouter(prefix="/pictures")
+
+    @routes.get("")
+    def list_pictures() -> list[Picture]:
+        return session.list_pictures()
+
+    @routes.get("/{id}")
+    def picture(id: str) -> PictureDetail:
+        return session.picture(id)
+
+    @routes.get("/{id}/image", response_class=Response)
+    def image(id: str, side: int = 1024, stamp: str = "", if_none_match: Known = None) -> Response:
+        tag = f"{session.pictures.stamp(id)}-{side}"
+        return _picture_file(tag, stamp, if_none_match, lambda: session.pictures.image(id, side))
+
+    @routes.get("/{id}/tile", response_class=Response)
+    def tile(id: str, column: int, row: int, stamp: str = "", if_none_match: Known = None) -> Response:
+        tag = f"{session.pictures.stamp(id)}-{column}-{row}"
+        return _picture_file(tag, stamp, if_none_match, lambda: session.pictures.tile(id, column, row))
+
+    return routes
+
+
+def _picture_file(tag: str, stamp: str, known: str | None, make: Callable[[], Encoded]) -> Response:
+    """A picture that the browser may keep: for ever if its address holds the file's stamp, else for a minute."""
+    forever = bool(stamp) and tag.startswith(f"{stamp}-")
+    headers = {
+        "ETag": f'"{tag}"',
+        "Cache-Control": "private, max-age=31536000, immutable" if forever else "private, max-age=60",
+    }
+    if known is not None and f'"{tag}"' in known:
+        return Response(status_code=304, headers=headers)
+    content, media_type = make()
+    return Response(content, media_type=media_type, headers=headers)
+
+
+def _labels(session: Session) -> APIRouter:
+    """Landmarks, labels and their history."""
+    routes = APIRouter()
+
+    @routes.patch("/pictures/{id}/labels")
+    def change(id: str, change: LabelsChange) -> PictureLabels:
+        return session.change(id, change)
+
+    @routes.get("/landmarks")
+    def landmarks() -> Landmarks:
+        return session.book.landmarks
+
+    @routes.put("/landmarks")
+    def change_landmarks(change: LandmarksChange) -> Landmarks:
+        return session.change_landmarks(change)
+
+    @routes.get("/history")
+    def history() -> list[Snapshot]:
+        return session.book.snapshots()
+
+    @routes.post("/history/{id}/restore")
+    def restore(id: str) -> State:
+        return session.restore(id)
+
+    @routes.post("/reload")
+    def reload() -> State:
+        """Takes the label file as another program has left it."""
+        return session.reload()
+
+    @routes.post("/keep")
+    def keep() -> State:
+        """Writes the labels over what another program has made of the label file."""
+        return session.keep()
+
+    return routes
+
+
+def _model(session: Session) -> APIRouter:
+    """What the model makes of the pictures."""
+    routes = APIRouter()
+
+    @routes.get("/pictures/{id}/suggestions")
+    def suggestions(id: str) -> Suggestions:
+        return session.assistant.suggest(id)
+
+    @routes.get("/next")
+    def choose(after: str = "", skip: Ids = "") -> Choice:
+        return session.assistant.next(after or None, _split(skip))
+
+    @routes.get("/predictions")
+    def predictions(
+        sort: Literal["expected", "name"] = "expected",
+        offset: Annotated[int, Query(ge=0)] = 0,
+        limit: Annotated[int, Query(ge=0, le=1000)] = 60,
+    ) -> Predictions:
+        return session.assistant.predictions(sort=sort, offset=offset, limit=limit)
+
+    @routes.get("/disputes")
+    def disputes() -> Disputes:
+        return session.assistant.disputes()
+
+    @routes.get("/explore")
+    def explore(id: str, x: Finite, y: Finite, pictures: Ids = "") -> Explored:
+        return session.assistant.explore(id, x, y, _split(pictures))
+
+    return routes
+
+
+def _files(session: Session) -> APIRouter:
+    """Label files in, label files and models out."""
+    routes = APIRouter()
+
+    @routes.post("/import")
+    async def import_labels(
+        request: Request,
+        what: exchange.What = "labels",
+        replace: bool = False,
+        add: Annotated[bool, Query(description="Adds landmarks that are not here yet.")] = False,
+        name: Annotated[str, Query(description="The file's name, for messages.")] = "The file",
+    ) -> Imported:
+        content = await request.body()
+        take = partial(session.import_labels, content, name, what, replace=replace, add_landmarks=add)
+        return await anyio.to_thread.run_sync(take)
+
+    @routes.get("/formats")
+    def formats() -> list[ExportFormat]:
+        return exchange.formats()
+
+    @routes.get("/export", response_class=Response)
+    def export(format: str, what: Exported = "labels") -> Response:
+        return _download(*session.export(format, what))
+
+    @routes.get("/export/model", response_class=Response)
+    def export_model() -> Response:
+        return _download(*session.export_model())
+
+    return routes
+
+
+def _download(name: str, content: bytes, media_type: str = "application/octet-stream") -> Response:
+    """A file to be saved under a name, which must be plain ASCII."""
+    return Response(content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+def _training(session: Session) -> APIRouter:
+    """Features: training them, and opening those of a run."""
+    routes = APIRouter()
+
+    @routes.get("/training")
+    def training() -> Training:
+        return session.training()
+
+    @routes.post("/training")
+    def start(request: TrainingStart) -> Training:
+        return session.trainer.start(request.preset)
+
+    @routes.post("/training/cancel")
+    def cancel() -> Training:
+        return session.trainer.cancel()
+
+    @routes.get("/runs")
+    def runs() -> list[RunChoice]:
+        return session.trainer.runs()
+
+    @routes.post("/runs/{id}/open")
+    def open_run(id: str) -> State:
+        return session.open_run(id)
+
+    return routes
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+
+STATIC = Path(str(resources.files("lead.studio") / "static"))
+
+
+def _index(request: Request) -> Response:
+    return _page_file(request, "index.html")
+
+
+def _page_file(request: Request, name: str) -> Response:
+    """A file of the page: one of those that lie in ``static/``, and nothing else whatever the address says."""
+    files = {path.relative_to(STATIC).as_posix(): path for path in STATIC.rglob("*") if path.is_file()}
+    path = files.get(name)
+    media_type = MEDIA_TYPES.get(PurePosixPath(name).suffix)
+    if path is None or media_type is None:
+        raise HTTPException(404)
+    content = path.read_bytes()
+    headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"', "Cache-Control": "no-cache"}
+    if headers["ETag"] in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type=media_type, headers=headers)

@@ -1,0 +1,146 @@
+"""A session: what it opens, what it says until the model side is loaded, and how it ends."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from serving import draw, opened, wait_for
+
+from lead.errors import LeadError
+from lead.studio import session as module
+from lead.studio.assistant import Assistant
+from lead.studio.messages import LabelsChange, Landmark, LandmarksChange, Point
+from lead.studio.session import LOADING, NoAssistant, Session
+
+
+def pictures(root: Path, count: int = 4) -> Path:
+    for row in range(count):
+        draw(root / f"{row}.png", seed=row)
+    return root
+
+
+@pytest.fixture
+def unloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as nobody asks for the model side, it is not loaded."""
+    monkeypatch.setattr(module, "LOAD_AFTER_S", 3600.0)
+
+
+def loaded(session: Session) -> None:
+    session.load_model()
+    wait_for(session._loaded.done, "the model side is loaded")
+
+
+def test_no_folder_no_pictures_no_run(tmp_path: Path) -> None:
+    with pytest.raises(LeadError, match=re.escape(str(tmp_path / "none"))):
+        Session.open(tmp_path / "none")
+    with pytest.raises(LeadError, match="No picture"):
+        Session.open(tmp_path)
+    pictures(tmp_path)
+    with pytest.raises(LeadError, match=r"settings\.yaml"):
+        Session.open(tmp_path, run=tmp_path)
+    with opened(tmp_path):  # none of them has left a lock behind
+        pass
+
+
+@pytest.mark.usefixtures("unloaded")
+def test_only_one_at_a_time(tmp_path: Path) -> None:
+    pictures(tmp_path)
+    with opened(tmp_path), pytest.raises(LeadError, match="Another lead studio"):
+        Session.open(tmp_path)
+    with opened(tmp_path):
+        pass
+
+
+@pytest.mark.usefixtures("unloaded")
+def test_labels_elsewhere(tmp_path: Path) -> None:
+    root, file = pictures(tmp_path / "pictures"), tmp_path / "mine" / "labels.json"
+    file.parent.mkdir()
+    with opened(root, labels=file) as session:
+        session.change_landmarks(LandmarksChange(version=session.book.landmarks.version, landmarks=[beak()]))
+        assert session.state().label_file == str(file)
+    assert file.exists()
+    assert not (root / "annotations.json").exists()
+    assert not (root / ".lead").exists()
+
+
+def beak() -> Landmark:
+    return Landmark(name="beak", colour="#123456")
+
+
+@pytest.mark.usefixtures("unloaded")
+def test_labelling_needs_no_model(tmp_path: Path) -> None:
+    with opened(pictures(tmp_path)) as session:
+        first, second, third, fourth = session.folder.ids
+        session.change_landmarks(LandmarksChange(version=session.book.landmarks.version, landmarks=[beak()]))
+        assert isinstance(session.assistant, NoAssistant)
+        assert session.state().model.message == LOADING
+        assert session.training().message == LOADING
+        assert session.assistant.suggest(first).waiting_for == LOADING
+        base = session.book.labels(second).version
+        session.change(second, LabelsChange(base=base, points={"beak": Point(x=1, y=2)}))
+        assert session.assistant.next(first, []).id == third
+        assert session.assistant.next(third, [fourth]).id == first
+        assert session.assistant.next(first, [third, fourth]).kind == "none"
+        with pytest.raises(LeadError, match="no model yet"):
+            session.export_model()
+
+
+def test_the_model_side_comes(tmp_path: Path) -> None:
+    with opened(pictures(tmp_path)) as session:
+        events = session.events.subscribe()
+        loaded(session)
+        assert not isinstance(session.assistant, NoAssistant)
+        wait_for(lambda: (event := events.get(0)) is not None and event.kind == "training", "the page is told")
+        assert session.training().presets
+
+
+def test_a_model_side_that_cannot_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "lead.studio.assistant", None)  # as if something of it were not installed
+    with opened(pictures(tmp_path)) as session:
+        loaded(session)
+        state = session.state()
+        assert state.model.stage == "failed"
+        assert "could not be loaded" in (state.model.message or "")
+        assert session.list_pictures()
+        with pytest.raises(LeadError, match="could not be loaded"):
+            session.trainer.runs()
+
+
+def test_closing_at_once(tmp_path: Path) -> None:
+    session = Session.open(pictures(tmp_path))
+    events = session.events.subscribe()
+    session.close()
+    assert events.closed
+    session._loader.join(60)
+    assert not session._loader.is_alive()
+    with opened(tmp_path):
+        pass
+
+
+def test_closing_while_the_model_side_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for it; what it began it ends."""
+    begun, go_on, closed = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow(Assistant):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            begun.set()
+            assert go_on.wait(60)
+            super().__init__(*args, **options)
+
+        def close(self) -> None:
+            super().close()
+            closed.set()
+
+    monkeypatch.setattr("lead.studio.assistant.Assistant", Slow)
+    session = Session.open(pictures(tmp_path))
+    session.load_model()
+    assert begun.wait(60)
+    session.close()
+    assert not closed.is_set()
+    go_on.set()
+    assert closed.wait(60)
