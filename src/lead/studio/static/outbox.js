@@ -1,0 +1,386 @@
+/**
+ * Changes of labels on their way to the server. A change shows at once, is kept in localStorage until the server has it, and is
+ * sent again until it does: a reload, a crash, a lost server or a full disk lose nothing.
+ *
+ * For each picture the outbox holds what the server last said (`known`) and, on top, the landmarks changed here (`touched`), each
+ * with the values (`ours`) that the server may hold if nobody else changed it: what it held when the landmark was first changed here,
+ * and what we set since, which may have been written though we never heard so. When the server's state turns out to have moved on (another
+ * tab, another person), landmarks that did not change there keep our value; where both changed, theirs stands and the person is told.
+ */
+
+import {ApiError} from './api.js';
+
+const LONGEST_WAIT = 15;
+const OURS_KEPT = 50; // values of one landmark while the server is away
+const KEEPALIVE_BYTES = 30000; // browsers refuse bigger requests that outlive the page
+
+/** @typedef {{state: 'visible'|'hidden'|'absent', x: number|null, y: number|null}} Point */
+/** @typedef {{id: string, version: number, points: Object<string, Point>, checked: boolean}} PictureLabels */
+
+/** Whether two points (or nulls, for no label) are the same label. */
+export function same(a, b) {
+  if (!a || !b) return !a && !b;
+  return a.state === b.state && close(a.x, b.x) && close(a.y, b.y);
+}
+
+// The file keeps fewer digits than JavaScript; a thousandth of a pixel is nobody's change.
+const close = (a, b) => (a ?? null) === (b ?? null) || Math.abs(a - b) < 1e-3;
+
+class Entry {
+  constructor() {
+    /** @type {PictureLabels|null} */
+    this.known = null;
+    /** @type {Map<string, {value: Point|null, ours: (Point|null)[]}>} */
+    this.touched = new Map();
+    /** @type {boolean|undefined} */
+    this.checked = undefined;
+    this.sending = false;
+    /** goes up with every state heard of, and every request begun */
+    this.told = 0;
+    /** told by an event while our own request was under way: looked at once that is answered */
+    this.held = null;
+    /** why the server will not take it; null while it may still */
+    this.refused = null;
+  }
+
+  get dirty() { return this.touched.size > 0 || this.checked !== undefined; }
+}
+
+/**
+ * Fires `labels` (detail: the PictureLabels as shown) whenever what is shown of a picture changes, `status` when the save state
+ * may have, and `conflict` (detail: `{id, points: [{name, mine, theirs}]}`).
+ */
+export class Outbox extends EventTarget {
+  /**
+   * @param {import('./api.js').Api} api
+   * @param {string} place  what distinguishes this label file from others edited at this address
+   */
+  constructor(api, place) {
+    super();
+    this.api = api;
+    this.prefix = `lead.outbox|${place}|`;
+    /** @type {Map<string, Entry>} */
+    this.entries = new Map();
+    this.stored = true;
+    this.problem = '';
+    this.attempts = 0;
+    this.timer = 0;
+    this.tab = '';
+    api.addEventListener('connection', () => { if (api.connection === 'open') this.retry(); });
+    addEventListener('pagehide', () => { if (this.ready) this.flush(); });
+    addEventListener('beforeunload', (event) => { if (this.changes() && !this.stored) event.preventDefault(); });
+  }
+
+  // --- what is shown ---------------------------------------------------------------------------------------------------------
+
+  /** What is shown of a picture: the server's state with our changes on top. Null before it was loaded.
+   *  @returns {PictureLabels|null} */
+  labels(id) {
+    const entry = this.entries.get(id);
+    if (!entry?.known) return null;
+    const points = {...entry.known.points};
+    for (const [name, {value}] of entry.touched) {
+      if (value) points[name] = value; else delete points[name];
+    }
+    return {...entry.known, points, checked: entry.checked ?? entry.known.checked};
+  }
+
+  /** Reads a picture from the server. @returns {Promise<object>} its PictureDetail, `labels` as shown here */
+  async load(id) {
+    const entry = this.entry(id);
+    const {told} = entry;
+    const detail = await this.api.get(`/pictures/${id}`);
+    // If the server told of something else while this was under way, this may be older: then only versions count.
+    this.adopt(id, detail.labels, entry === this.entries.get(id) && told === entry.told);
+    return {...detail, labels: this.labels(id)};
+  }
+
+  // --- changing --------------------------------------------------------------------------------------------------------------
+
+  /**
+   * Changes landmarks of a picture that is loaded; a null point takes the label away.
+   * @param {string} id
+   * @param {Object<string, Point|null>} points
+   * @param {boolean} [checked]
+   */
+  change(id, points, checked) {
+    const entry = this.entry(id);
+    if (!entry.known) throw new Error(`picture ${id} is not loaded`);
+    for (const [name, value] of Object.entries(points)) {
+      const before = entry.touched.get(name);
+      const ours = before ? [...before.ours, before.value].slice(-OURS_KEPT) : [entry.known.points[name] ?? null];
+      entry.touched.set(name, {value, ours});
+    }
+    if (checked !== undefined) entry.checked = checked;
+    entry.refused = null;
+    this.keep();
+    this.show(id);
+    this.send(id);
+  }
+
+  /** How many changes (landmarks) the server does not have yet. */
+  changes() {
+    let n = 0;
+    for (const entry of this.entries.values()) n += entry.touched.size + (entry.checked === undefined ? 0 : 1);
+    return n;
+  }
+
+  /** @returns {{state: 'saved'|'saving'|'unsaved', changes: number, reason: string, refused: {id: string, error: string}[]}} */
+  status() {
+    const changes = this.changes();
+    const refused = [...this.entries].filter(([, e]) => e.refused).map(([id, e]) => ({id, error: e.refused}));
+    const reason = refused[0]?.error ?? this.problem;
+    return {state: !changes ? 'saved' : reason ? 'unsaved' : 'saving', changes, reason, refused};
+  }
+
+  /** Waits until all is saved; false if that fails. */
+  async flushed() {
+    const until = Date.now() + 5000;
+    while (this.changes()) {
+      if (this.status().state === 'unsaved' || Date.now() > until) return false;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    return true;
+  }
+
+  /** Sends all again at once, also what was refused. */
+  retry() {
+    this.attempts = 0;
+    for (const entry of this.entries.values()) entry.refused = null;
+    this.flush();
+  }
+
+  /** Gives up our changes of a picture. */
+  discard(id) {
+    const entry = this.entry(id);
+    entry.touched.clear();
+    entry.checked = undefined;
+    entry.refused = null;
+    this.keep();
+    this.show(id);
+  }
+
+  // --- the server's side -----------------------------------------------------------------------------------------------------
+
+  /** The server told of a picture's new state. */
+  receive(labels) {
+    const entry = this.entries.get(labels.id);
+    if (entry?.sending) entry.held = labels;
+    else if (entry?.known) this.adopt(labels.id, labels, false);
+    else this.emit('labels', labels);
+  }
+
+  /** Everything known may be out of date: forgets what is not on its way. Pictures shown have to be loaded again. */
+  forget() {
+    for (const [id, entry] of this.entries) if (!entry.dirty && !entry.sending) this.entries.delete(id);
+  }
+
+  /** Takes over the server's state of a picture and puts our changes on top, except where both changed a landmark. */
+  adopt(id, labels, force) {
+    const entry = this.entry(id);
+    if (entry.sending || (!force && entry.known && labels.version <= entry.known.version)) return;
+    const conflicts = [];
+    for (const [name, {value, ours}] of entry.touched) {
+      const theirs = labels.points[name] ?? null;
+      if (!same(theirs, value) && ours.some((point) => same(theirs, point))) continue;
+      entry.touched.delete(name);
+      if (!same(theirs, value)) conflicts.push({name, mine: value, theirs});
+    }
+    if (entry.checked === labels.checked) entry.checked = undefined;
+    entry.known = labels;
+    entry.told += 1;
+    this.keep();
+    this.show(id);
+    if (conflicts.length) this.emit('conflict', {id, points: conflicts});
+    if (entry.dirty && !entry.refused) this.send(id);
+  }
+
+  async send(id) {
+    const entry = this.entry(id);
+    if (entry.sending || !entry.dirty || entry.refused) return;
+    if (!entry.known) { this.load(id).catch((error) => this.fail(entry, error)); return; }
+    const sent = new Map(entry.touched);
+    const change = {base: entry.known.version, points: Object.fromEntries([...sent].map(([name, {value}]) => [name, value]))};
+    if (entry.checked !== undefined) change.checked = entry.checked;
+    entry.sending = true;
+    entry.told += 1;
+    this.emit('status', null);
+    try {
+      const keepalive = JSON.stringify(change).length < KEEPALIVE_BYTES;
+      const labels = await this.api.patch(`/pictures/${id}/labels`, change, {keepalive});
+      this.acknowledge(id, entry, sent, change.checked, labels);
+    } catch (error) {
+      entry.sending = false;
+      if (error instanceof ApiError && error.status === 409 && error.body?.labels) this.adopt(id, error.body.labels, true);
+      else this.fail(entry, error);
+    }
+    const {held} = entry;
+    entry.held = null;
+    if (held) this.adopt(id, held, false);
+    this.emit('status', null);
+  }
+
+  acknowledge(id, entry, sent, checked, labels) {
+    entry.sending = false;
+    entry.told += 1;
+    entry.known = labels;
+    for (const [name, {value}] of sent) {
+      const now = entry.touched.get(name);
+      if (now && now.value === value) entry.touched.delete(name); // else it was changed again meanwhile
+      else if (now) now.ours = [value];
+    }
+    if (entry.checked === checked) entry.checked = undefined;
+    this.problem = '';
+    this.attempts = 0;
+    this.keep();
+    this.show(id);
+    if (entry.dirty) this.send(id);
+  }
+
+  fail(entry, error) {
+    const status = error instanceof ApiError ? error.status : 0;
+    const forGood = status >= 400 && status < 500 && ![401, 403, 408, 409, 429].includes(status);
+    if (forGood) entry.refused = error.message;
+    else {
+      this.problem = status === 403 || status === 401 ? 'The server was started anew and wants the URL that it printed then.' : error.message;
+      if (status !== 403 && status !== 401) this.later();
+    }
+    this.emit('status', null);
+  }
+
+  later() {
+    if (this.timer) return;
+    const wait = Math.min(LONGEST_WAIT, 2 ** this.attempts);
+    this.attempts += 1;
+    this.timer = setTimeout(() => this.flush(), wait * 1000);
+  }
+
+  flush() {
+    clearTimeout(this.timer);
+    this.timer = 0;
+    for (const id of this.entries.keys()) this.send(id);
+  }
+
+  // --- surviving the page ----------------------------------------------------------------------------------------------------
+
+  /** Takes up what this tab, before a reload, and tabs that are gone left behind. Call once, before anything is changed. */
+  async start() {
+    this.tab = await claimTab(this.prefix);
+    this.take(this.prefix + this.tab);
+    this.ready = true;
+    for (const key of Object.keys(storage() ?? {})) {
+      if (!key.startsWith(this.prefix) || key === this.prefix + this.tab) continue;
+      // The lock is granted when the tab that left these is gone; without locks (no secure context) there is no telling.
+      if (navigator.locks) navigator.locks.request(key, () => { this.take(key); this.flush(); });
+      else this.take(key);
+    }
+    this.flush();
+  }
+
+  take(key) {
+    let left;
+    try { left = JSON.parse(storage()?.getItem(key) ?? '{}'); } catch { left = {}; }
+    for (const [id, {touched, checked}] of Object.entries(left)) {
+      const entry = this.entry(id);
+      entry.known = null; // to be loaded, and compared with, before these are sent
+      for (const [name, t] of Object.entries(touched)) if (!entry.touched.has(name)) entry.touched.set(name, t);
+      entry.checked ??= checked;
+    }
+    if (key !== this.prefix + this.tab) { storage()?.removeItem(key); this.keep(); }
+  }
+
+  keep() {
+    const left = {};
+    for (const [id, entry] of this.entries) {
+      if (entry.dirty) left[id] = {touched: Object.fromEntries(entry.touched), checked: entry.checked};
+    }
+    try {
+      if (Object.keys(left).length) storage().setItem(this.prefix + this.tab, JSON.stringify(left));
+      else storage().removeItem(this.prefix + this.tab);
+      this.stored = true;
+    } catch {
+      this.stored = false; // full or switched off: they live as long as this page
+    }
+    this.emit('status', null);
+  }
+
+  entry(id) {
+    let entry = this.entries.get(id);
+    if (!entry) this.entries.set(id, entry = new Entry());
+    return entry;
+  }
+
+  show(id) {
+    const labels = this.labels(id);
+    if (labels) this.emit('labels', labels);
+  }
+
+  emit(kind, detail) { this.dispatchEvent(new CustomEvent(kind, {detail})); }
+}
+
+function storage() {
+  try { return window.localStorage; } catch { return null; }
+}
+
+/** This tab's name, the same after a reload; a duplicated tab gets its own. Held, by a lock, for as long as the tab lives. */
+async function claimTab(prefix) {
+  let tab;
+  try { tab = sessionStorage.getItem('lead.tab'); } catch { /* switched off */ }
+  const fresh = () => Math.random().toString(36).slice(2, 10);
+  tab ??= fresh();
+  while (!(await hold(prefix + tab))) tab = fresh();
+  try { sessionStorage.setItem('lead.tab', tab); } catch { /* switched off */ }
+  return tab;
+}
+
+function hold(name) {
+  if (!navigator.locks) return Promise.resolve(true);
+  return new Promise((resolve) => {
+    navigator.locks.request(name, {ifAvailable: true}, (lock) => {
+      resolve(lock !== null);
+      return lock === null ? undefined : new Promise(() => {}); // until the page goes
+    });
+  });
+}
+
+/** What was changed in this session, to go back and forth in, across pictures and reloads. */
+export class Undo {
+  constructor(place) {
+    this.key = `lead.undo|${place}`;
+    /** @type {{id: string, before: Object<string, Point|null>, after: Object<string, Point|null>, what: string}[]} */
+    this.done = [];
+    this.undone = [];
+    this.at = 0;
+    try { ({done: this.done, undone: this.undone} = JSON.parse(sessionStorage.getItem(this.key)) ?? this); } catch { /* none */ }
+  }
+
+  /** @param {string} merge  changes in a row (within a second) with the same `merge` are undone as one, e.g. nudges */
+  record(change, merge = '') {
+    const last = this.done.at(-1);
+    const now = Date.now();
+    if (merge && last?.merge === merge && last.id === change.id && now - this.at < 1000) last.after = change.after;
+    else this.done.push({...change, merge});
+    this.at = now;
+    this.undone = [];
+    this.done = this.done.slice(-500);
+    this.keep();
+  }
+
+  /** Moves the last change to the other side and returns it, as what to set now: `{id, from, to, what}`. */
+  step(forward) {
+    const [source, target] = forward ? [this.undone, this.done] : [this.done, this.undone];
+    const change = source.pop();
+    if (!change) return null;
+    target.push({...change, merge: ''});
+    this.keep();
+    const {id, what, before, after} = change;
+    return forward ? {id, what, from: before, to: after} : {id, what, from: after, to: before};
+  }
+
+  /** A picture or landmark that is gone takes its changes with it. */
+  clear() { this.done = []; this.undone = []; this.keep(); }
+
+  keep() {
+    try { sessionStorage.setItem(this.key, JSON.stringify({done: this.done, undone: this.undone})); } catch { /* not kept */ }
+  }
+}

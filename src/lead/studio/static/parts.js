@@ -1,0 +1,151 @@
+// What the further views share: how numbers and times read, SVG, the heat map's colours, and small controls.
+
+import { h } from './dom.js';
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+/** An SVG element: `svg('line', {x1: 0, …}, …children)`. Attributes that are null are left out. */
+export function svg(tag, attributes = {}, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value == null) continue;
+    if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value);
+  }
+  element.append(...children.filter((child) => child != null));
+  return element;
+}
+
+// --- how things read --------------------------------------------------------------------------------------------
+
+/** Three figures at most: 0.0412, 2.31, 48.2, 517. */
+export function figure(value) {
+  if (!Number.isFinite(value)) return '–';
+  if (value === 0) return '0';
+  const size = Math.floor(Math.log10(Math.abs(value)));
+  return value.toFixed(Math.min(6, Math.max(0, 2 - Math.max(size, -4))));
+}
+
+/** Pixels with as many decimals as mean something: "0.8 px", "12 px". */
+export const pixels = (value) => `${value < 9.95 ? value.toFixed(1) : Math.round(value).toLocaleString('en')} px`;
+
+/** Seconds as "48 s", "3 min 20 s", "1 h 5 min". */
+export function elapsed(seconds) {
+  const s = Math.round(seconds);
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
+  return `${Math.floor(s / 3600)} h ${Math.round((s % 3600) / 60)} min`;
+}
+
+/** What stands between slashes at the end of a path. */
+export const basename = (path) => path.replace(/[\\/]+$/, '').split(/[\\/]/).pop() || path;
+
+// --- colours ----------------------------------------------------------------------------------------------------
+
+/** Landmark colours that stay apart under the common kinds of colour blindness: Okabe and Ito's, then lighter and darker. */
+export const PALETTE = [
+  '#e69f00', '#56b4e9', '#009e73', '#f0e442', '#d55e00', '#cc79a7', '#0072b2',
+  '#ffd27a', '#b3e2ff', '#66d9b8', '#a65628', '#f7b6d8', '#7b9bff', '#b5b35c',
+];
+
+/** The first colour of the palette that is used least. */
+export function freeColour(used) {
+  const times = new Map(PALETTE.map((colour) => [colour, 0]));
+  for (const colour of used) if (times.has(colour)) times.set(colour, times.get(colour) + 1);
+  return [...times].reduce((best, entry) => (entry[1] < best[1] ? entry : best))[0];
+}
+
+/** An OKLCH colour (hue in radians) as linear sRGB, which lies beyond [0, 1] where no screen can show it. */
+function linear(light, chroma, hue) {
+  const a = chroma * Math.cos(hue);
+  const b = chroma * Math.sin(hue);
+  const l = (light + 0.3963377774 * a + 0.2158037573 * b) ** 3;
+  const m = (light - 0.1055613458 * a - 0.0638541728 * b) ** 3;
+  const s = (light - 0.0894841775 * a - 1.291485548 * b) ** 3;
+  return [
+    4.0767416621 * l - 3.3077115913 * m + 0.2309699292 * s,
+    -1.2684380046 * l + 2.6097574011 * m - 0.3413193965 * s,
+    -0.0041960863 * l - 0.7034186147 * m + 1.707614701 * s,
+  ];
+}
+
+/**
+ * 256 RGB triples from dark violet through red to pale yellow. Lightness grows in equal steps (in OKLCH), so that equal
+ * differences of similarity look equally large, also without colour.
+ */
+export const HEAT = (() => {
+  const table = new Uint8Array(256 * 3);
+  const encode = (v) => Math.round(255 * (v <= 0.0031308 ? 12.92 * v : 1.055 * v ** (1 / 2.4) - 0.055));
+  for (let i = 0; i < 256; i++) {
+    const t = i / 255;
+    const hue = ((295 + 175 * t) * Math.PI) / 180;
+    const shown = (chroma) => linear(0.16 + 0.79 * t, chroma, hue).every((v) => v >= 0 && v <= 1);
+    let chroma = 0.2;
+    while (chroma > 0 && !shown(chroma)) chroma -= 0.002;
+    table.set(linear(0.16 + 0.79 * t, Math.max(0, chroma), hue).map(encode), 3 * i);
+  }
+  return table;
+})();
+
+// --- controls ---------------------------------------------------------------------------------------------------
+
+/** One of a few choices, as a row of buttons. `choices`: [[value, text], …]. The element's `value` can be set. */
+export function segmented(label, choices, value, testid, changed) {
+  const buttons = choices.map(([choice, text]) =>
+    h('button', { role: 'radio', testid: `${testid}-${choice}`, onclick: () => pick(choice, true) }, text));
+  const group = h('div.segmented', { role: 'radiogroup', 'aria-label': label, testid }, buttons);
+  function pick(choice, tell) {
+    value = choice;
+    choices.forEach(([other], i) => {
+      buttons[i].setAttribute('aria-checked', String(other === value));
+      buttons[i].tabIndex = other === value ? 0 : -1;
+    });
+    if (tell) changed(value);
+  }
+  group.addEventListener('keydown', (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const at = (choices.findIndex(([choice]) => choice === value) + step + choices.length) % choices.length;
+    pick(choices[at][0], true);
+    buttons[at].focus();
+  });
+  pick(value, false);
+  Object.defineProperty(group, 'value', { get: () => value, set: (choice) => pick(choice, false) });
+  return group;
+}
+
+/** A line of text with a button that copies it. */
+export function copyable(text, testid, what) {
+  const button = h('button.v-copy', { testid, 'aria-label': `Copy: ${what}` }, 'Copy');
+  const code = h('code', text);
+  let timer = 0;
+  button.addEventListener('click', async () => {
+    let done = true;
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      const range = document.createRange();  // no clipboard without a secure origin: select it, for Ctrl-C
+      range.selectNodeContents(code);
+      getSelection().removeAllRanges();
+      getSelection().addRange(range);
+      done = document.execCommand('copy');
+    }
+    button.textContent = done ? 'Copied' : 'Press Ctrl-C';
+    clearTimeout(timer);
+    timer = setTimeout(() => { button.textContent = 'Copy'; }, 1600);
+  });
+  return h('div.v-command', code, button);
+}
+
+/** Calls `fn` for each element when it first comes near the window. */
+export function whenSeen(fn, root = null) {
+  return new IntersectionObserver((entries, observer) => {
+    for (const entry of entries) {
+      if (!entry.isIntersecting) continue;
+      observer.unobserve(entry.target);
+      fn(entry.target);
+    }
+  }, { root, rootMargin: '300px' });
+}
