@@ -15,7 +15,7 @@ demo: $(VENV)/installed
 	$(BIN)/lead demo --out demo
 
 test: $(VENV)/installed check
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadgroup
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .

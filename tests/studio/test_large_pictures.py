@@ -1,0 +1,165 @@
+"""Pictures of 24 megapixels, upright, grey and turned by EXIF: labelled and exported in their own pixels."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser import PATIENCE_MS, Desk, Studio, points_of
+from PIL import Image
+from playwright.sync_api import FloatRect
+
+pytestmark = pytest.mark.xdist_group("page-large")
+Serve = Callable[..., Studio]
+Sit = Callable[..., Desk]
+
+LONG, SHORT = 6000, 4000
+EXACT = 0.01
+"""Pixels that a place may be off after a round trip."""
+ORIENTATION = 0x0112
+TURNED = 6
+"""EXIF: the stored top is the upright picture's right side."""
+WIDE, TALL = (LONG, SHORT), (SHORT, LONG)
+SIZES = {"landscape.jpg": WIDE, "portrait.jpg": TALL, "grey.png": WIDE, "turned.jpg": TALL}
+MARKED = {
+    "landscape.jpg": (5210, 388),
+    "portrait.jpg": (397, 5430),
+    "grey.png": (2999, 3777),
+    "turned.jpg": (3702, 4111),
+}
+"""A 9 × 9 square of white on dark ground around this pixel of the upright picture."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("large") / "pictures"
+    root.mkdir()
+    for file, (width, height) in SIZES.items():
+        x, y = np.arange(width), np.arange(height)[:, None]
+        pixels = ((x // 250 + y // 250) % 2 * 30 + 20).astype(np.uint8)  # a faint chequer, dark throughout
+        at_x, at_y = MARKED[file]
+        pixels[at_y - 4 : at_y + 5, at_x - 4 : at_x + 5] = 255
+        picture = Image.fromarray(pixels)
+        options: dict[str, Any] = {"quality": 95} if file.endswith("jpg") else {"compress_level": 1}
+        if file == "turned.jpg":
+            picture = picture.transpose(Image.Transpose.ROTATE_90)  # what a camera held upright stores
+            exif = Image.Exif()
+            exif[ORIENTATION] = TURNED
+            options["exif"] = exif
+        picture.convert("L" if file == "grey.png" else "RGB").save(root / file, **options)
+    return root
+
+
+@pytest.fixture
+def studio(folder: Path, serve: Serve, tmp_path: Path) -> Studio:
+    return serve(folder, "--labels", tmp_path / "annotations.json")
+
+
+def download(desk: Desk, format: str) -> bytes:
+    """An export, as the server gives it to the page."""
+    answer = desk.page.request.get(f"{desk.studio.url.partition('/?')[0]}/api/export?format={format}&what=labels")
+    assert answer.ok, answer.text()
+    return answer.body()
+
+
+def white_middle(desk: Desk, near: tuple[float, float], reach: int = 70) -> tuple[float, float]:
+    """The middle of what is white on a screenshot around a place, in CSS pixels of the window."""
+    left, top = (round(c) - reach for c in near)
+    clip = FloatRect(x=left, y=top, width=2 * reach, height=2 * reach)
+    until = time.monotonic() + PATIENCE_MS / 1000
+    while time.monotonic() < until:  # the tiles at full resolution come after the picture
+        shot = np.asarray(Image.open(io.BytesIO(desk.page.screenshot(clip=clip))).convert("L"))
+        rows, columns = np.nonzero(shot > 200)
+        if len(rows) >= (0.9 * 9 * desk.scale()) ** 2:
+            break
+    else:
+        raise AssertionError("nothing white came into sight")
+    return left + float(columns.mean()) + 0.5, top + float(rows.mean()) + 0.5
+
+
+@pytest.mark.parametrize("file", SIZES)
+def test_what_is_pointed_at_is_what_is_exported(studio: Studio, sit: Sit, file: str) -> None:
+    desk = sit(studio)
+    desk.name_landmarks("spot", "other")
+    desk.show(file)
+    x, y = MARKED[file]
+    desk.zoom_at(x, y, 8)
+    # The square is drawn where the transform says: its middle on the screen is the pixel's own.
+    transformed, scale = desk.on_screen(x, y), desk.scale()
+    on_screen = white_middle(desk, transformed)
+    assert on_screen == pytest.approx(transformed, abs=1.0)
+    # A click between pixels: the place is that of the click by the transform, not rounded to a pixel.
+    at = (round(on_screen[0]) + 3, round(on_screen[1]) - 5)  # whole pixels of the screen, as a mouse has them
+    clicked = desk.page.evaluate("([x, y]) => studio.canvas.toPicture(x, y)", at)
+    desk.page.mouse.click(*at)
+    desk.expect_saved()
+    assert (clicked["x"], clicked["y"]) == pytest.approx((x + 3 / scale, y - 5 / scale), abs=2.0 / scale)
+    saved = studio_points(desk)[file]["spot"]
+    assert saved[:2] == pytest.approx((clicked["x"], clicked["y"]), abs=EXACT)
+    exported = points_of(json.loads(download(desk, "coco")))[file]["spot"]
+    assert exported[:2] == pytest.approx(saved[:2], abs=EXACT)
+    (row,) = (row for row in csv.DictReader(io.StringIO(download(desk, "csv").decode())) if row["x"])
+    assert row["image"].endswith(file)
+    assert (float(row["x"]), float(row["y"])) == pytest.approx(saved[:2], abs=EXACT)
+    (image,) = json.loads(download(desk, "coco"))["images"]
+    assert (image["width"], image["height"]) == SIZES[file]
+
+
+def studio_points(desk: Desk) -> dict[str, dict[str, tuple[float, float, int]]]:
+    file = Path(desk.studio.arguments[desk.studio.arguments.index("--labels") + 1])
+    return points_of(json.loads(file.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("file", ["landscape.jpg", "turned.jpg"])
+def test_a_drag_moves_by_what_the_hand_moved(studio: Studio, sit: Sit, file: str) -> None:
+    desk = sit(studio)
+    desk.name_landmarks("spot", "other")
+    desk.show(file)
+    x, y = MARKED[file]
+    desk.zoom_at(x, y, 4)
+    scale = desk.scale()
+    desk.click(x, y)
+    desk.expect_saved()
+    before = desk.points()["spot"]
+    begin = desk.on_screen(before["x"], before["y"])
+    # Taken hold of beside its middle, it does not jump to the pointer.
+    begin = (round(begin[0]) + 2, round(begin[1]) + 1)
+    desk.page.mouse.move(*begin)
+    desk.page.mouse.down()
+    desk.page.mouse.move(begin[0] + 20, begin[1] - 7, steps=3)
+    desk.page.mouse.move(begin[0] + 37, begin[1] - 21, steps=3)
+    desk.page.mouse.up()
+    desk.expect_saved()
+    moved = studio_points(desk)[file]["spot"]
+    assert moved[:2] == pytest.approx((before["x"] + 37 / scale, before["y"] - 21 / scale), abs=EXACT)
+
+
+def test_an_imported_point_survives_the_page(studio: Studio, sit: Sit, tmp_path: Path) -> None:
+    """Shown, nudged away and back, it is exported as it came."""
+    places = {"grey.png": (2999.123, 3777.987), "turned.jpg": (3702.456, 0.004)}
+    lines = ["image,name,x,y", *(f"{file},spot,{x},{y}" for file, (x, y) in places.items())]
+    given = tmp_path / "given.csv"
+    given.write_text("\n".join(lines) + "\n")
+    desk = sit(studio)
+    imported = desk.page.request.post(
+        f"{studio.url.partition('/?')[0]}/api/import?what=labels&replace=false",
+        data=given.read_bytes(),
+        headers={"Content-Type": "application/octet-stream", "Origin": studio.url.partition("/?")[0]},
+    )
+    assert imported.ok, imported.text()
+    for file, (x, y) in places.items():
+        desk.show(file)
+        desk.click(x, y)
+        for key in ("ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp"):
+            desk.page.keyboard.press(key)
+    desk.expect_saved()
+    found = {row["image"]: row for row in csv.DictReader(io.StringIO(download(desk, "csv").decode()))}
+    for file, place in places.items():
+        assert (float(found[file]["x"]), float(found[file]["y"])) == pytest.approx(place, abs=EXACT)
