@@ -12,11 +12,15 @@ from typing import Any
 
 import pytest
 import typer
+from PIL import Image
 
 import lead
 from lead.cli import app
 from lead.config import describe, presets
 from lead.evaluation.tables import fill
+from lead.studio.book import LabelBook
+from lead.studio.events import Events
+from lead.studio.folder import PictureFolder
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -75,7 +79,7 @@ def test_links_and_pictures_lead_somewhere(path: Path) -> None:
 
 def test_the_documents_show_every_step() -> None:
     shown = {line.split()[1] for line in command_lines("lead")}
-    assert shown >= {"train", "fit", "predict", "match", "evaluate", "render", "settings"}
+    assert shown >= {"train", "fit", "predict", "match", "evaluate", "render", "settings", "studio"}
 
 
 @pytest.mark.parametrize("line", command_lines("lead"))
@@ -86,6 +90,20 @@ def test_commands_parse(line: str) -> None:
         assert assignment.partition("=")[0] in known, f"{line}: no such setting"
     preset = parameters.get("preset")
     assert preset is None or preset in presets() or preset.endswith(".yaml"), f"{line}: no such preset"
+
+
+def test_the_example_of_a_label_file_reads_as_it_is_explained(tmp_path: Path) -> None:
+    (example,) = blocks("json")
+    (tmp_path / "annotations.json").write_text(example, encoding="utf-8")
+    Image.new("RGB", (640, 480)).save(tmp_path / "0001.jpg")
+    labels = lead.load_labels(tmp_path / "annotations.json")
+    assert labels.schema.flip_pairs == (("left_eye", "right_eye"),)
+    assert labels.visible.tolist() == [[2, 1, 0]]
+    book = LabelBook.open(PictureFolder(tmp_path), tmp_path / "annotations.json", Events())
+    (id,) = book.labelled_ids()
+    states = {name: point.state for name, point in book.labels(id).points.items()}
+    book.close()
+    assert states == {"left_eye": "visible", "right_eye": "hidden", "chin": "absent"}
 
 
 @pytest.mark.parametrize(
