@@ -39,6 +39,10 @@ METHODS = {
     "supervised": "trained on labels",
     "mean-shape": "the labelled pictures' mean, whatever the picture",
     "copy-location": "the reference's places, unchanged",
+    "random-order": "a person who labels pictures in random order",
+    "studio-order": "a person who labels the pictures that the studio chooses, after a random first one",
+    "studio-order-from-first": "a person who labels the pictures that the studio chooses",
+    "suggestions": "with the studio's suggestions, of which only those beyond a tolerance are moved",
 }
 """What may be measured. A method's name joins one or more by "+", stage 1 first, perhaps with a head after a slash:
 "lead", "moco+alignment", "byol+nmf/ridge"."""
@@ -54,6 +58,8 @@ METRICS = {
     "peers-same": "Peers' matching, same photo",
     "peers-different": "Peers' matching, different individuals",
     **{f"zoom-{factor:.2f}": f"Regression, {factor:.2f} times the field of view" for factor in ZOOMS},
+    "effort-pictures": "Labelling, pictures",
+    "effort-points": "Labelling, points by hand",
 }
 """Metrics and their headings. Lower is better for every one of them."""
 
