@@ -420,7 +420,9 @@ def main() -> None:
     parser.add_argument("--points", choices=("5", "68"), default="5")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
     parser.add_argument("--preset", default="small")
-    parser.add_argument("--quick", action="store_true", help="only the main tolerance")
+    parser.add_argument(
+        "--tolerances", type=float, nargs="*", default=list(TOLERANCES), help="none: no suggestions, order alone"
+    )
     parser.add_argument(
         "--runs", type=Path, default=Path("runs/labelling-effort"), help="what is finished is kept here"
     )
@@ -428,13 +430,15 @@ def main() -> None:
     chosen = parser.parse_args()
     run = Run.open(chosen.run)
     world = World(run, chosen.dataset, chosen.points, chosen.split)
-    tolerances = [None, MAIN] if chosen.quick else [None, *TOLERANCES]
+    tolerances = [None, *chosen.tolerances]
     conditions = [Condition(c, t) for c in METHOD for t in tolerances if c == "studio" or t in (None, MAIN)]
     chosen.runs.mkdir(parents=True, exist_ok=True)
     efforts = []
     for seed in chosen.seeds:
         efforts += measure(world, seed, conditions, chosen.runs / f"{chosen.split}-{chosen.points}-{seed}.json")
-    name = "-".join(["labelling-effort", *(["68"] if chosen.points == "68" else []), *({chosen.split} - {"test"})])
+    efforts = [e for e in efforts if Condition(e.chooser, e.tolerance) in conditions]  # more may have been kept
+    parts = ["68"] * (chosen.points == "68") + ["order"] * (not chosen.tolerances)
+    name = "-".join(["labelling-effort", *parts, *({chosen.split} - {"test"})])
     result = Result(
         name=name,
         benchmark=world.data.name,
