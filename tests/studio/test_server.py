@@ -395,7 +395,8 @@ def test_a_client_that_leaves_is_forgotten(session: Session, monkeypatch: pytest
     monkeypatch.setattr(module, "HEARTBEAT_S", 0.05)
     with served(session) as (_, address):
         with httpx.stream("GET", f"{address}/api/events", headers=BEARER, timeout=60) as answer:
-            next(answer.iter_lines())
+            lines = answer.iter_lines()  # kept: once it is gone, so is the connection
+            next(lines)
             assert len(session.events._subscriptions) == 1
         wait_for(lambda: not session.events._subscriptions, "the subscription ends")
 
