@@ -17,12 +17,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from lead.errors import LeadError, unknown
+from lead.landmarks.fields import Line, check_pair, read_lines, to_number, written
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
 
 COLUMNS = ("image", "name", "x", "y", "visible", "score", "px_error")
 REQUIRED = ("image", "name", "x", "y")
-Line = tuple[int, list[str]]
-"""A line's number in the file, and its fields."""
 
 
 def parse(text: str) -> Labels:
@@ -45,20 +44,12 @@ def dump(labels: Labels) -> str:
         for k, name in enumerate(labels.schema.names):
             x, y = labels.xy[row, k]
             extra = [None if values is None else values[row, k] for values in (labels.score, labels.px_error)]
-            writer.writerow([image, name, _field(x), _field(y), labels.visible[row, k], *map(_field, extra)])
+            writer.writerow([image, name, written(x), written(y), labels.visible[row, k], *map(written, extra)])
     return out.getvalue()
 
 
-def _field(value: float | None) -> str:
-    return "" if value is None or math.isnan(value) else repr(float(value))
-
-
 def _table(text: str) -> tuple[list[str], list[Line]]:
-    reader = csv.reader(io.StringIO(text, newline=""))
-    try:
-        lines = [(reader.line_num, fields) for fields in reader if fields]
-    except csv.Error as error:
-        raise LeadError(f"line {reader.line_num}: {error}.") from None
+    lines = read_lines(text)
     if not lines:
         raise LeadError(f"no header line; expected the columns {', '.join(COLUMNS)}.")
     header = ["image" if column.strip() == "file" else column.strip() for column in lines[0][1]]
@@ -101,8 +92,8 @@ def _parse_long(header: list[str], lines: list[Line]) -> Labels:
 
 def _point(cell: dict[str, str], number: int) -> list[float]:
     """x, y, visibility, score and error in pixels of one line of a long CSV."""
-    x, y, visible, score, px_error = (_number(cell.get(column, ""), column, number) for column in COLUMNS[2:])
-    _check_pair(x, y, "x and y", number)
+    x, y, visible, score, px_error = (to_number(cell.get(column, ""), column, number) for column in COLUMNS[2:])
+    check_pair(x, y, "x and y", number)
     if math.isnan(visible):
         visible = UNLABELLED if math.isnan(x) else VISIBLE
     if visible not in (UNLABELLED, HIDDEN, VISIBLE):
@@ -156,25 +147,7 @@ def _wide_point(
     fields: Sequence[str], header: Sequence[str], place: tuple[int, int, str], number: int
 ) -> tuple[float, float]:
     column_x, column_y, name = place
-    x = _number(fields[column_x], header[column_x], number)
-    y = _number(fields[column_y], header[column_y], number)
-    _check_pair(x, y, f"x and y of {name!r}", number)
+    x = to_number(fields[column_x], header[column_x], number)
+    y = to_number(fields[column_y], header[column_y], number)
+    check_pair(x, y, f"x and y of {name!r}", number)
     return x, y
-
-
-def _check_pair(x: float, y: float, what: str, number: int) -> None:
-    if math.isnan(x) != math.isnan(y):
-        raise LeadError(f"line {number}: of {what}, one is blank. Give both, or neither.")
-
-
-def _number(text: str, column: str, number: int) -> float:
-    """A finite number, or NaN for a blank."""
-    if text.strip().lower() in ("", "nan"):
-        return math.nan
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.inf
-    if not math.isfinite(value):
-        raise LeadError(f"line {number}: {column} is {text!r}, which is not a number. Leave it blank if unlabelled.")
-    return value
