@@ -11,7 +11,7 @@ import pytest
 from books import ABSENT, HEIGHT, WIDTH, at, hidden, make_folder, name, open_book, put, visible
 
 from lead.errors import LeadError
-from lead.landmarks import Labels, Schema, load_labels
+from lead.landmarks import UNLABELLED, VISIBLE, Labels, Schema, load_labels
 from lead.landmarks.io import FORMATS, parse_labels
 from lead.studio.book import LabelBook
 from lead.studio.exchange import What, combined, export, formats, import_labels
@@ -173,6 +173,12 @@ def test_labels_of_a_picture_that_cannot_be_read_are_taken_and_said_so(book: Lab
     assert "a.png cannot be read" in report["notes"][0]
 
 
+def test_labels_of_deeplabcut(book: LabelBook) -> None:
+    text = "scorer,Ann,Ann\nbodyparts,eye,eye\ncoords,x,y\nlabeled-data\\sub\\c.png,5,6\na.png,,\n"
+    assert take(book, text) == {"format": "deeplabcut", "landmarks": 1, "added": 1}
+    assert at(book, "sub/c.png") == {"eye": visible(5, 6)}
+
+
 def test_predictions_are_said_to_be_such(book: LabelBook) -> None:
     assert "predictions" in take(book, "image,name,x,y,score\na.png,eye,1,2,0.5\n")["notes"][0]
 
@@ -196,7 +202,8 @@ def test_what_is_exported_reads_back_the_same(book: LabelBook, format: str) -> N
     assert known.name == format
     assert (again.images, again.schema.names) == (labels.images, labels.schema.names)
     np.testing.assert_array_equal(again.xy, labels.xy)
-    np.testing.assert_array_equal(again.visible, labels.visible)
+    expected = np.where(labels.visible, VISIBLE, UNLABELLED) if "hidden" in known.loses else labels.visible
+    np.testing.assert_array_equal(again.visible, expected)
 
 
 def test_sizes_are_exported(book: LabelBook) -> None:

@@ -28,7 +28,11 @@ class Head(StrEnum):
 
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a run that `lead train` made.", metavar="RUN")]
 LabelFile = Annotated[
-    Path, typer.Argument(help="Landmarks: COCO key points (.json) or .csv, recognised by content.", metavar="LABELS")
+    Path,
+    typer.Argument(
+        help="Landmarks: COCO key points (.json), DeepLabCut's .csv or a .csv of points, recognised by content.",
+        metavar="LABELS",
+    ),
 ]
 LabelRoot = Annotated[
     Path | None,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lead.errors import LeadError, unknown
 from lead.files import refuse_existing, write_atomic
-from lead.landmarks import coco, csvfile
+from lead.landmarks import coco, csvfile, deeplabcut
 from lead.landmarks.model import Labels
 
 Sizes = Mapping[str, tuple[int, int]]
@@ -26,7 +26,8 @@ class Format:
         loses: what of a :class:`Labels` it cannot hold, in words; empty if nothing.
         recognise: whether a text is in this format, or most like it.
         parse: labels of a text. Raises :class:`LeadError` that names the line or entry.
-        dump: the text of labels, of which a reader gets the same back.
+        dump: the text of labels, of which a reader gets the same back, but for what it loses.
+        by_ending: whether a file of this extension is written in this format where no format is named.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Format:
     recognise: Callable[[str], bool]
     parse: Callable[[str], Labels]
     dump: Callable[[Labels, Sizes | None], str]
+    by_ending: bool = True
 
 
 FORMATS: tuple[Format, ...] = (
@@ -49,6 +51,16 @@ FORMATS: tuple[Format, ...] = (
         dump=coco.dump,
     ),
     Format(
+        name="deeplabcut",
+        title="DeepLabCut, a line for each picture",
+        extension=".csv",
+        loses="which points are hidden, expected errors, flip pairs, skeleton and picture sizes",
+        recognise=deeplabcut.recognise,
+        parse=deeplabcut.parse,
+        dump=lambda labels, _: deeplabcut.dump(labels),
+        by_ending=False,
+    ),
+    Format(
         name="csv",
         title="CSV, a line for each point",
         extension=".csv",
@@ -59,7 +71,9 @@ FORMATS: tuple[Format, ...] = (
     ),
 )
 """Every format, in the order in which they are tried: the first that recognises a text reads it."""
-_READ = "Landmarks are read from COCO key points (.json) or .csv."
+_READ = (
+    "Landmarks are read from COCO key points (.json), DeepLabCut's .csv, or a .csv with one point or picture a line."
+)
 
 
 def format_named(name: str) -> Format:
@@ -71,7 +85,9 @@ def format_named(name: str) -> Format:
 
 
 def load_labels(path: Path) -> Labels:
-    """Landmarks from COCO key points (JSON) or a CSV, recognised by content; see the two modules for the details.
+    """Landmarks from COCO key points (JSON), DeepLabCut's CSV or another, recognised by content.
+
+    See :mod:`~lead.landmarks.coco`, :mod:`~lead.landmarks.deeplabcut` and :mod:`~lead.landmarks.csvfile`.
 
     Raises:
         LeadError: the file is missing or cannot be understood; the message names the file and the line or entry.
@@ -79,7 +95,7 @@ def load_labels(path: Path) -> Labels:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise LeadError(f"No file {path}. Give a file of landmarks: COCO key points (.json) or .csv.") from None
+        raise LeadError(f"No file {path}. {_READ}") from None
     except OSError as error:
         raise LeadError(f"Cannot read {path}: {error.strerror}.") from error
     return parse_labels(data, str(path))[0]
@@ -132,8 +148,9 @@ def save_labels(labels: Labels, path: Path, *, sizes: Sizes | None = None, overw
 
 
 def _of_ending(path: Path) -> Format:
-    for known in FORMATS:
+    written = [known for known in FORMATS if known.by_ending]
+    for known in written:
         if path.suffix.lower() == known.extension:
             return known
-    endings = " or ".join(f"{known.extension} ({known.title})" for known in FORMATS)
+    endings = " or ".join(f"{known.extension} ({known.title})" for known in written)
     raise LeadError(f"Cannot tell the format of {path}: end its name in {endings}.")

@@ -1,0 +1,199 @@
+"""DeepLabCut's CSV, checked against pandas, with which DeepLabCut reads and writes it."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lead.errors import LeadError
+from lead.landmarks import UNLABELLED, VISIBLE, Labels, Schema, deeplabcut, load_labels, save_labels
+from lead.landmarks.io import format_named, parse_labels
+
+NAN = np.nan
+ONE_COLUMN = """\
+scorer,Ann,Ann,Ann,Ann
+bodyparts,snout,snout,left ear,left ear
+coords,x,y,x,y
+labeled-data/m1/img07.png,21.521,265.428,33.819,265.941
+labeled-data/m1/img02.png,,,250.05599999999998,0.1
+"""
+THREE_COLUMNS = """\
+scorer,,,Ann,Ann,Ann,Ann
+bodyparts,,,snout,snout,left ear,left ear
+coords,,,x,y,x,y
+labeled-data,m1,img07.png,21.521,265.428,33.819,265.941
+labeled-data,m1,img02.png,,,250.05599999999998,0.1
+"""
+WINDOWS = ONE_COLUMN.replace("/", "\\")
+INDIVIDUALS = ONE_COLUMN.replace("bodyparts", "individuals,m,m,m,m\nbodyparts")
+XY = [[[21.521, 265.428], [33.819, 265.941]], [[NAN, NAN], [250.05599999999998, 0.1]]]
+PREDICTED = """\
+scorer,net,net,net,net,net,net
+bodyparts,a,a,a,b,b,b
+coords,x,y,likelihood,x,y,likelihood
+v/1.png,1,2,0.5,3,4,
+v/2.png,,,0.25,5,6,1
+"""
+
+
+def as_deeplabcut_reads(text: str, index: int = 1) -> pd.DataFrame:
+    return pd.read_csv(io.StringIO(text), index_col=list(range(index)) if index > 1 else 0, header=[0, 1, 2])
+
+
+def values(frame: pd.DataFrame) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    return frame.to_numpy(dtype=np.float64)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [ONE_COLUMN, THREE_COLUMNS, WINDOWS, INDIVIDUALS, ONE_COLUMN.replace("\n", "\r\n")],
+    ids=["one column", "three columns", "windows", "individuals", "line ends"],
+)
+def test_reads_every_form(text: str) -> None:
+    labels, known = parse_labels(text.encode(), "CollectedData_Ann.csv")
+    assert known.name == "deeplabcut"
+    assert labels.images == ("labeled-data/m1/img07.png", "labeled-data/m1/img02.png")
+    assert labels.schema == Schema(("snout", "left ear"))
+    np.testing.assert_array_equal(labels.xy, XY)
+    assert labels.visible.tolist() == [[VISIBLE, VISIBLE], [UNLABELLED, VISIBLE]]
+    assert labels.score is None
+    assert labels.px_error is None
+
+
+@pytest.mark.parametrize(("text", "index"), [(ONE_COLUMN, 1), (THREE_COLUMNS, 3), (PREDICTED, 1)])
+def test_reads_what_pandas_reads(text: str, index: int) -> None:
+    labels, frame = deeplabcut.parse(text), as_deeplabcut_reads(text, index)
+    images = frame.index if index == 1 else ["/".join(map(str, key)) for key in frame.index]
+    assert list(labels.images) == list(images)
+    assert list(labels.schema.names) == list(frame.columns.get_level_values("bodyparts").unique())
+    for k, name in enumerate(labels.schema.names):
+        for axis, coord in enumerate("xy"):
+            np.testing.assert_array_equal(
+                labels.xy[:, k, axis], values(frame.xs((name, coord), axis=1, level=[1, 2]))[:, 0]
+            )
+
+
+@pytest.mark.parametrize("index", [1, 3])
+def test_reads_what_pandas_writes(index: int) -> None:
+    columns = pd.MultiIndex.from_product([["Ann"], ["a, b", "ü"], ["x", "y"]], names=["scorer", "bodyparts", "coords"])
+    parts = [("labeled-data", "007", "img1.png"), ("labeled-data", "008", "img1.png")]
+    rows = pd.MultiIndex.from_tuples(parts) if index == 3 else ["/".join(part) for part in parts]
+    table = np.array([[0.1, 1 / 3, NAN, NAN], [-2.5, 1e-17, 4, 5]])
+    labels = deeplabcut.parse(pd.DataFrame(table, columns=columns, index=rows).to_csv())
+    assert labels.images == ("labeled-data/007/img1.png", "labeled-data/008/img1.png")
+    assert labels.schema.names == ("a, b", "ü")
+    np.testing.assert_array_equal(labels.xy.reshape(2, 4), table)
+
+
+def test_likelihood_is_the_score() -> None:
+    labels = deeplabcut.parse(PREDICTED)
+    np.testing.assert_array_equal(labels.score, [[0.5, NAN], [0.25, 1]])
+    assert labels.visible.tolist() == [[VISIBLE, VISIBLE], [UNLABELLED, VISIBLE]]
+
+
+def test_pandas_reads_what_is_written() -> None:
+    xy = np.array([[[0.1, -2.0], [NAN, NAN]], [[NAN, NAN], [1 / 3, 1e-17]]])
+    labels = Labels.from_xy(Schema(("nose", "ear, left")), ["labeled-data/v/1.png", "labeled-data/v/2.png"], xy)
+    assert deeplabcut.dump(labels).splitlines()[:4] == [
+        "scorer,lead,lead,lead,lead",
+        'bodyparts,nose,nose,"ear, left","ear, left"',
+        "coords,x,y,x,y",
+        "labeled-data/v/1.png,0.1,-2.0,,",
+    ]
+    frame = as_deeplabcut_reads(deeplabcut.dump(labels))
+    assert frame.columns.names == ["scorer", "bodyparts", "coords"]
+    assert list(frame.index) == list(labels.images)
+    np.testing.assert_array_equal(values(frame).reshape(xy.shape), xy)
+
+
+def test_pandas_reads_scores_as_likelihood() -> None:
+    score = np.array([[0.5, NAN]])
+    labels = Labels(Schema(("a", "b")), ("1.png",), np.arange(4.0).reshape(1, 2, 2), np.full((1, 2), VISIBLE), score)
+    frame = as_deeplabcut_reads(deeplabcut.dump(labels))
+    np.testing.assert_array_equal(values(frame), [[0, 1, 0.5, 2, 3, NAN]])
+    assert list(frame.columns.get_level_values("coords")) == ["x", "y", "likelihood"] * 2
+
+
+ANY_NAME = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_round_trip(data: st.DataObject) -> None:
+    names = data.draw(st.lists(ANY_NAME, min_size=1, max_size=5, unique=True))
+    images = data.draw(st.lists(ANY_NAME, min_size=1, max_size=4, unique=True))
+    n, k = len(images), len(names)
+
+    def table(value: st.SearchStrategy[float], count: int) -> list[float]:
+        return data.draw(st.lists(value, min_size=count, max_size=count))
+
+    xy = np.reshape(table(st.floats(-1e9, 1e9), n * k * 2), (n, k, 2))
+    visible = np.reshape(table(st.sampled_from([UNLABELLED, VISIBLE]), n * k), (n, k)).astype(np.int8)
+    score = None
+    if data.draw(st.booleans()):
+        score = np.reshape(table(st.floats(0, 1) | st.just(NAN), n * k), (n, k))
+        score[-1, -1] = 0.25  # were none known, there would be nothing to keep
+    labels = Labels(Schema(tuple(names)), tuple(images), xy, visible, score)
+    again, known = parse_labels(format_named("deeplabcut").dump(labels, None).encode(), "x")
+    assert known.name == "deeplabcut"
+    assert (again.schema, again.images) == (labels.schema, labels.images)
+    np.testing.assert_array_equal(again.xy, labels.xy)
+    np.testing.assert_array_equal(again.visible, labels.visible)
+    assert (again.score is None) == (score is None)
+    if score is not None:
+        np.testing.assert_array_equal(again.score, score)
+
+
+def test_a_file_ending_in_csv_is_written_as_the_long_csv(tmp_path: Path) -> None:
+    (tmp_path / "theirs.csv").write_text(ONE_COLUMN)
+    save_labels(load_labels(tmp_path / "theirs.csv"), tmp_path / "ours.csv")
+    assert (tmp_path / "ours.csv").read_text().startswith("image,name,x,y,")
+
+
+HEADER = "scorer,A,A\nbodyparts,p,p\ncoords,x,y\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (HEADER, "a header, but no picture"),
+        ("scorer,A,A\ncoords,x,y\na,1,2\n", "line 2: expected the header's row 'bodyparts', found 'coords'"),
+        ("scorer,A,A\nbodyparts,p,p\na,1,2\n", "line 3: expected the header's row 'coords', found 'a'.*individuals"),
+        ("scorer,A,A\n", "expected the header's row 'bodyparts', found the file's end"),
+        ("scorer,A,B\nbodyparts,p,p\ncoords,x,y\na,1,2\n", "line 1: 2 scorers, 'A', 'B'. Keep"),
+        (
+            "scorer,A,A,A,A\nindividuals,m,m,n,n\nbodyparts,p,p,p,p\ncoords,x,y,x,y\na,1,2,3,4\n",
+            "line 2: 2 individuals, 'm', 'n'. One animal a picture",
+        ),
+        (
+            "scorer,A,A\nbodyparts,p,p\ncoords,x,z\na,1,2\n",
+            "line 3, column 3: Unknown coordinate 'z'.*likelihood, x, y",
+        ),
+        ("scorer,A,A\nbodyparts,p,p\ncoords,x,x\na,1,2\n", "line 2, column 3: x of 'p' stands already in column 2"),
+        ("scorer,A,A\nbodyparts,p,q\ncoords,x,y\na,1,2\n", "line 3: body part 'p' has no column for its y"),
+        ("scorer,\nbodyparts,\ncoords,\na,\n", "line 3: no column of coordinates"),
+        ("scorer,,A,A\nbodyparts,,p,p\ncoords,,x,y\na,b,1,2\n", "line 3: 2 columns before the first coordinate"),
+        ("scorer,A\nbodyparts,p,p\ncoords,x,y\na,1,2\n", "line 1: 2 fields where line 3 has 3"),
+        (f"{HEADER}a,1,2\n\nb,1\n", "line 6: 2 fields where line 3 has 3"),
+        (f"{HEADER}a,1,two\n", "line 4: y of 'p' is 'two', which is not a number"),
+        (f"{HEADER}a,inf,2\n", "line 4: x of 'p' is 'inf'"),
+        (f"{HEADER}a,1,\n", "line 4: of x and y of 'p', one is blank"),
+        (f"{HEADER},1,2\n", "line 4: the picture's path is blank"),
+        ("scorer,,,A,A\nbodyparts,,,p,p\ncoords,,,x,y\na,,b,1,2\n", "line 4: the picture's path is blank in part"),
+        (f"{HEADER}a,1,2\nb,1,2\na,1,2\n", "line 6: picture 'a' stands already in line 4"),
+        (
+            f"{PREDICTED}v/3.png,1,2,1.0000001,3,4,1\n",
+            "line 6: likelihood of 'a' is '1.0000001'; it must be from 0 to 1",
+        ),
+        (f"{PREDICTED}v/3.png,1,2,0,3,4,-0.5\n", "line 6: likelihood of 'b' is '-0.5'"),
+    ],
+)
+def test_errors_name_line_and_column(text: str, message: str) -> None:
+    with pytest.raises(LeadError, match=f"labels.csv: {message}"):
+        parse_labels(text.encode(), "labels.csv")
