@@ -1,0 +1,72 @@
+"""What folders of one's own pictures share: a split that no file publishes, and a unit of error that none names.
+
+A picture is for testing if the number that the SHA-256 of ``seed:key`` begins with lies in the lowest fifth of its
+range. The key is what must not be on both sides: the individual, or the picture's path where none is known. So new
+pictures move none of the old.
+
+The unit of error is the distance of the first flip pair's landmarks. Without flip pairs it is that of the two
+landmarks farthest apart on average over the pictures to train on that label both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from lead.datasets.base import Dataset
+from lead.landmarks.model import UNLABELLED, Labels
+
+TEST_SHARE = 0.2
+
+
+def hashed_split(key: str, seed: int) -> str:
+    """``"train"`` or ``"test"``, which depends on the key and the seed alone."""
+    place = int.from_bytes(hashlib.sha256(f"{seed}:{key}".encode()).digest()[:8]) / 2**64
+    return "test" if place < TEST_SHARE else "train"
+
+
+def own_dataset(
+    root: Path, labels: Labels, split: Sequence[str], identity: Sequence[str], pictures: Sequence[str]
+) -> Dataset:
+    """A dataset named after its folder, with one point set, ``"all"``, of the pictures that have a landmark.
+
+    Args:
+        root: folder that all paths are relative to.
+        labels: of every picture that the label files list, be it labelled or not.
+        split, identity: of those pictures.
+        pictures: all that the folder holds; those that are not listed are unlabelled, and trained on.
+    """
+    listed = set(labels.images)
+    others = [file for file in pictures if file not in listed]
+    labelled = labels.take(np.flatnonzero((labels.visible > UNLABELLED).any(1)).tolist())
+    pair = _unit(labelled, {file for file, part in zip(labels.images, split, strict=True) if part == "train"})
+    return Dataset(
+        name=root.resolve().name,
+        root=root,
+        files=(*labels.images, *others),
+        identity=(*identity, *[""] * len(others)),
+        split=(*split, *["train"] * len(others)),
+        labels=labelled,
+        point_sets={"all": labelled} if pair else {},
+        normaliser={"all": pair} if pair else {},
+    )
+
+
+def _unit(labels: Labels, trained: set[str]) -> tuple[str, str] | None:
+    """The two landmarks whose distance is the unit of error; None where nothing tells them."""
+    schema = labels.schema
+    if not len(labels):
+        return None
+    if schema.flip_pairs:
+        return schema.flip_pairs[0]
+    xy = labels.xy[[image in trained for image in labels.images]]
+    apart: dict[tuple[str, str], float] = {}
+    for a, b in combinations(range(len(schema.names)), 2):
+        distance = np.linalg.norm(xy[:, a] - xy[:, b], axis=-1)
+        if np.isfinite(distance).any():
+            apart[schema.names[a], schema.names[b]] = float(np.nanmean(distance))
+    return max(apart, key=lambda pair: apart[pair], default=None)
