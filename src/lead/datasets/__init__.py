@@ -11,6 +11,7 @@ from lead.datasets import (
     celeba,
     coco,
     cub,
+    deeplabcut,
     folder,
     inat,
     mafl,
@@ -34,6 +35,7 @@ LAYOUTS: Mapping[str, tuple[Callable[[Path], bool], Callable[[Path], Dataset]]] 
     "cub": (cub.present, cub.load),
     "inat-aves": (inat.present, inat.load),
     "coco": (coco.present, coco.load),
+    "deeplabcut": (deeplabcut.present, deeplabcut.load),
     "rendered": (rendered.present, rendered.load),
     "ytfaces": (ytfaces.present, ytfaces.load),
 }
