@@ -22,7 +22,7 @@ from lead.cli import app
 from lead.config import check, describe, load_preset, parse
 from lead.datasets.beetles import SCHEMA
 from lead.evaluation.results import markdown, read
-from lead.landmarks import Labels
+from lead.landmarks import Labels, deeplabcut
 
 COUNT, SIDE = 24, 64
 LEAST = """
@@ -136,6 +136,19 @@ def test_predict_takes_single_pictures_and_leaves_out_bad_ones(world: World, tmp
     assert load_labels(tmp_path / "found.csv").images == tuple(path.as_posix() for path in world.pictures[:2])
     assert "Warning: 7 pictures skipped" in said.stderr
     assert all(f"{path}: " in said.stderr for path in bad)  # nowhere else are they listed
+
+
+def test_labels_of_deeplabcut_are_fitted_and_matched(world: World, tmp_path: Path) -> None:
+    labels = some_labels(world, 4)
+    file = tmp_path / "CollectedData_Ann.csv"
+    file.write_text(deeplabcut.dump(labels))
+    there = ("--pictures", world.beetles)
+    said = good("fit", world.run, file, *there, "--out", tmp_path / "model.safetensors")
+    assert "fitted to 4 labelled pictures" in said.stdout
+    reference = world.beetles / labels.images[0]
+    good("match", world.run, reference, file, reference, *there, "--out", tmp_path / "matches")
+    found = load_labels(tmp_path / "matches" / "matches.json")
+    assert found.schema.names == labels.schema.names
 
 
 def test_match_finds_a_copy_of_the_reference_in_place(world: World, tmp_path: Path) -> None:
