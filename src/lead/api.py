@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -17,15 +17,19 @@ from lead.datasets.base import Dataset
 from lead.errors import LeadError, unknown
 from lead.evaluation import protocols
 from lead.evaluation.results import Result
+from lead.evaluation.supervised import supervised
+from lead.images.find import find_images
 from lead.images.store import ImageStore, default_cache, open_store, skipped_text
-from lead.inference import Extractor, Landmarker, cached_features
+from lead.inference import Calibration, Extractor, Landmarker, Sight, kind_of
 from lead.landmarks import Labels, load_labels
-from lead.landmarks.model import VISIBLE
+from lead.landmarks.model import HIDDEN, VISIBLE
+from lead.nn.confidence import Confidence
 from lead.nn.matching import match_points
 from lead.provenance import commit, versions
 from lead.training import run as stages
-from lead.training.engine import Report, silent
-from lead.training.fit import FittedKind, HeadKind, Labelled, fit_head
+from lead.training.cascade import POOL, SELF_TAUGHT, CascadeFit, fit_cascade
+from lead.training.engine import Report, mixed_seed, silent
+from lead.training.fit import Fitted, FittedKind, Labelled, fit_head
 from lead.training.run import Run
 
 Progress = Callable[[int, int], None]
@@ -124,36 +128,55 @@ def fit(
     labels: Labels | Path | str,
     *,
     pictures: Path | str | None = None,
-    head: HeadKind = "auto",
+    head: FittedKind = "cascade",
     seed: int = 0,
     progress: Progress | None = None,
 ) -> FitSummary:
     """Fits a landmark head on a run's frozen features.
 
+    With up to four labelled pictures, the default head also learns from pictures of the folder that are not labelled.
+    Pictures of one subfolder are held out together when it is judged, since they often show one individual.
+
     Args:
         run: a trained run.
         labels: landmarks, or a file of them.
         pictures: folder that the labels' picture paths are relative to; the label file's own by default.
-        head: ``"auto"`` keeps the one that does best on held-out labels.
-        seed: of the folds and of the soft-argmax head.
+        head: ``"cascade"``, the best that there is, or one of those that it is compared with: ``"ridge"``, its first
+            look alone and with less context, and ``"softargmax"``, the peers'.
+        seed: of everything random.
         progress: called as features are computed.
 
     Raises:
         LeadError: the run has no features yet, no labelled picture is there, or a landmark has no label at all.
     """
-    _one_of("head", head, get_args(HeadKind))
+    _one_of("head", head, get_args(FittedKind))
     run = run if isinstance(run, Run) else Run.open(Path(run))
     _need_features(run)
     root, known = _labels(labels, pictures)
-    store, found, missing = _labelled_store(root, known, run.settings.picture.store)
+    store, found, missing = _labelled_store(root, known, run.settings.picture.store, seed)
     _every_landmark_labelled(found)
     _labels_are_on_their_pictures(found, store)
     student = run.student()
-    extractor = Extractor(student, run.settings.picture)
+    sight = Sight(Extractor(student, run.settings.picture), store)
+    frame = sight.extractor.frame
     rows = np.array([store.index(image) for image in found.images], dtype=np.int64)
-    xy = extractor.frame.normalise(store.to_store(rows, found.xy))
-    features = cached_features(extractor, store, rows, progress=progress)
-    fitted = fit_head(Labelled(features, torch.from_numpy(xy).float()), kind=head, seed=seed)
+    points = torch.from_numpy(frame.normalise(store.to_store(rows, found.xy))).float()
+    fitted: CascadeFit | Fitted
+    if head == "cascade":
+        fitted = fit_cascade(
+            sight,
+            rows,
+            points,
+            hidden=found.visible == HIDDEN,
+            unlabelled=np.arange(len(store)),
+            groups=[PurePosixPath(image).parent.as_posix() for image in found.images],
+            seed=seed,
+            progress=progress,
+        )
+        calibration: Confidence | Calibration | None = fitted.confidence
+    else:
+        fitted = fit_head(Labelled(sight.whole(rows, progress=progress), points), kind=head, seed=seed)
+        calibration = fitted.calibration
     origin: dict[str, Any] = {
         "run": run.provenance,
         "labels": len(found),
@@ -162,9 +185,8 @@ def fit(
         "commit": commit(),
         "seed": seed,
     }
-    model = Landmarker(found.schema, run.settings, student, fitted.head, fitted.calibration, origin)
-    of_longer_side = extractor.frame.shown / extractor.frame.side
-    return FitSummary(model, len(found), missing, fitted.kind, fitted.error * of_longer_side)
+    model = Landmarker(found.schema, run.settings, student, fitted.head, calibration, origin)
+    return FitSummary(model, len(found), missing, kind_of(fitted.head), fitted.error * (frame.shown / frame.side))
 
 
 def _labels(labels: Labels | Path | str, pictures: Path | str | None) -> tuple[Path, Labels]:
@@ -174,8 +196,13 @@ def _labels(labels: Labels | Path | str, pictures: Path | str | None) -> tuple[P
     return Path(pictures) if pictures else path.parent, load_labels(path)
 
 
-def _labelled_store(root: Path, labels: Labels, side: int) -> tuple[ImageStore, Labels, tuple[tuple[str, str], ...]]:
-    """The labelled pictures that can be read, their labels in the same order, and the others with the reason."""
+def _labelled_store(
+    root: Path, labels: Labels, side: int, seed: int
+) -> tuple[ImageStore, Labels, tuple[tuple[str, str], ...]]:
+    """The labelled pictures that can be read, their labels in the same order, and the others with the reason.
+
+    Where so few are labelled that unlabelled ones help, the store also holds some of the folder's others.
+    """
     used = [i for i in range(len(labels)) if (labels.visible[i] > 0).any()]
     absent = [(labels.images[i], "no such file") for i in used if not (root / labels.images[i]).is_file()]
     here = [i for i in used if (root / labels.images[i]).is_file()]
@@ -184,10 +211,17 @@ def _labelled_store(root: Path, labels: Labels, side: int) -> tuple[ImageStore, 
         raise LeadError(
             f"None of the {len(labels)} labelled pictures is in {root}{example}. Name their folder with --pictures."
         )
-    store = open_store(root, [labels.images[i] for i in here], side, default_cache())
+    files = [labels.images[i] for i in here]
+    others: list[str] = []
+    if len(files) <= SELF_TAUGHT:
+        unlabelled = sorted(set(find_images(root)) - set(files))
+        drawn = np.random.default_rng(mixed_seed(seed, "unlabelled")).permutation(len(unlabelled))[:POOL]
+        others = [unlabelled[i] for i in np.sort(drawn)]
+    store = open_store(root, [*files, *others], side, default_cache())
     readable = set(store.files)
     found = labels.take(i for i in here if labels.images[i] in readable)
-    return store, found, (*absent, *store.skipped)
+    skipped = (item for item in store.skipped if item[0] not in set(others))
+    return store, found, (*absent, *skipped)
 
 
 def _labels_are_on_their_pictures(labels: Labels, store: ImageStore) -> None:
@@ -216,7 +250,7 @@ def evaluate(
     *,
     preset: str = "custom",
     split: str = "test",
-    heads: Sequence[FittedKind] = ("ridge",),
+    heads: Sequence[FittedKind] = ("cascade", "ridge"),
     point_sets: Sequence[str] | None = None,
     labels: Sequence[int] = protocols.FEW,
     draws: int = protocols.DRAWS,
@@ -234,7 +268,9 @@ def evaluate(
         heads: of regression and few-shot.
         point_sets: of the dataset, all by default (matching: the first).
         labels, draws: of few-shot.
-        methods: which of untrained, init, byol and lead to measure; all that the run has by default.
+        methods: which of untrained, init, byol and lead to measure; all that the run has by default. ``"supervised"``
+            adds, for few-shot, the same network trained end to end on the labelled pictures alone, from the run's own
+            start; it is measured only if it is named.
         say: told what is being measured, and which pictures were skipped.
     """
     _one_of("task", task, TASKS)
@@ -245,7 +281,7 @@ def evaluate(
     heads, labels = list(dict.fromkeys(heads)), sorted(set(labels))
     point_sets = list(dict.fromkeys(point_sets)) if point_sets else None
     for method in methods or ():
-        _one_of("method", method, protocols.SYSTEMS)
+        _one_of("method", method, (*protocols.SYSTEMS, "supervised"))
     if methods is None or "lead" in methods:
         _need_features(run)
     if task == "matching" and len(point_sets or ()) > 1:
@@ -260,6 +296,11 @@ def evaluate(
         rows = protocols.regression(bench, heads=heads, point_sets=point_sets, say=say)
     else:
         rows = protocols.regression(bench, labels=labels, draws=draws, heads=heads, point_sets=point_sets, say=say)
+        if methods is not None and "supervised" in methods:
+            for name in point_sets or dataset.point_sets:
+                rows += supervised(
+                    bench, labels, run.folder / "supervised", draws=draws, pretrained=True, point_set=name, say=say
+                )
     return bench.result(protocols.result_name(task, split, point_sets), rows, started, preset)
 
 

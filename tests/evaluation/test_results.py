@@ -10,7 +10,7 @@ from rich.console import Console
 
 from lead.errors import LeadError
 from lead.evaluation.metrics import Summary
-from lead.evaluation.results import Result, Row, grid, markdown, read, rich_table
+from lead.evaluation.results import Result, Row, grid, markdown, read, rich_tables
 
 ROWS = (
     Row("mean-shape", "", 10, "regression-5", "%", 30.0, 28.0, 1.0, 3),
@@ -146,7 +146,7 @@ def test_equal_as_printed_is_equally_good() -> None:
 
 def test_the_terminal_shows_every_number() -> None:
     console = Console(width=160, record=True, file=io.StringIO())
-    console.print(rich_table(RESULT))
+    console.print(rich_tables(RESULT)[0])
     text = console.export_text()
     for row in ROWS:
         assert f"{row.mean:.2f}" in text
@@ -175,7 +175,7 @@ def test_published_numbers_titles_notes_and_pictures(tmp_path: Path) -> None:
         "- Five trainings.\n- [Ten] draws.\n\n![Few labels](few.png)\n\n![Few labels](more.webp)\n"
     )
     console = Console(width=160, record=True, file=io.StringIO())
-    console.print(rich_table(PUBLISHED))
+    console.print(rich_tables(PUBLISHED)[0])
     text = console.export_text()
     for shown in ("Few labels", "16.31 ±0.51 (15.90) [13.34]", "on its own benchmark", "[Ten] draws."):
         assert shown in text

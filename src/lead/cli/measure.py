@@ -26,6 +26,7 @@ class Split(StrEnum):
 
 
 class MeasuredHead(StrEnum):
+    CASCADE = "cascade"
     RIDGE = "ridge"
     SOFTARGMAX = "softargmax"
 
@@ -47,7 +48,7 @@ def evaluate(
     ] = Split.TEST,
     head: Annotated[
         list[MeasuredHead] | None,
-        typer.Option(help="Landmark head of regression and few-shot. Repeatable. Default: ridge."),
+        typer.Option(help="Landmark head of regression and few-shot. Repeatable. Default: cascade and ridge."),
     ] = None,
     points: Annotated[
         list[str] | None,
@@ -57,6 +58,14 @@ def evaluate(
         str, typer.Option(help="Numbers of labelled pictures of few-shot.", metavar="N,N,…")
     ] = "1,5,10,20,50,100",
     draws: Annotated[int, typer.Option(help="Random draws of the labelled pictures of few-shot.", min=1)] = 5,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Features to measure: untrained, init, byol, lead; and supervised, the network trained on few-shot's "
+            "labels alone. Repeatable. Default: all but supervised.",
+            metavar="NAME",
+        ),
+    ] = None,
     preset_name: Annotated[str, typer.Option(help="Name under which the result is filed.", metavar="NAME")] = "custom",
     results: Annotated[Path, typer.Option(help="Folder of results.", metavar="DIR")] = Path("results"),
     overwrite: Overwrite = False,
@@ -71,7 +80,7 @@ def evaluate(
     from lead import api
     from lead.datasets import open_dataset
     from lead.evaluation.protocols import result_name
-    from lead.evaluation.results import markdown, results_path, rich_table
+    from lead.evaluation.results import markdown, results_path, rich_tables
     from lead.files import refuse_existing, write_atomic
 
     data = open_dataset(dataset, name)
@@ -85,15 +94,17 @@ def evaluate(
         task,
         preset=preset_name,
         split=split,
-        heads=[h.value for h in head or [MeasuredHead.RIDGE]],
+        heads=[h.value for h in head or [MeasuredHead.CASCADE, MeasuredHead.RIDGE]],
         point_sets=points,
+        methods=method,
         labels=counts,
         draws=draws,
         say=note,
     )
     result.write(path, overwrite=overwrite)
     write_atomic(path.with_suffix(".md"), markdown(result), overwrite=overwrite)
-    show(rich_table(result))
+    for table in rich_tables(result):
+        show(table)
     show(f"Result: {path} and {path.with_suffix('.md').name} beside it")
 
 

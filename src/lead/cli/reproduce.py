@@ -116,7 +116,7 @@ def _list_names() -> None:
 
 
 def _make(study: Study, name: str, results: Path, overwrite: bool) -> None:
-    from lead.evaluation.results import rich_table
+    from lead.evaluation.results import rich_tables
     from lead.reproduce import catalogue, claims
 
     path = catalogue.target(study, name, results)
@@ -128,5 +128,6 @@ def _make(study: Study, name: str, results: Path, overwrite: bool) -> None:
     made = None if overwrite else catalogue.made(study, name, results)
     result = made or catalogue.make(study, name, results)
     if result.rows:
-        show(rich_table(result))
+        for table in rich_tables(result):
+            show(table)
     show(f"{name}: {path}{' (made before)' if made else ''}")

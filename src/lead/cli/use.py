@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Head(StrEnum):
-    AUTO = "auto"
+    CASCADE = "cascade"
     RIDGE = "ridge"
     SOFTARGMAX = "softargmax"
 
@@ -50,9 +50,9 @@ def fit(
     pictures: LabelRoot = None,
     head: Annotated[
         Head,
-        typer.Option(help="How landmarks are found; auto keeps what does best on held-out labels."),
-    ] = Head.AUTO,
-    seed: Annotated[int, typer.Option(help="Of the held-out folds and of the softargmax head.")] = 0,
+        typer.Option(help="How landmarks are found. cascade does best; the others are there to compare with."),
+    ] = Head.CASCADE,
+    seed: Annotated[int, typer.Option(help="Of everything random in it.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """Fit landmarks to a run's features, from one labelled picture or more, and write a model.

@@ -6,10 +6,12 @@ measure, and every summary here looks past NaN.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import spearmanr
 
 from lead.errors import LeadError
 from lead.landmarks.model import Labels
@@ -115,6 +117,29 @@ def summarise(errors: FloatArray) -> Summary:
         pictures=pictures,
         excluded=len(errors) - pictures,
     )
+
+
+def trust(expected: FloatArray, radii: Mapping[int, FloatArray], errors: FloatArray) -> dict[str, float]:
+    """Whether the errors that a method tells are true, in percent.
+
+    Args:
+        expected: (N, K) told.
+        radii: (N, K) by the percentage of true places that they are said to hold.
+        errors: (N, K) true, in the same unit; NaN where nothing is known.
+
+    Returns:
+        ``within-P``: of the points, how many are within the radius said to hold P percent. ``rank``: 100 times
+        Spearman's correlation of told and true errors. ``worst``: of the tenth of the points that is worst, how many
+        are in the tenth that is told to be.
+    """
+    known = np.isfinite(errors)
+    true, told = errors[known], expected[known]
+    out = {f"within-{percent}": 100 * float((true <= radius[known]).mean()) for percent, radius in radii.items()}
+    out["rank"] = 100 * float(spearmanr(told, true).statistic) if np.ptp(told) > 0 and np.ptp(true) > 0 else 0.0
+    tenth = max(len(true) // 10, 1)
+    worst, named = (set(np.argsort(-values, kind="stable")[:tenth].tolist()) for values in (true, told))
+    out["worst"] = 100 * len(worst & named) / tenth
+    return out
 
 
 def peers_pck(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -14,17 +15,19 @@ import torch
 from lead.config import Settings
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
-from lead.evaluation.metrics import Summary, mean_shape, normalised_errors, summarise, unit_lengths
+from lead.evaluation.metrics import Summary, mean_shape, normalised_errors, summarise, trust, unit_lengths
 from lead.evaluation.results import LabelCount, Result, Row
 from lead.geometry import FloatArray
 from lead.images.store import ImageStore, default_cache, open_store
 from lead.images.views import View, affine_warp, bend_warp, dve_warp
-from lead.inference import Extractor, Frame, Head, cached_features
+from lead.inference import Extractor, Frame, Head, Sight, cached_features
 from lead.landmarks.model import Labels
+from lead.nn.heads import REDUCED
 from lead.nn.matching import match_points
 from lead.provenance import commit, versions
+from lead.training.cascade import fit_cascade
 from lead.training.engine import mixed_seed
-from lead.training.fit import FittedKind, Labelled, apply, fit_ridge, train_softargmax
+from lead.training.fit import FittedKind, Labelled, PlainKind, apply, fit_ridge, train_softargmax
 from lead.training.run import Run, held_out
 
 FEW = (1, 5, 10, 20, 50, 100)
@@ -33,6 +36,8 @@ SYSTEMS = ("untrained", "init", "byol", "lead")
 PAIRS = 500
 """Of each kind of matching, as the peers have it."""
 UNIT = "%"
+SHARES = (50, 80, 90)
+"""Of the true places, in percent, for which the radii that are said to hold them are checked."""
 PIXELS = 70
 """Side in pixels of the frame in which the peers count matching errors."""
 
@@ -229,20 +234,72 @@ def regression(
             features = f"{training.features.shape[1]}-d"
             for number, chosen in plans:
                 for kind in heads:
-                    say(f"{metric}: {system.method}/{kind}, {number or 'all'} labels")
+                    method = f"{system.method}/{kind}"
+                    if kind == "cascade":
+                        if training.features.shape[1] <= REDUCED:  # it is for compact features
+                            say(f"{metric}: {method}, {number or 'all'} labels")
+                            rows += _cascade_rows(bench, system, points, number, chosen, judge, metric)
+                        continue
+                    say(f"{metric}: {method}, {number or 'all'} labels")
                     summaries = []
                     for d, picked in enumerate(chosen):
                         some = training if number is None else training.take(np.searchsorted(fit, picked))
                         seed = mixed_seed(bench.settings.seed, "head", d)
                         predicted = apply(fitted(kind, some, seed), unseen).double().numpy()
                         summaries.append(bench.errors(points, judge, predicted, pair))
-                    rows.append(
-                        Row.of_draws(f"{system.method}/{kind}", features, label_count(number), metric, UNIT, summaries)
-                    )
+                    rows.append(Row.of_draws(method, features, label_count(number), metric, UNIT, summaries))
     return rows
 
 
-def fitted(kind: FittedKind, labelled: Labelled, seed: int) -> Head:
+def _cascade_rows(
+    bench: Bench,
+    system: System,
+    points: Labels,
+    number: int | None,
+    chosen: Sequence[list[int]],
+    judge: list[int],
+    metric: str,
+) -> list[Row]:
+    """Errors of cascades fitted on draws of labelled pictures, and whether the errors that they tell are true."""
+    name = metric.removeprefix("regression-")
+    summaries, told = [], []
+    for d, picked in enumerate(chosen):
+        seed = mixed_seed(bench.settings.seed, "head", d)
+        predicted, expected, radii = _cascade(bench, system, points, picked, judge, seed)
+        summaries.append(bench.errors(points, judge, predicted, bench.dataset.normaliser[name]))
+        true = bench.frame.normalise(bench.store.to_store(bench.store_rows(points, judge), points.xy[judge]))
+        told.append(trust(expected, radii, np.linalg.norm(predicted - true, axis=-1) / 2))
+    features, count = bench.features_text(system), label_count(number)
+    rows = [Row.of_draws(f"{system.method}/cascade", features, count, metric, UNIT, summaries)]
+    for key in told[0]:
+        values = [Summary(one[key], one[key], 0.0, 1, 1, 0) for one in told]
+        rows.append(Row.of_draws(f"{system.method}/cascade", features, count, f"{key}-{name}", UNIT, values))
+    return rows
+
+
+def _cascade(
+    bench: Bench, system: System, points: Labels, picked: list[int], judge: list[int], seed: int
+) -> tuple[FloatArray, FloatArray, dict[int, FloatArray]]:
+    """Predictions (n, K, 2), normalised; expected errors (n, K), and radii said to hold 50, 80 and 90 % of the truth,
+    as shares of the frame's side. With few labels, unlabelled pictures of those to fit on are learnt from too."""
+    sight = Sight(system.extractor, bench.store)
+    rows = bench.store_rows(points, picked)
+    xy = bench.frame.normalise(bench.store.to_store(rows, points.xy[picked]))
+    fitted = fit_cascade(
+        sight,
+        rows,
+        torch.from_numpy(xy).float(),
+        unlabelled=bench.store_rows(points, bench.rows(points)[0]),
+        groups=[PurePosixPath(points.images[i]).parent.as_posix() for i in picked],
+        seed=seed,
+    )
+    found = list(sight.find(fitted.head, bench.store_rows(points, judge)))
+    expected = torch.cat([fitted.confidence.expected(f.signals) * f.size[:, None] / 2 for f in found]).double().numpy()
+    radii = {share: expected * fitted.confidence.factor(share / 100) for share in SHARES}
+    return torch.cat([f.points for f in found]).double().numpy(), expected, radii
+
+
+def fitted(kind: PlainKind, labelled: Labelled, seed: int) -> Head:
     """A head fitted on labelled pictures."""
     return fit_ridge(labelled, seed=seed).head if kind == "ridge" else train_softargmax(labelled, seed)
 

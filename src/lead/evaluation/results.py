@@ -62,6 +62,18 @@ METRICS = {
     "effort-points": "Labelling, points by hand",
 }
 """Metrics and their headings. Lower is better for every one of them."""
+TRUST = {
+    f"{key}-{points}": f"{heading}, {'all' if points == 'all' else points} points"
+    for points in ("5", "68", "all")
+    for key, heading in (
+        ("within-50", "Within the radius told for 50 %"),
+        ("within-80", "Within that for 80 %"),
+        ("within-90", "Within that for 90 %"),
+        ("rank", "Rank correlation of told and true error"),
+        ("worst", "Of the worst tenth, told to be"),
+    )
+}
+"""Metrics of the errors that a method tells of its answers, and their headings; a table of their own shows them."""
 
 LabelCount = int | Literal["all"] | None
 """How many labelled pictures a method was given: a number, all of the training split, or None where it needs none."""
@@ -75,7 +87,7 @@ class Row:
         method: see METHODS.
         features: what it worked on, "64-d" for instance; may be empty.
         labels: see LabelCount.
-        metric: one of METRICS.
+        metric: one of METRICS or TRUST.
         unit: unit of mean, median and sd, "%" for instance.
         mean, median: averaged over the draws.
         sd: spread of the mean over the draws (dividing by their number); None for a single draw.
@@ -101,12 +113,12 @@ class Row:
         for name in self.method.partition("/")[0].split("+"):
             if name not in METHODS:
                 raise unknown("method", name, METHODS)
-        if self.metric not in METRICS:
-            raise unknown("metric", self.metric, METRICS)
+        if self.metric not in METRICS and self.metric not in TRUST:
+            raise unknown("metric", self.metric, (*METRICS, *TRUST))
         if isinstance(self.labels, str) and self.labels != "all":
             raise unknown("number of labels", self.labels, ["all"])
         numbers = [self.mean, self.median, *(n for n in (self.sd, self.published) if n is not None)]
-        if not np.isfinite(numbers).all() or min(numbers) < 0:
+        if not np.isfinite(numbers).all() or (min(numbers) < 0 and self.metric in METRICS):
             raise LeadError(
                 f"{self.method}, {self.metric}: mean, median, sd and published are {numbers}; "
                 "an error is finite and ≥ 0."
@@ -243,7 +255,7 @@ class Column:
     def heading(self) -> str:
         """For instance "Regression, 5 points, 10 labels (%)"."""
         labels = f", {self.labels_text}" if self.labels_text else ""
-        return f"{METRICS[self.metric]}{labels} ({self.unit})"
+        return f"{(METRICS | TRUST)[self.metric]}{labels} ({self.unit})"
 
 
 @dataclass(frozen=True)
@@ -277,11 +289,26 @@ def grid(result: Result) -> Grid:
     """Arrange a result as a table: methods in the order they come, columns by metric and then fewest labels first."""
     table: dict[tuple[str, str], dict[Column, Row]] = {}
     for row in result.rows:
-        table.setdefault((row.method, row.features), {})[Column(row.metric, row.labels, row.unit)] = row
+        if row.metric in METRICS:
+            table.setdefault((row.method, row.features), {})[Column(row.metric, row.labels, row.unit)] = row
     columns = sorted({column for cells in table.values() for column in cells}, key=_column_order)
     lines = [Line(*key, tuple(cells.get(column) for column in columns)) for key, cells in table.items()]
     lowest = [decimals(min(cells[c].mean for cells in table.values() if c in cells)) for c in columns]
     return Grid(tuple(columns), tuple(lines), tuple(lowest))
+
+
+def trust_grid(result: Result) -> Grid:
+    """How true the errors are that methods tell: a line for each number of labels, a column for each metric."""
+    table: dict[tuple[str, str], dict[Column, Row]] = {}
+    for row in result.rows:
+        if row.metric in TRUST:
+            key = (row.method, Column(row.metric, row.labels, row.unit).labels_text)
+            table.setdefault(key, {})[Column(row.metric, None, row.unit)] = row
+    columns = sorted(
+        {column for cells in table.values() for column in cells}, key=lambda c: list(TRUST).index(c.metric)
+    )
+    lines = [Line(*key, tuple(cells.get(column) for column in columns)) for key, cells in table.items()]
+    return Grid(tuple(columns), tuple(lines), ("",) * len(columns))
 
 
 def _column_order(column: Column) -> tuple[int, str, float]:
@@ -300,11 +327,17 @@ def cell_text(row: Row | None) -> str:
     if row is None:
         return "–"
     spread = "" if row.sd is None else f" ± {decimals(row.sd)}"
+    if row.metric in TRUST:
+        return f"{row.mean:.1f}" + ("" if row.sd is None else f" ± {row.sd:.1f}")
     published = "" if row.published is None else f" [{decimals(row.published)}]"
     return f"{decimals(row.mean)}{spread} ({decimals(row.median)}){published}"
 
 
 CELLS = "Mean ± standard deviation over draws (median). Lower is better."
+TRUST_CELLS = (
+    "The errors that are told with the answers: mean ± standard deviation over draws. A radius told for 50 % "
+    "should hold 50 % of the true places. Rank correlation times 100; of the worst tenth of the points, chance would find 10 %."
+)
 BRACKETS = "In brackets, what the method's paper reports, on its own benchmark."
 
 
@@ -318,29 +351,36 @@ def markdown(result: Result, folder: str = "") -> str:
     title = result.title or f"{result.name}: {result.benchmark}, {result.preset}"
     notes = "\n".join(f"- {note}" for note in result.notes)
     pictures = "\n\n".join(f"![{title}]({folder}{picture})" for picture in result.pictures)
-    table = [_markdown_table(result), result.caption] if result.rows else []
+    table = [_markdown_table(grid(result), "Features"), result.caption] if result.rows else []
+    if any(row.metric in TRUST for row in result.rows):
+        table += [_markdown_table(trust_grid(result), "Labels"), TRUST_CELLS]
     return "\n\n".join(filter(None, [f"### {title}", *table, notes, pictures])) + "\n"
 
 
-def _markdown_table(result: Result) -> str:
-    table = grid(result)
-    lines = [["Method", "Features", *(c.heading for c in table.columns)], ["---", "---", *["--:"] * len(table.columns)]]
+def _markdown_table(table: Grid, second: str) -> str:
+    lines = [["Method", second, *(c.heading for c in table.columns)], ["---", "---", *["--:"] * len(table.columns)]]
     for line in table.lines:
         cells = [f"**{cell_text(r)}**" if table.is_best(i, r) else cell_text(r) for i, r in enumerate(line.cells)]
         lines.append([line.method, line.features, *cells])
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-def rich_table(result: Result) -> Table:
-    """The result as a table for the terminal, the best of each column in bold green, with its notes below."""
-    drawn = grid(result)
+def rich_tables(result: Result) -> list[Table]:
+    """The result as tables for the terminal, the best of each column in bold green, with its notes below."""
     title = result.title or f"{result.benchmark}, {result.preset}: {result.name}"
-    caption = "\n".join([result.caption, *result.notes])
+    out = [_rich_table(grid(result), title, "\n".join([result.caption, *result.notes]), "Features")]
+    if any(row.metric in TRUST for row in result.rows):
+        out.append(_rich_table(trust_grid(result), title, TRUST_CELLS, "Labels"))
+    return out
+
+
+def _rich_table(drawn: Grid, title: str, caption: str, second: str) -> Table:
     table = Table(title=Text(title), caption=Text(caption, style="table.caption"))
     table.add_column("Method", no_wrap=True)
-    table.add_column("Features", no_wrap=True)
+    table.add_column(second, no_wrap=True)
     for column in drawn.columns:
-        heading = "\n".join(filter(None, [column.metric, column.labels_text, column.unit]))
+        name = (METRICS | TRUST)[column.metric]
+        heading = "\n".join(filter(None, [name, column.labels_text, column.unit]))
         table.add_column(Text(heading), justify="right", overflow="fold")
     for line in drawn.lines:
         styles = ["bold green" if drawn.is_best(i, row) else "" for i, row in enumerate(line.cells)]

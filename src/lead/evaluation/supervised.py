@@ -23,18 +23,22 @@ def supervised(
     counts: Sequence[int | None],
     folder: Path,
     *,
-    seed: int,
+    seed: int = 0,
+    draws: int = 1,
+    pretrained: bool = False,
     point_set: str | None = None,
     report: Report = silent,
     say: Say = lambda _: None,
 ) -> list[Row]:
-    """Trains the network from scratch on so many labelled pictures and judges it on the split.
+    """Trains the network on so many labelled pictures alone and judges it on the split.
 
     Args:
         bench: dataset, settings and split; its systems are not looked at.
-        counts: numbers of labelled pictures, None for all; one draw of each, the first of the few-label protocol.
+        counts: numbers of labelled pictures, None for all.
         folder: where the trainings are kept, one folder for each.
         seed: of the training.
+        draws: of each number, the first of the few-label protocol's.
+        pretrained: start the encoder as the settings' ``backbone.init`` says; else with random weights.
         point_set: of the dataset; None for its first.
         report: of each training's progress.
         say: told what is being trained.
@@ -47,20 +51,29 @@ def supervised(
         if number is not None and number > len(fit):
             say(f"supervised: left out {number} labels; only {len(fit)} pictures are labelled.")
             continue
-        (picked,) = label_draws(bench, fit, number, 1)
-        where = bench.store_rows(points, picked)
-        xy = bench.store.to_store(where, points.xy[picked])
-        parts = bench.settings.model_dump(
-            mode="json", include={"picture", "backbone", "supervised", "distill"}, exclude_defaults=True
-        )
-        key = run_identity(parts, seed, bench.store.digest, where.tolist(), name)
-        say(f"supervised from {number or 'all'} labels, seed {seed}")
-        network = train_supervised(
-            folder / f"supervised-{key}", bench.settings, bench.store, where, xy, seed=seed, report=report
-        )
-        predicted = _predicted(bench, network, bench.store_rows(points, judge))
-        summary = bench.errors(points, judge, predicted, bench.dataset.normaliser[name])
-        rows.append(Row.of_draws("supervised", "", label_count(number), f"regression-{name}", UNIT, [summary]))
+        summaries = []
+        for draw, picked in enumerate(label_draws(bench, fit, number, draws)):
+            where = bench.store_rows(points, picked)
+            xy = bench.store.to_store(where, points.xy[picked])
+            parts = bench.settings.model_dump(
+                mode="json", include={"picture", "backbone", "supervised", "distill"}, exclude_defaults=True
+            )
+            start = ["pretrained"] if pretrained else []
+            key = run_identity(parts, seed, bench.store.digest, where.tolist(), name, *start)
+            say(f"supervised from {number or 'all'} labels, draw {draw}, seed {seed}")
+            network = train_supervised(
+                folder / f"supervised-{key}",
+                bench.settings,
+                bench.store,
+                where,
+                xy,
+                seed=seed,
+                pretrained=pretrained,
+                report=report,
+            )
+            predicted = _predicted(bench, network, bench.store_rows(points, judge))
+            summaries.append(bench.errors(points, judge, predicted, bench.dataset.normaliser[name]))
+        rows.append(Row.of_draws("supervised", "", label_count(number), f"regression-{name}", UNIT, summaries))
     return rows
 
 

@@ -18,7 +18,7 @@ from lead.images.views import View, Warp
 from lead.inference import BATCH, Head
 from lead.landmarks.model import Labels
 from lead.training.engine import mixed_seed
-from lead.training.fit import FittedKind, Labelled
+from lead.training.fit import Labelled, PlainKind
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -51,7 +51,7 @@ def zoom(
     *,
     train: tuple[float, float] = (1.0, 1.5),
     test: Sequence[float] = ZOOMS,
-    head: FittedKind = "ridge",
+    head: PlainKind = "ridge",
     point_set: str | None = None,
     base: float = 0.5,
     seed: int = 0,
@@ -100,7 +100,7 @@ def fit_zoomed(
     rows: Sequence[int],
     *,
     train: tuple[float, float] = (1.0, 1.5),
-    head: FittedKind = "ridge",
+    head: PlainKind = "ridge",
     base: float = 0.5,
     seed: int = 0,
 ) -> Head:

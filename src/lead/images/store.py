@@ -24,7 +24,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +59,7 @@ class ImageStore:
         skipped: (file, reason) of each picture that could not be decoded.
         digest: SHA-256 over the content of all the pictures and the boxes, to say in results what they were made from.
         boxes: (N, 4) x, y, width, height of the stored part of each, in original pixels, or None for whole pictures.
+        root: folder that ``files`` are relative to; None where the originals cannot be asked for.
     """
 
     files: tuple[str, ...]
@@ -67,6 +68,7 @@ class ImageStore:
     skipped: tuple[tuple[str, str], ...]
     digest: str
     boxes: FloatArray | None = None
+    root: Path | None = None
 
     def __len__(self) -> int:
         return len(self.files)
@@ -180,7 +182,7 @@ def open_store(
             _build(root, files, parts, size, folder, workers or os.cpu_count() or 1, progress)
         except OSError as error:
             raise _cannot_write(error, cache, len(files) * size * size * 3) from error
-    return _open(folder)
+    return replace(_open(folder), root=root)
 
 
 def open_one(root: Path, file: str, size: int) -> ImageStore:
@@ -192,7 +194,7 @@ def open_one(root: Path, file: str, size: int) -> ImageStore:
     row = _decode_row(root / file, size, None)
     if isinstance(row, UnreadablePicture):
         raise row
-    return ImageStore((file,), row.pixels[None], np.array([row.size], dtype=np.int64), (), row.sha256.hex())
+    return ImageStore((file,), row.pixels[None], np.array([row.size], dtype=np.int64), (), row.sha256.hex(), root=root)
 
 
 def _boxes(files: Sequence[str], boxes: npt.ArrayLike | None) -> list[Box | None]:

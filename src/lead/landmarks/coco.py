@@ -1,9 +1,9 @@
 """COCO key points: one JSON object of ``images``, ``annotations`` and ``categories``.
 
 Coordinates are pixels whose whole numbers are pixel centres, as in :mod:`lead.geometry`; nothing is shifted. Beside
-the published keys we write, and understand, three more: ``flip_pairs`` (pairs of names) in the category, and in the
-annotation of a prediction the lists ``keypoint_scores`` and ``px_error`` (null where unknown), whose mean confidence
-stands in COCO's own ``score``.
+the published keys we write, and understand, four more: ``flip_pairs`` (pairs of names) in the category, and in the
+annotation of a prediction the lists ``keypoint_scores``, ``px_error`` and ``px_90`` (null where unknown). The mean of
+the first stands in COCO's own ``score``.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
 Size = tuple[int, int]
 """(width, height) in pixels."""
 Entry = dict[str, Any]
+TOLD = ("keypoint_scores", "px_error", "px_90")
+"""Keys of a prediction's annotation: in :class:`Labels` the attributes score, px_error and px_90."""
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -56,7 +58,7 @@ def interpret(data: Entry) -> Labels:
     files = tuple(str(_get(image, "file_name", f"images[{i}]")) for i, image in enumerate(images))
     rows = _rows_by_id(images)
     keypoints = np.zeros((len(files), len(schema.names), 3))
-    extra = {key: np.full(keypoints.shape[:2], np.nan) for key in ("keypoint_scores", "px_error")}
+    extra = {key: np.full(keypoints.shape[:2], np.nan) for key in TOLD}
     annotated: dict[int, str] = {}
     for i, annotation in enumerate(_entries(data, "annotations")):
         where = f"annotations[{i}]"
@@ -94,7 +96,7 @@ def dump(labels: Labels, sizes: Mapping[str, Size] | None = None) -> str:
             image["width"], image["height"] = map(int, sizes[file])
         images.append(image)
         annotation = _annotation(labels, row)
-        if annotation["num_keypoints"] or "keypoint_scores" in annotation or "px_error" in annotation:
+        if annotation["num_keypoints"] or any(key in annotation for key in TOLD):
             annotations.append(annotation)
     schema = labels.schema
     category = {
@@ -127,11 +129,11 @@ def _annotation(labels: Labels, row: int) -> Entry:
         "area": width * height,
         "iscrowd": 0,
     }
-    if labels.score is not None and np.isfinite(labels.score[row]).any():
-        entry["keypoint_scores"] = _nullable(labels.score[row])
+    for key, values in zip(TOLD, (labels.score, labels.px_error, labels.px_90), strict=True):
+        if values is not None and np.isfinite(values[row]).any():
+            entry[key] = _nullable(values[row])
+    if "keypoint_scores" in entry and labels.score is not None:
         entry["score"] = float(np.nanmean(labels.score[row]))
-    if labels.px_error is not None and np.isfinite(labels.px_error[row]).any():
-        entry["px_error"] = _nullable(labels.px_error[row])
     return entry
 
 

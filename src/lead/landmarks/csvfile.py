@@ -1,7 +1,7 @@
 """Our CSV of landmarks, one point a line, and the wide ones that other tools write, one picture a line.
 
-The long form has the columns ``image, name, x, y, visible, score, px_error``, of which the last three may be left
-out or blank. The wide form has ``image`` (or ``file``) and for each landmark either ``x0, y0, x1, y1 …`` (the
+The long form has the columns ``image, name, x, y, visible, score, px_error, px_90``, of which the last four may be
+left out or blank. The wide form has ``image`` (or ``file``) and for each landmark either ``x0, y0, x1, y1 …`` (the
 landmarks are then named "0", "1" …) or ``<name>_x, <name>_y``. Blank coordinates mean unlabelled. Coordinates are
 those of :mod:`lead.geometry`. A CSV has no place for flip pairs and skeleton.
 """
@@ -20,7 +20,7 @@ from lead.errors import LeadError, unknown
 from lead.landmarks.fields import Line, check_pair, read_lines, to_number, written
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
 
-COLUMNS = ("image", "name", "x", "y", "visible", "score", "px_error")
+COLUMNS = ("image", "name", "x", "y", "visible", "score", "px_error", "px_90")
 REQUIRED = ("image", "name", "x", "y")
 
 
@@ -43,7 +43,8 @@ def dump(labels: Labels) -> str:
     for row, image in enumerate(labels.images):
         for k, name in enumerate(labels.schema.names):
             x, y = labels.xy[row, k]
-            extra = [None if values is None else values[row, k] for values in (labels.score, labels.px_error)]
+            told = (labels.score, labels.px_error, labels.px_90)
+            extra = [None if values is None else values[row, k] for values in told]
             writer.writerow([image, name, written(x), written(y), labels.visible[row, k], *map(written, extra)])
     return out.getvalue()
 
@@ -82,17 +83,17 @@ def _parse_long(header: list[str], lines: list[Line]) -> Labels:
     images = list(dict.fromkeys(image for image, _ in cells))
     names = list(dict.fromkeys(name for _, name in cells))
     row, column_of = ({key: i for i, key in enumerate(keys)} for keys in (images, names))
-    table = np.full((len(images), len(names), 5), np.nan)
+    table = np.full((len(images), len(names), 6), np.nan)
     table[..., 2] = UNLABELLED
     for (image, name), (_, values) in cells.items():
         table[row[image], column_of[name]] = values
-    score, px_error = (None if np.isnan(table[..., i]).all() else table[..., i] for i in (3, 4))
-    return Labels(Schema(tuple(names)), tuple(images), table[..., :2], table[..., 2].astype(np.int8), score, px_error)
+    told = [None if np.isnan(table[..., i]).all() else table[..., i] for i in (3, 4, 5)]
+    return Labels(Schema(tuple(names)), tuple(images), table[..., :2], table[..., 2].astype(np.int8), *told)
 
 
 def _point(cell: dict[str, str], number: int) -> list[float]:
-    """x, y, visibility, score and error in pixels of one line of a long CSV."""
-    x, y, visible, score, px_error = (to_number(cell.get(column, ""), column, number) for column in COLUMNS[2:])
+    """x, y, visibility, score and errors in pixels of one line of a long CSV."""
+    x, y, visible, *told = (to_number(cell.get(column, ""), column, number) for column in COLUMNS[2:])
     check_pair(x, y, "x and y", number)
     if math.isnan(visible):
         visible = UNLABELLED if math.isnan(x) else VISIBLE
@@ -102,7 +103,7 @@ def _point(cell: dict[str, str], number: int) -> list[float]:
         raise LeadError(
             f"line {number}: visible is {visible:g}, but x and y are blank. Give them, or set visible to 0."
         )
-    return [x, y, visible, score, px_error]
+    return [x, y, visible, *told]
 
 
 def _parse_wide(header: list[str], lines: list[Line]) -> Labels:

@@ -68,6 +68,7 @@ class Labels:
         visible: (N, K) int8, one of UNLABELLED, HIDDEN, VISIBLE.
         score: (N, K) confidence in [0, 1] of predictions, or None for labels made by hand.
         px_error: (N, K) expected error in pixels of predictions, or None.
+        px_90: (N, K) distance in pixels that holds the true place of a prediction in nine of ten cases, or None.
     """
 
     schema: Schema
@@ -76,6 +77,7 @@ class Labels:
     visible: npt.NDArray[np.int8]
     score: npt.NDArray[np.float64] | None = None
     px_error: npt.NDArray[np.float64] | None = None
+    px_90: npt.NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         n, k = len(self.images), len(self.schema.names)
@@ -107,6 +109,7 @@ class Labels:
             self.visible[index],
             None if self.score is None else self.score[index],
             None if self.px_error is None else self.px_error[index],
+            None if self.px_90 is None else self.px_90[index],
         )
 
     def only(self, names: Iterable[str]) -> Labels:
@@ -120,4 +123,5 @@ class Labels:
             self.visible[:, index],
             None if self.score is None else self.score[:, index],
             None if self.px_error is None else self.px_error[:, index],
+            None if self.px_90 is None else self.px_90[:, index],
         )

@@ -61,10 +61,11 @@ class RidgeHead(nn.Module):
         dimension: C of the features.
         landmarks: K.
         radius: neighbours on each side of a cell that count, in cells.
+        ring: distance in cells of eight further neighbours that count, which say what surrounds the part; 0 for none.
 
     Attributes:
         reduction: (min(C, REDUCED), C), the identity for compact features.
-        weight: (D, K), D = reduced dimension · (2·radius + 1)² + 1 for the constant.
+        weight: (D, K), D = reduced dimension · ((2·radius + 1)² + 8 if there is a ring) + 1 for the constant.
         sharpness: factor before the soft-argmax.
     """
 
@@ -72,12 +73,13 @@ class RidgeHead(nn.Module):
     weight: Tensor
     sharpness: Tensor
 
-    def __init__(self, dimension: int, landmarks: int, radius: int = 1) -> None:
+    def __init__(self, dimension: int, landmarks: int, radius: int = 1, ring: int = 0) -> None:
         super().__init__()
-        self.radius = radius
+        self.radius, self.ring = radius, ring
         kept = min(dimension, REDUCED)
         self.register_buffer("reduction", torch.eye(kept, dimension))
-        self.register_buffer("weight", torch.zeros(kept * (2 * radius + 1) ** 2 + 1, landmarks))
+        cells = (2 * radius + 1) ** 2 + (8 if ring else 0)
+        self.register_buffer("weight", torch.zeros(kept * cells + 1, landmarks))
         self.register_buffer("sharpness", torch.tensor(60.0))
 
     def inputs(self, features: Tensor) -> Tensor:
@@ -89,8 +91,30 @@ class RidgeHead(nn.Module):
 
     def design(self, features: Tensor) -> Tensor:
         """The regression's rows, one a cell: (B, C, H, W) → (B, H·W, D)."""
-        around = neighbourhood(self.inputs(features), self.radius).flatten(2).transpose(1, 2)  # (B, H·W, D - 1)
+        inputs = self.inputs(features)
+        parts = [neighbourhood(inputs, self.radius)]
+        if self.ring:
+            parts.append(surroundings(inputs, self.ring))
+        around = torch.cat(parts, dim=1).flatten(2).transpose(1, 2)  # (B, H·W, D - 1)
         return torch.cat([around, torch.ones_like(around[..., :1])], dim=-1)
+
+    def design_at(self, features: Tensor, cells: Tensor) -> Tensor:
+        """Some rows of :meth:`design`, by their place (n,) in all pictures' cells together: (n, D)."""
+        inputs = self.inputs(features)
+        _, channels, height, width = inputs.shape
+        rim = max(self.radius, self.ring)
+        padded = functional.pad(inputs, (rim,) * 4, mode="replicate")
+        across, down = padded.shape[3], padded.shape[2]
+        flat = padded.permute(0, 2, 3, 1).reshape(-1, channels)  # a picture's cells, one a row
+        picture, place = cells // (height * width), cells % (height * width)
+        corner = (picture * down + place // width + rim) * across + place % width + rim
+        steps = [[(y, x) for y in range(-r, r + 1) for x in range(-r, r + 1)] for r in (self.radius, 1)]
+        offsets = torch.tensor([y * across + x for y, x in steps[0]])
+        parts = [flat[corner[:, None] + offsets].transpose(1, 2).flatten(1)]
+        if self.ring:
+            around = torch.tensor([self.ring * (y * across + x) for y, x in steps[1] if (y, x) != (0, 0)])
+            parts.append(flat[corner[:, None] + around].transpose(1, 2).flatten(1))
+        return torch.cat([*parts, torch.ones(len(cells), 1, device=inputs.device)], dim=1)
 
     def heat(self, features: Tensor) -> Tensor:
         """Heat maps (B, C, H, W) → (B, K, H, W); about 1 at a landmark, about 0 elsewhere."""
@@ -98,10 +122,16 @@ class RidgeHead(nn.Module):
 
     def heat_of(self, inputs: Tensor, weight: Tensor) -> Tensor:
         """``design @ weight`` as the convolution that it is: (B, R, H, W) and (D, M) → (B, M, H, W)."""
-        side = 2 * self.radius + 1
-        filters = weight[:-1].T.reshape(-1, inputs.shape[1], side, side)
-        padded = functional.pad(inputs, (self.radius,) * 4, mode="replicate")
-        return functional.conv2d(padded, filters, weight[-1])
+        side, channels = 2 * self.radius + 1, inputs.shape[1]
+        near = channels * side**2
+        filters = weight[:near].T.reshape(-1, channels, side, side)
+        out = functional.conv2d(functional.pad(inputs, (self.radius,) * 4, mode="replicate"), filters, weight[-1])
+        if self.ring:
+            eight = weight[near:-1].T.reshape(-1, channels, 8)
+            centred = torch.cat([eight[..., :4], torch.zeros_like(eight[..., :1]), eight[..., 4:]], dim=-1)
+            padded = functional.pad(inputs, (self.ring,) * 4, mode="replicate")
+            out = out + functional.conv2d(padded, centred.view(-1, channels, 3, 3), dilation=self.ring)
+        return out
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, H, W) → (B, K, 2) normalised (x, y)."""
@@ -123,6 +153,13 @@ def neighbourhood(maps: Tensor, radius: int) -> Tensor:
         return maps
     padded = functional.pad(maps, (radius,) * 4, mode="replicate")
     return functional.unfold(padded, 2 * radius + 1).view(len(maps), -1, *maps.shape[-2:])
+
+
+def surroundings(maps: Tensor, distance: int) -> Tensor:
+    """The eight cells so far from each, in reading order: (B, C, H, W) → (B, C·8, H, W); the border continues."""
+    padded = functional.pad(maps, (distance,) * 4, mode="replicate")
+    nine = functional.unfold(padded, 3, dilation=distance).view(len(maps), maps.shape[1], 9, *maps.shape[-2:])
+    return torch.cat([nine[:, :, :4], nine[:, :, 5:]], dim=2).flatten(1, 2)
 
 
 def gaussian_maps(points: Tensor, height: int, width: int, sigma: float) -> Tensor:

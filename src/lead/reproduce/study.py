@@ -25,7 +25,7 @@ from lead.reproduce.arms import CL_FACTORS, Arm, pyramid
 from lead.reproduce.published import NUMBERS, STAND_INS
 from lead.reproduce.shelf import Shelf
 from lead.training.engine import Collapsed
-from lead.training.fit import FittedKind
+from lead.training.fit import PlainKind
 from lead.training.run import Run, training_rows
 
 Measurement = Literal["peers-matching", "matching", "regression", "regression-first", "few-labels", "zoom"]
@@ -71,7 +71,7 @@ class Study:
     labels: Sequence[int] = protocols.FEW
     draws: int = protocols.DRAWS
     dimensions: Sequence[int] = tuple(CL_FACTORS)
-    heads: Sequence[FittedKind] = ("ridge",)
+    heads: Sequence[PlainKind] = ("ridge",)
     say: Say = lambda _: None
     notes: list[str] = field(default_factory=list)
     used: dict[str, dict[str, object]] = field(default_factory=dict)

@@ -309,7 +309,7 @@ class Assistant:
         if bank is None or len(labelled) == 0:
             return None
         known = labels.only(labels.schema.names[k] for k in labelled)
-        return api.fit(bank.run, known, pictures=self._folder.root, head="ridge", seed=self._seed).landmarker
+        return api.fit(bank.run, known, pictures=self._folder.root, seed=self._seed).landmarker
 
     def predicted_labels(self) -> Labels | None:
         """Predictions of all pictures that can be read, from all labels; waits for them. None if there are none."""

@@ -29,8 +29,8 @@ Beyond COCO we write four keys, which other readers pass over:
 
 Whatever else a file holds, made by us or not, is kept as it is: further keys, other categories and their annotations,
 ids, the order. ``bbox`` and ``area`` follow the points only where they were those of the points; the scores of a
-prediction (``keypoint_scores``, ``px_error``) go for a landmark that is set by hand. In a file that gives every image a
-``split``, new images are of ``train``.
+prediction (``keypoint_scores``, ``px_error``, ``px_90``) go for a landmark that is set by hand. In a file that gives
+every image a ``split``, new images are of ``train``.
 
 Beside the file lies the hidden folder ``.lead``: ``history/<name of the file>/`` with earlier states, and ``lock``.
 """

@@ -102,7 +102,7 @@ def export(labels: Labels, format: str, sizes: Mapping[str, Size] | None = None)
 def combined(hand: Labels, predicted: Labels | None) -> Labels:
     """The hand's labels of the pictures that it labelled, and the predictions of all others.
 
-    Landmarks are those of ``hand``. The predictions keep their ``score`` and ``px_error``; the hand's labels have none.
+    Landmarks are those of ``hand``. The predictions keep their ``score`` and errors; the hand's labels have none.
     Pictures come in the order of the predictions, those that have none at the end.
     """
     if predicted is None:
@@ -111,7 +111,7 @@ def combined(hand: Labels, predicted: Labels | None) -> Labels:
     images = (*predicted.images, *(image for image in hand.images if image not in set(predicted.images)))
     n, k = len(images), len(hand.schema.names)
     xy, visible = np.full((n, k, 2), np.nan), np.zeros((n, k), dtype=np.int8)
-    extra = {"score": np.full((n, k), np.nan), "px_error": np.full((n, k), np.nan)}
+    extra = {key: np.full((n, k), np.nan) for key in ("score", "px_error", "px_90")}
     known = [name for name in hand.schema.names if name in predicted.schema.names]
     to = [hand.schema.index(name) for name in known]
     of = [predicted.schema.index(name) for name in known]
@@ -125,8 +125,8 @@ def combined(hand: Labels, predicted: Labels | None) -> Labels:
     for row, image in enumerate(images):
         if image in labelled:
             xy[row], visible[row] = hand.xy[labelled[image]], hand.visible[labelled[image]]
-    score, px_error = (None if np.isnan(table).all() else table for table in extra.values())
-    return Labels(hand.schema, images, xy, visible, score, px_error)
+    told = [None if np.isnan(table).all() else table for table in extra.values()]
+    return Labels(hand.schema, images, xy, visible, *told)
 
 
 def _read(data: bytes, name: str) -> _Incoming:

@@ -1,0 +1,137 @@
+"""Coarse to fine: landmarks on the whole picture, then on a crop that their common shape has turned and scaled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from lead.geometry import cell_grid, soft_argmax
+from lead.nn.heads import RidgeHead
+from lead.nn.shape import Pose, fit_pose_robustly
+
+RING = 3
+"""Of both heads, in cells: what surrounds a part tells it from others like it."""
+SIZES = (0.5, 2.0)
+"""Of an object, at the least and at the most, as a multiple of the least and the greatest that was labelled."""
+NEAR = 0.02
+"""Added to distances before their logarithm, in radii of the shape: nearer than that tells nothing."""
+
+
+@dataclass(frozen=True)
+class First:
+    """What the whole picture tells.
+
+    Attributes:
+        points: (B, K, 2) normalised.
+        score: (B, K) heights of the heat maps, in [0, 1].
+        pose: where the common shape lies.
+    """
+
+    points: Tensor
+    score: Tensor
+    pose: Pose
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is known of landmarks in the end.
+
+    Attributes:
+        points: (B, K, 2) normalised.
+        score: (B, K) in [0, 1].
+        signals: (B, K, S) from which the error can be guessed; see :meth:`Cascade.signals`.
+        size: (B,) of the shape in each picture, in normalised units: what distances are measured by.
+    """
+
+    points: Tensor
+    score: Tensor
+    signals: Tensor
+    size: Tensor
+
+
+class Cascade(nn.Module):
+    """Two ridge heads and a shape.
+
+    Args:
+        dimension: C of the features.
+        landmarks: K.
+        fine: whether there is a second look.
+
+    Attributes:
+        shape: (K, 2), see :func:`lead.nn.shape.common_shape`.
+        sizes: (3,) least, mean and greatest size of the labelled objects.
+        reach: half the crop's side, in radii of the shape.
+    """
+
+    SIGNALS = 8
+    shape: Tensor
+    sizes: Tensor
+    reach: Tensor
+
+    def __init__(self, dimension: int, landmarks: int, *, fine: bool) -> None:
+        super().__init__()
+        self.coarse = RidgeHead(dimension, landmarks, ring=RING)
+        self.fine = RidgeHead(dimension, landmarks, ring=RING) if fine else None
+        self.register_buffer("shape", torch.zeros(landmarks, 2))
+        self.register_buffer("sizes", torch.ones(3))
+        self.register_buffer("reach", torch.tensor(2.0))
+
+    def look(self, features: Tensor) -> First:
+        """From features of whole pictures (B, C, H, W)."""
+        heat = self.coarse.heat(features)
+        points, score = soft_argmax(self.coarse.sharpness * heat), self.coarse.height(heat)
+        return First(points, score, self.pose(points, score))
+
+    def pose(self, points: Tensor, score: Tensor) -> Pose:
+        """Where the shape lies, from landmarks (B, K, 2) and how much each is to be trusted (B, K)."""
+        usual = float(self.sizes[1])
+        pose, _ = fit_pose_robustly(self.shape, points, score + 0.05, usual=usual)
+        size = pose.turn.abs()
+        allowed = size.clamp(SIZES[0] * float(self.sizes[0]), SIZES[1] * float(self.sizes[2]))
+        centre = pose(self.shape.mean(0, keepdim=True))[:, 0]  # stays where it is
+        turn = pose.turn * allowed / size.clamp(min=1e-6)
+        shift = torch.view_as_complex(centre.contiguous()) - turn * torch.view_as_complex(self.shape.mean(0))
+        return Pose(turn, shift)
+
+    def crop(self, pose: Pose) -> Tensor:
+        """(B, 2, 3): from the normalised coordinates of each picture's crop to the picture's."""
+        return pose.affine(float(self.reach))
+
+    def to_crop(self, points: Tensor, pose: Pose) -> Tensor:
+        """Places of the pictures (B, K, 2) in their crops' normalised coordinates."""
+        return pose.inverse(points) / self.reach
+
+    def from_crop(self, points: Tensor, pose: Pose) -> Tensor:
+        """The inverse of :meth:`to_crop`."""
+        return pose(points * self.reach)
+
+    def refine(self, first: First, features: Tensor) -> Found:
+        """From features of the crops (B, C, H, W); of the whole pictures where there is no second look."""
+        head = self.fine or self.coarse
+        heat = head.heat(features)
+        weight = (head.sharpness * heat).flatten(2).softmax(-1)  # (B, K, H·W)
+        grid = cell_grid(*heat.shape[-2:], device=heat.device).view(-1, 2)
+        points = weight @ grid
+        spread = (weight @ grid.square() - points.square()).sum(-1).clamp(min=0).sqrt()  # (B, K)
+        if self.fine is None:
+            spread = spread / first.pose.turn.abs()[:, None]
+        else:
+            points, spread = self.from_crop(points, first.pose), spread * self.reach
+        score = head.height(heat)
+        return Found(points, score, self.signals(first, points, score, spread), first.pose.turn.abs())
+
+    def signals(self, first: First, points: Tensor, score: Tensor, spread: Tensor) -> Tensor:
+        """(B, K, SIGNALS) logarithms of what tells good places from bad ones.
+
+        Of each landmark: the height of its heat map, its heat map's spread, the distance of the two looks' answers, and
+        that to its place in the common shape, laid over the others anew. Then the mean of each over the picture's
+        landmarks, for a picture tends to succeed or fail as a whole. Distances are in radii of the shape.
+        """
+        size = first.pose.turn.abs()[:, None]
+        apart = (points - first.points).norm(dim=-1) / size
+        _, residual = fit_pose_robustly(self.shape, points, score + 0.05, usual=float(self.sizes[1]))
+        lows = [1.05 - score, spread + NEAR, apart + NEAR, residual.clamp(max=10) + NEAR]
+        own = torch.stack([low.clamp(min=0.01).log() for low in lows], dim=-1)  # (B, K, 4)
+        return torch.cat([own, own.mean(1, keepdim=True).expand_as(own)], dim=-1)

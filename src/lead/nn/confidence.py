@@ -1,0 +1,52 @@
+"""How far off a predicted landmark is likely to be."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+LADDER = 101
+"""Shares 0, 1, … 100 %, at which the spread of errors around what was expected is kept."""
+
+
+class Confidence(nn.Module):
+    """A log-linear model of the error, and how errors spread around it.
+
+    Attributes:
+        centre, weight: (S,) of the signals.
+        level: (K,) logarithm of each landmark's typical error.
+        ladder: (LADDER,) quantiles of error over expected error; rising, with a mean of 1.
+        hidden: (S + 1, K) of a logistic model that a landmark is hidden, its constant last; a constant of -inf where
+            nothing says so.
+    """
+
+    centre: Tensor
+    weight: Tensor
+    level: Tensor
+    ladder: Tensor
+    hidden: Tensor
+
+    def __init__(self, signals: int, landmarks: int) -> None:
+        super().__init__()
+        self.register_buffer("centre", torch.zeros(signals))
+        self.register_buffer("weight", torch.zeros(signals))
+        self.register_buffer("level", torch.zeros(landmarks))
+        self.register_buffer("ladder", torch.linspace(0, 2, LADDER))
+        hidden = torch.zeros(signals + 1, landmarks)
+        hidden[-1] = -torch.inf
+        self.register_buffer("hidden", hidden)
+
+    def expected(self, signals: Tensor) -> Tensor:
+        """The mean error to expect, in the unit that the model was fitted in: (B, K, S) → (B, K)."""
+        return (self.level + (signals - self.centre) @ self.weight).exp()
+
+    def factor(self, share: float) -> float:
+        """What to multiply the expected error with to get a distance that holds such a share of the true places."""
+        place = share * (LADDER - 1)
+        low = min(int(place), LADDER - 2)
+        return float(torch.lerp(self.ladder[low], self.ladder[low + 1], place - low))
+
+    def is_hidden(self, signals: Tensor) -> Tensor:
+        """(B, K) whether a landmark is more likely hidden than visible."""
+        odds = torch.einsum("bks,sk->bk", signals - self.centre, self.hidden[:-1]) + self.hidden[-1]
+        return odds > 0

@@ -1,0 +1,125 @@
+"""The landmarks' common shape, and the similarity map that lays it over each picture.
+
+Places are complex numbers here, x + iy in normalised coordinates, since a similarity map then is one product and one
+sum: place = turn · shape + shift, where |turn| is the size and arg(turn) the rotation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+ROBUST = 0.25
+"""Residual, in radii of the shape, at which a landmark's say in a robust fit is halved."""
+ROUNDS = 6
+"""Of reweighting, and of aligning to the mean: both have settled by then."""
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Similarity maps of B pictures, from the common shape to places.
+
+    Attributes:
+        turn, shift: (B,) complex.
+    """
+
+    turn: Tensor
+    shift: Tensor
+
+    def __call__(self, places: Tensor) -> Tensor:
+        """Places of the shape's frame (B, K, 2) or (K, 2) to those of the pictures, (B, K, 2)."""
+        return to_points(self.turn[:, None] * to_complex(places) + self.shift[:, None])
+
+    def inverse(self, points: Tensor) -> Tensor:
+        """Places of the pictures (B, K, 2) to those of the shape's frame, (B, K, 2)."""
+        return to_points((to_complex(points) - self.shift[:, None]) / self.turn[:, None])
+
+    def affine(self, half: float) -> Tensor:
+        """(B, 2, 3): from the normalised coordinates of a square around the shape, ``half`` radii to each side."""
+        real, imaginary = self.turn.real * half, self.turn.imag * half
+        rows = [real, -imaginary, self.shift.real, imaginary, real, self.shift.imag]
+        return torch.stack(rows, dim=-1).view(-1, 2, 3)
+
+    def take(self, rows: Tensor) -> Pose:
+        """Some of the maps; a row may be asked for repeatedly."""
+        return Pose(self.turn[rows], self.shift[rows])
+
+
+def to_complex(points: Tensor) -> Tensor:
+    """(..., 2) → (...) complex."""
+    return torch.view_as_complex(points.float().contiguous())
+
+
+def to_points(places: Tensor) -> Tensor:
+    """(...) complex → (..., 2)."""
+    return torch.view_as_real(places)
+
+
+def fit_pose(shape: Tensor, points: Tensor, weight: Tensor | None = None, *, usual: float | None = None) -> Pose:
+    """The maps that bring a shape nearest to landmarks, by weighted least squares.
+
+    Args:
+        shape: (K, 2) in its own frame.
+        points: (B, K, 2); NaN where unknown.
+        weight: (B, K), how much each landmark counts; 1 by default.
+        usual: size that is taken where the known landmarks tell none, as a single one does; without rotation.
+
+    Returns:
+        One map for each picture. Where nothing is known, the shape's centre is put in the picture's.
+    """
+    known = ~points.isnan().any(-1)
+    weight = known.float() if weight is None else weight * known
+    model, places = to_complex(shape).expand(len(points), -1), to_complex(points.nan_to_num())
+    total = weight.sum(-1, keepdim=True).clamp(min=1e-9)
+    centre, middle = (weight * model).sum(-1, keepdim=True) / total, (weight * places).sum(-1, keepdim=True) / total
+    spread = (weight * (model - centre).abs().square()).sum(-1)
+    turn = (weight * (model - centre).conj() * (places - middle)).sum(-1) / spread.clamp(min=1e-9)
+    telling = (spread > 1e-6 * total[:, 0]) & (turn.abs() > 1e-6)
+    turn = torch.where(telling, turn, torch.full_like(turn, 1.0 if usual is None else usual))
+    return Pose(turn, middle[:, 0] - turn * centre[:, 0])
+
+
+def fit_pose_robustly(shape: Tensor, points: Tensor, weight: Tensor, *, usual: float) -> tuple[Pose, Tensor]:
+    """As :func:`fit_pose`, but a landmark that lies far from where the others put it counts little (Cauchy weights).
+
+    Returns:
+        The maps, and (B, K) how far each landmark lies from its place in the shape, in radii of the shape.
+    """
+    counts = weight
+    for _ in range(ROUNDS):
+        pose = fit_pose(shape, points, counts, usual=usual)
+        residual = (points - pose(shape)).norm(dim=-1) / pose.turn.abs()[:, None].clamp(min=1e-6)
+        counts = weight / (1 + (residual / ROBUST).square())
+    return pose, residual
+
+
+def common_shape(points: Tensor) -> tuple[Tensor, float]:
+    """The mean of landmarks after similarity maps have been taken out (generalised Procrustes analysis; Gower, 1975).
+
+    Args:
+        points: (N, K, 2) normalised; NaN where unlabelled. Every landmark is labelled somewhere.
+
+    Returns:
+        (K, 2), centred and with a root-mean-square radius of 1, turned as the pictures are on average; and their mean
+        size, in normalised units. Where all the landmarks are on one spot, zeros and a size of 0.
+    """
+    known = ~points.isnan().any(-1)
+    fullest = int(known.sum(-1).argmax())
+    shape = points[fullest]  # NaN where that picture does not say
+    size = 0.0
+    for _ in range(ROUNDS):
+        placed = known & ~shape.isnan().any(-1)
+        pose = fit_pose(shape.nan_to_num(), points, placed.float())
+        mean = pose.inverse(points).nanmean(0)
+        centred = mean - mean.nanmean(0)
+        radius = centred.square().sum(-1).nanmean().sqrt()
+        if not float(radius) > 1e-4:
+            return torch.zeros_like(shape), 0.0
+        shape = centred / radius
+        there = fit_pose(shape.nan_to_num(), points, (known & ~shape.isnan().any(-1)).float()).turn
+        heading = (there / there.abs()).mean()
+        shape = to_points(to_complex(shape) * heading / heading.abs().clamp(min=1e-6))
+        size = float(there.abs().mean())
+    return shape, size

@@ -1,0 +1,112 @@
+"""Expected errors learnt from held-out labels, and from what holds for landmarks in general where labels are few."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor
+
+from lead.nn.confidence import LADDER, Confidence
+
+PRIOR_CENTRE = 2 * (-0.25, -2.15, -2.25, -2.3)
+PRIOR_WEIGHT = (0.3, 0.4, 0.1, 0.15, 0.15, 0.3, 0.08, 0.12)
+PRIOR_LEVEL = -1.7
+PRIOR_SPREAD = 0.65
+"""Of the signals, of the logarithm of the error in radii, and of errors around what is expected (log-normal): about
+what they are on validation faces with one labelled picture, where the prior is all there is."""
+PRIOR_LABELS = 30.0
+"""Held-out labels that weigh as much as the prior."""
+LANDMARK_LABELS = 5.0
+"""Held-out labels of one landmark that weigh as much as the level of all of them."""
+ITERATIONS = 40
+FEWEST_HIDDEN = 5
+"""Hidden labels, and visible ones, from which it is learnt what hidden looks like."""
+FOLDS = 5
+
+
+def fit_confidence(signals: Tensor, errors: Tensor, hidden: Tensor | None = None) -> Confidence:
+    """From what heads said of pictures that they had not seen.
+
+    The mean error is a log-linear function of the signals, fitted as a gamma regression (its variance grows with its
+    mean) that is drawn to what holds in general; each landmark has a level of its own, drawn to the common one. The
+    ratios of errors to expectations, by models that had not seen their pictures, and as many from a log-normal prior as
+    ``PRIOR_LABELS`` labels would give, make the ladder.
+
+    Args:
+        signals: (N, K, S) of held-out pictures; N may be 0.
+        errors: (N, K) in radii of the shape; NaN where unlabelled.
+        hidden: (N, K) bool, which of the labelled landmarks are hidden; None if that is unknown.
+    """
+    model = Confidence(signals.shape[2], signals.shape[1])
+    model.centre.copy_(torch.tensor(PRIOR_CENTRE))
+    _fit_mean(model, signals, errors)
+    ratios = _ratios(signals, errors)
+    general = (PRIOR_SPREAD * torch.special.ndtri((torch.arange(200) + 0.5) / 200)).exp()
+    general = general / general.mean()
+    values = torch.cat([ratios, general])
+    weight = torch.cat([torch.ones(len(ratios)), torch.full((len(general),), PRIOR_LABELS / len(general))])
+    order = values.argsort()
+    reached = (weight[order].cumsum(0) - weight[order] / 2) / weight.sum()
+    shares = np.linspace(0, 1, LADDER)
+    model.ladder.copy_(torch.from_numpy(np.interp(shares, reached.numpy(), values[order].numpy())).float())
+    mean = float((values * weight).sum() / weight.sum())
+    model.ladder.div_(mean)
+    model.level.add_(float(np.log(mean)))
+    if hidden is not None:
+        _fit_hidden(model, signals, hidden & ~errors.isnan(), ~hidden & ~errors.isnan())
+    return model
+
+
+def _fit_mean(model: Confidence, signals: Tensor, errors: Tensor) -> None:
+    """Fisher scoring of the penalised gamma regression with a logarithmic link."""
+    landmarks, count = signals.shape[1:]
+    known = ~errors.isnan()
+    x = (signals - model.centre)[known]  # (n, S)
+    which = torch.nonzero(known)[:, 1]
+    design = torch.cat([x, torch.ones(len(x), 1), torch.nn.functional.one_hot(which, landmarks)], dim=1).double()
+    start = torch.cat([torch.tensor(PRIOR_WEIGHT), torch.tensor([PRIOR_LEVEL]), torch.zeros(landmarks)]).double()
+    pull = torch.cat([torch.full((count,), PRIOR_LABELS), torch.tensor([PRIOR_LABELS / 4])])
+    penalty = torch.cat([pull, torch.full((landmarks,), LANDMARK_LABELS)]).double()
+    target = errors[known].double().clamp(min=1e-6)
+    solution = start.clone()
+    curvature = design.T @ design + penalty.diag()
+    for _ in range(ITERATIONS):
+        ratio = (target / (design @ solution).exp()).clamp(max=6.0)  # one wild outlier must not tell all
+        slope = design.T @ (ratio - 1) - penalty * (solution - start)
+        solution = solution + 0.7 * torch.linalg.solve(curvature, slope)
+    model.weight.copy_(solution[:count])
+    model.level.copy_(solution[count] + solution[count + 1 :])
+
+
+def _ratios(signals: Tensor, errors: Tensor) -> Tensor:
+    """(n,) errors over what a model that had not seen their picture expected."""
+    if len(signals) < 2:
+        return torch.zeros(0)
+    out = torch.full_like(errors, torch.nan)
+    model = Confidence(signals.shape[2], signals.shape[1])
+    model.centre.copy_(torch.tensor(PRIOR_CENTRE))
+    for part in np.array_split(np.arange(len(signals)), min(len(signals), FOLDS)):
+        others = np.setdiff1d(np.arange(len(signals)), part)
+        _fit_mean(model, signals[others], errors[others])
+        out[part] = errors[part] / model.expected(signals[part])
+    return out[~out.isnan()]
+
+
+def _fit_hidden(model: Confidence, signals: Tensor, hidden: Tensor, visible: Tensor) -> None:
+    """A logistic model of hidden against visible, its level each landmark's own."""
+    if min(int(hidden.sum()), int(visible.sum())) < FEWEST_HIDDEN:
+        return
+    landmarks, count = signals.shape[1:]
+    known = hidden | visible
+    which = torch.nn.functional.one_hot(torch.nonzero(known)[:, 1], landmarks)
+    design = torch.cat([(signals - model.centre)[known], which], dim=1).numpy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        logistic = LogisticRegression(max_iter=500).fit(design, hidden[known].numpy())
+    weight = torch.from_numpy(logistic.coef_[0]).float()
+    model.hidden[:-1] = weight[:count, None]
+    model.hidden[-1] = weight[count:] + float(logistic.intercept_[0])
