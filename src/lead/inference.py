@@ -236,11 +236,12 @@ class Sight:
             yield self.extractor.features_of(inputs.contiguous(memory_format=torch.channels_last))
 
     def find(self, head: Cascade, rows: npt.NDArray[np.int64]) -> Iterator[Found]:
-        """Landmarks of pictures, ``BATCH`` at a time."""
+        """Landmarks of pictures, ``BATCH`` at a time; the features of whole pictures are kept, those of crops are not."""
+        known = self.whole(rows)
         for start in range(0, len(rows), BATCH):
-            batch = rows[start : start + BATCH]
-            features = next(self.extractor.batches(self.store, batch))
-            yield self.find_in(head, batch, features)
+            part = slice(start, start + BATCH)
+            features = torch.from_numpy(np.asarray(known[part], dtype=np.float32)).to(self.extractor.device)
+            yield self.find_in(head, rows[part], features)
 
     @torch.inference_mode()
     def find_in(self, head: Cascade, rows: npt.NDArray[np.int64], features: Tensor) -> Found:

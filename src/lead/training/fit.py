@@ -368,9 +368,13 @@ def train_softargmax(labelled: Labelled, seed: int, recipe: SoftArgmaxRecipe | N
     random = np.random.default_rng(mixed_seed(seed, "softargmax", "batches"))
     for _ in range(steps):
         rows = random.choice(len(labelled), recipe.batch, replace=len(labelled) < recipe.batch)
-        batch = labelled.take(np.sort(rows))
-        known = ~torch.isnan(batch.points)
-        loss = functional.smooth_l1_loss(10 * head(batch.feature_chunk(slice(None)))[known], 10 * batch.points[known])
+        # Few labels stand in a batch many times over: each is computed once, and counts as often as it stands there.
+        unique, often = np.unique(rows, return_counts=True)
+        batch = labelled.take(unique)
+        counts = torch.from_numpy(often).float()[:, None, None] * ~torch.isnan(batch.points)
+        found, true = head(batch.feature_chunk(slice(None))), batch.points.nan_to_num()
+        apart = functional.smooth_l1_loss(10 * found, 10 * true, reduction="none")
+        loss = (counts * apart).sum() / counts.sum()
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
