@@ -236,7 +236,7 @@ class Sight:
             yield self.extractor.features_of(inputs.contiguous(memory_format=torch.channels_last))
 
     def find(self, head: Cascade, rows: npt.NDArray[np.int64]) -> Iterator[Found]:
-        """Landmarks of pictures, ``BATCH`` at a time; the features of whole pictures are kept, those of crops are not."""
+        """Landmarks of pictures, ``BATCH`` at a time. Features of whole pictures are kept, those of crops are not."""
         known = self.whole(rows)
         for start in range(0, len(rows), BATCH):
             part = slice(start, start + BATCH)

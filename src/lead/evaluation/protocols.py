@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import TypeAdapter
 
 from lead.config import Settings
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.evaluation.metrics import Summary, mean_shape, normalised_errors, summarise, trust, unit_lengths
 from lead.evaluation.results import LabelCount, Result, Row
+from lead.files import write_atomic
 from lead.geometry import FloatArray
 from lead.images.store import ImageStore, default_cache, open_store
 from lead.images.views import View, affine_warp, bend_warp, dve_warp
@@ -26,7 +30,7 @@ from lead.nn.heads import REDUCED
 from lead.nn.matching import match_points
 from lead.provenance import commit, versions
 from lead.training.cascade import fit_cascade
-from lead.training.engine import mixed_seed
+from lead.training.engine import mixed_seed, run_identity
 from lead.training.fit import FittedKind, Labelled, PlainKind, apply, fit_ridge, train_softargmax
 from lead.training.run import Run, held_out
 
@@ -42,6 +46,7 @@ PIXELS = 70
 """Side in pixels of the frame in which the peers count matching errors."""
 
 Say = Callable[[str], None]
+_ROWS = TypeAdapter(list[Row])
 
 
 def result_name(task: str, split: str, point_sets: Sequence[str] | None = None) -> str:
@@ -85,6 +90,8 @@ class Bench:
         settings: give picture sizes, the seed of everything random here, and the identities held out.
         split: ``"test"``, or ``"validation"`` for the identities that the settings hold out of training.
         provenance: recorded in the result beside the settings.
+        kept: folder of measurements that are made once by one version of the code, so that an interrupted evaluation
+            goes on where it was; None for none.
 
     Raises:
         LeadError: a system's picture sizes are others than the settings'.
@@ -95,6 +102,7 @@ class Bench:
     settings: Settings
     split: str = "test"
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    kept: Path | None = None
     store: ImageStore = field(init=False)
     frame: Frame = field(init=False)
 
@@ -113,7 +121,8 @@ class Bench:
     @classmethod
     def of_run(cls, run: Run, dataset: Dataset, split: str = "test", methods: Sequence[str] | None = None) -> Bench:
         """A run's own systems, under its settings. ``methods``: see :func:`systems`."""
-        return cls(dataset, systems(run, methods), run.settings, split, {"run": run.provenance})
+        provenance = {"run": run.provenance}
+        return cls(dataset, systems(run, methods), run.settings, split, provenance, run.folder / "measured")
 
     def rows(self, points: Labels) -> tuple[list[int], list[int]]:
         """Rows of ``points`` to fit on and to judge on."""
@@ -179,6 +188,27 @@ class Bench:
         """For instance "64-d"."""
         return f"{next(system.extractor.batches(self.store, np.arange(1))).shape[1]}-d"
 
+    def measured(self, what: Sequence[object], points: Labels, measure: Callable[[], list[Row]]) -> list[Row]:
+        """The rows of a measurement, read back if this code has made it before.
+
+        Args:
+            what: everything that they depend on beside the dataset, its landmarks and the bench's own settings.
+            points: the landmarks.
+            measure: makes the rows.
+        """
+        code = commit()
+        if self.kept is None or "dirty" in code or code == "unknown":
+            return measure()
+        settings = self.settings
+        protocol = [self.split, settings.seed, settings.validation, settings.validation_seed]
+        truth = hashlib.sha256(repr(points.images).encode() + points.xy.tobytes()).hexdigest()
+        path = self.kept / f"{run_identity(list(what), code, self.store.digest, protocol, truth)}.json"
+        if path.exists():
+            return _ROWS.validate_json(path.read_bytes())
+        rows = measure()
+        write_atomic(path, _ROWS.dump_json(rows, indent=1).decode(), overwrite=True)
+        return rows
+
     def result(self, name: str, rows: list[Row], started: float, preset: str) -> Result:
         """The rows with their provenance, under a name from :func:`result_name`."""
         return Result(
@@ -230,25 +260,43 @@ def regression(
             rows.append(Row.of_draws("mean-shape", "", label_count(number), metric, UNIT, shapes))
         for system in bench.systems:
             training = bench.labelled(system, points, fit)
-            unseen = bench.labelled(system, points, judge)
-            features = f"{training.features.shape[1]}-d"
             for number, chosen in plans:
                 for kind in heads:
+                    if kind == "cascade" and training.features.shape[1] > REDUCED:
+                        continue  # it is for compact features
                     method = f"{system.method}/{kind}"
-                    if kind == "cascade":
-                        if training.features.shape[1] <= REDUCED:  # it is for compact features
-                            say(f"{metric}: {method}, {number or 'all'} labels")
-                            rows += _cascade_rows(bench, system, points, number, chosen, judge, metric)
-                        continue
                     say(f"{metric}: {method}, {number or 'all'} labels")
-                    summaries = []
-                    for d, picked in enumerate(chosen):
-                        some = training if number is None else training.take(np.searchsorted(fit, picked))
-                        seed = mixed_seed(bench.settings.seed, "head", d)
-                        predicted = apply(fitted(kind, some, seed), unseen).double().numpy()
-                        summaries.append(bench.errors(points, judge, predicted, pair))
-                    rows.append(Row.of_draws(method, features, label_count(number), metric, UNIT, summaries))
+
+                    if kind == "cascade":
+                        measure = partial(_cascade_rows, bench, system, points, number, chosen, judge, metric)
+                    else:
+                        measure = partial(_head_rows, bench, system, kind, points, number, chosen, fit, judge, metric)
+                    what = [method, system.extractor.digest(), number, len(chosen), metric]
+                    rows += bench.measured(what, points, measure)
     return rows
+
+
+def _head_rows(
+    bench: Bench,
+    system: System,
+    kind: PlainKind,
+    points: Labels,
+    number: int | None,
+    chosen: Sequence[list[int]],
+    fit: list[int],
+    judge: list[int],
+    metric: str,
+) -> list[Row]:
+    """Errors of heads fitted on draws of labelled pictures."""
+    training, unseen = bench.labelled(system, points, fit), bench.labelled(system, points, judge)
+    pair = bench.dataset.normaliser[metric.removeprefix("regression-")]
+    summaries = []
+    for d, picked in enumerate(chosen):
+        some = training if number is None else training.take(np.searchsorted(fit, picked))
+        head = fitted(kind, some, mixed_seed(bench.settings.seed, "head", d))
+        summaries.append(bench.errors(points, judge, apply(head, unseen).double().numpy(), pair))
+    features = f"{training.features.shape[1]}-d"
+    return [Row.of_draws(f"{system.method}/{kind}", features, label_count(number), metric, UNIT, summaries)]
 
 
 def _cascade_rows(
