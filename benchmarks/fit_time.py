@@ -4,7 +4,7 @@
 
 The head is fitted to draws of labelled training pictures. Before each fit their features are computed, which is not
 counted. The network alone then looks at as many random pictures as the fit cut crops. Writes
-``results/benchmarks/fit-time.json``: seconds of both, and their ratio, which the machine's load at the time changes less.
+``results/benchmarks/fit-time.json``: seconds of both, and their ratio, which the machine's load changes less.
 """
 
 from __future__ import annotations

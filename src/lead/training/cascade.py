@@ -168,7 +168,7 @@ def _halves(cascade: Cascade) -> list[float]:
 
     A crop never shows more than the whole picture does.
     """
-    extent = float(cascade.shape.norm(dim=-1).max())
+    extent = max(float(cascade.shape.norm(dim=-1).max()), 1.0)  # less only where the shape has no size
     frame = 1 / float(cascade.sizes[1])
     tight = min(1.15 * extent + 0.35, frame)
     return [tight, math.sqrt(tight * frame)] if frame > 1.3 * tight else [tight]
