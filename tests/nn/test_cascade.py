@@ -35,7 +35,7 @@ def posed(count: int, seed: int = 0, size: float | None = None) -> Pose:
     sizes = random.uniform(0.2, 0.5, count) if size is None else np.full(count, size)
     turn = sizes * np.exp(1j * random.uniform(-np.pi, np.pi, count))
     shift = random.uniform(-0.5, 0.5, count) + 1j * random.uniform(-0.5, 0.5, count)
-    return Pose(torch.from_numpy(turn).cfloat(), torch.from_numpy(shift).cfloat())
+    return Pose(torch.from_numpy(turn).to(torch.cfloat), torch.from_numpy(shift).to(torch.cfloat))
 
 
 @given(seed=st.integers(0, 99))

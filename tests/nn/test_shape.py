@@ -22,7 +22,7 @@ def poses(count: int, random: np.random.Generator) -> Pose:
     """Maps that turn every way, and change the size threefold."""
     size, angle = random.uniform(0.2, 0.6, count), random.uniform(-np.pi, np.pi, count)
     shift = random.uniform(-0.5, 0.5, count) + 1j * random.uniform(-0.5, 0.5, count)
-    return Pose(torch.from_numpy(size * np.exp(1j * angle)).cfloat(), torch.from_numpy(shift).cfloat())
+    return Pose(torch.from_numpy(size * np.exp(1j * angle)).to(torch.cfloat), torch.from_numpy(shift).to(torch.cfloat))
 
 
 def some_shape(landmarks: int, random: np.random.Generator) -> Tensor:

@@ -227,7 +227,7 @@ def test_more_pictures_than_are_used_are_drawn_from(
 class Noise(Sight):
     """Features that know each picture from every other, and tell nothing else."""
 
-    def whole(self, rows: Rows, *, progress: object = None) -> npt.NDArray[np.float16]:
+    def whole(self, rows: Rows, **_: object) -> npt.NDArray[np.float16]:
         return np.stack([np.random.default_rng(row).normal(size=(24, 8, 8)) for row in rows]).astype(np.float16)
 
 
