@@ -325,7 +325,7 @@ def test_expected_errors_are_in_each_pictures_own_pixels(cascaded: Landmarker, f
     found = cascaded.predict(folder.root)
     assert found.px_error is not None
     sides = np.array([max(Image.open(folder.path(i)).size) for i in range(12)])  # normalised units span 2
-    expected = np.array([0.2, 0.4]) * located.size.double().numpy()[:, None] * sides[:, None] / 2
+    expected = np.array([0.2, 0.4]) * located.size.double().cpu().numpy()[:, None] * sides[:, None] / 2
     known = found.visible > 0
     np.testing.assert_allclose(found.px_error[known], expected[known], rtol=0.01)  # sides are whole pixels
 
@@ -338,7 +338,7 @@ def _cascade_of(model: Landmarker) -> Cascade:
 def test_a_cascade_read_back_says_the_same(cascaded: Landmarker, folder: Dataset, tmp_path: Path, fine: bool) -> None:
     confidence = cascaded.calibration
     assert isinstance(confidence, Confidence)
-    confidence.hidden[-1] = torch.tensor([1.0, -1.0])  # so that it is seen to be kept
+    confidence.hidden[-1].copy_(torch.tensor([1.0, -1.0]))  # so that it is seen to be kept
     cascaded.save(tmp_path / "model.safetensors")
     again = Landmarker.load(tmp_path / "model.safetensors")
     assert (_cascade_of(again).fine is not None) == fine
@@ -374,7 +374,8 @@ def test_what_is_found_beyond_the_picture_is_out_of_view(
         points = torch.tensor([[normal(*place), normal(20.0, 20.0)]])
 
         def located(*_: object, points: Tensor = points) -> Found:
-            return Found(points, torch.full((1, 2), 0.5), torch.zeros(1, 2, Cascade.SIGNALS), torch.ones(1))
+            told = (points, torch.full((1, 2), 0.5), torch.zeros(1, 2, Cascade.SIGNALS), torch.ones(1))
+            return Found(*(value.to(cascaded.extractor.device) for value in told))
 
         monkeypatch.setattr(Sight, "find_in", located)
         found = cascaded.predict(tmp_path / "wide.png")
@@ -399,7 +400,7 @@ def test_crops_are_features_of_the_squares_that_are_asked_for(
     parts = list(sight.crops(rows, whole))
     assert [len(part) for part in parts] == [2, 1]
     middle = torch.from_numpy(np.array(store.pixels[rows])).permute(0, 3, 1, 2)[..., 16:48, 16:48].float() / 255
-    expected = extractor.features_of(middle.contiguous())
+    expected = extractor.features_of(middle.contiguous().to(extractor.device))
     torch.testing.assert_close(torch.cat(parts), expected, atol=2e-3, rtol=2e-3)
     torch.testing.assert_close(torch.cat(list(extractor.batches(store, rows))), expected, atol=2e-3, rtol=2e-3)
 
