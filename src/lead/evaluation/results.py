@@ -336,7 +336,8 @@ def cell_text(row: Row | None) -> str:
 CELLS = "Mean ± standard deviation over draws (median). Lower is better."
 TRUST_CELLS = (
     "The errors that are told with the answers: mean ± standard deviation over draws. A radius told for 50 % "
-    "should hold 50 % of the true places. Rank correlation times 100; of the worst tenth of the points, chance would find 10 %."
+    "should hold 50 % of the true places. Rank correlation times 100; of the worst tenth of the points, chance would "
+    "find 10 %."
 )
 BRACKETS = "In brackets, what the method's paper reports, on its own benchmark."
 
