@@ -18,6 +18,7 @@ from lead.config import PictureSettings
 from lead.errors import LeadError
 from lead.images.store import open_store
 from lead.inference import Extractor, Sight
+from lead.nn import heads
 from lead.nn.backbone import Backbone
 from lead.nn.student import Student
 from lead.training import cascade
@@ -222,6 +223,27 @@ def test_more_pictures_than_are_used_are_drawn_from(
     for seed in range(5):
         fit_cascade(sight, rows, rare, seed=seed)
     assert set(used) == {8, 20}  # all of them where the only label of a landmark would be left out
+
+
+class Wide(Colours):
+    """Its feature's first channels tell nothing."""
+
+    def features_of(self, inputs: Tensor) -> Tensor:
+        telling = super().features_of(inputs)
+        return torch.cat([torch.full_like(telling, 0.01), telling], 1)
+
+
+@pytest.mark.parametrize("count", [1, 6])
+def test_wide_features_are_reduced_to_what_tells_most(
+    seen: tuple[Sight, Tensor], monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(heads, "REDUCED", 6)  # of 14
+    sight, points = seen
+    extractor = Wide(sight.extractor.network, sight.extractor.picture, device=torch.device("cpu"))
+    wide, rows = Sight(extractor, sight.store), np.arange(count)
+    fitted = fit_cascade(wide, rows, points[rows], unlabelled=np.arange(24))
+    errors = distances(said(wide, fitted), points[TEST])
+    assert errors.mean() < (0.4 if count == 1 else 0.2) * guess(points, rows)
 
 
 class Noise(Sight):
