@@ -144,19 +144,43 @@ def test_the_common_shape_is_found_in_turned_scaled_and_shifted_copies(gaps: boo
     points = pose(shape)
     if gaps:
         missing = torch.from_numpy(random.uniform(size=(30, 6)) < 0.3)
+        missing[torch.arange(30), torch.arange(30) % 6] = True  # no picture shows them all
         points[missing] = NAN
     found, size = common_shape(points)
     assert found.mean(0).abs().max() < 1e-5
     assert found.square().sum(-1).mean().item() == pytest.approx(1, abs=1e-5)
-    assert size == pytest.approx(pose.turn.abs().mean().item(), rel=1e-3)
+    near = 5e-3 if gaps else 1e-3  # what is missing takes more rounds
+    assert size == pytest.approx(pose.turn.abs().mean().item(), rel=near)
     # It is the same up to a rotation, which is that of the pictures on average.
     back = fit_pose(shape, found[None])
-    torch.testing.assert_close(back(shape)[0], found, atol=1e-3, rtol=0)
+    torch.testing.assert_close(back(shape)[0], found, atol=2 * near, rtol=0)
     heading = (pose.turn / pose.turn.abs()).mean()
     turn = fit_pose(found, pose(shape)).turn
     average = (turn / turn.abs()).mean()
-    assert abs(average.imag) < 1e-3 < average.real
-    assert average.abs().item() == pytest.approx(heading.abs().item(), abs=1e-3)
+    assert abs(average.imag) < 4 * near < average.real
+    assert average.abs().item() == pytest.approx(heading.abs().item(), abs=near)
+
+
+def test_pictures_of_a_single_landmark_tell_no_size() -> None:
+    random = np.random.default_rng(6)
+    shape, pose = some_shape(4, random), poses(40, random)
+    points = pose(shape)
+    points[20:, 1:] = NAN
+    points[20:30] = points[20:30].flip(1)
+    found, size = common_shape(points)
+    assert size == pytest.approx(pose.turn[:20].abs().mean().item(), rel=1e-3)
+    torch.testing.assert_close(fit_pose(shape, found[None])(shape)[0], found, atol=1e-3, rtol=0)
+    turn = fit_pose(found, pose(shape)[:20]).turn
+    assert abs((turn / turn.abs()).mean().imag) < 1e-3
+
+
+def test_where_no_picture_shows_two_landmarks_they_lie_as_they_do_on_average() -> None:
+    points = torch.full((4, 2, 2), NAN)
+    points[:2, 0] = torch.tensor([[-0.3, 0.1], [-0.1, 0.1]])
+    points[2:, 1] = torch.tensor([[0.2, 0.0], [0.2, 0.2]])
+    shape, size = common_shape(points)
+    torch.testing.assert_close(shape, torch.tensor([[-1.0, 0.0], [1.0, 0.0]]), atol=1e-5, rtol=0)
+    assert size == pytest.approx(0.2)  # of the means (-0.2, 0.1) and (0.2, 0.1)
 
 
 def test_landmarks_on_one_spot_have_no_shape() -> None:
