@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from lead import api
 from lead.config import Settings
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
-from lead.inference import Landmarker
+from lead.inference import Landmarker, Sight
 from lead.landmarks import Labels, save_labels
 from lead.landmarks.model import Schema
 from lead.training.run import Run
@@ -94,9 +94,9 @@ def test_words_that_are_no_choice_are_named(run: Run, folder: Dataset, tiny: Mak
     wrong: Any = "softargmx"
     with pytest.raises(LeadError, match=r"Unknown task 'fewshot'\. Did you mean 'few-shot'\?"):
         api.evaluate(run, folder, "fewshot")
-    with pytest.raises(LeadError, match=r"Unknown head 'softargmx'.*Valid: ridge, softargmax\."):
+    with pytest.raises(LeadError, match=r"Unknown head 'softargmx'.*Valid: cascade, ridge, softargmax\."):
         api.evaluate(run, folder, "regression", heads=["ridge", wrong])
-    with pytest.raises(LeadError, match=r"Unknown head 'softargmx'.*Valid: auto, ridge, softargmax\."):
+    with pytest.raises(LeadError, match=r"Unknown head 'softargmx'.*Valid: cascade, ridge, softargmax\."):
         api.fit(run, labels_of(folder, 3), pictures=folder.root, head=wrong)
     with pytest.raises(LeadError, match=r"Unknown stage 'softargmx'.*Valid: both, distill, pretrain\."):
         api.train(folder, tmp_path / "other", settings=tiny(), stage=wrong)
@@ -117,7 +117,7 @@ def test_fitting_names_the_pictures_that_are_missing(run: Run, folder: Dataset, 
     summary = api.fit(run.folder, folder.root / "labels.csv")
     assert dict(summary.missing)["01.png"] == "no such file"
     assert [name for name, _ in summary.missing] == ["01.png", "03.png"]
-    assert (summary.used, summary.head) == (4, "ridge")
+    assert (summary.used, summary.head) in {(4, "cascade"), (4, "cascade-coarse")}
     assert 0 < summary.error < 1
     summary.landmarker.save(tmp_path / "model.safetensors")
     assert Landmarker.load(tmp_path / "model.safetensors").origin["labels"] == 4
@@ -127,14 +127,56 @@ def test_fitting_names_the_pictures_that_are_missing(run: Run, folder: Dataset, 
     np.testing.assert_array_equal(again.landmarker.predict(picture).xy, summary.landmarker.predict(picture).xy)
 
 
-def test_fitting_learns_from_the_labels_it_is_given(run: Run, folder: Dataset) -> None:
+@pytest.mark.parametrize("head", ["cascade", "ridge"])
+def test_fitting_learns_from_the_labels_it_is_given(
+    run: Run, folder: Dataset, head: Literal["cascade", "ridge"]
+) -> None:
     known = labels_of(folder, 4)
-    summary = api.fit(run, known, pictures=folder.root)
+    summary = api.fit(run, known, pictures=folder.root, head=head)
     found = summary.landmarker.predict([folder.path(i) for i in range(4)])
-    largest = [max(Image.open(folder.path(i)).size) for i in range(4)]
-    apart = np.linalg.norm(found.xy - known.xy, axis=-1) / np.array(largest)[:, None]
+    largest = np.array([max(Image.open(folder.path(i)).size) for i in range(4)])[:, None]
+    apart = np.linalg.norm(found.xy - known.xy, axis=-1) / largest
     assert apart.mean() < 0.5 * summary.error  # on its own labels, in their own pictures
-    assert found.px_error is None  # too few to calibrate
+    if head == "ridge":
+        assert found.px_error is found.px_90 is None  # too few to calibrate
+    else:
+        assert found.px_error is not None
+        assert found.px_90 is not None
+        assert 0.3 * summary.error < (found.px_error / largest).mean() < 3 * summary.error
+        assert (found.px_90 > found.px_error).all()
+
+
+def test_a_head_is_fitted_from_a_single_label(run: Run, folder: Dataset) -> None:
+    summary = api.fit(run, labels_of(folder, 1), pictures=folder.root)
+    assert (summary.used, summary.head) == (1, "cascade")
+    assert np.isnan(summary.error)
+    found = summary.landmarker.predict(folder.root)
+    assert len(found) == 12
+    assert found.px_error is not None
+    assert np.isfinite(found.px_error[found.visible > 0]).all()
+
+
+def test_pictures_without_a_label_are_learnt_from_while_labels_are_few(
+    run: Run, folder: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[tuple[list[str], list[str] | None]]()
+
+    def watched(sight: Sight, rows: Any, _: Any, **how: Any) -> Any:
+        others = sorted({sight.store.files[i] for i in how["unlabelled"]} - {sight.store.files[i] for i in rows})
+        asked.append((others, how["groups"]))
+        raise LeadError("seen enough")
+
+    monkeypatch.setattr(api, "fit_cascade", watched)
+    (folder.root / "deeper").mkdir()
+    folder.path(0).rename(folder.root / "deeper" / "00.png")
+    known = labels_of(folder, 6)
+    known = replace(known, images=("deeper/00.png", *known.images[1:]))
+    for count in (1, 4, 5):
+        with pytest.raises(LeadError, match="seen enough"):
+            api.fit(run, known.take(range(count)), pictures=folder.root)
+    assert asked[0] == (list(folder.files[1:]), ["deeper"])
+    assert asked[1] == (list(folder.files[4:]), ["deeper", ".", ".", "."])
+    assert asked[2] == ([], ["deeper", ".", ".", ".", "."])
 
 
 def test_the_error_is_a_share_of_the_longer_side(
@@ -146,10 +188,10 @@ def test_the_error_is_a_share_of_the_longer_side(
     run = api.train(folder, tmp_path / "run", settings=settings)
     known, apart = labels_of(folder, 6), []
     for i in range(6):
-        others = api.fit(run, known.take(j for j in range(6) if j != i), pictures=folder.root)
+        others = api.fit(run, known.take(j for j in range(6) if j != i), pictures=folder.root, head="ridge")
         found = others.landmarker.predict(folder.path(i)).xy[0]
         apart.append(np.linalg.norm(found - known.xy[i], axis=-1) / max(Image.open(folder.path(i)).size))
-    assert api.fit(run, known, pictures=folder.root).error == pytest.approx(np.mean(apart), rel=0.01)
+    assert api.fit(run, known, pictures=folder.root, head="ridge").error == pytest.approx(np.mean(apart), rel=0.01)
 
 
 def test_fitting_refuses_labels_that_cannot_teach(run: Run, folder: Dataset, tmp_path: Path) -> None:

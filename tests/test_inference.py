@@ -22,12 +22,16 @@ from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.geometry import denormalise_points
 from lead.images.store import ImageStore, open_store
-from lead.inference import Calibration, Extractor, Frame, Landmarker, cached_features, make_head, make_student
-from lead.landmarks.model import VISIBLE, Schema
+from lead.inference import Calibration, Extractor, Frame, Landmarker, Sight, cached_features, make_head, make_student
+from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Schema
 from lead.nn.backbone import Backbone
+from lead.nn.cascade import Cascade, Found
+from lead.nn.confidence import Confidence
 from lead.nn.heads import SoftArgmaxHead
 from lead.nn.reduction import NonNegativeFactors, PrincipalComponents
 from lead.nn.student import LinearStudent, Student
+from lead.training import cascade
+from lead.training.cascade import fit_cascade
 from lead.training.fit import Labelled, fit_ridge
 
 Maker = Callable[..., Settings]
@@ -237,7 +241,7 @@ def test_landmarks_land_in_each_pictures_own_pixels(model: Landmarker, tmp_path:
     np.testing.assert_allclose((found.xy[2] + 0.5) / 2, found.xy[0] + 0.5, atol=0.5)
     assert (found.visible == VISIBLE).all()
     assert ((found.score >= 0) & (found.score <= 1)).all()
-    assert model.calibration is not None
+    assert isinstance(model.calibration, Calibration)
     share = model.calibration.expected(found.score)
     np.testing.assert_allclose(found.px_error, share * 64 * scale[:, None])
     alone = model.predict(pictures / "wide.png")
@@ -259,6 +263,146 @@ def test_a_model_read_back_says_the_same(model: Landmarker, folder: Dataset, tmp
         np.testing.assert_array_equal(getattr(before, name), getattr(after, name))
     assert (again.schema, again.settings, again.origin) == (model.schema, model.settings, model.origin)
     assert before.images == after.images
+
+
+# --- cascades --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=[True, False], ids=["two-looks", "one-look"])
+def fine(request: pytest.FixtureRequest) -> bool:
+    """Whether there is a second look."""
+    return bool(request.param)
+
+
+@pytest.fixture
+def cascaded(tiny: Maker, tmp_path: Path, fine: bool, monkeypatch: pytest.MonkeyPatch) -> Landmarker:
+    """As ``model``, with a cascade that also says how surely."""
+    monkeypatch.setattr(cascade, "_halves", lambda _: [2.5] if fine else [])
+    settings = tiny(picture={"store": SIDE, "input": SIDE})
+    (tmp_path / "train").mkdir()
+    places = np.random.default_rng(0).uniform(10, SIDE - 20, (20, 2))
+    names = [f"{i}.png" for i in range(len(places))]
+    for name, (x, y) in zip(names, places.tolist(), strict=True):
+        dotted(SIDE, SIDE, x, y).save(tmp_path / "train" / name)
+    sight = Sight(
+        Extractor(student(settings), settings.picture),
+        open_store(tmp_path / "train", names, SIDE, tmp_path / "cache"),
+    )
+    points = sight.extractor.frame.normalise(np.stack([places, places + np.array([0, BELOW])], axis=1))
+    fitted = fit_cascade(sight, np.arange(len(places)), torch.from_numpy(points).float())
+    return Landmarker(SCHEMA, settings, student(settings), fitted.head, fitted.confidence, {"seed": 0})
+
+
+def test_a_cascade_answers_in_each_pictures_own_pixels(cascaded: Landmarker, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    dotted(64, 64, 30, 25).save(pictures / "a.png")
+    dotted(64, 40, 30, 20).save(pictures / "b.png")
+    dotted(128, 128, 60.5, 50.5, radius=10).save(pictures / "c.png")  # a.png at double size
+    found = cascaded.predict(pictures)
+    dots, scale = np.array([[30, 25], [30, 20], [60.5, 50.5]]), np.array([1, 1, 2])
+    below = dots + np.array([0, BELOW]) * scale[:, None]
+    for k, truth in enumerate((dots, below)):
+        assert (np.linalg.norm(found.xy[:, k] - truth, axis=-1) / scale < 2.5).all()
+    np.testing.assert_allclose((found.xy[2] + 0.5) / 2, found.xy[0] + 0.5, atol=0.5)
+    assert (found.visible == VISIBLE).all()
+    assert found.px_error is not None
+    assert found.px_90 is not None
+    assert (found.px_error > 0).all()
+    assert (found.px_90 > found.px_error).all()
+    np.testing.assert_allclose(found.px_error[2] / found.px_error[0], 2, rtol=0.3)
+    assert isinstance(cascaded.calibration, Confidence)
+    np.testing.assert_allclose(found.px_90 / found.px_error, cascaded.calibration.factor(0.9), rtol=1e-4)
+
+
+def test_expected_errors_are_in_each_pictures_own_pixels(cascaded: Landmarker, folder: Dataset, tmp_path: Path) -> None:
+    confidence = cascaded.calibration
+    assert isinstance(confidence, Confidence)
+    confidence.weight.zero_()
+    confidence.level.copy_(torch.tensor([0.2, 0.4]).log())  # in radii of the shape
+    store = open_store(folder.root, folder.files, SIDE, tmp_path / "more")
+    (located,) = Sight(cascaded.extractor, store).find(_cascade_of(cascaded), np.arange(12))
+    found = cascaded.predict(folder.root)
+    assert found.px_error is not None
+    sides = np.array([max(Image.open(folder.path(i)).size) for i in range(12)])  # normalised units span 2
+    expected = np.array([0.2, 0.4]) * located.size.double().cpu().numpy()[:, None] * sides[:, None] / 2
+    known = found.visible > 0
+    np.testing.assert_allclose(found.px_error[known], expected[known], rtol=0.01)  # sides are whole pixels
+
+
+def _cascade_of(model: Landmarker) -> Cascade:
+    assert isinstance(model.head, Cascade)
+    return model.head
+
+
+def test_a_cascade_read_back_says_the_same(cascaded: Landmarker, folder: Dataset, tmp_path: Path, fine: bool) -> None:
+    confidence = cascaded.calibration
+    assert isinstance(confidence, Confidence)
+    confidence.hidden[-1].copy_(torch.tensor([1.0, -1.0]))  # so that it is seen to be kept
+    cascaded.save(tmp_path / "model.safetensors")
+    again = Landmarker.load(tmp_path / "model.safetensors")
+    assert (_cascade_of(again).fine is not None) == fine
+    before, after = cascaded.predict(folder.root), again.predict(folder.root)
+    for name in ("xy", "score", "px_error", "px_90", "visible"):
+        np.testing.assert_array_equal(getattr(before, name), getattr(after, name))
+    assert before.px_90 is not None
+    known = before.visible > 0
+    assert (before.visible[:, 0][known[:, 0]] == HIDDEN).all()
+    assert (before.visible[:, 1][known[:, 1]] == VISIBLE).all()
+
+
+def test_what_is_found_beyond_the_picture_is_out_of_view(
+    cascaded: Landmarker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    confidence = cascaded.calibration
+    assert isinstance(confidence, Confidence)
+    confidence.hidden[-1] = torch.inf  # were it in view it would be hidden
+    dotted(64, 40, 30, 20).save(tmp_path / "wide.png")  # stands 12 pixels down in the square
+
+    def normal(x: float, y: float) -> list[float]:
+        return [(x + 0.5) / 32 - 1, (y + 12 + 0.5) / 32 - 1]
+
+    for place, inside in (
+        ((10.0, 5.0), True),
+        ((-0.4, 20.0), True),  # within the first pixel
+        ((-0.6, 20.0), False),
+        ((63.4, 39.4), True),
+        ((63.6, 20.0), False),
+        ((30.0, -0.6), False),
+        ((30.0, 39.6), False),
+    ):
+        points = torch.tensor([[normal(*place), normal(20.0, 20.0)]])
+
+        def located(*_: object, points: Tensor = points) -> Found:
+            told = (points, torch.full((1, 2), 0.5), torch.zeros(1, 2, Cascade.SIGNALS), torch.ones(1))
+            return Found(*(value.to(cascaded.extractor.device) for value in told))
+
+        monkeypatch.setattr(Sight, "find_in", located)
+        found = cascaded.predict(tmp_path / "wide.png")
+        assert found.visible.tolist() == [[HIDDEN if inside else UNLABELLED, HIDDEN]]
+        assert found.px_error is not None
+        assert found.px_90 is not None
+        for values in (found.xy[..., 0], found.px_error, found.px_90):
+            assert np.isfinite(values).tolist() == [[inside, True]]
+        if inside:
+            np.testing.assert_allclose(found.xy[0, 0], place, atol=1e-3)
+
+
+def test_crops_are_features_of_the_squares_that_are_asked_for(
+    tiny: Maker, folder: Dataset, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A frame that shows the middle half of the store: a square of it is a square of half the size in the store."""
+    monkeypatch.setattr(inference, "BATCH", 2)
+    settings = tiny(picture={"store": 64, "input": 32, "frame": 0.5})
+    extractor, store = Extractor(student(settings), settings.picture), stored(folder, settings, cache)
+    sight, rows = Sight(extractor, store), np.array([3, 0, 3])
+    whole = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]).expand(3, -1, -1)
+    parts = list(sight.crops(rows, whole))
+    assert [len(part) for part in parts] == [2, 1]
+    middle = torch.from_numpy(np.array(store.pixels[rows])).permute(0, 3, 1, 2)[..., 16:48, 16:48].float() / 255
+    expected = extractor.features_of(middle.contiguous().to(extractor.device))
+    torch.testing.assert_close(torch.cat(parts), expected, atol=2e-3, rtol=2e-3)
+    torch.testing.assert_close(torch.cat(list(extractor.batches(store, rows))), expected, atol=2e-3, rtol=2e-3)
 
 
 def test_the_peers_head_without_calibration_is_kept_too(tiny: Maker, folder: Dataset, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from lead.evaluation.metrics import (
     normalised_errors,
     peers_pck,
     summarise,
+    trust,
     unit_lengths,
 )
 from lead.landmarks.model import Labels, Schema
@@ -141,3 +142,43 @@ def test_the_peers_pck_refuses_gaps() -> None:
         peers_pck(predicted, truth)
     with pytest.raises(LeadError, match="no pictures"):
         peers_pck(predicted[:0], truth[:0])
+
+
+# --- told errors -----------------------------------------------------------------------------------------------------
+
+
+def test_trust_on_a_few_points_by_hand() -> None:
+    errors = np.array([[1.0, 2.0], [3.0, np.nan], [4.0, 8.0]])
+    expected = np.array([[1.5, 1.0], [3.5, 99.0], [5.0, 4.0]])
+    radii = {50: 0.9 * expected, 90: 2 * expected}
+    found = trust(expected, radii, errors)
+    # Of the five points, radii for 50 % hold 1.0 <= 1.35, 3.0 <= 3.15 and 4.0 <= 4.5; those for 90 % hold all.
+    assert found["within-50"] == pytest.approx(60)
+    assert found["within-90"] == pytest.approx(100)
+    # Ranks of the errors are 1, 2, 3, 4, 5, of what is told 2, 1, 3, 5, 4: 1 - 6 · (1 + 1 + 0 + 1 + 1) / (5 · 24).
+    assert found["rank"] == pytest.approx(80)
+    assert found["worst"] == 0  # the worst is the last; the last but one is told to be
+    assert set(found) == {"within-50", "within-90", "rank", "worst"}
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_worst_tenth_equals_a_slow_count(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    errors, expected = rng.uniform(0, 9, (12, 5)), rng.uniform(0, 9, (12, 5))
+    errors[rng.random((12, 5)) < 0.2] = np.nan
+    known = [(errors[i, k], expected[i, k]) for i in range(12) for k in range(5) if np.isfinite(errors[i, k])]
+    count = max(len(known) // 10, 1)
+    places = range(len(known))
+    bad = {i for i in places if sum(other[0] > known[i][0] for other in known) < count}
+    told = {i for i in places if sum(other[1] > known[i][1] for other in known) < count}
+    found = trust(expected, {}, errors)
+    assert found["worst"] == pytest.approx(100 * len(bad & told) / count)
+    assert trust(errors, {}, errors) == pytest.approx({"rank": 100, "worst": 100})
+    assert trust(-errors, {}, errors)["rank"] == pytest.approx(-100)
+
+
+def test_telling_the_same_of_every_point_tells_nothing() -> None:
+    errors = np.arange(20.0)[None]
+    found = trust(np.ones((1, 20)), {80: np.full((1, 20), 15.0)}, errors)
+    assert found["rank"] == 0
+    assert found["within-80"] == pytest.approx(80)

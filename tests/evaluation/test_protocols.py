@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given
@@ -22,6 +23,7 @@ from lead.errors import LeadError
 from lead.evaluation import protocols, results
 from lead.evaluation import zoom as zooming
 from lead.evaluation.protocols import Bench, System, matching, peers_matching, regression
+from lead.evaluation.results import Row
 from lead.evaluation.zoom import zoom
 from lead.inference import Extractor
 from lead.landmarks.model import Labels, Schema
@@ -31,6 +33,7 @@ from lead.nn.student import Student
 from lead.training.fit import Fitted, Labelled, SoftArgmaxRecipe, train_softargmax
 from lead.training.run import Run, held_out
 
+Array = npt.NDArray[np.float64]
 SYSTEMS = ("untrained", "byol", "lead")
 
 
@@ -177,6 +180,60 @@ def test_pairs_are_different_pictures_of_one_individual_or_of_two(
     chosen = [(int(i), int(j)) for i, j in protocols._pairs(identity, count, same, seed)]
     assert set(chosen) <= possible
     assert len(set(chosen)) == len(chosen) == min(count, len(possible))
+
+
+# --- cascades --------------------------------------------------------------------------------------------------------
+
+
+def test_a_cascade_is_measured_with_the_errors_that_it_tells(run: Run, drawn: Dataset) -> None:
+    bench = Bench.of_run(run, drawn, methods=("lead",))
+    rows = regression(bench, labels=(1, 3), draws=2, heads=("cascade",))
+    keys = ["within-50-all", "within-80-all", "within-90-all", "rank-all", "worst-all"]
+    assert [(r.method, r.labels, r.metric) for r in rows] == [
+        *(("mean-shape", n, "regression-all") for n in (1, 3)),
+        *(("lead/cascade", n, metric) for n in (1, 3) for metric in ("regression-all", *keys)),
+    ]
+    assert {(r.features, r.draws, r.unit) for r in rows[2:]} == {("8-d", 2, "%")}
+    for few in (rows[2:8], rows[8:]):
+        within = [row.mean for row in few[1:4]]
+        assert within == sorted(within)
+        assert 0 <= within[0] <= within[2] <= 100
+    again = regression(bench, labels=(3,), draws=2, heads=("cascade",))
+    assert again[1:] == rows[8:]
+
+
+def test_told_errors_are_judged_in_the_unit_that_they_are_told_in(
+    run: Run, drawn: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench.of_run(run, drawn, methods=("lead",))
+    points = drawn.points("all")
+    _, judge = bench.rows(points)
+    truth = bench.frame.normalise(bench.store.to_store(bench.store_rows(points, judge), points.xy[judge]))
+    off = np.random.default_rng(0).uniform(0, 0.4, truth.shape[:2])  # in normalised units, which span 2
+
+    def told(*_: object) -> tuple[Array, Array, dict[int, Array]]:
+        predicted = truth + np.stack([0.6 * off, 0.8 * off], axis=-1)
+        return predicted, off / 2, {50: 0.49 * off, 80: 0.51 * off, 90: np.full_like(off, 0.1)}
+
+    monkeypatch.setattr(protocols, "_cascade", told)
+    rows = {row.metric: row for row in regression(bench, labels=(3,), draws=1, heads=("cascade",))[1:]}
+    assert rows["within-50-all"].mean == 0
+    assert rows["within-80-all"].mean == 100
+    known = np.isfinite(truth).all(-1)
+    assert rows["within-90-all"].mean == pytest.approx(100 * (off[known] <= 0.2).mean())
+    assert (rows["rank-all"].mean, rows["worst-all"].mean) == pytest.approx((100, 100))
+
+
+def test_wide_features_get_no_cascade(run: Run, drawn: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocols, "REDUCED", 8)
+    monkeypatch.setattr(protocols, "_cascade_rows", lambda _, system, *__: [shape(f"{system.method}/cascade")])
+    rows = regression(Bench.of_run(run, drawn), labels=(1,), draws=1, heads=("cascade", "ridge"))
+    methods = ["mean-shape", "untrained/ridge", "byol/ridge", "lead/cascade", "lead/ridge"]  # 32, 32 and 8 wide
+    assert [row.method for row in rows] == methods
+
+
+def shape(method: str) -> Row:
+    return Row(method, "", 1, "regression-all", "%", 1.0, 1.0)
 
 
 # --- labels with gaps ------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from lead.errors import LeadError
 from lead.evaluation.metrics import Summary
-from lead.evaluation.results import Result, Row, grid, markdown, read, rich_tables
+from lead.evaluation.results import TRUST_CELLS, Result, Row, grid, markdown, read, rich_tables, trust_grid
 
 ROWS = (
     Row("mean-shape", "", 10, "regression-5", "%", 30.0, 28.0, 1.0, 3),
@@ -218,3 +218,70 @@ def test_a_file_without_the_newer_keys_is_read(tmp_path: Path) -> None:
         del row["published"]
     path.write_text(json.dumps(data))
     assert read(path) == RESULT
+
+
+# --- told errors -----------------------------------------------------------------------------------------------------
+
+TOLD = replace(
+    RESULT,
+    rows=(
+        *ROWS,
+        Row("lead/cascade", "64-d", 10, "regression-5", "%", 8.0, 7.0, 0.5, 3),
+        Row("lead/cascade", "64-d", 10, "worst-5", "%", 41.26, 41.26, 2.0, 3),
+        Row("lead/cascade", "64-d", 10, "rank-5", "%", -3.21, -3.21, 0.75, 3),
+        Row("lead/cascade", "64-d", 10, "within-50-5", "%", 52.04, 52.04, 1.0, 3),
+        Row("lead/cascade", "64-d", 1, "within-50-5", "%", 47.0, 47.0),
+        Row("lead/cascade", "64-d", "all", "rank-5", "%", 66.0, 66.0),
+    ),
+)
+
+
+def test_told_errors_have_a_table_of_their_own(tmp_path: Path) -> None:
+    tables = [part.splitlines() for part in markdown(TOLD).split("\n\n") if part.startswith("|")]
+    assert len(tables) == 2
+    assert tables[1] == [
+        "| Method | Labels | Within the radius told for 50 %, 5 points (%) | Rank correlation of told and true error, "
+        "5 points (%) | Of the worst tenth, told to be, 5 points (%) |",
+        "| --- | --- | --: | --: | --: |",
+        "| lead/cascade | 10 labels | 52.0 ± 1.0 | -3.2 ± 0.8 | 41.3 ± 2.0 |",
+        "| lead/cascade | 1 label | 47.0 | – | – |",
+        "| lead/cascade | all labels | – | 66.0 | – |",
+    ]
+    # The other table is what it is without them, with the cascade's line.
+    without = replace(TOLD, rows=TOLD.rows[: len(ROWS) + 1])
+    assert tables[0] == [line for line in markdown(without).splitlines() if line.startswith("|")]
+    assert TRUST_CELLS in markdown(TOLD)
+    assert TRUST_CELLS not in markdown(without)
+    TOLD.write(tmp_path / "told.json")
+    assert read(tmp_path / "told.json") == TOLD
+
+
+def test_the_terminal_shows_the_told_errors_beside_the_table() -> None:
+    drawn = rich_tables(TOLD)
+    assert [len(rich_tables(RESULT)), len(drawn)] == [1, 2]
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(drawn[1])
+    text = console.export_text()
+    for shown in (
+        "10 labels",
+        "1 label",
+        "all labels",
+        "52.0 ±1.0",
+        "-3.2 ±0.8",
+        "41.3 ±2.0",
+        "47.0",
+        "66.0",
+        "Labels",
+    ):
+        assert shown in text
+    assert [len(line.cells) for line in trust_grid(TOLD).lines] == [3, 3, 3]
+    assert not trust_grid(RESULT).lines
+
+
+def test_only_a_told_error_may_be_below_nothing() -> None:
+    with pytest.raises(LeadError, match="finite"):
+        Row("lead/cascade", "64-d", 10, "regression-5", "%", -1.0, 1.0)
+    with pytest.raises(LeadError, match="finite"):
+        Row("lead/cascade", "64-d", 10, "rank-5", "%", float("nan"), 1.0)
+    with pytest.raises(LeadError, match=r"Unknown metric 'rank-6'. Did you mean 'rank-68'"):
+        Row("lead/cascade", "64-d", 10, "rank-6", "%", 1.0, 1.0)

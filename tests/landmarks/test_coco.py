@@ -89,11 +89,13 @@ def test_predictions_carry_confidence_and_error() -> None:
         np.full((1, 2), VISIBLE, np.int8),
         score=np.array([[0.5, 0.75]]),
         px_error=np.array([[1.5, np.nan]]),
+        px_90=np.array([[np.nan, 4.25]]),
     )
     (annotation,) = json.loads(coco.dump(labels))["annotations"]
     assert annotation["score"] == 0.625
     assert annotation["keypoint_scores"] == [0.5, 0.75]
     assert annotation["px_error"] == [1.5, None]
+    assert annotation["px_90"] == [None, 4.25]
 
 
 def broken(path: list[str | int], value: Any) -> str:

@@ -27,8 +27,18 @@ def test_a_point_without_a_line_is_unlabelled() -> None:
 def test_writes_a_line_for_every_point() -> None:
     labels = Labels.from_xy(Schema(("nose", "tail")), ["a,b.jpg"], [[[0.1, -2.0], [np.nan, np.nan]]])
     assert csvfile.dump(labels) == (
-        'image,name,x,y,visible,score,px_error\n"a,b.jpg",nose,0.1,-2.0,2,,\n"a,b.jpg",tail,,,0,,\n'
+        'image,name,x,y,visible,score,px_error,px_90\n"a,b.jpg",nose,0.1,-2.0,2,,,\n"a,b.jpg",tail,,,0,,,\n'
     )
+
+
+def test_what_is_told_of_a_prediction_has_columns_of_its_own() -> None:
+    labels = csvfile.parse("image,name,x,y,px_90,px_error\na,p,1,2,7.5,3\na,q,3,4,,1\n")
+    assert labels.px_90 is not None
+    np.testing.assert_array_equal(labels.px_90, [[7.5, np.nan]])
+    assert labels.px_error is not None
+    np.testing.assert_array_equal(labels.px_error, [[3, 1]])
+    assert labels.score is None
+    assert "a,p,1.0,2.0,2,,3.0,7.5\n" in csvfile.dump(labels)
 
 
 @pytest.mark.parametrize(

@@ -28,19 +28,22 @@ def any_labels(draw: st.DrawFn) -> Labels:
 
     pair = st.tuples(st.sampled_from(names), st.sampled_from(names))
     schema = Schema(tuple(names), tuple(draw(st.lists(pair, max_size=2))), tuple(draw(st.lists(pair, max_size=3))))
-    score = px_error = None
+    score = px_error = px_90 = None
     if draw(st.booleans()):
         score, px_error = table(st.floats(0, 1) | st.just(np.nan)), table(st.floats(0, 99) | st.just(np.nan))
         score[0, 0] = px_error[-1, -1] = 0.25
+    if draw(st.booleans()):  # a head other than a cascade tells none
+        px_90 = table(st.floats(0, 99) | st.just(np.nan))
+        px_90[0, -1] = 0.75
     visible = table(st.sampled_from([0.0, 1.0, 2.0])).astype(np.int8)
-    return Labels(schema, tuple(images), table(COORDINATE, 2), visible, score, px_error)
+    return Labels(schema, tuple(images), table(COORDINATE, 2), visible, score, px_error, px_90)
 
 
 def assert_same(a: Labels, b: Labels) -> None:
     assert (a.schema.names, a.images) == (b.schema.names, b.images)
     np.testing.assert_allclose(a.xy, b.xy, atol=1e-6, rtol=0)
     np.testing.assert_array_equal(a.visible, b.visible)
-    for one, other in ((a.score, b.score), (a.px_error, b.px_error)):
+    for one, other in ((a.score, b.score), (a.px_error, b.px_error), (a.px_90, b.px_90)):
         assert (one is None) == (other is None)
         if one is not None and other is not None:
             np.testing.assert_allclose(one, other, atol=1e-9)
@@ -63,6 +66,16 @@ def test_json_round_trip(labels: Labels, tmp_path: Path) -> None:
 def test_csv_round_trip(labels: Labels, tmp_path: Path) -> None:
     save_labels(labels, tmp_path / "a.csv", overwrite=True)
     assert_same(labels, load_labels(tmp_path / "a.csv"))
+
+
+@given(labels=any_labels())
+def test_what_is_told_goes_with_its_landmark(labels: Labels) -> None:
+    rows, names = list(range(len(labels)))[::-1], labels.schema.names[::-1]
+    turned = labels.take(rows).only(names)
+    for one, other in ((labels.score, turned.score), (labels.px_error, turned.px_error), (labels.px_90, turned.px_90)):
+        assert (one is None) == (other is None)
+        if one is not None and other is not None:
+            np.testing.assert_array_equal(one[::-1, ::-1], other)
 
 
 @pytest.fixture

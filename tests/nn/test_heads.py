@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch.nn import functional
 
 from lead.geometry import cell_grid, soft_argmax
-from lead.nn.heads import FILTERS, RidgeHead, SoftArgmaxHead, gaussian_maps, neighbourhood
+from lead.nn.heads import FILTERS, REDUCED, RidgeHead, SoftArgmaxHead, gaussian_maps, neighbourhood
 
 
 def test_the_soft_argmax_head_equals_a_loop_over_landmarks() -> None:
@@ -110,3 +111,48 @@ def test_the_ridge_heads_answer_and_score_are_where_and_how_high_its_heat_is() -
     highest = [[min(max(float(heat[b, k].max()), 0.0), 1.0) for k in range(2)] for b in range(4)]
     torch.testing.assert_close(head.score(features), torch.tensor(highest))
     assert head.score(features).max() == 1  # some heat here is above 1
+
+
+def gathered(features: torch.Tensor, radius: int, ring: int) -> torch.Tensor:
+    """(B, H·W, D) the design's rows, one place after another, the border continued."""
+    unit = features / features.norm(dim=1, keepdim=True)
+    _, channels, height, width = features.shape
+    steps = [(dy, dx) for dy in range(-radius, radius + 1) for dx in range(-radius, radius + 1)]
+    far = [(ring * dy, ring * dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0)]
+    pictures = []
+    for one in unit:
+        rows = []
+        for row in range(height):
+            for column in range(width):
+                terms = [
+                    float(one[c, min(max(row + dy, 0), height - 1), min(max(column + dx, 0), width - 1)])
+                    for group in (steps, far if ring else [])
+                    for c in range(channels)
+                    for dy, dx in group
+                ]
+                rows.append([*terms, 1.0])
+        pictures.append(rows)
+    return torch.tensor(pictures)
+
+
+@pytest.mark.parametrize(("radius", "ring"), [(1, 3), (0, 2), (1, 0), (2, 1)])
+def test_the_design_is_each_cells_neighbourhood_and_what_surrounds_it(radius: int, ring: int) -> None:
+    torch.manual_seed(0)
+    head, features = RidgeHead(3, 2, radius, ring), torch.randn(2, 3, 5, 6)
+    head.weight.normal_()
+    expected = gathered(features, radius, ring)
+    design = head.design(features)
+    torch.testing.assert_close(design, expected)
+    heat = head.heat(features)
+    assert heat.shape == (2, 2, 5, 6)
+    torch.testing.assert_close(heat.flatten(2).transpose(1, 2), expected @ head.weight, atol=1e-4, rtol=1e-4)
+    cells = torch.tensor([0, 59, 31, 7, 7, 29, 30])
+    torch.testing.assert_close(head.design_at(features, cells), expected.flatten(0, 1)[cells])
+
+
+def test_rows_of_a_reduced_feature_are_picked_alike() -> None:
+    torch.manual_seed(0)
+    head, features = RidgeHead(REDUCED + 7, 1, ring=2), torch.randn(2, REDUCED + 7, 4, 4)
+    head.reduction.normal_()
+    cells = torch.tensor([3, 17, 31])
+    torch.testing.assert_close(head.design_at(features, cells), head.design(features).flatten(0, 1)[cells])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -13,12 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lead.errors import LeadError
-from lead.nn.heads import REDUCED, RidgeHead, SoftArgmaxHead
+from lead.nn.heads import REDUCED, RidgeHead, SoftArgmaxHead, gaussian_maps
 from lead.training import fit
 from lead.training.fit import (
     RIDGES,
     SHARPNESSES,
-    Fitted,
     Labelled,
     SoftArgmaxRecipe,
     apply,
@@ -165,9 +163,11 @@ def test_what_the_features_tell_exactly_is_found_almost_exactly() -> None:
     fitted = fit_ridge(labelled)
     errors = fit.distances(apply(fitted.head, unseen), unseen.points)
     guess = fit.distances(labelled.points.mean(0).expand_as(unseen.points), unseen.points)
-    assert errors.mean() < 0.01 < 0.1 * guess.mean()
-    assert fitted.error < 0.01
-    assert apply(fitted.head.score, unseen).min() > 0.7
+    assert errors[:, [0, 2]].mean() < 0.001  # in the middle of a cell
+    assert errors[:, 1].max() < 0.6 * 2**0.5 / 12  # between cells: in one of those beside it
+    assert errors.mean() < 0.02 < 0.1 * guess.mean()
+    assert fitted.error < 0.02
+    assert apply(fitted.head.score, unseen).min() > 0.65
 
 
 def wide(count: int) -> Labelled:
@@ -216,19 +216,14 @@ def test_landmarks_never_labelled_are_refused(points: torch.Tensor) -> None:
         fit_head(Labelled(features, points))
 
 
-@pytest.mark.parametrize("better", ["ridge", "softargmax"])
-def test_auto_keeps_the_head_with_the_lower_held_out_error(better: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    error = {"ridge": 0.2, "softargmax": 0.2, better: 0.1}
-    plain = fit_ridge(random_labels(1, 3, 4))
-    ridge = replace(plain, kind="ridge", error=error["ridge"])
-    peers: Fitted = replace(plain, kind="softargmax", error=error["softargmax"])
+def test_the_head_that_is_asked_for_is_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    labelled = random_labels(6, 3, 4)
+    ridge, other = fit_ridge(labelled), fit_ridge(labelled)
     monkeypatch.setattr(fit, "fit_ridge", lambda *_, **__: ridge)
-    monkeypatch.setattr(fit, "_fit_softargmax", lambda *_: peers)
-    monkeypatch.setattr(fit, "ENOUGH_FOR_SOFTARGMAX", 6)
-    assert fit_head(random_labels(6, 3, 4)).kind == better
-    assert fit_head(random_labels(5, 3, 4)).kind == "ridge"
-    assert fit_head(random_labels(6, 3, 4), kind="ridge").kind == "ridge"
-    assert fit_head(random_labels(5, 3, 4), kind="softargmax").kind == "softargmax"
+    monkeypatch.setattr(fit, "_fit_softargmax", lambda *_: other)
+    assert fit_head(labelled) is ridge
+    assert fit_head(labelled, kind="ridge") is ridge
+    assert fit_head(labelled, kind="softargmax") is other
 
 
 @given(count=st.integers(1, 60), seed=st.integers(0, 9))
@@ -238,6 +233,113 @@ def test_folds_hold_every_row_out_once(count: int, seed: int) -> None:
     assert len(parts) == (count if count <= 10 else 5)
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
     assert [p.tolist() for p in folds(count, seed)] == [p.tolist() for p in parts]
+
+
+@given(
+    names=st.lists(st.sampled_from("abcdefghijklmnop"), min_size=1, max_size=40),
+    seed=st.integers(0, 9),
+)
+def test_folds_never_part_a_group(names: list[str], seed: int) -> None:
+    parts = folds(len(names), seed, names)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(len(names)))
+    assert all(len(part) for part in parts)
+    unique = len(set(names))
+    if unique == 1:  # all alike: as if nothing were known
+        assert [p.tolist() for p in parts] == [p.tolist() for p in folds(len(names), seed)]
+        return
+    of = [{names[i] for i in part} for part in parts]
+    assert sum(map(len, of)) == unique
+    assert len(parts) == (unique if len(names) <= 10 else min(5, unique))
+
+
+def test_every_row_a_group_of_its_own_is_no_group() -> None:
+    names = [f"{i:02}" for i in range(23)]
+    assert [p.tolist() for p in folds(23, 3, names)] == [p.tolist() for p in folds(23, 3)]
+
+
+# --- moments ---------------------------------------------------------------------------------------------------------
+
+
+def summed(labelled: Labelled, k: int) -> tuple[Array, Array, int]:
+    """XᵀX, Xᵀy and the number of rows of one landmark, picture by picture."""
+    rows, wanted = [], []
+    for i, point in enumerate(labelled.points[:, k].double().numpy()):
+        if np.isfinite(point).all():
+            rows.append(design(labelled.features[i], 1))
+            wanted.append(target(point, labelled.features.shape[-1], fit.SIGMA))
+    x, y = np.concatenate(rows), np.concatenate(wanted)
+    return x.T @ x, x.T @ y, len(x)
+
+
+def test_moments_are_sums_over_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fit, "CHUNK", 2)
+    labelled = random_labels(5, 3, 6)
+    labelled.points[[0, 3], 1] = NAN
+    found = fit.grams(RidgeHead(3, 3), labelled)
+    assert sorted(found) == [(0, 2), (1,)]
+    for members, gram in found.items():
+        for place, k in enumerate(members):
+            xx, xy, rows = summed(labelled, k)
+            np.testing.assert_allclose(gram.xx.numpy(), xx, atol=1e-3)
+            np.testing.assert_allclose(gram.xy[:, place].numpy(), xy, atol=1e-3)
+            assert gram.rows == rows
+
+
+@pytest.mark.parametrize("ring", [0, 3])
+def test_moments_of_a_share_of_the_far_cells_are_right_on_average(ring: int) -> None:
+    labelled, share = random_labels(60, 2, 20, landmarks=2), 0.25
+    head = RidgeHead(2, 2, ring=ring)
+    (whole,), (some,) = (list(fit.grams(head, labelled, share=s).values()) for s in (1.0, share))
+    assert some.rows == whole.rows == 60 * 400  # what they stand for, not how many were looked at
+    # Bumps are as good as nothing far from every landmark, so that what they weigh is all there.
+    torch.testing.assert_close(some.xy, whole.xy, atol=2e-2 * float(whole.xy.abs().max()), rtol=0)
+    # The constant's square counts cells: those near a landmark, and a quarter of the others four times.
+    maps = gaussian_maps(labelled.points, 20, 20, fit.SIGMA).amax(1)
+    near, far = int((maps > fit.FAR).sum()), int((maps <= fit.FAR).sum())
+    assert near > 1000
+    total = float(some.xx[-1, -1])
+    deviation = np.sqrt(far * (1 - share) / share)  # of a binomial count, divided by the share
+    assert abs(total - (near + far)) < 4 * deviation
+    assert (total - near) * share == pytest.approx(round((total - near) * share), abs=0.1)  # far cells count 4 each
+    size = float(whole.xx.diagonal().mean())
+    assert float((some.xx - whole.xx).abs().max()) < 0.06 * max(size, float(whole.xx.abs().max()))
+
+
+def test_cells_near_a_landmark_count_whole() -> None:
+    labelled = random_labels(4, 3, 8, landmarks=2)
+    whole, near = (fit.grams(RidgeHead(3, 2), labelled, share=s)[0, 1] for s in (1.0, 1e-9))  # no far cell is drawn
+    rows, wanted = [], []
+    for i in range(4):
+        maps = np.stack([target(p, 8, fit.SIGMA) for p in labelled.points[i].double().numpy()], axis=1)
+        kept = maps.max(1) > fit.FAR
+        rows.append(design(labelled.features[i], 1)[kept])
+        wanted.append(maps[kept])
+    x, y = np.concatenate(rows), np.concatenate(wanted)
+    np.testing.assert_allclose(near.xx.numpy(), x.T @ x, atol=1e-3)
+    np.testing.assert_allclose(near.xy.numpy(), x.T @ y, atol=1e-3)
+    assert near.rows == whole.rows == 4 * 64
+
+
+def test_moments_are_weighted_without_changing_what_they_teach() -> None:
+    labelled = random_labels(4, 3, 6)
+    labelled.points[1, 2] = NAN
+    head = RidgeHead(3, 3)
+    one, other = fit.grams(head, labelled), fit.grams(head, random_labels(3, 3, 6, seed=1))
+    heavy = fit.weighted(one, 1000.0)
+    assert {gram.rows for gram in heavy.values()} == {1000.0}
+    assert fit.total_rows([one, heavy]) == 4 * 36 + 1000
+    torch.testing.assert_close(fit.solve([heavy], 3, 1e-3), fit.solve([one], 3, 1e-3), atol=1e-5, rtol=1e-4)
+    # As heavy as three times itself, beside another, it is as if its pictures were there three times.
+    thrice = Labelled(np.tile(labelled.features, (3, 1, 1, 1)), labelled.points.repeat(3, 1, 1))
+    again = fit.grams(head, thrice)
+    for members in one:
+        assert again[members].rows == 3 * one[members].rows
+        heavier = fit.weighted({members: one[members]}, 3 * one[members].rows)[members]
+        torch.testing.assert_close(heavier.xx, again[members].xx, atol=1e-3, rtol=1e-4)
+        torch.testing.assert_close(heavier.xy, again[members].xy, atol=1e-3, rtol=1e-4)
+    mixed = fit.solve([fit.weighted(fit.grams(head, labelled.take(np.array([0, 2]))), 216.0), other], 3, 1e-3)
+    six = Labelled(np.tile(labelled.features[[0, 2]], (3, 1, 1, 1)), labelled.points[[0, 2]].repeat(3, 1, 1))
+    torch.testing.assert_close(mixed, fit.solve([fit.grams(head, six), other], 3, 1e-3), atol=1e-4, rtol=1e-3)
 
 
 # --- calibration -----------------------------------------------------------------------------------------------------

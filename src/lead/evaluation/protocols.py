@@ -341,10 +341,13 @@ def _cascade(
         groups=[PurePosixPath(points.images[i]).parent.as_posix() for i in picked],
         seed=seed,
     )
-    found = list(sight.find(fitted.head, bench.store_rows(points, judge)))
-    expected = torch.cat([fitted.confidence.expected(f.signals) * f.size[:, None] / 2 for f in found]).double().numpy()
-    radii = {share: expected * fitted.confidence.factor(share / 100) for share in SHARES}
-    return torch.cat([f.points for f in found]).double().numpy(), expected, radii
+    device = system.extractor.device
+    head, confidence = fitted.head.to(device), fitted.confidence.to(device)
+    found = list(sight.find(head, bench.store_rows(points, judge)))
+    errors = torch.cat([confidence.expected(f.signals) * f.size[:, None] / 2 for f in found])
+    expected = errors.double().cpu().numpy()
+    radii = {share: expected * confidence.factor(share / 100) for share in SHARES}
+    return torch.cat([f.points for f in found]).double().cpu().numpy(), expected, radii
 
 
 def fitted(kind: PlainKind, labelled: Labelled, seed: int) -> Head:

@@ -103,23 +103,31 @@ def common_shape(points: Tensor) -> tuple[Tensor, float]:
 
     Returns:
         (K, 2), centred and with a root-mean-square radius of 1, turned as the pictures are on average; and their mean
-        size, in normalised units. Where all the landmarks are on one spot, zeros and a size of 0.
+        size, in normalised units. Where no picture shows two landmarks, they lie as they do on average. Where all are
+        on one spot, zeros and a size of 0.
     """
     known = ~points.isnan().any(-1)
+    telling = known.sum(-1) > 1  # of size and rotation
+    if not bool(telling.any()):
+        return _normalised(points.nanmean(0))
     fullest = int(known.sum(-1).argmax())
     shape = points[fullest]  # NaN where that picture does not say
     size = 0.0
     for _ in range(ROUNDS):
         placed = known & ~shape.isnan().any(-1)
         pose = fit_pose(shape.nan_to_num(), points, placed.float())
-        mean = pose.inverse(points).nanmean(0)
-        centred = mean - mean.nanmean(0)
-        radius = centred.square().sum(-1).nanmean().sqrt()
-        if not float(radius) > 1e-4:
-            return torch.zeros_like(shape), 0.0
-        shape = centred / radius
-        there = fit_pose(shape.nan_to_num(), points, (known & ~shape.isnan().any(-1)).float()).turn
+        shape, radius = _normalised(pose.inverse(points).nanmean(0))
+        if radius == 0:
+            return shape, radius
+        there = fit_pose(shape, points[telling], known[telling].float()).turn
         heading = (there / there.abs()).mean()
         shape = to_points(to_complex(shape) * heading / heading.abs().clamp(min=1e-6))
         size = float(there.abs().mean())
     return shape, size
+
+
+def _normalised(places: Tensor) -> tuple[Tensor, float]:
+    """Places (K, 2) about their mean, with a root-mean-square radius of 1, and what it was; zeros and 0 on one spot."""
+    centred = places - places.mean(0)
+    radius = float(centred.square().sum(-1).mean().sqrt())
+    return (centred / radius, radius) if radius > 1e-4 else (torch.zeros_like(places), 0.0)

@@ -28,6 +28,7 @@ from lead.training.fit import (
     distances,
     folds,
     grams,
+    principal_components,
     settle,
     settle_by_folds,
     solve,
@@ -196,6 +197,9 @@ def _fit_coarse(
     whole: Labelled, shape: Tensor, size: float, pool: Features | None, parts: list[Rows]
 ) -> tuple[Cascade, _Held | None]:
     cascade = Cascade(whole.features.shape[1], whole.points.shape[1], fine=False)
+    kept, dimension = cascade.coarse.reduction.shape
+    if kept < dimension:
+        cascade.coarse.reduction.copy_(principal_components(whole, kept))
     cascade.shape.copy_(shape)
     sizes = fit_pose(shape, whole.points, usual=size).turn.abs()
     cascade.sizes.copy_(torch.stack([sizes.min(), sizes.mean(), sizes.max()]))
@@ -283,6 +287,7 @@ def _fit_fine(
     cascade.load_state_dict(coarse.state_dict(), strict=False)
     cascade.reach.fill_(half)
     assert cascade.fine is not None
+    cascade.fine.reduction.copy_(coarse.coarse.reduction)
     parts = held.parts if held else [np.arange(1)]
     moments = _crop_moments(sight, cascade, rows, points, parts, seed)
     seen = _first(cascade, held.settled.points, held.settled.score) if held else None

@@ -1,0 +1,191 @@
+"""The common shape and its similarity maps, against least squares written out and against SciPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial import procrustes
+from torch import Tensor
+
+from lead.geometry import cell_grid
+from lead.nn.shape import Pose, common_shape, fit_pose, fit_pose_robustly
+
+Array = npt.NDArray[np.float64]
+NAN = float("nan")
+
+
+def poses(count: int, random: np.random.Generator) -> Pose:
+    """Maps that turn every way, and change the size threefold."""
+    size, angle = random.uniform(0.2, 0.6, count), random.uniform(-np.pi, np.pi, count)
+    shift = random.uniform(-0.5, 0.5, count) + 1j * random.uniform(-0.5, 0.5, count)
+    return Pose(torch.from_numpy(size * np.exp(1j * angle)).to(torch.cfloat), torch.from_numpy(shift).to(torch.cfloat))
+
+
+def some_shape(landmarks: int, random: np.random.Generator) -> Tensor:
+    """(K, 2), centred and with a root-mean-square radius of 1."""
+    out = random.normal(size=(landmarks, 2))
+    out -= out.mean(0)
+    return torch.from_numpy(out / np.sqrt(np.square(out).sum(-1).mean())).float()
+
+
+def least_squares(shape: Array, points: Array, weight: Array) -> Array:
+    """a, b, c, d with x' = a·x - b·y + c and y' = b·x + a·y + d, nearest to the points that are known."""
+    rows, wanted = [], []
+    for (x, y), (there_x, there_y), counts in zip(shape, points, weight, strict=True):
+        if np.isfinite(there_x) and np.isfinite(there_y):
+            rows += [np.sqrt(counts) * np.array([x, -y, 1, 0]), np.sqrt(counts) * np.array([y, x, 0, 1])]
+            wanted += [np.sqrt(counts) * there_x, np.sqrt(counts) * there_y]
+    out: Array = np.linalg.lstsq(np.array(rows), np.array(wanted), rcond=None)[0]
+    return out
+
+
+@given(seed=st.integers(0, 999), landmarks=st.integers(3, 7), gaps=st.booleans(), weighted=st.booleans())
+def test_a_pose_is_that_of_least_squares(seed: int, landmarks: int, gaps: bool, weighted: bool) -> None:
+    random = np.random.default_rng(seed)
+    shape = random.normal(size=(landmarks, 2))  # neither centred nor of unit size
+    points = random.uniform(-1, 1, (4, landmarks, 2))
+    if gaps:
+        points[1, 0] = np.nan
+        points[2, landmarks - 1, 1] = np.nan
+    weight = random.uniform(0.1, 1, (4, landmarks)) if weighted else np.ones((4, landmarks))
+    given_weight = torch.from_numpy(weight).float() if weighted else None
+    found = fit_pose(torch.from_numpy(shape).float(), torch.from_numpy(points).float(), given_weight)
+    for b in range(4):
+        a, turned, c, d = least_squares(shape, points[b], weight[b])
+        np.testing.assert_allclose(found.turn[b].numpy(), a + 1j * turned, atol=1e-3)
+        np.testing.assert_allclose(found.shift[b].numpy(), c + 1j * d, atol=1e-3)
+
+
+def test_what_is_left_over_is_what_scipys_procrustes_leaves() -> None:
+    random = np.random.default_rng(0)
+    shape = some_shape(6, random)
+    points = poses(3, random)(shape) + 0.05 * torch.from_numpy(random.normal(size=(3, 6, 2))).float()
+    found = fit_pose(shape, points)
+    for b in range(3):
+        places = points[b].double().numpy()
+        left = np.square(found(shape)[b].double().numpy() - places).sum()
+        # SciPy maps the second set onto the first after scaling the first to unit norm; both allow a mirror image too,
+        # which is never nearer here.
+        _, _, disparity = procrustes(places, shape.double().numpy())
+        assert left / np.square(places - places.mean(0)).sum() == pytest.approx(disparity, rel=1e-3)
+
+
+def test_what_is_left_out_does_not_count() -> None:
+    random = np.random.default_rng(1)
+    shape = some_shape(5, random)
+    pose = poses(2, random)
+    points = pose(shape)
+    wild = points.clone()
+    wild[0, 3] = 50.0
+    weight = torch.ones(2, 5)
+    weight[0, 3] = 0
+    found = fit_pose(shape, wild, weight)
+    torch.testing.assert_close(found.turn, pose.turn, atol=1e-4, rtol=0)
+    torch.testing.assert_close(found.shift, pose.shift, atol=1e-4, rtol=0)
+
+
+def test_a_single_landmark_tells_the_place_and_the_usual_size_is_taken() -> None:
+    shape = some_shape(4, np.random.default_rng(2))
+    points = torch.full((2, 4, 2), NAN)
+    points[0, 2] = torch.tensor([0.3, -0.2])  # the second picture says nothing
+    pose = fit_pose(shape, points, usual=0.4)
+    torch.testing.assert_close(pose.turn, torch.full((2,), 0.4 + 0j))
+    torch.testing.assert_close(pose(shape)[0, 2], points[0, 2])
+    torch.testing.assert_close(pose(shape)[1].mean(0), torch.zeros(2), atol=1e-6, rtol=0)
+    lone = fit_pose(torch.zeros(1, 2), torch.tensor([[[0.1, 0.2]]]), usual=0.3)
+    torch.testing.assert_close(lone(torch.zeros(1, 2)), torch.tensor([[[0.1, 0.2]]]))
+    assert lone.turn.abs().item() == pytest.approx(0.3)
+
+
+def test_one_wild_landmark_does_not_move_a_robust_fit() -> None:
+    random = np.random.default_rng(3)
+    shape, pose = some_shape(6, random), poses(5, random)
+    points = pose(shape)
+    for b in range(5):
+        points[b, b] += torch.tensor([0.5, -0.6])  # more than a radius off
+    found, residual = fit_pose_robustly(shape, points, torch.ones(5, 6), usual=0.4)
+    off = (found(shape) - pose(shape)).norm(dim=-1) / pose.turn.abs()[:, None]
+    plain = (fit_pose(shape, points)(shape) - pose(shape)).norm(dim=-1) / pose.turn.abs()[:, None]
+    assert off.max() < 0.1 < plain.amax(1).min()
+    assert residual.argmax(1).tolist() == list(range(5))
+    told = (points - found(shape)).norm(dim=-1) / found.turn.abs()[:, None]
+    torch.testing.assert_close(residual, told, atol=1e-4, rtol=0)
+
+
+@given(seed=st.integers(0, 999))
+def test_maps_come_back(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    pose = poses(3, random)
+    points = torch.from_numpy(random.uniform(-2, 2, (3, 4, 2))).float()
+    torch.testing.assert_close(pose.inverse(pose(points)), points, atol=1e-4, rtol=0)
+    torch.testing.assert_close(pose(pose.inverse(points)), points, atol=1e-4, rtol=0)
+    twice = pose.take(torch.tensor([2, 0, 2]))
+    torch.testing.assert_close(twice(points)[[0, 2]], pose.take(torch.tensor([2, 2]))(points[[0, 2]]))
+
+
+def test_the_affine_map_of_a_square_around_the_shape_is_that_of_its_places() -> None:
+    pose = poses(3, np.random.default_rng(4))
+    grid = cell_grid(3, 4).view(-1, 2)
+    affine = pose.affine(1.7)
+    mapped = torch.einsum("bij,nj->bni", affine[:, :, :2], grid) + affine[:, None, :, 2]
+    torch.testing.assert_close(mapped, pose(1.7 * grid), atol=1e-5, rtol=0)
+    quarter = Pose(torch.tensor([0.5j]), torch.tensor([0.1 + 0.2j]))  # x goes to where y grows: clockwise, y being down
+    torch.testing.assert_close(quarter(torch.tensor([[1.0, 0.0]])), torch.tensor([[[0.1, 0.7]]]))
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_the_common_shape_is_found_in_turned_scaled_and_shifted_copies(gaps: bool) -> None:
+    random = np.random.default_rng(5)
+    shape, pose = some_shape(6, random), poses(30, random)
+    points = pose(shape)
+    if gaps:
+        missing = torch.from_numpy(random.uniform(size=(30, 6)) < 0.3)
+        missing[torch.arange(30), torch.arange(30) % 6] = True  # no picture shows them all
+        points[missing] = NAN
+    found, size = common_shape(points)
+    assert found.mean(0).abs().max() < 1e-5
+    assert found.square().sum(-1).mean().item() == pytest.approx(1, abs=1e-5)
+    near = 5e-3 if gaps else 1e-3  # what is missing takes more rounds
+    assert size == pytest.approx(pose.turn.abs().mean().item(), rel=near)
+    # It is the same up to a rotation, which is that of the pictures on average.
+    back = fit_pose(shape, found[None])
+    torch.testing.assert_close(back(shape)[0], found, atol=2 * near, rtol=0)
+    heading = (pose.turn / pose.turn.abs()).mean()
+    turn = fit_pose(found, pose(shape)).turn
+    average = (turn / turn.abs()).mean()
+    assert abs(average.imag) < 4 * near < average.real
+    assert average.abs().item() == pytest.approx(heading.abs().item(), abs=near)
+
+
+def test_pictures_of_a_single_landmark_tell_no_size() -> None:
+    random = np.random.default_rng(6)
+    shape, pose = some_shape(4, random), poses(40, random)
+    points = pose(shape)
+    points[20:, 1:] = NAN
+    points[20:30] = points[20:30].flip(1)
+    found, size = common_shape(points)
+    assert size == pytest.approx(pose.turn[:20].abs().mean().item(), rel=1e-3)
+    torch.testing.assert_close(fit_pose(shape, found[None])(shape)[0], found, atol=1e-3, rtol=0)
+    turn = fit_pose(found, pose(shape)[:20]).turn
+    assert abs((turn / turn.abs()).mean().imag) < 1e-3
+
+
+def test_where_no_picture_shows_two_landmarks_they_lie_as_they_do_on_average() -> None:
+    points = torch.full((4, 2, 2), NAN)
+    points[:2, 0] = torch.tensor([[-0.3, 0.1], [-0.1, 0.1]])
+    points[2:, 1] = torch.tensor([[0.2, 0.0], [0.2, 0.2]])
+    shape, size = common_shape(points)
+    torch.testing.assert_close(shape, torch.tensor([[-1.0, 0.0], [1.0, 0.0]]), atol=1e-5, rtol=0)
+    assert size == pytest.approx(0.2)  # of the means (-0.2, 0.1) and (0.2, 0.1)
+
+
+def test_landmarks_on_one_spot_have_no_shape() -> None:
+    spot = torch.rand(5, 1, 2, generator=torch.Generator().manual_seed(0)).expand(-1, 3, -1)
+    for points in (spot, spot[:, :1], spot[:1]):
+        shape, size = common_shape(points)
+        assert size == 0
+        torch.testing.assert_close(shape, torch.zeros(points.shape[1], 2))

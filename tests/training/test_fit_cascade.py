@@ -1,0 +1,277 @@
+"""Cascades fitted on drawn things that a feature of plain colours tells, judged on pictures that they have not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from lead.config import PictureSettings
+from lead.errors import LeadError
+from lead.images.store import open_store
+from lead.inference import Extractor, Sight
+from lead.nn import heads
+from lead.nn.backbone import Backbone
+from lead.nn.student import Student
+from lead.training import cascade
+from lead.training.cascade import CascadeFit, fit_cascade
+from lead.training.fit import distances, folds
+
+Rows = npt.NDArray[np.int64]
+COUNT, TEST, SIDE = 48, np.arange(24, 48), 192
+BLOBS = np.array([[-1.0, -0.7], [1.0, -0.7], [0.1, 0.2], [0.0, 1.1]])
+COLOURS = np.array([[0.9, 0.1, 0.1], [0.1, 0.9, 0.1], [0.2, 0.2, 1.0], [0.9, 0.9, 0.1]])
+
+
+class Colours(Extractor):
+    """Its feature is each cell's mean colour and how that varies."""
+
+    def features_of(self, inputs: Tensor) -> Tensor:
+        pooled = functional.avg_pool2d(inputs, 4)
+        return torch.cat([pooled, functional.avg_pool2d(inputs.square(), 4), torch.full_like(pooled[:, :1], 0.3)], 1)
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sight, Tensor]:
+    """Four coloured spots on a thing that is turned, scaled and moved; and their places, (COUNT, 4, 2) normalised."""
+    root, draws = tmp_path_factory.mktemp("spots"), np.random.default_rng(0)
+    names = [f"{i:02}.png" for i in range(COUNT)]
+    row, column = np.mgrid[:SIDE, :SIDE]
+    xy = []
+    for name in names:
+        angle, size = draws.uniform(-0.4, 0.4), draws.uniform(26, 44)
+        turn = size * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        places = BLOBS @ turn.T + draws.uniform(0.4, 0.6, 2) * SIDE
+        picture = 0.25 + 0.05 * draws.normal(size=(SIDE, SIDE, 3))
+        for (x, y), colour in zip(places, COLOURS, strict=True):
+            near = np.exp(-((column - x) ** 2 + (row - y) ** 2) / (2 * (0.15 * size) ** 2))[..., None]
+            picture = picture * (1 - near) + near * colour
+        Image.fromarray((255 * picture.clip(0, 1)).round().astype(np.uint8)).save(root / name)
+        xy.append(places)
+    settings = PictureSettings(store=64, input=64, frame=1.0)
+    extractor = Colours(Student(Backbone("test_resnet"), 8, 8), settings, device=torch.device("cpu"))
+    sight = Sight(extractor, open_store(root, names, 64, tmp_path_factory.mktemp("spots-store")))
+    points = extractor.frame.normalise(sight.store.to_store(np.arange(COUNT), np.array(xy)))
+    return sight, torch.from_numpy(points).float()
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The colours' features are not told from the network's own by its weights."""
+    monkeypatch.setenv("LEAD_CACHE", str(tmp_path / "cache"))
+
+
+def said(sight: Sight, fitted: CascadeFit, rows: Rows = TEST) -> Tensor:
+    """(n, K, 2) normalised."""
+    return torch.cat([found.points for found in sight.find(fitted.head, rows)])
+
+
+def guess(points: Tensor, rows: Rows) -> float:
+    """Mean error of saying the labelled pictures' mean of the test pictures."""
+    mean = points[rows].nanmean(0)
+    return float(distances(mean.expand(len(TEST), -1, -1), points[TEST]).nanmean())
+
+
+@pytest.mark.parametrize("count", [1, 2, 6, 12])
+def test_landmarks_of_unseen_pictures_are_found(seen: tuple[Sight, Tensor], count: int) -> None:
+    sight, points = seen
+    rows = np.arange(count)
+    told = list[tuple[int, int]]()
+    fitted = fit_cascade(
+        sight, rows, points[rows], unlabelled=np.arange(24), progress=lambda *done: told.append(done), seed=1
+    )
+    errors = distances(said(sight, fitted), points[TEST])
+    assert errors.mean() < (0.35 if count == 1 else 0.15) * guess(points, rows)
+    assert told[-1] == (count, count)
+    if count == 1:
+        assert np.isnan(fitted.error)
+        assert fitted.head.fine is not None
+    else:
+        assert fitted.error == pytest.approx(float(errors.mean()), rel=1.0, abs=0.003)
+    found = torch.cat([f.signals for f in sight.find(fitted.head, TEST)])
+    assert torch.isfinite(fitted.confidence.expected(found)).all()
+
+
+def test_the_second_look_is_nearer(seen: tuple[Sight, Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
+    sight, points = seen
+    rows = np.arange(12)
+    both = fit_cascade(sight, rows, points[rows])
+    assert both.head.fine is not None
+    monkeypatch.setattr(cascade, "_halves", lambda _: [])
+    first = fit_cascade(sight, rows, points[rows])
+    assert first.head.fine is None
+    assert both.error < 0.8 * first.error
+    errors = [float(distances(said(sight, f), points[TEST]).mean()) for f in (both, first)]
+    assert errors[0] < 0.8 * errors[1]
+
+
+class Blind(Sight):
+    """Its crops show nothing."""
+
+    def crops(self, rows: Rows, affine: Tensor) -> Iterator[Tensor]:
+        random = torch.Generator().manual_seed(len(rows))
+        for features in super().crops(rows, affine):
+            yield torch.rand(features.shape, generator=random)
+
+
+def test_a_second_look_that_does_not_help_is_dropped(seen: tuple[Sight, Tensor]) -> None:
+    sight, points = seen
+    rows = np.arange(6)
+    fitted = fit_cascade(Blind(sight.extractor, sight.store), rows, points[rows])
+    assert fitted.head.fine is None
+    errors = distances(said(sight, fitted), points[TEST])
+    assert errors.mean() < 0.35 * guess(points, rows)
+
+
+@pytest.mark.parametrize("count", [2, 6])
+def test_the_seed_decides(seen: tuple[Sight, Tensor], count: int) -> None:
+    sight, points = seen
+    rows = np.arange(count)
+    states = []
+    for seed in (3, 3, 4):
+        torch.rand(5)  # what was drawn before does not matter
+        fitted = fit_cascade(sight, rows, points[rows], unlabelled=np.arange(24), seed=seed)
+        state = fitted.head.state_dict() | {f"confidence.{k}": v for k, v in fitted.confidence.state_dict().items()}
+        states.append(state)
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert not torch.equal(states[0]["fine.weight"], states[2]["fine.weight"])
+
+
+@pytest.mark.parametrize("landmarks", [[2], [0, 1]])
+@pytest.mark.parametrize("count", [1, 3, 8])
+def test_one_landmark_and_two(seen: tuple[Sight, Tensor], landmarks: list[int], count: int) -> None:
+    sight, every = seen
+    points, rows = every[:, landmarks], np.arange(count)
+    fitted = fit_cascade(sight, rows, points[rows], unlabelled=np.arange(24))
+    errors = distances(said(sight, fitted), points[TEST])
+    assert errors.mean() < (0.5 if count == 1 else 0.25) * guess(points, rows)
+
+
+def test_landmarks_on_one_spot_have_no_shape_but_a_place(seen: tuple[Sight, Tensor]) -> None:
+    sight, every = seen
+    points = every[:, [2, 2]]
+    fitted = fit_cascade(sight, np.arange(6), points[:6])
+    assert (fitted.head.shape == 0).all()
+    assert distances(said(sight, fitted), points[TEST]).mean() < 0.25 * guess(points, np.arange(6))
+
+
+def test_missing_labels_are_looked_past(seen: tuple[Sight, Tensor]) -> None:
+    sight, every = seen
+    points, rows = every.clone(), np.arange(12)
+    points[rows] = torch.where(
+        torch.rand(12, 4, 1, generator=torch.Generator().manual_seed(0)) < 0.3, torch.nan, points[rows]
+    )
+    points[0, 1, 0] = torch.nan  # half a place is none
+    assert points[rows].isnan().any(-1).sum() > 8
+    fitted = fit_cascade(sight, rows, points[rows])
+    errors = distances(said(sight, fitted), every[TEST])
+    assert np.isfinite(fitted.error)
+    assert (errors.mean(0) < 0.2 * guess(points, rows)).all()
+
+
+def test_a_rare_landmark_is_found_with_its_only_labels_held_out(seen: tuple[Sight, Tensor]) -> None:
+    sight, every = seen
+    points, rows = every.clone(), np.arange(6)
+    points[1:6, 3] = torch.nan  # labelled once: whoever holds that picture out knows nothing of it
+    fitted = fit_cascade(sight, rows, points[rows], unlabelled=np.arange(24))
+    errors = distances(said(sight, fitted), every[TEST]).mean(0)
+    assert (errors[:3] < 0.02).all()
+    assert errors[3] < 0.5 * guess(every, rows)
+
+
+def test_a_landmark_that_is_labelled_nowhere_is_refused(seen: tuple[Sight, Tensor]) -> None:
+    sight, every = seen
+    points = every[:3].clone()
+    points[:, 2] = torch.nan
+    with pytest.raises(LeadError, match=r"\[2\].*labelled on no picture"):
+        fit_cascade(sight, np.arange(3), points)
+    with pytest.raises(LeadError, match="labelled on no picture"):
+        fit_cascade(sight, np.arange(0), every[:0])
+
+
+def test_more_pictures_than_are_used_are_drawn_from(
+    seen: tuple[Sight, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sight, points = seen
+    monkeypatch.setattr(cascade, "MOST", 8)
+    told = list[tuple[int, int]]()
+    rows = np.arange(20)
+    groups = [str(i // 2) for i in range(20)]
+    fitted = fit_cascade(
+        sight, rows, points[rows], groups=groups, hidden=np.zeros((20, 4), bool), progress=lambda *d: told.append(d)
+    )
+    assert told[-1] == (8, 8)
+    assert distances(said(sight, fitted), points[TEST]).mean() < 0.15 * guess(points, rows)
+    rare = points[rows].clone()
+    rare[1:, 3] = torch.nan
+    monkeypatch.setattr(cascade, "_halves", lambda _: [])
+    used = []
+
+    def watched(count: int, *how: Any) -> list[Rows]:
+        used.append(count)
+        return folds(count, *how)
+
+    monkeypatch.setattr(cascade, "folds", watched)
+    for seed in range(5):
+        fit_cascade(sight, rows, rare, seed=seed)
+    assert set(used) == {8, 20}  # all of them where the only label of a landmark would be left out
+
+
+class Wide(Colours):
+    """Its feature's first channels tell nothing."""
+
+    def features_of(self, inputs: Tensor) -> Tensor:
+        telling = super().features_of(inputs)
+        return torch.cat([torch.full_like(telling, 0.01), telling], 1)
+
+
+@pytest.mark.parametrize("count", [1, 6])
+def test_wide_features_are_reduced_to_what_tells_most(
+    seen: tuple[Sight, Tensor], monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(heads, "REDUCED", 6)  # of 14
+    sight, points = seen
+    extractor = Wide(sight.extractor.network, sight.extractor.picture, device=torch.device("cpu"))
+    wide, rows = Sight(extractor, sight.store), np.arange(count)
+    fitted = fit_cascade(wide, rows, points[rows], unlabelled=np.arange(24))
+    errors = distances(said(wide, fitted), points[TEST])
+    assert errors.mean() < (0.4 if count == 1 else 0.2) * guess(points, rows)
+
+
+class Noise(Sight):
+    """Features that know each picture from every other, and tell nothing else."""
+
+    def whole(self, rows: Rows, **_: object) -> npt.NDArray[np.float16]:
+        return np.stack([np.random.default_rng(row).normal(size=(24, 8, 8)) for row in rows]).astype(np.float16)
+
+
+def test_pictures_of_one_group_are_held_out_together(
+    seen: tuple[Sight, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twins are learnt by heart from one another, unless they are held out together."""
+    monkeypatch.setattr(cascade, "_halves", lambda _: [])
+    sight, rows = Noise(seen[0].extractor, seen[0].store), np.repeat(np.arange(4), 3)
+    points = (torch.rand(4, 4, 2, generator=torch.Generator().manual_seed(0)) - 0.5)[rows]
+    apart, together = (fit_cascade(sight, rows, points, groups=g).error for g in (None, [str(row) for row in rows]))
+    assert apart < 0.2 * together
+
+
+def test_errors_that_are_told_hold_what_they_are_said_to(seen: tuple[Sight, Tensor]) -> None:
+    sight, points = seen
+    rows = np.arange(24)
+    fitted = fit_cascade(sight, rows, points[rows])
+    found = list(sight.find(fitted.head, TEST))
+    expected = torch.cat([fitted.confidence.expected(f.signals) * f.size[:, None] / 2 for f in found])
+    errors = distances(said(sight, fitted), points[TEST])
+    assert float(expected.mean() / errors.mean()) == pytest.approx(1, abs=0.4)
+    for share in (0.5, 0.8, 0.9):
+        within = float((errors <= expected * fitted.confidence.factor(share)).float().mean())
+        assert within == pytest.approx(share, abs=0.15)
