@@ -112,7 +112,7 @@ class FitSummary:
         landmarker: ready to predict or save.
         used: labelled pictures that were used.
         missing: labelled pictures that are not on disk or cannot be read, with the reason.
-        head: the head that was kept.
+        head: its name; "cascade-coarse" is a cascade whose second look did no better on held-out labels.
         error: its mean distance on labels it had not seen, as a share of the picture's longer side; NaN for one label.
     """
 

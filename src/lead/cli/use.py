@@ -73,7 +73,9 @@ def fit(
     if summary.missing:
         warn(skipped_text(summary.missing))
     summary.landmarker.save(out)
-    show(f"Head: {summary.head}, fitted to {summary.used} labelled picture{'' if summary.used == 1 else 's'}")
+    looks = {"cascade": "cascade of two looks", "cascade-coarse": "cascade of one look"}
+    plural = "" if summary.used == 1 else "s"
+    show(f"Head: {looks.get(summary.head, summary.head)}, fitted to {summary.used} labelled picture{plural}")
     if math.isnan(summary.error):
         show("Held-out error: unknown; a single label leaves none to check on")
     else:
