@@ -77,6 +77,27 @@ class CascadeFit:
 
 
 @dataclass(frozen=True)
+class _Given:
+    """What a fit has to go by.
+
+    Attributes:
+        sight: of the pictures.
+        rows: (N,) of its store, the labelled pictures.
+        points: (N, K, 2) normalised.
+        parts: positions in ``rows`` that are held out together.
+        pool: (P,) rows of unlabelled pictures to learn from; perhaps none.
+        seed: of the crops.
+    """
+
+    sight: Sight
+    rows: Rows
+    points: Tensor
+    parts: list[Rows]
+    pool: Rows
+    seed: int
+
+
+@dataclass(frozen=True)
 class _Lesson:
     """What one stage learns from.
 
@@ -130,18 +151,15 @@ def fit_cascade(
         if not bool(some.isnan().any(-1).all(0).any()):  # a rare landmark's labels must not all be left out
             rows, points, hidden = rows[kept], some, None if hidden is None else hidden[kept]
             groups = None if groups is None else [groups[i] for i in kept.tolist()]
-    whole = Labelled(sight.whole(rows, progress=progress), points)
-    pool = _pool(rows, unlabelled, random)
-    pool_features = sight.whole(pool) if len(pool) else None
-    shape, size = common_shape(points)
     parts = folds(len(rows), seed, groups) if len(rows) > 1 else [np.arange(1)]
-    coarse, held = _fit_coarse(whole, shape, size or LONE_SIZE, pool_features, parts)
-    best = _assess(coarse, held, whole.features, points)
-    if held is not None or len(rows) == 1:
-        for half in _halves(coarse):
-            look = _fit_fine(sight, coarse, held, rows, points, pool, pool_features, half, seed)
-            if not best.error <= look.error:  # NaN for a single label: the second look is taken on trust
-                best = look
+    given = _Given(sight, rows, points, parts, _pool(rows, unlabelled, random), seed)
+    features = sight.whole(rows, progress=progress)
+    coarse, held = _fit_coarse(given, features)
+    best = _assess(coarse, held, features, points)
+    for half in _halves(coarse):
+        look = _fit_fine(given, coarse, held, half)
+        if not best.error <= look.error:  # NaN for a single label: the second look is taken on trust
+            best = look
     flags = None if hidden is None else torch.from_numpy(hidden)
     confidence = fit_confidence(best.signals, best.errors, flags if len(best.signals) else None)
     return CascadeFit(best.head, confidence, best.error)
@@ -193,9 +211,11 @@ class _Held:
     weights: list[Tensor]
 
 
-def _fit_coarse(
-    whole: Labelled, shape: Tensor, size: float, pool: Features | None, parts: list[Rows]
-) -> tuple[Cascade, _Held | None]:
+def _fit_coarse(given: _Given, features: Features) -> tuple[Cascade, _Held | None]:
+    """A cascade of one look, and what it said of held-out pictures; ``features`` are those of the labelled ones."""
+    whole = Labelled(features, given.points)
+    shape, size = common_shape(given.points)
+    size = size or LONE_SIZE
     cascade = Cascade(whole.features.shape[1], whole.points.shape[1], fine=False)
     kept, dimension = cascade.coarse.reduction.shape
     if kept < dimension:
@@ -203,8 +223,9 @@ def _fit_coarse(
     cascade.shape.copy_(shape)
     sizes = fit_pose(shape, whole.points, usual=size).turn.abs()
     cascade.sizes.copy_(torch.stack([sizes.min(), sizes.mean(), sizes.max()]))
-    moments = [grams(cascade.coarse, whole.take(part), share=SHARE) for part in parts]
-    held = _learn(cascade.coarse, shape, _Lesson(whole, parts, moments, pool, size))
+    moments = [grams(cascade.coarse, whole.take(part), share=SHARE) for part in given.parts]
+    pool = given.sight.whole(given.pool) if len(given.pool) else None
+    held = _learn(cascade.coarse, shape, _Lesson(whole, given.parts, moments, pool, size))
     return cascade, held
 
 
@@ -271,54 +292,43 @@ def _answers(head: RidgeHead, lesson: _Lesson, weights: list[Tensor]) -> Settled
 # --- the second look -------------------------------------------------------------------------------------------------
 
 
-def _fit_fine(
-    sight: Sight,
-    coarse: Cascade,
-    held: _Held | None,
-    rows: Rows,
-    points: Tensor,
-    pool: Rows,
-    pool_features: Features | None,
-    half: float,
-    seed: int,
-) -> _Assessed:
+def _fit_fine(given: _Given, coarse: Cascade, held: _Held | None, half: float) -> _Assessed:
     """A cascade with a second look on crops of one size, and what held-out labels say of it."""
     cascade = Cascade(coarse.coarse.reduction.shape[1], len(coarse.shape), fine=True)
     cascade.load_state_dict(coarse.state_dict(), strict=False)
     cascade.reach.fill_(half)
     assert cascade.fine is not None
     cascade.fine.reduction.copy_(coarse.coarse.reduction)
-    parts = held.parts if held else [np.arange(1)]
-    moments = _crop_moments(sight, cascade, rows, points, parts, seed)
     seen = _first(cascade, held.settled.points, held.settled.score) if held else None
     if seen is None:  # a single label: there is no picture that it was not learnt from
-        answered = Labelled(np.zeros((1, 1, 1, 1), dtype=np.float16), points)
+        answered = Labelled(np.zeros((1, 1, 1, 1), dtype=np.float16), given.points)
     else:
-        answered = Labelled(_crops(sight, cascade, rows, seen.pose), cascade.to_crop(points, seen.pose))
-    unlabelled = None
-    if pool_features is not None:
-        nothing = torch.zeros(len(pool), len(coarse.shape), 2)
-        unseen = Labelled(pool_features, nothing)
+        crops = _crops(given.sight, cascade, given.rows, seen.pose)
+        answered = Labelled(crops, cascade.to_crop(given.points, seen.pose))
+    pool = None
+    if len(given.pool):
+        unknown = torch.zeros(len(given.pool), len(coarse.shape), 2)
+        unseen = Labelled(given.sight.whole(given.pool), unknown)
         pose = cascade.pose(apply(coarse.coarse, unseen), apply(coarse.coarse.score, unseen))
-        unlabelled = _crops(sight, cascade, pool, pose)
-    lesson = _Lesson(answered, parts, moments, unlabelled, 1 / half)
+        pool = _crops(given.sight, cascade, given.pool, pose)
+    lesson = _Lesson(answered, given.parts, _crop_moments(given, cascade), pool, 1 / half)
     kept = _learn(cascade.fine, cascade.shape, lesson)
-    return _assess(cascade, kept, answered.features, points, seen)
+    return _assess(cascade, kept, answered.features, given.points, seen)
 
 
-def _crop_moments(
-    sight: Sight, cascade: Cascade, rows: Rows, points: Tensor, parts: list[Rows], seed: int
-) -> list[Grams]:
+def _crop_moments(given: _Given, cascade: Cascade) -> list[Grams]:
     """Moments, for each part, of random crops around its pictures' labels."""
     assert cascade.fine is not None
+    rows, points = given.rows, given.points
     each = CROPS_OF_ONE if len(rows) == 1 else min(max(CROPS // len(rows), 1), CROPS_OF_ONE)
     known = fit_pose(cascade.shape, points, usual=float(cascade.sizes[1]))
-    generator = torch.Generator().manual_seed(mixed_seed(seed, "crops"))
+    generator = torch.Generator().manual_seed(mixed_seed(given.seed, "crops"))
     out = []
-    for part in parts:
+    for part in given.parts:
         again = torch.from_numpy(part).repeat_interleave(each)
         pose = _jittered(known.take(again), generator)
-        labelled = Labelled(_crops(sight, cascade, rows[again.numpy()], pose), cascade.to_crop(points[again], pose))
+        crops = _crops(given.sight, cascade, rows[again.numpy()], pose)
+        labelled = Labelled(crops, cascade.to_crop(points[again], pose))
         out.append(grams(cascade.fine, labelled, share=SHARE))
     return out
 
