@@ -153,7 +153,8 @@ def fit(
     run = run if isinstance(run, Run) else Run.open(Path(run))
     _need_features(run)
     root, known = _labels(labels, pictures)
-    store, found, missing = _labelled_store(root, known, run.settings.picture.store, seed)
+    named = pictures is not None or not isinstance(labels, Labels)  # else the folder is wherever Python runs
+    store, found, missing = _labelled_store(root, known, run.settings.picture.store, seed if named else None)
     _every_landmark_labelled(found)
     _labels_are_on_their_pictures(found, store)
     student = run.student()
@@ -197,11 +198,12 @@ def _labels(labels: Labels | Path | str, pictures: Path | str | None) -> tuple[P
 
 
 def _labelled_store(
-    root: Path, labels: Labels, side: int, seed: int
+    root: Path, labels: Labels, side: int, seed: int | None
 ) -> tuple[ImageStore, Labels, tuple[tuple[str, str], ...]]:
     """The labelled pictures that can be read, their labels in the same order, and the others with the reason.
 
-    Where so few are labelled that unlabelled ones help, the store also holds some of the folder's others.
+    Where so few are labelled that unlabelled ones help, the store also holds some of the folder's others, drawn by
+    the seed; none without one.
     """
     used = [i for i in range(len(labels)) if (labels.visible[i] > 0).any()]
     absent = [(labels.images[i], "no such file") for i in used if not (root / labels.images[i]).is_file()]
@@ -213,7 +215,7 @@ def _labelled_store(
         )
     files = [labels.images[i] for i in here]
     others: list[str] = []
-    if len(files) <= SELF_TAUGHT:
+    if len(files) <= SELF_TAUGHT and seed is not None:
         unlabelled = sorted(set(find_images(root)) - set(files))
         drawn = np.random.default_rng(mixed_seed(seed, "unlabelled")).permutation(len(unlabelled))[:POOL]
         others = [unlabelled[i] for i in np.sort(drawn)]
