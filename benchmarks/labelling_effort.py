@@ -43,6 +43,7 @@ from lead.geometry import FloatArray  # noqa: E402
 from lead.images.store import default_cache, open_store  # noqa: E402
 from lead.inference import Extractor, Head, Landmarker, cached_features  # noqa: E402
 from lead.landmarks.model import Labels  # noqa: E402
+from lead.nn.heads import RidgeHead  # noqa: E402
 from lead.provenance import commit, versions  # noqa: E402
 from lead.studio.choose import COVERED  # noqa: E402
 from lead.studio.server import create_app  # noqa: E402
@@ -281,12 +282,17 @@ def work(world: World, truth: Pictures, folder: Path, seed: int, how: Condition,
             effort.reached = curve[-1] <= goal
             if not effort.reached and (how.tolerance is not None or (how.chooser != "random" and len(done) >= COVERED)):
                 annotator.wait_for_fit(len(done))  # as it would be ready before a person has labelled
+        exported = annotator.exported().head
+        assert isinstance(exported, RidgeHead)
+        same = world.error(exported)
+        if abs(same - curve[-1]) > 0.01 * curve[-1]:
+            raise RuntimeError(f"The exported model's error is {same}, that of the fit here {curve[-1]}.")
     effort.pictures, effort.curve, effort.kinds = len(done), tuple(curve), tuple(kinds)
     return effort
 
 
 def fit(world: World, annotator: Annotator, truth: Pictures, rows: Sequence[int], seed: int) -> Head:
-    """The head that the studio suggests by, from what is labelled."""
+    """The head that the studio exports, from what is labelled."""
     where = np.array([world.store.index(truth.labels.images[row]) for row in rows])
     xy = world.extractor.frame.normalise(world.store.to_store(where, annotator.xy(rows)))
     features = truth.labelled.features[np.array(rows, dtype=np.int64)]

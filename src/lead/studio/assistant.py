@@ -301,7 +301,7 @@ class Assistant:
         return Explored(maps=heat_maps(asked, x, y, others))
 
     def landmarker(self) -> Landmarker | None:
-        """A head fitted to all labels, as ``lead fit`` does; None where there is nothing to fit."""
+        """The head that the page suggests by, fitted to all labels; None where there is nothing to fit."""
         with self._lock:
             bank = self._bank
         labels = self._book.as_labels()
@@ -309,7 +309,7 @@ class Assistant:
         if bank is None or len(labelled) == 0:
             return None
         known = labels.only(labels.schema.names[k] for k in labelled)
-        return api.fit(bank.run, known, pictures=self._folder.root, seed=self._seed).landmarker
+        return api.fit(bank.run, known, pictures=self._folder.root, head="ridge", seed=self._seed).landmarker
 
     def predicted_labels(self) -> Labels | None:
         """Predictions of all pictures that can be read, from all labels; waits for them. None if there are none."""
