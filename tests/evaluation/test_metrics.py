@@ -182,3 +182,8 @@ def test_telling_the_same_of_every_point_tells_nothing() -> None:
     found = trust(np.ones((1, 20)), {80: np.full((1, 20), 15.0)}, errors)
     assert found["rank"] == 0
     assert found["within-80"] == pytest.approx(80)
+
+
+def test_nothing_told_of_a_point_is_not_judged() -> None:
+    errors, told = np.array([[1.0, 9.0]]), np.array([[2.0, np.nan]])
+    assert trust(told, {90: told}, errors)["within-90"] == 100.0

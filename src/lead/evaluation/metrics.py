@@ -123,7 +123,7 @@ def trust(expected: FloatArray, radii: Mapping[int, FloatArray], errors: FloatAr
     """Whether the errors that a method tells are true, in percent.
 
     Args:
-        expected: (N, K) told.
+        expected: (N, K) told; NaN where nothing is.
         radii: (N, K) by the percentage of true places that they are said to hold.
         errors: (N, K) true, in the same unit; NaN where nothing is known.
 
@@ -132,7 +132,7 @@ def trust(expected: FloatArray, radii: Mapping[int, FloatArray], errors: FloatAr
         Spearman's correlation of told and true errors. ``worst``: of the tenth of the points that is worst, how many
         are in the tenth that is told to be.
     """
-    known = np.isfinite(errors)
+    known = np.isfinite(errors) & np.isfinite(expected)
     true, told = errors[known], expected[known]
     out = {f"within-{percent}": 100 * float((true <= radius[known]).mean()) for percent, radius in radii.items()}
     out["rank"] = 100 * float(spearmanr(told, true).statistic) if np.ptp(told) > 0 and np.ptp(true) > 0 else 0.0

@@ -329,14 +329,19 @@ def _cascade(
     bench: Bench, system: System, points: Labels, picked: list[int], judge: list[int], seed: int
 ) -> tuple[FloatArray, FloatArray, dict[int, FloatArray]]:
     """Predictions (n, K, 2), normalised; expected errors (n, K), and radii said to hold 50, 80 and 90 % of the truth,
-    as shares of the frame's side. With few labels, unlabelled pictures of those to fit on are learnt from too."""
+    as shares of the frame's side. With few labels, unlabelled pictures of those to fit on are learnt from too.
+
+    A landmark that none of the picked pictures labels is put in the middle, as the ridge head does, and nothing is told
+    of it (NaN).
+    """
+    known = np.flatnonzero(np.isfinite(points.xy[picked]).all(-1).any(0))
     sight = Sight(system.extractor, bench.store)
     rows = bench.store_rows(points, picked)
     xy = bench.frame.normalise(bench.store.to_store(rows, points.xy[picked]))
     fitted = fit_cascade(
         sight,
         rows,
-        torch.from_numpy(xy).float(),
+        torch.from_numpy(xy[:, known]).float(),
         unlabelled=bench.store_rows(points, bench.rows(points)[0]),
         groups=[PurePosixPath(points.images[i]).parent.as_posix() for i in picked],
         seed=seed,
@@ -345,9 +350,12 @@ def _cascade(
     head, confidence = fitted.head.to(device), fitted.confidence.to(device)
     found = list(sight.find(head, bench.store_rows(points, judge)))
     errors = torch.cat([confidence.expected(f.signals) * f.size[:, None] / 2 for f in found])
-    expected = errors.double().cpu().numpy()
+    expected = np.full((len(judge), points.xy.shape[1]), np.nan)
+    expected[:, known] = errors.double().cpu().numpy()
+    places = np.zeros((*expected.shape, 2))
+    places[:, known] = torch.cat([f.points for f in found]).double().cpu().numpy()
     radii = {share: expected * confidence.factor(share / 100) for share in SHARES}
-    return torch.cat([f.points for f in found]).double().cpu().numpy(), expected, radii
+    return places, expected, radii
 
 
 def fitted(kind: PlainKind, labelled: Labelled, seed: int) -> Head:
