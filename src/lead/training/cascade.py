@@ -39,8 +39,8 @@ from lead.training.fit import (
 Rows = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]
 
-MOST = 1000
-"""Labelled pictures that are used, at most: more hardly change a closed-form head, and cost time."""
+MOST = 500
+"""Labelled pictures that are used, at most: more cost time, and should change a closed-form head little."""
 CROPS = 120
 """Crops of labelled pictures in all, turned and scaled at random; at least one of each picture."""
 CROPS_OF_ONE = 24
