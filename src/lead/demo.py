@@ -305,8 +305,9 @@ def _outcome(demo: _Demo, dataset: Dataset, predictions: Labels, found: Sequence
 
 
 def _picture_errors(predicted: Labels, truth: Labels, pair: tuple[str, str]) -> FloatArray:
-    """(N,) mean errors in percent; NaN where nothing can be measured."""
-    errors = normalised_errors(predicted.xy, truth.xy, unit_lengths(truth, pair))
+    """(N,) mean errors in percent, of landmarks found within the picture; NaN where nothing can be measured."""
+    found = np.where(np.isfinite(predicted.xy), truth.xy, np.nan)  # what is told to be out of view has no place
+    errors = normalised_errors(predicted.xy, found, unit_lengths(truth, pair))
     known = np.isfinite(errors)
     count = np.where(known.any(1), known.sum(1), np.nan)
     mean: FloatArray = np.where(known, errors, 0.0).sum(1) / count
