@@ -98,6 +98,8 @@ def test_words_that_are_no_choice_are_named(run: Run, folder: Dataset, tiny: Mak
         api.evaluate(run, folder, "regression", heads=["ridge", wrong])
     with pytest.raises(LeadError, match=r"Unknown head 'softargmx'.*Valid: cascade, ridge, softargmax\."):
         api.fit(run, labels_of(folder, 3), pictures=folder.root, head=wrong)
+    with pytest.raises(LeadError, match="'supervised' is measured by the task few-shot, not by matching"):
+        api.evaluate(run, folder, "matching", methods=["supervised"])
     with pytest.raises(LeadError, match=r"Unknown stage 'softargmx'.*Valid: both, distill, pretrain\."):
         api.train(folder, tmp_path / "other", settings=tiny(), stage=wrong)
     assert not (tmp_path / "other").exists()

@@ -106,7 +106,15 @@ def test_the_measurements_are_of_the_plan(demo: tuple[Path, list[str]]) -> None:
     found = [results.read(path) for path in sorted((demo[0] / "results").rglob("*.json"))]
     assert [result.name for result in found] == ["few-shot", "matching"]
     methods = {row.method for result in found for row in result.rows}
-    assert {"lead/ridge", "untrained/ridge", "mean-shape", "lead", "untrained", "copy-location"} <= methods
+    assert {
+        "lead/cascade",
+        "lead/ridge",
+        "untrained/ridge",
+        "mean-shape",
+        "lead",
+        "untrained",
+        "copy-location",
+    } <= methods
     assert {(row.labels, row.draws) for row in found[0].rows} == {(plan().labels, plan().draws)}
 
 

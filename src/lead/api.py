@@ -284,6 +284,8 @@ def evaluate(
     point_sets = list(dict.fromkeys(point_sets)) if point_sets else None
     for method in methods or ():
         _one_of("method", method, (*protocols.SYSTEMS, "supervised"))
+    if methods is not None and "supervised" in methods and task != "few-shot":
+        raise LeadError(f"The method 'supervised' is measured by the task few-shot, not by {task}.")
     if methods is None or "lead" in methods:
         _need_features(run)
     if task == "matching" and len(point_sets or ()) > 1:

@@ -333,7 +333,7 @@ def _figures(demo: _Demo, found: Sequence[Result]) -> list[KeyFigure]:
     seconds = round(sum(demo.seconds.values()))
     return [
         KeyFigure(
-            mean("lead/ridge", regression),
+            mean("lead/cascade", regression),
             f"error from {demo.plan.labels} labelled pictures",
             f"{UNIT}. The same network untrained: {mean('untrained/ridge', regression)}. "
             f"The average beetle, wherever it is: {mean('mean-shape', regression)}.",

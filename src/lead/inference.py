@@ -441,11 +441,12 @@ class _Located(NamedTuple):
 
 
 def _of_cascade(found: Found, confidence: Calibration | Confidence | None) -> _Located:
-    assert isinstance(confidence, Confidence)
+    points, score = found.points.double().cpu().numpy(), found.score.double().cpu().numpy()
+    if not isinstance(confidence, Confidence):
+        return _Located(points, score, np.zeros(score.shape, dtype=bool), None, None)
     error = (confidence.expected(found.signals) * found.size[:, None] / 2).double().cpu().numpy()
     hidden = confidence.is_hidden(found.signals).cpu().numpy()
-    score = found.score.double().cpu().numpy()
-    return _Located(found.points.double().cpu().numpy(), score, hidden, error, error * confidence.factor(0.9))
+    return _Located(points, score, hidden, error, error * confidence.factor(0.9))
 
 
 def _of_head(head: Head, features: Tensor, calibration: Calibration | Confidence | None) -> _Located:

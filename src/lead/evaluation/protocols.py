@@ -13,14 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import TypeAdapter
 
 from lead.config import Settings
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.evaluation.metrics import Summary, mean_shape, normalised_errors, summarise, trust, unit_lengths
-from lead.evaluation.results import LabelCount, Result, Row
-from lead.files import write_atomic
+from lead.evaluation.results import LabelCount, Result, Row, measured_once
 from lead.geometry import FloatArray
 from lead.images.store import ImageStore, default_cache, open_store
 from lead.images.views import View, affine_warp, bend_warp, dve_warp
@@ -46,7 +44,6 @@ PIXELS = 70
 """Side in pixels of the frame in which the peers count matching errors."""
 
 Say = Callable[[str], None]
-_ROWS = TypeAdapter(list[Row])
 
 
 def result_name(task: str, split: str, point_sets: Sequence[str] | None = None) -> str:
@@ -201,13 +198,8 @@ class Bench:
             return measure()
         settings = self.settings
         protocol = [self.split, settings.seed, settings.validation, settings.validation_seed]
-        truth = hashlib.sha256(repr(points.images).encode() + points.xy.tobytes()).hexdigest()
-        path = self.kept / f"{run_identity(list(what), code, self.store.digest, protocol, truth)}.json"
-        if path.exists():
-            return _ROWS.validate_json(path.read_bytes())
-        rows = measure()
-        write_atomic(path, _ROWS.dump_json(rows, indent=1).decode(), overwrite=True)
-        return rows
+        key = run_identity(list(what), code, self.store.digest, protocol, labels_digest(points))
+        return measured_once(self.kept / f"{key}.json", measure)
 
     def result(self, name: str, rows: list[Row], started: float, preset: str) -> Result:
         """The rows with their provenance, under a name from :func:`result_name`."""
@@ -361,6 +353,11 @@ def _cascade(
 def fitted(kind: PlainKind, labelled: Labelled, seed: int) -> Head:
     """A head fitted on labelled pictures."""
     return fit_ridge(labelled, seed=seed).head if kind == "ridge" else train_softargmax(labelled, seed)
+
+
+def labels_digest(labels: Labels) -> str:
+    """Short digest of which pictures are labelled, and where."""
+    return hashlib.sha256(repr(labels.images).encode() + labels.xy.tobytes()).hexdigest()[:16]
 
 
 def label_count(number: int | None) -> LabelCount:

@@ -7,7 +7,7 @@ terminal, in Markdown or in the report, comes from :func:`grid`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -153,6 +153,16 @@ class Row:
         square = np.average([(row.sd or 0.0) ** 2 + (row.mean - mean) ** 2 for row in rows], weights=weights)
         draws = sum(weights)
         return replace(first, mean=mean, median=median, sd=float(np.sqrt(square)) if draws > 1 else None, draws=draws)
+
+
+def measured_once(path: Path, measure: Callable[[], Sequence[Row]]) -> list[Row]:
+    """The rows in a file, or those that ``measure`` makes, which are then kept there."""
+    rows = TypeAdapter(list[Row])
+    if path.exists():
+        return rows.validate_json(path.read_bytes())
+    made = list(measure())
+    write_atomic(path, rows.dump_json(made, indent=1).decode(), overwrite=True)
+    return made
 
 
 def results_path(root: Path, benchmark: str, preset: str, name: str) -> Path:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from lead.api import train
 from lead.config import DistillSettings, HypercolumnSettings, Settings
 from lead.datasets.base import Dataset
-from lead.evaluation.results import Row
-from lead.files import replacing, write_atomic
+from lead.evaluation.results import Row, measured_once
+from lead.files import replacing
 from lead.training.engine import Report, run_identity, silent
 from lead.training.run import BACKBONE, Run, open_pictures
-
-_ROWS = TypeAdapter(list[Row])
 
 
 @dataclass
@@ -70,13 +65,7 @@ class Shelf:
             what: everything that the rows depend on, as plain JSON values.
             measure: makes them.
         """
-        path = self.folder / "measured" / f"{run_identity(what)}.json"
-        if path.exists():
-            return _ROWS.validate_json(path.read_bytes())
-        rows = list(measure())
-        entry = json.dumps(json.loads(_ROWS.dump_json(rows)), indent=1)
-        write_atomic(path, entry, overwrite=True)
-        return rows
+        return measured_once(self.folder / "measured" / f"{run_identity(what)}.json", measure)
 
     def _key(self, settings: Settings) -> str:
         pictures = open_pictures(self.dataset, settings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,6 @@ from lead.evaluation.results import Result, Row
 from lead.evaluation.supervised import supervised
 from lead.evaluation.zoom import zoom
 from lead.inference import Extractor
-from lead.landmarks.model import Labels
 from lead.provenance import commit, versions
 from lead.reproduce.arms import CL_FACTORS, Arm, pyramid
 from lead.reproduce.published import NUMBERS, STAND_INS
@@ -167,7 +165,7 @@ class Study:
         whole = System(arm.method, self._whole(arm, seed))
         bench = self.bench(whole)
         protocol = [kind, self.split, self.preset.seed, self.preset.validation, self.preset.validation_seed]
-        known = [points, _digest(bench.dataset.points(points))]
+        known = [points, protocols.labels_digest(bench.dataset.points(points))]
         heads = list(self.heads) if kind in ("regression", "few-labels") else []
         # A reduction takes minutes to fit; what it will be follows from these.
         reduction = [*arm.reduction, seed] if arm.reduction else []
@@ -259,7 +257,3 @@ def merged(by_seed: Sequence[Sequence[Row]]) -> list[Row]:
         for row in rows:
             groups.setdefault((row.method, row.features, row.labels, row.metric, row.unit), []).append(row)
     return [Row.pooled(group) for group in groups.values()]
-
-
-def _digest(labels: Labels) -> str:
-    return hashlib.sha256(repr(labels.images).encode() + labels.xy.tobytes()).hexdigest()[:16]
