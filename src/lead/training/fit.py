@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.linalg import blas
 from sklearn.isotonic import IsotonicRegression
 from torch import Tensor
 from torch.nn import functional
@@ -268,12 +269,18 @@ def grams(head: RidgeHead, labelled: Labelled, sigma: float = SIGMA, share: floa
                 design, maps = head.design_at(features, kept).mul_(weight), maps[kept] * weight
             else:
                 design = head.design(features).flatten(0, 1)  # (n·h·w, D)
-            moments = design.T @ design
+            moments = _square(design)
             for members in there:
                 out[members].xx += moments
                 out[members].xy += design.T @ maps[:, list(members)]
                 out[members].rows += count
     return out
+
+
+def _square(design: Tensor) -> Tensor:
+    """``design.T @ design``, of which BLAS works out one triangle: in less than half the time."""
+    upper = torch.from_numpy(blas.ssyrk(1.0, design.numpy().T))  # (D, D); zeros below the diagonal
+    return upper + upper.triu(1).T
 
 
 def weighted(moments: Grams, rows: float) -> Grams:
