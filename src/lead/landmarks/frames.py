@@ -1,0 +1,30 @@
+"""Frames of films among pictures: a frame goes by its film's path, ``#`` and its number from 0: ``run.mp4#12``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+FILMS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
+"""File name endings taken for films, in lower case; a file's own case does not matter."""
+_FRAME = re.compile(rf"(.+(?:{'|'.join(map(re.escape, FILMS))}))#(\d+)", re.IGNORECASE | re.DOTALL)
+
+
+def frame_name(film: str, number: int) -> str:
+    """What a film's frame is called among :attr:`lead.landmarks.Labels.images`."""
+    return f"{film}#{number}"
+
+
+def frame_of(name: str) -> tuple[str, int] | None:
+    """The film and the number of a frame; None for the name of a picture."""
+    found = _FRAME.fullmatch(name)
+    return (found[1], int(found[2])) if found else None
+
+
+def frames_of_one(names: Iterable[str]) -> tuple[str, list[int]] | None:
+    """The film and the frames' numbers where all names are frames of one film, else None."""
+    found = [frame_of(name) for name in names]
+    if not found or None in found or len({film for film, _ in filter(None, found)}) != 1:
+        return None
+    known = list(filter(None, found))
+    return known[0][0], [number for _, number in known]
