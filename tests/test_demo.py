@@ -15,7 +15,7 @@ from lead.datasets import open_dataset
 from lead.demo import DemoPlan, run_demo
 from lead.errors import LeadError
 from lead.evaluation import results
-from lead.landmarks import load_labels
+from lead.images.labels import load_labels
 
 SETTINGS = (
     "picture={store: 64, input: 64}",

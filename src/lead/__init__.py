@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from lead.config import Settings, load_preset
     from lead.datasets import Dataset, open_dataset
     from lead.errors import LeadError
+    from lead.images.labels import load_labels, save_labels
     from lead.inference import Landmarker
-    from lead.landmarks import Labels, Schema, load_labels, save_labels
+    from lead.landmarks import Labels, Schema
     from lead.training.run import Run
 else:
     # Torch takes seconds to import, which `lead --help` has no use for: a name is fetched when it is first used.
@@ -28,7 +29,8 @@ else:
         "lead.datasets": ("Dataset", "open_dataset"),
         "lead.errors": ("LeadError",),
         "lead.inference": ("Landmarker",),
-        "lead.landmarks": ("Labels", "Schema", "load_labels", "save_labels"),
+        "lead.images.labels": ("load_labels", "save_labels"),
+        "lead.landmarks": ("Labels", "Schema"),
         "lead.training.run": ("Run",),
     }
 

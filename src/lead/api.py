@@ -19,9 +19,10 @@ from lead.evaluation import protocols
 from lead.evaluation.results import Result
 from lead.evaluation.supervised import supervised
 from lead.images.find import find_images
+from lead.images.labels import beside, load_labels
 from lead.images.store import ImageStore, default_cache, open_store, skipped_text
 from lead.inference import Calibration, Extractor, Landmarker, Sight, kind_of
-from lead.landmarks import Labels, load_labels
+from lead.landmarks import Labels
 from lead.landmarks.model import HIDDEN, VISIBLE
 from lead.nn.confidence import Confidence
 from lead.nn.matching import match_points
@@ -194,7 +195,8 @@ def _labels(labels: Labels | Path | str, pictures: Path | str | None) -> tuple[P
     if isinstance(labels, Labels):
         return Path(pictures or "."), labels
     path = Path(labels)
-    return Path(pictures) if pictures else path.parent, load_labels(path)
+    root = Path(pictures) if pictures else beside(path)
+    return root, load_labels(path, pictures=root)
 
 
 def _labelled_store(

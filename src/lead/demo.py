@@ -29,9 +29,10 @@ from lead.evaluation.report import KeyFigure, Section, Shown, write_report
 from lead.evaluation.results import Result, Row
 from lead.files import write_atomic
 from lead.geometry import FloatArray
+from lead.images.labels import load_labels, save_labels
 from lead.images.store import default_cache, open_store
 from lead.inference import Extractor, Landmarker
-from lead.landmarks import VISIBLE, Labels, load_labels, save_labels
+from lead.landmarks import VISIBLE, Labels
 from lead.nn.matching import similarity_maps
 from lead.provenance import commit, versions
 from lead.training.engine import Report, mixed_seed, silent

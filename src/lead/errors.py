@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class LeadError(Exception):
@@ -19,3 +20,12 @@ def unknown(kind: str, value: str, choices: Iterable[str]) -> LeadError:
     near = difflib.get_close_matches(value, valid, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return LeadError(f"Unknown {kind} {value!r}.{hint} Valid: {', '.join(valid) or '(none)'}.")
+
+
+@contextmanager
+def needs(extra: str) -> Iterator[None]:
+    """Turns the lack of a library that is imported inside into a :class:`LeadError` that says how to get it."""
+    try:
+        yield
+    except ImportError as error:
+        raise LeadError(f"This needs {error.name}. Install it: pip install 'lead-landmarks[{extra}]'") from error

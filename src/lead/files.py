@@ -1,4 +1,4 @@
-"""Text files written whole or not at all."""
+"""Files written whole or not at all."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def refuse_existing(path: Path) -> None:
         raise LeadError(f"{path} is already there. Give another name, or ask for it to be overwritten (--overwrite).")
 
 
-def write_atomic(path: Path, text: str, *, overwrite: bool = False) -> None:
-    """Writes a text file by way of a temporary neighbour, so that a kill leaves the old file or the new one.
+def write_atomic(path: Path, content: str | bytes, *, overwrite: bool = False) -> None:
+    """Writes a file, text in UTF-8, by way of a temporary neighbour, so that a kill leaves the old file or the new one.
 
     Raises:
         LeadError: a file stands there and ``overwrite`` is not given, or it cannot be written.
@@ -39,7 +39,7 @@ def write_atomic(path: Path, text: str, *, overwrite: bool = False) -> None:
         refuse_existing(path)
     try:
         with replacing(path) as partial:
-            partial.write_text(text, encoding="utf-8", newline="")
+            partial.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
     except OSError as error:
         raise LeadError(
             f"Cannot write {path}: {error.strerror}. Give a folder that is writable and has room."

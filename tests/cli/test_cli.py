@@ -152,6 +152,23 @@ def test_labels_of_deeplabcut_are_fitted_and_matched(world: World, tmp_path: Pat
     assert found.schema.names == labels.schema.names
 
 
+def test_convert_tells_what_is_lost_and_what_is_doubtful(world: World, tmp_path: Path) -> None:
+    said = good("convert", world.labels, tmp_path / "labels.tps")
+    assert f"{COUNT} pictures, {len(SCHEMA.names)} landmarks, from COCO key points" in said.stdout
+    assert "cannot hold the landmarks' names, which become numbers, " in said.stderr
+    there = ("--pictures", world.beetles)
+    good("convert", tmp_path / "labels.tps", tmp_path / "back.json", *there)
+    known, again = load_labels(world.labels), load_labels(tmp_path / "back.json")
+    assert again.images == known.images
+    np.testing.assert_allclose(again.xy, known.xy, atol=0.01)
+    xy = known.xy[:2].copy()
+    xy[1, 0] = (SIDE + 3, 1)
+    save_labels(Labels.from_xy(SCHEMA, known.images[:2], xy), tmp_path / "some.csv")
+    said = good("convert", tmp_path / "some.csv", tmp_path / "some.slp", *there)
+    line = 2 + len(SCHEMA.names)
+    assert f"some.csv, line {line}: 1 label lies outside, the first is {SCHEMA.names[0]!r} of" in said.stderr
+
+
 def test_match_finds_a_copy_of_the_reference_in_place(world: World, tmp_path: Path) -> None:
     (bad,) = garble(tmp_path, 1)
     copy = tmp_path / "copy.jpg"

@@ -12,7 +12,8 @@ from PIL import Image
 
 from lead.datasets import open_dataset
 from lead.errors import LeadError
-from lead.landmarks import Labels, Schema, save_labels
+from lead.images.labels import save_labels
+from lead.landmarks import Labels, Schema
 
 
 def picture(path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from lead.errors import LeadError
 from lead.landmarks import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema, coco
+from lead.landmarks.pictures import Sized
 
 # Written by hand after COCO's own documentation.
 EXAMPLE: dict[str, Any] = {
@@ -62,7 +63,7 @@ def test_reads_the_published_layout() -> None:
 
 
 def test_writes_the_published_layout() -> None:
-    data = json.loads(coco.dump(coco.parse(json.dumps(EXAMPLE)), {"a/first.jpg": (640, 480)}))
+    data = json.loads(coco.dump(coco.parse(json.dumps(EXAMPLE)), Sized({"a/first.jpg": (640, 480)})))
     assert [image["file_name"] for image in data["images"]] == ["b/second.jpg", "a/first.jpg", "plain.jpg"]
     assert [("width" in image, "height" in image) for image in data["images"]] == [
         (False,) * 2,

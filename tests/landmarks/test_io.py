@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lead.errors import LeadError
-from lead.landmarks import VISIBLE, Labels, Schema, load_labels, save_labels
+from lead.images.labels import load_labels, save_labels
+from lead.landmarks import VISIBLE, Labels, Schema
 
 ANY_NAME = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
 COORDINATE = st.floats(-1e5, 1e5)
@@ -128,9 +129,9 @@ def test_a_folder_is_made_but_a_file_is_never_taken_for_one(labels: Labels, tmp_
     ("make", "message"),
     [
         (lambda _: None, "No file"),
-        (lambda path: path.mkdir(), "Cannot read"),
+        (lambda path: path.mkdir(), "is a folder, but neither a DeepLabCut project"),
         (lambda path: path.write_bytes(b"\xff\xd8\xff\xe0"), "not UTF-8"),
-        (lambda path: path.write_text(""), "no header line"),
+        (lambda path: path.write_text(""), "is empty"),
     ],
     ids=["missing", "folder", "picture", "empty"],
 )

@@ -32,7 +32,8 @@ from hypothesis import strategies as st
 
 from lead.datasets import open_dataset
 from lead.errors import LeadError
-from lead.landmarks import HIDDEN, VISIBLE, load_labels
+from lead.images.labels import load_labels
+from lead.landmarks import HIDDEN, VISIBLE
 from lead.studio.book import ChangedElsewhere, Conflict, LabelBook, SaveFailed
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder

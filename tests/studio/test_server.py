@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from serving import BEARER, NAMES, TOKEN, client, draw, name_landmarks, opened, served, wait_for
 
-from lead.landmarks import load_labels
+from lead.images.labels import load_labels
 from lead.studio import server as module
 from lead.studio.messages import Problem, State
 from lead.studio.server import STATIC

@@ -53,6 +53,7 @@ for command in (
     use.fit,
     use.predict,
     use.match,
+    use.convert,
     studio,
     measure.evaluate,
     reproduce,

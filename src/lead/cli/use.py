@@ -30,8 +30,16 @@ RunFolder = Annotated[Path, typer.Argument(help="Folder of a run that `lead trai
 LabelFile = Annotated[
     Path,
     typer.Argument(
-        help="Landmarks: COCO key points (.json), DeepLabCut's .csv or a .csv of points, recognised by content.",
+        help="Landmarks, in any format that `lead convert` reads, recognised by content.",
         metavar="LABELS",
+    ),
+]
+To = Annotated[
+    str | None,
+    typer.Option(
+        "--to",
+        help="Format to write, see `lead convert --help`. Default: by the ending.",
+        metavar="FORMAT",
     ),
 ]
 LabelRoot = Annotated[
@@ -64,12 +72,15 @@ def fit(
     if not overwrite:
         refuse_existing(out)
     from lead import api
+    from lead.images.labels import FolderPictures, beside, doubts, load_labels
     from lead.images.store import skipped_text
 
+    root = pictures or beside(labels)
+    known = load_labels(labels, pictures=root)
+    for doubt in doubts(known, labels, FolderPictures(root)):
+        warn(doubt)
     with watching() as watch:
-        summary = api.fit(
-            run, labels, pictures=pictures, head=head.value, seed=seed, progress=watch.counting("features")
-        )
+        summary = api.fit(run, known, pictures=root, head=head.value, seed=seed, progress=watch.counting("features"))
     if summary.missing:
         warn(skipped_text(summary.missing))
     summary.landmarker.save(out)
@@ -89,8 +100,12 @@ def predict(
         list[Path], typer.Argument(help="One folder, searched to any depth, or pictures.", metavar="PICTURES...")
     ],
     out: Annotated[
-        Path, typer.Option(help="File to write: .json for COCO key points, .csv for a table.", metavar="FILE")
+        Path,
+        typer.Option(
+            help="File to write: .json for COCO key points, .csv for a table, .h5, .slp, .xml, .tps.", metavar="FILE"
+        ),
     ],
+    to: To = None,
     draw: Annotated[
         Path | None, typer.Option(help="Also draw the landmarks over each picture, into this folder.", metavar="DIR")
     ] = None,
@@ -100,9 +115,10 @@ def predict(
 
     Pictures that cannot be read are left out, counted and named.
     """
-    from lead.landmarks.io import check_target, save_labels
+    from lead.images.labels import save_labels
+    from lead.landmarks.io import check_target
 
-    check_target(out, overwrite=overwrite)
+    check_target(out, format=to, overwrite=overwrite)
     if draw:
         _check_folder(draw, overwrite)
     from lead.images.store import skipped_text
@@ -116,7 +132,7 @@ def predict(
         if store.skipped:
             warn(skipped_text(store.skipped))
         sizes = {file: (w, h) for file, (w, h) in zip(store.files, store.sizes.tolist(), strict=True)}
-        save_labels(labels, out, sizes=sizes, overwrite=overwrite)
+        _tell_lost(out, save_labels(labels, out, sizes=sizes, format=to, overwrite=overwrite))
         if draw:
             _draw_predictions(labels, pictures[0] if folder else Path(), draw, watch)
     show(f"Landmarks of {len(labels)} picture{'' if len(labels) == 1 else 's'}: {out}")
@@ -143,11 +159,11 @@ def match(
     from lead import api
     from lead.evaluation.draw import draw_match
     from lead.images.decode import decode
-    from lead.landmarks import load_labels, save_labels
+    from lead.images.labels import load_labels, save_labels
 
     found = api.match(run, reference, labels, _expand(queries), pictures=pictures, say=warn)
     save_labels(found, out / "matches.json", overwrite=overwrite)
-    known = load_labels(labels)
+    known = load_labels(labels, pictures=pictures)
     start = known.xy[api.labelled_row(reference, pictures or labels.parent, known)]
     left = decode(reference)
     with watching() as watch:
@@ -157,6 +173,51 @@ def match(
             count(i + 1, len(found))
     show(f"Landmarks of {len(found)} picture{'' if len(found) == 1 else 's'}: {out / 'matches.json'}")
     show(f"Drawings: {out}")
+
+
+def convert(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="Landmarks: a file, a folder of .pts files, or a DeepLabCut project's folder.", metavar="IN"
+        ),
+    ],
+    target: Annotated[Path, typer.Argument(help="File to write; its ending says the format.", metavar="OUT")],
+    of: Annotated[
+        str | None,
+        typer.Option("--from", help="Format of IN. Default: recognised by its content.", metavar="FORMAT"),
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", help="Format of OUT. Default: by its ending.", metavar="FORMAT")
+    ] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(help="Folder that the picture paths start from. Default: that of IN.", metavar="DIR"),
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Change the format of a file of landmarks, and say what the new one cannot hold.
+
+    Formats: coco (.json), labelstudio (.json, named with --to), deeplabcut (.csv, named), deeplabcut-h5 (.h5), sleap
+    (.slp), cvat (.xml), pts (a folder, named, or .zip), tps (.tps) and csv (.csv).
+    """
+    from lead.images.labels import FolderPictures, beside, doubts
+    from lead.landmarks.io import check_target, read_labels, write_labels
+
+    check_target(target, format=to, overwrite=overwrite)
+    folder = FolderPictures(pictures or beside(source))
+    labels, read = read_labels(source, pictures=folder, format=of)
+    for doubt in doubts(labels, source, folder):
+        warn(doubt)
+    written = write_labels(labels, target, pictures=folder, format=to, overwrite=overwrite)
+    _tell_lost(target, written.lost(labels))
+    landmarks = len(labels.schema.names)
+    show(f"{len(labels)} pictures, {landmarks} landmarks, from {read.title}\n{written.title}: {target}")
+
+
+def _tell_lost(path: Path, lost: list[str]) -> None:
+    if lost:
+        warn(f"{path}: its format cannot hold {', '.join(lost)}. These were left out.")
 
 
 def _expand(paths: Sequence[Path]) -> list[Path]:

@@ -33,7 +33,7 @@ from lead.datasets.beetle_relief import SUPERSAMPLE, Array, Frame, Light, Relief
 from lead.datasets.beetle_species import make_species
 from lead.errors import LeadError
 from lead.geometry import FloatArray, denormalise_points, resize_points
-from lead.landmarks.io import save_labels
+from lead.images.labels import save_labels
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
 
 SCHEMA = Schema(

@@ -13,7 +13,7 @@ from pathlib import Path
 from lead.datasets.base import Dataset
 from lead.datasets.table import check_pictures, read_table
 from lead.errors import LeadError, unknown
-from lead.landmarks.io import load_labels
+from lead.images.labels import load_labels
 
 DESCRIPTION = "dataset.json"
 

@@ -30,8 +30,10 @@ import numpy.typing as npt
 from lead.datasets.archive import Archive, Counts, FloatArray
 from lead.datasets.base import Dataset
 from lead.datasets.faces import OUTER_EYE_CORNERS, POINTS, SCHEMA_68
+from lead.errors import LeadError
 from lead.files import read_text
 from lead.images.decode import Box
+from lead.landmarks import pts
 from lead.landmarks.model import Labels
 
 ARCHIVE = Archive("300-W", "https://ibug.doc.ic.ac.uk/resources/300-W/")
@@ -87,11 +89,13 @@ def crop(face: npt.ArrayLike) -> Box:
 
 def read_points(path: Path) -> FloatArray:
     """The (68, 2) points of a .pts as published, counted from 1."""
-    text = read_text(ARCHIVE.path(path.parent, path.name))
-    values = text[text.find("{") + 1 : text.rfind("}")].split() if "{" in text else []
-    if len(values) != 2 * POINTS:
-        raise ARCHIVE.other(path, f"it has {len(values)} numbers between braces, not {2 * POINTS}")
-    return ARCHIVE.numbers(path, [values], [path.name]).reshape(POINTS, 2)
+    try:
+        points = pts.read_points(read_text(ARCHIVE.path(path.parent, path.name)))
+    except LeadError as error:
+        raise ARCHIVE.other(path, str(error).rstrip(".")) from error
+    if points.shape != (POINTS, 2):
+        raise ARCHIVE.other(path, f"it has {len(points)} points, not {POINTS}")
+    return points
 
 
 @dataclass(frozen=True)

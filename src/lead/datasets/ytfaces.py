@@ -10,7 +10,7 @@ from lead.datasets.base import Dataset
 from lead.datasets.faces import EYES, OUTER_EYE_CORNERS, POINTS, SCHEMA_5, SCHEMA_68
 from lead.datasets.table import check_pictures, read_table
 from lead.errors import LeadError
-from lead.landmarks.io import load_labels
+from lead.images.labels import load_labels
 from lead.landmarks.model import Labels
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -19,13 +18,17 @@ import numpy.typing as npt
 
 from lead.errors import LeadError
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
+from lead.landmarks.pictures import Pictures, known_size
 
-Size = tuple[int, int]
-"""(width, height) in pixels."""
 Entry = dict[str, Any]
 TOLD = ("keypoint_scores", "px_error", "px_90")
 """Keys of a prediction's annotation: in :class:`Labels` the attributes score, px_error and px_90."""
 FloatArray = npt.NDArray[np.float64]
+
+
+def why_not(text: str) -> str | None:
+    """Why a text is not COCO's; None if it is like it."""
+    return None if text.lstrip()[:1] == "{" else "does not begin with an object"
 
 
 def parse(text: str) -> Labels:
@@ -79,21 +82,21 @@ def interpret(data: Entry) -> Labels:
     return Labels(schema, files, keypoints[..., :2], keypoints[..., 2].astype(np.int8), *found)
 
 
-def dump(labels: Labels, sizes: Mapping[str, Size] | None = None) -> str:
+def dump(labels: Labels, pictures: Pictures | None = None) -> str:
     """The text of a COCO file.
 
     A picture with nothing labelled and nothing predicted stands among the images only, as COCO has it.
 
     Args:
         labels: what to write.
-        sizes: (width, height) of the pictures, written for those that are named.
+        pictures: what knows their sizes, which are written where they can be told.
     """
     images: list[Entry] = []
     annotations: list[Entry] = []
     for row, file in enumerate(labels.images):
         image: Entry = {"id": row + 1, "file_name": file}
-        if sizes and file in sizes:
-            image["width"], image["height"] = map(int, sizes[file])
+        if pictures and (size := known_size(pictures, file)):
+            image["width"], image["height"] = map(int, size)
         images.append(image)
         annotation = _annotation(labels, row)
         if annotation["num_keypoints"] or any(key in annotation for key in TOLD):

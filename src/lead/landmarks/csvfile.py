@@ -24,6 +24,14 @@ COLUMNS = ("image", "name", "x", "y", "visible", "score", "px_error", "px_90")
 REQUIRED = ("image", "name", "x", "y")
 
 
+def why_not(text: str) -> str | None:
+    """Why a text is no CSV of landmarks; None if its header is like one's."""
+    header = [column.strip() for column in next(iter(text.splitlines()), "").replace('"', "").split(",")]
+    if "image" in header or "file" in header:
+        return None
+    return f"has no header line with a column 'image' (its first line is {', '.join(header)[:60]!r})"
+
+
 def parse(text: str) -> Labels:
     """Labels from the text of a long or wide CSV; pictures and names in the order of their first appearance.
 

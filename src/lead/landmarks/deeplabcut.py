@@ -23,9 +23,11 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 
 import numpy as np
+import numpy.typing as npt
 
 from lead.errors import LeadError, unknown
 from lead.landmarks.fields import Line, check_pair, read_lines, to_number, written
+from lead.landmarks.frames import frames_of_one
 from lead.landmarks.model import VISIBLE, Labels, Schema
 
 ONE, SEVERAL = ("scorer", "bodyparts", "coords"), ("scorer", "individuals", "bodyparts", "coords")
@@ -37,9 +39,9 @@ Columns = Mapping[tuple[str, str], int]
 """The column of each body part's x, y and likelihood."""
 
 
-def recognise(text: str) -> bool:
-    """Whether a text begins with the header's first row, which no other CSV that we read does."""
-    return re.match(r'\s*(scorer|"scorer")\s*,', text) is not None
+def why_not(text: str) -> str | None:
+    """Why a text is not DeepLabCut's; None if it begins as no other CSV that we read does."""
+    return None if re.match(r'\s*(scorer|"scorer")\s*,', text) else "does not begin with the row 'scorer'"
 
 
 def parse(text: str) -> Labels:
@@ -50,7 +52,11 @@ def parse(text: str) -> Labels:
             or double, a line has too few or too many fields, a value is no number, a likelihood is not from 0 to 1,
             or a picture stands twice; the message names the line and the column.
     """
-    lines = read_lines(text)
+    return parse_lines(read_lines(text))
+
+
+def parse_lines(lines: list[Line]) -> Labels:
+    """As :func:`parse`, of lines that are split already."""
     header = _header(lines)
     lines = lines[len(header) :]
     if not lines:
@@ -79,19 +85,27 @@ def parse(text: str) -> Labels:
 def dump(labels: Labels) -> str:
     """The text of a DeepLabCut CSV of one animal: a line for every picture, blank where unlabelled.
 
-    The path stands in one column. There is a column for the likelihood if the labels have scores.
+    The path stands in one column; frames of one film go by their numbers, as in DeepLabCut's own predictions. There
+    is a column for the likelihood if the labels have scores.
     """
-    coords = COORDS[: 2 if labels.score is None else 3]
-    columns = [(name, coord) for name in labels.schema.names for coord in coords]
+    columns, table = tabulated(labels)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["scorer", *[SCORER] * len(columns)])
     writer.writerow(["bodyparts", *(name for name, _ in columns)])
     writer.writerow(["coords", *(coord for _, coord in columns)])
-    table = labels.xy if labels.score is None else np.concatenate([labels.xy, labels.score[..., None]], axis=-1)
-    for image, values in zip(labels.images, table.reshape(len(labels), len(columns)).tolist(), strict=True):
+    film = frames_of_one(labels.images)
+    for image, values in zip(film[1] if film else labels.images, table.tolist(), strict=True):
         writer.writerow([image, *map(written, values)])
     return out.getvalue()
+
+
+def tabulated(labels: Labels) -> tuple[list[tuple[str, str]], npt.NDArray[np.float64]]:
+    """Body part and coordinate of each column, and the (N, columns) values."""
+    coords = COORDS[: 2 if labels.score is None else 3]
+    columns = [(name, coord) for name in labels.schema.names for coord in coords]
+    table = labels.xy if labels.score is None else np.concatenate([labels.xy, labels.score[..., None]], axis=-1)
+    return columns, table.reshape(len(labels), len(columns))
 
 
 def _header(lines: Sequence[Line]) -> dict[str, Line]:

@@ -2,17 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
+from pathlib import Path, PurePosixPath
 
 from lead.errors import LeadError, unknown
-from lead.files import refuse_existing, write_atomic
-from lead.landmarks import coco, csvfile, deeplabcut
-from lead.landmarks.model import Labels
+from lead.files import read_text, refuse_existing, write_atomic
+from lead.landmarks import coco, csvfile, cvat, deeplabcut, deeplabcut_project, hdf, labelstudio, pts, sleap, tps
+from lead.landmarks.frames import frame_of
+from lead.landmarks.model import HIDDEN, UNLABELLED, Labels, numbered
+from lead.landmarks.pictures import Pictures
 
-Sizes = Mapping[str, tuple[int, int]]
-"""(width, height) in pixels by picture."""
+FEATURES = {
+    "names": "the landmarks' names, which become numbers",
+    "order": "the order of the landmarks",
+    "hidden": "which points are hidden",
+    "score": "scores",
+    "errors": "expected errors",
+    "flips": "flip pairs",
+    "skeleton": "the skeleton",
+    "sizes": "picture sizes",
+    "endings": "the endings of the pictures' names",
+    "film": "which film the frames are of",
+}
+"""What a format may hold of labels beside the points themselves, or lose, in words."""
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """A file of labels in memory, and what is known of its pictures.
+
+    Attributes:
+        name: what messages call it.
+        data: all of it.
+        pictures: what readers may ask about the pictures.
+    """
+
+    name: str
+    data: bytes
+    pictures: Pictures
+
+    @cached_property
+    def text(self) -> str | None:
+        """The file as UTF-8 text; None if it is none."""
+        try:
+            return self.data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return None
 
 
 @dataclass(frozen=True)
@@ -22,58 +59,161 @@ class Format:
     Attributes:
         name: what it is asked for by.
         title: for people.
-        extension: that its files end in, with the dot, in lower case.
-        loses: what of a :class:`Labels` it cannot hold, in words; empty if nothing.
-        recognise: whether a text is in this format, or most like it.
-        parse: labels of a text. Raises :class:`LeadError` that names the line or entry.
-        dump: the text of labels, of which a reader gets the same back, but for what it loses.
+        extensions: that its files end in, with the dot, in lower case; the first is the usual one.
+        lacks: which of ``FEATURES`` it cannot hold.
+        why_not: why a file is not in this format; None if it is, or is like it.
+        parse: labels of a file. Raises :class:`LeadError` that names the line or entry.
+        dump: a file of labels, of which a reader gets the same back, but for what it lacks.
         by_ending: whether a file of this extension is written in this format where no format is named.
     """
 
     name: str
     title: str
-    extension: str
-    loses: str
-    recognise: Callable[[str], bool]
-    parse: Callable[[str], Labels]
-    dump: Callable[[Labels, Sizes | None], str]
+    extensions: tuple[str, ...]
+    lacks: tuple[str, ...]
+    why_not: Callable[[LabelFile], str | None]
+    parse: Callable[[LabelFile], Labels]
+    dump: Callable[[Labels, Pictures], bytes]
     by_ending: bool = True
 
+    @property
+    def extension(self) -> str:
+        """The usual one."""
+        return self.extensions[0]
 
+    @property
+    def loses(self) -> str:
+        """What it cannot hold, in words; empty if nothing."""
+        return ", ".join(FEATURES[feature] for feature in self.lacks)
+
+    def lost(self, labels: Labels) -> list[str]:
+        """What of these labels it cannot hold, in words."""
+        return [FEATURES[feature] for feature in self.lacks if _has(labels, feature)]
+
+
+def _has(labels: Labels, feature: str) -> bool:
+    """Whether labels have something that a format may lack. What no :class:`Labels` tells is not missed."""
+    schema = labels.schema
+    return {
+        "names": schema.names != numbered(len(schema.names)),
+        "order": len(labels) > 0 and not (labels.visible[0] > UNLABELLED).all(),
+        "hidden": bool((labels.visible == HIDDEN).any()),
+        "score": labels.score is not None,
+        "errors": labels.px_error is not None or labels.px_90 is not None,
+        "flips": bool(schema.flip_pairs),
+        "skeleton": bool(schema.skeleton),
+        "film": any(frame_of(image) for image in labels.images),
+    }.get(feature, False)
+
+
+def _of_text(why_not: Callable[[str], str | None]) -> Callable[[LabelFile], str | None]:
+    return lambda file: "is not UTF-8 text" if file.text is None else why_not(file.text)
+
+
+def _text(file: LabelFile) -> str:
+    if file.text is None:
+        raise LeadError("it is not UTF-8 text.")
+    return file.text
+
+
+def _parse_pts(file: LabelFile) -> Labels:
+    """One picture's points, or those of all files in a zip archive."""
+    if file.data.startswith(ZIP):
+        return pts.joined(pts.unpacked(file.data, file.pictures))
+    return pts.joined({file.pictures.of_stem(Path(file.name).stem): pts.read_points(_text(file))})
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8")
+
+
+ZIP = b"PK"
 FORMATS: tuple[Format, ...] = (
     Format(
         name="coco",
         title="COCO key points",
-        extension=".json",
-        loses="",
-        recognise=lambda text: text.lstrip()[:1] in ("{", "["),
-        parse=coco.parse,
-        dump=coco.dump,
+        extensions=(".json",),
+        lacks=(),
+        why_not=_of_text(coco.why_not),
+        parse=lambda file: coco.parse(_text(file)),
+        dump=lambda labels, pictures: _encoded(coco.dump(labels, pictures)),
+    ),
+    Format(
+        name="labelstudio",
+        title="Label Studio's tasks",
+        extensions=(".json",),
+        lacks=("order", "hidden", "errors", "flips", "skeleton"),
+        why_not=_of_text(labelstudio.why_not),
+        parse=lambda file: labelstudio.parse(_text(file)),
+        dump=lambda labels, pictures: _encoded(labelstudio.dump(labels, pictures)),
+        by_ending=False,
     ),
     Format(
         name="deeplabcut",
-        title="DeepLabCut, a line for each picture",
-        extension=".csv",
-        loses="which points are hidden, expected errors, flip pairs, skeleton and picture sizes",
-        recognise=deeplabcut.recognise,
-        parse=deeplabcut.parse,
-        dump=lambda labels, _: deeplabcut.dump(labels),
+        title="DeepLabCut's CSV, a line for each picture",
+        extensions=(".csv",),
+        lacks=("hidden", "errors", "flips", "skeleton", "sizes", "film"),
+        why_not=_of_text(deeplabcut.why_not),
+        parse=lambda file: deeplabcut.parse(_text(file)),
+        dump=lambda labels, _: _encoded(deeplabcut.dump(labels)),
         by_ending=False,
+    ),
+    Format(
+        name="deeplabcut-h5",
+        title="DeepLabCut's HDF5",
+        extensions=(".h5", ".hdf5"),
+        lacks=("hidden", "errors", "flips", "skeleton", "sizes", "film"),
+        why_not=lambda file: hdf.why_not(file.data),
+        parse=lambda file: hdf.parse(file.data),
+        dump=lambda labels, _: hdf.dump(labels),
+    ),
+    Format(
+        name="sleap",
+        title="SLEAP's labels",
+        extensions=(".slp",),
+        lacks=("errors",),
+        why_not=lambda file: sleap.why_not(file.data),
+        parse=lambda file: sleap.parse(file.data),
+        dump=sleap.dump,
+    ),
+    Format(
+        name="cvat",
+        title="CVAT's XML 1.1 of pictures",
+        extensions=(".xml",),
+        lacks=("score", "errors", "flips"),
+        why_not=_of_text(cvat.why_not),
+        parse=lambda file: cvat.parse(_text(file)),
+        dump=lambda labels, pictures: _encoded(cvat.dump(labels, pictures)),
+    ),
+    Format(
+        name="pts",
+        title="iBUG's .pts, a file for each picture",
+        extensions=(".zip", pts.ENDING),
+        lacks=("names", "hidden", "score", "errors", "flips", "skeleton", "sizes", "endings"),
+        why_not=lambda file: None if file.data.startswith(ZIP) else _of_text(pts.why_not)(file),
+        parse=_parse_pts,
+        dump=lambda labels, _: pts.packed(pts.dump(labels)),
+    ),
+    Format(
+        name="tps",
+        title="TPS of tpsDig and geomorph",
+        extensions=(".tps",),
+        lacks=("names", "hidden", "score", "errors", "flips", "skeleton", "sizes"),
+        why_not=_of_text(tps.why_not),
+        parse=lambda file: tps.parse(_text(file), file.pictures),
+        dump=lambda labels, pictures: _encoded(tps.dump(labels, pictures)),
     ),
     Format(
         name="csv",
         title="CSV, a line for each point",
-        extension=".csv",
-        loses="flip pairs, skeleton and picture sizes",
-        recognise=lambda _: True,
-        parse=csvfile.parse,
-        dump=lambda labels, _: csvfile.dump(labels),
+        extensions=(".csv",),
+        lacks=("flips", "skeleton", "sizes"),
+        why_not=_of_text(csvfile.why_not),
+        parse=lambda file: csvfile.parse(_text(file)),
+        dump=lambda labels, _: _encoded(csvfile.dump(labels)),
     ),
 )
-"""Every format, in the order in which they are tried: the first that recognises a text reads it."""
-_READ = (
-    "Landmarks are read from COCO key points (.json), DeepLabCut's .csv, or a .csv with one point or picture a line."
-)
+"""Every format, in the order in which they are tried where a file is like several."""
 
 
 def format_named(name: str) -> Format:
@@ -84,73 +224,164 @@ def format_named(name: str) -> Format:
     raise unknown("format", name, (known.name for known in FORMATS))
 
 
-def load_labels(path: Path) -> Labels:
-    """Landmarks from COCO key points (JSON), DeepLabCut's CSV or another, recognised by content.
+def read_labels(path: Path, *, pictures: Pictures | None = None, format: str | None = None) -> tuple[Labels, Format]:
+    """Landmarks from a file of any format, a folder of ``.pts``, or the folder of a DeepLabCut project.
 
-    See :mod:`~lead.landmarks.coco`, :mod:`~lead.landmarks.deeplabcut` and :mod:`~lead.landmarks.csvfile`.
+    Args:
+        path: the file or folder.
+        pictures: what knows the pictures, which some formats have to ask.
+        format: its name; by default it is recognised by content.
+
+    Returns:
+        The labels, and the format that they are in.
 
     Raises:
-        LeadError: the file is missing or cannot be understood; the message names the file and the line or entry.
+        LeadError: there is no such file, it is in no known format, or it is wrong; the message names the file and the
+            line or entry.
     """
+    pictures = pictures or Pictures()
+    if path.is_dir():
+        return _read_folder(path, pictures, format)
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise LeadError(f"No file {path}. {_READ}") from None
+        raise LeadError(f"No file {path}. Landmarks are read from: {_known_formats()}.") from None
     except OSError as error:
         raise LeadError(f"Cannot read {path}: {error.strerror}.") from error
-    return parse_labels(data, str(path))[0]
+    return parse_labels(data, str(path), pictures=pictures, format=format)
 
 
-def parse_labels(data: bytes, name: str) -> tuple[Labels, Format]:
-    """Landmarks from a file's bytes, and the format that was recognised by their content.
+def parse_labels(
+    data: bytes, name: str, *, pictures: Pictures | None = None, format: str | None = None
+) -> tuple[Labels, Format]:
+    """Landmarks from a file's bytes; see :func:`read_labels`.
 
     Args:
         data: the whole file.
         name: what the error messages call it.
+        pictures, format: as there.
+    """
+    if not data.strip():
+        raise LeadError(f"{name} is empty.")
+    file = LabelFile(name, data, pictures or Pictures())
+    if format is not None:
+        known = format_named(format)
+        return _parsed(known, file), known
+    refused = {known: known.why_not(file) for known in FORMATS}
+    failed: dict[Format, str] = {}
+    for known in [known for known, why in refused.items() if why is None]:
+        try:
+            return _parsed(known, file), known
+        except LeadError as error:
+            failed[known] = str(error)
+    if len(failed) == 1:
+        raise LeadError(next(iter(failed.values())))
+    tried = failed or {known: f"{known.name}: it {why}" for known, why in refused.items()}
+    raise LeadError(
+        f"{name} can be read in none of the formats that were tried. {'; '.join(tried.values())}. If you know which it "
+        "is, name it (--from)."
+    )
+
+
+def _parsed(known: Format, file: LabelFile) -> Labels:
+    try:
+        return known.parse(file)
+    except LeadError as error:
+        raise LeadError(f"{file.name}: {error}") from error
+
+
+def _read_folder(folder: Path, pictures: Pictures, format: str | None) -> tuple[Labels, Format]:
+    if deeplabcut_project.present(folder) and format in (None, "deeplabcut", "deeplabcut-h5"):
+        return deeplabcut_project.read(folder), format_named("deeplabcut")
+    files = sorted(folder.rglob(f"*{pts.ENDING}")) if format in (None, "pts") else []
+    if not files:
+        raise LeadError(
+            f"{folder} is a folder, but neither a DeepLabCut project ({deeplabcut_project.CONFIG} and "
+            f"{deeplabcut.FOLDER}/) nor one of {pts.ENDING} files. Give a file of labels: {_known_formats()}."
+        )
+    texts = {path.relative_to(folder).as_posix(): read_text(path) for path in files}
+    return _in_folder(folder, lambda: pts.joined(pts.points_of(texts, pictures))), format_named("pts")
+
+
+def _in_folder(folder: Path, read: Callable[[], Labels]) -> Labels:
+    try:
+        return read()
+    except LeadError as error:
+        raise LeadError(f"{folder}: {error}") from error
+
+
+def _known_formats() -> str:
+    return ", ".join(f"{known.title} ({' or '.join(known.extensions)})" for known in FORMATS)
+
+
+def target_format(path: Path, format: str | None = None) -> Format:
+    """The format that a file is written in: the one named, else that of its ending.
 
     Raises:
-        LeadError: it cannot be understood; the message names the line or entry.
+        LeadError: there is no such format, or the ending says none.
     """
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise LeadError(f"{name} is not UTF-8 text. {_READ}") from None
-    known = next(known for known in FORMATS if known.recognise(text))
-    try:
-        return known.parse(text), known
-    except LeadError as error:
-        raise LeadError(f"{name}: {error}") from error
+    if format is not None:
+        return format_named(format)
+    by_ending = [known for known in FORMATS if known.by_ending]
+    for known in by_ending:
+        if path.suffix.lower() in known.extensions:
+            return known
+    endings = ", ".join(f"{' or '.join(known.extensions)} ({known.title})" for known in by_ending)
+    others = ", ".join(known.name for known in FORMATS if not known.by_ending)
+    raise LeadError(
+        f"Cannot tell the format of {path}: end its name in {endings}. To be named (--to) are: {others}, and pts for a "
+        "folder."
+    )
 
 
-def check_target(path: Path, *, overwrite: bool = False) -> None:
-    """Raises :class:`LeadError` where :func:`save_labels` would refuse: asked before the work, not after it."""
-    _of_ending(path)
+def check_target(path: Path, *, format: str | None = None, overwrite: bool = False) -> None:
+    """Raises :class:`LeadError` where :func:`write_labels` would refuse: asked before the work, not after it."""
+    target_format(path, format)
     if not overwrite:
         refuse_existing(path)
 
 
-def save_labels(labels: Labels, path: Path, *, sizes: Sizes | None = None, overwrite: bool = False) -> None:
-    """Writes landmarks in the format of the file's ending. What is written reads back the same.
-
-    A CSV has no place for flip pairs, skeleton and picture sizes: save those as JSON.
+def write_labels(
+    labels: Labels,
+    path: Path,
+    *,
+    pictures: Pictures | None = None,
+    format: str | None = None,
+    overwrite: bool = False,
+) -> Format:
+    """Writes landmarks. What is written reads back the same, but for what the format lacks.
 
     Args:
         labels: what to write.
-        path: ``.json`` for COCO key points, ``.csv`` for the long CSV.
-        sizes: (width, height) of the pictures in pixels, for readers of COCO that need them.
-        overwrite: whether a file that is already there may be replaced.
+        path: a file; of the format ``pts`` also a folder, which a path without an ending is.
+        pictures: what knows the pictures' sizes, which some formats ask for.
+        format: its name; by default the ending says it, ``.json`` being COCO's and ``.csv`` our own.
+        overwrite: whether what is already there may be replaced.
+
+    Returns:
+        The format: its ``lost`` says what was left out.
 
     Raises:
-        LeadError: the ending is unknown, the file exists, or it cannot be written.
+        LeadError: the ending is unknown, the file exists, cannot be written, or the format cannot hold a name or place.
     """
-    check_target(path, overwrite=overwrite)
-    write_atomic(path, _of_ending(path).dump(labels, sizes), overwrite=overwrite)
+    check_target(path, format=format, overwrite=overwrite)
+    known = target_format(path, format)
+    pictures = pictures or Pictures()
+    if known.name == "pts" and path.suffix.lower() != ".zip":
+        _write_pts(labels, path, overwrite=overwrite)
+    else:
+        write_atomic(path, known.dump(labels, pictures), overwrite=overwrite)
+    return known
 
 
-def _of_ending(path: Path) -> Format:
-    written = [known for known in FORMATS if known.by_ending]
-    for known in written:
-        if path.suffix.lower() == known.extension:
-            return known
-    endings = " or ".join(f"{known.extension} ({known.title})" for known in written)
-    raise LeadError(f"Cannot tell the format of {path}: end its name in {endings}.")
+def _write_pts(labels: Labels, path: Path, *, overwrite: bool) -> None:
+    texts = pts.dump(labels)
+    if path.suffix.lower() == pts.ENDING:
+        if len(texts) != 1:
+            raise LeadError(f"{path} can hold one picture's points, not those of {len(texts)}. Give a folder, or .zip.")
+        write_atomic(path, next(iter(texts.values())), overwrite=overwrite)
+        return
+    for name, text in texts.items():
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            raise LeadError(f"{name!r} leads out of {path}. Convert labels whose picture paths are relative.")
+        write_atomic(path / name, text, overwrite=overwrite)

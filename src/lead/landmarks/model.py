@@ -57,6 +57,11 @@ class Schema:
         )
 
 
+def numbered(count: int) -> tuple[str, ...]:
+    """Names of landmarks in a file that has none: "1", "2", …"""
+    return tuple(str(number) for number in range(1, count + 1))
+
+
 @dataclass(frozen=True)
 class Labels:
     """Landmarks of N pictures, K each.

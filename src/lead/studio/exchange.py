@@ -6,14 +6,17 @@ import posixpath
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from lead.errors import LeadError
 from lead.images.decode import UnreadablePicture
+from lead.images.labels import FolderPictures
 from lead.landmarks.io import FORMATS, format_named, parse_labels
 from lead.landmarks.model import UNLABELLED, VISIBLE, Labels
+from lead.landmarks.pictures import Sized
 from lead.studio.book import LabelBook, size_for
 from lead.studio.document import Document, PointsChange, as_landmarks, check_landmarks, default_colours
 from lead.studio.folder import PictureFolder
@@ -59,7 +62,7 @@ def import_labels(
         LeadError: the file cannot be understood; its landmarks do not fit those of the book; or a point lies far
             outside its picture. Nothing was changed.
     """
-    incoming = _read(data, name_hint)
+    incoming = _read(data, name_hint, book.folder.root)
     report = Imported(format=incoming.format)
 
     def make(document: Document) -> Document:
@@ -96,7 +99,7 @@ def export(labels: Labels, format: str, sizes: Mapping[str, Size] | None = None)
     Raises:
         LeadError: there is no such format.
     """
-    return format_named(format).dump(labels, sizes).encode()
+    return format_named(format).dump(labels, Sized(sizes or {}))
 
 
 def combined(hand: Labels, predicted: Labels | None) -> Labels:
@@ -129,8 +132,8 @@ def combined(hand: Labels, predicted: Labels | None) -> Labels:
     return Labels(hand.schema, images, xy, visible, *told)
 
 
-def _read(data: bytes, name: str) -> _Incoming:
-    labels, known = parse_labels(data, name)
+def _read(data: bytes, name: str, root: Path) -> _Incoming:
+    labels, known = parse_labels(data, name, pictures=FolderPictures(root))
     predicted = labels.score is not None or labels.px_error is not None
     try:
         if known.name == "coco":  # the only one that holds colours and what is absent

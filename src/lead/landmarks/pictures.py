@@ -1,0 +1,51 @@
+"""What a label file may have to know of the pictures that it labels: some say places in a picture's own units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from lead.errors import LeadError
+
+Size = tuple[int, int]
+"""(width, height) in pixels."""
+
+
+class Pictures:
+    """Pictures that nothing is known of, and what may be asked of any."""
+
+    def size(self, image: str) -> Size:
+        """(width, height) of a picture. Raises :class:`LeadError` where it cannot be told."""
+        raise LeadError(f"the size of picture {image!r} is needed, which is not at hand. Name its folder: --pictures.")
+
+    def of_stem(self, path: str) -> str:
+        """The picture whose path without ending is ``path``; ``path`` itself where there is not just one."""
+        return path
+
+
+class Sized(Pictures):
+    """Pictures whose sizes are known; the others are looked up elsewhere.
+
+    Args:
+        sizes: of some pictures, by name.
+        others: what knows the rest.
+    """
+
+    def __init__(self, sizes: Mapping[str, Size], others: Pictures | None = None) -> None:
+        self._sizes, self._others = sizes, others or Pictures()
+
+    def size(self, image: str) -> Size:
+        found = self._sizes.get(image)
+        return found if found is not None else self._others.size(image)
+
+    def of_stem(self, path: str) -> str:
+        alike = [name for name in self._sizes if PurePosixPath(name).with_suffix("").as_posix() == path]
+        return alike[0] if len(alike) == 1 else self._others.of_stem(path)
+
+
+def known_size(pictures: Pictures, image: str) -> Size | None:
+    """The size of a picture, or None where it cannot be told."""
+    try:
+        return pictures.size(image)
+    except LeadError:
+        return None

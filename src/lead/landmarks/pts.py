@@ -1,0 +1,130 @@
+"""The ``.pts`` of iBUG and Menpo: one picture's points, in a file beside it that shares its name but for the ending.
+
+The file reads ``version: 1``, ``n_points: N``, then between braces a line ``x y`` for each point. Coordinates count
+from 1, as MATLAB does: 1 is taken off, and added again. A point that is not there stands as ``nan nan``. Landmarks
+have no names; they are called 1, 2, … here.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+import numpy as np
+import numpy.typing as npt
+
+from lead.errors import LeadError
+from lead.landmarks.fields import to_number
+from lead.landmarks.model import Labels, Schema, numbered
+from lead.landmarks.pictures import Pictures
+
+ENDING = ".pts"
+LONGEST = 2**22
+"""Bytes of a file in an archive, at most: one that says more holds something else."""
+
+
+def why_not(text: str) -> str | None:
+    """Why a text is no .pts; None if it is like one."""
+    return None if re.match(r"\s*(version\s*:|n_points\s*:)", text) else "does not begin with 'version: 1'"
+
+
+def read_points(text: str) -> npt.NDArray[np.float64]:
+    """(N, 2) points as the file counts them, from 1; NaN where missing.
+
+    Raises:
+        LeadError: a brace is missing, a line does not hold two numbers, or there are not as many as it says.
+    """
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1)]
+    stands = [i for i, (_, line) in enumerate(lines) if line in ("{", "}")]
+    if [lines[i][1] for i in stands] != ["{", "}"]:
+        raise LeadError("the points must stand between one line '{' and one line '}'.")
+    points = []
+    for number, line in lines[stands[0] + 1 : stands[1]]:
+        if not line:
+            continue
+        fields = line.split()
+        if len(fields) != 2:
+            raise LeadError(f"line {number}: {line[:50]!r} must be two numbers, x and y.")
+        x, y = (to_number(field, axis, number) for field, axis in zip(fields, "xy", strict=True))
+        points.append((x, y) if not math.isnan(x + y) else (math.nan, math.nan))
+    said = [(number, line) for number, line in lines[: stands[0]] if line.startswith("n_points")]
+    for number, line in said[:1]:
+        count = line.partition(":")[2].strip()
+        if count != str(len(points)):
+            raise LeadError(f"line {number}: {' '.join(line.split())!r}, but {len(points)} points follow.")
+    return np.array(points, dtype=np.float64).reshape(-1, 2)
+
+
+def points_of(texts: Mapping[str, str], pictures: Pictures) -> dict[str, npt.NDArray[np.float64]]:
+    """The points of several files, by the name of the picture.
+
+    Args:
+        texts: of the files, by their paths.
+        pictures: what knows the pictures' endings.
+    """
+    found = {}
+    for path, text in texts.items():
+        try:
+            found[pictures.of_stem(path[: -len(ENDING)])] = read_points(text)
+        except LeadError as error:
+            raise LeadError(f"{path}: {error}") from error
+    return found
+
+
+def unpacked(data: bytes, pictures: Pictures) -> dict[str, npt.NDArray[np.float64]]:
+    """The points of the files in a zip archive, by the name of the picture."""
+    texts = {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for member in archive.infolist():
+                if member.filename.endswith(ENDING) and member.file_size <= LONGEST:
+                    texts[member.filename] = archive.read(member).decode("utf-8-sig")
+    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, NotImplementedError) as error:
+        raise LeadError(f"not a zip archive of texts that can be read ({error}).") from error
+    return points_of(texts, pictures)
+
+
+def packed(texts: Mapping[str, str]) -> bytes:
+    """A zip archive of files, without dates: the same texts give the same bytes."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, text in texts.items():
+            archive.writestr(zipfile.ZipInfo(name), text)
+    return out.getvalue()
+
+
+def joined(points: Mapping[str, npt.NDArray[np.float64]]) -> Labels:
+    """Labels of the points of several files, by the name of the picture.
+
+    Raises:
+        LeadError: there is none, or not all are of as many points.
+    """
+    if not points:
+        raise LeadError(f"no {ENDING} file.")
+    first, *others = points.items()
+    for image, found in others:
+        if len(found) != len(first[1]):
+            raise LeadError(
+                f"{image} has {len(found)} points, {first[0]} has {len(first[1])}. Keep those of one markup."
+            )
+    return Labels.from_xy(Schema(numbered(len(first[1]))), points, np.stack(list(points.values())) - 1)
+
+
+def dump(labels: Labels) -> dict[str, str]:
+    """A text for each labelled picture, by the file's path: the picture's, with another ending.
+
+    Raises:
+        LeadError: two pictures differ only in their endings.
+    """
+    texts: dict[str, str] = {}
+    for row, image in enumerate(labels.images):
+        name = PurePosixPath(image).with_suffix(ENDING).as_posix()
+        if name in texts:
+            raise LeadError(f"Picture {image!r} and another would both be {name!r}. Give them different names.")
+        points = "".join(f"{x!r} {y!r}\n" for x, y in (labels.xy[row] + 1).tolist())
+        texts[name] = f"version: 1\nn_points: {len(labels.schema.names)}\n{{\n{points}}}\n"
+    return texts

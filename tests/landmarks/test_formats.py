@@ -1,0 +1,457 @@
+"""Every format: round trips, recognition by content, and what the tools' own libraries make of our files."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from lead.errors import LeadError
+from lead.images.labels import load_labels, save_labels
+from lead.landmarks import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
+from lead.landmarks.io import FORMATS, Format, format_named, parse_labels, read_labels, write_labels
+from lead.landmarks.model import numbered
+from lead.landmarks.pictures import Sized
+
+NAMES = [known.name for known in FORMATS]
+TEXT = st.text(
+    st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"], exclude_characters="/\\."), min_size=1, max_size=8
+)
+SCHEMA = Schema(("nose", "left eye", "right eye", "Schnäuzchen"), (("left eye", "right eye"),), (("nose", "left eye"),))
+FACES = Labels(
+    SCHEMA,
+    ("a/one.png", "a/two.png", "b/three.png"),
+    np.array(
+        [
+            [[10.5, 20.25], [1, 2], [3, 4], [0, 0.125]],
+            [[30, 40], [5.0625, 6], [7, 8], [9, 10]],
+            [[np.nan, np.nan], [11, 12], [np.nan, np.nan], [13, 14]],
+        ]
+    ),
+    np.array([[2, 2, 2, 2], [2, 1, 2, 2], [0, 2, 0, 2]], dtype=np.int8),
+)
+SIZES = {"a/one.png": (101, 57), "a/two.png": (64, 64), "b/three.png": (33, 41)}
+SCORED = Labels(
+    SCHEMA,
+    FACES.images,
+    FACES.xy,
+    FACES.visible,
+    score=np.where(FACES.visible > 0, np.linspace(0.1, 0.9, 12).reshape(3, 4), np.nan),
+)
+
+
+def assert_kept(known: Format, labels: Labels, again: Labels) -> None:
+    """That nothing but what a format lacks has changed."""
+    lacks = set(known.lacks)
+    schema = labels.schema
+    shown = (labels.visible > UNLABELLED).any(0)  # a landmark that stands nowhere is lost with the order
+    order = list(range(len(schema.names)))
+    if "names" in lacks:
+        assert again.schema.names == numbered(len(schema.names))
+    elif "order" in lacks:
+        assert sorted(again.schema.names) == sorted(np.array(schema.names)[shown].tolist())
+        order = [schema.names.index(name) for name in again.schema.names]
+    else:
+        assert again.schema.names == schema.names
+    assert [Path(image).with_suffix("") for image in again.images] == [Path(i).with_suffix("") for i in labels.images]
+    np.testing.assert_allclose(again.xy, labels.xy[:, order], atol=0.01)
+    visible = labels.visible[:, order]
+    if "hidden" in lacks:
+        visible = np.where(visible == HIDDEN, VISIBLE, visible)
+    np.testing.assert_array_equal(again.visible, visible)
+    if "flips" not in lacks:
+        assert set(map(frozenset, again.schema.flip_pairs)) == set(map(frozenset, schema.flip_pairs))
+    if "skeleton" not in lacks:
+        assert again.schema.skeleton == schema.skeleton
+    if "score" not in lacks and labels.score is not None:
+        assert again.score is not None
+        known_at = visible > UNLABELLED
+        np.testing.assert_allclose(again.score[known_at], labels.score[:, order][known_at], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("labels", [FACES, SCORED], ids=["labels", "predictions"])
+def test_round_trip_by_content_alone(name: str, labels: Labels) -> None:
+    known = format_named(name)
+    data = known.dump(labels, Sized(SIZES))
+    again, recognised = parse_labels(data, "x", pictures=Sized(SIZES))
+    assert recognised.name == name
+    assert_kept(known, labels, again)
+
+
+@st.composite
+def any_labels(draw: st.DrawFn) -> tuple[Labels, dict[str, tuple[int, int]]]:
+    names = tuple(draw(st.lists(TEXT, min_size=2, max_size=4, unique=True)))
+    images = [f"{stem}.png" for stem in draw(st.lists(TEXT, min_size=1, max_size=4, unique=True))]
+    n, k = len(images), len(names)
+    sizes = {image: (draw(st.integers(1, 5000)), draw(st.integers(1, 5000))) for image in images}
+    unit = draw(st.lists(st.floats(0, 1), min_size=n * k * 2, max_size=n * k * 2))
+    extent = np.array([sizes[image] for image in images], dtype=float)[:, None] - 1
+    xy = np.reshape(unit, (n, k, 2)) * extent
+    visible = np.reshape(draw(st.lists(st.integers(0, 2), min_size=n * k, max_size=n * k)), (n, k)).astype(np.int8)
+    visible[0, 0] = VISIBLE  # of nothing at all there is nothing to keep
+    return Labels(Schema(names, ((names[0], names[1]),), ((names[1], names[0]),)), tuple(images), xy, visible), sizes
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=25, deadline=None)
+@given(drawn=any_labels())
+def test_round_trip_of_anything(name: str, drawn: tuple[Labels, dict[str, tuple[int, int]]]) -> None:
+    labels, sizes = drawn
+    known = format_named(name)
+    again, recognised = parse_labels(known.dump(labels, Sized(sizes)), "x", pictures=Sized(sizes))
+    assert recognised.name == name
+    if name == "sleap":  # of a frame without a point there is no instance, and SLEAP may order its videos by size
+        order = [again.images.index(image) for image in labels.images]
+        again = again.take(order)
+    assert_kept(known, labels, again)
+
+
+def test_what_is_lost_is_what_the_labels_have() -> None:
+    assert format_named("coco").lost(SCORED) == []
+    assert format_named("sleap").lost(FACES) == []
+    assert format_named("deeplabcut").lost(FACES) == ["which points are hidden", "flip pairs", "the skeleton"]
+    plain = Labels.from_xy(Schema(numbered(2)), ["a.png"], [[[1, 2], [3, 4]]])
+    assert all(known.lost(plain) == [] for known in FORMATS)
+
+
+def test_a_named_format_is_not_guessed(tmp_path: Path) -> None:
+    write_labels(FACES, tmp_path / "tasks.json", pictures=Sized(SIZES), format="labelstudio")
+    assert read_labels(tmp_path / "tasks.json")[1].name == "labelstudio"
+    with pytest.raises(LeadError, match=r"tasks.json: not COCO key points"):
+        read_labels(tmp_path / "tasks.json", format="coco")
+    with pytest.raises(LeadError, match=r"Unknown format 'labelstudoi'. Did you mean 'labelstudio'"):
+        read_labels(tmp_path / "tasks.json", format="labelstudoi")
+
+
+def test_an_unknown_file_says_what_was_tried() -> None:
+    with pytest.raises(LeadError, match=r"x can be read in none of the formats") as caught:
+        parse_labels(b"\x00\xff what", "x")
+    with pytest.raises(LeadError) as other:
+        parse_labels(b"hello, world", "x")
+    for known in FORMATS:
+        assert f"{known.name}: it " in str(caught.value)
+        assert f"{known.name}: it " in str(other.value)
+    assert "has no header line with a column 'image'" in str(other.value)
+
+
+# --- the tools' own libraries ----------------------------------------------------------------------------------------
+
+
+def test_pycocotools_reads_coco(tmp_path: Path) -> None:
+    from pycocotools.coco import COCO
+
+    save_labels(FACES, tmp_path / "a.json", sizes=SIZES)
+    coco = COCO(str(tmp_path / "a.json"))
+    (category,) = coco.loadCats(coco.getCatIds())
+    assert category["keypoints"] == list(SCHEMA.names)
+    assert category["skeleton"] == [[1, 2]]
+    for row, image in enumerate(FACES.images):
+        (identifier,) = [i for i in coco.getImgIds() if coco.imgs[i]["file_name"] == image]
+        (annotation,) = coco.loadAnns(coco.getAnnIds(imgIds=[identifier]))
+        points = np.reshape(annotation["keypoints"], (-1, 3))
+        np.testing.assert_array_equal(points[:, 2], FACES.visible[row])
+        np.testing.assert_array_equal(points[points[:, 2] > 0, :2], FACES.xy[row][FACES.visible[row] > 0])
+        assert annotation["num_keypoints"] == (FACES.visible[row] > 0).sum()
+
+
+@pytest.mark.parametrize("labels", [FACES, SCORED], ids=["labels", "predictions"])
+def test_pandas_reads_the_hdf5(labels: Labels, tmp_path: Path) -> None:
+    import pandas as pd
+
+    save_labels(labels, tmp_path / "a.h5")
+    frame = pd.read_hdf(tmp_path / "a.h5", "df_with_missing")
+    assert isinstance(frame, pd.DataFrame)
+    assert frame.columns.names == ["scorer", "bodyparts", "coords"]
+    assert list(frame.index) == list(labels.images)
+    for k, name in enumerate(SCHEMA.names):
+        np.testing.assert_array_equal(frame["lead"][name][["x", "y"]].to_numpy(), labels.xy[:, k])
+        if labels.score is not None:
+            np.testing.assert_array_equal(frame["lead"][name]["likelihood"].to_numpy(), labels.score[:, k])
+
+
+@pytest.mark.parametrize("kind", ["fixed", "table"])
+@pytest.mark.parametrize("index", ["path", "levels", "numbers"])
+@pytest.mark.parametrize("individuals", [False, True])
+def test_reads_the_hdf5_that_pandas_writes(kind: str, index: str, individuals: bool, tmp_path: Path) -> None:
+    import pandas as pd
+
+    if (kind, index) == ("table", "levels"):
+        pytest.xfail("pandas does not write it, for its columns have levels too")
+    levels = [["Ann"], ["m"], ["snout", "left ear"], ["x", "y"]]
+    named = ["scorer", "individuals", "bodyparts", "coords"]
+    if not individuals:
+        del levels[1], named[1]
+    columns = pd.MultiIndex.from_product(levels, names=named)
+    rows: Any = {
+        "path": ["labeled-data/v/2.png", "labeled-data/v/1.png"],
+        "levels": pd.MultiIndex.from_tuples([("labeled-data", "v", "2.png"), ("labeled-data", "v", "1.png")]),
+        "numbers": [0, 7],
+    }[index]
+    table = np.array([[1.5, 2, np.nan, np.nan], [3, 4, 5, 6.25]])
+    frame = pd.DataFrame(table, columns=columns, index=rows)
+    frame.to_hdf(tmp_path / "a.h5", key="df_with_missing", mode="w", format=kind)  # type: ignore[call-overload]
+    labels = load_labels(tmp_path / "a.h5")
+    expected = ("0", "7") if index == "numbers" else ("labeled-data/v/2.png", "labeled-data/v/1.png")
+    assert labels.images == expected
+    assert labels.schema.names == ("snout", "left ear")
+    np.testing.assert_array_equal(labels.xy.reshape(2, 4), table)
+
+
+def test_an_hdf5_cannot_run_a_program(tmp_path: Path) -> None:
+    import h5py
+    import pandas as pd
+
+    marker = tmp_path / "ran"
+
+    class Bomb:
+        def __reduce__(self) -> tuple[Any, tuple[str]]:
+            return (Path.touch, (marker,))  # type: ignore[return-value]
+
+    columns = pd.MultiIndex.from_product([["A"], ["p"], ["x", "y"]])
+    pd.DataFrame([[1.0, 2.0]], columns=columns, index=["a"]).to_hdf(
+        tmp_path / "a.h5", key="df_with_missing", mode="w", format="table"
+    )
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        file["df_with_missing/table"].attrs["values_block_0_kind"] = np.bytes_(pickle.dumps(Bomb(), protocol=0))
+    with pytest.raises(LeadError, match="which is not loaded"):
+        load_labels(tmp_path / "a.h5")
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("labels", [FACES, SCORED], ids=["labels", "predictions"])
+def test_sleap_io_reads_slp(labels: Labels, tmp_path: Path) -> None:
+    import sleap_io
+
+    save_labels(labels, tmp_path / "a.slp", sizes=SIZES)
+    found = sleap_io.load_slp(str(tmp_path / "a.slp"), open_videos=False)
+    assert found.skeleton.node_names == list(SCHEMA.names)
+    assert found.skeleton.edge_names == [("nose", "left eye")]
+    assert [set(pair) for pair in found.skeleton.symmetry_names] == [{"left eye", "right eye"}]
+    for row, image in enumerate(labels.images):
+        (frame,) = [f for f in found if f.video.filename[f.frame_idx] == image]
+        (instance,) = frame.instances
+        assert type(instance).__name__ == ("Instance" if labels.score is None else "PredictedInstance")
+        np.testing.assert_array_equal(instance.points["xy"], labels.xy[row])
+        np.testing.assert_array_equal(instance.points["visible"], labels.visible[row] == VISIBLE)
+
+
+def test_reads_the_slp_that_sleap_io_writes(tmp_path: Path) -> None:
+    import sleap_io
+
+    skeleton = sleap_io.Skeleton(["head", "left", "right"], edges=[("head", "left")])
+    skeleton.add_symmetry("right", "left")
+    film = sleap_io.Video("films/run.mp4", open_backend=False)
+    user = sleap_io.Instance.from_numpy(np.array([[1, 2, 1], [3, 4, 0], [np.nan, np.nan, 0]]), skeleton=skeleton)
+    guess = sleap_io.PredictedInstance.from_numpy(np.full((3, 2), 9.0), skeleton=skeleton, point_scores=[0.1, 0.2, 0.3])
+    frames = [
+        sleap_io.LabeledFrame(film, 12, [guess, user]),
+        sleap_io.LabeledFrame(film, 40, [guess]),
+    ]
+    sleap_io.save_slp(sleap_io.Labels(frames), str(tmp_path / "a.slp"), embed=False)
+    labels = load_labels(tmp_path / "a.slp")
+    assert labels.images == ("films/run.mp4#12", "films/run.mp4#40")
+    assert labels.schema == Schema(("head", "left", "right"), (("left", "right"),), (("head", "left"),))
+    assert labels.visible.tolist() == [[VISIBLE, HIDDEN, UNLABELLED], [VISIBLE] * 3]
+    np.testing.assert_array_equal(labels.xy[0, :2], [[1, 2], [3, 4]])
+    assert labels.score is not None
+    np.testing.assert_allclose(labels.score, [[np.nan] * 3, [0.1, 0.2, 0.3]], atol=1e-6)
+
+
+def test_two_animals_in_a_frame_are_refused(tmp_path: Path) -> None:
+    import sleap_io
+
+    skeleton = sleap_io.Skeleton(["head"])
+    pair = [sleap_io.Instance.from_numpy(np.ones((1, 2)), skeleton=skeleton) for _ in range(2)]
+    frame = sleap_io.LabeledFrame(sleap_io.Video("a.mp4", open_backend=False), 0, pair)
+    sleap_io.save_slp(sleap_io.Labels([frame]), str(tmp_path / "a.slp"), embed=False)
+    with pytest.raises(LeadError, match=r"a.slp: a.mp4#0: 2 instances"):
+        load_labels(tmp_path / "a.slp")
+
+
+def test_ktch_reads_tps(tmp_path: Path) -> None:
+    from ktch.io import read_tps
+
+    save_labels(FACES, tmp_path / "a.tps", sizes=SIZES)
+    found = read_tps(tmp_path / "a.tps")
+    assert [specimen.image_path for specimen in found] == list(FACES.images)
+    for row, specimen in enumerate(found):
+        height = SIZES[FACES.images[row]][1]
+        expected = np.where(np.isnan(FACES.xy[row]), -1, FACES.xy[row] * (1, -1) + (0, height))
+        np.testing.assert_allclose(specimen.landmarks, expected)
+
+
+def test_reads_the_tps_that_ktch_writes(tmp_path: Path) -> None:
+    from ktch.io import write_tps
+
+    for name in ("one.png", "two.png"):
+        Image.new("RGB", (50, 40)).save(tmp_path / name)
+    points = np.array([[[1.5, 39], [10, 20]], [[3, 4], [-1, -1]]])
+    curves = [np.array([[5.0, 5], [6, 6], [7, 7]])] * 2
+    images, comments = ["one.png", "two.png"], ["first", "second"]
+    write_tps(tmp_path / "a.tps", points, images, ["x", "y"], [0.5, 0.5], curves, comments)
+    labels = load_labels(tmp_path / "a.tps")
+    assert labels.images == ("one.png", "two.png")
+    assert labels.schema.names == ("1", "2")
+    np.testing.assert_allclose(labels.xy, [[[1.5, 1], [10, 20]], [[3, 36], [np.nan, np.nan]]])
+
+
+# --- files as the tools write them -----------------------------------------------------------------------------------
+
+TASKS = [
+    {
+        "id": 11,
+        "data": {"image": "/data/upload/3/0a1b2c3d-wing%201.jpg"},
+        "annotations": [
+            {"id": 5, "was_cancelled": True, "result": []},
+            {
+                "id": 6,
+                "result": [
+                    {
+                        "type": "keypointlabels",
+                        "original_width": 200,
+                        "original_height": 50,
+                        "image_rotation": 0,
+                        "from_name": "kp",
+                        "to_name": "img",
+                        "value": {"x": 25, "y": 10, "width": 0.3, "keypointlabels": ["tip"]},
+                    },
+                    {"type": "rectanglelabels", "value": {"x": 0, "y": 0, "width": 1, "height": 1}},
+                ],
+            },
+        ],
+    },
+    {"id": 12, "data": {"image": "/data/local-files/?d=set/wing2.jpg"}, "annotations": [], "predictions": []},
+]
+
+
+def test_reads_label_studio_s_tasks() -> None:
+    labels, known = parse_labels(json.dumps(TASKS).encode(), "export.json")
+    assert known.name == "labelstudio"
+    assert labels.images == ("wing 1.jpg", "set/wing2.jpg")
+    assert labels.xy[0].tolist() == [[50, 5]]
+    assert labels.visible.tolist() == [[VISIBLE], [UNLABELLED]]
+    assert labels.score is None
+
+
+def test_label_studio_gets_predictions_with_a_model_version() -> None:
+    tasks = json.loads(format_named("labelstudio").dump(SCORED, Sized(SIZES)))
+    assert [task["data"]["image"] for task in tasks] == [f"/data/local-files/?d={image}" for image in SCORED.images]
+    (prediction,) = tasks[0]["predictions"]
+    assert prediction["model_version"] == "lead"
+    result = prediction["result"][0]
+    assert (result["original_width"], result["original_height"]) == (101, 57)
+    assert result["value"]["x"] == pytest.approx(10.5 / 101 * 100)
+    assert result["value"]["y"] == pytest.approx(20.25 / 57 * 100)
+    assert result["value"]["keypointlabels"] == ["nose"]
+
+
+DRAWING = (
+    '<line x1="1" data-type="edge" data-node-from="1" data-node-to="2"></line>'
+    '<circle data-node-id="1" data-label-name="nose"></circle><circle data-node-id="2" data-label-name="tail"></circle>'
+)
+CVAT = f"""<?xml version="1.0" encoding="utf-8"?>
+<annotations><version>1.1</version><meta><task><labels>
+<label><name>mouse</name><type>skeleton</type><svg>{escape(DRAWING)}</svg></label>
+<label><name>nose</name><type>points</type><parent>mouse</parent></label>
+<label><name>tail</name><type>points</type><parent>mouse</parent></label>
+<label><name>ear</name><type>points</type><parent>mouse</parent></label>
+</labels></task></meta>
+<image id="0" name="v/1.png" width="640" height="480"><skeleton label="mouse" source="manual" z_order="0">
+<points label="ear" outside="1" occluded="0" points="1.0,1.0"/>
+<points label="tail" outside="0" occluded="1" points="3.5,4"/>
+<points label="nose" outside="0" occluded="0" points="1,2"/></skeleton></image>
+<image id="1" name="v/2.png" width="640" height="480"></image></annotations>"""
+
+
+def test_reads_cvat_s_skeletons_in_the_order_of_the_schema() -> None:
+    labels, known = parse_labels(CVAT.encode(), "annotations.xml")
+    assert known.name == "cvat"
+    assert labels.images == ("v/1.png", "v/2.png")
+    assert labels.schema == Schema(("nose", "tail", "ear"), (), (("nose", "tail"),))
+    assert labels.visible.tolist() == [[VISIBLE, HIDDEN, UNLABELLED], [UNLABELLED] * 3]
+    assert labels.xy[0, :2].tolist() == [[1, 2], [3.5, 4]]
+
+
+def test_reads_cvat_s_points() -> None:
+    text = (
+        '<annotations><image id="0" name="a.png" width="9" height="9"><points label="tip" occluded="0" points="1,2"/>'
+        '<points label="edge" occluded="0" points="3,4;5,6"/></image></annotations>'
+    )
+    labels, _ = parse_labels(text.encode(), "a.xml")
+    assert labels.schema.names == ("tip", "edge 1", "edge 2")
+    assert labels.xy.tolist() == [[[1, 2], [3, 4], [5, 6]]]
+
+
+def test_pts_of_a_folder_find_their_pictures(tmp_path: Path) -> None:
+    for name in ("helen/one.jpg", "helen/two.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (20, 20)).save(tmp_path / name)
+        (tmp_path / name).with_suffix(".pts").write_text("version: 1\nn_points:  2\n{\n1.0 1.0\n5.5 6\n}\n")
+    labels, known = load_labels(tmp_path), read_labels(tmp_path)[1]
+    assert known.name == "pts"
+    assert labels.images == ("helen/one.jpg", "helen/two.png")
+    assert labels.xy[0].tolist() == [[0, 0], [4.5, 5]]
+    save_labels(labels, tmp_path / "out", format="pts")
+    assert load_labels(tmp_path / "out", pictures=tmp_path).images == labels.images
+    save_labels(labels, tmp_path / "out.zip")
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert archive.namelist() == ["helen/one.pts", "helen/two.pts"]
+    with pytest.raises(LeadError, match="can hold one picture's points, not those of 2"):
+        save_labels(labels, tmp_path / "both.pts")
+    with pytest.raises(LeadError, match="is already there"):
+        save_labels(labels, tmp_path / "out", format="pts")
+
+
+WRONG = [
+    ("export.json", json.dumps([{**TASKS[0], "data": {}}]), "task 11: its data names no picture"),
+    ("export.json", json.dumps([TASKS[0], {**TASKS[0], "id": 3}]), "task 3: its picture 'wing 1.jpg' is also"),
+    ("export.json", json.dumps(TASKS).replace("200", '"wide"'), "task 11: original_width is 'wide'"),
+    ("export.json", json.dumps(TASKS).replace('"image_rotation": 0', '"image_rotation": 9'), "was turned in"),
+    ("export.json", json.dumps([TASKS[1]]), "no task has a result of type 'keypointlabels'"),
+    ("a.xml", CVAT.replace("</image>", "</picture>"), "not well-formed XML"),
+    ("a.xml", CVAT.replace("<annotations>", '<!DOCTYPE x [<!ENTITY a "b">]><annotations>'), "declares a document type"),
+    ("a.xml", CVAT.replace("3.5,4", "3.5"), "v/1.png: 'tail' is at '3.5', which is not x,y"),
+    ("a.xml", CVAT.replace('label="ear"', 'label="tail"'), "v/1.png: 'tail' is marked twice"),
+    ("a.xml", CVAT.replace("v/2.png", "v/1.png"), "picture 'v/1.png' stands more than once"),
+    ("a.pts", "version: 1\nn_points: 3\n{\n1 1\n}\n", "line 2: 'n_points: 3', but 1 points follow"),
+    ("a.pts", "version: 1\nn_points: 1\n{\n1 one\n}\n", "line 4: y is 'one'"),
+    ("a.pts", "version: 1\nn_points: 1\n1 1\n", "between one line '{' and one line '}'"),
+    ("a.tps", "LM=2\n1 2\n3 4\nID=0\n", "line 1: this specimen has no IMAGE="),
+    ("a.tps", "LM=2\n1 2\nIMAGE=a.png\n", "line 3: 'IMAGE=a.png' where 1 more points should follow"),
+    ("a.tps", "LM=1\n1 2\nIMAGE=gone.png\n", "line 1: y counts from the bottom.*gone.png is not there"),
+    ("a.tps", "LM3=1\n1 2 3\nIMAGE=a.png\n", "line 1: landmarks in three dimensions"),
+    ("a.tps", "LM=1\n1 2\nIMAGE=a.png\nLM=2\n1 2\n3 4\nIMAGE=b.png\n", "line 4: 2 landmarks where line 1 has 1"),
+    ("a.h5", "\x89HDF\r\n\x1a\n pandas_type nonsense", "not a table that can be read"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "text", "message"), WRONG)
+def test_what_is_wrong_is_named(name: str, text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(text.encode("latin-1" if name == "a.h5" else "utf-8"))
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    Image.new("RGB", (9, 9)).save(tmp_path / "b.png")
+    with pytest.raises(LeadError, match=message) as caught:
+        load_labels(tmp_path / name)
+    assert str(tmp_path / name) in str(caught.value)
+
+
+def test_what_a_tps_cannot_hold_is_refused() -> None:
+    outside = Labels.from_xy(Schema(("a",)), ["a.png"], [[[-1.0, 2.0]]])
+    with pytest.raises(LeadError, match=r"a.png: a is at \(-1, 2\), beyond the left or lower edge"):
+        format_named("tps").dump(outside, Sized({"a.png": (9, 9)}))
+
+
+def test_a_size_that_is_needed_is_asked_for() -> None:
+    for name in ("tps", "labelstudio", "cvat"):
+        with pytest.raises(LeadError, match=r"the size of picture 'a/one.png' is needed.*--pictures"):
+            format_named(name).dump(FACES, Sized({}))
