@@ -14,7 +14,7 @@ from lead.nn.confidence import LADDER, Confidence
 
 PRIOR_CENTRE = 2 * (-0.25, -2.15, -2.25, -2.3)
 PRIOR_WEIGHT = (0.3, 0.4, 0.1, 0.15, 0.15, 0.3, 0.08, 0.12)
-PRIOR_LEVEL = -1.7
+PRIOR_LEVEL = -1.4
 PRIOR_SPREAD = 0.65
 """Of the signals, of the logarithm of the error in radii, and of errors around what is expected (log-normal): about
 what they are on validation faces with one labelled picture, where the prior is all there is."""
