@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import textwrap
 from collections.abc import Iterator
-from functools import partial
+from contextlib import contextmanager
+from functools import cache, partial
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -96,45 +98,52 @@ def model_config(name: str) -> PretrainedCfg:
 
 
 def _that_runs(name: str, side: int | None, config: PretrainedCfg) -> tuple[nn.Module, dict[str, Any], int | None]:
-    """A feature network with random weights, what makes another, and the side that pictures must be resized to.
+    """A feature network with random weights, what makes another, and the side that pictures must be resized to for it.
 
-    Which sizes a network takes is known only once it has been shown one.
+    Which sizes a network takes is known only once it has been tried. Weights have no say in it, so that a network that
+    was trained is made again as it was.
     """
-    problem: Exception | None = None
+    problems: list[Exception] = []
     try:
         for options, seen in _ways(name, side, config):
             try:
                 network = timm.create_model(name, features_only=True, **options)
                 _try(network, seen or side)
             except Exception as error:  # networks raise what they like; another way may do
-                problem = problem or error
+                problems.append(error)
             else:
                 return network.train(), options, seen
-    except (RuntimeError, AttributeError) as error:
-        problem = error
+    except (RuntimeError, AttributeError) as error:  # no feature maps at all
+        problems.append(error)
     at = f" of {side} × {side} pixels" if side else ""
-    raise LeadError(f"Backbone {name!r} has no feature maps to offer{at}: {problem} Choose another backbone.name.")
+    raise LeadError(f"Backbone {name!r} has no feature maps to offer{at}: {problems[0]} Choose another backbone.name.")
 
 
 def _ways(name: str, side: int | None, config: PretrainedCfg) -> Iterator[tuple[dict[str, Any], int | None]]:
     """What may make a feature network that works, best first, each with the side that it must be shown."""
-    with torch.device("meta"):
-        outline = timm.create_model(name, features_only=True)
-    info = _info(outline)
-    strides = info.reduction()[-LEVELS:]
+    strides, depth, plain = _outline(name)
     options: dict[str, Any] = {}
-    if isinstance(outline, FeatureGetterNet) and len(set(strides)) == 1:
-        depth = len(info.info)
+    if plain:
         spread = sorted({max(depth * k // LEVELS - 1, 0) for k in range(1, LEVELS + 1)})
         options = {"out_indices": spread, "feature_cls": partial(FeatureGetterNet, norm=True)}
     elif not config.fixed_input_size:
         yield {}, None
         return
     own = config.input_size[-1]
-    near = max(round((side or own) / max(strides)), 1) * max(strides)
+    near = max(round((side or own) / strides[-1]), 1) * strides[-1]
     # A network of fixed size is told its size when it is made, and resizes its position embeddings then.
     yield options | ({"img_size": near} if config.fixed_input_size else {}), near
     yield options, own
+
+
+@cache
+def _outline(name: str) -> tuple[list[int], int, bool]:
+    """Strides of a network's last maps, how many maps it could give, and whether it is a plain transformer."""
+    with torch.device("meta"):
+        network = timm.create_model(name, features_only=True)
+    info = _info(network)
+    strides = info.reduction()[-LEVELS:]
+    return strides, len(info.info), isinstance(network, FeatureGetterNet) and len(set(strides)) == 1
 
 
 @torch.no_grad()
@@ -168,14 +177,26 @@ def _with_weights(name: str, init: str, options: dict[str, Any], config: Pretrai
         except (RuntimeError, OSError) as error:  # the latter where they cannot be downloaded
             raise LeadError(f"No pre-trained weights of {name!r} could be had: {error}") from None
     state = _whole_state(name, init, {k: v for k, v in options.items() if k == "img_size"}, config)
-    network = build(pretrained_cfg_overlay={"state_dict": state})
+    with _quiet():  # about the classifier and what else a feature network has not
+        network = build(pretrained_cfg_overlay={"state_dict": state})
     assert isinstance(network.pretrained_cfg, dict)
     network.pretrained_cfg.pop("state_dict", None)  # every copy of the network would hold the weights twice
     return network
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    log = logging.getLogger("timm")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+
+
 def _whole_state(name: str, init: str, options: dict[str, Any], config: PretrainedCfg) -> dict[str, Tensor]:
-    """Named or filed weights as the whole network's, classifier included: one in the file is left over.
+    """Named or filed weights as those of the whole network, classifier included: the file's is left over.
 
     timm translates the names that the network's authors use, and resizes position embeddings.
     """
@@ -190,10 +211,16 @@ def _whole_state(name: str, init: str, options: dict[str, Any], config: Pretrain
         return timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, **options).state_dict()
     except Exception as error:  # the translation of another network's names may raise anything
         lines = str(error).split("\n\t")
-        why = "; ".join(textwrap.shorten(line, 240, placeholder=" …") for line in lines[1:4] or lines)
+        why = "; ".join(textwrap.shorten(line, 240, placeholder=" …").rstrip(". ") for line in lines[1:4] or lines)
+        own_size = ""
+        if options and "size mismatch" in why:
+            own_size = (
+                f" Some networks work at no size but their own, {config.input_size[-1]}: give it as picture.input, or "
+                "for a teacher as distill.teacher.input."
+            )
         raise LeadError(
-            f"The weights {init!r} do not fit {name}: {why} Name the network that the file was made for with "
-            "backbone.name, or in timm:NAME@FILE for a teacher."
+            f"The weights {init!r} do not fit {name}: {why}. Name the network that the file was made for with "
+            f"backbone.name, or for a teacher in timm:NAME@FILE.{own_size}"
         ) from None
 
 
