@@ -32,6 +32,7 @@ from lead.training.cascade import POOL, SELF_TAUGHT, CascadeFit, fit_cascade
 from lead.training.engine import Report, mixed_seed, silent
 from lead.training.fit import Fitted, FittedKind, Labelled, fit_head
 from lead.training.run import Run
+from lead.training.teacher import load_teacher
 
 Progress = Callable[[int, int], None]
 Say = Callable[[str], None]
@@ -53,6 +54,8 @@ def train(
 ) -> Run:
     """Learns features from a folder of pictures. Called again, it resumes, or returns at once if it is done.
 
+    With a teacher from outside (``distill.teacher.model``), stage 2 alone needs no stage 1.
+
     Args:
         data: a folder of pictures, or a dataset's folder (then only its training split is used).
         out: the run's folder.
@@ -71,11 +74,17 @@ def train(
     chosen = settings or load_preset(preset, assignments)
     dataset = data if isinstance(data, Dataset) else open_dataset(Path(data))
     run = Run.plan(Path(out), chosen)
-    if stage == "distill" and not run.has_backbone:
-        raise LeadError(f"{out} has no stage 1 yet. Run: lead pretrain {dataset.root} --out {out}")
+    teacher = chosen.distill.teacher
+    if stage == "distill" and not run.has_backbone and teacher.model is None:
+        raise LeadError(
+            f"{out} has no stage 1 yet. Run: lead pretrain {dataset.root} --out {out}. Or name a pre-trained model to "
+            "stand in for it with --teacher."
+        )
     pictures = stages.open_pictures(dataset, chosen, progress=decoding)
     if not run.has_backbone:
         run.initial_backbone()  # a wrong name or missing weights stop here, before anything is written
+    if stage != "pretrain" and not run.has_student:
+        load_teacher(teacher)  # and here
     run = Run.create(Path(out), chosen)
     skipped = pictures.store.skipped
     if not (run.has_backbone and (run.has_student or stage == "pretrain")):
@@ -83,7 +92,7 @@ def train(
     if skipped:
         say(skipped_text(skipped, rest=str(run.folder / "run.json")))
     for name, work, done in (
-        ("pretrain", stages.pretrain, run.has_backbone),
+        ("pretrain", stages.pretrain, run.has_backbone or (stage == "both" and run.has_student)),
         ("distill", stages.distill, run.has_student),
     ):
         if stage not in {"both", name}:

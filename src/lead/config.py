@@ -20,6 +20,10 @@ TERMS = ("alignment", "equivariance", "exchange", "projector", "dve")
 """Stage 2's objectives, each with a weight of its own."""
 
 
+TIMM = "timm:"
+"""Before a timm model's name where other kinds of model may be named one day."""
+
+
 class Section(BaseModel):
     """A group of settings: unknown keys are errors, values do not change after they are checked."""
 
@@ -49,7 +53,7 @@ class PictureSettings(Section):
 
 class BackboneSettings(Section):
     name: str = "resnet50"
-    """Any timm network with feature maps."""
+    """Any timm network with feature maps, vision transformers included."""
     init: str = "random"
     """First weights: random, timm (downloads), efficientnet-lite0 (the weights extra), or a weights file."""
 
@@ -155,6 +159,38 @@ class PretrainSettings(StageSettings):
     """Of objective moco; batch, length and rate are shared with byol."""
 
 
+class TeacherSettings(HypercolumnSettings):
+    model: str | None = None
+    """A frozen pre-trained model in place of stage 1's network: timm:NAME, or timm:NAME@FILE with its weights in a file
+    of yours. null: stage 1's, to which the rest here does not apply."""
+    download: bool = False
+    """Fetch its weights where they are not on this machine yet."""
+    input: int | None = Field(None, ge=32, le=2048)
+    """Side in pixels to which each view is resized for it; null for the size that it was trained at."""
+    weights: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 1.0)
+    """Factor of each of its levels, first to last; 0 leaves a level out. Of a vision transformer these are four blocks
+    evenly spread over its depth."""
+
+    @property
+    def name(self) -> str:
+        """timm's name of the model; empty where there is none."""
+        return (self.model or "").removeprefix(TIMM).partition("@")[0]
+
+    @property
+    def file(self) -> Path | None:
+        """The file that the model names."""
+        path = (self.model or "").partition("@")[2]
+        return Path(path) if path else None
+
+    @model_validator(mode="after")
+    def _well_formed(self) -> Self:
+        if self.model is not None and not (self.model.startswith(TIMM) and self.name):
+            raise ValueError(f"model is written timm:NAME or timm:NAME@FILE, not {self.model!r}")
+        if not any(self.weights):
+            raise ValueError("give at least one of the levels a weight")
+        return self
+
+
 class DistillSettings(StageSettings):
     epochs: float = Field(20, ge=0)
     """Length in passes over the pictures."""
@@ -174,6 +210,8 @@ class DistillSettings(StageSettings):
     """Output dimension of the head that training discards; null for none."""
     alignment: float = Field(1.0, ge=0)
     """Weight of the paper's objective: similarities follow the teacher's."""
+    teacher: TeacherSettings = TeacherSettings()
+    """Who teaches, if not stage 1's network."""
     alignment_pairs: Literal["views", "pictures"] = "pictures"
     """Between what: two views of one picture, or views of two pictures."""
     equivariance: float = Field(0.0, ge=0)
@@ -201,6 +239,8 @@ class DistillSettings(StageSettings):
     def _learns_something(self) -> Self:
         if not any(getattr(self, term) for term in TERMS):
             raise ValueError(f"give at least one of {', '.join(TERMS)} a weight")
+        if self.teacher.model and not self.alignment:
+            raise ValueError("teacher.model is asked by the alignment term only: give it a weight, e.g. alignment=1")
         if self.spatial_softmax is not None and self.decoder != "linear":
             raise ValueError("spatial_softmax needs decoder=linear")
         if self.exchange_pictures >= self.batch:

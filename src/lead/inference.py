@@ -383,7 +383,8 @@ class Landmarker:
             tuple((a, b) for a, b in meta["skeleton"]),
         )
         distill = settings.distill
-        student = make_student(Backbone(settings.backbone.name), distill, settings.hypercolumn)
+        backbone = Backbone(settings.backbone.name, side=settings.picture.input)
+        student = make_student(backbone, distill, settings.hypercolumn)
         checkpoint.restore(student, tensors, "student")
         head = make_head(meta["head"], distill.dimension, len(schema.names))
         checkpoint.restore(head, tensors, "head")

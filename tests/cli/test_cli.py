@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
 from PIL import Image
 from safetensors.torch import save_file
 from typer.testing import CliRunner
@@ -23,6 +24,7 @@ from lead.config import check, describe, load_preset, parse
 from lead.datasets.beetles import SCHEMA
 from lead.evaluation.results import markdown, read
 from lead.landmarks import Labels, deeplabcut
+from lead.training.run import Run
 
 COUNT, SIDE = 24, 64
 LEAST = """
@@ -345,6 +347,19 @@ def test_first_weights_have_an_option_of_their_own(
     for init in ("random", "my weights: best.pth"):
         good(command, world.beetles, "--out", tmp_path / "run", "--preset", world.least, "--init", init)
     assert asked == ["random", "my weights: best.pth"]
+
+
+def test_a_pretrained_model_teaches_in_place_of_stage_one(world: World, tmp_path: Path) -> None:
+    weights, run = tmp_path / "my vit.safetensors", tmp_path / "run"
+    save_file(timm.create_model("test_vit").state_dict(), weights)
+    data = world.beetles
+    teacher = ("--teacher", f"timm:test_vit@{weights}", "--set", "distill.teacher.input=32")
+    assert "--teacher" in mistake("distill", data, "--out", run, "--preset", world.least)
+    said = good("distill", data, "--out", run, "--preset", world.least, *teacher)
+    assert "distill 4/4" in said.stderr
+    settings = Run.open(run).settings.distill
+    assert (settings.alignment, settings.exchange, settings.teacher.file) == (1.0, 1.0, weights)
+    assert "done already" in good("train", data, "--out", run).stderr
 
 
 def test_a_run_with_other_settings_is_not_gone_on_with(world: World) -> None:

@@ -89,7 +89,14 @@ def test_channels_of_the_papers_networks(name: str, channels: int) -> None:
     assert [m.shape[-1] for m in maps] == [24, 12, 6, 3]
 
 
-def test_levels_and_weights_that_differ_in_number_are_refused() -> None:
+def test_of_more_weights_than_levels_the_last_count() -> None:
+    maps = levels()
+    torch.testing.assert_close(
+        hypercolumn(maps, (8, 12), weights=(9, 1, 0, 2)), hypercolumn(maps, (8, 12), weights=(1, 0, 2))
+    )
+
+
+def test_fewer_weights_than_levels_are_refused() -> None:
     with pytest.raises(ValueError, match="shorter"):
         hypercolumn(levels(), (8, 12), weights=(1, 1))
 

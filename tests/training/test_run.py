@@ -19,6 +19,8 @@ from lead import checkpoint
 from lead.config import Settings, to_yaml
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
+from lead.inference import Landmarker, make_head
+from lead.landmarks.model import Schema
 from lead.training.run import Run, distill, held_out, open_pictures, pretrain, training_rows
 
 Maker = Callable[..., Settings]
@@ -53,6 +55,24 @@ def test_two_stages_make_a_student(tiny: Maker, folder: Dataset, tmp_path: Path)
     assert [(r["stage"], r["step"]) for r in records] == [("pretrain", 6), ("distill", 6)]
 
 
+@pytest.mark.parametrize("name", ["test_efficientnet", "test_convnext", "test_mambaout", "test_vit", "test_vit_relpos"])
+def test_any_family_goes_through_both_stages_and_comes_back(
+    tiny: Maker, folder: Dataset, tmp_path: Path, name: str
+) -> None:
+    settings = tiny(backbone={"name": name}, pretrain={"steps": 2}, distill={"steps": 2})
+    run = finished(tmp_path / "run", settings, folder)
+    start, learnt = run.initial_backbone().state_dict(), run.backbone().state_dict()
+    assert start.keys() == learnt.keys()
+    assert any(not torch.equal(start[key], learnt[key]) for key in start)
+    student = Run.open(run.folder).student().eval()
+    assert student(torch.rand(1, 3, 32, 32)).shape == (1, 16, 8, 8)
+    model = Landmarker(Schema(("tip",)), settings, student, make_head("ridge", 16, 1), None, {})
+    model.save(tmp_path / "model.safetensors")
+    again = Landmarker.load(tmp_path / "model.safetensors")
+    pictures = torch.rand(2, 3, 32, 32, device=model.extractor.device)
+    torch.testing.assert_close(again.extractor.features_of(pictures), model.extractor.features_of(pictures))
+
+
 def test_training_sees_a_datasets_boxes(tiny: Maker, folder: Dataset) -> None:
     boxes = np.tile([5.0, 4.0, 20.0, 16.0], (12, 1))
     pictures = open_pictures(replace(folder, boxes=boxes), tiny())
@@ -80,18 +100,21 @@ def test_a_finished_run_returns_at_once(tiny: Maker, folder: Dataset, tmp_path: 
     assert {p: p.stat().st_mtime_ns for p in run.folder.rglob("*") if p.is_file()} == files
 
 
-@pytest.mark.parametrize("stage", ["pretrain", "distill"])
+@pytest.mark.parametrize(
+    ("stage", "name"), [("pretrain", "test_resnet"), ("distill", "test_resnet"), ("distill", "test_vit")]
+)
 def test_an_interrupted_run_goes_on_to_the_same_student(
-    tiny: Maker, folder: Dataset, tmp_path: Path, stage: str, monkeypatch: pytest.MonkeyPatch
+    tiny: Maker, folder: Dataset, tmp_path: Path, stage: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    finished(tmp_path / "whole", tiny(), folder)
+    settings = tiny(backbone={"name": name})
+    finished(tmp_path / "whole", settings, folder)
     monkeypatch.setattr("lead.training.engine.LOG_EVERY", 1)
 
     def interrupt(name: str, step: int, *_: object) -> None:
         if (name, step) == (stage, 4):
             os.kill(os.getpid(), signal.SIGINT)
 
-    run, pictures = Run.create(tmp_path / "cut", tiny()), open_pictures(folder, tiny())
+    run, pictures = Run.create(tmp_path / "cut", settings), open_pictures(folder, settings)
 
     def both() -> None:
         pretrain(run, pictures, interrupt)
@@ -100,7 +123,7 @@ def test_an_interrupted_run_goes_on_to_the_same_student(
     with pytest.raises(LeadError, match=f"Interrupted in {stage} after step 4 of 6"):
         both()
     assert (run.folder / f"{stage}-state.safetensors").exists()
-    finished(tmp_path / "cut", tiny(), folder)
+    finished(tmp_path / "cut", settings, folder)
     assert student_bytes(tmp_path / "cut") == student_bytes(tmp_path / "whole")
     records = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
     steps = [(r["stage"], r["step"]) for r in records]
@@ -153,6 +176,23 @@ def test_other_settings_in_the_same_folder_are_named(tiny: Maker, tmp_path: Path
     with pytest.raises(LeadError, match=r"pretrain\.lr: 0\.03 there, 0\.5 here") as error:
         Run.create(tmp_path / "run", tiny(pretrain={"lr": 0.5}))
     assert "distill" not in str(error.value)
+
+
+def test_stage_twos_settings_may_change_until_it_begins(tiny: Maker, folder: Dataset, tmp_path: Path) -> None:
+    first, other = tiny(pretrain={"steps": 0}), tiny(pretrain={"steps": 0}, distill={"steps": 2, "lr": 0.1})
+    run, pictures = Run.create(tmp_path / "run", first), open_pictures(folder, first)
+    run.record(mine=1)
+    pretrain(run, pictures)
+    before = (run.folder / "backbone.safetensors").read_bytes()
+    with pytest.raises(LeadError, match=r"other settings \(seed: 0 there, 7 here\)"):
+        Run.plan(run.folder, first.model_copy(update={"seed": 7}))
+    run = Run.create(run.folder, other)
+    assert Run.open(run.folder).settings == other
+    assert run.provenance["mine"] == 1
+    assert (run.folder / "backbone.safetensors").read_bytes() == before
+    distill(run, pictures)
+    with pytest.raises(LeadError, match=r"distill\.lr: 0\.1 there, 0\.03 here"):
+        Run.create(run.folder, first)
 
 
 def test_other_pictures_are_not_resumed_from(

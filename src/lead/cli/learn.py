@@ -49,6 +49,21 @@ Init = Annotated[
         metavar="NAME|FILE",
     ),
 ]
+Teacher = Annotated[
+    str | None,
+    typer.Option(
+        help="A frozen pre-trained model that teaches stage 2 in place of stage 1's network, with its weights in FILE "
+        "or in the local cache. Short for --set distill.alignment=1 --set distill.teacher.model=…",
+        metavar="timm:NAME[@FILE]",
+    ),
+]
+Download = Annotated[
+    bool,
+    typer.Option(
+        "--download",
+        help="Fetch the teacher's weights if they are missing. Short for --set distill.teacher.download=true",
+    ),
+]
 
 
 def train(
@@ -56,6 +71,8 @@ def train(
     out: Out,
     preset: PresetOption = None,
     init: Init = None,
+    teacher: Teacher = None,
+    download: Download = False,
     assignments: Assignments = None,
     name: Name = None,
 ) -> None:
@@ -64,7 +81,7 @@ def train(
     Ctrl-C stops after the step under way and saves. The same command again goes on from there, and does nothing
     where all is done.
     """
-    _learn("both", data, name, out, preset, _with_init(init, assignments))
+    _learn("both", data, name, out, preset, _with_init(init, _with_teacher(teacher, download, assignments)))
     show(f"Features: {out}\nNext: lead fit {out} LABELS --out MODEL, with a few labelled pictures.")
 
 
@@ -82,16 +99,31 @@ def pretrain(
 
 
 def distill(
-    data: Data, out: Out, preset: PresetOption = None, assignments: Assignments = None, name: Name = None
+    data: Data,
+    out: Out,
+    preset: PresetOption = None,
+    teacher: Teacher = None,
+    download: Download = False,
+    assignments: Assignments = None,
+    name: Name = None,
 ) -> None:
-    """Stage 2 alone: compact dense features from stage 1's network. The run must have stage 1 already."""
-    _learn("distill", data, name, out, preset, assignments)
+    """Stage 2 alone: compact dense features from stage 1's network, which the run must have, or from --teacher.
+
+    The student's encoder is the run's own: stage 1's, or as it starts where there is no stage 1.
+    """
+    _learn("distill", data, name, out, preset, _with_teacher(teacher, download, assignments))
     show(f"Features: {out}\nNext: lead fit {out} LABELS --out MODEL, with a few labelled pictures.")
 
 
 def _with_init(init: str | None, assignments: list[str] | None) -> list[str]:
     quoted = [f"backbone.init={json.dumps(init)}"] if init else []  # quoted, whatever a file may be called
     return [*(assignments or []), *quoted]
+
+
+def _with_teacher(teacher: str | None, download: bool, assignments: list[str] | None) -> list[str]:
+    # First, so that an assignment may give its term another weight.
+    named = ["distill.alignment=1.0", f"distill.teacher.model={json.dumps(teacher)}"] if teacher else []
+    return [*named, *(["distill.teacher.download=true"] if download else []), *(assignments or [])]
 
 
 def _learn(
@@ -120,11 +152,8 @@ def _learn(
 
 
 def _settings(out: Path, preset: str | None, assignments: list[str] | None) -> Settings:
-    """Those asked for; else those of the run that is there; else the default's."""
+    """The preset's, else those of the run that is there, else the default's; with the assignments."""
     from lead.config import load_preset
 
-    if preset is None and not assignments and (out / "settings.yaml").exists():
-        from lead.training.run import Run
-
-        return Run.open(out).settings
-    return load_preset(preset or DEFAULT_PRESET, assignments or ())
+    there = out / "settings.yaml"
+    return load_preset(preset or (str(there) if there.exists() else DEFAULT_PRESET), assignments or ())

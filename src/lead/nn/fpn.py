@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from torch import Tensor, nn
 from torch.nn import functional
+
+SCALE = 4
+"""Input pixels, along a side, to a cell of the feature."""
 
 
 def _block(channels: int, out: int) -> nn.Sequential:
@@ -14,46 +18,46 @@ def _block(channels: int, out: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(channels, out, 3, padding=1, bias=False), nn.GroupNorm(groups, out), nn.ReLU())
 
 
-def _resize(maps: Tensor, like: Tensor) -> Tensor:
-    return functional.interpolate(maps, size=like.shape[-2:], mode="bilinear", align_corners=False)
+def _resize(maps: Tensor, size: Sequence[int]) -> Tensor:
+    return functional.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)
 
 
 class FeaturePyramid(nn.Module):
-    """Lateral 1×1 convolutions, a top-down path, then upsampling blocks of every level to the finest one's grid.
+    """Lateral 1×1 convolutions, a top-down path, then upsampling blocks of every level to a grid of 1/4 scale.
 
     Each upsampling block is convolution, group normalisation, ReLU and a doubling, repeated until the level reaches
-    the finest grid; the levels are summed there and a 1×1 convolution makes the feature.
+    that grid; the levels are summed there and a 1×1 convolution makes the feature. Levels of one scale, as a vision
+    transformer has them, are all doubled as often.
 
     Args:
         channels: of the incoming maps, finest first.
+        strides: of the incoming maps, in input pixels.
         out: C, the feature's dimension.
         width: channels within the pyramid.
     """
 
-    def __init__(self, channels: Sequence[int], out: int = 64, width: int = 128) -> None:
+    def __init__(self, channels: Sequence[int], strides: Sequence[int], out: int = 64, width: int = 128) -> None:
         super().__init__()
         self.lateral = nn.ModuleList(nn.Conv2d(c, width, 1) for c in channels)
-        self.blocks = nn.ModuleList(
-            nn.ModuleList(_block(width, width) for _ in range(max(level, 1))) for level in range(len(channels))
-        )
+        doublings = [max(math.ceil(math.log2(stride / SCALE)), 1) for stride in strides]
+        self.blocks = nn.ModuleList(nn.ModuleList(_block(width, width) for _ in range(count)) for count in doublings)
         self.out = nn.Conv2d(width, out, 1)
 
-    def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Maps (B, C_l, H_l, W_l), finest first, to features (B, out, H_0, W_0)."""
+    def forward(self, maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+        """Maps (B, C_l, H_l, W_l), finest first, to features (B, out, height, width) of ``size``."""
         levels = [lateral(m) for lateral, m in zip(self.lateral, maps, strict=True)]
         for i in range(len(levels) - 2, -1, -1):
-            levels[i] = levels[i] + _resize(levels[i + 1], levels[i])
-        total = self._raised(0, levels)
-        for i in range(1, len(levels)):
-            total = total + self._raised(i, levels)
+            levels[i] = levels[i] + _resize(levels[i + 1], levels[i].shape[-2:])
+        total = self._raised(0, levels[0], size)
+        for i, level in enumerate(levels[1:], start=1):
+            total = total + self._raised(i, level, size)
         features: Tensor = self.out(total)
         return features
 
-    def _raised(self, level: int, levels: Sequence[Tensor]) -> Tensor:
-        out = levels[level]
+    def _raised(self, level: int, maps: Tensor, size: tuple[int, int]) -> Tensor:
         blocks = self.blocks[level]
         assert isinstance(blocks, nn.ModuleList)
         for step, block in enumerate(blocks):
-            out = block(out)
-            out = _resize(out, levels[max(level - 1 - step, 0)])
-        return out
+            left = 2 ** (len(blocks) - 1 - step)  # what the doublings after this one make up for
+            maps = _resize(block(maps), [math.ceil(side / left) for side in size])
+        return maps

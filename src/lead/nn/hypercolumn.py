@@ -24,7 +24,7 @@ def hypercolumn(
     Args:
         maps: (B, C_l, H_l, W_l) of the levels, finest first.
         size: (height, width) of the grid.
-        weights: one factor for each level; 0 leaves a level out. None means 1 for each.
+        weights: one factor for each level; 0 leaves a level out. Of more, the last ones count. None means 1 for each.
         normalisation: ``"none"`` concatenates as is (the paper). ``"level"`` makes each level's vector a unit vector,
             so that weights alone say how much it counts. ``"centred"`` first removes each channel's mean over the
             picture's cells, then does the same: what all cells share tells no parts apart.
@@ -32,7 +32,7 @@ def hypercolumn(
     Returns:
         (B, ΣC_l, height, width): 960 channels for ResNet-18, 3840 for ResNet-50.
     """
-    factors = [1.0] * len(maps) if weights is None else list(weights)
+    factors = [1.0] * len(maps) if weights is None else list(weights)[-len(maps) :]
     parts = []
     for level, factor in zip(maps, factors, strict=True):
         if factor == 0:

@@ -8,8 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from lead.nn.backbone import Backbone
-from lead.nn.fpn import FeaturePyramid
+from lead.nn.fpn import SCALE, FeaturePyramid
 from lead.nn.hypercolumn import Normalisation, hypercolumn
+
+
+def feature_size(pictures: Tensor) -> tuple[int, int]:
+    """(height, width) of the features of pictures (B, 3, H, W)."""
+    return pictures.shape[-2] // SCALE, pictures.shape[-1] // SCALE
 
 
 class Student(nn.Module):
@@ -24,11 +29,11 @@ class Student(nn.Module):
     def __init__(self, backbone: Backbone, dimension: int = 64, width: int = 128) -> None:
         super().__init__()
         self.backbone = backbone
-        self.decoder = FeaturePyramid(backbone.channels, dimension, width)
+        self.decoder = FeaturePyramid(backbone.channels, backbone.strides, dimension, width)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] → (B, C, H/4, W/4), not normalised."""
-        features: Tensor = self.decoder(self.backbone(pictures))
+        features: Tensor = self.decoder(self.backbone(pictures), feature_size(pictures))
         return features
 
 
@@ -54,15 +59,14 @@ class LinearStudent(nn.Module):
         super().__init__()
         self.backbone = backbone.requires_grad_(False)
         self.weights, self.normalisation, self.sharpness = tuple(weights), normalisation, sharpness
-        kept = [c for c, w in zip(backbone.channels, weights, strict=True) if w]
+        kept = [c for c, w in zip(backbone.channels, weights[-len(backbone.channels) :], strict=True) if w]
         self.decoder = nn.Conv2d(sum(kept), dimension, 1)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] → (B, C, H/4, W/4); each channel sums to 1 if there is a softmax."""
         with torch.no_grad():
             maps = self.backbone(pictures)
-            size = (pictures.shape[-2] // 4, pictures.shape[-1] // 4)
-            column = hypercolumn(maps, size, weights=self.weights, normalisation=self.normalisation)
+            column = hypercolumn(maps, feature_size(pictures), weights=self.weights, normalisation=self.normalisation)
         features: Tensor = self.decoder(column)
         if self.sharpness is None:
             return features

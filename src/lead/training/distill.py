@@ -25,25 +25,33 @@ from lead.training.pretrain import draw_view
 
 
 class Distill(Stage):
-    """Teacher hypercolumn H, student Φ^D initialised from the teacher, discarded projection head g^D.
+    """Teacher hypercolumn H, student Φ^D initialised from stage 1, discarded projection head g^D.
 
     Args:
-        teacher: stage 1's backbone; frozen here, with BatchNorm in evaluation mode.
+        encoder: stage 1's backbone, which the student starts from. It is the teacher too, unless there is another:
+            frozen then, with BatchNorm in evaluation mode.
         settings: of stage 2.
-        levels: how the hypercolumn is put together.
+        levels: how the encoder's hypercolumn is put together.
         picture: sizes.
+        teacher: a model from outside, frozen here; its hypercolumn is put together as ``settings.teacher`` says.
     """
 
     name = "distill"
 
     def __init__(
-        self, teacher: Backbone, settings: DistillSettings, levels: HypercolumnSettings, picture: PictureSettings
+        self,
+        encoder: Backbone,
+        settings: DistillSettings,
+        levels: HypercolumnSettings,
+        picture: PictureSettings,
+        teacher: Backbone | None = None,
     ) -> None:
         super().__init__()
-        self.settings, self.levels, self.picture = settings, levels, picture
-        self.student = make_student(copy.deepcopy(teacher).requires_grad_(True), settings, levels)
+        self.settings, self.picture = settings, picture
+        self.levels = levels if teacher is None else settings.teacher
+        self.student = make_student(copy.deepcopy(encoder).requires_grad_(True), settings, levels)
         self.projection = dense_projection(settings.dimension, settings.projection)
-        self.teacher = teacher.requires_grad_(False)
+        self.teacher = (encoder if teacher is None else teacher).requires_grad_(False)
 
     def train(self, mode: bool = True) -> Distill:
         super().train(mode)

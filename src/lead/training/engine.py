@@ -311,7 +311,8 @@ class Training:
         tensors, meta = checkpoint.load(self.state_file, "state")
         if meta["identity"] != self.identity:
             raise LeadError(
-                f"{self.state_file} belongs to other settings or other pictures. Give another --out, or delete it."
+                f"{self.state_file} belongs to other settings or other pictures, or to a teacher with other weights. "
+                "Give another --out, or delete it."
             )
         checkpoint.restore(self.stage, tensors, "stage")
         checkpoint.unpack_optimiser(self.optimiser, tensors)

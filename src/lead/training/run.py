@@ -25,11 +25,14 @@ from lead.provenance import commit, versions
 from lead.training.distill import Distill
 from lead.training.engine import Report, Training, make_fabric, mixed_seed, run_identity, silent
 from lead.training.pretrain import Byol, Moco
+from lead.training.teacher import Teacher, load_teacher
 
 FEWEST = 8
 """Pictures below which nothing can be learnt."""
 
 BACKBONE, STUDENT = "backbone.safetensors", "student.safetensors"
+STAGE_TWO = {"distill", "hypercolumn"}
+"""Settings that nothing before stage 2 depends on."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Run:
         if not run.has_begun:
             write_atomic(folder / "settings.yaml", to_yaml(settings), overwrite=True)
             (folder / "run.json").unlink(missing_ok=True)
+        elif cls.open(folder).settings != settings:  # of stage 2, which has not begun
+            write_atomic(folder / "settings.yaml", to_yaml(settings), overwrite=True)
         return run
 
     @classmethod
@@ -73,9 +78,10 @@ class Run:
         run = cls(folder, settings)
         if (folder / "settings.yaml").exists():
             there = cls.open(folder).settings
-            if run.has_begun and there != settings:
+            free = STAGE_TWO if run.has_stage_one_alone else set()
+            if run.has_begun and (differing := _differences(there, settings, free)):
                 raise LeadError(
-                    f"{folder} holds a run with other settings ({', '.join(_differences(there, settings))}). "
+                    f"{folder} holds a run with other settings ({', '.join(differing)}). "
                     "Give another --out, or the same settings to go on with it."
                 )
         elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -92,23 +98,32 @@ class Run:
         return (self.folder / BACKBONE).exists()
 
     @property
+    def has_stage_one_alone(self) -> bool:
+        """Whether stage 1 is done and stage 2 has left nothing: its settings may still change."""
+        state = self.folder / f"{Distill.name}-state.safetensors"
+        return self.has_backbone and not self.has_student and not state.exists()
+
+    @property
     def has_student(self) -> bool:
         return (self.folder / STUDENT).exists()
 
     def initial_backbone(self) -> Backbone:
         """The encoder before any training, from the run's seed."""
         torch.manual_seed(mixed_seed(self.settings.seed, "init"))
-        return Backbone(self.settings.backbone.name, self.settings.backbone.init)
+        return self._network(self.settings.backbone.init)
 
     def untrained_backbone(self) -> Backbone:
         """The same network with random weights."""
         torch.manual_seed(mixed_seed(self.settings.seed, "untrained"))
-        return Backbone(self.settings.backbone.name)
+        return self._network()
+
+    def _network(self, init: str = "random") -> Backbone:
+        return Backbone(self.settings.backbone.name, init, self.settings.picture.input)
 
     def backbone(self) -> Backbone:
-        """Stage 1's network, which is stage 2's teacher."""
+        """Stage 1's network: stage 2's start, and its teacher unless the settings name another."""
         tensors, _ = checkpoint.load(self.folder / BACKBONE, "backbone")
-        network = Backbone(self.settings.backbone.name)
+        network = self._network()
         checkpoint.load_exactly(network, tensors, str(self.folder / BACKBONE))
         return network
 
@@ -116,7 +131,7 @@ class Run:
         """Stage 2's network."""
         tensors, _ = checkpoint.load(self.folder / STUDENT, "student")
         settings = self.settings
-        network = make_student(Backbone(settings.backbone.name), settings.distill, settings.hypercolumn)
+        network = make_student(self._network(), settings.distill, settings.hypercolumn)
         checkpoint.load_exactly(network, tensors, str(self.folder / STUDENT))
         return network
 
@@ -141,14 +156,16 @@ class Run:
         return found
 
 
-def _differences(old: Settings, new: Settings) -> list[str]:
+def _differences(old: Settings, new: Settings, free: set[str]) -> list[str]:
+    """What settings differ in, but for the groups that are ``free`` to."""
+
     def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         out: dict[str, Any] = {}
         for key, value in tree.items():
             out |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
         return out
 
-    before, after = flat(old.model_dump()), flat(new.model_dump())
+    before, after = flat(old.model_dump(exclude=free)), flat(new.model_dump(exclude=free))
     return [f"{k}: {before[k]} there, {after[k]} here" for k in after if before.get(k) != after[k]]
 
 
@@ -245,25 +262,41 @@ def pretrain(run: Run, pictures: Pictures, report: Report = silent) -> None:
 
 
 def distill(run: Run, pictures: Pictures, report: Report = silent) -> None:
-    """Stage 2. Needs stage 1; resumes where it was interrupted; does nothing if it is done."""
+    """Stage 2. Needs stage 1, or a teacher from outside; resumes where it was interrupted; does nothing if it is done.
+
+    Without stage 1 the student starts as stage 1 would have.
+    """
     if run.has_student:
         return
     settings = run.settings.distill
+    teacher = load_teacher(settings.teacher)
+    start = run.initial_backbone() if teacher and not run.has_backbone else None
     torch.manual_seed(mixed_seed(run.settings.seed, "distill", "heads"))
-    stage = Distill(run.backbone(), settings, run.settings.hypercolumn, run.settings.picture)
-    training = _training(run, stage, settings, settings.optimiser, pictures)
+    encoder = start or run.backbone()
+    levels, picture = run.settings.hypercolumn, run.settings.picture
+    stage = Distill(encoder, settings, levels, picture, teacher.network if teacher else None)
+    if teacher:
+        run.record(teacher=teacher.origin)
+    training = _training(run, stage, settings, settings.optimiser, pictures, teacher)
     training.run(report)
-    checkpoint.save(run.folder / STUDENT, "student", stage.student.state_dict(), _origin(run, pictures))
+    checkpoint.save(run.folder / STUDENT, "student", stage.student.state_dict(), _origin(run, pictures, teacher))
     (run.folder / "distill-state.safetensors").unlink(missing_ok=True)
 
 
 def _training(
-    run: Run, stage: Byol | Moco | Distill, settings: StageSettings, optimiser: str, pictures: Pictures
+    run: Run,
+    stage: Byol | Moco | Distill,
+    settings: StageSettings,
+    optimiser: str,
+    pictures: Pictures,
+    teacher: Teacher | None = None,
 ) -> Training:
-    # Neither stage depends on the supervised baseline's settings.
-    identity = run_identity(
-        run.settings.model_dump(mode="json", exclude={"supervised"}), pictures.store.digest, pictures.rows.tolist()
-    )
+    # Neither stage depends on the supervised baseline's settings. Of a teacher from outside its weights count.
+    chosen = run.settings.model_dump(mode="json", exclude={"supervised": True, "distill": {"teacher": {"download"}}})
+    if run.settings.distill.teacher.model is None:
+        del chosen["distill"]["teacher"]
+    known = [teacher.origin] if teacher else []
+    identity = run_identity(chosen, pictures.store.digest, pictures.rows.tolist(), *known)
     return Training(
         stage,
         settings,
@@ -277,8 +310,9 @@ def _training(
     )
 
 
-def _origin(run: Run, pictures: Pictures) -> dict[str, Any]:
-    return {
+def _origin(run: Run, pictures: Pictures, teacher: Teacher | None = None) -> dict[str, Any]:
+    origin: dict[str, Any] = {"teacher": teacher.origin} if teacher else {}
+    return origin | {
         "settings": run.settings.model_dump(mode="json"),
         "pictures": {"name": pictures.dataset.name, "count": len(pictures.rows), "digest": pictures.store.digest},
         "versions": versions(),

@@ -144,7 +144,8 @@ def train_supervised(
 
 def _network(settings: Settings, init: str, landmarks: int) -> LandmarkRegressor:
     dimension = settings.distill.dimension
-    student = Student(Backbone(settings.backbone.name, init), dimension, settings.distill.width)
+    backbone = Backbone(settings.backbone.name, init, settings.picture.input)
+    student = Student(backbone, dimension, settings.distill.width)
     return LandmarkRegressor(student, dimension, landmarks)
 
 
