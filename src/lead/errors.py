@@ -19,3 +19,8 @@ def unknown(kind: str, value: str, choices: Iterable[str]) -> LeadError:
     near = difflib.get_close_matches(value, valid, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return LeadError(f"Unknown {kind} {value!r}.{hint} Valid: {', '.join(valid) or '(none)'}.")
+
+
+def needs_extra(what: str, extra: str) -> LeadError:
+    """A :class:`LeadError` for something that an extra of the package would read or write, with the way to get it."""
+    return LeadError(f"{what} need a further package. Run: pip install 'lead-landmarks[{extra}]'")

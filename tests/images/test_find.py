@@ -15,7 +15,7 @@ def touch(root: Path, *names: str) -> None:
 
 
 def test_finds_every_kind_at_every_depth_sorted(tmp_path: Path) -> None:
-    wanted = ["B.JPG", "a/b/c.jpeg", "a/ü b.png", "d.webp", "e.tif", "f.TIFF", "g.bmp"]
+    wanted = ["B.JPG", "a/b/c.jpeg", "a/ü b.png", "d.webp", "e.tif", "f.TIFF", "g.bmp", "h.dcm", "i.DICOM"]
     touch(tmp_path, *wanted, "notes.txt", "a/b/data.csv", "jpg")
     assert find_images(tmp_path) == sorted(wanted)
 

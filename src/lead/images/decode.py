@@ -14,9 +14,12 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from lead.errors import LeadError
+from lead.images.dicom import DicomPicture
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.geometry import Size
+
+Image.register_open(DicomPicture.format, DicomPicture)  # tried like Pillow's own, wherever it opens a picture
 
 # How to turn the stored pixels upright, by the value of the EXIF orientation tag; any other value means upright.
 _UPRIGHT = {
@@ -60,7 +63,7 @@ def decode(path: Path) -> Image.Image:
 
     The EXIF orientation is applied. Transparent parts show white. 16-bit grey is scaled by the full range of its
     type; 32-bit integers and floats, which state no range, by the least and greatest finite value of the picture.
-    Of a file with several pages the first is read.
+    Of a file with several pages the first is read. DICOM is shown as :class:`~lead.images.dicom.DicomPicture` says.
 
     Raises:
         UnreadablePicture: the file is missing, damaged, truncated, no picture, or so large that decoding it could

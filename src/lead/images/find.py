@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lead.errors import LeadError
 
-EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+EXTENSIONS = (".bmp", ".dcm", ".dicom", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 """File name endings taken for pictures, in lower case; a file's own case does not matter."""
 
 
