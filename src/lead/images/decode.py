@@ -134,9 +134,18 @@ def decode_fitted(data: bytes, side: int) -> tuple[Image.Image, Size]:
     if draft is None:
         size = rgb.size
         width, height = fitted_size(np.array(size), side).tolist()
-    box = draft[1] if draft else None
-    small = rgb.resize((width, height), Image.Resampling.BILINEAR, box=box, reducing_gap=3.0)
+    small = _resized(rgb, (width, height), draft[1] if draft else None)
     return _turned(small, orientation), (size[::-1] if orientation in _SIDEWAYS else size)
+
+
+def fitted(picture: Image.Image, side: int) -> Image.Image:
+    """A picture that is decoded already, resized as :func:`decode_fitted` does it."""
+    width, height = fitted_size(np.array(picture.size), side).tolist()
+    return _resized(picture, (width, height))
+
+
+def _resized(picture: Image.Image, size: Size, box: Box | None = None) -> Image.Image:
+    return picture.resize(size, Image.Resampling.BILINEAR, box=box, reducing_gap=3.0)
 
 
 def decode_box(data: bytes, side: int, box: Box) -> tuple[Image.Image, Size, Box]:

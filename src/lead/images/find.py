@@ -1,4 +1,4 @@
-"""Which pictures a folder holds."""
+"""Which pictures and films a folder holds."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lead.errors import LeadError
+from lead.landmarks.frames import FILMS
 
 EXTENSIONS = (".bmp", ".dcm", ".dicom", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 """File name endings taken for pictures, in lower case; a file's own case does not matter."""
@@ -27,20 +28,41 @@ def find_images(folder: Path) -> list[str]:
     Raises:
         LeadError: ``folder`` does not exist, is a file, cannot be listed, or holds no picture.
     """
+    files = _files(folder)
+    pictures = _ending_in(EXTENSIONS, files)
+    if not pictures:
+        films = " To take frames out of films: lead frames FILM… --out DIR." if _ending_in(FILMS, files) else ""
+        raise LeadError(
+            f"No picture in {folder}: found {_describe(files)}. Pictures end in {', '.join(EXTENSIONS)} (in any case)."
+            + films
+        )
+    return pictures
+
+
+def find_films(folder: Path) -> list[str]:
+    """Every film in a folder and its subfolders, which may be none; else as :func:`find_images`."""
+    return _ending_in(FILMS, _files(folder))
+
+
+def is_film(path: Path) -> bool:
+    """Whether a path is that of a film, by its ending."""
+    return path.suffix.lower() in FILMS and not path.is_dir()
+
+
+def _ending_in(endings: tuple[str, ...], files: list[Path]) -> list[str]:
+    return sorted(path.as_posix() for path in files if path.suffix.lower() in endings)
+
+
+def _files(folder: Path) -> list[Path]:
+    """All files of a folder and its subfolders, relative to it; see :func:`find_images` for which, and errors."""
     if not folder.exists():
         raise LeadError(f"No folder {folder}. Give the folder that holds your pictures.")
     if not folder.is_dir():
         raise LeadError(f"{folder} is a file. Give the folder that holds your pictures, here perhaps {folder.parent}.")
     try:
-        files = [path.relative_to(folder) for path in _walk(folder, above=frozenset())]
+        return [path.relative_to(folder) for path in _walk(folder, above=frozenset())]
     except OSError as error:
         raise LeadError(f"Cannot list {error.filename}: {error.strerror}. Make the folder readable.") from error
-    pictures = sorted(path.as_posix() for path in files if path.suffix.lower() in EXTENSIONS)
-    if not pictures:
-        raise LeadError(
-            f"No picture in {folder}: found {_describe(files)}. Pictures end in {', '.join(EXTENSIONS)} (in any case)."
-        )
-    return pictures
 
 
 def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
