@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import numpy.typing as npt
 import pytest
 from filming import RATE, film, number_of, numbered, turned
 from PIL import Image
@@ -20,9 +21,9 @@ SCENE = CORNERS.repeat(24, axis=0).repeat(32, axis=1)
 """64 × 48: red and green above, blue and white below."""
 
 
-def quarters(picture: Image.Image) -> np.ndarray:
+def quarters(picture: Image.Image) -> npt.NDArray[np.int64]:
     """(2, 2, 3) the colours in the middle of each quarter."""
-    return np.asarray(picture.resize((2, 2), Image.Resampling.BOX)).astype(int)
+    return np.asarray(picture.resize((2, 2), Image.Resampling.BOX)).astype(np.int64)
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.MOV", "a.mkv", "a.avi"])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,8 @@ from PIL import Image
 
 from lead.errors import LeadError, needs_extra
 from lead.files import replacing
+from lead.images.store import ImageStore, store_of
+from lead.landmarks.frames import frame_name
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
 
 _RATE = Fraction(25)
 """Frames a second, of a film that does not say."""
+CHUNK_BYTES = 128 * 2**20
+"""Memory for the frames that are looked at together, and again for those that are decoded meanwhile."""
 _EARLY = 0.05
 """A film that lacks more than such a share of its length was cut off."""
 # How to turn stored pixels upright, by the degrees that the film asks for, counterclockwise.
@@ -124,6 +130,50 @@ def decoded(path: Path) -> Generator[VideoFrame]:
         raise UnreadableFilm(path, _reason(error, done)) from error
 
 
+def stored_frames(film: Film, name: str, side: int, most: int) -> Generator[ImageStore]:
+    """A film as stores in memory, one after the other; the next is made while one is looked at.
+
+    Args:
+        film: to read through.
+        name: of it, by which the frames are called (see :mod:`lead.landmarks.frames`).
+        side: of the stored pictures, in pixels.
+        most: frames in a store; fewer where they are large (:data:`CHUNK_BYTES`).
+
+    Raises:
+        UnreadableFilm: it is damaged, be it after some of its frames, which come first.
+    """
+    count = min(most, max(CHUNK_BYTES // (4 * film.size[0] * film.size[1]), 1))  # Pillow takes 4 bytes a pixel
+    return _ahead(_stores(film.path, name, side, count))
+
+
+def _stores(path: Path, name: str, side: int, count: int) -> Generator[ImageStore]:
+    with closing(frames(path)) as read:
+        while True:
+            some: list[tuple[int, Image.Image]] = []
+            broken: UnreadableFilm | None = None
+            try:
+                for numbered in islice(read, count):
+                    some.append(numbered)  # one by one: those before a break are kept
+            except UnreadableFilm as error:
+                broken = error
+            if some:
+                names = [frame_name(name, number) for number, _ in some]
+                yield store_of([picture for _, picture in some], names, side)
+            if broken:
+                raise broken
+            if len(some) < count:
+                return
+
+
+def _ahead(items: Generator[ImageStore]) -> Generator[ImageStore]:
+    """The same, each made in another thread while the one before it is in use."""
+    with closing(items), ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = thread.submit(next, items, None)
+            yield item
+
+
 def thumbnail(frame: VideoFrame, side: int) -> npt.NDArray[np.uint8]:
     """(side, side, 3) pixels: a frame stretched to a small square, averaged over what a pixel covers, not turned."""
     small = frame.reformat(width=side, height=side, format="rgb24", interpolation="AREA")
@@ -154,11 +204,20 @@ def write_film(path: Path, pictures: Iterable[Image.Image], size: Size, rate: Fr
         container.mux(stream.encode())
 
 
-def _av() -> ModuleType:
+def films_need() -> LeadError | None:
+    """What must be installed before films can be read; None where all is."""
     try:
-        import av
+        import av  # noqa: F401
     except ModuleNotFoundError:
-        raise needs_extra("Films", "film") from None
+        return needs_extra("Films", "film")
+    return None
+
+
+def _av() -> ModuleType:
+    if need := films_need():
+        raise need
+    import av
+
     return av
 
 

@@ -28,20 +28,29 @@ def find_images(folder: Path) -> list[str]:
     Raises:
         LeadError: ``folder`` does not exist, is a file, cannot be listed, or holds no picture.
     """
-    files = _files(folder)
-    pictures = _ending_in(EXTENSIONS, files)
+    pictures, films = find_media(folder)
     if not pictures:
-        films = " To take frames out of films: lead frames FILM… --out DIR." if _ending_in(FILMS, files) else ""
         raise LeadError(
-            f"No picture in {folder}: found {_describe(files)}. Pictures end in {', '.join(EXTENSIONS)} (in any case)."
-            + films
+            f"No picture in {folder}, but {len(films)} film{'' if len(films) == 1 else 's'}. "
+            f"Take frames out with: lead frames {folder} --out DIR"
         )
     return pictures
 
 
-def find_films(folder: Path) -> list[str]:
-    """Every film in a folder and its subfolders, which may be none; else as :func:`find_images`."""
-    return _ending_in(FILMS, _files(folder))
+def find_media(folder: Path) -> tuple[list[str], list[str]]:
+    """The pictures, and the films, in a folder and its subfolders; else as :func:`find_images`.
+
+    Raises:
+        LeadError: as there, but only if there is neither.
+    """
+    files = _files(folder)
+    pictures, films = _ending_in(EXTENSIONS, files), _ending_in(FILMS, files)
+    if not pictures and not films:
+        raise LeadError(
+            f"No picture in {folder}: found {_describe(files)}. Pictures end in {', '.join(EXTENSIONS)}, films in "
+            f"{', '.join(FILMS)} (in any case)."
+        )
+    return pictures, films
 
 
 def is_film(path: Path) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +20,8 @@ import numpy.typing as npt
 from lead.errors import LeadError
 from lead.files import read_text, replacing, write_atomic
 from lead.images.film import Film, UnreadableFilm, decoded, frames, open_film, thumbnail
+from lead.images.find import find_media
+from lead.landmarks.frames import FILMS
 
 COUNT = 200
 """Frames taken from a film where no number is asked for."""
@@ -40,38 +42,94 @@ class Sampled(NamedTuple):
 
     Attributes:
         files: the frames' paths relative to its folder, POSIX, in the order of the films.
-        skipped: (path, reason) of each film that cannot be read.
+        films: for each of ``files`` its film's name.
+        skipped: (name, reason) of each film that cannot be read.
     """
 
     files: tuple[str, ...]
+    films: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...]
+
+    def summary(self, folder: Path) -> str:
+        """How many frames of how many films are in a folder."""
+        count = len(set(self.films))
+        return f"{len(self.files)} frames of {count} film{'' if count == 1 else 's'}: {folder}"
+
+
+def find_named(paths: Sequence[Path]) -> dict[str, Path]:
+    """Films by the names under which their frames are kept.
+
+    Args:
+        paths: films, and folders of them, searched to any depth.
+
+    Returns:
+        Paths by POSIX names: those of one folder are named from it, others from the folder that all share.
+
+    Raises:
+        LeadError: a folder cannot be listed, or holds no film.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        _, films = find_media(path)
+        if not films:
+            raise LeadError(f"No film in {path}. Films end in {', '.join(FILMS)} (in any case).")
+        found += [path / film for film in films]
+    whole = [path.absolute() for path in found]
+    one = len(paths) == 1 and paths[0].is_dir()
+    shared = paths[0].absolute() if one else os.path.commonpath([path.parent for path in whole])
+    return {path.relative_to(shared).as_posix(): given for path, given in zip(whole, found, strict=True)}
+
+
+def open_films(films: Mapping[str, Path]) -> tuple[dict[str, Film], tuple[tuple[str, str], ...]]:
+    """Those of some films, by name, that can be opened, and (name, reason) of the others.
+
+    Raises:
+        LeadError: there is none that can be read, or PyAV is not installed.
+    """
+    known: dict[str, Film] = {}
+    skipped: list[tuple[str, str]] = []
+    for name, path in films.items():
+        try:
+            known[name] = open_film(path)
+        except UnreadableFilm as error:
+            skipped.append((name, error.reason))
+    if not known:
+        raise _none_of(skipped)
+    return known, tuple(skipped)
 
 
 def sample_films(
-    films: Sequence[Path], folder: Path, *, count: int | None = None, seed: int = 0, progress: Progress | None = None
+    films: Mapping[str, Film],
+    folder: Path,
+    *,
+    count: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
 ) -> Sampled:
-    """Writes frames of films as PNG files: ``<film>/<number>.png``, the number counted from 0.
+    """Writes frames of films as PNG files: ``<film's name>/<number>.png``, the number counted from 0.
 
     What is there already is left as it is: a call that was interrupted goes on, a finished one does nothing.
 
     Args:
-        films: files. Those of several folders keep the part of their path below the folder that they share.
+        films: to read, by name.
         folder: to write into.
         count: frames of each film, at most; by default as many as last time, at first :data:`COUNT`.
         seed: of the draws.
         progress: called with (frames read, in all), each film being read twice.
 
     Raises:
-        LeadError: no film can be read; the folder holds frames that were drawn otherwise, or something else; or PyAV
-            is not installed.
+        LeadError: no film can be read to its end, or the folder holds frames that were drawn otherwise, or something
+            else.
     """
     if count is not None and count < 1:
         raise LeadError(f"Of each film 1 frame or more can be taken, not {count}.")
-    known, skipped = _opened(films)
-    names = _names([film.path for film in known])
-    found: list[str] = []
-    before, total = 0, 2 * sum(film.count for film in known)
-    for film, name in zip(known, names, strict=True):
+    found: dict[str, str] = {}
+    skipped: list[tuple[str, str]] = []
+    before, total = 0, 2 * sum(film.count for film in films.values())
+    for name, film in films.items():
 
         def told(read: int, before: int = before, most: int = 2 * film.count) -> None:
             if progress:
@@ -81,15 +139,19 @@ def sample_films(
             numbers = _drawn(film.path, folder / name, count, seed, told)
             _extract(film, folder / name, numbers, told)
         except UnreadableFilm as error:
-            skipped.append((film.path.as_posix(), error.reason))
+            skipped.append((name, error.reason))
         else:
-            found += [(name / _file(number)).as_posix() for number in numbers]
+            found |= {f"{name}/{_file(number)}": name for number in numbers}
         before += 2 * film.count
-        told(before, 0, before)
+        told(0, before)
     if not found:
-        first, reason = skipped[0]
-        raise LeadError(f"None of the {len(films)} films can be read; the first, {first}: {reason}.")
-    return Sampled(tuple(found), tuple(skipped))
+        raise _none_of(skipped)
+    return Sampled(tuple(found), tuple(found.values()), tuple(skipped))
+
+
+def _none_of(skipped: Sequence[tuple[str, str]]) -> LeadError:
+    name, reason = skipped[0]
+    return LeadError(f"None of the {len(skipped)} films can be read; the first, {name}: {reason}.")
 
 
 def draw(squares: npt.NDArray[np.uint8], count: int, seed: int) -> list[int]:
@@ -107,25 +169,6 @@ def draw(squares: npt.NDArray[np.uint8], count: int, seed: int) -> list[int]:
             break
         drawn.append(int(draws.choice(len(points), p=chance / chance.sum())))
     return sorted(drawn)
-
-
-def _opened(films: Sequence[Path]) -> tuple[list[Film], list[tuple[str, str]]]:
-    """The films that can be opened, and (path, reason) of the others."""
-    known: list[Film] = []
-    skipped: list[tuple[str, str]] = []
-    for path in dict.fromkeys(films):
-        try:
-            known.append(open_film(path))
-        except UnreadableFilm as error:
-            skipped.append((path.as_posix(), error.reason))
-    return known, skipped
-
-
-def _names(films: Sequence[Path]) -> list[Path]:
-    """The films' paths below the folder that all share."""
-    paths = [film.absolute() for film in films]
-    shared = os.path.commonpath([path.parent for path in paths]) if paths else ""
-    return [path.relative_to(shared) for path in paths]
 
 
 def _file(number: int) -> str:
