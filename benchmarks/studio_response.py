@@ -39,8 +39,9 @@ from lead import checkpoint  # noqa: E402
 from lead.config import load_preset  # noqa: E402
 from lead.datasets import beetles  # noqa: E402
 from lead.files import write_atomic  # noqa: E402
+from lead.images.labels import load_labels  # noqa: E402
 from lead.inference import make_student  # noqa: E402
-from lead.landmarks import Labels, load_labels  # noqa: E402
+from lead.landmarks import Labels  # noqa: E402
 from lead.nn.backbone import Backbone  # noqa: E402
 from lead.provenance import commit, versions  # noqa: E402
 from lead.studio.server import make_server  # noqa: E402

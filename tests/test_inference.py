@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from av import VideoFrame
+from filming import Pixels, film
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -21,9 +23,11 @@ from lead.config import HypercolumnSettings, PictureSettings, Settings
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.geometry import denormalise_points
+from lead.images import film as film_module
+from lead.images.film import UnreadableFilm, frames
 from lead.images.store import ImageStore, open_store
 from lead.inference import Calibration, Extractor, Frame, Landmarker, Sight, cached_features, make_head, make_student
-from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Schema
+from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
 from lead.nn.backbone import Backbone
 from lead.nn.cascade import Cascade, Found
 from lead.nn.confidence import Confidence
@@ -263,6 +267,106 @@ def test_a_model_read_back_says_the_same(model: Landmarker, folder: Dataset, tmp
         np.testing.assert_array_equal(getattr(before, name), getattr(after, name))
     assert (again.schema, again.settings, again.origin) == (model.schema, model.settings, model.origin)
     assert before.images == after.images
+
+
+# --- films ---------------------------------------------------------------------------------------------------------
+
+
+def wandering(count: int, width: int = 160, height: int = 96) -> list[Pixels]:
+    """A dot that goes from left to right, in pictures larger than the store."""
+    return [np.asarray(dotted(width, height, 30 + 90 * i / count, 40, radius=12)) for i in range(count)]
+
+
+def unpacked(path: Path, folder: Path) -> Path:
+    """A film's frames as PNG files, named so that they sort as they came."""
+    folder.mkdir()
+    for number, picture in frames(path):
+        picture.save(folder / f"{number:04}.png")
+    return folder
+
+
+def check_same(found: Labels, expected: Labels) -> None:
+    np.testing.assert_allclose(found.xy, expected.xy, atol=0.01)
+    np.testing.assert_array_equal(found.visible, expected.visible)
+    for name in ("score", "px_error", "px_90"):
+        mine, other = getattr(found, name), getattr(expected, name)
+        assert (mine is None) == (other is None)
+        if mine is not None:
+            np.testing.assert_allclose(mine, other, rtol=0.01, atol=1e-4)
+
+
+def test_a_film_is_its_frames(cascaded: Landmarker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In chunks that do not divide it; with the second look, which is cut from the frames as large as they are."""
+    path = film(tmp_path / "a.mp4", wandering(11))
+    expected = cascaded.predict(unpacked(path, tmp_path / "frames"))
+    monkeypatch.setattr("lead.images.film.CHUNK_BYTES", 4 * 4 * 160 * 96)
+    told: list[tuple[int, int]] = []
+    found = cascaded.predict(path, progress=lambda *done: told.append(done))
+    assert found.images == tuple(f"a.mp4#{i}" for i in range(11))
+    assert told == [(4, 11), (8, 11), (11, 11), (11, 11)]
+    check_same(found, expected)
+    for part, size in zip(cascaded.predict_film(path, "deep/a.mp4"), (4, 4, 3), strict=True):
+        assert len(part) == size
+        assert part.images[0].startswith("deep/a.mp4#")
+
+
+def test_films_stand_after_pictures(model: Landmarker, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    (folder / "deep").mkdir(parents=True)
+    dotted(64, 64, 30, 25).save(folder / "z.png")
+    one, two = film(folder / "a.avi", wandering(2)), film(folder / "deep" / "b.mp4", wandering(3))
+    found = model.predict(folder)
+    assert found.images == (
+        "z.png",
+        *("a.avi#0", "a.avi#1"),
+        *("deep/b.mp4#0", "deep/b.mp4#1", "deep/b.mp4#2"),
+    )
+    assert model.predict([two, folder / "z.png", one]).images == (
+        (folder / "z.png").as_posix(),
+        *(f"{two.as_posix()}#{i}" for i in range(3)),
+        *(f"{one.as_posix()}#{i}" for i in range(2)),
+    )
+    for path, rows in ((one, slice(1, 3)), (two, slice(3, 6))):
+        alone = model.predict(str(path))
+        assert alone.images[0] == f"{path.name}#0"
+        np.testing.assert_allclose(alone.xy, found.xy[rows], atol=1e-3)
+
+
+def test_no_more_of_a_film_is_decoded_than_is_looked_at_next(
+    model: Landmarker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = film(tmp_path / "a.mp4", wandering(20))
+    monkeypatch.setattr("lead.images.film.CHUNK_BYTES", 3 * 4 * 160 * 96)
+    read: list[object] = []
+    whole = film_module._upright
+
+    def counted(frame: VideoFrame) -> Image.Image:
+        read.append(frame)
+        return whole(frame)
+
+    monkeypatch.setattr(film_module, "_upright", counted)
+    done = 0
+    for part in model.predict_film(path):
+        done += len(part)
+        assert len(read) <= 1 + done + 3 + 3  # the first, to know its size; those in hand; those that come next
+    assert done == 20
+    parts = model.predict_film(path)
+    next(parts)
+    parts.close()
+    assert len(read) <= 21 + 1 + 6
+
+
+def test_what_comes_before_a_break_is_told(model: Landmarker, tmp_path: Path) -> None:
+    noisy = [np.random.default_rng(i).integers(0, 256, (48, 64, 3), dtype=np.uint8) for i in range(20)]
+    path = film(tmp_path / "a.mp4", noisy, movflags="faststart")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    rows: list[str] = []
+    with pytest.raises(UnreadableFilm, match="breaks off after") as caught:  # noqa: PT012
+        for part in model.predict_film(path):
+            rows += part.images
+    assert caught.value.reason == f"it breaks off after {len(rows)} frames"
+    with pytest.raises(UnreadableFilm, match="breaks off after"):
+        model.predict(path)
 
 
 # --- cascades --------------------------------------------------------------------------------------------------------

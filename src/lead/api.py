@@ -12,14 +12,17 @@ import numpy as np
 import torch
 
 from lead.config import Settings, load_preset
-from lead.datasets import open_dataset
+from lead.datasets import is_plain, open_dataset
 from lead.datasets.base import Dataset
+from lead.datasets.folder import with_frames
 from lead.errors import LeadError, unknown
 from lead.evaluation import protocols
 from lead.evaluation.results import Result
 from lead.evaluation.supervised import supervised
-from lead.images.find import find_images
+from lead.images.film import films_need
+from lead.images.find import find_images, find_media, is_film
 from lead.images.labels import beside, load_labels
+from lead.images.sample import open_films, sample_films
 from lead.images.store import ImageStore, default_cache, open_store, skipped_text
 from lead.inference import Calibration, Extractor, Landmarker, Sight, kind_of
 from lead.landmarks import Labels
@@ -36,6 +39,8 @@ from lead.training.teacher import load_teacher
 
 Progress = Callable[[int, int], None]
 Say = Callable[[str], None]
+FRAMES = "frames"
+"""Folder in a run for the frames of films."""
 TASKS = ("regression", "few-shot", "matching")
 Stage = Literal["both", "pretrain", "distill"]
 
@@ -48,7 +53,10 @@ def train(
     settings: Settings | None = None,
     assignments: Iterable[str] = (),
     stage: Stage = "both",
+    name: str | None = None,
+    frames: int | None = None,
     report: Report = silent,
+    sampling: Progress | None = None,
     decoding: Progress | None = None,
     say: Say = lambda _: None,
 ) -> Run:
@@ -57,29 +65,34 @@ def train(
     With a teacher from outside (``distill.teacher.model``), stage 2 alone needs no stage 1.
 
     Args:
-        data: a folder of pictures, or a dataset's folder (then only its training split is used).
+        data: a folder of pictures and films, a film, or a dataset's folder (then only its training split is used).
+            Of films, frames are taken that are unlike one another, into ``frames/`` of the run's folder.
         out: the run's folder.
         preset: shipped settings, or a YAML file of settings.
         settings: complete settings, in place of a preset.
         assignments: ``KEY=VALUE`` changes to the preset.
         stage: stage 1, stage 2, or both.
+        name: which dataset, of a folder that holds several; see :func:`open_dataset`.
+        frames: to take out of each film, at most; by default as many as last time, at first 200.
         report: called as training goes on.
+        sampling: called as films are read.
         decoding: called as pictures are decoded.
-        say: told which pictures were skipped, and which stages are done already.
+        say: told which pictures and films were skipped, and which stages are done already.
 
     Raises:
         LeadError: bad pictures or settings; the run was made with others; the loss diverged; or the user interrupted.
     """
     _one_of("stage", stage, get_args(Stage))
     chosen = settings or load_preset(preset, assignments)
-    dataset = data if isinstance(data, Dataset) else open_dataset(Path(data))
     run = Run.plan(Path(out), chosen)
     teacher = chosen.distill.teacher
     if stage == "distill" and not run.has_backbone and teacher.model is None:
+        place = data.root if isinstance(data, Dataset) else data
         raise LeadError(
-            f"{out} has no stage 1 yet. Run: lead pretrain {dataset.root} --out {out}. Or name a pre-trained model to "
-            "stand in for it with --teacher."
+            f"{out} has no stage 1 yet. Run: lead pretrain {place} --out {out}. Or name a pre-trained model to stand "
+            "in for it with --teacher."
         )
+    dataset = data if isinstance(data, Dataset) else _opened(Path(data), run, name, frames, sampling, say)
     pictures = stages.open_pictures(dataset, chosen, progress=decoding)
     if not run.has_backbone:
         run.initial_backbone()  # a wrong name or missing weights stop here, before anything is written
@@ -107,6 +120,32 @@ def train(
                 spent = run.provenance.get(f"{name}_seconds", 0.0) + time.monotonic() - started
                 run.record(**{f"{name}_seconds": round(spent, 1)})
     return run
+
+
+def _opened(data: Path, run: Run, name: str | None, frames: int | None, sampling: Progress | None, say: Say) -> Dataset:
+    """The dataset in a folder; of films, frames are taken first, into the run's folder."""
+    if is_film(data):
+        pictures: list[str] = []
+        films = {data.name: data}
+    elif name in (None, "folder") and (name or is_plain(data)):
+        pictures, found = find_media(data)
+        films = {film: data / film for film in found}
+    else:
+        return open_dataset(data, name)
+    need = films_need() if pictures and films else None
+    if need:
+        say(f"{len(films)} film{'' if len(films) == 1 else 's'} left out. {need}")
+    if need or not films:
+        return open_dataset(data, name)
+    known, skipped = open_films(films)
+    if not run.has_backbone:
+        run.initial_backbone()  # a wrong name or missing weights stop here, before anything is written
+    run = Run.create(run.folder, run.settings)
+    sampled = sample_films(known, run.folder / FRAMES, count=frames, seed=run.settings.seed, progress=sampling)
+    for film, reason in (*skipped, *sampled.skipped):
+        say(f"{film} left out: {reason}.")
+    say(sampled.summary(run.folder / FRAMES))
+    return with_frames(data, pictures, run.folder / FRAMES, sampled.files, sampled.films)
 
 
 def _one_of(kind: str, value: str, choices: Sequence[str]) -> None:

@@ -22,10 +22,15 @@ def unknown(kind: str, value: str, choices: Iterable[str]) -> LeadError:
     return LeadError(f"Unknown {kind} {value!r}.{hint} Valid: {', '.join(valid) or '(none)'}.")
 
 
+def needs_extra(what: str, extra: str) -> LeadError:
+    """A :class:`LeadError` for something that an extra of the package would read or write, with the way to get it."""
+    return LeadError(f"{what} need a further package. Run: pip install 'lead-landmarks[{extra}]'")
+
+
 @contextmanager
-def needs(extra: str) -> Iterator[None]:
-    """Turns the lack of a library that is imported inside into a :class:`LeadError` that says how to get it."""
+def needing(what: str, extra: str) -> Iterator[None]:
+    """Raises :func:`needs_extra` where a library that is imported inside is not installed."""
     try:
         yield
     except ImportError as error:
-        raise LeadError(f"This needs {error.name}. Install it: pip install 'lead-landmarks[{extra}]'") from error
+        raise needs_extra(what, extra) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -20,7 +20,8 @@ from lead.config import DistillSettings, HypercolumnSettings, PictureSettings, S
 from lead.errors import LeadError
 from lead.geometry import FloatArray, denormalise_points, normalise_points
 from lead.images.crops import cut
-from lead.images.find import find_images
+from lead.images.film import open_film, stored_frames
+from lead.images.find import find_media, is_film
 from lead.images.store import ImageStore, default_cache, open_store
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
 from lead.nn.backbone import Backbone
@@ -300,30 +301,62 @@ class Landmarker:
         self.origin = origin
 
     def predict(self, pictures: Path | str | Sequence[Path | str], *, progress: Progress | None = None) -> Labels:
-        """Landmarks of pictures.
+        """Landmarks of pictures, and of all the frames of films.
 
         Args:
-            pictures: a folder (searched to any depth), a picture, or several pictures.
-            progress: called with (pictures done, in all), once they are decoded.
+            pictures: a folder (searched to any depth), a picture or film, or several of them.
+            progress: called with (pictures done, in all), once they are decoded; then with each film's frames.
 
         Returns:
-            One row for each picture that can be read, its name relative to the folder (as given, for pictures):
+            One row for each picture that can be read, its name relative to the folder (as given, for pictures), then
+            one for each frame of each film, named ``film.mp4#0`` and so on:
             ``xy`` in that picture's own pixels, ``score`` in [0, 1], and where it is calibrated ``px_error``, the mean
             error to expect in pixels, and ``px_90``, the distance that holds the true place in nine of ten cases. A
             landmark that is found beyond the picture's edge is out of view and has no place; one that is more likely
             hidden than visible, as far as labels of hidden landmarks tell, is reported as hidden.
 
         Raises:
-            LeadError: there is no readable picture.
+            UnreadableFilm: a film cannot be read, or not to its end.
+            LeadError: there is no readable picture, or PyAV is not installed, which films need.
         """
-        return self.predict_store(self.open_pictures(pictures), progress)
+        asked = listed(pictures)
+        parts = [self.predict_store(self.open_pictures(asked), progress)] if asked.pictures else []
+        for film in asked.films:
+            parts += self.predict_film(asked.root / film, film, progress=progress)
+        return Labels.joined(parts)
 
-    def open_pictures(
-        self, pictures: Path | str | Sequence[Path | str], *, progress: Progress | None = None
-    ) -> ImageStore:
-        """Pictures as :meth:`predict` takes them, decoded; the store's ``skipped`` says which were not."""
-        root, files = _listed(pictures)
-        return open_store(root, files, self.settings.picture.store, default_cache(), progress=progress)
+    def open_pictures(self, asked: Listed, *, progress: Progress | None = None) -> ImageStore:
+        """The pictures, decoded; the store's ``skipped`` says which were not."""
+        return open_store(asked.root, asked.pictures, self.settings.picture.store, default_cache(), progress=progress)
+
+    def predict_film(
+        self, film: Path | str, name: str | None = None, *, progress: Progress | None = None
+    ) -> Generator[Labels]:
+        """Landmarks of a film's frames as :meth:`predict` finds them, some frames at a time.
+
+        No more than two times :data:`lead.images.film.CHUNK_BYTES` of frames are in memory at once: those that the
+        network sees, and the next, which are decoded meanwhile.
+
+        Args:
+            film: the file.
+            name: what the frames are called by; the file's own name by default.
+            progress: called with (frames done, in all as far as is known).
+
+        Yields:
+            The next frames' landmarks.
+
+        Raises:
+            UnreadableFilm: it cannot be read, or not to its end; what comes before is yielded first.
+        """
+        known = open_film(Path(film))
+        done = 0
+        for store in stored_frames(known, name or known.path.name, self.settings.picture.store, BATCH):
+            yield self.predict_store(store)
+            done += len(store)
+            if progress:
+                progress(done, max(done, known.count))
+        if progress:
+            progress(done, done)
 
     @torch.inference_mode()
     def predict_store(self, store: ImageStore, progress: Progress | None = None) -> Labels:
@@ -456,14 +489,25 @@ def _of_head(head: Head, features: Tensor, calibration: Calibration | Confidence
     return _Located(head(features).double().cpu().numpy(), score, np.zeros(score.shape, dtype=bool), error, None)
 
 
-def _listed(pictures: Path | str | Sequence[Path | str]) -> tuple[Path, list[str]]:
+class Listed(NamedTuple):
+    """Pictures and films, by POSIX paths relative to a folder."""
+
+    root: Path
+    pictures: list[str]
+    films: list[str]
+
+
+def listed(pictures: Path | str | Sequence[Path | str]) -> Listed:
+    """What :meth:`Landmarker.predict` is asked for. Raises :class:`LeadError` where something is not there."""
     if isinstance(pictures, Path | str):
         path = Path(pictures)
-        if path.is_file():
-            return path.parent, [path.name]
-        return path, find_images(path)
-    paths = [Path(p) for p in pictures]
-    for path in paths:
         if not path.is_file():
-            raise LeadError(f"There is no picture {path}. Give pictures, or one folder of them.")
-    return Path(), list(dict.fromkeys(p.as_posix() for p in paths))
+            return Listed(path, *find_media(path))
+        root, files = path.parent, [path.name]
+    else:
+        root, files = Path(), list(dict.fromkeys(Path(p).as_posix() for p in pictures))
+    for file in files:
+        if not (root / file).is_file():
+            raise LeadError(f"There is no picture {root / file}. Give pictures and films, or one folder of them.")
+    films = [file for file in files if is_film(root / file)]
+    return Listed(root, [file for file in files if file not in set(films)], films)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +10,7 @@ import tifffile
 from PIL import Image, ImageOps
 
 from lead.errors import LeadError
-from lead.images.decode import decode, decode_fitted
+from lead.images.decode import decode, decode_fitted, upright_size
 
 
 def pixels(path: Path) -> npt.NDArray[np.uint8]:
@@ -38,6 +39,43 @@ def test_orientation_agrees_with_pillow(tmp_path: Path, orientation: int, suffix
     small, size = decode_fitted(path.read_bytes(), 5)
     assert size == small.size == expected.shape[1::-1]
     np.testing.assert_array_equal(np.asarray(small), expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.png", {}),
+        ("a.bmp", {}),
+        ("a.webp", {"lossless": True}),
+        ("a.tif", {}),
+        ("a.tiff", {"compression": "tiff_lzw"}),
+        ("a.TIF", {"compression": "tiff_adobe_deflate"}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value.values())),
+)
+def test_a_picture_kept_without_loss_comes_back(tmp_path: Path, name: str, options: dict[str, Any]) -> None:
+    colours = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
+    Image.fromarray(colours).save(tmp_path / name, **options)
+    np.testing.assert_array_equal(pixels(tmp_path / name), colours)
+    small, size = decode_fitted((tmp_path / name).read_bytes(), 9)
+    assert size == upright_size(tmp_path / name) == (9, 6)
+    np.testing.assert_array_equal(np.asarray(small), colours)
+
+
+@pytest.mark.parametrize("options", [{"quality": 100, "subsampling": 0}, {"quality": 100}], ids=["jpg", "webp"])
+def test_a_picture_kept_with_loss_is_nearly_the_same(tmp_path: Path, options: dict[str, Any]) -> None:
+    y, x = np.mgrid[0:20, 0:30]
+    colours = np.stack([8 * x, 12 * y, np.full(x.shape, 90)], axis=-1).astype(np.uint8)
+    path = tmp_path / ("a.jpg" if "subsampling" in options else "a.webp")
+    Image.fromarray(colours).save(path, **options)
+    assert np.abs(pixels(path).astype(int) - colours).mean() < 2
+
+
+@pytest.mark.parametrize("pages", [1, 2])
+def test_16_bit_colours_and_the_first_of_several_pages(tmp_path: Path, pages: int) -> None:
+    colours = np.array([[[0, 257 * 7, 65535], [257 * 200, 257, 257 * 90]]], dtype=np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([colours, 0 * colours][:pages]), photometric="rgb")
+    assert pixels(tmp_path / "a.tif")[0].tolist() == [[0, 7, 255], [200, 1, 90]]
 
 
 def test_grey_palette_and_cmyk(tmp_path: Path) -> None:

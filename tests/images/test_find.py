@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lead.errors import LeadError
-from lead.images.find import find_images
+from lead.images.find import find_images, find_media, is_film
 
 
 def touch(root: Path, *names: str) -> None:
@@ -15,7 +15,7 @@ def touch(root: Path, *names: str) -> None:
 
 
 def test_finds_every_kind_at_every_depth_sorted(tmp_path: Path) -> None:
-    wanted = ["B.JPG", "a/b/c.jpeg", "a/ü b.png", "d.webp", "e.tif", "f.TIFF", "g.bmp"]
+    wanted = ["B.JPG", "a/b/c.jpeg", "a/ü b.png", "d.webp", "e.tif", "f.TIFF", "g.bmp", "h.dcm", "i.DICOM"]
     touch(tmp_path, *wanted, "notes.txt", "a/b/data.csv", "jpg")
     assert find_images(tmp_path) == sorted(wanted)
 
@@ -44,9 +44,20 @@ def test_a_link_to_a_missing_picture_is_not_dropped_in_silence(tmp_path: Path) -
 
 
 def test_a_folder_without_pictures_says_what_it_holds(tmp_path: Path) -> None:
-    touch(tmp_path, "a.mp4", "b.MP4", "c.txt", "README")
-    with pytest.raises(LeadError, match=r"2 × \.mp4.*\.jpg"):
+    touch(tmp_path, "a.mp3", "b.MP3", "c.txt", "README")
+    with pytest.raises(LeadError, match=r"2 × \.mp3.*\.jpg.*\.mp4"):
         find_images(tmp_path)
+
+
+def test_films_are_found_beside_pictures(tmp_path: Path) -> None:
+    touch(tmp_path, "b.mp4", "deep/a.AVI", "c.png", "frames.mp4/000012.png", ".d.mov", "e.txt")
+    assert find_media(tmp_path) == (["c.png", "frames.mp4/000012.png"], ["b.mp4", "deep/a.AVI"])
+    assert is_film(tmp_path / "b.mp4")
+    assert not is_film(tmp_path / "frames.mp4")
+    assert not is_film(tmp_path / "c.png")
+    assert find_media(tmp_path / "deep") == ([], ["a.AVI"])
+    with pytest.raises(LeadError, match=r"No picture in .*deep, but 1 film\. .*lead frames .*deep --out DIR"):
+        find_images(tmp_path / "deep")
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:

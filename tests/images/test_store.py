@@ -16,7 +16,7 @@ from PIL import Image
 from lead.errors import LeadError
 from lead.geometry import resize_points
 from lead.images import store as store_module
-from lead.images.store import ImageStore, default_cache, open_store
+from lead.images.store import ImageStore, default_cache, open_store, store_of
 
 
 def picture(path: Path, width: int, height: int, seed: int = 0) -> None:
@@ -335,3 +335,23 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert default_cache() == tmp_path / "xdg" / "lead"
     monkeypatch.setenv("LEAD_CACHE", "~/mine")
     assert default_cache() == tmp_path / "mine"
+
+
+def test_pictures_in_memory_are_stored_as_their_files_are(tmp_path: Path) -> None:
+    draws = np.random.default_rng(0)
+    pictures = [
+        Image.fromarray(draws.integers(0, 256, (height, width, 3), dtype=np.uint8))
+        for width, height in ((90, 61), (20, 33), (40, 40), (1, 7))
+    ]
+    for i, picture in enumerate(pictures):
+        picture.save(tmp_path / f"{i}.png")
+    expected = open_store(tmp_path, [f"{i}.png" for i in range(4)], 40, tmp_path / "cache")
+    found = store_of(pictures, ["a", "b", "c", "d"], 40)
+    np.testing.assert_array_equal(found.pixels, expected.pixels)
+    np.testing.assert_array_equal(found.sizes, expected.sizes)
+    np.testing.assert_array_equal(found.scale, expected.scale)
+    assert found.index("c") == 2
+    for row, picture in enumerate(pictures):
+        np.testing.assert_array_equal(np.asarray(found.original(row)), np.asarray(expected.original(row)))
+        assert found.original(row) is picture
+    assert found.digest != store_of(pictures[::-1], ["a", "b", "c", "d"], 40).digest

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from lead.cli import extras, learn, measure, use
 from lead.cli.console import fail, show
+from lead.cli.films import frames
 from lead.cli.reproduce import reproduce
 from lead.cli.studio import studio
 from lead.errors import LeadError
@@ -50,6 +51,7 @@ for command in (
     learn.train,
     learn.pretrain,
     learn.distill,
+    frames,
     use.fit,
     use.predict,
     use.match,

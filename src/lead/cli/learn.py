@@ -18,7 +18,9 @@ DEFAULT_PRESET = "small"
 Data = Annotated[
     Path,
     typer.Argument(
-        help="Folder of pictures, searched to any depth; of a dataset only the training split is used.", metavar="DATA"
+        help="Folder of pictures and films, searched to any depth, or a film; of a dataset only the training split "
+        "is used.",
+        metavar="DATA",
     ),
 ]
 Name = Annotated[
@@ -66,6 +68,16 @@ Download = Annotated[
 ]
 
 
+Frames = Annotated[
+    int | None,
+    typer.Option(
+        help="How many frames to take out of each film, at most. Default: as many as last time, at first 200.",
+        min=1,
+        metavar="N",
+    ),
+]
+
+
 def train(
     data: Data,
     out: Out,
@@ -75,14 +87,17 @@ def train(
     download: Download = False,
     assignments: Assignments = None,
     name: Name = None,
+    frames: Frames = None,
 ) -> None:
     """Learn features from a folder of pictures, without labels: stage 1, then stage 2.
+
+    Of films, frames that are unlike one another are taken first, into RUN/frames, to learn from and to label.
 
     Ctrl-C stops after the step under way and saves. The same command again goes on from there, and does nothing
     where all is done.
     """
-    _learn("both", data, name, out, preset, _with_init(init, _with_teacher(teacher, download, assignments)))
-    show(f"Features: {out}\nNext: lead fit {out} LABELS --out MODEL, with a few labelled pictures.")
+    _learn("both", data, name, out, preset, _with_init(init, _with_teacher(teacher, download, assignments)), frames)
+    show(_features_and_next(out))
 
 
 def pretrain(
@@ -92,9 +107,10 @@ def pretrain(
     init: Init = None,
     assignments: Assignments = None,
     name: Name = None,
+    frames: Frames = None,
 ) -> None:
     """Stage 1 alone: learn from whole pictures (BYOL). `lead train` does this and stage 2."""
-    _learn("pretrain", data, name, out, preset, _with_init(init, assignments))
+    _learn("pretrain", data, name, out, preset, _with_init(init, assignments), frames)
     show(f"Stage 1: {out}\nNext: lead distill {data} --out {out}{f' --name {name}' if name else ''}")
 
 
@@ -112,7 +128,16 @@ def distill(
     The student's encoder is the run's own: stage 1's, or as it starts where there is no stage 1.
     """
     _learn("distill", data, name, out, preset, _with_teacher(teacher, download, assignments))
-    show(f"Features: {out}\nNext: lead fit {out} LABELS --out MODEL, with a few labelled pictures.")
+    show(_features_and_next(out))
+
+
+def _features_and_next(out: Path) -> str:
+    from lead.api import FRAMES
+
+    frames = out / FRAMES
+    if frames.is_dir():
+        return f"Features: {out}\nFrames: {frames}\nNext: lead studio {frames} --run {out}, to label a few frames."
+    return f"Features: {out}\nNext: lead fit {out} LABELS --out MODEL, with a few labelled pictures."
 
 
 def _with_init(init: str | None, assignments: list[str] | None) -> list[str]:
@@ -133,19 +158,21 @@ def _learn(
     out: Path,
     preset: str | None,
     assignments: list[str] | None,
+    frames: int | None = None,
 ) -> None:
     settings = _settings(out, preset, assignments)
     from lead import api
-    from lead.datasets import open_dataset
 
-    dataset = open_dataset(data, name)
     with watching() as watch:
         api.train(
-            dataset,
+            data,
             out,
             settings=settings,
             stage=stage,
+            name=name,
+            frames=frames,
             report=watch.report,
+            sampling=watch.counting("reading films"),
             decoding=watch.counting("decoding"),
             say=note,
         )

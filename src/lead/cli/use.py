@@ -17,6 +17,7 @@ from lead.errors import LeadError
 if TYPE_CHECKING:
     from PIL import Image
 
+    from lead.inference import Landmarker, Listed
     from lead.landmarks import Labels
 
 
@@ -97,7 +98,8 @@ def fit(
 def predict(
     model: Annotated[Path, typer.Argument(help="File that `lead fit` wrote.", metavar="MODEL")],
     pictures: Annotated[
-        list[Path], typer.Argument(help="One folder, searched to any depth, or pictures.", metavar="PICTURES...")
+        list[Path],
+        typer.Argument(help="One folder, searched to any depth, or pictures and films.", metavar="PICTURES..."),
     ],
     out: Annotated[
         Path,
@@ -107,13 +109,15 @@ def predict(
     ],
     to: To = None,
     draw: Annotated[
-        Path | None, typer.Option(help="Also draw the landmarks over each picture, into this folder.", metavar="DIR")
+        Path | None,
+        typer.Option(help="Also draw the landmarks over each picture and film, into this folder.", metavar="DIR"),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Find landmarks in pictures, in each picture's own pixels, with a confidence and the error to expect.
 
-    Pictures that cannot be read are left out, counted and named.
+    Films have a row for each frame, named film.mp4#0 and so on. Pictures that cannot be read are left out, counted and
+    named; so are films, from where they break off.
     """
     from lead.images.labels import save_labels
     from lead.landmarks.io import check_target
@@ -121,23 +125,56 @@ def predict(
     check_target(out, format=to, overwrite=overwrite)
     if draw:
         _check_folder(draw, overwrite)
-    from lead.images.store import skipped_text
-    from lead.inference import Landmarker
+    from lead.inference import Landmarker, listed
+    from lead.landmarks import Labels
 
-    folder = len(pictures) == 1 and pictures[0].is_dir()
     with watching() as watch:
         landmarker = Landmarker.load(model)
-        store = landmarker.open_pictures(pictures[0] if folder else pictures, progress=watch.counting("decoding"))
-        labels = landmarker.predict_store(store, progress=watch.counting("landmarks"))
-        if store.skipped:
-            warn(skipped_text(store.skipped))
-        sizes = {file: (w, h) for file, (w, h) in zip(store.files, store.sizes.tolist(), strict=True)}
+        asked = listed(pictures[0] if len(pictures) == 1 and pictures[0].is_dir() else pictures)
+        found, sizes = _predicted(landmarker, asked, watch)
+        labels = Labels.joined(list(found.values()))
         _tell_lost(out, save_labels(labels, out, sizes=sizes, format=to, overwrite=overwrite))
         if draw:
-            _draw_predictions(labels, pictures[0] if folder else Path(), draw, watch)
-    show(f"Landmarks of {len(labels)} picture{'' if len(labels) == 1 else 's'}: {out}")
+            _draw_predictions(found, asked.root, draw, watch)
+    stills = len(found.pop("", ()))
+    frames = sum(map(len, found.values()))
+    counts = [f"{n} {what}{'' if n == 1 else 's'}" for n, what in ((stills, "picture"), (frames, "frame")) if n]
+    show(f"Landmarks of {' and '.join(counts)}: {out}")
     if draw:
         show(f"Drawings: {draw}")
+
+
+def _predicted(
+    landmarker: Landmarker, asked: Listed, watch: Watch
+) -> tuple[dict[str, Labels], dict[str, tuple[int, int]]]:
+    """Landmarks by film, those of all pictures under the name ``""``; and (width, height) by picture and frame."""
+    from lead.images.film import open_film
+    from lead.images.store import skipped_text
+    from lead.landmarks import Labels
+
+    found: dict[str, Labels] = {}
+    sizes: dict[str, tuple[int, int]] = {}
+    if asked.pictures:
+        store = landmarker.open_pictures(asked, progress=watch.counting("decoding"))
+        found[""] = landmarker.predict_store(store, progress=watch.counting("landmarks"))
+        if store.skipped:
+            warn(skipped_text(store.skipped))
+        sizes |= {file: (w, h) for file, (w, h) in zip(store.files, store.sizes.tolist(), strict=True)}
+    for film in asked.films:
+        parts: list[Labels] = []
+        try:
+            for part in landmarker.predict_film(asked.root / film, film, progress=watch.counting(film)):
+                parts.append(part)  # one by one: those before a break are kept
+        except LeadError as error:
+            if len(asked.films) == 1 and not (found or parts):
+                raise
+            warn(str(error))
+        if parts:
+            found[film] = Labels.joined(parts)
+            sizes |= dict.fromkeys(found[film].images, open_film(asked.root / film).size)
+    if not found:
+        raise LeadError(f"None of the {len(asked.films)} films can be read.")
+    return found, sizes
 
 
 def match(
@@ -236,24 +273,36 @@ def _check_folder(folder: Path, overwrite: bool) -> None:
         )
 
 
-def _draw_predictions(labels: Labels, root: Path, folder: Path, watch: Watch) -> None:
+def _draw_predictions(found: dict[str, Labels], root: Path, folder: Path, watch: Watch) -> None:
+    """Draws the landmarks that :func:`_predicted` found."""
     from lead.evaluation.draw import draw_landmarks
+    from lead.evaluation.overlay import draw_film
     from lead.images.decode import decode
 
+    pictures = found.get("")
+    names = drawing_names([*(pictures.images if pictures else ()), *filter(None, found)])
     count = watch.counting("drawing")
-    for i, (file, name) in enumerate(zip(labels.images, drawing_names(labels.images), strict=True)):
-        _save(draw_landmarks(decode(root / file), labels.xy[i], labels.schema), folder / name)
-        count(i + 1, len(labels))
+    if pictures:
+        for i, (file, name) in enumerate(zip(pictures.images, names[: len(pictures)], strict=True)):
+            _save(draw_landmarks(decode(root / file), pictures.xy[i], pictures.schema), folder / name)
+            count(i + 1, len(pictures))
+    films = names[len(pictures) if pictures else 0 :]
+    for film, name in zip(filter(None, found), films, strict=True):
+        draw_film(root / film, found[film], folder / name, progress=watch.counting(f"drawing {film}"))
 
 
 def drawing_names(files: Sequence[str]) -> list[Path]:
     """A name for the drawing of each picture: its path below the folder that all share, and .png after its ending.
 
+    Of a film it is .mp4 that comes after its ending.
+
     Different pictures never get one name, and no name leads out of the folder of drawings.
     """
+    from lead.images.find import is_film
+
     paths = [Path(file).absolute() for file in files]
     shared = os.path.commonpath([path.parent for path in paths])
-    return [path.relative_to(shared).with_name(f"{path.name}.png") for path in paths]
+    return [path.relative_to(shared).with_name(path.name + (".mp4" if is_film(path) else ".png")) for path in paths]
 
 
 def _save(drawing: Image.Image, path: Path) -> None:

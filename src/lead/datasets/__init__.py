@@ -23,7 +23,7 @@ from lead.datasets import (
 from lead.datasets.base import Dataset
 from lead.errors import LeadError, unknown
 
-__all__ = ["Dataset", "open_dataset"]
+__all__ = ["Dataset", "is_plain", "open_dataset"]
 
 LAYOUTS: Mapping[str, tuple[Callable[[Path], bool], Callable[[Path], Dataset]]] = {
     "celeba": (celeba.present, celeba.load),
@@ -40,6 +40,11 @@ LAYOUTS: Mapping[str, tuple[Callable[[Path], bool], Callable[[Path], Dataset]]] 
     "ytfaces": (ytfaces.present, ytfaces.load),
 }
 """What recognises each layout by its files, and what reads it."""
+
+
+def is_plain(root: Path) -> bool:
+    """Whether a folder holds none of the layouts."""
+    return not any(present(root) for present, _ in LAYOUTS.values())
 
 
 def open_dataset(root: Path, name: str | None = None) -> Dataset:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +14,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from lead.geometry import cell_grid, denormalise_points, normalise_points
-from lead.images.decode import decode
 from lead.images.store import ImageStore
 from lead.images.views import Warp, render
 
@@ -26,7 +24,7 @@ FINER = 1.25
 def cut(store: ImageStore, rows: npt.NDArray[np.int64], affine: Tensor, size: int) -> Tensor:
     """Squares of stored pictures, as the network wants its input.
 
-    A square is cut from the original file where that is sharper than what the store holds of it.
+    A square is cut from the original where that is sharper than what the store holds of it.
 
     Args:
         store: of the pictures.
@@ -55,7 +53,7 @@ def cut(store: ImageStore, rows: npt.NDArray[np.int64], affine: Tensor, size: in
 
 def _finer(store: ImageStore, row: int, affine: Tensor, size: int) -> bool:
     """Whether the original shows more of a crop than the store, and the crop has room for it."""
-    if store.root is None or store.boxes is not None:  # a benchmark's box is shown as the benchmark shows it
+    if not store.has_originals or store.boxes is not None:  # a benchmark's box is shown as the benchmark shows it
         return False
     across = _side(affine) * store.side / 2  # of the crop, in store pixels
     reduction = 1 / float(store.scale[row].max())  # original pixels to a store pixel
@@ -68,9 +66,8 @@ def _side(affine: Tensor) -> float:
 
 
 def _cut_original(store: ImageStore, row: int, affine: Tensor, size: int) -> Tensor:
-    """(n, 3, size, size): crops of one picture, from its file; see :func:`cut`."""
-    assert store.root is not None
-    picture = decode(Path(store.root) / store.files[row])
+    """(n, 3, size, size): crops of one picture, from its original; see :func:`cut`."""
+    picture = store.original(row)
     grid = cell_grid(size, size).view(-1, 2)
     return torch.cat([_sample(picture, _original(store, row, Warp(one[None])(grid)[0]), size) for one in affine])
 

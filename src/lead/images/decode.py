@@ -14,9 +14,12 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from lead.errors import LeadError
+from lead.images.dicom import DicomPicture
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.geometry import Size
+
+Image.register_open(DicomPicture.format, DicomPicture)  # tried like Pillow's own, wherever it opens a picture
 
 # How to turn the stored pixels upright, by the value of the EXIF orientation tag; any other value means upright.
 _UPRIGHT = {
@@ -60,7 +63,7 @@ def decode(path: Path) -> Image.Image:
 
     The EXIF orientation is applied. Transparent parts show white. 16-bit grey is scaled by the full range of its
     type; 32-bit integers and floats, which state no range, by the least and greatest finite value of the picture.
-    Of a file with several pages the first is read.
+    Of a file with several pages the first is read. DICOM is shown as :class:`~lead.images.dicom.DicomPicture` says.
 
     Raises:
         UnreadablePicture: the file is missing, damaged, truncated, no picture, or so large that decoding it could
@@ -131,9 +134,18 @@ def decode_fitted(data: bytes, side: int) -> tuple[Image.Image, Size]:
     if draft is None:
         size = rgb.size
         width, height = fitted_size(np.array(size), side).tolist()
-    box = draft[1] if draft else None
-    small = rgb.resize((width, height), Image.Resampling.BILINEAR, box=box, reducing_gap=3.0)
+    small = _resized(rgb, (width, height), draft[1] if draft else None)
     return _turned(small, orientation), (size[::-1] if orientation in _SIDEWAYS else size)
+
+
+def fitted(picture: Image.Image, side: int) -> Image.Image:
+    """A picture that is decoded already, resized as :func:`decode_fitted` does it."""
+    width, height = fitted_size(np.array(picture.size), side).tolist()
+    return _resized(picture, (width, height))
+
+
+def _resized(picture: Image.Image, size: Size, box: Box | None = None) -> Image.Image:
+    return picture.resize(size, Image.Resampling.BILINEAR, box=box, reducing_gap=3.0)
 
 
 def decode_box(data: bytes, side: int, box: Box) -> tuple[Image.Image, Size, Box]:

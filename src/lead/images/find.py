@@ -1,4 +1,4 @@
-"""Which pictures a folder holds."""
+"""Which pictures and films a folder holds."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lead.errors import LeadError
+from lead.landmarks.frames import FILMS
 
-EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+EXTENSIONS = (".bmp", ".dcm", ".dicom", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 """File name endings taken for pictures, in lower case; a file's own case does not matter."""
 
 
@@ -27,20 +28,50 @@ def find_images(folder: Path) -> list[str]:
     Raises:
         LeadError: ``folder`` does not exist, is a file, cannot be listed, or holds no picture.
     """
+    pictures, films = find_media(folder)
+    if not pictures:
+        raise LeadError(
+            f"No picture in {folder}, but {len(films)} film{'' if len(films) == 1 else 's'}. "
+            f"Take frames out with: lead frames {folder} --out DIR"
+        )
+    return pictures
+
+
+def find_media(folder: Path) -> tuple[list[str], list[str]]:
+    """The pictures, and the films, in a folder and its subfolders; else as :func:`find_images`.
+
+    Raises:
+        LeadError: as there, but only if there is neither.
+    """
+    files = _files(folder)
+    pictures, films = _ending_in(EXTENSIONS, files), _ending_in(FILMS, files)
+    if not pictures and not films:
+        raise LeadError(
+            f"No picture in {folder}: found {_describe(files)}. Pictures end in {', '.join(EXTENSIONS)}, films in "
+            f"{', '.join(FILMS)} (in any case)."
+        )
+    return pictures, films
+
+
+def is_film(path: Path) -> bool:
+    """Whether a path is that of a film, by its ending."""
+    return path.suffix.lower() in FILMS and not path.is_dir()
+
+
+def _ending_in(endings: tuple[str, ...], files: list[Path]) -> list[str]:
+    return sorted(path.as_posix() for path in files if path.suffix.lower() in endings)
+
+
+def _files(folder: Path) -> list[Path]:
+    """All files of a folder and its subfolders, relative to it; see :func:`find_images` for which, and errors."""
     if not folder.exists():
         raise LeadError(f"No folder {folder}. Give the folder that holds your pictures.")
     if not folder.is_dir():
         raise LeadError(f"{folder} is a file. Give the folder that holds your pictures, here perhaps {folder.parent}.")
     try:
-        files = [path.relative_to(folder) for path in _walk(folder, above=frozenset())]
+        return [path.relative_to(folder) for path in _walk(folder, above=frozenset())]
     except OSError as error:
         raise LeadError(f"Cannot list {error.filename}: {error.strerror}. Make the folder readable.") from error
-    pictures = sorted(path.as_posix() for path in files if path.suffix.lower() in EXTENSIONS)
-    if not pictures:
-        raise LeadError(
-            f"No picture in {folder}: found {_describe(files)}. Pictures end in {', '.join(EXTENSIONS)} (in any case)."
-        )
-    return pictures
 
 
 def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:

@@ -33,9 +33,20 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError
-from lead.images.decode import Box, UnreadablePicture, decode_box, decode_fitted, fitted_size, reading
+from lead.images.decode import (
+    Box,
+    UnreadablePicture,
+    decode,
+    decode_box,
+    decode_fitted,
+    fitted,
+    fitted_size,
+    reading,
+)
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
+    from PIL import Image
+
     from lead.geometry import FloatArray, Size
 
 FORMAT = 1
@@ -59,7 +70,8 @@ class ImageStore:
         skipped: (file, reason) of each picture that could not be decoded.
         digest: SHA-256 over the content of all the pictures and the boxes, to say in results what they were made from.
         boxes: (N, 4) x, y, width, height of the stored part of each, in original pixels, or None for whole pictures.
-        root: folder that ``files`` are relative to; None where the originals cannot be asked for.
+        root: folder that ``files`` are relative to; None where they are no files.
+        originals: the upright pictures themselves, of a store of decoded ones.
     """
 
     files: tuple[str, ...]
@@ -69,6 +81,7 @@ class ImageStore:
     digest: str
     boxes: FloatArray | None = None
     root: Path | None = None
+    originals: tuple[Image.Image, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.files)
@@ -77,6 +90,22 @@ class ImageStore:
     def side(self) -> int:
         """S, in pixels."""
         return int(self.pixels.shape[1])
+
+    @property
+    def has_originals(self) -> bool:
+        """Whether the pictures can be had as large as they are."""
+        return self.root is not None or self.originals is not None
+
+    def original(self, row: int) -> Image.Image:
+        """A picture as large as it is, upright; decoded anew where it is a file.
+
+        Raises:
+            UnreadablePicture: the file could be read when the store was made, and no longer can.
+        """
+        if self.originals is not None:
+            return self.originals[row]
+        assert self.root is not None
+        return decode(self.root / self.files[row])
 
     @cached_property
     def scale(self) -> FloatArray:
@@ -197,6 +226,20 @@ def open_one(root: Path, file: str, size: int) -> ImageStore:
     return ImageStore((file,), row.pixels[None], np.array([row.size], dtype=np.int64), (), row.sha256.hex(), root=root)
 
 
+def store_of(pictures: Sequence[Image.Image], names: Sequence[str], size: int) -> ImageStore:
+    """A store in memory of pictures that are decoded already: the rows that :func:`open_store` would make of them.
+
+    Args:
+        pictures: in RGB, upright, kept as the originals.
+        names: of each, in place of a path.
+        size: side S of the stored pictures, in pixels.
+    """
+    pixels = np.stack([_in_square(fitted(picture, size), size) for picture in pictures])
+    sizes = np.array([picture.size for picture in pictures], dtype=np.int64)
+    digest = hashlib.sha256(pixels.data).hexdigest()
+    return ImageStore(tuple(names), pixels, sizes, (), digest, originals=tuple(pictures))
+
+
 def _boxes(files: Sequence[str], boxes: npt.ArrayLike | None) -> list[Box | None]:
     if boxes is None:
         return [None] * len(files)
@@ -309,10 +352,14 @@ def _decode_row(path: Path, side: int, box: Box | None) -> _Row | UnreadablePict
             picture, size = decode_fitted(data, side)
     except UnreadablePicture as error:
         return error
+    return _Row(_in_square(picture, side), size, sha256)
+
+
+def _in_square(picture: Image.Image, side: int) -> npt.NDArray[np.uint8]:
+    """(side, side, 3) pixels: a fitted picture in the middle, its edges repeated."""
     left, top = _margin(np.array(picture.size), side).tolist()
     right, bottom = side - left - picture.width, side - top - picture.height
-    pixels = np.pad(np.asarray(picture), ((top, bottom), (left, right), (0, 0)), mode="edge")
-    return _Row(np.ascontiguousarray(pixels), size, sha256)
+    return np.ascontiguousarray(np.pad(np.asarray(picture), ((top, bottom), (left, right), (0, 0)), mode="edge"))
 
 
 def _in_order(

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from lead.errors import LeadError, needs
+from lead.errors import LeadError, needing
 from lead.landmarks.deeplabcut import FOLDER, ONE, SCORER, SEVERAL, parse_lines, tabulated
 from lead.landmarks.fields import Line, written
 from lead.landmarks.frames import frames_of_one
@@ -38,7 +38,7 @@ def parse(data: bytes) -> Labels:
     Raises:
         LeadError: the extra is missing, the file is damaged, or holds another kind of table.
     """
-    with needs("deeplabcut"):
+    with needing("Tables in HDF5", "deeplabcut"):
         import h5py
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
@@ -122,7 +122,7 @@ def dump(labels: Labels) -> bytes:
     Paths of three parts below ``labeled-data`` become an index of three levels, as DeepLabCut writes it; frames of one
     film become their numbers.
     """
-    with needs("deeplabcut"):
+    with needing("Tables in HDF5", "deeplabcut"):
         import pandas as pd
         import tables  # noqa: F401 - what pandas writes with
     columns, table = tabulated(labels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,6 +100,18 @@ class Labels:
         """Labels whose every finite point is visible, and whose every NaN is unlabelled."""
         points = np.asarray(xy, dtype=np.float64)
         return cls(schema, tuple(images), points, np.full(points.shape[:2], VISIBLE, dtype=np.int8))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Labels]) -> Labels:
+        """The labels of different pictures, in their order; all have one schema, and are told alike."""
+        told = [[getattr(part, name) for part in parts] for name in ("score", "px_error", "px_90")]
+        return cls(
+            parts[0].schema,
+            tuple(image for part in parts for image in part.images),
+            np.concatenate([part.xy for part in parts]),
+            np.concatenate([part.visible for part in parts]),
+            *(None if column[0] is None else np.concatenate(column) for column in told),
+        )
 
     def __len__(self) -> int:
         return len(self.images)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lead.errors import LeadError, needs
+from lead.errors import LeadError, needing
 from lead.landmarks.frames import frame_name, frame_of
 from lead.landmarks.hdf import SIGNATURE
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
@@ -41,7 +41,7 @@ def parse(data: bytes) -> Labels:
         LeadError: the extra is missing, the file is damaged, has several skeletons, several instances in a frame, or
             none at all.
     """
-    with needs("sleap"):
+    with needing("SLEAP's files", "sleap"):
         import sleap_io
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "labels.slp"
@@ -107,7 +107,7 @@ def _points(frame: Any, name: str, count: int) -> npt.NDArray[np.float64]:
 
 def dump(labels: Labels, pictures: Pictures) -> bytes:
     """The bytes of a ``.slp``: an instance in each labelled frame, a predicted one where there are scores."""
-    with needs("sleap"):
+    with needing("SLEAP's files", "sleap"):
         import sleap_io
     schema = labels.schema
     skeleton = sleap_io.Skeleton(list(schema.names), edges=list(schema.skeleton), name=SKELETON)
