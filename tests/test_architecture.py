@@ -30,6 +30,7 @@ NEIGHBOURS = {
     "cli": {"studio"},
     "training": {"inference"},
     "evaluation": {"inference", "training"},
+    "export": {"inference"},
 }
 RANK = {room: rank for rank, rooms in enumerate(FLOORS) for room in rooms}
 FILES = sorted(SRC.rglob("*.py"))

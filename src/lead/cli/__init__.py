@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from lead.cli import extras, learn, measure, use
 from lead.cli.console import fail, show
+from lead.cli.export import export
 from lead.cli.reproduce import reproduce
 from lead.cli.studio import studio
 from lead.errors import LeadError
@@ -53,6 +54,7 @@ for command in (
     use.fit,
     use.predict,
     use.match,
+    export,
     studio,
     measure.evaluate,
     reproduce,
