@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from lead.cli import extras, learn, measure, use
 from lead.cli.console import fail, show
-from lead.cli.export import export
+from lead.cli.export import export, push
 from lead.cli.reproduce import reproduce
 from lead.cli.studio import studio
 from lead.errors import LeadError
@@ -55,6 +55,7 @@ for command in (
     use.predict,
     use.match,
     export,
+    push,
     studio,
     measure.evaluate,
     reproduce,

@@ -1,4 +1,4 @@
-"""Taking a model away: ``export``."""
+"""Taking a model away: ``export``, ``push``."""
 
 from __future__ import annotations
 
@@ -65,6 +65,25 @@ def export(
         with watching() as watch:
             done = to_int8(onnx, int8, pictures, labels=labels, overwrite=overwrite, counting=watch.counting)
         _show_quantised(done)
+
+
+def push(
+    model: Annotated[Path, typer.Argument(help="File that `lead fit` wrote.", metavar="MODEL")],
+    repo: Annotated[str, typer.Argument(help="Its repository, made if it is not there.", metavar="OWNER/NAME")],
+    licence: Annotated[
+        str | None,
+        typer.Option(help="Of the model, e.g. apache-2.0. Default: that of the first weights.", metavar="NAME"),
+    ] = None,
+    private: Annotated[bool, typer.Option("--private", help="A new repository is shown to its owner only.")] = False,
+) -> None:
+    """Send a model to the Hugging Face Hub, with a card that says what it is.
+
+    Log in first: `hf auth login`. Every command that takes a MODEL takes hub:OWNER/NAME, too, and then fetches it.
+    """
+    from lead.inference import Landmarker
+
+    address = Landmarker.load(model).push_to_hub(repo, licence=licence, private=private)
+    show(f"Sent: {address}\nNext: lead predict hub:{repo} PICTURES --out landmarks.json")
 
 
 def _show_parity(parity: Parity, pictures: Path | None) -> None:

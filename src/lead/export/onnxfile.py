@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import warnings
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from lead.config import settings_hash
 from lead.errors import LeadError
 from lead.export import squares
 from lead.export.graph import Squares
@@ -187,7 +187,6 @@ def _write(
 def describe(model: Landmarker, outputs: tuple[str, ...]) -> dict[str, Any]:
     """All that it takes to use a file: what goes in, what comes out, and how the two belong to a picture."""
     side = model.settings.picture.store
-    settings = json.dumps(model.settings.model_dump(mode="json"), sort_keys=True)
     origin = model.origin
     return {
         "format": FORMAT,
@@ -219,7 +218,7 @@ def describe(model: Landmarker, outputs: tuple[str, ...]) -> dict[str, Any]:
         },
         "made_by": {
             "lead": versions()["lead"],
-            "settings": hashlib.sha256(settings.encode()).hexdigest(),
+            "settings": settings_hash(model.settings),
             "backbone": model.settings.backbone.name,
             "labels": origin.get("labels"),
             "pictures": origin.get("pictures"),

@@ -122,3 +122,11 @@ def _packaged(init: str, name: str) -> dict[str, Tensor]:
     if [ours[k].shape for k in keys] != [v.shape for v in theirs]:
         raise LeadError(f"The installed package {module} does not hold the weights of {network}.")
     return dict(zip(keys, theirs, strict=True))
+
+
+def licence_of(name: str, init: str) -> str | None:
+    """The licence of a backbone's first weights, as the Hub writes it; None for random ones and those of a file."""
+    if init in PACKAGED:
+        return "apache-2.0"
+    config = timm.get_pretrained_cfg(name) if init == "timm" else None
+    return config.license if config else None
