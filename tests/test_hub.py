@@ -189,7 +189,7 @@ def test_the_card_is_one_that_the_hub_reads(model: Landmarker) -> None:
     card = huggingface_hub.ModelCard(text)
     head = yaml.safe_load(text.split("---")[1])
     assert (head["license"], head["library_name"]) == ("apache-2.0", "lead-landmarks")
-    assert card.data.to_dict()["pipeline_tag"] == head["pipeline_tag"] == "keypoint-detection"
+    assert card.data["pipeline_tag"] == head["pipeline_tag"] == "keypoint-detection"
     for said in ("left_eye, right_eye", "| 7 |", "abc123", "1.47 %", "0123abc", "torch 2.6", "def456"):
         assert said in card.text
     assert model.describe()["settings_hash"] in card.text
