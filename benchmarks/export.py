@@ -2,8 +2,8 @@
 
     python benchmarks/export.py RUN DATASET [--points 5] [--labels 20] [--judged 200] [--results results]
 
-Fits a head to a draw of labelled training pictures, exports it, checks it on 200 pictures of the dataset, and judges both
-files by a draw of labelled test pictures. Writes ``results/benchmarks/export.json``, and a table beside it.
+Fits a head to a draw of labelled training pictures, exports it, checks it on 200 pictures of the dataset, and judges
+both files by a draw of labelled test pictures. Writes ``results/benchmarks/export.json``, and a table beside it.
 """
 
 from __future__ import annotations

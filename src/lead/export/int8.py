@@ -95,7 +95,10 @@ def to_int8(
     labelled = None if labels is None else _labelled(Path(labels), pictures, side)
     try:
         with replacing(out) as partial:
+            quantising = counting("quantising")
+            quantising(0, 1)
             _quantise(file, partial, calibrated)
+            quantising(1, 1)
             found = _measured(file, partial, measured, labelled, counting)
     except OSError as error:
         raise cannot_write(out, error) from error

@@ -116,7 +116,10 @@ def to_onnx(
     else:
         store, source = squares.of_folder(Path(pictures), side, PICTURES, progress=counting("decoding")), "own"
     module = Squares(model).eval()
+    exporting = counting("exporting")
+    exporting(0, 1)  # takes a minute on a slow machine
     proto = _converted(module)
+    exporting(1, 1)
     try:
         with replacing(out) as partial:
             _write(proto, model, module, partial)
