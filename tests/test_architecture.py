@@ -12,7 +12,7 @@ SRC = Path(__file__).parents[1] / "src" / "lead"
 # Lower rank = lower floor. A module may import its own room and any room on a floor strictly below.
 FLOORS: list[set[str]] = [
     {"errors"},
-    {"files", "provenance", "tuning"},
+    {"files", "hub", "provenance", "tuning"},
     {"geometry"},
     {"landmarks"},
     {"nn", "losses", "images", "datasets", "config"},
@@ -30,6 +30,7 @@ NEIGHBOURS = {
     "cli": {"studio"},
     "training": {"inference"},
     "evaluation": {"inference", "training"},
+    "export": {"inference"},
 }
 RANK = {room: rank for rank, rooms in enumerate(FLOORS) for room in rooms}
 FILES = sorted(SRC.rglob("*.py"))

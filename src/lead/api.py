@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from lead.images.store import ImageStore, default_cache, open_store, skipped_tex
 from lead.inference import Calibration, Extractor, Landmarker, Sight, kind_of
 from lead.landmarks import Labels
 from lead.landmarks.model import HIDDEN, VISIBLE
+from lead.nn.backbone import licence_of
 from lead.nn.confidence import Confidence
 from lead.nn.matching import match_points
 from lead.provenance import commit, versions
@@ -227,16 +229,19 @@ def fit(
     else:
         fitted = fit_head(Labelled(sight.whole(rows, progress=progress), points), kind=head, seed=seed)
         calibration = fitted.calibration
+    error, backbone = fitted.error * (frame.shown / frame.side), run.settings.backbone
     origin: dict[str, Any] = {
         "run": run.provenance,
         "labels": len(found),
         "pictures": store.digest,
+        "start": {"weights": backbone.init, "licence": licence_of(backbone.name, backbone.init)},
+        "held_out_error": None if math.isnan(error) else error,
         "versions": versions(),
         "commit": commit(),
         "seed": seed,
     }
     model = Landmarker(found.schema, run.settings, student, fitted.head, calibration, origin)
-    return FitSummary(model, len(found), missing, kind_of(fitted.head), fitted.error * (frame.shown / frame.side))
+    return FitSummary(model, len(found), missing, kind_of(fitted.head), error)
 
 
 def _labels(labels: Labels | Path | str, pictures: Path | str | None) -> tuple[Path, Labels]:

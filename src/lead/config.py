@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -371,6 +373,11 @@ def set_value(tree: dict[str, Any], key: str, value: object) -> None:
 def to_yaml(settings: Settings) -> str:
     """Settings as YAML; :func:`check` of it gives equal settings."""
     return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
+
+
+def settings_hash(settings: Settings) -> str:
+    """SHA-256 of settings, by which two models can be told to have been made with equal ones."""
+    return hashlib.sha256(json.dumps(settings.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
 
 
 def describe(section: type[Section] = Settings, prefix: str = "") -> Iterator[tuple[str, str]]:

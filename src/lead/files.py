@@ -41,9 +41,12 @@ def write_atomic(path: Path, content: str | bytes, *, overwrite: bool = False) -
         with replacing(path) as partial:
             partial.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
     except OSError as error:
-        raise LeadError(
-            f"Cannot write {path}: {error.strerror}. Give a folder that is writable and has room."
-        ) from error
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(path: Path, error: OSError) -> LeadError:
+    """What to tell the user whose file could not be written."""
+    return LeadError(f"Cannot write {path}: {error.strerror}. Give a folder that is writable and has room.")
 
 
 @contextmanager

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lead import checkpoint
-from lead.config import DistillSettings, HypercolumnSettings, PictureSettings, Settings, check
+from lead import checkpoint, hub
+from lead.config import DistillSettings, HypercolumnSettings, PictureSettings, Settings, check, settings_hash
 from lead.errors import LeadError
 from lead.geometry import FloatArray, denormalise_points, normalise_points
 from lead.images.crops import cut
@@ -390,24 +390,73 @@ class Landmarker:
     def save(self, path: Path | str) -> None:
         """Writes the model to one ``.safetensors`` file, whole or not at all."""
         tensors = checkpoint.prefixed(self.extractor.network, "student") | checkpoint.prefixed(self.head, "head")
-        meta: dict[str, Any] = {
+        if isinstance(self.calibration, Confidence):
+            tensors |= checkpoint.prefixed(self.calibration, "confidence")
+        checkpoint.save(Path(path), self.KIND, tensors, self.describe())
+
+    def describe(self) -> dict[str, Any]:
+        """What a saved model says of itself besides its tensors: anything that JSON holds."""
+        knots = self.calibration if isinstance(self.calibration, Calibration) else None
+        return {
             "settings": self.settings.model_dump(mode="json"),
+            "settings_hash": settings_hash(self.settings),
             "names": self.schema.names,
             "flip_pairs": self.schema.flip_pairs,
             "skeleton": self.schema.skeleton,
             "head": kind_of(self.head),
-            "calibration": None,
+            "calibration": None if knots is None else [knots.scores.tolist(), knots.errors.tolist()],
             "origin": self.origin,
         }
-        if isinstance(self.calibration, Confidence):
-            tensors |= checkpoint.prefixed(self.calibration, "confidence")
-        elif self.calibration is not None:
-            meta["calibration"] = [self.calibration.scores.tolist(), self.calibration.errors.tolist()]
-        checkpoint.save(Path(path), self.KIND, tensors, meta)
+
+    def push_to_hub(
+        self, repo_id: str, *, licence: str | None = None, private: bool = False, token: str | None = None
+    ) -> str:
+        """Sends the model to a repository of the Hugging Face Hub, with a card that says what it is.
+
+        Args:
+            repo_id: ``owner/name``; made if it is not there.
+            licence: of the model, as the Hub writes it, say ``"apache-2.0"``; that of the first weights by default.
+            private: whether a new repository is shown to its owner only.
+            token: of the user; what ``hf auth login`` keeps by default.
+
+        Returns:
+            The commit's address.
+
+        Raises:
+            LeadError: the Hub cannot be reached, or does not let the user write there.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / hub.MODEL_FILE
+            self.save(file)
+            card = hub.model_card(self.describe(), repo_id, licence=licence)
+            return hub.push(file, card, repo_id, private=private, token=token)
+
+    @classmethod
+    def from_hub(cls, repo_id: str, *, revision: str | None = None, token: str | None = None) -> Landmarker:
+        """The model of a repository, as :meth:`push_to_hub` sent it. Only the safetensors file is fetched.
+
+        Args:
+            repo_id: ``owner/name``.
+            revision: a branch, tag or commit; the newest by default.
+            token: of the user; what ``hf auth login`` keeps by default.
+
+        Raises:
+            LeadError: the Hub cannot be reached, or has no such repository, revision or model.
+        """
+        return cls.load(hub.fetch(repo_id, revision=revision, token=token))
 
     @classmethod
     def load(cls, path: Path | str) -> Landmarker:
-        """A model that :meth:`save` wrote. Raises :class:`LeadError` for any other file."""
+        """A model that :meth:`save` wrote.
+
+        Args:
+            path: of its file; or ``hub:owner/name`` or ``hub:owner/name@revision``, which is :meth:`from_hub`.
+
+        Raises:
+            LeadError: it is any other file.
+        """
+        if hub.is_on_hub(path):
+            path = hub.fetch(str(path))
         tensors, meta = checkpoint.load(Path(path), cls.KIND)
         settings = check(meta["settings"], str(path))
         schema = Schema(

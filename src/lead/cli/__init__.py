@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from lead.cli import extras, learn, measure, use
 from lead.cli.console import fail, show
+from lead.cli.export import export, push
 from lead.cli.films import frames
 from lead.cli.reproduce import reproduce
 from lead.cli.studio import studio
@@ -56,6 +57,8 @@ for command in (
     use.predict,
     use.match,
     use.convert,
+    export,
+    push,
     studio,
     measure.evaluate,
     reproduce,

@@ -291,3 +291,11 @@ def hub_weights(name: str, *, download: bool) -> Path:
         except Exception as error:  # of the Hub, the network or the disk
             problems.append(f"{file}: {error}")
     raise LeadError(f"The weights of {name!r} ({repository}) could not be fetched. {'; '.join(problems)}")
+
+
+def licence_of(name: str, init: str) -> str | None:
+    """The licence of a backbone's first weights, as the Hub writes it; None for random ones and those of a file."""
+    if init in PACKAGED:
+        return "apache-2.0"
+    config = timm.get_pretrained_cfg(name) if init == "timm" else None
+    return config.license if config else None

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lead.geometry import cell_grid, soft_argmax
 from lead.nn.heads import RidgeHead
-from lead.nn.shape import Pose, fit_pose_robustly
+from lead.nn.shape import Pose, fit_pose_robustly, product
 
 RING = 3
 """Of both heads, in cells: what surrounds a part tells it from others like it."""
@@ -86,18 +86,16 @@ class Cascade(nn.Module):
 
     def pose(self, points: Tensor, score: Tensor) -> Pose:
         """Where the shape lies, from landmarks (B, K, 2) and how much each is to be trusted (B, K)."""
-        usual = float(self.sizes[1])
-        pose, _ = fit_pose_robustly(self.shape, points, score + 0.05, usual=usual)
-        size = pose.turn.abs()
-        allowed = size.clamp(SIZES[0] * float(self.sizes[0]), SIZES[1] * float(self.sizes[2]))
-        centre = pose(self.shape.mean(0, keepdim=True))[:, 0]  # stays where it is
-        turn = pose.turn * allowed / size.clamp(min=1e-6)
-        shift = torch.view_as_complex(centre.contiguous()) - turn * torch.view_as_complex(self.shape.mean(0))
-        return Pose(turn, shift)
+        pose, _ = fit_pose_robustly(self.shape, points, score + 0.05, usual=self.sizes[1])
+        allowed = pose.size.clamp(SIZES[0] * self.sizes[0], SIZES[1] * self.sizes[2])
+        middle = self.shape.mean(0, keepdim=True)
+        centre = pose(middle)[:, 0]  # stays where it is
+        turn = pose.turn * (allowed / pose.size.clamp(min=1e-6))[:, None]
+        return Pose(turn, centre - product(turn, middle))
 
     def crop(self, pose: Pose) -> Tensor:
         """(B, 2, 3): from the normalised coordinates of each picture's crop to the picture's."""
-        return pose.affine(float(self.reach))
+        return pose.affine(self.reach)
 
     def to_crop(self, points: Tensor, pose: Pose) -> Tensor:
         """Places of the pictures (B, K, 2) in their crops' normalised coordinates."""
@@ -116,11 +114,11 @@ class Cascade(nn.Module):
         points = weight @ grid
         spread = (weight @ grid.square() - points.square()).sum(-1).clamp(min=0).sqrt()  # (B, K)
         if self.fine is None:
-            spread = spread / first.pose.turn.abs()[:, None]
+            spread = spread / first.pose.size[:, None]
         else:
             points, spread = self.from_crop(points, first.pose), spread * self.reach
         score = head.height(heat)
-        return Found(points, score, self.signals(first, points, score, spread), first.pose.turn.abs())
+        return Found(points, score, self.signals(first, points, score, spread), first.pose.size)
 
     def signals(self, first: First, points: Tensor, score: Tensor, spread: Tensor) -> Tensor:
         """(B, K, SIGNALS) logarithms of what tells good places from bad ones.
@@ -129,9 +127,9 @@ class Cascade(nn.Module):
         that to its place in the common shape, laid over the others anew. Then the mean of each over the picture's
         landmarks, for a picture tends to succeed or fail as a whole. Distances are in radii of the shape.
         """
-        size = first.pose.turn.abs()[:, None]
+        size = first.pose.size[:, None]
         apart = (points - first.points).norm(dim=-1) / size
-        _, residual = fit_pose_robustly(self.shape, points, score + 0.05, usual=float(self.sizes[1]))
+        _, residual = fit_pose_robustly(self.shape, points, score + 0.05, usual=self.sizes[1])
         lows = [1.05 - score, spread + NEAR, apart + NEAR, residual.clamp(max=10) + NEAR]
         own = torch.stack([low.clamp(min=0.01).log() for low in lows], dim=-1)  # (B, K, 4)
         return torch.cat([own, own.mean(1, keepdim=True).expand_as(own)], dim=-1)

@@ -48,5 +48,5 @@ class Confidence(nn.Module):
 
     def is_hidden(self, signals: Tensor) -> Tensor:
         """(B, K) whether a landmark is more likely hidden than visible."""
-        odds = torch.einsum("bks,sk->bk", signals - self.centre, self.hidden[:-1]) + self.hidden[-1]
+        odds = ((signals - self.centre) * self.hidden[:-1].T).sum(-1) + self.hidden[-1]
         return odds > 0

@@ -1,7 +1,8 @@
 """The landmarks' common shape, and the similarity map that lays it over each picture.
 
 Places are complex numbers here, x + iy in normalised coordinates, since a similarity map then is one product and one
-sum: place = turn · shape + shift, where |turn| is the size and arg(turn) the rotation.
+sum: place = turn · shape + shift, where |turn| is the size and arg(turn) the rotation. They are kept as pairs (x, y),
+as points are everywhere, because the runtimes that a model is exported to know real numbers only.
 """
 
 from __future__ import annotations
@@ -17,47 +18,53 @@ ROUNDS = 6
 """Of reweighting, and of aligning to the mean: both have settled by then."""
 
 
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """a·b of complex numbers (..., 2)."""
+    turned = b @ b.new_tensor([[0.0, 1.0], [-1.0, 0.0]])  # i·b
+    return a[..., :1] * b + a[..., 1:] * turned
+
+
+def conjugate(a: Tensor) -> Tensor:
+    """Of complex numbers (..., 2)."""
+    return a * a.new_tensor([1.0, -1.0])
+
+
 @dataclass(frozen=True)
 class Pose:
     """Similarity maps of B pictures, from the common shape to places.
 
     Attributes:
-        turn, shift: (B,) complex.
+        turn, shift: (B, 2) complex.
     """
 
     turn: Tensor
     shift: Tensor
 
+    @property
+    def size(self) -> Tensor:
+        """(B,) of the shape in each picture, in normalised units."""
+        return self.turn.square().sum(-1).sqrt()
+
     def __call__(self, places: Tensor) -> Tensor:
         """Places of the shape's frame (B, K, 2) or (K, 2) to those of the pictures, (B, K, 2)."""
-        return to_points(self.turn[:, None] * to_complex(places) + self.shift[:, None])
+        return product(self.turn[:, None], places) + self.shift[:, None]
 
     def inverse(self, points: Tensor) -> Tensor:
         """Places of the pictures (B, K, 2) to those of the shape's frame, (B, K, 2)."""
-        return to_points((to_complex(points) - self.shift[:, None]) / self.turn[:, None])
+        back = conjugate(self.turn) / self.turn.square().sum(-1, keepdim=True)
+        return product(back[:, None], points - self.shift[:, None])
 
-    def affine(self, half: float) -> Tensor:
+    def affine(self, half: Tensor | float) -> Tensor:
         """(B, 2, 3): from the normalised coordinates of a square around the shape, ``half`` radii to each side."""
-        real, imaginary = self.turn.real * half, self.turn.imag * half
-        rows = [real, -imaginary, self.shift.real, imaginary, real, self.shift.imag]
-        return torch.stack(rows, dim=-1).view(-1, 2, 3)
+        (real, imaginary), (x, y) = (self.turn * half).unbind(-1), self.shift.unbind(-1)
+        return torch.stack([real, -imaginary, x, imaginary, real, y], dim=-1).view(-1, 2, 3)
 
     def take(self, rows: Tensor) -> Pose:
         """Some of the maps; a row may be asked for repeatedly."""
         return Pose(self.turn[rows], self.shift[rows])
 
 
-def to_complex(points: Tensor) -> Tensor:
-    """(..., 2) → (...) complex."""
-    return torch.view_as_complex(points.float().contiguous())
-
-
-def to_points(places: Tensor) -> Tensor:
-    """(...) complex → (..., 2)."""
-    return torch.view_as_real(places)
-
-
-def fit_pose(shape: Tensor, points: Tensor, weight: Tensor | None = None, *, usual: float | None = None) -> Pose:
+def fit_pose(shape: Tensor, points: Tensor, weight: Tensor | None = None, *, usual: Tensor | float = 1.0) -> Pose:
     """The maps that bring a shape nearest to landmarks, by weighted least squares.
 
     Args:
@@ -71,17 +78,23 @@ def fit_pose(shape: Tensor, points: Tensor, weight: Tensor | None = None, *, usu
     """
     known = ~points.isnan().any(-1)
     weight = known.float() if weight is None else weight * known
-    model, places = to_complex(shape).expand(len(points), -1), to_complex(points.nan_to_num())
-    total = weight.sum(-1, keepdim=True).clamp(min=1e-9)
-    centre, middle = (weight * model).sum(-1, keepdim=True) / total, (weight * places).sum(-1, keepdim=True) / total
-    spread = (weight * (model - centre).abs().square()).sum(-1)
-    turn = (weight * (model - centre).conj() * (places - middle)).sum(-1) / spread.clamp(min=1e-9)
-    telling = (spread > 1e-6 * total[:, 0]) & (turn.abs() > 1e-6)
-    turn = torch.where(telling, turn, torch.full_like(turn, 1.0 if usual is None else usual))
-    return Pose(turn, middle[:, 0] - turn * centre[:, 0])
+    return _least_squares(shape, points.nan_to_num(), weight, usual)
 
 
-def fit_pose_robustly(shape: Tensor, points: Tensor, weight: Tensor, *, usual: float) -> tuple[Pose, Tensor]:
+def _least_squares(shape: Tensor, points: Tensor, weight: Tensor, usual: Tensor | float) -> Pose:
+    """As :func:`fit_pose`, of places that are all known."""
+    weight = weight[..., None]
+    total = weight.sum(1).clamp(min=1e-9)
+    centre, middle = (weight * shape).sum(1) / total, (weight * points).sum(1) / total  # (B, 2) both
+    around, places = shape - centre[:, None], points - middle[:, None]
+    spread = (weight * around.square()).sum((1, 2))[:, None]  # (B, 1)
+    turn = (weight * product(conjugate(around), places)).sum(1) / spread.clamp(min=1e-9)
+    telling = (spread > 1e-6 * total) & (turn.norm(dim=-1, keepdim=True) > 1e-6)
+    turn = torch.where(telling, turn, torch.eye(2, device=turn.device)[0] * usual)
+    return Pose(turn, middle - product(turn, centre))
+
+
+def fit_pose_robustly(shape: Tensor, points: Tensor, weight: Tensor, *, usual: Tensor | float) -> tuple[Pose, Tensor]:
     """As :func:`fit_pose`, but a landmark that lies far from where the others put it counts little (Cauchy weights).
 
     Returns:
@@ -89,8 +102,8 @@ def fit_pose_robustly(shape: Tensor, points: Tensor, weight: Tensor, *, usual: f
     """
     counts = weight
     for _ in range(ROUNDS):
-        pose = fit_pose(shape, points, counts, usual=usual)
-        residual = (points - pose(shape)).norm(dim=-1) / pose.turn.abs()[:, None].clamp(min=1e-6)
+        pose = _least_squares(shape, points, counts, usual)
+        residual = (points - pose(shape)).norm(dim=-1) / pose.size[:, None].clamp(min=1e-6)
         counts = weight / (1 + (residual / ROBUST).square())
     return pose, residual
 
@@ -119,10 +132,10 @@ def common_shape(points: Tensor) -> tuple[Tensor, float]:
         shape, radius = _normalised(pose.inverse(points).nanmean(0))
         if radius == 0:
             return shape, radius
-        there = fit_pose(shape, points[telling], known[telling].float()).turn
-        heading = (there / there.abs()).mean()
-        shape = to_points(to_complex(shape) * heading / heading.abs().clamp(min=1e-6))
-        size = float(there.abs().mean())
+        there = fit_pose(shape, points[telling], known[telling].float())
+        heading = (there.turn / there.size[:, None]).mean(0)
+        shape = product(shape, heading / heading.norm().clamp(min=1e-6))
+        size = float(there.size.mean())
     return shape, size
 
 

@@ -15,7 +15,7 @@ from lead.inference import Features, Sight
 from lead.nn.cascade import Cascade, First, Found
 from lead.nn.confidence import Confidence
 from lead.nn.heads import RidgeHead
-from lead.nn.shape import Pose, common_shape, fit_pose, fit_pose_robustly
+from lead.nn.shape import Pose, common_shape, fit_pose, fit_pose_robustly, product
 from lead.training.confidence import fit_confidence
 from lead.training.engine import mixed_seed
 from lead.training.fit import (
@@ -221,7 +221,7 @@ def _fit_coarse(given: _Given, features: Features) -> tuple[Cascade, _Held | Non
     if kept < dimension:
         cascade.coarse.reduction.copy_(principal_components(whole, kept))
     cascade.shape.copy_(shape)
-    sizes = fit_pose(shape, whole.points, usual=size).turn.abs()
+    sizes = fit_pose(shape, whole.points, usual=size).size
     cascade.sizes.copy_(torch.stack([sizes.min(), sizes.mean(), sizes.max()]))
     moments = [grams(cascade.coarse, whole.take(part), share=SHARE) for part in given.parts]
     pool = given.sight.whole(given.pool) if len(given.pool) else None
@@ -321,7 +321,7 @@ def _crop_moments(given: _Given, cascade: Cascade) -> list[Grams]:
     assert cascade.fine is not None
     rows, points = given.rows, given.points
     each = CROPS_OF_ONE if len(rows) == 1 else min(max(CROPS // len(rows), 1), CROPS_OF_ONE)
-    known = fit_pose(cascade.shape, points, usual=float(cascade.sizes[1]))
+    known = fit_pose(cascade.shape, points, usual=cascade.sizes[1])
     generator = torch.Generator().manual_seed(mixed_seed(given.seed, "crops"))
     out = []
     for part in given.parts:
@@ -336,8 +336,9 @@ def _crop_moments(given: _Given, cascade: Cascade) -> list[Grams]:
 def _jittered(pose: Pose, generator: torch.Generator) -> Pose:
     """Poses near some, as a first look might give them."""
     angle, size, x, y = torch.rand(4, len(pose.turn), generator=generator) * 2 - 1
-    turn = pose.turn * torch.polar((size * SCALED).exp(), angle * math.radians(TURNED))
-    return Pose(turn, pose.shift + torch.complex(x, y) * SHIFTED * pose.turn.abs())
+    radius, angle = (size * SCALED).exp(), angle * math.radians(TURNED)
+    turn = product(pose.turn, torch.stack([radius * angle.cos(), radius * angle.sin()], dim=-1))
+    return Pose(turn, pose.shift + torch.stack([x, y], dim=-1) * SHIFTED * pose.size[:, None])
 
 
 def _crops(sight: Sight, cascade: Cascade, rows: Rows, pose: Pose) -> Features:

@@ -1,0 +1,127 @@
+"""All that a landmarker does to a stored picture, as one module of real tensors that can be exported."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lead.geometry import denormalise_points
+from lead.images.views import Warp, render
+from lead.inference import Calibration, Frame, Landmarker
+from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE
+from lead.nn.cascade import Cascade
+from lead.nn.confidence import Confidence
+
+
+class Squares(nn.Module):
+    """From squares of pixels to landmarks and expected errors, in the squares' own pixels.
+
+    It is :meth:`lead.inference.Landmarker.predict_store` for pictures that are nothing but their stored square: the
+    second look is cut from that square.
+
+    Args:
+        model: is left as it is.
+    """
+
+    frame: Tensor
+
+    def __init__(self, model: Landmarker) -> None:
+        super().__init__()
+        frame = model.extractor.frame
+        self.side, self.shown, self.input = frame.side, frame.shown, frame.input
+        self.whole = frame.shown == frame.side == frame.input
+        self.register_buffer("frame", framing(frame))
+        self.network = _plain(model.extractor.network)
+        self.head = _plain(model.head)
+        self.calibration: nn.Module | None = None
+        if isinstance(model.calibration, Confidence):
+            self.calibration = _plain(model.calibration)
+            self.wide = model.calibration.factor(0.9)
+        elif model.calibration is not None:
+            self.calibration = Interpolation(model.calibration)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what :meth:`forward` returns. A model that was calibrated on too few labels tells no errors."""
+        errors = ("px_error", "px_90") if isinstance(self.calibration, Confidence) else ("px_error",)
+        return ("xy", "score", "visible", *(errors if self.calibration else ()))
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """Squares (B, S, S, 3) uint8 to :attr:`outputs`.
+
+        Returns:
+            ``xy`` (B, K, 2) in pixels of the square, ``score`` (B, K) in [0, 1], ``visible`` (B, K) int32: 0 beyond the
+            square's edge, 1 hidden, 2 visible; and where the model tells them ``px_error`` and ``px_90`` (B, K), in
+            pixels too.
+        """
+        pictures = pixels.float().permute(0, 3, 1, 2) / 255  # (B, 3, S, S)
+        shown = pictures if self.whole else self.frame @ pictures @ self.frame.T  # (B, 3, input, input)
+        features = self.network(shown)
+        if isinstance(self.head, Cascade):
+            points, score, hidden, errors = self._cascade(self.head, pictures, features)
+        else:
+            points, score = self.head(features), self.head.score(features)  # type: ignore[operator]
+            hidden = torch.zeros_like(score, dtype=torch.bool)
+            errors = [self.calibration(score)] if self.calibration else []
+        xy = denormalise_points(points * (self.shown / self.side), (self.side, self.side))
+        beyond = ((xy < -0.5) | (xy > self.side - 0.5)).any(-1)
+        seen = torch.where(hidden, HIDDEN, VISIBLE)
+        visible = torch.where(beyond, UNLABELLED, seen).to(torch.int32)
+        return (xy, score, visible, *(error * self.shown for error in errors))
+
+    def _cascade(
+        self, head: Cascade, pictures: Tensor, features: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+        """Normalised points, scores, what is hidden, and errors as shares of the shown square's side."""
+        first = head.look(features)
+        if head.fine is not None:
+            affine = head.crop(first.pose) * (self.shown / self.side)
+            features = self.network(render(pictures, Warp(affine), self.input))
+        found = head.refine(first, features)
+        if not isinstance(self.calibration, Confidence):
+            return found.points, found.score, torch.zeros_like(found.score, dtype=torch.bool), []
+        error = self.calibration.expected(found.signals) * found.size[:, None] / 2
+        return found.points, found.score, self.calibration.is_hidden(found.signals), [error, error * self.wide]
+
+
+def framing(frame: Frame) -> Tensor:
+    """(input, S): what :meth:`lead.inference.Frame.show` does along each axis, as a matrix.
+
+    Runtimes differ in how they average where a picture shrinks; a product with a matrix leaves them no choice.
+    """
+    edge = (frame.side - frame.shown) // 2
+    middle = torch.eye(frame.side)[edge : edge + frame.shown]  # (shown, S)
+    if frame.shown == frame.input:
+        return middle
+    size = (frame.input, frame.side)
+    return functional.interpolate(middle[None, None], size=size, mode="bilinear", antialias=True)[0, 0]
+
+
+class Interpolation(nn.Module):
+    """:meth:`lead.inference.Calibration.expected` as a sum of ramps, one between each two knots."""
+
+    start: Tensor
+    span: Tensor
+    slope: Tensor
+    first: Tensor
+
+    def __init__(self, calibration: Calibration) -> None:
+        super().__init__()
+        scores, errors = (torch.from_numpy(knots).double() for knots in (calibration.scores, calibration.errors))
+        self.register_buffer("start", scores[:-1].float())
+        self.register_buffer("span", scores.diff().float())
+        self.register_buffer("slope", (errors.diff() / scores.diff()).float())
+        self.register_buffer("first", errors[0].float())
+
+    def forward(self, scores: Tensor) -> Tensor:
+        """Expected distance for scores (B, K), as a share of the shown square's side."""
+        along = torch.minimum((scores[..., None] - self.start).clamp(min=0), self.span)  # (B, K, knots - 1)
+        return self.first + (along * self.slope).sum(-1)
+
+
+def _plain(module: nn.Module) -> nn.Module:
+    """A copy on the CPU, in the order of memory that exporters expect."""
+    return copy.deepcopy(module).cpu().to(memory_format=torch.contiguous_format).eval().requires_grad_(False)

@@ -1,0 +1,252 @@
+"""A landmarker as an ONNX file that says how it is to be used, written only if it answers as the original does."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from lead.config import settings_hash
+from lead.errors import LeadError
+from lead.export import squares
+from lead.export.graph import Squares
+from lead.export.runtime import answers, need_extra
+from lead.files import cannot_write, refuse_existing, replacing
+from lead.images.store import ImageStore
+from lead.inference import Landmarker
+from lead.provenance import versions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from onnx import ModelProto
+
+OPSET = 18
+"""ONNX Runtime, OpenVINO and TensorRT all take it."""
+PICTURES = 200
+TOLERANCE = 0.05
+"""Pixels of the square that a landmark may be off the original's."""
+FORMAT = 1
+"""Of the description in the file."""
+Progress = Callable[[int, int], None]
+Counting = Callable[[str], Progress]
+
+MEANINGS = {
+    "xy": "(batch, landmarks, 2) float32: x, y in pixels of the square",
+    "score": "(batch, landmarks) float32 in [0, 1]: about 1 at a place just like the labelled ones",
+    "visible": "(batch, landmarks) int32: 0 beyond the square's edge, 1 more likely hidden, 2 visible",
+    "px_error": "(batch, landmarks) float32: mean error to expect, in pixels of the square",
+    "px_90": "(batch, landmarks) float32: what holds the true place in nine of ten cases, in pixels of the square",
+}
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far a file's answers are from the original's, in pixels of the square.
+
+    Attributes:
+        pictures: how many were compared.
+        source: which.
+        mean, max: distances of landmarks.
+        px_error: greatest difference of the errors told; None where none are told.
+        visible: how many landmarks were reported with another visibility.
+        predict_mean, predict_max: distances from what ``lead predict`` says of the pictures, whose second look is cut
+            from the original file where that is sharper; None for drawn pictures.
+    """
+
+    pictures: int
+    source: str
+    mean: float
+    max: float
+    px_error: float | None
+    visible: int
+    predict_mean: float | None = None
+    predict_max: float | None = None
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was written.
+
+    Attributes:
+        path: of it.
+        parity: with the original.
+    """
+
+    path: Path
+    parity: Parity
+
+
+def to_onnx(
+    model: Landmarker,
+    out: Path | str,
+    *,
+    pictures: Path | str | None = None,
+    overwrite: bool = False,
+    counting: Counting = lambda _: lambda *_: None,
+) -> Exported:
+    """Writes a model as one ONNX file, if it answers as the original does.
+
+    Args:
+        model: the original.
+        out: the file.
+        pictures: a folder, of which 200 pictures are compared; drawn ones by default.
+        overwrite: whether a file that is there may be replaced.
+        counting: makes a callback of (done, total) for each task.
+
+    Raises:
+        LeadError: the file is there, the extra ``onnx`` is not installed, or a landmark is more than ``TOLERANCE``
+            off; then nothing is written.
+    """
+    need_extra()
+    out = Path(out)
+    if not overwrite:
+        refuse_existing(out)
+    side = model.settings.picture.store
+    if pictures is None:
+        store, source = squares.drawn(side, PICTURES), "drawn beetles"
+    else:
+        store, source = squares.of_folder(Path(pictures), side, PICTURES, progress=counting("decoding")), "own"
+    module = Squares(model).eval()
+    exporting = counting("exporting")
+    exporting(0, 1)  # takes a minute on a slow machine
+    proto = _converted(module)
+    exporting(1, 1)
+    try:
+        with replacing(out) as partial:
+            _write(proto, model, module, partial)
+            parity = _compared(model, store, source, partial, counting)
+            if not parity.max <= TOLERANCE:
+                raise LeadError(
+                    f"{out} was not written: on {parity.pictures} pictures its landmarks are {parity.mean:.4f} px off "
+                    f"the original's on average and {parity.max:.4f} px at most; {TOLERANCE} px are allowed. Export "
+                    "with other versions of torch and onnxscript."
+                )
+            _write(proto, model, module, partial, asdict(parity))
+    except OSError as error:
+        raise cannot_write(out, error) from error
+    return Exported(out, parity)
+
+
+def _converted(module: Squares) -> ModelProto:
+    """The graph, without what the exporter notes of this machine's files."""
+    sample = torch.zeros(2, module.side, module.side, 3, dtype=torch.uint8)
+    with _silence():
+        program = torch.onnx.export(
+            module,
+            (sample,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["pixels"],
+            output_names=list(module.outputs),
+            dynamic_shapes={"pixels": {0: torch.export.Dim("batch")}},
+            verbose=False,
+        )
+    assert program is not None
+    proto: ModelProto = program.model_proto
+    graph = proto.graph
+    for noted in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer, graph, proto):
+        del noted.metadata_props[:]
+        noted.doc_string = ""
+    return proto
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keeps the exporter's notes to itself: they concern its own workings."""
+    loud = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loud]
+    try:
+        for logger in loud:
+            logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loud, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _write(
+    proto: ModelProto, model: Landmarker, module: Squares, path: Path, parity: Mapping[str, Any] | None = None
+) -> None:
+    import onnx
+
+    proto.producer_name, proto.producer_version = "lead", versions()["lead"]
+    proto.graph.name = "landmarks"
+    onnx.helper.set_model_props(proto, {"lead": json.dumps(describe(model, module.outputs) | {"parity": parity})})
+    onnx.checker.check_model(proto, full_check=True)
+    path.write_bytes(proto.SerializeToString())
+
+
+def describe(model: Landmarker, outputs: tuple[str, ...]) -> dict[str, Any]:
+    """All that it takes to use a file: what goes in, what comes out, and how the two belong to a picture."""
+    side = model.settings.picture.store
+    origin = model.origin
+    return {
+        "format": FORMAT,
+        "landmarks": model.schema.names,
+        "skeleton": model.schema.skeleton,
+        "flip_pairs": model.schema.flip_pairs,
+        "input": {
+            "name": "pixels",
+            "type": "uint8",
+            "layout": "batch, row, column, channel",
+            "channels": "RGB",
+            "side": side,
+        },
+        "outputs": {name: MEANINGS[name] for name in outputs},
+        "coordinates": (
+            "x grows to the right, y down; (0, 0) is the centre of the top-left pixel, so that a picture of w pixels "
+            "spans -0.5 to w - 0.5"
+        ),
+        "letterbox": {
+            "side": side,
+            "upright": "turn the picture as its EXIF orientation says; lay transparent parts over white",
+            "fitted": "max(1, round(size * side / max(width, height))), halves to even, for width and height",
+            "resize": "bilinear, averaged over the pixels that a new one covers (Pillow's BILINEAR)",
+            "before": "(side - fitted) // 2 pixels to the left and above",
+            "fill": "the picture's outermost pixels, repeated",
+            "back": "original = (square + 0.5 - before) * size / fitted - 0.5, for x and y",
+            "errors_back": "px_error and px_90 divided by the mean of fitted / size over x and y",
+            "out_of_view": "a landmark beyond the picture's own edges, too",
+        },
+        "made_by": {
+            "lead": versions()["lead"],
+            "settings": settings_hash(model.settings),
+            "backbone": model.settings.backbone.name,
+            "labels": origin.get("labels"),
+            "pictures": origin.get("pictures"),
+            "held_out_error": origin.get("held_out_error"),
+            "commit": origin.get("commit"),
+        },
+        "licence": origin.get("start", {}).get("licence"),
+    }
+
+
+def _compared(model: Landmarker, store: ImageStore, source: str, file: Path, counting: Counting) -> Parity:
+    squared = squares.alone(store)
+    theirs = answers(file, store.pixels, counting("file"))
+    ours = model.predict_store(squared, counting("original"))
+    off = np.linalg.norm(theirs["xy"] - ours.xy, axis=-1)
+    told = None
+    if ours.px_error is not None:
+        told = float(np.nanmax(np.abs(theirs["px_error"] - ours.px_error), initial=0))
+    predicted: list[float] = []
+    if store.root is not None:
+        full = model.predict_store(store, counting("predict"))
+        away = np.linalg.norm(store.to_store(np.arange(len(store)), full.xy) - theirs["xy"], axis=-1)
+        if np.isfinite(away).any():
+            predicted = [float(np.nanmean(away)), float(np.nanmax(away))]
+    if np.isnan(off).all():
+        raise LeadError(f"All landmarks lie beyond the {len(store)} pictures. Give pictures like the labelled ones.")
+    differ = int((theirs["visible"] != ours.visible).sum())
+    return Parity(len(store), source, float(np.nanmean(off)), float(np.nanmax(off)), told, differ, *predicted)

@@ -1,0 +1,57 @@
+"""Pictures to check an exported file with: a user's own, or drawn ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lead.datasets.beetles import render as draw_beetle
+from lead.errors import LeadError
+from lead.images.find import find_images
+from lead.images.store import ImageStore, default_cache, open_store
+from lead.images.views import affine_warp, render
+
+DRAWN, VIEWS = 25, 8
+"""Beetles, and random views of each, that stand in for pictures where none are given."""
+Progress = Callable[[int, int], None]
+
+
+def of_folder(folder: Path, side: int, most: int, *, progress: Progress | None = None) -> ImageStore:
+    """At most so many pictures of a folder, drawn by a fixed seed, in the order of their names.
+
+    Raises:
+        LeadError: the folder holds no readable picture.
+    """
+    files = find_images(folder)
+    if not files:
+        raise LeadError(f"{folder} holds no pictures. Name the folder of pictures to check the file with.")
+    kept = np.sort(np.random.default_rng(0).permutation(len(files))[:most])
+    return open_store(folder, [files[i] for i in kept], side, default_cache(), progress=progress)
+
+
+def drawn(side: int, most: int) -> ImageStore:
+    """Beetles seen through random warps, always the same."""
+    generator = torch.Generator().manual_seed(0)
+    parts = []
+    for index in range(-(-most // VIEWS)):
+        picture = torch.from_numpy(draw_beetle(index % DRAWN, size=side).pixels).permute(2, 0, 1)[None].float()
+        warp = affine_warp(VIEWS, scale=(0.7, 1.2), shift=0.2, rotation=30, stretch=0.1, generator=generator)
+        seen = render(picture.expand(VIEWS, -1, -1, -1), warp, side)
+        parts.append(seen.permute(0, 2, 3, 1).round().to(torch.uint8).numpy())
+    return as_squares(np.concatenate(parts)[:most])
+
+
+def as_squares(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> ImageStore:
+    """Squares (N, S, S, 3) as pictures of their own, whose pixels are the store's: nothing sharper is behind them."""
+    count, side = pixels.shape[:2]
+    sizes = np.full((count, 2), side, dtype=np.int64)
+    return ImageStore(tuple(f"{i}" for i in range(count)), pixels, sizes, (), "")
+
+
+def alone(store: ImageStore) -> ImageStore:
+    """The squares of a store as pictures of their own; see :func:`as_squares`."""
+    return replace(as_squares(store.pixels), files=store.files)
