@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check tables clean
+.PHONY: demo test check tables docs clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -25,6 +25,10 @@ check: $(VENV)/installed
 # Fills the tables and numbers of the documents in from results/.
 tables: $(VENV)/installed
 	$(BIN)/python -m lead.evaluation.tables README.md docs/*.md
+
+# Writes the reference of the commands from their code.
+docs: $(VENV)/installed
+	$(BIN)/python -m lead.cli.reference docs/commands.md
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

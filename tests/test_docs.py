@@ -16,6 +16,7 @@ from PIL import Image
 
 import lead
 from lead.cli import app
+from lead.cli.reference import reference
 from lead.config import describe, presets
 from lead.evaluation.tables import fill
 from lead.studio.book import LabelBook
@@ -118,6 +119,22 @@ def test_the_example_of_a_label_file_reads_as_it_is_explained(tmp_path: Path) ->
 def test_a_wrong_command_is_caught(line: str) -> None:
     with pytest.raises(Exception, match=r"(?i)no such|missing|is not one of"):
         parse(line)
+
+
+def test_the_reference_has_every_option_of_every_command() -> None:
+    """Compared by what it says, not by how: that changes with the library that writes it."""
+
+    def said(text: str) -> dict[str, list[str]]:
+        sections = re.split(r"^## `(lead [\w-]+)`$", text, flags=re.MULTILINE)
+        names, bodies = sections[1::2], sections[2::2]
+        return {
+            name: [line.split("`")[1] for line in body.splitlines() if line.startswith("* `")]
+            for name, body in zip(names, bodies, strict=True)
+        }
+
+    file = ROOT / "docs" / "commands.md"
+    assert said(file.read_text(encoding="utf-8")) == said(reference()), "out of date; run: make docs"
+    assert set(said(reference())) == {f"lead {name}" for name in COMMANDS.commands}
 
 
 @pytest.mark.parametrize("line", command_lines("make"))
