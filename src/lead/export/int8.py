@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 CALIBRATION, MEASURED = 100, 200
 """Pictures that ranges are taken from, and others that the loss is measured on."""
-ROUNDS = 7
+ROUNDS = 21
 """Of timing, in turns; the median counts."""
 Counting = Callable[[str], Callable[[int, int], None]]
 
