@@ -30,6 +30,7 @@ from lead.training import engine
 from lead.training.engine import Collapsed
 from lead.training.run import Run
 
+pytestmark = pytest.mark.xdist_group("study")  # one shelf for all of them
 TREE = {
     "picture": {"store": 48, "input": 32},
     "backbone": {"name": "test_resnet"},
