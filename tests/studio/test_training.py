@@ -11,6 +11,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ def quick(tmp_path: Path, tiny: Callable[..., Settings]) -> Path:
 @pytest.fixture
 def long(tmp_path: Path, tiny: Callable[..., Settings]) -> Path:
     """Settings of a training that can be caught on its way."""
-    return _written(tmp_path / "long.yaml", tiny(distill={"steps": 120}))
+    return _written(tmp_path / "long.yaml", tiny(distill={"steps": 150}))
 
 
 def _written(file: Path, settings: Settings) -> Path:
@@ -137,7 +138,7 @@ def test_crashed_and_stopped_and_gone_on_with_is_as_if_never_interrupted(
     assert "SIGKILL" in state.message
     assert "training.log" in state.message
     first.start(None)
-    until(first, under_way)
+    until(first, lambda state: bool(first._progress.reports) and under_way(state))  # not as it was left
     assert first.cancel().state == "stopping"
     with pytest.raises(LeadError, match="under way"):
         first.start("long")
@@ -148,7 +149,7 @@ def test_crashed_and_stopped_and_gone_on_with_is_as_if_never_interrupted(
     state = second.state()
     assert (state.state, state.task) == ("stopped", "distill")
     assert 0 < state.step <= stopped_at
-    assert state.total == 120
+    assert state.total == 150
     second.start(None)
     done = until(second, ended)
     assert done.state == "done", done.message
@@ -169,6 +170,18 @@ def test_stopped_before_it_began_it_can_go_on(make: Callable[..., Trainer], quic
     if trainer.state().state == "stopped":
         trainer.start(None)
     assert until(trainer, ended).state == "done"
+
+
+def test_a_stop_that_an_import_lets_pass_is_heard_after_it(
+    folder: Dataset, quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "Stop", lambda _: SimpleNamespace(asked=True))
+    monkeypatch.setattr(os, "nice", lambda _: 0)
+    monkeypatch.setattr(sys, "argv", ["worker", str(folder.root), str(tmp_path / "run"), str(quick)])
+    with pytest.raises(SystemExit) as end:
+        worker.main()
+    assert end.value.code == worker.STOPPED
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_failure_is_told_in_the_commands_words(make: Callable[..., Trainer], folder: Dataset, quick: Path) -> None:
