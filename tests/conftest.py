@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+
+# Before NumPy and torch are loaded: the tests' workers take every core, and no second thread of theirs finds one free.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import settings
 from PIL import Image
 
@@ -18,7 +21,6 @@ from lead.datasets.base import Dataset
 
 pytest_plugins = ["pages"]  # of tests/studio: two files named conftest.py would be one module to mypy
 
-torch.set_num_threads(1)
 settings.register_profile("lead", deadline=None)  # a busy machine is no failure
 settings.load_profile("lead")
 

@@ -26,6 +26,7 @@ from lead.evaluation.results import markdown, read
 from lead.landmarks import Labels, deeplabcut
 from lead.training.run import Run
 
+pytestmark = pytest.mark.xdist_group("cli")  # one world for all of them
 COUNT, SIDE = 24, 64
 LEAST = """
 picture: {store: 64, input: 32}
@@ -184,33 +185,43 @@ def test_match_finds_a_copy_of_the_reference_in_place(world: World, tmp_path: Pa
     assert "Warning: 1 picture skipped" in said.stderr
 
 
+SYSTEMS = ("untrained", "byol", "lead")
 TRUSTED = {f"{key}-all" for key in ("within-50", "within-80", "within-90", "rank", "worst")}
 
 
 @pytest.mark.parametrize(
-    ("task", "options", "metrics"),
+    ("task", "options", "methods", "metrics"),
     [
-        ("regression", ("--split", "test"), {"regression-all", *TRUSTED}),
-        ("few-shot", ("--labels", "1,3", "--draws", "2", "--points", "all"), {"regression-all", *TRUSTED}),
-        ("regression", ("--head", "ridge", "--method", "lead"), {"regression-all"}),
-        ("matching", (), {"matching-warp", "matching-same", "matching-different"}),
+        (
+            "regression",
+            ("--split", "test", "--method", "lead"),
+            {"mean-shape", "lead/cascade", "lead/ridge"},
+            {"regression-all", *TRUSTED},
+        ),
+        (
+            "few-shot",
+            ("--labels", "1,3", "--draws", "2", "--points", "all", "--head", "cascade", "--method", "lead"),
+            {"mean-shape", "lead/cascade"},
+            {"regression-all", *TRUSTED},
+        ),
+        ("regression", ("--head", "ridge"), {f"{m}/ridge" for m in SYSTEMS} | {"mean-shape"}, {"regression-all"}),
+        ("matching", (), {*SYSTEMS, "copy-location"}, {f"matching-{kind}" for kind in ("warp", "same", "different")}),
     ],
 )
 def test_evaluate_prints_and_files_the_same_numbers(
-    world: World, tmp_path: Path, task: str, options: tuple[str, ...], metrics: set[str]
+    world: World, tmp_path: Path, task: str, options: tuple[str, ...], methods: set[str], metrics: set[str]
 ) -> None:
     command = ("evaluate", world.run, world.beetles, task, "--results", tmp_path, "--preset-name", "least", *options)
     said = good(*command)
     name = f"{task}-all" if "--points" in options else task
     path = tmp_path / "beetles" / "least" / f"{name}.json"
     result = read(path)
+    assert {row.method for row in result.rows} == methods
     assert {row.metric for row in result.rows} == metrics
     assert path.with_suffix(".md").read_text() == markdown(result)
     for row in result.rows:
         assert row.method in said.stdout
         assert (f"{row.mean:.1f}" if row.metric in TRUSTED else f"{row.mean:.2f}") in said.stdout
-    if "--method" in options:
-        assert {row.method for row in result.rows} == {"mean-shape", "lead/ridge"}
     if task == "few-shot":
         assert {row.labels for row in result.rows} == {1, 3}
     before = path.read_bytes()

@@ -33,6 +33,7 @@ from lead.nn.student import Student
 from lead.training.fit import Fitted, Labelled, SoftArgmaxRecipe, train_softargmax
 from lead.training.run import Run, held_out
 
+pytestmark = pytest.mark.xdist_group("protocols")  # one run for all of them
 Array = npt.NDArray[np.float64]
 SYSTEMS = ("untrained", "byol", "lead")
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, Response, expect
 
-PATIENCE_MS = 60_000
+PATIENCE_MS = 180_000
 """How long the tests wait for what must happen; a busy machine is no failure."""
 VIEWPORT = (1280, 800)
 ARGUMENTS = [

@@ -20,6 +20,29 @@ from lead.datasets import beetles
 
 COUNT, SIDE = 24, 160
 XY = tuple[float, float]
+SETTINGS = check(
+    {
+        "picture": {"store": 96, "input": 96},
+        "backbone": {"name": "test_resnet"},
+        "hypercolumn": {"weights": [0.5, 1, 1, 0.5], "normalisation": "centred"},
+        "pretrain": {"steps": 0},
+        "distill": {
+            "steps": 40,
+            "batch": 8,
+            "optimiser": "adamw",
+            "lr": 0.002,
+            "width": 32,
+            "dimension": 32,
+            "projection": None,
+            "alignment": 0.0,
+            "equivariance": 0.3,
+            "exchange": 1.0,
+            "cells": 48,
+        },
+    },
+    "the tests' settings",
+)
+"""Of a run of seconds: it need not be good, only a run."""
 
 
 @pytest.fixture(scope="session")
@@ -71,30 +94,7 @@ def beetle_pictures(tmp_path_factory: pytest.TempPathFactory) -> Beetles:
 
 @pytest.fixture(scope="session")
 def trained(beetle_pictures: Beetles, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of seconds: it need not be good, only a run."""
-    settings = check(
-        {
-            "picture": {"store": 96, "input": 96},
-            "backbone": {"name": "test_resnet"},
-            "hypercolumn": {"weights": [0.5, 1, 1, 0.5], "normalisation": "centred"},
-            "pretrain": {"steps": 0},
-            "distill": {
-                "steps": 40,
-                "batch": 8,
-                "optimiser": "adamw",
-                "lr": 0.002,
-                "width": 32,
-                "dimension": 32,
-                "projection": None,
-                "alignment": 0.0,
-                "equivariance": 0.3,
-                "exchange": 1.0,
-                "cells": 48,
-            },
-        },
-        "the tests' settings",
-    )
-    return lead.train(beetle_pictures.folder, tmp_path_factory.mktemp("runs") / "run", settings=settings).folder
+    return lead.train(beetle_pictures.folder, tmp_path_factory.mktemp("runs") / "run", settings=SETTINGS).folder
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Pictures of 24 megapixels, upright, grey and turned by EXIF: labelled and exported in their own pixels."""
+"""Pictures of up to 24 megapixels, upright, grey and turned by EXIF: labelled and exported in their own pixels."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ ORIENTATION = 0x0112
 TURNED = 6
 """EXIF: the stored top is the upright picture's right side."""
 WIDE, TALL = (LONG, SHORT), (SHORT, LONG)
-SIZES = {"landscape.jpg": WIDE, "portrait.jpg": TALL, "grey.png": WIDE, "turned.jpg": TALL}
+SIZES = {"landscape.jpg": WIDE, "portrait.jpg": (2000, 3000), "grey.png": (3000, 2000), "turned.jpg": TALL}
 MARKED = {
     "landscape.jpg": (5210, 388),
-    "portrait.jpg": (397, 5430),
-    "grey.png": (2999, 3777),
+    "portrait.jpg": (397, 2730),
+    "grey.png": (1499, 1777),
     "turned.jpg": (3702, 4111),
 }
 """A 9 × 9 square of white on dark ground around this pixel of the upright picture."""
@@ -143,7 +143,7 @@ def test_a_drag_moves_by_what_the_hand_moved(studio: Studio, sit: Sit, file: str
 
 def test_an_imported_point_survives_the_page(studio: Studio, sit: Sit, tmp_path: Path) -> None:
     """Shown, nudged away and back, it is exported as it came."""
-    places = {"grey.png": (2999.123, 3777.987), "turned.jpg": (3702.456, 0.004)}
+    places = {"grey.png": (1499.123, 1777.987), "turned.jpg": (3702.456, 0.004)}
     lines = ["image,name,x,y", *(f"{file},spot,{x},{y}" for file, (x, y) in places.items())]
     given = tmp_path / "given.csv"
     given.write_text("\n".join(lines) + "\n")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from browser import NAMES, Desk, Studio, points_of, write_labels
-from pages import Beetles
+from modelled import untrained
+from pages import SETTINGS, Beetles
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.xdist_group("page")
@@ -71,6 +72,8 @@ def test_renamed_landmarks_keep_their_labels(serve: Serve, sit: Sit, pictures: B
 
 
 def test_features_are_trained_stopped_and_gone_on_with(serve: Serve, sit: Sit, pictures: Beetles) -> None:
+    for file in list(pictures.truth)[10:]:  # few, so that steps are quick
+        (pictures.folder / file).unlink()
     desk = sit(serve(pictures.folder), "features")
     desk.by("preset-tiny").check()
     desk.by("start-training").click()
@@ -107,10 +110,8 @@ def test_a_training_that_cannot_be_says_why(serve: Serve, sit: Sit, pictures: Be
     expect(desk.by("training-message")).to_contain_text("5 pictures to train on; at least 8 are needed")
 
 
-def test_an_existing_run_is_opened(serve: Serve, sit: Sit, pictures: Beetles, trained: Path) -> None:
-    shelf = pictures.folder.parent / "runs"  # of the folder in which the studio is started
-    shelf.mkdir()
-    (shelf / "mine").symlink_to(trained)
+def test_an_existing_run_is_opened(serve: Serve, sit: Sit, pictures: Beetles) -> None:
+    untrained(pictures.folder.parent / "runs" / "mine", SETTINGS)  # of the folder in which the studio is started
     desk = sit(serve(pictures.folder), "features")
     desk.by("runs").get_by_role("button", name="Open").click()
     expect(desk.by("model-stage")).to_contain_text("ready")

@@ -127,7 +127,7 @@ def test_the_labels_are_usable_from_the_command_line_at_once(
     labels, model, out = labelled.folder / "annotations.json", tmp_path / "mine.safetensors", tmp_path / "found.json"
     command("fit", trained, labels, "--out", model)
     command("predict", model, labelled.folder, "--out", out)
-    command("evaluate", trained, labelled.folder, "regression", "--results", tmp_path / "results")
+    command("evaluate", trained, labelled.folder, "regression", "--head", "ridge", "--results", tmp_path / "results")
     assert set(points_of(json.loads(out.read_text()))) == set(labelled.truth)
     read = lead.load_labels(labels)
     assert len(read.images) == LABELLED + 1

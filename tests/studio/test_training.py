@@ -11,11 +11,15 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from modelled import untrained
 
-from lead.config import Settings, presets, to_yaml
+from lead import api
+from lead.config import Settings, load_preset, presets, to_yaml
+from lead.datasets import folder as plain
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.studio import training, worker
@@ -23,7 +27,7 @@ from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
 from lead.studio.messages import LossPoint, Training
 from lead.studio.training import Trainer
-from lead.training.run import STUDENT
+from lead.training.run import STUDENT, Run
 
 PATIENCE_S = 120.0
 """How long the tests wait for what must happen; a busy machine is no failure."""
@@ -44,7 +48,7 @@ def quick(tmp_path: Path, tiny: Callable[..., Settings]) -> Path:
 @pytest.fixture
 def long(tmp_path: Path, tiny: Callable[..., Settings]) -> Path:
     """Settings of a training that can be caught on its way."""
-    return _written(tmp_path / "long.yaml", tiny(distill={"steps": 300}))
+    return _written(tmp_path / "long.yaml", tiny(distill={"steps": 150}))
 
 
 def _written(file: Path, settings: Settings) -> Path:
@@ -84,7 +88,9 @@ def under_way(state: Training) -> bool:
     return state.task == "distill" and state.step >= 20
 
 
-def test_a_training_runs_to_its_end_and_says_so(make: Callable[..., Trainer], quick: Path) -> None:
+def test_a_training_runs_to_its_end_and_says_so(
+    make: Callable[..., Trainer], folder: Dataset, quick: Path, tmp_path: Path
+) -> None:
     events = Events()
     listening = events.subscribe()
     trainer = make(events=events, more_presets={"quick": quick})
@@ -112,14 +118,27 @@ def test_a_training_runs_to_its_end_and_says_so(make: Callable[..., Trainer], qu
     # Found again by the next studio on the folder.
     again = make().state()
     assert (again.state, again.run, again.curve) == ("done", state.run, state.curve)
+    # And by one on the folder wherever that is moved to.
+    moved = folder.root.rename(tmp_path / "moved")
+    assert Trainer(PictureFolder(moved), moved / ".lead", Events()).finished == moved / ".lead" / "run"
 
 
-def test_stopped_and_gone_on_with_is_as_if_never_stopped(make: Callable[..., Trainer], long: Path) -> None:
-    whole = make(".whole", more_presets={"long": long})
-    whole.start("long")
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
+def test_crashed_and_stopped_and_gone_on_with_is_as_if_never_interrupted(
+    make: Callable[..., Trainer], folder: Dataset, long: Path, tmp_path: Path
+) -> None:
     first = make(more_presets={"long": long})
     first.start("long")
     until(first, under_way)
+    assert first._process is not None
+    first._process.kill()
+    state = until(first, ended)
+    assert state.state == "failed"
+    assert state.message is not None
+    assert "SIGKILL" in state.message
+    assert "training.log" in state.message
+    first.start(None)
+    until(first, lambda state: bool(first._progress.reports) and under_way(state))  # not as it was left
     assert first.cancel().state == "stopping"
     with pytest.raises(LeadError, match="under way"):
         first.start("long")
@@ -130,14 +149,15 @@ def test_stopped_and_gone_on_with_is_as_if_never_stopped(make: Callable[..., Tra
     state = second.state()
     assert (state.state, state.task) == ("stopped", "distill")
     assert 0 < state.step <= stopped_at
-    assert state.total == 300
+    assert state.total == 150
     second.start(None)
-    done, reference = until(second, ended), until(whole, ended)
-    assert (done.state, reference.state) == ("done", "done"), (done.message, reference.message)
+    done = until(second, ended)
+    assert done.state == "done", done.message
     assert done.run is not None
-    assert reference.run is not None
-    assert (Path(done.run) / STUDENT).read_bytes() == (Path(reference.run) / STUDENT).read_bytes()
-    assert [p.step for p in done.curve] == [p.step for p in reference.curve]
+    whole = api.train(plain.load(folder.root), tmp_path / "whole", settings=load_preset(str(long))).folder
+    assert (Path(done.run) / STUDENT).read_bytes() == (whole / STUDENT).read_bytes()
+    logged = [json.loads(line)["step"] for line in (whole / "metrics.jsonl").read_text().splitlines()]
+    assert [p.step for p in done.curve] == logged
     with pytest.raises(LeadError, match="no interrupted"):
         second.start(None)
 
@@ -152,6 +172,18 @@ def test_stopped_before_it_began_it_can_go_on(make: Callable[..., Trainer], quic
     assert until(trainer, ended).state == "done"
 
 
+def test_a_stop_that_an_import_lets_pass_is_heard_after_it(
+    folder: Dataset, quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "Stop", lambda _: SimpleNamespace(asked=True))
+    monkeypatch.setattr(os, "nice", lambda _: 0)
+    monkeypatch.setattr(sys, "argv", ["worker", str(folder.root), str(tmp_path / "run"), str(quick)])
+    with pytest.raises(SystemExit) as end:
+        worker.main()
+    assert end.value.code == worker.STOPPED
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_failure_is_told_in_the_commands_words(make: Callable[..., Trainer], folder: Dataset, quick: Path) -> None:
     for name in folder.files[5:]:
         (folder.root / name).unlink()
@@ -160,22 +192,6 @@ def test_a_failure_is_told_in_the_commands_words(make: Callable[..., Trainer], f
     state = until(trainer, ended)
     assert state.state == "failed"
     assert state.message == f"{folder.root} has 5 pictures to train on; at least 8 are needed."
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
-def test_a_crash_is_told_and_can_be_gone_on_from(make: Callable[..., Trainer], long: Path) -> None:
-    trainer = make(more_presets={"long": long})
-    trainer.start("long")
-    until(trainer, under_way)
-    assert trainer._process is not None
-    trainer._process.kill()
-    state = until(trainer, ended)
-    assert state.state == "failed"
-    assert state.message is not None
-    assert "SIGKILL" in state.message
-    assert "training.log" in state.message
-    trainer.start(None)
-    until(trainer, under_way)
 
 
 STUDIO = """
@@ -225,22 +241,14 @@ def test_two_processes_do_not_train_into_one_run(tmp_path: Path, monkeypatch: py
         pass
 
 
-def test_runs_to_open(make: Callable[..., Trainer], long: Path, quick: Path, tmp_path: Path) -> None:
-    elsewhere = make("../runs/../.elsewhere", more_presets={"quick": quick})
-    elsewhere.start("quick")
-    state = until(elsewhere, ended)
-    assert state.run is not None
+def test_runs_to_open(
+    make: Callable[..., Trainer], folder: Dataset, tiny: Callable[..., Settings], long: Path, tmp_path: Path
+) -> None:
     (tmp_path / "runs" / "not-a-run").mkdir(parents=True)
-    shelved = Path(state.run).rename(tmp_path / "runs" / "mine")
-
+    shelved = untrained(tmp_path / "runs" / "mine", tiny()).folder
+    begun = Run.create(folder.root / ".lead" / "run", tiny())
     trainer = make(more_presets={"long": long})
-    trainer.start("long")
-    until(trainer, under_way)
-    (mine,) = (run for run in trainer.runs() if run.path == str(shelved))
-    with pytest.raises(LeadError, match="under way"):
-        trainer.open(mine.id)
-    trainer.cancel()
-    until(trainer, ended)
+    assert trainer.state().state == "stopped"
     found = {Path(run.path).name: run for run in trainer.runs()}
     assert {name: (run.finished, run.current) for name, run in found.items()} == {
         "mine": (True, False),
@@ -251,23 +259,18 @@ def test_runs_to_open(make: Callable[..., Trainer], long: Path, quick: Path, tmp
     for unknown in ("", "mine", str(shelved), "../mine"):
         with pytest.raises(LeadError, match="no such run"):
             trainer.open(unknown)
-    assert trainer.open(mine.id) == shelved
-    assert trainer.state().state == "done"
-    assert make().finished == shelved  # remembered
     # Another training leaves the interrupted one where it is.
     trainer.start("long")
     fresh = trainer.state().run
     assert fresh is not None
-    assert Path(fresh).name == "run-2"
-
-
-def test_a_run_moves_with_its_folder(folder: Dataset, quick: Path, tmp_path: Path) -> None:
-    trainer = Trainer(PictureFolder(folder.root), folder.root / ".lead", Events(), more_presets={"quick": quick})
-    trainer.start("quick")
+    assert Path(fresh) == begun.folder.with_name("run-2")
+    with pytest.raises(LeadError, match="under way"):
+        trainer.open(found["mine"].id)
+    trainer.cancel()
     until(trainer, ended)
-    trainer.close()
-    moved = folder.root.rename(tmp_path / "moved")
-    assert Trainer(PictureFolder(moved), moved / ".lead", Events()).finished == moved / ".lead" / "run"
+    assert trainer.open(found["mine"].id) == shelved
+    assert trainer.state().state == "done"
+    assert make().finished == shelved  # remembered
 
 
 def test_a_given_run_is_used_and_must_be_one(make: Callable[..., Trainer], tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ class Colours(Extractor):
 def seen(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sight, Tensor]:
     """Four coloured spots on a thing that is turned, scaled and moved; and their places, (COUNT, 4, 2) normalised."""
     root, draws = tmp_path_factory.mktemp("spots"), np.random.default_rng(0)
-    names = [f"{i:02}.png" for i in range(COUNT)]
+    names = [f"{i:02}.bmp" for i in range(COUNT)]  # read again for every crop, so of a format that takes no decoding
     row, column = np.mgrid[:SIDE, :SIDE]
     xy = []
     for name in names:

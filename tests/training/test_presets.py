@@ -1,4 +1,4 @@
-"""Every shipped preset trains: a few steps of both stages at a size that a test can afford."""
+"""Every shipped preset trains: a step of both stages at a size that a test can afford."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import lead
 from lead.config import presets
 from lead.datasets.base import Dataset
 
-SHORT = ("pretrain.steps=2", "pretrain.batch=4", "distill.steps=2", "distill.batch=4", "picture.input=32")
+SHORT = ("pretrain.steps=1", "pretrain.batch=4", "distill.steps=1", "distill.batch=4", "picture.input=32")
 
 
 @pytest.mark.parametrize("preset", presets())

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from scipy.io import loadmat
 
 from lead.datasets.table import check_pictures
 from lead.errors import LeadError
@@ -62,6 +61,8 @@ class Archive:
 
     def mat(self, root: Path, name: str, *keys: str) -> list[npt.NDArray[np.generic]]:
         """Variables of a MATLAB file, dimensions of length 1 dropped, structures as objects with attributes."""
+        from scipy.io import loadmat  # takes a while, and is seldom needed
+
         path = self.path(root, name)
         try:
             held = loadmat(path, squeeze_me=True, struct_as_record=False)

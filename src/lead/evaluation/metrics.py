@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import spearmanr
 
 from lead.errors import LeadError
 from lead.landmarks.model import Labels
@@ -132,6 +131,8 @@ def trust(expected: FloatArray, radii: Mapping[int, FloatArray], errors: FloatAr
         Spearman's correlation of told and true errors. ``worst``: of the tenth of the points that is worst, how many
         are in the tenth that is told to be.
     """
+    from scipy.stats import spearmanr  # takes a while, and who trains or predicts needs none
+
     known = np.isfinite(errors) & np.isfinite(expected)
     true, told = errors[known], expected[known]
     out = {f"within-{percent}": 100 * float((true <= radius[known]).mean()) for percent, radius in radii.items()}

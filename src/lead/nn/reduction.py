@@ -7,8 +7,6 @@ import warnings
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.decomposition import NMF, PCA
-from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -102,6 +100,8 @@ def fit_pca(cells: Cells, k: int) -> PrincipalComponents:
     Raises:
         LeadError: k is greater than n or C.
     """
+    from sklearn.decomposition import PCA  # takes a while, and every network's file is read through this module
+
     _check(k, "PCA", min(cells.shape))
     found = PCA(k, svd_solver="covariance_eigh").fit(cells.astype(np.float64))
     return PrincipalComponents(_float32(found.components_), _float32(found.mean_))
@@ -113,6 +113,9 @@ def fit_nmf(cells: Cells, k: int, seed: int) -> NonNegativeFactors:
     Raises:
         LeadError: k is greater than n or the number of channels or parts.
     """
+    from sklearn.decomposition import NMF  # as above
+    from sklearn.exceptions import ConvergenceWarning
+
     if (cells < 0).any():
         cells = parts(torch.from_numpy(cells)).numpy()
     _check(k, "NMF", min(cells.shape))

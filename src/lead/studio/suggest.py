@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from sklearn.isotonic import IsotonicRegression
 from torch import Tensor
 from torch.nn import functional
 
@@ -146,6 +145,8 @@ def calibrate_matching(scores: Tensor, errors: Tensor) -> Calibration:
         scores: (E, K) of labels that the match had not seen.
         errors: (E, K) theirs, as a share of the frame's side; NaN where unlabelled.
     """
+    from sklearn.isotonic import IsotonicRegression  # takes a while
+
     known = ~errors.isnan()
     score, error = scores[known].double().numpy(), errors[known].double().numpy()
     supposed = PRIOR.expected(score)

@@ -100,6 +100,8 @@ def main() -> None:
         from lead.datasets import folder as plain  # labels that come in must not change what is trained on
 
         settings = load_preset(preset)
+        if stop.asked:  # while something was imported that lets no interrupt through
+            sys.exit(STOPPED)
         with alone(run):
             api.train(plain.load(folder), run, settings=settings, report=report, decoding=decoding)
     except KeyboardInterrupt:

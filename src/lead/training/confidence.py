@@ -6,8 +6,6 @@ import warnings
 
 import numpy as np
 import torch
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from lead.nn.confidence import LADDER, Confidence
@@ -100,6 +98,9 @@ def _fit_hidden(model: Confidence, signals: Tensor, hidden: Tensor, visible: Ten
     """A logistic model of hidden against visible, its level each landmark's own."""
     if min(int(hidden.sum()), int(visible.sum())) < FEWEST_HIDDEN:
         return
+    from sklearn.exceptions import ConvergenceWarning  # takes a while, and few labels say what is hidden
+    from sklearn.linear_model import LogisticRegression
+
     landmarks, count = signals.shape[1:]
     known = hidden | visible
     which = torch.nn.functional.one_hot(torch.nonzero(known)[:, 1], landmarks)

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from scipy.linalg import blas
-from sklearn.isotonic import IsotonicRegression
 from torch import Tensor
 from torch.nn import functional
 
@@ -333,6 +332,8 @@ def calibrate(scores: Tensor, errors: Tensor) -> Calibration | None:
     """
     if len(scores) < FOLDS:
         return None
+    from sklearn.isotonic import IsotonicRegression  # takes a while, and who trains or predicts needs none
+
     known = ~torch.isnan(errors)
     regression = IsotonicRegression(increasing=False, out_of_bounds="clip")
     regression.fit(scores[known].double().numpy(), errors[known].double().numpy())
