@@ -328,7 +328,7 @@ def test_help_and_mistyped_options_need_no_torch(arguments: list[str]) -> None:
         (("evaluate", "nowhere", "empty", "few-shot", "--name", "mafi"), "Did you mean 'mafl'?"),
         (("fit", "nowhere", "labels.json", "--out", "m"), "nowhere is not a run"),
         (("predict", "text", "empty", "--out", "p.json"), "text is not a landmarker file"),
-        (("predict", "text", "empty", "--out", "p.txt"), "end its name in .json (COCO key points) or .csv"),
+        (("predict", "text", "empty", "--out", "p.txt"), "end its name in .json (COCO key points), .h5"),
         (("predict", "text", "empty", "--out", "p.csv", "--draw", "text"), "text is a file"),
         (("match", "nowhere", "a", "b", "c", "--out", "d"), "nowhere is not a run"),
         (("evaluate", "nowhere", "empty", "few-shot", "--labels", "1,x"), "give whole numbers from 1"),

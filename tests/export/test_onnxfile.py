@@ -38,6 +38,8 @@ from lead.training import cascade
 from lead.training.cascade import fit_cascade
 from lead.training.fit import Labelled, fit_ridge
 
+pytestmark = pytest.mark.xdist_group("export")  # one export for all of them
+
 SIDE = 72
 SETTINGS = check(
     {
@@ -49,28 +51,14 @@ SETTINGS = check(
 )
 SCHEMA = Schema(("dot", "below", "right"), (("below", "right"),), (("dot", "below"),))
 AROUND = np.array([[0, 0], [0, 9], [9, 0]])
-PORTABLE = {
-    *(
-        "Abs",
-        "Add",
-        "And",
-        "AveragePool",
-        "Cast",
-        "Clip",
-        "Concat",
-        "Conv",
-        "Div",
-        "Equal",
-        "Exp",
-        "Expand",
-        "Flatten",
-        "Gather",
-    ),
-    *("Gemm", "GlobalAveragePool", "Greater", "GreaterOrEqual", "GridSample", "Identity", "InstanceNormalization"),
-    *("BatchNormalization", "Less", "Log", "MatMul", "Max", "MaxPool", "Min", "Mul", "Neg", "Not", "Or", "Pad", "Pow"),
-    *("Reciprocal", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceSum", "Relu", "Reshape", "Resize", "Shape"),
-    *("Sigmoid", "Slice", "Softmax", "Split", "Sqrt", "Squeeze", "Sub", "Transpose", "Unsqueeze", "Where"),
-}
+PORTABLE = set(
+    (
+        "Abs Add And AveragePool BatchNormalization Cast Clip Concat Conv Div Equal Exp Expand Flatten Gather Gemm "
+        "GlobalAveragePool Greater GreaterOrEqual GridSample Identity InstanceNormalization Less Log MatMul Max MaxPool "
+        "Min Mul Neg Not Or Pad Pow Reciprocal ReduceL2 ReduceMax ReduceMean ReduceSum Relu Reshape Resize Shape "
+        "Sigmoid Slice Softmax Split Sqrt Squeeze Sub Transpose Unsqueeze Where"
+    ).split()
+)
 """Operators that ONNX Runtime, OpenVINO and TensorRT all list as supported."""
 
 

@@ -75,13 +75,15 @@ def fit(
     from lead import api
     from lead.images.labels import FolderPictures, beside, doubts, load_labels
     from lead.images.store import skipped_text
+    from lead.training.run import Run
 
+    opened = Run.open(run)
     root = pictures or beside(labels)
     known = load_labels(labels, pictures=root)
     for doubt in doubts(known, labels, FolderPictures(root)):
         warn(doubt)
     with watching() as watch:
-        summary = api.fit(run, known, pictures=root, head=head.value, seed=seed, progress=watch.counting("features"))
+        summary = api.fit(opened, known, pictures=root, head=head.value, seed=seed, progress=watch.counting("features"))
     if summary.missing:
         warn(skipped_text(summary.missing))
     summary.landmarker.save(out)
