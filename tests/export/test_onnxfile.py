@@ -51,14 +51,15 @@ SETTINGS = check(
 )
 SCHEMA = Schema(("dot", "below", "right"), (("below", "right"),), (("dot", "below"),))
 AROUND = np.array([[0, 0], [0, 9], [9, 0]])
-PORTABLE = set(
-    (
-        "Abs Add And AveragePool BatchNormalization Cast Clip Concat Conv Div Equal Exp Expand Flatten Gather Gemm "
-        "GlobalAveragePool Greater GreaterOrEqual GridSample Identity InstanceNormalization Less Log MatMul Max MaxPool "
-        "Min Mul Neg Not Or Pad Pow Reciprocal ReduceL2 ReduceMax ReduceMean ReduceSum Relu Reshape Resize Shape "
-        "Sigmoid Slice Softmax Split Sqrt Squeeze Sub Transpose Unsqueeze Where"
-    ).split()
-)
+# fmt: off
+PORTABLE = {
+    "Abs", "Add", "And", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat", "Conv", "Div", "Equal", "Exp",
+    "Expand", "Flatten", "Gather", "Gemm", "GlobalAveragePool", "Greater", "GreaterOrEqual", "GridSample", "Identity",
+    "InstanceNormalization", "Less", "Log", "MatMul", "Max", "MaxPool", "Min", "Mul", "Neg", "Not", "Or", "Pad",
+    "Pow", "Reciprocal", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceSum", "Relu", "Reshape", "Resize", "Shape",
+    "Sigmoid", "Slice", "Softmax", "Split", "Sqrt", "Squeeze", "Sub", "Transpose", "Unsqueeze", "Where"
+}
+# fmt: on
 """Operators that ONNX Runtime, OpenVINO and TensorRT all list as supported."""
 
 
