@@ -10,6 +10,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,15 @@ from lead import config
 from lead.cli import app
 from lead.config import Settings, check, parse
 from lead.datasets import beetles
+from lead.images.film import write_film
 from lead.landmarks import Labels
 
 ROOT = Path(__file__).parents[1]
 OTHERS = ("guide", "formats", "research", "films", "deploy")
 PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in OTHERS)]
-NOT_HERE = re.compile(r"data/|ytfaces|\bstudio\b|\bdemo\b|reproduce (?!--list)|hub:|push|runs/trial|--teacher|dinov2|@")
+NOT_HERE = re.compile(
+    r"data/|ytfaces|\bstudio\b|\bdemo\b|reproduce (?!--list)|hub:|push|runs/trial|--teacher|dinov2|@|--int8"
+)
 """Needs an archive, a browser, the network, or more pictures than there are here."""
 COUNT, SIDE = 40, 64
 LEAST = """
@@ -82,6 +86,7 @@ def desk(rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     for path in ("labels.csv", "labels.json", "pictures/annotations.json"):
         lead.save_labels(labels, tmp_path / path, sizes=sizes)
     shutil.copytree(pictures, tmp_path / "frames")
+    _films(rendered, tmp_path)
     _deeplabcut(labels, tmp_path)
     monkeypatch.chdir(tmp_path)
     for home in ("lead.api.load_preset", "lead.config.load_preset"):
@@ -90,6 +95,14 @@ def desk(rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     few = {"size": SIDE, "species": 8}
     monkeypatch.setattr(beetles, "write", lambda out, count, **more: write(out, min(count, COUNT), **{**more, **few}))
     return tmp_path
+
+
+def _films(rendered: Path, folder: Path) -> None:
+    """A film, and a folder of another."""
+    stills = [Image.open(path).convert("RGB") for path in sorted((rendered / "images").iterdir())[:20]]
+    (folder / "more-films").mkdir()
+    for path in (folder / "film.mp4", folder / "more-films" / "other.mp4"):
+        write_film(path, stills, (SIDE, SIDE), Fraction(10))
 
 
 def _deeplabcut(labels: Labels, folder: Path) -> None:

@@ -72,8 +72,6 @@ def test_renamed_landmarks_keep_their_labels(serve: Serve, sit: Sit, pictures: B
 
 
 def test_features_are_trained_stopped_and_gone_on_with(serve: Serve, sit: Sit, pictures: Beetles) -> None:
-    for file in list(pictures.truth)[10:]:  # few, so that steps are quick
-        (pictures.folder / file).unlink()
     desk = sit(serve(pictures.folder), "features")
     desk.by("preset-tiny").check()
     desk.by("start-training").click()

@@ -48,8 +48,9 @@ class Run:
     settings: Settings
 
     @classmethod
-    def open(cls, folder: Path) -> Run:
+    def open(cls, folder: Path | str) -> Run:
         """An existing run. Raises :class:`LeadError` if the folder holds none."""
+        folder = Path(folder)
         file = folder / "settings.yaml"
         if not file.is_file():
             raise LeadError(
