@@ -26,7 +26,8 @@ def test_labels_beyond_their_picture_are_counted(tmp_path: Path) -> None:
     xy = np.array([[[29.4, 19.4], [-0.6, 3]], [[30, 1], [99, 99]]])
     labels = Labels.from_xy(Schema(("p", "q")), ["a.png", "gone.png"], xy)
     save_labels(labels, tmp_path / "labels.csv")
-    (told,) = doubts(labels, tmp_path / "labels.csv", FolderPictures(tmp_path))
+    told, missing = doubts(labels, tmp_path / "labels.csv", FolderPictures(tmp_path))
+    assert missing.endswith(f"line 4: 1 labelled picture is not in {tmp_path}, the first is 'gone.png'.")
     assert told.endswith("line 3: 1 label lies outside, the first is 'q' of 'a.png' at (-0.6, 3) of 30 × 20 pixels.")
 
 

@@ -306,6 +306,28 @@ def test_reads_the_tps_that_ktch_writes(tmp_path: Path) -> None:
     np.testing.assert_allclose(labels.xy, expected)
 
 
+def test_frames_of_a_film_stand_in_each_tool_s_own_layout(tmp_path: Path) -> None:
+    import pandas as pd
+    import sleap_io
+
+    images = [f"films/run.mp4#{number}" for number in (0, 1, 2)]
+    labels = Labels(SCHEMA, tuple(images), FACES.xy, FACES.visible, SCORED.score)
+    assert labels.score is not None
+    for name in ("a.csv", "a.h5", "a.slp"):
+        save_labels(labels, tmp_path / name, format="deeplabcut" if name == "a.csv" else None)
+    frames = [
+        pd.read_csv(tmp_path / "a.csv", header=[0, 1, 2], index_col=0),
+        pd.read_hdf(tmp_path / "a.h5", "df_with_missing"),
+    ]
+    for frame in frames:
+        assert list(frame.index) == [0, 1, 2]
+        np.testing.assert_array_equal(frame["lead"]["nose"][["x", "y"]].to_numpy(), labels.xy[:, 0])
+        np.testing.assert_array_equal(frame["lead"]["nose"]["likelihood"].to_numpy(), labels.score[:, 0])
+    film = sleap_io.load_slp(str(tmp_path / "a.slp"), open_videos=False)
+    assert [(frame.video.filename, frame.frame_idx) for frame in film] == [("films/run.mp4", i) for i in range(3)]
+    assert load_labels(tmp_path / "a.slp").images == tuple(images)
+
+
 # --- files as the tools write them -----------------------------------------------------------------------------------
 
 TASKS = [

@@ -11,6 +11,7 @@ import numpy as np
 from lead.errors import LeadError
 from lead.images.decode import upright_size
 from lead.images.find import find_images
+from lead.landmarks.frames import frame_of
 from lead.landmarks.io import read_labels, write_labels
 from lead.landmarks.model import UNLABELLED, Labels
 from lead.landmarks.pictures import Pictures, Size, Sized, known_size
@@ -35,6 +36,11 @@ class FolderPictures(Pictures):
                 raise LeadError(f"{path} is not there, whose size is needed. Name the pictures' folder: --pictures.")
             self._sizes[image] = upright_size(path)
         return self._sizes[image]
+
+    def has(self, image: str) -> bool:
+        """Whether a picture, or the film of a frame, is there."""
+        film = frame_of(image)
+        return (self.root / (film[0] if film else image)).is_file()
 
     def of_stem(self, path: str) -> str:
         found = self._stems.get(path, [])
@@ -103,8 +109,11 @@ def save_labels(
     return write_labels(labels, Path(path), pictures=known, format=format, overwrite=overwrite).lost(labels)
 
 
-def doubts(labels: Labels, path: Path, pictures: Pictures) -> list[str]:
-    """What of a file's labels is likely a mistake, in words: names that differ by case alone, points beyond pictures.
+def doubts(labels: Labels, path: Path, pictures: FolderPictures) -> list[str]:
+    """What of a file's labels is likely a mistake, in words.
+
+    Names that differ by case alone; points beyond their pictures; and labelled pictures that are not there, unless none
+    is: then the labels are elsewhere than the pictures.
 
     Each says how often it occurs, and names the file, the picture and the landmark where it does so first; and the
     line, of a file of text.
@@ -112,7 +121,7 @@ def doubts(labels: Labels, path: Path, pictures: Pictures) -> list[str]:
     Args:
         labels: as read.
         path: the file that they were read from.
-        pictures: what knows their sizes. A picture whose size cannot be told is passed over.
+        pictures: theirs.
     """
     found = []
     for kind, names in (("landmarks", labels.schema.names), ("pictures", labels.images)):
@@ -135,6 +144,11 @@ def doubts(labels: Labels, path: Path, pictures: Pictures) -> list[str]:
         count = f"{len(outside)} label{'s lie' if len(outside) > 1 else ' lies'} outside"
         where = _where(path, (image, name), (image,))
         found.append(f"{where}: {count}, the first is {name!r} of {image!r} at {place}.")
+    labelled = [image for row, image in enumerate(labels.images) if (labels.visible[row] > UNLABELLED).any()]
+    absent = [image for image in labelled if not pictures.has(image)]
+    if 0 < len(absent) < len(labelled):
+        count = f"{len(absent)} labelled picture{'s are' if len(absent) > 1 else ' is'} not in {pictures.root}"
+        found.append(f"{_where(path, (absent[0],))}: {count}, the first is {absent[0]!r}.")
     return found
 
 
