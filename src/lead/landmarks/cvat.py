@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
@@ -60,7 +59,8 @@ def parse(text: str) -> Labels:
     if not points:
         raise LeadError("no <image> in it. Export as 'CVAT for images 1.1', all pictures.")
     used = dict.fromkeys(name for of_image in points.values() for name in of_image)
-    names = tuple(name for name in order if name in used or _in(name, skeleton)) if order else ()
+    drawn = {name for bone in skeleton for name in bone}
+    names = tuple(name for name in order if name in used or name in drawn)
     names += tuple(name for name in used if name not in set(names))
     if not names:
         raise LeadError("no points or skeletons in it.")
@@ -71,10 +71,6 @@ def parse(text: str) -> Labels:
             table[row, names.index(name)] = point
     bones = tuple(bone for bone in skeleton if set(bone) <= set(names))
     return Labels(Schema(names, skeleton=bones), tuple(points), table[..., :2], table[..., 2].astype(np.int8))
-
-
-def _in(name: str, skeleton: tuple[Pair, ...]) -> bool:
-    return any(name in bone for bone in skeleton)
 
 
 def _root(text: str) -> ElementTree.Element:
@@ -160,16 +156,6 @@ def _flag(element: ElementTree.Element, key: str, name: str) -> bool:
     return value == "1"
 
 
-@dataclass
-class _Lines:
-    """The lines of a file of XML."""
-
-    lines: list[str] = field(default_factory=list)
-
-    def add(self, depth: int, text: str) -> None:
-        self.lines.append("  " * depth + text)
-
-
 def dump(labels: Labels, pictures: Pictures) -> str:
     """The text of an XML file with a skeleton on each labelled picture.
 
@@ -179,27 +165,29 @@ def dump(labels: Labels, pictures: Pictures) -> str:
     for name in (*labels.schema.names, *labels.images):
         if bad := re.search(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", name):
             raise LeadError(f"{name!r} cannot stand in XML: it holds the character {bad[0]!r}.")
-    out = _Lines(['<?xml version="1.0" encoding="utf-8"?>', "<annotations>", "  <version>1.1</version>"])
-    _dump_schema(labels.schema, out)
+    lines = ['<?xml version="1.0" encoding="utf-8"?>', "<annotations>", "  <version>1.1</version>"]
+    lines += _schema_lines(labels.schema)
     for row, image in enumerate(labels.images):
         width, height = pictures.size(image)
-        out.add(1, f'<image id="{row}" name={quoteattr(image)} width="{width}" height="{height}">')
+        lines.append(f'  <image id="{row}" name={quoteattr(image)} width="{width}" height="{height}">')
         if (labels.visible[row] > UNLABELLED).any():
-            out.add(2, f'<skeleton label="{LABEL}" source="manual" z_order="0">')
+            lines.append(f'    <skeleton label="{LABEL}" source="manual" z_order="0">')
             for k, name in enumerate(labels.schema.names):
                 visible = labels.visible[row, k]
                 x, y = labels.xy[row, k].tolist() if visible > UNLABELLED else (0.0, 0.0)
                 flags = f'outside="{int(visible == UNLABELLED)}" occluded="{int(visible == HIDDEN)}"'
-                out.add(3, f'<points label={quoteattr(name)} source="manual" {flags} points="{x!r},{y!r}"></points>')
-            out.add(2, "</skeleton>")
-        out.add(1, "</image>")
-    out.add(0, "</annotations>\n")
-    return "\n".join(out.lines)
+                lines.append(
+                    f'      <points label={quoteattr(name)} source="manual" {flags} points="{x!r},{y!r}"></points>'
+                )
+            lines.append("    </skeleton>")
+        lines.append("  </image>")
+    lines.append("</annotations>\n")
+    return "\n".join(lines)
 
 
-def _dump_schema(schema: Schema, out: _Lines) -> None:
+def _schema_lines(schema: Schema) -> list[str]:
     """``<meta>``: the labels as a task lists them, with a drawing that puts the landmarks in a row."""
-    lines = "".join(
+    edges = "".join(
         f'<line data-type="edge" data-node-from="{a + 1}" data-node-to="{b + 1}"></line>'
         for a, b in ((schema.index(one), schema.index(other)) for one, other in schema.skeleton)
     )
@@ -208,11 +196,12 @@ def _dump_schema(schema: Schema, out: _Lines) -> None:
         f'data-element-id="{k + 1}" data-node-id="{k + 1}" data-label-name={quoteattr(name)}></circle>'
         for k, name in enumerate(schema.names)
     )
-    out.add(1, "<meta><task><labels>")
-    out.add(2, f"<label><name>{LABEL}</name><type>skeleton</type><svg>{escape(lines + nodes)}</svg></label>")
-    for name in schema.names:
-        out.add(2, f"<label><name>{_text(name)}</name><type>points</type><parent>{LABEL}</parent></label>")
-    out.add(1, "</labels></task></meta>")
+    whole = f"    <label><name>{LABEL}</name><type>skeleton</type><svg>{escape(edges + nodes)}</svg></label>"
+    parts = [
+        f"    <label><name>{_text(name)}</name><type>points</type><parent>{LABEL}</parent></label>"
+        for name in schema.names
+    ]
+    return ["  <meta><task><labels>", whole, *parts, "  </labels></task></meta>"]
 
 
 def _text(text: str) -> str:

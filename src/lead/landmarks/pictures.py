@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 
 from lead.errors import LeadError
 
@@ -37,10 +36,6 @@ class Sized(Pictures):
     def size(self, image: str) -> Size:
         found = self._sizes.get(image)
         return found if found is not None else self._others.size(image)
-
-    def of_stem(self, path: str) -> str:
-        alike = [name for name in self._sizes if PurePosixPath(name).with_suffix("").as_posix() == path]
-        return alike[0] if len(alike) == 1 else self._others.of_stem(path)
 
 
 def known_size(pictures: Pictures, image: str) -> Size | None:
