@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from books import ABSENT, HEIGHT, WIDTH, at, hidden, make_folder, name, open_book, put, visible
+from PIL import Image
 
 from lead.errors import LeadError
 from lead.images.labels import load_labels
@@ -179,6 +180,16 @@ def test_labels_of_deeplabcut(book: LabelBook) -> None:
     text = "scorer,Ann,Ann\nbodyparts,eye,eye\ncoords,x,y\nlabeled-data\\sub\\c.png,5,6\na.png,,\n"
     assert take(book, text) == {"format": "deeplabcut", "landmarks": 1, "added": 1}
     assert at(book, "sub/c.png") == {"eye": visible(5, 6)}
+
+
+def test_a_file_s_own_units_need_a_picture_of_the_folder(book: LabelBook, tmp_path: Path) -> None:
+    name(book, "1")
+    take(book, "LM=1\n4 5\nIMAGE=elsewhere/sub/c.png\nID=0\n")
+    assert at(book, "sub/c.png")["1"] == visible(4, HEIGHT - 5)
+    Image.new("RGB", (3, 3)).save(tmp_path / "secret.png")
+    for outside in (tmp_path / "secret.png", "../secret.png", "/etc/hostname"):
+        with pytest.raises(LeadError, match="is not in this folder"):
+            take(book, f"LM=1\n4 5\nIMAGE={outside}\nID=0\n")
 
 
 def test_predictions_are_said_to_be_such(book: LabelBook) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from lead.datasets.beetles import render as draw_beetle
-from lead.errors import LeadError
 from lead.images.find import find_images
 from lead.images.store import ImageStore, default_cache, open_store
 from lead.images.views import affine_warp, render
@@ -27,8 +26,6 @@ def of_folder(folder: Path, side: int, most: int, *, progress: Progress | None =
         LeadError: the folder holds no readable picture.
     """
     files = find_images(folder)
-    if not files:
-        raise LeadError(f"{folder} holds no pictures. Name the folder of pictures to check the file with.")
     kept = np.sort(np.random.default_rng(0).permutation(len(files))[:most])
     return open_store(folder, [files[i] for i in kept], side, default_cache(), progress=progress)
 

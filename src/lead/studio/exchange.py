@@ -6,7 +6,6 @@ import posixpath
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -62,7 +61,7 @@ def import_labels(
         LeadError: the file cannot be understood; its landmarks do not fit those of the book; or a point lies far
             outside its picture. Nothing was changed.
     """
-    incoming = _read(data, name_hint, book.folder.root)
+    incoming = _read(data, name_hint, book.folder)
     report = Imported(format=incoming.format)
 
     def make(document: Document) -> Document:
@@ -132,8 +131,22 @@ def combined(hand: Labels, predicted: Labels | None) -> Labels:
     return Labels(hand.schema, images, xy, visible, *told)
 
 
-def _read(data: bytes, name: str, root: Path) -> _Incoming:
-    labels, known = parse_labels(data, name, pictures=FolderPictures(root))
+class _Shown(FolderPictures):
+    """The pictures of the studio's folder, and no others: a file may name any on the machine."""
+
+    def __init__(self, folder: PictureFolder) -> None:
+        super().__init__(folder.root)
+        self._folder = folder
+
+    def size(self, image: str) -> Size:
+        found = _matched([image], self._folder.files).get(image)
+        if found is None:
+            raise LeadError(f"picture {image!r}, whose size is needed, is not in this folder.")
+        return self._folder.size(self._folder.id_of(found))
+
+
+def _read(data: bytes, name: str, folder: PictureFolder) -> _Incoming:
+    labels, known = parse_labels(data, name, pictures=_Shown(folder))
     predicted = labels.score is not None or labels.px_error is not None
     try:
         if known.name == "coco":  # the only one that holds colours and what is absent
