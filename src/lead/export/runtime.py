@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from lead.errors import needs_extra
+from lead.errors import LeadError
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -24,8 +24,9 @@ Progress = Callable[[int, int], None]
 
 def need_extra() -> None:
     """Raises :class:`LeadError` where a package of the extra ``onnx`` is missing."""
-    if any(find_spec(name) is None for name in ("onnx", "onnxruntime", "onnxscript")):
-        raise needs_extra("Exported models", "onnx")
+    missing = [name for name in ("onnx", "onnxruntime", "onnxscript") if find_spec(name) is None]
+    if missing:
+        raise LeadError(f"Exporting needs {' and '.join(missing)}. Run: pip install 'lead-landmarks[onnx]'")
 
 
 def session(file: Path, *, threads: int = 0) -> InferenceSession:
