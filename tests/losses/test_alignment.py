@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from unittest import mock
 
 import torch
 from hypothesis import given, settings
@@ -38,21 +39,25 @@ def slow_alignment(student: list[Tensor], teacher: list[Tensor], tau: float, tea
     return torch.stack(terms).mean()
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     batch=st.integers(1, 2),
     height=st.integers(1, 3),
     width=st.integers(1, 4),
     taus=st.tuples(st.floats(0.05, 1), st.floats(0.05, 1)),
     seed=st.integers(0, 99),
+    tile=st.sampled_from([1, 30, 2**22]),  # some rows of a picture at once, one picture or some, all of them
 )
-def test_equals_the_papers_equations(batch: int, height: int, width: int, taus: tuple[float, float], seed: int) -> None:
+def test_equals_the_papers_equations(
+    batch: int, height: int, width: int, taus: tuple[float, float], seed: int, tile: int
+) -> None:
     generator = torch.Generator().manual_seed(seed)
     student = [torch.randn(batch, 4, height, width, generator=generator) for _ in range(2)]
     teacher = [torch.randn(batch, 7, height, width, generator=generator) for _ in range(2)]
     ours = [s.clone().requires_grad_() for s in student]
     theirs = [s.clone().requires_grad_() for s in student]
-    fast = alignment_loss(*ours, *teacher, temperature=taus[0], teacher_temperature=taus[1])
+    with mock.patch("lead.losses.alignment.TILE", tile):
+        fast = alignment_loss(*ours, *teacher, temperature=taus[0], teacher_temperature=taus[1])
     slow = slow_alignment(theirs, teacher, *taus)
     torch.testing.assert_close(fast, slow, atol=1e-5, rtol=1e-5)
     for ours_gradient, theirs_gradient in zip(
@@ -84,3 +89,32 @@ def test_no_gradient_flows_into_the_teacher() -> None:
     into_student, into_teacher = torch.autograd.grad(loss, [student, teacher], allow_unused=True)
     assert into_teacher is None
     assert into_student.abs().sum() > 0
+
+
+def plain(student: list[Tensor], teacher: list[Tensor], tau: float) -> Tensor:
+    """The same objective with all similarities of the batch at once."""
+    unit = [m.flatten(2) / m.flatten(2).norm(dim=1, keepdim=True) for m in (*student, *teacher)]
+    s, t = (torch.einsum("bci,bcj->bij", unit[n], unit[n + 1]) / tau for n in (0, 2))
+    return -(t.softmax(-1) * s.log_softmax(-1)).sum(-1).mean()
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    batch=st.integers(1, 5),
+    height=st.integers(1, 14),
+    width=st.integers(1, 14),
+    tile=st.integers(1, 60_000),
+    seed=st.integers(0, 99),
+)
+def test_tiles_of_any_size_give_the_value_and_gradient_of_the_whole(
+    batch: int, height: int, width: int, tile: int, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    student = [torch.randn(batch, 16, height, width, generator=generator).requires_grad_() for _ in range(2)]
+    teacher = [torch.randn(batch, 40, height, width, generator=generator) for _ in range(2)]
+    whole = plain(student, teacher, 0.05)
+    with mock.patch("lead.losses.alignment.TILE", tile):
+        tiled = alignment_loss(*student, *teacher)
+    torch.testing.assert_close(tiled, whole, atol=1e-5, rtol=1e-5)
+    for ours, theirs in zip(*(torch.autograd.grad(3 * loss, student) for loss in (tiled, whole)), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)

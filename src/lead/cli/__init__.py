@@ -24,6 +24,12 @@ from lead.tuning import wait_passively
 class _Commands(TyperGroup):
     """Commands whose errors are a line for the user, not a traceback."""
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Each command with the whole first sentence of its help, which click would cut short."""
+        helps = {name: self.commands[name].help or "" for name in self.list_commands(ctx)}
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, " ".join(text.split("\n\n")[0].split())) for name, text in helps.items()])
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
@@ -45,7 +51,7 @@ app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,  # its panels take longer to import than all the rest
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
