@@ -5,8 +5,8 @@
 Stage 1 (BYOL, ResNet-18, 96 px) and stage 2 (its default objective, and the paper's), each as `lead train` runs it:
 pictures from the store, augmentation, networks, optimiser, logs. Bare is the same networks and losses forward and
 backward on random tensors that are already in memory, in turns with it, ten steps each, in one process. The peer is
-lightly's BYOL, its modules and transforms in a DataLoader with a process for each core; it is left out where lightly is not
-installed. Both decode nothing (ours) or files (the peer's) as their users would have it.
+lightly's BYOL, its modules and its transforms, in a DataLoader with a process for each core, which reads the picture
+files as its users' would; it is left out where lightly is not installed.
 
 Writes ``results/benchmarks/throughput.json``, and a table beside it.
 """
@@ -236,7 +236,7 @@ def table(found: dict[str, dict[str, float]], batch: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path)
-    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--results", type=Path, default=Path("results"))
