@@ -40,7 +40,7 @@ from lead.training.pretrain import Byol  # noqa: E402
 H100_PEAK = 989e12
 """Dense bfloat16 operations a second of an H100 SXM, as its data sheet has it."""
 SHARE = (0.03, 0.06)
-"""Of that peak, what is assumed to be reached: memory, not arithmetic, bounds a ResNet-50. Nothing here was run on one."""
+"""Of that peak, what is assumed: memory, not arithmetic, bounds a ResNet-50. Nothing here was run on one."""
 PRICE = 3.0
 """Dollars for an hour of an H100, assumed."""
 EIGHT = 0.9
