@@ -2,8 +2,8 @@
 
     python benchmarks/precision.py DATASET [--preset tiny] [--seeds 3] [--runs runs/precision] [--results results]
 
-Trains DATASET (say, one that `lead render` drew) with each seed in float32 and in bfloat16, and judges a ridge head from
-all labels on its test split. A processor without bfloat16 works it out in software: as exact, but slow. Writes
+Trains DATASET (say, one that `lead render` drew) with each seed in float32 and in bfloat16, and judges a ridge head
+from all labels on its test split. A processor without bfloat16 works it out in software: as exact, but slow. Writes
 ``results/benchmarks/precision.json``, and a table beside it.
 """
 

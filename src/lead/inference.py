@@ -6,13 +6,14 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from lead import checkpoint, hub
@@ -27,6 +28,7 @@ from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
 from lead.nn.backbone import Backbone
 from lead.nn.cascade import Cascade, Found
 from lead.nn.confidence import Confidence
+from lead.nn.folding import folded
 from lead.nn.heads import RidgeHead, SoftArgmaxHead
 from lead.nn.hypercolumn import hypercolumn
 from lead.nn.reduction import Reduction
@@ -137,8 +139,13 @@ class Extractor:
         features = self._whole_features(inputs)
         return features if self.reduction is None else self.reduction(features)
 
+    @cached_property
+    def _folded(self) -> nn.Module:
+        """The network as it is run."""
+        return folded(self.network, self.picture.input)
+
     def _whole_features(self, inputs: Tensor) -> Tensor:
-        maps = self.network(inputs)
+        maps = self._folded(inputs)
         if not isinstance(self.network, Backbone):
             return maps  # type: ignore[no-any-return]
         size = (self.cells, self.cells)

@@ -47,7 +47,7 @@ def is_plain(root: Path) -> bool:
     return not any(present(root) for present, _ in LAYOUTS.values())
 
 
-def open_dataset(root: Path, name: str | None = None) -> Dataset:
+def open_dataset(root: Path | str, name: str | None = None) -> Dataset:
     """The dataset in a folder, its layout recognised by the files beside the pictures.
 
     A folder that holds none of the layouts is a plain folder of pictures.
@@ -61,12 +61,13 @@ def open_dataset(root: Path, name: str | None = None) -> Dataset:
         LeadError: the name is unknown, the folder holds several datasets and no name is given, it is missing or holds
             no picture, or what it holds is incomplete or not as published.
     """
+    root = Path(root)
     if name is not None and name not in (*LAYOUTS, "folder"):
         raise unknown("dataset", name, (*LAYOUTS, "folder"))
     found = [name] if name else [layout for layout, (present, _) in LAYOUTS.items() if present(root)]
     if len(found) > 1:
         raise LeadError(
-            f"{root} holds several datasets: {', '.join(found)}. Say which: open_dataset(Path({str(root)!r}), "
+            f"{root} holds several datasets: {', '.join(found)}. Say which: open_dataset({str(root)!r}, "
             f"{found[0]!r}), or --name {found[0]} on the command line."
         )
     if not found or found == ["folder"]:
