@@ -12,6 +12,14 @@ from pathlib import Path
 
 from lead.errors import LeadError
 
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+_FAR = 2**40
+"""The byte that is locked on Windows, where nobody else can read what is locked: beyond any file's end."""
+
 
 def read_text(path: Path) -> str:
     """A UTF-8 text file. Raises :class:`LeadError` if it cannot be read as one."""
@@ -81,3 +89,26 @@ def _to_disk(path: Path, mode: int) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def lock(handle: int, *, wait: bool = False) -> bool:
+    """Takes the lock of an open file, which goes with its handle, or with the process in whatever way that ends.
+
+    Where the file system has no locks, everybody has it.
+
+    Args:
+        handle: of the file.
+        wait: for whoever has it.
+
+    Returns:
+        Whether it is ours.
+    """
+    try:
+        if sys.platform == "win32":
+            os.lseek(handle, _FAR, os.SEEK_SET)
+            msvcrt.locking(handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError as error:
+        return error.errno in (errno.ENOLCK, errno.ENOTSUP)
+    return True

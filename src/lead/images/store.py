@@ -19,10 +19,11 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -53,6 +54,9 @@ FORMAT = 1
 """Raised whenever a store's pixels or index change meaning, so that older ones are built anew."""
 ABANDONED_AFTER_S = 600.0
 """A live build writes its pixels without pause; one silent for so long was killed, and is removed."""
+
+AHEAD = 2
+"""Stores in memory that :func:`stored_pictures` makes ahead."""
 
 _PARTIAL = ".partial"
 Progress = Callable[[int, int], None]
@@ -193,7 +197,7 @@ def open_store(
         size: side S of the stored pictures, in pixels.
         cache: folder of all stores (see :func:`default_cache`); made if missing.
         boxes: (n, 4) x, y, width, height of the part of each picture to store (see above); None for whole pictures.
-        workers: decoding threads, by default one for each processor core.
+        workers: decoding threads, by default :func:`cores`.
         progress: called after every picture while building.
 
     Raises:
@@ -208,7 +212,7 @@ def open_store(
     folder = cache / _key(root, files, size, parts)
     if not folder.exists():
         try:
-            _build(root, files, parts, size, folder, workers or os.cpu_count() or 1, progress)
+            _build(root, files, parts, size, folder, workers or cores(), progress)
         except OSError as error:
             raise _cannot_write(error, cache, len(files) * size * size * 3) from error
     return replace(_open(folder), root=root)
@@ -224,6 +228,64 @@ def open_one(root: Path, file: str, size: int) -> ImageStore:
     if isinstance(row, UnreadablePicture):
         raise row
     return ImageStore((file,), row.pixels[None], np.array([row.size], dtype=np.int64), (), row.sha256.hex(), root=root)
+
+
+def stored_pictures(
+    root: Path, chunks: Iterable[Sequence[str]], side: int, *, workers: int | None = None
+) -> Generator[ImageStore]:
+    """Stores in memory of some whole pictures after others, decoded by threads while those before are looked at.
+
+    No more than :data:`AHEAD` of them are made ahead.
+
+    Args:
+        root: folder that the pictures' names are relative to.
+        chunks: POSIX paths of the pictures of each store.
+        side: of the stored pictures, in pixels.
+        workers: decoding threads, by default :func:`cores`.
+
+    Yields:
+        For each chunk the rows that :func:`open_store` would make of those that can be read, perhaps none.
+    """
+    waiting: deque[tuple[Sequence[str], list[Future[_Row | UnreadablePicture]]]] = deque()
+    pool = ThreadPoolExecutor(workers or cores())
+    try:
+        for files in chunks:
+            waiting.append((files, [pool.submit(_decode_row, root / file, side, None) for file in files]))
+            if len(waiting) > AHEAD:
+                yield _in_memory(root, side, *waiting.popleft())
+        while waiting:
+            yield _in_memory(root, side, *waiting.popleft())
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _in_memory(
+    root: Path, side: int, files: Sequence[str], decoded: Sequence[Future[_Row | UnreadablePicture]]
+) -> ImageStore:
+    kept: list[tuple[str, _Row]] = []
+    skipped: list[tuple[str, str]] = []
+    for file, future in zip(files, decoded, strict=True):
+        row = future.result()
+        if isinstance(row, UnreadablePicture):
+            skipped.append((file, row.reason))
+        else:
+            kept.append((file, row))
+    pixels = np.stack([row.pixels for _, row in kept]) if kept else np.zeros((0, side, side, 3), dtype=np.uint8)
+    sizes = np.array([row.size for _, row in kept], dtype=np.int64).reshape(-1, 2)
+    digest = hashlib.sha256(b"".join(row.sha256 for _, row in kept)).hexdigest()
+    return ImageStore(tuple(file for file, _ in kept), pixels, sizes, tuple(skipped), digest, root=root)
+
+
+def none_readable(root: Path, skipped: Sequence[tuple[str, str]]) -> LeadError:
+    """What to say where none of some pictures can be read."""
+    file, reason = skipped[0]
+    return LeadError(f"None of the {len(skipped)} pictures of {root} can be read; the first, {file}: {reason}.")
+
+
+def cores() -> int:
+    """Processor cores for this process: those that it may use, shared with others that torchrun started beside it."""
+    usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return max(usable // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
 
 
 def store_of(pictures: Sequence[Image.Image], names: Sequence[str], size: int) -> ImageStore:
@@ -326,8 +388,7 @@ def _write_pixels(
             if progress:
                 progress(done, len(files))
         if not kept:
-            file, reason = skipped[0]
-            raise LeadError(f"None of the {len(files)} pictures of {root} can be read; the first, {file}: {reason}.")
+            raise none_readable(root, skipped)
         out.truncate(end)  # rows of skipped pictures stay as a hole at the end, which takes no space
     index = {"files": kept, "sizes": sizes, "skipped": skipped, "digest": content.hexdigest()}
     return index | {"boxes": stored} if stored else index
