@@ -13,6 +13,7 @@ SRC = Path(__file__).parents[1] / "src" / "lead"
 FLOORS: list[set[str]] = [
     {"errors"},
     {"files", "hub", "provenance", "tuning"},
+    {"journal"},
     {"geometry"},
     {"landmarks"},
     {"nn", "losses", "images", "datasets", "config"},

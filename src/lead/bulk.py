@@ -5,9 +5,6 @@ What a unit holds does not depend on who looks at it, nor when. A process append
 file beside the output, and skips those that stand in any part. Once all units stand in parts, the process that sees it
 writes the output and removes the parts. So the output is the same whether the work was interrupted or not, and however
 many processes shared it.
-
-A part begins with a line that says what it belongs to. It and each unit's line begin with their CRC-32; what follows a
-line that was torn or is damaged is dropped.
 """
 
 from __future__ import annotations
@@ -16,16 +13,14 @@ import base64
 import glob
 import hashlib
 import io
-import json
 import os
 import re
-import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +31,7 @@ from lead.geometry import Size
 from lead.images.film import UnreadableFilm, films_need, open_film
 from lead.images.store import none_readable
 from lead.inference import BATCH, Landmarker, Listed
+from lead.journal import Journal, Record, read_header, read_records
 from lead.landmarks.model import Labels
 
 VERSION = 1
@@ -165,11 +161,10 @@ class Bulk:
                 for unit, piece in pieces:
                     if written:
                         written.result()
-                    written = writer.submit(_append, part, unit, piece)
+                    written = writer.submit(self._keep, part, unit, piece)
                     count(unit)
             if written:
                 written.result()
-            os.fsync(part.fileno())  # before this process looks whether it is the last
 
     @contextmanager
     def found(self) -> Iterator[Found | None]:
@@ -187,7 +182,7 @@ class Bulk:
             parts = self._parts()
             pieces: dict[int, Piece] = {}
             for path in parts:
-                pieces |= {unit: _piece(record, self.model) for unit, record in self._records(path)}
+                pieces |= {record["unit"]: _piece(record, self.model) for record in read_records(path)}
             found = self._joined([pieces[unit] for unit in range(self.units)])
             if found.labels:
                 yield found
@@ -196,43 +191,26 @@ class Bulk:
             if not found.labels:
                 raise self._nothing(found)
 
-    @contextmanager
-    def _part(self) -> Iterator[BinaryIO]:
-        """This process's part, to append to; torn ends are cut off, and what belongs to other work is removed."""
+    def _part(self) -> Journal:
+        """This process's part, to append to."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            part = self.path.open("a+b")
+            part = Journal(self.path, self.header)
+        except BlockingIOError:
+            raise LeadError(f"Another process is at work on {self.path}. Wait for it, or stop it first.") from None
         except OSError as error:
             raise cannot_write(self.path, error) from error
-        with part:
-            if not lock(part.fileno()):
-                raise LeadError(f"Another process is at work on {self.path}. Wait for it, or stop it first.")
-            end = sum(len(line) for line, _ in _lines(self.path))
-            begun = next(_lines(self.path), None)
-            if begun and begun[1] != self.header:
-                self.say(f"{self.path} is of another model, or of other pictures: begun anew.")
-            if not begun or begun[1] != self.header:
-                end = 0
-            part.truncate(end)
-            if not end:
-                part.write(_line(self.header))
-                part.flush()
-            yield part
+        if part.replaced:
+            self.say(f"{self.path} is of another model, or of other pictures: begun anew.")
+        return part
 
     def _parts(self) -> list[Path]:
         """Those of the same work, of this process and of others."""
         beside = sorted(self.out.parent.glob(f"{glob.escape(self.out.name)}*{ENDING}"))
-        return [path for path in beside if (begun := next(_lines(path), None)) and begun[1] == self.header]
-
-    def _records(self, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The units in a part."""
-        lines = _lines(path)
-        next(lines, None)
-        for _, record in lines:
-            yield record["unit"], record
+        return [path for path in beside if read_header(path) == self.header]
 
     def _known(self) -> set[int]:
-        return {unit for path in self._parts() for unit, _ in self._records(path)}
+        return {record["unit"] for path in self._parts() for record in read_records(path)}
 
     @contextmanager
     def _last(self) -> Iterator[bool]:
@@ -271,6 +249,12 @@ class Bulk:
             return Piece(None, np.zeros((0, 2), np.int64), broken=broken)
         joined = Labels.joined(parts)
         return Piece(joined, np.tile(np.array(open_film(path).size, np.int64), (len(joined), 1)), broken=broken)
+
+    def _keep(self, part: Journal, unit: int, piece: Piece) -> None:
+        try:
+            part.append(_record(unit, piece))
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
 
     def _length(self, unit: int) -> int:
         """Pictures in a unit."""
@@ -336,35 +320,16 @@ def _listing(asked: Listed) -> str:
     return content.hexdigest()[:32]
 
 
-def _line(record: Mapping[str, Any]) -> bytes:
-    text = json.dumps(record).encode()
-    return b"%08x %s\n" % (zlib.crc32(text), text)
-
-
-def _lines(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
-    """The lines of a part and what they hold, up to the first that was torn or is damaged."""
-    with path.open("rb") as file:
-        for line in file:
-            if not line.endswith(b"\n") or line[:9] != b"%08x " % zlib.crc32(line[9:-1]):
-                return
-            yield line, json.loads(line[9:])
-
-
-def _append(part: BinaryIO, unit: int, piece: Piece) -> None:
-    record: dict[str, Any] = {"unit": unit, "sizes": piece.sizes.tolist(), "skipped": piece.skipped}
-    record["broken"] = piece.broken
+def _record(unit: int, piece: Piece) -> Record:
+    record: Record = {"unit": unit, "sizes": piece.sizes.tolist(), "skipped": piece.skipped, "broken": piece.broken}
     if labels := piece.labels:
         record["images"] = labels.images
         arrays = {name: getattr(labels, name) for name in ARRAYS}
         record |= {name: None if array is None else _packed(array) for name, array in arrays.items()}
-    try:
-        part.write(_line(record))
-        part.flush()
-    except OSError as error:
-        raise cannot_write(Path(part.name), error) from error
+    return record
 
 
-def _piece(record: Mapping[str, Any], model: Landmarker) -> Piece:
+def _piece(record: Record, model: Landmarker) -> Piece:
     labels = None
     if "images" in record:
         arrays = {name: None if record[name] is None else _unpacked(record[name]) for name in ARRAYS}

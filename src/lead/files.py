@@ -68,18 +68,18 @@ def replacing(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield partial
-        _to_disk(partial, os.O_RDWR)
+        to_disk(partial, os.O_RDWR)
         with suppress(FileNotFoundError):
             shutil.copymode(path, partial)
         partial.replace(path)
         if sys.platform != "win32":  # where a folder cannot be opened
-            _to_disk(path.parent, os.O_RDONLY)
+            to_disk(path.parent, os.O_RDONLY)
     finally:
         with suppress(OSError):
             partial.unlink()
 
 
-def _to_disk(path: Path, mode: int) -> None:
+def to_disk(path: Path, mode: int) -> None:
     """Waits until a file or folder is on the disk, where the file system knows how to wait."""
     handle = os.open(path, mode)
     try:
@@ -112,3 +112,23 @@ def lock(handle: int, *, wait: bool = False) -> bool:
     except OSError as error:
         return error.errno in (errno.ENOLCK, errno.ENOTSUP)
     return True
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Lets one process at a time do something; the others wait. The lock's file is there only meanwhile."""
+    while True:
+        with path.open("ab") as file:
+            lock(file.fileno(), wait=True)
+            try:
+                ours = os.path.samestat(path.stat(), os.fstat(file.fileno()))
+            except FileNotFoundError:
+                ours = False
+            if not ours:  # whoever had it has removed it
+                continue
+            try:
+                yield
+            finally:
+                with suppress(OSError):
+                    path.unlink()
+            return

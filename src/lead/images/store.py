@@ -16,24 +16,26 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
 import sys
-import tempfile
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError
+from lead.files import alone, to_disk
 from lead.images.decode import (
     Box,
     UnreadablePicture,
@@ -44,6 +46,7 @@ from lead.images.decode import (
     fitted_size,
     reading,
 )
+from lead.journal import Journal, Record, read_records
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from PIL import Image
@@ -52,13 +55,19 @@ if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
 
 FORMAT = 1
 """Raised whenever a store's pixels or index change meaning, so that older ones are built anew."""
-ABANDONED_AFTER_S = 600.0
-"""A live build writes its pixels without pause; one silent for so long was killed, and is removed."""
+CHUNK = 256
+"""Pictures that a killed build loses at most."""
+ABANDONED_AFTER_S = 7 * 24 * 3600.0
+"""A build that nobody went on with for so long is removed."""
+CHECK = "LEAD_CHECK_STORES"
+"""Set in the environment, every picture of a store is checked as it is opened; else the last ones are."""
 
 AHEAD = 2
 """Stores in memory that :func:`stored_pictures` makes ahead."""
 
-_PARTIAL = ".partial"
+_PARTIAL, _ROWS = ".partial", "rows.jsonl"
+_TAIL = 16
+"""Pictures at a store's end that are checked as it is opened: what is lost is lost there, mostly."""
 Progress = Callable[[int, int], None]
 """Called with (pictures done, pictures in all)."""
 
@@ -76,6 +85,7 @@ class ImageStore:
         boxes: (N, 4) x, y, width, height of the stored part of each, in original pixels, or None for whole pictures.
         root: folder that ``files`` are relative to; None where they are no files.
         originals: the upright pictures themselves, of a store of decoded ones.
+        checksums: (N,) CRC-32 of each picture's pixels; None where they were not kept.
     """
 
     files: tuple[str, ...]
@@ -86,6 +96,7 @@ class ImageStore:
     boxes: FloatArray | None = None
     root: Path | None = None
     originals: tuple[Image.Image, ...] | None = None
+    checksums: npt.NDArray[np.uint32] | None = None
 
     def __len__(self) -> int:
         return len(self.files)
@@ -188,8 +199,11 @@ def open_store(
     both its length and its nanosecond time kept would go unnoticed, which no ordinary tool does. The content itself
     is summed up in :attr:`ImageStore.digest`.
 
-    A store appears under its final name only once complete; whatever a killed build leaves behind is never opened,
-    and is removed by a later build.
+    A store appears under its final name only once complete. Whatever a killed build leaves behind is never opened; the
+    next build of the same store goes on from it, to the same bytes. Of several processes one builds, and the others
+    wait.
+
+    As it is opened, a store's shape and its last pictures are checked; all its pictures, where :data:`CHECK` is set.
 
     Args:
         root: folder that ``files`` are relative to.
@@ -201,8 +215,8 @@ def open_store(
         progress: called after every picture while building.
 
     Raises:
-        LeadError: no file is given, a box is empty, no picture can be decoded, or the cache cannot be written (a full
-            disk, say).
+        LeadError: no file is given, a box is empty, no picture can be decoded, the cache cannot be written or has no
+            room, or the store in it is damaged.
     """
     if not files:
         raise LeadError(f"No pictures of {root} were asked for.")
@@ -341,57 +355,149 @@ def _build(
 ) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(folder.parent)
-    partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=_PARTIAL, dir=folder.parent))
-    try:
-        index = _write_pixels(partial / "pixels.npy", root, files, boxes, side, workers, progress)
-        (partial / "index.json").write_text(json.dumps(index), encoding="utf-8")
+    with alone(folder.with_name(f"{folder.name}.lock")):
+        if folder.exists():  # another process has built it meanwhile
+            return
+        partial = folder.with_name(f"{folder.name}{_PARTIAL}")
+        partial.mkdir(exist_ok=True)
         try:
+            index = _write_pixels(partial, root, files, boxes, side, workers, progress)
+            (partial / "index.json").write_text(json.dumps(index), encoding="utf-8")
+            for name in ("pixels.npy", "index.json"):
+                to_disk(partial / name, os.O_RDWR)
+            (partial / _ROWS).unlink()
             partial.rename(folder)
-        except OSError:
-            if not folder.exists():  # else another process finished the same store first
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        except (LeadError, OSError):  # there is nothing to go on with, or no room
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+
+
+_Entry = str | tuple[tuple[int, int], str, int, Box | None]
+"""Of a picture that was skipped, the reason; of another its size, its SHA-256, its pixels' CRC-32, and its box."""
+
+
+class _Index:
+    """What is known of the pictures written so far."""
+
+    def __init__(self) -> None:
+        self.kept: list[str] = []
+        self.sizes: list[Size] = []
+        self.boxes: list[Box] = []
+        self.skipped: list[tuple[str, str]] = []
+        self.checksums: list[int] = []
+        self._content = hashlib.sha256()
+
+    def __len__(self) -> int:
+        return len(self.kept) + len(self.skipped)
+
+    def add(self, file: str, entry: _Entry) -> None:
+        if isinstance(entry, str):
+            self.skipped.append((file, entry))
+            return
+        (width, height), sha256, checksum, box = entry
+        self.kept.append(file)
+        self.sizes.append((width, height))
+        self.checksums.append(checksum)
+        self._content.update(bytes.fromhex(sha256))
+        if box:
+            x, y, w, h = box
+            self.boxes.append((x, y, w, h))
+            self._content.update(repr((x, y, w, h)).encode())
+
+    def record(self) -> Record:
+        """What the store keeps beside its pixels."""
+        found: Record = {"files": self.kept, "sizes": self.sizes, "skipped": self.skipped}
+        found |= {"digest": self._content.hexdigest(), "checksums": self.checksums}
+        return found | {"boxes": self.boxes} if self.boxes else found
 
 
 def _write_pixels(
-    path: Path,
+    partial: Path,
     root: Path,
     files: Sequence[str],
     boxes: Sequence[Box | None],
     side: int,
     workers: int,
     progress: Progress | None,
-) -> dict[str, object]:
-    """Decodes into ``path`` and returns the index. Rows are written, not mapped: a full disk then is an error."""
-    kept: list[str] = []
-    sizes: list[Size] = []
-    stored: list[Box] = []
-    skipped: list[tuple[str, str]] = []
-    content = hashlib.sha256()
-    with path.open("wb") as out, ThreadPoolExecutor(workers) as pool:
-        header = {"descr": "|u1", "fortran_order": False, "shape": (len(files), side, side, 3)}
-        np.lib.format.write_array_header_1_0(out, header)
-        end = out.tell() + len(files) * side * side * 3
-        decoded = _in_order(pool, lambda i: _decode_row(root / files[i], side, boxes[i]), len(files), ahead=4 * workers)
-        for done, (file, result) in enumerate(zip(files, decoded, strict=True), start=1):
+) -> Record:
+    """Decodes into ``partial`` and returns the index. Rows are written, not mapped: a full disk then is an error.
+
+    The journal in it tells of :data:`CHUNK` pictures at a time, once their rows are written.
+    """
+    row, header = side * side * 3, io.BytesIO()
+    shape = {"descr": "|u1", "fortran_order": False, "shape": (len(files), side, side, 3)}
+    np.lib.format.write_array_header_1_0(header, shape)
+    start = header.tell()
+    path = partial / "pixels.npy"
+    path.touch()
+    with Journal(partial / _ROWS, {"store": FORMAT}) as journal, path.open("r+b") as out:
+        index = _written_before(journal, partial / _ROWS, out, files, start, row)
+        _check_room(partial, (len(files) - len(index)) * row)
+        out.write(header.getvalue())
+        out.seek(start + len(index.kept) * row)
+        if progress and len(index):
+            progress(len(index), len(files))
+        entries: list[_Entry] = []
+        for file, result in zip(
+            files[len(index) :], _decoded(root, files, boxes, side, workers, len(index)), strict=True
+        ):
             if isinstance(result, UnreadablePicture):
-                skipped.append((file, result.reason))
+                entries.append(result.reason)
             else:
                 out.write(result.pixels.data)
-                kept.append(file)
-                sizes.append(result.size)
-                content.update(result.sha256)
-                if result.box:
-                    stored.append(result.box)
-                    content.update(repr(result.box).encode())
+                entries.append((result.size, result.sha256.hex(), result.checksum, result.box))
+            index.add(file, entries[-1])
+            if len(entries) == CHUNK:
+                out.flush()
+                journal.append({"pictures": entries})
+                entries = []
             if progress:
-                progress(done, len(files))
-        if not kept:
-            raise none_readable(root, skipped)
-        out.truncate(end)  # rows of skipped pictures stay as a hole at the end, which takes no space
-    index = {"files": kept, "sizes": sizes, "skipped": skipped, "digest": content.hexdigest()}
-    return index | {"boxes": stored} if stored else index
+                progress(len(index), len(files))
+        if not index.kept:
+            raise none_readable(root, index.skipped)
+        out.truncate(start + len(files) * row)  # rows of skipped pictures are a hole at the end, which takes no space
+    return index.record()
+
+
+def _written_before(journal: Journal, path: Path, out: BinaryIO, files: Sequence[str], start: int, row: int) -> _Index:
+    """What an earlier build wrote, as far as its pixels are what they should be: a power cut may have lost some."""
+    index = _Index()
+    out.seek(start)
+    for number, record in enumerate(read_records(path)):
+        entries: list[_Entry] = record["pictures"]
+        if any(zlib.crc32(out.read(row)) != entry[2] for entry in entries if not isinstance(entry, str)):
+            journal.keep(number)
+            break
+        for entry in entries:
+            index.add(files[len(index)], entry)
+    out.seek(0)
+    return index
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    disk = shutil.disk_usage(folder)
+    if disk.total > 0 and disk.free < needed:  # some file systems do not tell
+        raise LeadError(
+            f"Cannot store the pictures in {folder.parent}: {needed / 1e9:.1f} GB are needed and "
+            f"{disk.free / 1e9:.1f} GB are free. Free space there, or set LEAD_CACHE to another folder."
+        )
+
+
+def _decoded(
+    root: Path, files: Sequence[str], boxes: Sequence[Box | None], side: int, workers: int, first: int
+) -> Iterator[_Row | UnreadablePicture]:
+    """The pictures from one on, in order, decoded by threads; a few for each wait in memory."""
+    waiting: deque[Future[_Row | UnreadablePicture]] = deque()
+    pool = ThreadPoolExecutor(workers)
+    try:
+        for file, box in zip(files[first:], boxes[first:], strict=True):
+            waiting.append(pool.submit(_decode_row, root / file, side, box))
+            if len(waiting) >= 4 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @dataclass(frozen=True)
@@ -400,6 +506,11 @@ class _Row:
     size: Size
     sha256: bytes
     box: Box | None = None
+
+    @cached_property
+    def checksum(self) -> int:
+        """CRC-32 of the pixels."""
+        return zlib.crc32(self.pixels.data)
 
 
 def _decode_row(path: Path, side: int, box: Box | None) -> _Row | UnreadablePicture:
@@ -423,22 +534,6 @@ def _in_square(picture: Image.Image, side: int) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(np.pad(np.asarray(picture), ((top, bottom), (left, right), (0, 0)), mode="edge"))
 
 
-def _in_order(
-    pool: ThreadPoolExecutor,
-    decode: Callable[[int], _Row | UnreadablePicture],
-    count: int,
-    ahead: int,
-) -> Iterator[_Row | UnreadablePicture]:
-    """Like ``pool.map`` over ``range(count)``, but at most ``ahead`` results wait in memory."""
-    waiting: deque[Future[_Row | UnreadablePicture]] = deque()
-    for row in range(count):
-        waiting.append(pool.submit(decode, row))
-        if len(waiting) >= ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-
 def _margin(fitted: npt.NDArray[np.int64], side: int) -> npt.NDArray[np.int64]:
     """Pixels before (left of, above) a picture of ``fitted`` (..., 2) width and height in the middle of the square."""
     return (side - fitted) // 2
@@ -448,18 +543,39 @@ def _open(folder: Path) -> ImageStore:
     try:
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         pixels = np.load(folder / "pixels.npy", mmap_mode="r")
-        return ImageStore(
+        store = ImageStore(
             files=tuple(index["files"]),
             pixels=pixels[: len(index["files"])],
             sizes=np.array(index["sizes"], dtype=np.int64),
             skipped=tuple((file, reason) for file, reason in index["skipped"]),
             digest=index["digest"],
             boxes=np.array(index["boxes"], dtype=np.float64) if "boxes" in index else None,
+            checksums=np.array(index["checksums"], dtype=np.uint32) if "checksums" in index else None,
         )
-    except (OSError, ValueError, KeyError) as error:
+        _check(store, slice(None) if os.environ.get(CHECK) else slice(-_TAIL, None))
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise LeadError(
             f"The picture store {folder} is damaged ({error}). Delete that folder and run again."
         ) from error
+    return store
+
+
+def _check(store: ImageStore, part: slice) -> None:
+    """Raises :class:`ValueError` where an opened store is not as it was built, as far as some of its rows tell."""
+    count = len(store.files)
+    if store.pixels.dtype != np.uint8 or store.pixels.ndim != 4:
+        raise ValueError(f"its pixels are {store.pixels.dtype}, {store.pixels.shape}")
+    parts = (store.pixels, store.sizes, store.boxes, store.checksums)
+    if {len(part) for part in parts if part is not None} != {count}:
+        raise ValueError("its files differ in how many pictures they hold")
+    if store.checksums is None:
+        return
+    rows = range(count)[part]
+    with ThreadPoolExecutor(cores()) as pool:
+        found = pool.map(lambda row: zlib.crc32(store.pixels[row].data), rows)
+        wrong = [row for row, checksum in zip(rows, found, strict=True) if checksum != store.checksums[row]]
+    if wrong:
+        raise ValueError(f"{len(wrong)} pictures are not as they were stored, the first is {store.files[wrong[0]]}")
 
 
 def _remove_abandoned(cache: Path) -> None:
