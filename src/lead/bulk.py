@@ -180,10 +180,7 @@ class Bulk:
                 yield None
                 return
             parts = self._parts()
-            pieces: dict[int, Piece] = {}
-            for path in parts:
-                pieces |= {record["unit"]: _piece(record, self.model) for record in read_records(path)}
-            found = self._joined([pieces[unit] for unit in range(self.units)])
+            found = self._joined(self._pieces(parts))
             if found.labels:
                 yield found
             for path in parts:
@@ -208,6 +205,14 @@ class Bulk:
         """Those of the same work, of this process and of others."""
         beside = sorted(self.out.parent.glob(f"{glob.escape(self.out.name)}*{ENDING}"))
         return [path for path in beside if read_header(path) == self.header]
+
+    def _pieces(self, parts: Sequence[Path]) -> list[Piece]:
+        """What parts hold of each unit."""
+        pieces: dict[int, Piece] = {}
+        for path in parts:
+            for record in read_records(path):
+                pieces[record["unit"]] = _piece(record, self.model)
+        return [pieces[unit] for unit in range(self.units)]
 
     def _known(self) -> set[int]:
         return {record["unit"] for path in self._parts() for record in read_records(path)}

@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -37,8 +37,10 @@ def refuse_existing(path: Path) -> None:
         raise LeadError(f"{path} is already there. Give another name, or ask for it to be overwritten (--overwrite).")
 
 
-def write_atomic(path: Path, content: str | bytes, *, overwrite: bool = False) -> None:
+def write_atomic(path: Path, content: str | bytes | Iterable[str], *, overwrite: bool = False) -> None:
     """Writes a file, text in UTF-8, by way of a temporary neighbour, so that a kill leaves the old file or the new one.
+
+    Text may come in pieces.
 
     Raises:
         LeadError: a file stands there and ``overwrite`` is not given, or it cannot be written.
@@ -46,8 +48,11 @@ def write_atomic(path: Path, content: str | bytes, *, overwrite: bool = False) -
     if not overwrite:
         refuse_existing(path)
     try:
-        with replacing(path) as partial:
-            partial.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+        with replacing(path) as partial, partial.open("wb") as file:
+            if isinstance(content, bytes):
+                file.write(content)
+            else:
+                file.writelines(piece.encode() for piece in ((content,) if isinstance(content, str) else content))
     except OSError as error:
         raise cannot_write(path, error) from error
 
@@ -68,18 +73,18 @@ def replacing(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield partial
-        to_disk(partial, os.O_RDWR)
+        _to_disk(partial, os.O_RDWR)
         with suppress(FileNotFoundError):
             shutil.copymode(path, partial)
         partial.replace(path)
         if sys.platform != "win32":  # where a folder cannot be opened
-            to_disk(path.parent, os.O_RDONLY)
+            _to_disk(path.parent, os.O_RDONLY)
     finally:
         with suppress(OSError):
             partial.unlink()
 
 
-def to_disk(path: Path, mode: int) -> None:
+def _to_disk(path: Path, mode: int) -> None:
     """Waits until a file or folder is on the disk, where the file system knows how to wait."""
     handle = os.open(path, mode)
     try:

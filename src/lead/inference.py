@@ -25,7 +25,7 @@ from lead.geometry import FloatArray, denormalise_points, normalise_points
 from lead.images.crops import cut
 from lead.images.film import open_film, stored_frames
 from lead.images.find import find_media, is_film
-from lead.images.store import ImageStore, default_cache, none_readable, stored_pictures
+from lead.images.store import ImageStore, default_cache, none_readable, read_rows, stored_pictures
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
 from lead.nn.backbone import Backbone
 from lead.nn.cascade import Cascade, Found
@@ -165,7 +165,7 @@ class Extractor:
     def batches(self, store: ImageStore, rows: npt.NDArray[np.int64]) -> Iterator[Tensor]:
         """Features of some stored pictures, ``BATCH`` at a time."""
         for start in range(0, len(rows), BATCH):
-            yield self.features(torch.from_numpy(store.pixels[rows[start : start + BATCH]]))
+            yield self.features(torch.from_numpy(read_rows(store.pixels, rows[start : start + BATCH])))
 
 
 def features_file(extractor: Extractor, store: ImageStore, rows: npt.NDArray[np.int64]) -> Path:

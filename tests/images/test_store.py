@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,7 @@ from PIL import Image
 from lead.errors import LeadError
 from lead.geometry import resize_points
 from lead.images import store as store_module
-from lead.images.store import ImageStore, default_cache, open_store, store_of
+from lead.images.store import ImageStore, default_cache, open_store, read_rows, store_of, stored_pictures
 
 
 def picture(path: Path, width: int, height: int, seed: int = 0) -> None:
@@ -489,3 +490,39 @@ def test_pictures_in_memory_are_stored_as_their_files_are(tmp_path: Path) -> Non
         np.testing.assert_array_equal(np.asarray(found.original(row)), np.asarray(expected.original(row)))
         assert found.original(row) is picture
     assert found.digest != store_of(pictures[::-1], ["a", "b", "c", "d"], 40).digest
+
+
+def test_rows_are_asked_for_before_they_are_waited_for(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(folder, many(folder), 8, tmp_path / "cache")
+    rows = np.array([7, 0, 24, 7, 13])
+    asked: list[bytes] = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda file, start, size, _: asked.append(os.pread(file, size, start)))
+    found = read_rows(store.pixels, rows)
+    assert asked == [pixels.tobytes() for pixels in found]
+    np.testing.assert_array_equal(found, np.array(store.pixels)[rows])
+    np.testing.assert_array_equal(read_rows(np.array(store.pixels), rows), found)
+    assert len(asked) == len(rows)  # of what is in memory, nothing
+
+
+def test_pictures_come_as_they_would_be_stored_and_no_further_ahead_than_is_said(folder: Path, tmp_path: Path) -> None:
+    files = many(folder)
+    whole = open_store(folder, files, 8, tmp_path / "cache")
+    begun: list[int] = []
+
+    def chunks() -> Iterator[list[str]]:
+        for start in range(0, len(files), 4):
+            begun.append(start)
+            yield files[start : start + 4]
+
+    stores = []
+    for number, store in enumerate(stored_pictures(folder, chunks(), 8), start=1):
+        assert len(begun) <= number + store_module.AHEAD
+        stores.append(store)
+    assert tuple(file for store in stores for file in store.files) == whole.files
+    assert tuple(item for store in stores for item in store.skipped) == whole.skipped
+    np.testing.assert_array_equal(np.concatenate([store.pixels for store in stores]), whole.pixels)
+    np.testing.assert_array_equal(np.concatenate([store.sizes for store in stores]), whole.sizes)
+    (nothing,) = stored_pictures(folder, [["02.png"]], 8)
+    assert (len(nothing), nothing.pixels.shape) == (0, (0, 8, 8, 3))

@@ -35,7 +35,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError
-from lead.files import alone, to_disk
+from lead.files import alone
 from lead.images.decode import (
     Box,
     UnreadablePicture,
@@ -164,6 +164,22 @@ class ImageStore:
     @cached_property
     def _rows(self) -> dict[str, int]:
         return {file: row for row, file in enumerate(self.files)}
+
+
+def read_rows(pixels: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    """A copy of some rows of :attr:`ImageStore.pixels`.
+
+    Of a store that is not in memory, the disk is asked for all the rows before the first is waited for.
+    """
+    if isinstance(pixels, np.memmap) and pixels.filename and sys.platform == "linux":
+        row = pixels[0].nbytes
+        handle = os.open(pixels.filename, os.O_RDONLY)
+        try:
+            for start in (pixels.offset + rows * row).tolist():
+                os.posix_fadvise(handle, start, row, os.POSIX_FADV_WILLNEED)
+        finally:
+            os.close(handle)
+    return pixels[rows]
 
 
 def skipped_text(skipped: Sequence[tuple[str, str]], rest: str = "") -> str:
@@ -363,8 +379,6 @@ def _build(
         try:
             index = _write_pixels(partial, root, files, boxes, side, workers, progress)
             (partial / "index.json").write_text(json.dumps(index), encoding="utf-8")
-            for name in ("pixels.npy", "index.json"):
-                to_disk(partial / name, os.O_RDWR)
             (partial / _ROWS).unlink()
             partial.rename(folder)
         except (LeadError, OSError):  # there is nothing to go on with, or no room
@@ -505,33 +519,34 @@ class _Row:
     pixels: npt.NDArray[np.uint8]
     size: Size
     sha256: bytes
+    checksum: int
     box: Box | None = None
-
-    @cached_property
-    def checksum(self) -> int:
-        """CRC-32 of the pixels."""
-        return zlib.crc32(self.pixels.data)
 
 
 def _decode_row(path: Path, side: int, box: Box | None) -> _Row | UnreadablePicture:
     try:
         with reading(path):
             data = path.read_bytes()
-            sha256 = hashlib.sha256(data).digest()
             if box:
                 picture, size, box = decode_box(data, side, box)
-                return _Row(np.array(picture), size, sha256, box)
-            picture, size = decode_fitted(data, side)
+            else:
+                picture, size = decode_fitted(data, side)
     except UnreadablePicture as error:
         return error
-    return _Row(_in_square(picture, side), size, sha256)
+    pixels = _in_square(picture, side)
+    return _Row(pixels, size, hashlib.sha256(data).digest(), zlib.crc32(pixels.data), box)
 
 
 def _in_square(picture: Image.Image, side: int) -> npt.NDArray[np.uint8]:
     """(side, side, 3) pixels: a fitted picture in the middle, its edges repeated."""
+    pixels, (width, height) = np.asarray(picture), picture.size
     left, top = _margin(np.array(picture.size), side).tolist()
-    right, bottom = side - left - picture.width, side - top - picture.height
-    return np.ascontiguousarray(np.pad(np.asarray(picture), ((top, bottom), (left, right), (0, 0)), mode="edge"))
+    right, bottom = left + width, top + height
+    square = np.empty((side, side, 3), dtype=np.uint8)
+    square[top:bottom, left:right] = pixels
+    square[top:bottom, :left], square[top:bottom, right:] = pixels[:, :1], pixels[:, -1:]
+    square[:top], square[bottom:] = square[top], square[bottom - 1]
+    return square
 
 
 def _margin(fitted: npt.NDArray[np.int64], side: int) -> npt.NDArray[np.int64]:
