@@ -226,7 +226,8 @@ def test_where_nothing_can_be_read_nothing_is_left(model: Landmarker, pictures: 
 def test_shards_are_read_from_words_and_from_torchrun() -> None:
     assert Shard.parse("2/4") == Shard(2, 4)
     assert Shard.of_environment({"RANK": "3", "WORLD_SIZE": "4"}) == Shard(4, 4)
-    assert Shard.of_environment({}) == Shard(1, 1)
+    assert Shard.of_environment({"SLURM_PROCID": "1", "SLURM_STEP_NUM_TASKS": "2"}) == Shard(2, 2)
+    assert Shard.of_environment({"SLURM_PROCID": "1"}) == Shard.of_environment({}) == Shard(1, 1)
     for wrong in ("0/4", "5/4", "1", "1/0", "a/b", "-1/4"):
         with pytest.raises(LeadError, match="is no shard"):
             Shard.parse(wrong)

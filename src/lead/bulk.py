@@ -10,7 +10,6 @@ many processes shared it.
 from __future__ import annotations
 
 import base64
-import glob
 import hashlib
 import io
 import os
@@ -67,8 +66,11 @@ class Shard:
 
     @classmethod
     def of_environment(cls, environment: Mapping[str, str] = os.environ) -> Shard:
-        """The one that torchrun makes of this process; the only one without it."""
-        return cls(int(environment.get("RANK", "0")) + 1, int(environment.get("WORLD_SIZE", "1")))
+        """The one that torchrun, or SLURM's srun, makes of this process; the only one without them."""
+        for number, of in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")):
+            if number in environment and of in environment:
+                return cls(int(environment[number]) + 1, int(environment[of]))
+        return cls()
 
     def __str__(self) -> str:
         return f"{self.number}/{self.of}"
@@ -203,7 +205,8 @@ class Bulk:
 
     def _parts(self) -> list[Path]:
         """Those of the same work, of this process and of others."""
-        beside = sorted(self.out.parent.glob(f"{glob.escape(self.out.name)}*{ENDING}"))
+        name = re.compile(re.escape(self.out.name) + r"(\.\d+of\d+)?" + re.escape(ENDING))
+        beside = sorted(path for path in self.out.parent.glob(f"*{ENDING}") if name.fullmatch(path.name))
         return [path for path in beside if read_header(path) == self.header]
 
     def _pieces(self, parts: Sequence[Path]) -> list[Piece]:

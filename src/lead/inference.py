@@ -43,10 +43,11 @@ Features = npt.NDArray[np.float16]
 
 
 def default_device() -> torch.device:
-    """The GPU where there is one; of several, that of this process where torchrun started it."""
+    """The GPU where there is one; of several, that of this process where torchrun or SLURM's srun started it."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+    here = os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or 0
+    return torch.device("cuda", int(here) % torch.cuda.device_count())
 
 
 def make_student(backbone: Backbone, distill: DistillSettings, levels: HypercolumnSettings) -> AnyStudent:

@@ -116,7 +116,7 @@ def predict(
     shard: Annotated[
         str | None,
         typer.Option(
-            help="Do share K of N; the process that ends last writes FILE. Default: as torchrun says, else all.",
+            help="Do share K of N; whichever is done last writes FILE. Default: as torchrun or srun says, else all.",
             metavar="K/N",
         ),
     ] = None,
