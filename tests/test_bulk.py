@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from filming import film
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -221,6 +222,45 @@ def test_where_nothing_can_be_read_nothing_is_left(model: Landmarker, pictures: 
     with pytest.raises(LeadError, match=r"None of the 2 pictures .*03\.png: its content"):
         write(model, bad, tmp_path / "out.json")
     assert not list(tmp_path.glob("out.json*"))
+
+
+def test_what_could_not_be_written_is_not_looked_at_again(
+    model: Landmarker, pictures: Path, expected: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.json"
+    work = Bulk(model, listed(pictures), out)
+    work.run()
+    with pytest.raises(LeadError, match="no room"), work.found():  # noqa: PT012
+        assert work.path.exists()
+        raise LeadError("no room")
+    seen = looks(monkeypatch)
+    assert write(model, listed(pictures), out)
+    assert seen == []
+    assert out.read_bytes() == expected
+
+
+def test_films_are_kept_whole_and_stay_told_of(
+    model: Landmarker, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noisy = [np.random.default_rng(i).integers(0, 256, (48, 64, 3), dtype=np.uint8) for i in range(20)]
+    film(pictures / "a.mp4", noisy[:5])
+    cut = film(pictures / "cut.mp4", noisy, movflags="faststart")
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size * 2 // 3])
+    (pictures / "none.mp4").write_text("no film")
+    expected = model.predict([pictures / "00.png", pictures / "a.mp4"])
+    work = Bulk(model, listed(pictures), tmp_path / "out.json")
+    work.run()
+    monkeypatch.setattr(Landmarker, "predict_film", None)
+    again = Bulk(model, listed(pictures), tmp_path / "out.json")
+    again.run()
+    with again.found() as found:
+        assert found
+    assert list(found.labels) == ["", "a.mp4", "cut.mp4"]
+    np.testing.assert_allclose(found.labels["a.mp4"].xy, expected.xy[1:], atol=1e-3)
+    assert found.labels["a.mp4"].images == tuple(f"a.mp4#{i}" for i in range(5))
+    assert found.sizes["a.mp4#4"] == (64, 48)
+    assert 0 < len(found.labels["cut.mp4"]) < 20
+    assert [("breaks off" in told, "its content" in told) for told in found.broken] == [(True, False), (False, True)]
 
 
 def test_shards_are_read_from_words_and_from_torchrun() -> None:

@@ -65,4 +65,6 @@ def test_one_process_at_a_time_has_it(path: Path) -> None:
 
 def test_an_empty_one_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
-    assert read_header(tmp_path / "empty") is None
+    for name in ("empty", "absent"):
+        assert read_header(tmp_path / name) is None
+        assert list(read_records(tmp_path / name)) == []

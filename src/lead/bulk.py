@@ -137,8 +137,8 @@ class Bulk:
         pictures = self.asked.pictures
         self.chunks = [pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH)]
         self.units = len(self.chunks) + len(self.asked.films)
-        listing = _listing(self.asked)
-        self.header = {"lead part": VERSION, "model": model.digest(), "pictures": listing, "units": self.units}
+        work = {"model": model.digest(), "pictures": _listing(self.asked), "unit": BATCH}
+        self.header = {"lead part": VERSION, **work}
         own = "" if self.shard.of == 1 else f".{self.shard.number}of{self.shard.of}"
         self.path = out.with_name(f"{out.name}{own}{ENDING}")
 

@@ -71,7 +71,7 @@ class Journal:
 
 
 def read_header(path: Path) -> Record | None:
-    """What a journal belongs to; None if it does not say."""
+    """What a journal belongs to; None if it does not say, or is not there."""
     line = next(_lines(path), None)
     return json.loads(line[9:]) if line else None
 
@@ -84,7 +84,11 @@ def read_records(path: Path) -> Iterator[Record]:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
         for line in file:
             if not line.endswith(b"\n") or line[:9] != b"%08x " % zlib.crc32(line[9:-1]):
                 return
