@@ -13,9 +13,8 @@ SRC = Path(__file__).parents[1] / "src" / "lead"
 FLOORS: list[set[str]] = [
     {"errors"},
     {"files", "hub", "provenance", "tuning"},
-    {"journal"},
     {"geometry"},
-    {"landmarks"},
+    {"landmarks", "journal"},
     {"nn", "losses", "images", "datasets", "config"},
     {"checkpoint"},
     {"training", "inference", "evaluation", "export", "bulk"},

@@ -227,7 +227,7 @@ def open_store(
         size: side S of the stored pictures, in pixels.
         cache: folder of all stores (see :func:`default_cache`); made if missing.
         boxes: (n, 4) x, y, width, height of the part of each picture to store (see above); None for whole pictures.
-        workers: decoding threads, by default :func:`cores`.
+        workers: decoding threads, by default one for each core.
         progress: called after every picture while building.
 
     Raises:
@@ -242,7 +242,7 @@ def open_store(
     folder = cache / _key(root, files, size, parts)
     if not folder.exists():
         try:
-            _build(root, files, parts, size, folder, workers or cores(), progress)
+            _build(root, files, parts, size, folder, workers or cores(shared=False), progress)  # the others wait
         except OSError as error:
             raise _cannot_write(error, cache, len(files) * size * size * 3) from error
     return replace(_open(folder), root=root)
@@ -312,10 +312,14 @@ def none_readable(root: Path, skipped: Sequence[tuple[str, str]]) -> LeadError:
     return LeadError(f"None of the {len(skipped)} pictures of {root} can be read; the first, {file}: {reason}.")
 
 
-def cores() -> int:
-    """Processor cores for this process: those that it may use, shared with others that torchrun started beside it."""
+def cores(*, shared: bool = True) -> int:
+    """Processor cores that this process may use.
+
+    Args:
+        shared: whether others that torchrun started on this machine are as busy; each then has an equal part.
+    """
     usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return max(usable // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
+    return max(usable // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1) if shared else usable
 
 
 def store_of(pictures: Sequence[Image.Image], names: Sequence[str], size: int) -> ImageStore:
