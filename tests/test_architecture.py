@@ -14,10 +14,10 @@ FLOORS: list[set[str]] = [
     {"errors"},
     {"files", "hub", "provenance", "tuning"},
     {"geometry"},
-    {"landmarks"},
+    {"landmarks", "journal"},
     {"nn", "losses", "images", "datasets", "config"},
     {"checkpoint"},
-    {"training", "inference", "evaluation", "export"},
+    {"training", "inference", "evaluation", "export", "bulk"},
     {"api"},
     {"demo", "reproduce"},
     {"__init__"},
@@ -31,6 +31,7 @@ NEIGHBOURS = {
     "training": {"inference"},
     "evaluation": {"inference", "training"},
     "export": {"inference"},
+    "bulk": {"inference"},
 }
 RANK = {room: rank for rank, rooms in enumerate(FLOORS) for room in rooms}
 FILES = sorted(SRC.rglob("*.py"))

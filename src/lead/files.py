@@ -6,11 +6,19 @@ import errno
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lead.errors import LeadError
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+_FAR = 2**40
+"""The byte that is locked on Windows, where nobody else can read what is locked: beyond any file's end."""
 
 
 def read_text(path: Path) -> str:
@@ -29,8 +37,10 @@ def refuse_existing(path: Path) -> None:
         raise LeadError(f"{path} is already there. Give another name, or ask for it to be overwritten (--overwrite).")
 
 
-def write_atomic(path: Path, content: str | bytes, *, overwrite: bool = False) -> None:
+def write_atomic(path: Path, content: str | bytes | Iterable[str], *, overwrite: bool = False) -> None:
     """Writes a file, text in UTF-8, by way of a temporary neighbour, so that a kill leaves the old file or the new one.
+
+    Text may come in pieces.
 
     Raises:
         LeadError: a file stands there and ``overwrite`` is not given, or it cannot be written.
@@ -38,8 +48,11 @@ def write_atomic(path: Path, content: str | bytes, *, overwrite: bool = False) -
     if not overwrite:
         refuse_existing(path)
     try:
-        with replacing(path) as partial:
-            partial.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+        with replacing(path) as partial, partial.open("wb") as file:
+            if isinstance(content, bytes):
+                file.write(content)
+            else:
+                file.writelines(piece.encode() for piece in ((content,) if isinstance(content, str) else content))
     except OSError as error:
         raise cannot_write(path, error) from error
 
@@ -81,3 +94,46 @@ def _to_disk(path: Path, mode: int) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def lock(handle: int, *, wait: bool = False) -> bool:
+    """Takes the lock of an open file, which goes with its handle, or with the process in whatever way that ends.
+
+    Where the file system has no locks, everybody has it.
+
+    Args:
+        handle: of the file.
+        wait: for whoever has it.
+
+    Returns:
+        Whether it is ours.
+    """
+    try:
+        if sys.platform == "win32":
+            os.lseek(handle, _FAR, os.SEEK_SET)
+            msvcrt.locking(handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError as error:
+        return error.errno in (errno.ENOLCK, errno.ENOTSUP)
+    return True
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Lets one process at a time do something; the others wait. The lock's file is there only meanwhile."""
+    while True:
+        with path.open("ab") as file:
+            lock(file.fileno(), wait=True)
+            try:
+                ours = os.path.samestat(path.stat(), os.fstat(file.fileno()))
+            except FileNotFoundError:
+                ours = False
+            if not ours:  # whoever had it has removed it
+                continue
+            try:
+                yield
+            finally:
+                with suppress(OSError):
+                    path.unlink()
+            return

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import tempfile
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +26,7 @@ from lead.geometry import FloatArray, denormalise_points, normalise_points
 from lead.images.crops import cut
 from lead.images.film import open_film, stored_frames
 from lead.images.find import find_media, is_film
-from lead.images.store import ImageStore, default_cache, open_store
+from lead.images.store import ImageStore, default_cache, none_readable, read_rows, stored_pictures
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
 from lead.nn.backbone import Backbone
 from lead.nn.cascade import Cascade, Found
@@ -42,8 +45,11 @@ Features = npt.NDArray[np.float16]
 
 
 def default_device() -> torch.device:
-    """The GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The GPU where there is one; of several, that of this process where torchrun or SLURM's srun started it."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    here = os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or 0
+    return torch.device("cuda", int(here) % torch.cuda.device_count())
 
 
 def make_student(backbone: Backbone, distill: DistillSettings, levels: HypercolumnSettings) -> AnyStudent:
@@ -167,7 +173,7 @@ class Extractor:
     def batches(self, store: ImageStore, rows: npt.NDArray[np.int64]) -> Iterator[Tensor]:
         """Features of some stored pictures, ``BATCH`` at a time."""
         for start in range(0, len(rows), BATCH):
-            yield self.features(torch.from_numpy(store.pixels[rows[start : start + BATCH]]))
+            yield self.features(torch.from_numpy(read_rows(store.pixels, rows[start : start + BATCH])))
 
 
 def features_file(extractor: Extractor, store: ImageStore, rows: npt.NDArray[np.int64]) -> Path:
@@ -312,7 +318,7 @@ class Landmarker:
 
         Args:
             pictures: a folder (searched to any depth), a picture or film, or several of them.
-            progress: called with (pictures done, in all), once they are decoded; then with each film's frames.
+            progress: called with (pictures done, in all); then with each film's frames.
 
         Returns:
             One row for each picture that can be read, its name relative to the folder (as given, for pictures), then
@@ -327,14 +333,41 @@ class Landmarker:
             LeadError: there is no readable picture, or PyAV is not installed, which films need.
         """
         asked = listed(pictures)
-        parts = [self.predict_store(self.open_pictures(asked), progress)] if asked.pictures else []
+        parts = list(self._of_pictures(asked, progress)) if asked.pictures else []
         for film in asked.films:
             parts += self.predict_film(asked.root / film, film, progress=progress)
         return Labels.joined(parts)
 
-    def open_pictures(self, asked: Listed, *, progress: Progress | None = None) -> ImageStore:
-        """The pictures, decoded; the store's ``skipped`` says which were not."""
-        return open_store(asked.root, asked.pictures, self.settings.picture.store, default_cache(), progress=progress)
+    def _of_pictures(self, asked: Listed, progress: Progress | None) -> Iterator[Labels]:
+        """Landmarks of those pictures that can be read. Raises :class:`LeadError` if there is none."""
+        files = asked.pictures
+        chunks = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
+        skipped: list[tuple[str, str]] = []
+        with closing(self.predict_pictures(asked.root, chunks)) as looked:
+            for number, (store, labels) in enumerate(looked):
+                skipped += store.skipped
+                if labels:
+                    yield labels
+                if progress:
+                    progress(min((number + 1) * BATCH, len(files)), len(files))
+        if len(skipped) == len(files):
+            raise none_readable(asked.root, skipped)
+
+    def predict_pictures(
+        self, root: Path, chunks: Iterable[Sequence[str]]
+    ) -> Generator[tuple[ImageStore, Labels | None]]:
+        """Landmarks as :meth:`predict` finds them, for some pictures after others, the next decoded meanwhile.
+
+        Args:
+            root: folder that the pictures' names are relative to.
+            chunks: the names, at most ``BATCH`` at a time.
+
+        Yields:
+            For each chunk the pictures that can be read, as the network saw them, and their landmarks; None for none.
+        """
+        with closing(stored_pictures(root, chunks, self.settings.picture.store)) as stores:
+            for store in stores:
+                yield store, self.predict_store(store) if len(store) else None
 
     def predict_film(
         self, film: Path | str, name: str | None = None, *, progress: Progress | None = None
@@ -400,6 +433,16 @@ class Landmarker:
         if isinstance(self.calibration, Confidence):
             tensors |= checkpoint.prefixed(self.calibration, "confidence")
         checkpoint.save(Path(path), self.KIND, tensors, self.describe())
+
+    def digest(self) -> str:
+        """Short digest of everything that a landmark depends on besides its picture."""
+        content = hashlib.sha256(json.dumps([self.extractor.digest(), self.describe()], sort_keys=True).encode())
+        state = checkpoint.prefixed(self.head, "head")
+        if isinstance(self.calibration, Confidence):
+            state |= checkpoint.prefixed(self.calibration, "confidence")
+        for name, value in state.items():
+            content.update(name.encode() + value.cpu().numpy().tobytes())
+        return content.hexdigest()[:24]
 
     def describe(self) -> dict[str, Any]:
         """What a saved model says of itself besides its tensors: anything that JSON holds."""

@@ -47,6 +47,16 @@ def test_a_resumed_task_is_timed_from_where_it_resumed(capsys: pytest.CaptureFix
     assert capsys.readouterr().err == "decoding 900/1000, about 30 s left\n"
 
 
+def test_a_rate_is_told_from_where_the_work_went_on(capsys: pytest.CaptureFixture[str]) -> None:
+    now = 0.0
+    watch = Watch(Lines(clock=lambda: now), clock=lambda: now)
+    counting = watch.counting("landmarks", rate="pictures")
+    counting(800, 1000)
+    now = 40.0
+    counting(900, 1000)
+    assert capsys.readouterr().err == "landmarks 900/1000, 2.5 pictures/s, about 40 s left\n"
+
+
 def test_features_all_alike_are_warned_of_once(capsys: pytest.CaptureFixture[str]) -> None:
     watch = Watch(Lines())
     for step in (10, 20, 30):

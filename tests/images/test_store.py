@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
-import subprocess
-import sys
+import shutil
+import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +20,7 @@ from PIL import Image
 from lead.errors import LeadError
 from lead.geometry import resize_points
 from lead.images import store as store_module
-from lead.images.store import ImageStore, default_cache, open_store, store_of
+from lead.images.store import ImageStore, default_cache, open_store, read_rows, store_of, stored_pictures
 
 
 def picture(path: Path, width: int, height: int, seed: int = 0) -> None:
@@ -256,51 +260,141 @@ def test_many_pictures_keep_their_order_and_report_progress(tmp_path: Path) -> N
     assert seen == [(i, 60) for i in range(1, 61)]
 
 
-KILLED = """
-import os, sys
-from pathlib import Path
-from lead.images.store import open_store
-root = Path(sys.argv[1])
-open_store(root, ["c.png", "sub/a.png", "b.png"], 8, root.parent / "cache", progress=lambda *_: os._exit(9))
-"""
+def content(cache: Path) -> dict[str, bytes]:
+    """Every file of a cache, without the name of its store, which depends on where the pictures are."""
+    return {path.name: path.read_bytes() for path in cache.rglob("*") if path.is_file()}
 
 
-def test_a_killed_build_is_never_opened_and_is_removed_in_time(folder: Path, tmp_path: Path) -> None:
+def killed(folder: Path, cache: Path, after: int) -> None:
+    """Builds a store in a process that is killed after so many pictures."""
+
+    def progress(done: int, _of: int) -> None:
+        if done == after:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    child = os.fork()
+    if child == 0:
+        try:
+            open_store(folder, many(folder), 8, cache, progress=progress)
+        finally:
+            os._exit(1)  # not killed: never back into pytest
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+
+
+def many(folder: Path, count: int = 30) -> list[str]:
+    """Pictures of a few sizes, and some files that are none."""
+    files = [f"{i:02}.png" for i in range(count)]
+    for i, file in enumerate(files):
+        if (folder / file).exists():
+            continue
+        if i % 7 == 2:
+            (folder / file).write_text("no picture")
+        else:
+            picture(folder / file, 5 + i % 4, 8, seed=i)
+    return files
+
+
+@pytest.mark.parametrize("boxed", [False, True], ids=["whole", "boxed"])
+def test_a_killed_build_is_gone_on_with_to_the_same_bytes(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, boxed: bool
+) -> None:
+    monkeypatch.setattr(store_module, "CHUNK", 4)
+    files, cache = many(folder), tmp_path / "cache"
+    boxes = [(0.0, 0.0, 4.0, np.inf)] * len(files) if boxed else None
+    whole = open_store(folder, files, 8, tmp_path / "whole", boxes=boxes)
+    decoded: list[Path] = []
+    plain = store_module._decode_row
+
+    def counted(path: Path, *rest: Any) -> Any:
+        decoded.append(path)
+        return plain(path, *rest)
+
+    for last in (7, 22):
+
+        def stop(done: int, _of: int, last: int = last) -> None:
+            if done == last:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            open_store(folder, files, 8, cache, boxes=boxes, progress=stop)
+        assert [path.suffix for path in cache.iterdir()] == [".partial"]
+    monkeypatch.setattr(store_module, "_decode_row", counted)
+    told: list[int] = []
+    store = open_store(folder, files, 8, cache, boxes=boxes, progress=lambda done, _: told.append(done))
+    assert told == list(range(20, 31))
+    assert len(decoded) == 10
+    assert content(cache) == content(tmp_path / "whole")
+    assert (store.digest, store.skipped) == (whole.digest, whole.skipped)
+
+
+def test_killed_anywhere_it_comes_to_the_same_bytes(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "CHUNK", 4)
+    open_store(folder, many(folder), 8, tmp_path / "whole")
+    draws = np.random.default_rng(0)
+    for round in range(3):
+        cache = tmp_path / str(round)
+        for after in sorted(draws.choice(np.arange(1, 31), 3, replace=False).tolist()):
+            killed(folder, cache, after)
+        open_store(folder, many(folder), 8, cache)
+        assert content(cache) == content(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("lost", ["pixels", "rows"])
+def test_what_a_power_cut_took_of_a_build_is_made_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    monkeypatch.setattr(store_module, "CHUNK", 4)
+    open_store(folder, many(folder), 8, tmp_path / "whole")
+    killed(folder, tmp_path / "cache", 25)
+    (partial,) = (tmp_path / "cache").glob("*.partial")
+    file = partial / {"pixels": "pixels.npy", "rows": "rows.jsonl"}[lost]
+    data = file.read_bytes()
+    file.write_bytes(data[: len(data) // 2] + bytes(len(data) - len(data) // 2))
+    open_store(folder, many(folder), 8, tmp_path / "cache")
+    assert content(tmp_path / "cache") == content(tmp_path / "whole")
+
+
+def test_a_build_that_nobody_goes_on_with_is_removed_in_time(folder: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    assert subprocess.run([sys.executable, "-c", KILLED, str(folder)], check=False).returncode == 9
-    (left,) = cache.iterdir()
-
-    store = open_store(folder, FILES, 8, cache)
-    assert len(store) == 3
-    assert left.exists()  # it might be another process, still at work
-
+    killed(folder, cache, 5)
+    (left,) = cache.glob("*.partial")
+    open_store(folder, FILES, 8, cache)
+    assert left.exists()  # somebody may go on with it
     past = time.time() - store_module.ABANDONED_AFTER_S - 60
     for path in (*left.iterdir(), left):
         os.utime(path, (past, past))
     open_store(folder, FILES, 16, cache)
     assert not left.exists()
-    assert len(list(cache.iterdir())) == 2
 
 
-def test_an_interrupted_build_leaves_nothing(folder: Path, tmp_path: Path) -> None:
-    def interrupt(*_: int) -> None:
-        raise KeyboardInterrupt
+def test_of_two_builds_at_once_one_waits_for_the_other(folder: Path, tmp_path: Path) -> None:
+    """Each in a process of its own; the lock's file may be removed by one while another waits for it."""
+    files = many(folder)
+    children = []
+    for _ in range(4):
+        child = os.fork()
+        if child == 0:
+            told: list[int] = []
+            try:
+                open_store(folder, files, 8, tmp_path / "cache", progress=lambda done, _: told.append(done))  # noqa: B023
+                os._exit(2 if told else 3)
+            finally:
+                os._exit(1)
+        children.append(child)
+    ends = sorted(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children)
+    assert ends == [2, 3, 3, 3]
+    assert len(list((tmp_path / "cache").iterdir())) == 1
 
-    with pytest.raises(KeyboardInterrupt):
-        open_store(folder, FILES, 8, tmp_path / "cache", progress=interrupt)
+
+def test_room_is_asked_for_before_the_work(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=10**12, free=575))
+    with pytest.raises(LeadError, match=r"GB are needed and .* GB are free.*LEAD_CACHE"):
+        open_store(folder, FILES, 8, tmp_path / "cache")  # of 3 * 8 * 8 * 3 bytes
     assert list((tmp_path / "cache").iterdir()) == []
-
-
-def test_two_builds_at_once_share_the_first_finished(folder: Path, tmp_path: Path) -> None:
-    cache = tmp_path / "cache"
-
-    def race(done: int, of: int) -> None:
-        if done == of:
-            open_store(folder, FILES, 8, cache)
-
-    store = open_store(folder, FILES, 8, cache, progress=race)
-    assert len(store) == 3
-    assert len(list(cache.iterdir())) == 1
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=10**12, free=576))
+    open_store(folder, FILES, 8, tmp_path / "cache")
 
 
 def test_a_full_disk_is_named(folder: Path, tmp_path: Path) -> None:
@@ -324,6 +418,47 @@ def test_a_damaged_store_says_what_to_delete(folder: Path, tmp_path: Path) -> No
     (made / "index.json").write_text("{")
     with pytest.raises(LeadError, match=rf"{made.name}.*Delete"):
         open_store(folder, FILES, 8, tmp_path / "cache")
+
+
+@pytest.mark.parametrize("row", [0, 24], ids=["first", "last"])
+def test_a_changed_byte_is_found(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: int) -> None:
+    files = many(folder)
+    kept = open_store(folder, files, 8, tmp_path / "cache").files
+    (made,) = (tmp_path / "cache").iterdir()
+    with (made / "pixels.npy").open("r+b") as file:
+        at = file.seek(-(len(files) - row) * 8 * 8 * 3 + 77, os.SEEK_END)
+        (byte,) = file.read(1)
+        file.seek(at)
+        file.write(bytes([byte ^ 1]))
+    message = rf"{made.name} is damaged \(1 pictures are not .* the first is {kept[row]}\). Delete that folder"
+    if row:  # the last are always looked at
+        with pytest.raises(LeadError, match=message):
+            open_store(folder, files, 8, tmp_path / "cache")
+    else:
+        open_store(folder, files, 8, tmp_path / "cache")
+    monkeypatch.setenv("LEAD_CHECK_STORES", "1")
+    with pytest.raises(LeadError, match=message):
+        open_store(folder, files, 8, tmp_path / "cache")
+
+
+@pytest.mark.parametrize("name", ["pixels.npy", "index.json"])
+def test_a_store_that_was_cut_short_is_found(folder: Path, tmp_path: Path, name: str) -> None:
+    open_store(folder, FILES, 8, tmp_path / "cache")
+    (made,) = (tmp_path / "cache").iterdir()
+    data = (made / name).read_bytes()
+    (made / name).write_bytes(data[:-20])
+    with pytest.raises(LeadError, match=r"is damaged .* Delete that folder"):
+        open_store(folder, FILES, 8, tmp_path / "cache")
+
+
+def test_a_store_without_checksums_is_opened(folder: Path, tmp_path: Path) -> None:
+    """Such as were made before there were any."""
+    open_store(folder, FILES, 8, tmp_path / "cache")
+    (index,) = (tmp_path / "cache").glob("*/index.json")
+    known = json.loads(index.read_text())
+    del known["checksums"]
+    index.write_text(json.dumps(known))
+    assert len(open_store(folder, FILES, 8, tmp_path / "cache")) == 3
 
 
 def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -355,3 +490,39 @@ def test_pictures_in_memory_are_stored_as_their_files_are(tmp_path: Path) -> Non
         np.testing.assert_array_equal(np.asarray(found.original(row)), np.asarray(expected.original(row)))
         assert found.original(row) is picture
     assert found.digest != store_of(pictures[::-1], ["a", "b", "c", "d"], 40).digest
+
+
+def test_rows_are_asked_for_before_they_are_waited_for(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(folder, many(folder), 8, tmp_path / "cache")
+    rows = np.array([7, 0, 24, 7, 13])
+    asked: list[bytes] = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda file, start, size, _: asked.append(os.pread(file, size, start)))
+    found = read_rows(store.pixels, rows)
+    assert asked == [pixels.tobytes() for pixels in found]
+    np.testing.assert_array_equal(found, np.array(store.pixels)[rows])
+    np.testing.assert_array_equal(read_rows(np.array(store.pixels), rows), found)
+    assert len(asked) == len(rows)  # of what is in memory, nothing
+
+
+def test_pictures_come_as_they_would_be_stored_and_no_further_ahead_than_is_said(folder: Path, tmp_path: Path) -> None:
+    files = many(folder)
+    whole = open_store(folder, files, 8, tmp_path / "cache")
+    begun: list[int] = []
+
+    def chunks() -> Iterator[list[str]]:
+        for start in range(0, len(files), 4):
+            begun.append(start)
+            yield files[start : start + 4]
+
+    stores = []
+    for number, store in enumerate(stored_pictures(folder, chunks(), 8), start=1):
+        assert len(begun) <= number + store_module.AHEAD
+        stores.append(store)
+    assert tuple(file for store in stores for file in store.files) == whole.files
+    assert tuple(item for store in stores for item in store.skipped) == whole.skipped
+    np.testing.assert_array_equal(np.concatenate([store.pixels for store in stores]), whole.pixels)
+    np.testing.assert_array_equal(np.concatenate([store.sizes for store in stores]), whole.sizes)
+    (nothing,) = stored_pictures(folder, [["02.png"]], 8)
+    assert (len(nothing), nothing.pixels.shape) == (0, (0, 8, 8, 3))

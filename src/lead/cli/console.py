@@ -49,13 +49,22 @@ class _Meter(Protocol):
 class Watch:
     """Shows how far several tasks are, in the shapes in which the API reports it."""
 
-    def __init__(self, meter: _Meter) -> None:
-        self._meter = meter
+    def __init__(self, meter: _Meter, clock: Callable[[], float] = time.monotonic) -> None:
+        self._meter, self._clock = meter, clock
         self._collapsed: set[str] = set()
 
-    def counting(self, task: str) -> Callable[[int, int], None]:
-        """A callback of (done, total)."""
-        return lambda done, total: self._meter.update(task, done, total, "")
+    def counting(self, task: str, *, rate: str = "") -> Callable[[int, int], None]:
+        """A callback of (done, total). It also shows how many are done in a second, where ``rate`` says of what."""
+        began: tuple[int, float] | None = None
+
+        def count(done: int, total: int) -> None:
+            nonlocal began
+            now = self._clock()
+            began = began or (done, now)  # not from 0: some may have been done before
+            here, seconds = done - began[0], now - began[1]
+            self._meter.update(task, done, total, f"{here / seconds:.3g} {rate}/s" if rate and here and seconds else "")
+
+        return count
 
     def report(self, stage: str, step: int, total: int, values: Mapping[str, float]) -> None:
         """A training's report; warns once for a stage whose features have become all alike."""

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lead.cli.console import Watch, show, warn, watching
+from lead.cli.console import Watch, note, show, warn, watching
 from lead.errors import LeadError
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from lead.inference import Landmarker, Listed
     from lead.landmarks import Labels
 
 
@@ -114,12 +113,20 @@ def predict(
         Path | None,
         typer.Option(help="Also draw the landmarks over each picture and film, into this folder.", metavar="DIR"),
     ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            help="Do share K of N; whichever is done last writes FILE. Default: as torchrun or srun says, else all.",
+            metavar="K/N",
+        ),
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Find landmarks in pictures, in each picture's own pixels, with a confidence and the error to expect.
 
     Films have a row for each frame, named film.mp4#0 and so on. Pictures that cannot be read are left out, counted and
-    named; so are films, from where they break off.
+    named; so are films, from where they break off. What is done is kept beside FILE until all is: interrupted or
+    killed, the same command goes on.
     """
     from lead.images.labels import save_labels
     from lead.landmarks.io import check_target
@@ -127,56 +134,35 @@ def predict(
     check_target(out, format=to, overwrite=overwrite)
     if draw:
         _check_folder(draw, overwrite)
+    from lead.bulk import Bulk, Shard
+    from lead.images.store import skipped_text
     from lead.inference import Landmarker, listed
     from lead.landmarks import Labels
 
+    share = Shard.parse(shard) if shard else Shard.of_environment()
     with watching() as watch:
         landmarker = Landmarker.load(model)
         asked = listed(pictures[0] if len(pictures) == 1 and pictures[0].is_dir() else pictures)
-        found, sizes = _predicted(landmarker, asked, watch)
-        labels = Labels.joined(list(found.values()))
-        _tell_lost(out, save_labels(labels, out, sizes=sizes, format=to, overwrite=overwrite))
+        bulk = Bulk(landmarker, asked, out, shard=share, say=note)
+        bulk.run(progress=watch.counting("landmarks", rate="pictures"), film=watch.counting)
+        with bulk.found() as found:
+            if found is None:
+                show(f"Share {share} is done. Whichever share is done last writes {out}.")
+                return
+            if found.skipped:
+                warn(skipped_text(found.skipped))
+            for broken in found.broken:
+                warn(broken)
+            labels = Labels.joined(list(found.labels.values()))
+            _tell_lost(out, save_labels(labels, out, sizes=found.sizes, format=to, overwrite=overwrite))
         if draw:
-            _draw_predictions(found, asked.root, draw, watch)
-    stills = len(found.pop("", ()))
-    frames = sum(map(len, found.values()))
-    counts = [f"{n} {what}{'' if n == 1 else 's'}" for n, what in ((stills, "picture"), (frames, "frame")) if n]
+            _draw_predictions(found.labels, asked.root, draw, watch)
+    stills = len(found.labels.get("", ()))
+    numbers = ((stills, "picture"), (len(labels) - stills, "frame"))
+    counts = [f"{n} {what}{'' if n == 1 else 's'}" for n, what in numbers if n]
     show(f"Landmarks of {' and '.join(counts)}: {out}")
     if draw:
         show(f"Drawings: {draw}")
-
-
-def _predicted(
-    landmarker: Landmarker, asked: Listed, watch: Watch
-) -> tuple[dict[str, Labels], dict[str, tuple[int, int]]]:
-    """Landmarks by film, those of all pictures under the name ``""``; and (width, height) by picture and frame."""
-    from lead.images.film import open_film
-    from lead.images.store import skipped_text
-    from lead.landmarks import Labels
-
-    found: dict[str, Labels] = {}
-    sizes: dict[str, tuple[int, int]] = {}
-    if asked.pictures:
-        store = landmarker.open_pictures(asked, progress=watch.counting("decoding"))
-        found[""] = landmarker.predict_store(store, progress=watch.counting("landmarks"))
-        if store.skipped:
-            warn(skipped_text(store.skipped))
-        sizes |= {file: (w, h) for file, (w, h) in zip(store.files, store.sizes.tolist(), strict=True)}
-    for film in asked.films:
-        parts: list[Labels] = []
-        try:
-            for part in landmarker.predict_film(asked.root / film, film, progress=watch.counting(film)):
-                parts.append(part)  # one by one: those before a break are kept
-        except LeadError as error:
-            if len(asked.films) == 1 and not (found or parts):
-                raise
-            warn(str(error))
-        if parts:
-            found[film] = Labels.joined(parts)
-            sizes |= dict.fromkeys(found[film].images, open_film(asked.root / film).size)
-    if not found:
-        raise LeadError(f"None of the {len(asked.films)} films can be read.")
-    return found, sizes
 
 
 def match(
@@ -276,7 +262,7 @@ def _check_folder(folder: Path, overwrite: bool) -> None:
 
 
 def _draw_predictions(found: dict[str, Labels], root: Path, folder: Path, watch: Watch) -> None:
-    """Draws the landmarks that :func:`_predicted` found."""
+    """Draws landmarks by film, those of all pictures under the name ``""``."""
     from lead.evaluation.draw import draw_landmarks
     from lead.evaluation.overlay import draw_film
     from lead.images.decode import decode

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -14,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lead.geometry import cell_grid, denormalise_points, normalise_points
-from lead.images.store import ImageStore
+from lead.images.store import ImageStore, cores
 from lead.images.views import Warp, render
 
 FINER = 1.25
@@ -41,7 +40,7 @@ def cut(store: ImageStore, rows: npt.NDArray[np.int64], affine: Tensor, size: in
     out = render(torch.from_numpy(store.pixels[rows]).permute(0, 3, 1, 2).float() / 255, Warp(affine), size)
     finer = [i for i, row in enumerate(rows.tolist()) if _finer(store, row, affine[i], size)]
     if finer:
-        with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
+        with ThreadPoolExecutor(cores()) as threads:
             wanted: dict[int, list[int]] = {}
             for i in finer:
                 wanted.setdefault(int(rows[i]), []).append(i)

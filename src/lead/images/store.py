@@ -16,23 +16,26 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
-import tempfile
+import sys
 import time
+import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError
+from lead.files import alone
 from lead.images.decode import (
     Box,
     UnreadablePicture,
@@ -43,6 +46,7 @@ from lead.images.decode import (
     fitted_size,
     reading,
 )
+from lead.journal import Journal, Record, read_records
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from PIL import Image
@@ -51,10 +55,19 @@ if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
 
 FORMAT = 1
 """Raised whenever a store's pixels or index change meaning, so that older ones are built anew."""
-ABANDONED_AFTER_S = 600.0
-"""A live build writes its pixels without pause; one silent for so long was killed, and is removed."""
+CHUNK = 256
+"""Pictures that a killed build loses at most."""
+ABANDONED_AFTER_S = 7 * 24 * 3600.0
+"""A build that nobody went on with for so long is removed."""
+CHECK = "LEAD_CHECK_STORES"
+"""Set in the environment, every picture of a store is checked as it is opened; else the last ones are."""
 
-_PARTIAL = ".partial"
+AHEAD = 2
+"""Stores in memory that :func:`stored_pictures` makes ahead."""
+
+_PARTIAL, _ROWS = ".partial", "rows.jsonl"
+_TAIL = 16
+"""Pictures at a store's end that are checked as it is opened: what is lost is lost there, mostly."""
 Progress = Callable[[int, int], None]
 """Called with (pictures done, pictures in all)."""
 
@@ -72,6 +85,7 @@ class ImageStore:
         boxes: (N, 4) x, y, width, height of the stored part of each, in original pixels, or None for whole pictures.
         root: folder that ``files`` are relative to; None where they are no files.
         originals: the upright pictures themselves, of a store of decoded ones.
+        checksums: (N,) CRC-32 of each picture's pixels; None where they were not kept.
     """
 
     files: tuple[str, ...]
@@ -82,6 +96,7 @@ class ImageStore:
     boxes: FloatArray | None = None
     root: Path | None = None
     originals: tuple[Image.Image, ...] | None = None
+    checksums: npt.NDArray[np.uint32] | None = None
 
     def __len__(self) -> int:
         return len(self.files)
@@ -151,6 +166,22 @@ class ImageStore:
         return {file: row for row, file in enumerate(self.files)}
 
 
+def read_rows(pixels: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    """A copy of some rows of :attr:`ImageStore.pixels`.
+
+    Of a store that is not in memory, the disk is asked for all the rows before the first is waited for.
+    """
+    if isinstance(pixels, np.memmap) and pixels.filename and sys.platform == "linux":
+        row = pixels[0].nbytes
+        handle = os.open(pixels.filename, os.O_RDONLY)
+        try:
+            for start in (pixels.offset + rows * row).tolist():
+                os.posix_fadvise(handle, start, row, os.POSIX_FADV_WILLNEED)
+        finally:
+            os.close(handle)
+    return pixels[rows]
+
+
 def skipped_text(skipped: Sequence[tuple[str, str]], rest: str = "") -> str:
     """How many pictures were skipped and why: all of them, or five where ``rest`` says where the others are listed."""
     count = f"{len(skipped)} picture{'' if len(skipped) == 1 else 's'} skipped"
@@ -184,8 +215,11 @@ def open_store(
     both its length and its nanosecond time kept would go unnoticed, which no ordinary tool does. The content itself
     is summed up in :attr:`ImageStore.digest`.
 
-    A store appears under its final name only once complete; whatever a killed build leaves behind is never opened,
-    and is removed by a later build.
+    A store appears under its final name only once complete. Whatever a killed build leaves behind is never opened; the
+    next build of the same store goes on from it, to the same bytes. Of several processes one builds, and the others
+    wait.
+
+    As it is opened, a store's shape and its last pictures are checked; all its pictures, where :data:`CHECK` is set.
 
     Args:
         root: folder that ``files`` are relative to.
@@ -193,12 +227,12 @@ def open_store(
         size: side S of the stored pictures, in pixels.
         cache: folder of all stores (see :func:`default_cache`); made if missing.
         boxes: (n, 4) x, y, width, height of the part of each picture to store (see above); None for whole pictures.
-        workers: decoding threads, by default one for each processor core.
+        workers: decoding threads, by default one for each core.
         progress: called after every picture while building.
 
     Raises:
-        LeadError: no file is given, a box is empty, no picture can be decoded, or the cache cannot be written (a full
-            disk, say).
+        LeadError: no file is given, a box is empty, no picture can be decoded, the cache cannot be written or has no
+            room, or the store in it is damaged.
     """
     if not files:
         raise LeadError(f"No pictures of {root} were asked for.")
@@ -208,7 +242,7 @@ def open_store(
     folder = cache / _key(root, files, size, parts)
     if not folder.exists():
         try:
-            _build(root, files, parts, size, folder, workers or os.cpu_count() or 1, progress)
+            _build(root, files, parts, size, folder, workers or cores(shared=False), progress)  # the others wait
         except OSError as error:
             raise _cannot_write(error, cache, len(files) * size * size * 3) from error
     return replace(_open(folder), root=root)
@@ -224,6 +258,68 @@ def open_one(root: Path, file: str, size: int) -> ImageStore:
     if isinstance(row, UnreadablePicture):
         raise row
     return ImageStore((file,), row.pixels[None], np.array([row.size], dtype=np.int64), (), row.sha256.hex(), root=root)
+
+
+def stored_pictures(
+    root: Path, chunks: Iterable[Sequence[str]], side: int, *, workers: int | None = None
+) -> Generator[ImageStore]:
+    """Stores in memory of some whole pictures after others, decoded by threads while those before are looked at.
+
+    No more than :data:`AHEAD` of them are made ahead.
+
+    Args:
+        root: folder that the pictures' names are relative to.
+        chunks: POSIX paths of the pictures of each store.
+        side: of the stored pictures, in pixels.
+        workers: decoding threads, by default :func:`cores`.
+
+    Yields:
+        For each chunk the rows that :func:`open_store` would make of those that can be read, perhaps none.
+    """
+    waiting: deque[tuple[Sequence[str], list[Future[_Row | UnreadablePicture]]]] = deque()
+    pool = ThreadPoolExecutor(workers or cores())
+    try:
+        for files in chunks:
+            waiting.append((files, [pool.submit(_decode_row, root / file, side, None) for file in files]))
+            if len(waiting) > AHEAD:
+                yield _in_memory(root, side, *waiting.popleft())
+        while waiting:
+            yield _in_memory(root, side, *waiting.popleft())
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _in_memory(
+    root: Path, side: int, files: Sequence[str], decoded: Sequence[Future[_Row | UnreadablePicture]]
+) -> ImageStore:
+    kept: list[tuple[str, _Row]] = []
+    skipped: list[tuple[str, str]] = []
+    for file, future in zip(files, decoded, strict=True):
+        row = future.result()
+        if isinstance(row, UnreadablePicture):
+            skipped.append((file, row.reason))
+        else:
+            kept.append((file, row))
+    pixels = np.stack([row.pixels for _, row in kept]) if kept else np.zeros((0, side, side, 3), dtype=np.uint8)
+    sizes = np.array([row.size for _, row in kept], dtype=np.int64).reshape(-1, 2)
+    digest = hashlib.sha256(b"".join(row.sha256 for _, row in kept)).hexdigest()
+    return ImageStore(tuple(file for file, _ in kept), pixels, sizes, tuple(skipped), digest, root=root)
+
+
+def none_readable(root: Path, skipped: Sequence[tuple[str, str]]) -> LeadError:
+    """What to say where none of some pictures can be read."""
+    file, reason = skipped[0]
+    return LeadError(f"None of the {len(skipped)} pictures of {root} can be read; the first, {file}: {reason}.")
+
+
+def cores(*, shared: bool = True) -> int:
+    """Processor cores that this process may use.
+
+    Args:
+        shared: whether others that torchrun started on this machine are as busy; each then has an equal part.
+    """
+    usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return max(usable // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1) if shared else usable
 
 
 def store_of(pictures: Sequence[Image.Image], names: Sequence[str], size: int) -> ImageStore:
@@ -279,58 +375,147 @@ def _build(
 ) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(folder.parent)
-    partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=_PARTIAL, dir=folder.parent))
-    try:
-        index = _write_pixels(partial / "pixels.npy", root, files, boxes, side, workers, progress)
-        (partial / "index.json").write_text(json.dumps(index), encoding="utf-8")
+    with alone(folder.with_name(f"{folder.name}.lock")):
+        if folder.exists():  # another process has built it meanwhile
+            return
+        partial = folder.with_name(f"{folder.name}{_PARTIAL}")
+        partial.mkdir(exist_ok=True)
         try:
+            index = _write_pixels(partial, root, files, boxes, side, workers, progress)
+            (partial / "index.json").write_text(json.dumps(index), encoding="utf-8")
+            (partial / _ROWS).unlink()
             partial.rename(folder)
-        except OSError:
-            if not folder.exists():  # else another process finished the same store first
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        except (LeadError, OSError):  # there is nothing to go on with, or no room
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+
+
+_Entry = str | tuple[tuple[int, int], str, int, Box | None]
+"""Of a picture that was skipped, the reason; of another its size, its SHA-256, its pixels' CRC-32, and its box."""
+
+
+class _Index:
+    """What is known of the pictures written so far."""
+
+    def __init__(self) -> None:
+        self.kept: list[str] = []
+        self.sizes: list[Size] = []
+        self.boxes: list[Box] = []
+        self.skipped: list[tuple[str, str]] = []
+        self.checksums: list[int] = []
+        self._content = hashlib.sha256()
+
+    def __len__(self) -> int:
+        return len(self.kept) + len(self.skipped)
+
+    def add(self, file: str, entry: _Entry) -> None:
+        if isinstance(entry, str):
+            self.skipped.append((file, entry))
+            return
+        (width, height), sha256, checksum, box = entry
+        self.kept.append(file)
+        self.sizes.append((width, height))
+        self.checksums.append(checksum)
+        self._content.update(bytes.fromhex(sha256))
+        if box:
+            x, y, w, h = box
+            self.boxes.append((x, y, w, h))
+            self._content.update(repr((x, y, w, h)).encode())
+
+    def record(self) -> Record:
+        """What the store keeps beside its pixels."""
+        found: Record = {"files": self.kept, "sizes": self.sizes, "skipped": self.skipped}
+        found |= {"digest": self._content.hexdigest(), "checksums": self.checksums}
+        return found | {"boxes": self.boxes} if self.boxes else found
 
 
 def _write_pixels(
-    path: Path,
+    partial: Path,
     root: Path,
     files: Sequence[str],
     boxes: Sequence[Box | None],
     side: int,
     workers: int,
     progress: Progress | None,
-) -> dict[str, object]:
-    """Decodes into ``path`` and returns the index. Rows are written, not mapped: a full disk then is an error."""
-    kept: list[str] = []
-    sizes: list[Size] = []
-    stored: list[Box] = []
-    skipped: list[tuple[str, str]] = []
-    content = hashlib.sha256()
-    with path.open("wb") as out, ThreadPoolExecutor(workers) as pool:
-        header = {"descr": "|u1", "fortran_order": False, "shape": (len(files), side, side, 3)}
-        np.lib.format.write_array_header_1_0(out, header)
-        end = out.tell() + len(files) * side * side * 3
-        decoded = _in_order(pool, lambda i: _decode_row(root / files[i], side, boxes[i]), len(files), ahead=4 * workers)
-        for done, (file, result) in enumerate(zip(files, decoded, strict=True), start=1):
+) -> Record:
+    """Decodes into ``partial`` and returns the index. Rows are written, not mapped: a full disk then is an error.
+
+    The journal in it tells of :data:`CHUNK` pictures at a time, once their rows are written.
+    """
+    row, header = side * side * 3, io.BytesIO()
+    shape = {"descr": "|u1", "fortran_order": False, "shape": (len(files), side, side, 3)}
+    np.lib.format.write_array_header_1_0(header, shape)
+    start = header.tell()
+    path = partial / "pixels.npy"
+    path.touch()
+    with Journal(partial / _ROWS, {"store": FORMAT}) as journal, path.open("r+b") as out:
+        index = _written_before(journal, partial / _ROWS, out, files, start, row)
+        _check_room(partial, (len(files) - len(index)) * row)
+        out.write(header.getvalue())
+        out.seek(start + len(index.kept) * row)
+        if progress and len(index):
+            progress(len(index), len(files))
+        entries: list[_Entry] = []
+        for file, result in zip(
+            files[len(index) :], _decoded(root, files, boxes, side, workers, len(index)), strict=True
+        ):
             if isinstance(result, UnreadablePicture):
-                skipped.append((file, result.reason))
+                entries.append(result.reason)
             else:
                 out.write(result.pixels.data)
-                kept.append(file)
-                sizes.append(result.size)
-                content.update(result.sha256)
-                if result.box:
-                    stored.append(result.box)
-                    content.update(repr(result.box).encode())
+                entries.append((result.size, result.sha256.hex(), result.checksum, result.box))
+            index.add(file, entries[-1])
+            if len(entries) == CHUNK:
+                out.flush()
+                journal.append({"pictures": entries})
+                entries = []
             if progress:
-                progress(done, len(files))
-        if not kept:
-            file, reason = skipped[0]
-            raise LeadError(f"None of the {len(files)} pictures of {root} can be read; the first, {file}: {reason}.")
-        out.truncate(end)  # rows of skipped pictures stay as a hole at the end, which takes no space
-    index = {"files": kept, "sizes": sizes, "skipped": skipped, "digest": content.hexdigest()}
-    return index | {"boxes": stored} if stored else index
+                progress(len(index), len(files))
+        if not index.kept:
+            raise none_readable(root, index.skipped)
+        out.truncate(start + len(files) * row)  # rows of skipped pictures are a hole at the end, which takes no space
+    return index.record()
+
+
+def _written_before(journal: Journal, path: Path, out: BinaryIO, files: Sequence[str], start: int, row: int) -> _Index:
+    """What an earlier build wrote, as far as its pixels are what they should be: a power cut may have lost some."""
+    index = _Index()
+    out.seek(start)
+    for number, record in enumerate(read_records(path)):
+        entries: list[_Entry] = record["pictures"]
+        if any(zlib.crc32(out.read(row)) != entry[2] for entry in entries if not isinstance(entry, str)):
+            journal.keep(number)
+            break
+        for entry in entries:
+            index.add(files[len(index)], entry)
+    out.seek(0)
+    return index
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    disk = shutil.disk_usage(folder)
+    if disk.total > 0 and disk.free < needed:  # some file systems do not tell
+        raise LeadError(
+            f"Cannot store the pictures in {folder.parent}: {needed / 1e9:.1f} GB are needed and "
+            f"{disk.free / 1e9:.1f} GB are free. Free space there, or set LEAD_CACHE to another folder."
+        )
+
+
+def _decoded(
+    root: Path, files: Sequence[str], boxes: Sequence[Box | None], side: int, workers: int, first: int
+) -> Iterator[_Row | UnreadablePicture]:
+    """The pictures from one on, in order, decoded by threads; a few for each wait in memory."""
+    waiting: deque[Future[_Row | UnreadablePicture]] = deque()
+    pool = ThreadPoolExecutor(workers)
+    try:
+        for file, box in zip(files[first:], boxes[first:], strict=True):
+            waiting.append(pool.submit(_decode_row, root / file, side, box))
+            if len(waiting) >= 4 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @dataclass(frozen=True)
@@ -338,6 +523,7 @@ class _Row:
     pixels: npt.NDArray[np.uint8]
     size: Size
     sha256: bytes
+    checksum: int
     box: Box | None = None
 
 
@@ -345,37 +531,26 @@ def _decode_row(path: Path, side: int, box: Box | None) -> _Row | UnreadablePict
     try:
         with reading(path):
             data = path.read_bytes()
-            sha256 = hashlib.sha256(data).digest()
             if box:
                 picture, size, box = decode_box(data, side, box)
-                return _Row(np.array(picture), size, sha256, box)
-            picture, size = decode_fitted(data, side)
+            else:
+                picture, size = decode_fitted(data, side)
     except UnreadablePicture as error:
         return error
-    return _Row(_in_square(picture, side), size, sha256)
+    pixels = _in_square(picture, side)
+    return _Row(pixels, size, hashlib.sha256(data).digest(), zlib.crc32(pixels.data), box)
 
 
 def _in_square(picture: Image.Image, side: int) -> npt.NDArray[np.uint8]:
     """(side, side, 3) pixels: a fitted picture in the middle, its edges repeated."""
+    pixels, (width, height) = np.asarray(picture), picture.size
     left, top = _margin(np.array(picture.size), side).tolist()
-    right, bottom = side - left - picture.width, side - top - picture.height
-    return np.ascontiguousarray(np.pad(np.asarray(picture), ((top, bottom), (left, right), (0, 0)), mode="edge"))
-
-
-def _in_order(
-    pool: ThreadPoolExecutor,
-    decode: Callable[[int], _Row | UnreadablePicture],
-    count: int,
-    ahead: int,
-) -> Iterator[_Row | UnreadablePicture]:
-    """Like ``pool.map`` over ``range(count)``, but at most ``ahead`` results wait in memory."""
-    waiting: deque[Future[_Row | UnreadablePicture]] = deque()
-    for row in range(count):
-        waiting.append(pool.submit(decode, row))
-        if len(waiting) >= ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+    right, bottom = left + width, top + height
+    square = np.empty((side, side, 3), dtype=np.uint8)
+    square[top:bottom, left:right] = pixels
+    square[top:bottom, :left], square[top:bottom, right:] = pixels[:, :1], pixels[:, -1:]
+    square[:top], square[bottom:] = square[top], square[bottom - 1]
+    return square
 
 
 def _margin(fitted: npt.NDArray[np.int64], side: int) -> npt.NDArray[np.int64]:
@@ -387,18 +562,39 @@ def _open(folder: Path) -> ImageStore:
     try:
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         pixels = np.load(folder / "pixels.npy", mmap_mode="r")
-        return ImageStore(
+        store = ImageStore(
             files=tuple(index["files"]),
             pixels=pixels[: len(index["files"])],
             sizes=np.array(index["sizes"], dtype=np.int64),
             skipped=tuple((file, reason) for file, reason in index["skipped"]),
             digest=index["digest"],
             boxes=np.array(index["boxes"], dtype=np.float64) if "boxes" in index else None,
+            checksums=np.array(index["checksums"], dtype=np.uint32) if "checksums" in index else None,
         )
-    except (OSError, ValueError, KeyError) as error:
+        _check(store, slice(None) if os.environ.get(CHECK) else slice(-_TAIL, None))
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise LeadError(
             f"The picture store {folder} is damaged ({error}). Delete that folder and run again."
         ) from error
+    return store
+
+
+def _check(store: ImageStore, part: slice) -> None:
+    """Raises :class:`ValueError` where an opened store is not as it was built, as far as some of its rows tell."""
+    count = len(store.files)
+    if store.pixels.dtype != np.uint8 or store.pixels.ndim != 4:
+        raise ValueError(f"its pixels are {store.pixels.dtype}, {store.pixels.shape}")
+    parts = (store.pixels, store.sizes, store.boxes, store.checksums)
+    if {len(part) for part in parts if part is not None} != {count}:
+        raise ValueError("its files differ in how many pictures they hold")
+    if store.checksums is None:
+        return
+    rows = range(count)[part]
+    with ThreadPoolExecutor(cores()) as pool:
+        found = pool.map(lambda row: zlib.crc32(store.pixels[row].data), rows)
+        wrong = [row for row, checksum in zip(rows, found, strict=True) if checksum != store.checksums[row]]
+    if wrong:
+        raise ValueError(f"{len(wrong)} pictures are not as they were stored, the first is {store.files[wrong[0]]}")
 
 
 def _remove_abandoned(cache: Path) -> None:

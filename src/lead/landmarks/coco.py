@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -91,16 +92,11 @@ def dump(labels: Labels, pictures: Pictures | None = None) -> str:
         labels: what to write.
         pictures: what knows their sizes, which are written where they can be told.
     """
-    images: list[Entry] = []
-    annotations: list[Entry] = []
-    for row, file in enumerate(labels.images):
-        image: Entry = {"id": row + 1, "file_name": file}
-        if pictures and (size := known_size(pictures, file)):
-            image["width"], image["height"] = map(int, size)
-        images.append(image)
-        annotation = _annotation(labels, row)
-        if annotation["num_keypoints"] or any(key in annotation for key in TOLD):
-            annotations.append(annotation)
+    return "".join(pieces(labels, pictures))
+
+
+def pieces(labels: Labels, pictures: Pictures | None = None) -> Iterator[str]:
+    """The same, an entry at a time: as objects, those of many pictures take ten times the memory of their text."""
     schema = labels.schema
     category = {
         "id": 1,
@@ -109,8 +105,36 @@ def dump(labels: Labels, pictures: Pictures | None = None) -> str:
         "skeleton": [[schema.index(a) + 1, schema.index(b) + 1] for a, b in schema.skeleton],
         "flip_pairs": [list(pair) for pair in schema.flip_pairs],
     }
-    data = {"images": images, "annotations": annotations, "categories": [category]}
-    return json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n"
+    rows = range(len(labels))
+    annotations = (
+        entry
+        for entry in (_annotation(labels, row) for row in rows)
+        if entry["num_keypoints"] or any(key in entry for key in TOLD)
+    )
+    yield '{"images": '
+    yield from _listed(_image(labels, row, pictures) for row in rows)
+    yield ', "annotations": '
+    yield from _listed(annotations)
+    yield f', "categories": {_text([category])}}}\n'
+
+
+def _listed(entries: Iterable[Entry]) -> Iterator[str]:
+    between = "["
+    for entry in entries:
+        yield between + _text(entry)
+        between = ", "
+    yield "]" if between == ", " else "[]"
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _image(labels: Labels, row: int, pictures: Pictures | None) -> Entry:
+    image: Entry = {"id": row + 1, "file_name": labels.images[row]}
+    if pictures and (size := known_size(pictures, labels.images[row])):
+        image["width"], image["height"] = map(int, size)
+    return image
 
 
 def _annotation(labels: Labels, row: int) -> Entry:

@@ -12,7 +12,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -45,6 +45,11 @@ def parse(text: str) -> Labels:
 
 def dump(labels: Labels) -> str:
     """The text of a long CSV: a line for every landmark of every picture, blank where unlabelled."""
+    return "".join(pieces(labels))
+
+
+def pieces(labels: Labels) -> Iterator[str]:
+    """The same, the lines of a picture at a time."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -54,7 +59,9 @@ def dump(labels: Labels) -> str:
             told = (labels.score, labels.px_error, labels.px_90)
             extra = [None if values is None else values[row, k] for values in told]
             writer.writerow([image, name, written(x), written(y), labels.visible[row, k], *map(written, extra)])
-    return out.getvalue()
+        yield out.getvalue()
+        out.seek(out.truncate(0))
+    yield out.getvalue()
 
 
 def _table(text: str) -> tuple[list[str], list[Line]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -65,6 +65,7 @@ class Format:
         parse: labels of a file. Raises :class:`LeadError` that names the line or entry.
         dump: a file of labels, of which a reader gets the same back, but for what it lacks.
         by_ending: whether a file of this extension is written in this format where no format is named.
+        pieces: what ``dump`` makes, some of the text after other, of a format that can be made so.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Format:
     parse: Callable[[LabelFile], Labels]
     dump: Callable[[Labels, Pictures], bytes]
     by_ending: bool = True
+    pieces: Callable[[Labels, Pictures], Iterable[str]] | None = None
 
     @property
     def extension(self) -> str:
@@ -137,6 +139,7 @@ FORMATS: tuple[Format, ...] = (
         why_not=_of_text(coco.why_not),
         parse=lambda file: coco.parse(_text(file)),
         dump=lambda labels, pictures: _encoded(coco.dump(labels, pictures)),
+        pieces=coco.pieces,
     ),
     Format(
         name="labelstudio",
@@ -211,6 +214,7 @@ FORMATS: tuple[Format, ...] = (
         why_not=_of_text(csvfile.why_not),
         parse=lambda file: csvfile.parse(_text(file)),
         dump=lambda labels, _: _encoded(csvfile.dump(labels)),
+        pieces=lambda labels, _: csvfile.pieces(labels),
     ),
 )
 """Every format, in the order in which they are tried where a file is like several."""
@@ -370,7 +374,7 @@ def write_labels(
     if known.name == "pts" and path.suffix.lower() != ".zip":
         _write_pts(labels, path, overwrite=overwrite)
     else:
-        write_atomic(path, known.dump(labels, pictures), overwrite=overwrite)
+        write_atomic(path, (known.pieces or known.dump)(labels, pictures), overwrite=overwrite)
     return known
 
 

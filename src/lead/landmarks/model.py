@@ -104,6 +104,8 @@ class Labels:
     @classmethod
     def joined(cls, parts: Sequence[Labels]) -> Labels:
         """The labels of different pictures, in their order; all have one schema, and are told alike."""
+        if len(parts) == 1:
+            return parts[0]
         told = [[getattr(part, name) for part in parts] for name in ("score", "px_error", "px_90")]
         return cls(
             parts[0].schema,

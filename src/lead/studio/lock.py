@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import sys
 from pathlib import Path
 
 from lead.errors import LeadError
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
+from lead.files import lock
 
 
 class FolderLock:
@@ -35,25 +29,14 @@ class FolderLock:
                 f"Cannot keep labels in {path.parent.parent}: {error.strerror}. Make the folder writable, or keep them "
                 "elsewhere with --labels FILE."
             ) from error
-        try:
-            _lock(self._handle)
-        except OSError as error:
-            if error.errno in (errno.ENOLCK, errno.ENOTSUP):
-                return  # a file system without locks; a file changed by others is noticed at the next save
+        if not lock(self._handle):  # without locks, a file changed by others is noticed at the next save
             self.release()
             raise LeadError(
                 f"Another lead studio has {what} open. Use the page that it serves, or stop it first (Ctrl+C)."
-            ) from None
+            )
 
     def release(self) -> None:
         """Lets others have it. Does no harm twice."""
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
-
-
-def _lock(handle: int) -> None:
-    if sys.platform == "win32":
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-    else:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,321 @@
+"""Landmarks of a folder, the same whether the work was killed, shared, or neither."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from filming import film
+from PIL import Image
+from typer.testing import CliRunner
+
+from lead import bulk, load_labels
+from lead.bulk import Bulk, Shard
+from lead.cli import app
+from lead.config import Settings
+from lead.errors import LeadError
+from lead.images.labels import save_labels
+from lead.images.store import ImageStore
+from lead.inference import Landmarker, Listed, listed, make_head, make_student
+from lead.landmarks.model import Labels, Schema
+from lead.nn.backbone import Backbone
+
+COUNT, CHUNK = 23, 4
+BAD = ("03.png", "20.png")
+Maker = Callable[..., Settings]
+
+
+def made(settings: Settings, seed: int) -> Landmarker:
+    """A model that has learnt nothing."""
+    torch.manual_seed(seed)
+    student = make_student(Backbone("test_resnet"), settings.distill, settings.hypercolumn)
+    return Landmarker(Schema(("a", "b")), settings, student, make_head("softargmax", 16, 2), None, {"seed": seed})
+
+
+@pytest.fixture
+def model(tiny: Maker, monkeypatch: pytest.MonkeyPatch) -> Landmarker:
+    """Looks at a few pictures at a time."""
+    monkeypatch.setattr("lead.bulk.BATCH", CHUNK)
+    monkeypatch.setattr("lead.inference.BATCH", CHUNK)
+    return made(tiny(), 0)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder of noise in a few sizes, and two files that are none."""
+    draws = np.random.default_rng(0)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(COUNT):
+        width, height = draws.integers(20, 60, 2).tolist()
+        Image.fromarray(draws.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(folder / f"{i:02}.png")
+    for name in BAD:
+        (folder / name).write_text("no picture")
+    return folder
+
+
+def write(model: Landmarker, asked: Listed, out: Path, shard: str = "1/1", say: bulk.Say = lambda _: None) -> bool:
+    """All that a process does; whether it was the one to write ``out``."""
+    work = Bulk(model, asked, out, shard=Shard.parse(shard), say=say)
+    work.run()
+    with work.found() as found:
+        if found:
+            labels = Labels.joined(list(found.labels.values()))
+            save_labels(labels, out, sizes=found.sizes)
+    return found is not None
+
+
+@pytest.fixture
+def expected(model: Landmarker, pictures: Path, tmp_path: Path) -> bytes:
+    """What `predict` finds, in memory and at one go."""
+    labels = model.predict(pictures)
+    assert len(labels) == COUNT - len(BAD)
+    sizes = {image: Image.open(pictures / image).size for image in labels.images}
+    save_labels(labels, tmp_path / "expected.json", sizes=sizes)
+    return (tmp_path / "expected.json").read_bytes()
+
+
+def forked(work: Callable[[], object]) -> int:
+    """Starts work in a process of its own."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+            os._exit(0)
+        finally:
+            os._exit(1)  # never back into pytest
+    return child
+
+
+def test_killed_at_any_moment_it_goes_on_to_the_same_file(
+    model: Landmarker, pictures: Path, expected: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, part, draw, told = tmp_path / "out.json", tmp_path / "out.json.part", random.Random(0), list[str]()
+    plain, calls = Landmarker.predict_store, list[int]()
+
+    def slow(self: Landmarker, store: ImageStore) -> Labels:
+        calls.append(len(store))
+        time.sleep(0.03 if len(calls) < 3 else 60)  # no process comes to the end
+        return plain(self, store)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Landmarker, "predict_store", slow)
+        for _ in range(4):
+            before = part.stat().st_size if part.exists() else 0
+            child = forked(lambda: write(model, listed(pictures), out))
+            while not part.exists() or part.stat().st_size <= before:
+                time.sleep(0.001)
+            time.sleep(draw.uniform(0.0, 0.06))
+            os.kill(child, signal.SIGKILL)
+            assert os.waitpid(child, 0)[1] == signal.SIGKILL
+            assert not out.exists()
+    assert write(model, listed(pictures), out, say=told.append)
+    assert "of 23 pictures were done before." in told[0]
+    assert out.read_bytes() == expected
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["expected.json", "out.json", "pictures"]
+
+
+def test_a_part_cut_or_damaged_anywhere_is_made_good(
+    model: Landmarker, pictures: Path, expected: bytes, tmp_path: Path
+) -> None:
+    work = Bulk(model, listed(pictures), tmp_path / "out.json")
+    work.run()
+    whole = work.path.read_bytes()
+    draws = random.Random(1)
+    for round in range(8):
+        at = draws.randrange(len(whole))
+        damaged = whole[:at] if round % 2 else whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :]
+        work.path.write_bytes(damaged)
+        assert write(model, listed(pictures), tmp_path / "out.json")
+        assert (tmp_path / "out.json").read_bytes() == expected
+        (tmp_path / "out.json").unlink()
+
+
+def looks(patch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """The pictures that the network is shown, as they come."""
+    seen: list[tuple[str, ...]] = []
+    plain = Landmarker.predict_store
+
+    def counted(self: Landmarker, store: ImageStore) -> Labels:
+        seen.append(store.files)
+        return plain(self, store)
+
+    patch.setattr(Landmarker, "predict_store", counted)
+    return seen
+
+
+def test_nothing_is_looked_at_twice(
+    model: Landmarker, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = looks(monkeypatch)
+    work = Bulk(model, listed(pictures), tmp_path / "out.json")
+    work.run()
+    assert sum(map(len, seen)) == COUNT - len(BAD)
+    seen.clear()
+    done: list[tuple[int, int]] = []
+    Bulk(model, listed(pictures), tmp_path / "out.json").run(progress=lambda *told: done.append(told))
+    assert (seen, done) == ([], [])
+    # A changed number of shards: what stands in any part is done.
+    Bulk(model, listed(pictures), tmp_path / "out.json", shard=Shard(2, 3)).run()
+    assert seen == []
+
+
+@pytest.mark.parametrize("change", ["model", "pictures"])
+def test_a_part_of_other_work_is_told_and_begun_anew(
+    model: Landmarker, pictures: Path, tmp_path: Path, tiny: Maker, change: str
+) -> None:
+    out = tmp_path / "out.json"
+    first = Bulk(model, listed(pictures), out)
+    first.run()
+    told: list[str] = []
+    if change == "model":
+        model = made(tiny(), 1)
+    else:
+        Image.new("RGB", (30, 40)).save(pictures / "03.png")  # which was none
+    assert write(model, listed(pictures), out, say=told.append)
+    assert told == [f"{first.path} is of another model, or of other pictures: begun anew."]
+    found, truth = load_labels(out), model.predict(pictures)
+    assert found.images == truth.images
+    np.testing.assert_array_equal(found.xy, truth.xy)
+
+
+def test_shards_that_run_at_once_make_one_file(
+    model: Landmarker, pictures: Path, expected: bytes, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.json"
+    children = [forked(lambda k=k: write(model, listed(pictures), out, f"{k}/3")) for k in (1, 2, 3)]  # type: ignore[misc]
+    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
+    assert out.read_bytes() == expected
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_the_last_shard_writes_it_all(model: Landmarker, pictures: Path, expected: bytes, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    for shard in ("2/3", "1/3", "2/3"):  # one of them again
+        assert not write(model, listed(pictures), out, shard)
+        assert not out.exists()
+    assert write(model, listed(pictures), out, "3/3")
+    assert out.read_bytes() == expected
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_two_processes_do_not_share_a_part(model: Landmarker, pictures: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    with (
+        Bulk(model, listed(pictures), out)._part(),
+        pytest.raises(LeadError, match=r"Another process.*out\.json\.part"),
+    ):
+        Bulk(model, listed(pictures), out).run()
+
+
+def test_where_nothing_can_be_read_nothing_is_left(model: Landmarker, pictures: Path, tmp_path: Path) -> None:
+    bad = listed([pictures / name for name in BAD])
+    with pytest.raises(LeadError, match=r"None of the 2 pictures .*03\.png: its content"):
+        write(model, bad, tmp_path / "out.json")
+    assert not list(tmp_path.glob("out.json*"))
+
+
+def test_what_could_not_be_written_is_not_looked_at_again(
+    model: Landmarker, pictures: Path, expected: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.json"
+    work = Bulk(model, listed(pictures), out)
+    work.run()
+    with pytest.raises(LeadError, match="no room"), work.found():  # noqa: PT012
+        assert work.path.exists()
+        raise LeadError("no room")
+    seen = looks(monkeypatch)
+    assert write(model, listed(pictures), out)
+    assert seen == []
+    assert out.read_bytes() == expected
+
+
+def test_films_are_kept_whole_and_stay_told_of(
+    model: Landmarker, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noisy = [np.random.default_rng(i).integers(0, 256, (48, 64, 3), dtype=np.uint8) for i in range(20)]
+    film(pictures / "a.mp4", noisy[:5])
+    cut = film(pictures / "cut.mp4", noisy, movflags="faststart")
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size * 2 // 3])
+    (pictures / "none.mp4").write_text("no film")
+    expected = model.predict([pictures / "00.png", pictures / "a.mp4"])
+    work = Bulk(model, listed(pictures), tmp_path / "out.json")
+    work.run()
+    monkeypatch.setattr(Landmarker, "predict_film", None)
+    again = Bulk(model, listed(pictures), tmp_path / "out.json")
+    again.run()
+    with again.found() as found:
+        assert found
+    assert list(found.labels) == ["", "a.mp4", "cut.mp4"]
+    np.testing.assert_allclose(found.labels["a.mp4"].xy, expected.xy[1:], atol=1e-3)
+    assert found.labels["a.mp4"].images == tuple(f"a.mp4#{i}" for i in range(5))
+    assert found.sizes["a.mp4#4"] == (64, 48)
+    assert 0 < len(found.labels["cut.mp4"]) < 20
+    assert [("breaks off" in told, "its content" in told) for told in found.broken] == [(True, False), (False, True)]
+
+
+def test_shards_are_read_from_words_and_from_torchrun() -> None:
+    assert Shard.parse("2/4") == Shard(2, 4)
+    assert Shard.of_environment({"RANK": "3", "WORLD_SIZE": "4"}) == Shard(4, 4)
+    assert Shard.of_environment({"SLURM_PROCID": "1", "SLURM_STEP_NUM_TASKS": "2"}) == Shard(2, 2)
+    assert Shard.of_environment({"SLURM_PROCID": "1"}) == Shard.of_environment({}) == Shard(1, 1)
+    for wrong in ("0/4", "5/4", "1", "1/0", "a/b", "-1/4"):
+        with pytest.raises(LeadError, match="is no shard"):
+            Shard.parse(wrong)
+
+
+def predict(*arguments: object, **environment: str) -> Any:
+    result = CliRunner().invoke(app, ["predict", *map(str, arguments)], env=environment)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def test_the_command_goes_on_and_lists_bad_pictures_all_the_same(
+    model: Landmarker, pictures: Path, expected: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, out = tmp_path / "model.safetensors", tmp_path / "out.json"
+    model.save(file)
+    plain, calls = Landmarker.predict_store, list[int]()
+
+    def stopped(self: Landmarker, store: ImageStore) -> Labels:
+        calls.append(len(store))
+        if len(calls) == 4:
+            raise KeyboardInterrupt  # Ctrl-C, after the chunk that holds the first bad picture
+        return plain(self, store)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Landmarker, "predict_store", stopped)
+        halted = predict(file, pictures, "--out", out)
+    assert halted.exit_code == 130
+    assert "run the same command again to go on" in halted.stderr
+    said = predict(file, pictures, "--out", out)
+    assert said.exit_code == 0, said.output
+    assert "12 of 23 pictures were done before." in said.stderr
+    assert "Warning: 2 pictures skipped" in said.stderr
+    assert all(f"{name}: its content" in said.stderr for name in BAD)
+    assert out.read_bytes() == expected
+    again = predict(file, pictures, "--out", out)
+    assert (again.exit_code, again.stdout) == (2, "")
+
+
+def test_the_command_under_torchrun(model: Landmarker, pictures: Path, expected: bytes, tmp_path: Path) -> None:
+    file, out = tmp_path / "model.safetensors", tmp_path / "out.json"
+    model.save(file)
+    first = predict(file, pictures, "--out", out, RANK="1", WORLD_SIZE="2")
+    assert first.stdout == f"Share 2/2 is done. Whichever share is done last writes {out}.\n"
+    assert not out.exists()
+    last = predict(file, pictures, "--out", out, RANK="0", WORLD_SIZE="2")
+    assert f"Landmarks of 21 pictures: {out}" in last.stdout
+    assert out.read_bytes() == expected
+    assert json.loads(expected)["images"][0]["width"] > 0
+    wrong = predict(file, pictures, "--out", tmp_path / "b.json", "--shard", "3/2")
+    assert (wrong.exit_code, wrong.stdout) == (2, "")
