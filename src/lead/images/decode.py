@@ -53,6 +53,8 @@ class UnreadablePicture(LeadError):
 def reading(path: Path) -> Iterator[None]:
     """Turns whatever goes wrong while the picture at ``path`` is read into :class:`UnreadablePicture`."""
     try:
+        if path.exists() and not path.is_file():
+            raise OSError("it is not a file")  # a pipe, which might never answer, or a device, which might never end
         yield
     except Exception as error:  # Pillow lets nearly any type through for a damaged file
         raise UnreadablePicture(path, _reason(error)) from error

@@ -1,0 +1,89 @@
+"""Commands on a folder of files of every kind: they go on with the good ones and list each bad one with its reason.
+
+In processes of their own: names that no terminal can print are printed there as by a user.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import hostile
+import pytest
+
+from lead import load_labels
+
+pytestmark = pytest.mark.xdist_group("hostile")  # one world for all of them
+LEAST = """
+picture: {store: 32, input: 32}
+backbone: {name: test_resnet}
+hypercolumn: {weights: [1, 0, 0, 0]}
+pretrain: {steps: 2, batch: 4, hidden: 16, projection: 8}
+distill: {steps: 2, batch: 4, dimension: 16, width: 16, projection: null, alignment: 0, exchange: 1}
+"""
+
+
+def lead(world: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command in the world's folder; what it prints must be text."""
+    command = [sys.executable, "-m", "lead.cli", *arguments]
+    settings = os.environ | {"LEAD_CACHE": str(world / "cache"), "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(command, cwd=world, env=settings, capture_output=True, check=False)
+    said = done.stderr.decode("utf-8")
+    assert "Traceback" not in said, said
+    return subprocess.CompletedProcess(command, done.returncode, done.stdout.decode("utf-8"), said)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hostile folder, a run on it, and a model from four labelled pictures of it."""
+    world = tmp_path_factory.mktemp("hostile")
+    hostile.make(world / "pictures")
+    (world / "least.yaml").write_text(LEAST)
+    rows = [(name, 4 + n, 5, 12, 9 + n) for n, name in enumerate(["plain.jpg", "grey.jpg", "-dash.jpg", "cmyk.jpg"])]
+    with (world / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("image", "a_x", "a_y", "b_x", "b_y"), *rows])
+    return world
+
+
+@pytest.fixture(scope="module")
+def trained(world: Path) -> str:
+    """What training says."""
+    done = lead(world, "train", "pictures", "--out", "run", "--preset", "least.yaml")
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def test_training_tells_how_many_it_skipped(trained: str) -> None:
+    assert f"{len(hostile.BAD)} pictures skipped" in trained
+
+
+@pytest.mark.parametrize("ending", ["json", "csv", "h5", "xml"])
+def test_the_good_ones_get_landmarks(world: Path, trained: str, ending: str) -> None:
+    del trained
+    if not (world / "model.safetensors").exists():
+        done = lead(world, "fit", "run", "labels.csv", "--pictures", "pictures", "--out", "model.safetensors")
+        assert done.returncode == 0, done.stderr
+    done = lead(world, "predict", "model.safetensors", "pictures", "--out", f"out.{ending}")
+    assert done.returncode == 0, done.stderr
+    assert f"{len(hostile.BAD)} pictures skipped" in done.stderr
+    said = done.stderr.encode("unicode_escape").decode()
+    for name in hostile.BAD:
+        assert name in said, name
+    found = load_labels(world / f"out.{ending}", pictures=world / "pictures")
+    assert set(found.images) == set(hostile.GOOD)
+
+
+def test_a_folder_with_too_little_left_is_refused_before_any_training(world: Path) -> None:
+    few = world / "few"
+    few.mkdir()
+    for name, (maker, _) in hostile.BAD.items():
+        maker(few / name)
+    for number in range(3):
+        hostile.picture().save(few / f"{number}.png")
+    done = lead(world, "train", "few", "--out", "run-of-few", "--preset", "least.yaml")
+    assert done.returncode == 2
+    assert "has 3 pictures to train on; at least 8 are needed" in " ".join(done.stderr.split())
+    assert not (world / "run-of-few").exists()
