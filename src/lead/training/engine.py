@@ -147,8 +147,10 @@ def make_fabric(precision: Precision) -> Fabric:
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces each process
     # Buffers stay equal, so that none need sending at every step; torch 2.14 has another word for it.
     known = inspect.signature(DistributedDataParallel).parameters
-    sending = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
-    strategy = DDPStrategy(static_graph=True, **{sending: False})
+    sending: dict[str, Any] = {
+        "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers": False
+    }
+    strategy = DDPStrategy(static_graph=True, **sending)
     fabric = Fabric(
         accelerator=kind,
         devices=here,
