@@ -44,21 +44,25 @@ Result = dict[str, Any]
 @contextmanager
 def double_precision() -> Iterator[None]:
     """Everything that would be computed in single precision is in double, and every step is logged."""
+    single = geometry.cell_grid
 
     def grid(height: int, width: int, *, device: torch.device | str = "cpu") -> Tensor:
-        return geometry.cell_grid(height, width, device=device).double()
+        return single(height, width, device=device).double()
 
     with (
         mock.patch.object(Tensor, "float", Tensor.double),
+        mock.patch.object(geometry, "cell_grid", grid),
         mock.patch.object(views, "cell_grid", grid),
         mock.patch.object(distance, "cell_grid", grid),
         mock.patch.object(engine, "LOG_EVERY", 1),
     ):
         torch.set_default_dtype(torch.float64)
+        views._control_points.cache_clear()
         try:
             yield
         finally:
             torch.set_default_dtype(torch.float32)
+            views._control_points.cache_clear()
 
 
 class Small(nn.Module):

@@ -10,6 +10,7 @@ state is the same in all; the first alone writes and reports.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import inspect
 import json
@@ -29,6 +30,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.distributed as dist
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
@@ -36,6 +38,7 @@ from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.tensorboard import SummaryWriter
 
@@ -159,8 +162,27 @@ def make_fabric(precision: Precision) -> Fabric:
         precision=precision,
         plugins=[environment],
     )
+    if machines == 1 and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0":
+        _meet_again(fabric)
     fabric.launch()
     return fabric
+
+
+def _meet_again(fabric: Fabric) -> None:
+    """Joins the processes that torchrun has started anew, in place of Fabric.
+
+    They meet in the store where those before them met, whose addresses are still there. These are kept apart by the
+    attempt's number, which is sure to be the same on one machine only.
+    """
+    if dist.is_initialized():
+        return
+    store, rank, count = next(rendezvous("env://"))
+    mine = dist.PrefixStore(f"attempt {os.environ['TORCHELASTIC_RESTART_COUNT']}", store)
+    on_gpu = fabric.device.type == "cuda"
+    device = fabric.device if on_gpu else None
+    dist.init_process_group("nccl" if on_gpu else "gloo", store=mine, rank=rank, world_size=count, device_id=device)
+    if on_gpu:
+        atexit.register(dist.destroy_process_group)
 
 
 def launched() -> tuple[ClusterEnvironment, int, int]:
