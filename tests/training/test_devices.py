@@ -6,18 +6,20 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import on_devices
 import pytest
 import torch
+import yaml
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-from on_devices import BATCH, KINDS, STEPS, STOPPED, Result, curve, double_precision, trained
+from on_devices import BATCH, STEPS, STOPPED, Result, curve, double_precision, trained
+from PIL import Image
 
 from lead import checkpoint
-from lead.config import Settings, ViewSettings, to_yaml
-from lead.datasets.base import Dataset
+from lead.config import ViewSettings
 from lead.errors import LeadError
 from lead.images.draws import SharedGenerator
 from lead.training.engine import launched
@@ -25,21 +27,35 @@ from lead.training.pretrain import draw_view
 from lead.training.run import Run
 
 
-def launch(*arguments: str | Path, restarts: int = 0) -> subprocess.CompletedProcess[str]:
-    """Runs on_devices.py in two processes, as torchrun does."""
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", f"--max-restarts={restarts}"]
-    line = [sys.executable, *torchrun, on_devices.__file__, *map(str, arguments)]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    return done
+class Two(NamedTuple):
+    """What two processes left in a folder, what each of them found, and what they printed."""
+
+    folder: Path
+    found: list[Result]
+    said: str
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Result]]:
-    """A folder of trainings, and what each of two processes found in them."""
+def two(tmp_path_factory: pytest.TempPathFactory) -> Two:
+    """on_devices.py in two processes, as torchrun runs it; one is lost on the way, and both are started again."""
     folder = tmp_path_factory.mktemp("two")
-    launch("everything", folder)
-    return folder, [torch.load(folder / f"{rank}.pt") for rank in range(2)]
+    (folder / "pictures").mkdir()
+    for name in range(12):
+        pixels = np.random.default_rng(name).integers(0, 255, (40, 48, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "pictures" / f"{name:02}.png")
+    stage = {"steps": 6, "batch": 8}
+    tiny = {
+        "picture": {"store": 48, "input": 32},
+        "backbone": {"name": "test_resnet"},
+        "pretrain": stage | {"hidden": 16, "projection": 8},
+        "distill": stage | {"width": 16, "dimension": 8, "projection": 8},
+    }
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(tiny))
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--max-restarts=1"]
+    line = [sys.executable, *torchrun, on_devices.__file__, str(folder)]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return Two(folder, [torch.load(folder / f"{rank}.pt") for rank in range(2)], done.stdout)
 
 
 def assert_same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
@@ -48,13 +64,13 @@ def assert_same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) ->
         torch.testing.assert_close(other[name], value, atol=1e-6, rtol=1e-6, msg=name)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_two_processes_train_as_one(two: tuple[Path, list[Result]], kind: str, tmp_path: Path) -> None:
-    folder, found = two
+@pytest.mark.parametrize("kind", STEPS)
+def test_two_processes_train_as_one(two: Two, kind: str, tmp_path: Path) -> None:
+    folder, found = two.folder, two.found
     with double_precision():
         weights = trained(kind, tmp_path)
     ours, theirs = curve(tmp_path), curve(folder / kind)
-    assert len(ours) == STEPS
+    assert len(ours) == STEPS[kind]
     for one, other in zip(ours, theirs, strict=True):
         assert other == pytest.approx(one, abs=1e-4)
     assert ours[0]["loss"] != pytest.approx(ours[-1]["loss"], abs=1e-2)  # it has learnt
@@ -63,9 +79,9 @@ def test_two_processes_train_as_one(two: tuple[Path, list[Result]], kind: str, t
 
 
 @pytest.mark.parametrize("layer", on_devices.LAYERS)
-def test_batchnorm_is_that_of_the_whole_batch(two: tuple[Path, list[Result]], layer: str) -> None:
+def test_batchnorm_is_that_of_the_whole_batch(two: Two, layer: str) -> None:
     whole = on_devices.norms()[layer]
-    parts = [found["norms"][layer] for found in two[1]]
+    parts = [found["norms"][layer] for found in two.found]
     close = partial(torch.testing.assert_close, atol=1e-3, rtol=1e-3)  # a mean of 1000 leaves four digits of seven
     close(torch.cat([part["out"] for part in parts]), whole["out"])
     close(torch.cat([part["grad"] for part in parts]), whole["grad"])
@@ -74,48 +90,43 @@ def test_batchnorm_is_that_of_the_whole_batch(two: tuple[Path, list[Result]], la
         close(part["buffers"], whole["buffers"])
 
 
-def test_rows_and_their_gradients_are_rolled_over_the_whole_batch(two: tuple[Path, list[Result]]) -> None:
+def test_rows_and_their_gradients_are_rolled_over_the_whole_batch(two: Two) -> None:
     rows, factor = torch.arange(8.0), torch.arange(1.0, 9)
     for by in range(10):
-        parts = [found["rolls"][by] for found in two[1]]
+        parts = [found["rolls"][by] for found in two.found]
         torch.testing.assert_close(torch.cat([rolled for rolled, _ in parts]), rows.roll(by))
         torch.testing.assert_close(torch.cat([grad for _, grad in parts]), 2 * rows * factor.roll(-by))
 
 
-def test_a_signal_to_one_stops_all_after_the_same_step_and_one_goes_on(
-    two: tuple[Path, list[Result]], tmp_path: Path
-) -> None:
-    folder, found = two
+def test_a_signal_to_one_stops_all_after_the_same_step_and_one_goes_on(two: Two, tmp_path: Path) -> None:
+    folder, found = two.folder, two.found
     for each in found:
-        assert f"Interrupted in pretrain after step {STOPPED} of {STEPS}" in each["stopped"]
+        assert f"Interrupted in pretrain after step {STOPPED} of {STEPS['byol']}" in each["stopped"]
     with double_precision():
         assert_same(trained("byol", tmp_path), trained("byol", folder / "stopped"))
 
 
-def test_a_batch_that_cannot_be_divided_is_refused(two: tuple[Path, list[Result]]) -> None:
-    for each in two[1]:
+def test_a_batch_that_cannot_be_divided_is_refused(two: Two) -> None:
+    for each in two.found:
         assert "pretrain.batch=9 cannot be divided equally among 2 processes" in each["indivisible"]
         assert "pretrain.batch=8 or 10" in each["indivisible"]
 
 
-def test_a_lost_process_is_started_again_and_nothing_else_is_lost(folder: Dataset, tiny: Any, tmp_path: Path) -> None:
-    settings: Settings = tiny()
-    (tmp_path / "tiny.yaml").write_text(to_yaml(settings))
-
-    def train(out: str, mark: str = "", restarts: int = 0) -> str:
-        options = ("--out", tmp_path / out, "--preset", tmp_path / "tiny.yaml")
-        return launch("command", mark, "train", folder.root, *options, restarts=restarts).stdout
-
-    said = train("whole")
-    assert said.count("Features:") == 1
-    train("cut", str(tmp_path / "killed"), restarts=2)
-    assert {path.name for path in tmp_path.glob("killed-*")} == {"killed-pretrain", "killed-distill"}
+def test_a_lost_process_is_started_again_and_nothing_else_is_lost(two: Two) -> None:
     for name, kind in (("backbone.safetensors", "backbone"), ("student.safetensors", "student")):
-        whole, _ = checkpoint.load(tmp_path / "whole" / name, kind)
-        cut, _ = checkpoint.load(tmp_path / "cut" / name, kind)
+        whole, _ = checkpoint.load(two.folder / "whole" / name, kind)
+        cut, _ = checkpoint.load(two.folder / "cut" / name, kind)
         assert all(torch.equal(cut[key], value) for key, value in whole.items())
-    assert [line["step"] for line in curve(tmp_path / "cut")] == [6, 6]
-    assert Run.open(tmp_path / "cut").provenance["pictures"] == 12
+
+
+def test_the_first_process_alone_speaks_and_writes(two: Two) -> None:
+    for out in ("whole", "cut"):
+        assert two.said.count(f"Features: {two.folder / out}\n") == 1
+        assert [line["step"] for line in curve(two.folder / out)] == [6, 6]
+        assert len(list((two.folder / out / "tensorboard" / "pretrain").iterdir())) == 1
+    provenance = Run.open(two.folder / "whole").provenance
+    assert provenance["pictures"] == 12
+    assert provenance["distill_seconds"] > 0
 
 
 @pytest.mark.parametrize(
