@@ -38,6 +38,7 @@ from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
+from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.tensorboard import SummaryWriter
@@ -177,7 +178,7 @@ def _meet_again(fabric: Fabric) -> None:
     if dist.is_initialized():
         return
     store, rank, count = next(rendezvous("env://"))
-    mine = dist.PrefixStore(f"attempt {os.environ['TORCHELASTIC_RESTART_COUNT']}", store)
+    mine = PrefixStore(f"attempt {os.environ['TORCHELASTIC_RESTART_COUNT']}", store)
     on_gpu = fabric.device.type == "cuda"
     device = fabric.device if on_gpu else None
     dist.init_process_group("nccl" if on_gpu else "gloo", store=mine, rank=rank, world_size=count, device_id=device)
