@@ -77,9 +77,9 @@ class Distill(Stage):
         if s.equivariance:
             parts["equivariance"] = equivariance_loss(asking, f_one, points, temperature=s.temperature, shown=shown)
         if s.exchange:
+            others = [processes.rolled(f_one, k + 1) for k in range(s.exchange_pictures)]
             terms = [
-                exchange_loss(asking, f_one, other, points, temperature=s.temperature, shown=shown)
-                for other in (processes.rolled(f_one, k + 1) for k in range(s.exchange_pictures))
+                exchange_loss(asking, f_one, other, points, temperature=s.temperature, shown=shown) for other in others
             ]
             parts["exchange"] = torch.stack(terms).mean()
         if s.dve:

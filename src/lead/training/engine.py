@@ -410,12 +410,15 @@ class Training:
         return values
 
     def save(self) -> None:
-        """Writes everything that the next step depends on."""
-        if not processes.leads():
-            return
-        tensors = checkpoint.prefixed(self.stage, "stage") | checkpoint.pack_optimiser(self.wrapped.optimizer)
-        meta = {"step": self.step, "identity": self.identity, "collapsed_since": self.collapsed_since}
-        checkpoint.save(self.state_file, "state", tensors, meta)
+        """Writes everything that the next step depends on. The first process does; the others wait for it.
+
+        One that went on to stop would have its launcher end the first, which may still be writing.
+        """
+        if processes.leads():
+            tensors = checkpoint.prefixed(self.stage, "stage") | checkpoint.pack_optimiser(self.wrapped.optimizer)
+            meta = {"step": self.step, "identity": self.identity, "collapsed_since": self.collapsed_since}
+            checkpoint.save(self.state_file, "state", tensors, meta)
+        processes.most(False)
 
     def _resume(self) -> int:
         step = self._restore()
