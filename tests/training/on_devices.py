@@ -211,6 +211,11 @@ def refusal(work: Callable[[], object]) -> str:
     return ""
 
 
+def fail_first() -> None:
+    with processes.in_turn():
+        raise LeadError(f"process {processes.rank()} got here")
+
+
 def everything(folder: Path) -> None:
     """All of the above in one of two processes; what each finds is left in a file."""
     make_fabric("32-true")
@@ -218,6 +223,7 @@ def everything(folder: Path) -> None:
     with double_precision():
         found |= {kind: trained(kind, folder / kind) for kind in STEPS}
         found["stopped"] = stopped(folder / "stopped")
+    found["failed"] = refusal(fail_first)
     found["indivisible"] = refusal(lambda: engine.check_batch("pretrain", 9))
     torch.save(found, folder / f"{processes.rank()}.pt")
 

@@ -26,6 +26,8 @@ from lead.training.engine import launched
 from lead.training.pretrain import draw_view
 from lead.training.run import Run
 
+pytestmark = pytest.mark.xdist_group("two processes")  # which one worker of the tests starts, once
+
 
 class Two(NamedTuple):
     """What two processes left in a folder, what each of them found, and what they printed."""
@@ -51,11 +53,15 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Two:
         "distill": stage | {"width": 16, "dimension": 8, "projection": 8},
     }
     (folder / "tiny.yaml").write_text(yaml.safe_dump(tiny))
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--max-restarts=1"]
-    line = [sys.executable, *torchrun, on_devices.__file__, str(folder)]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    return Two(folder, [torch.load(folder / f"{rank}.pt") for rank in range(2)], done.stdout)
+    options = ["--standalone", "--nproc-per-node=2", "--max-restarts=1"]
+    line = [sys.executable, "-m", "torch.distributed.run", *options, on_devices.__file__, str(folder)]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as torchrun:
+        try:
+            said, errors = torchrun.communicate(timeout=300)
+        finally:
+            torchrun.terminate()  # and it its processes
+    assert torchrun.returncode == 0, errors
+    return Two(folder, [torch.load(folder / f"{rank}.pt") for rank in range(2)], said)
 
 
 def assert_same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
@@ -104,6 +110,12 @@ def test_a_signal_to_one_stops_all_after_the_same_step_and_one_goes_on(two: Two,
         assert f"Interrupted in pretrain after step {STOPPED} of {STEPS['byol']}" in each["stopped"]
     with double_precision():
         assert_same(trained("byol", tmp_path), trained("byol", folder / "stopped"))
+
+
+def test_what_fails_in_the_first_process_is_not_tried_in_the_others(two: Two) -> None:
+    first, second = (each["failed"] for each in two.found)
+    assert first == "process 0 got here"
+    assert "first process could not go on" in second
 
 
 def test_a_batch_that_cannot_be_divided_is_refused(two: Two) -> None:

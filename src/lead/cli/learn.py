@@ -94,7 +94,7 @@ def train(
     Of films, frames that are unlike one another are taken first, into RUN/frames, to learn from and to label.
 
     Ctrl-C stops after the step under way and saves. The same command again goes on from there, and does nothing
-    where all is done.
+    where all is done. On several GPUs, start it with `torchrun --nproc-per-node N -m lead.cli train …`.
     """
     _learn("both", data, name, out, preset, _with_init(init, _with_teacher(teacher, download, assignments)), frames)
     _tell(_features_and_next(out))

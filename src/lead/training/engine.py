@@ -38,8 +38,6 @@ from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
-from torch.distributed.distributed_c10d import PrefixStore
-from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.tensorboard import SummaryWriter
 
@@ -177,6 +175,9 @@ def _meet_again(fabric: Fabric) -> None:
     """
     if dist.is_initialized():
         return
+    from torch.distributed.distributed_c10d import PrefixStore  # which are not in every build of torch
+    from torch.distributed.rendezvous import rendezvous
+
     store, rank, count = next(rendezvous("env://"))
     mine = PrefixStore(f"attempt {os.environ['TORCHELASTIC_RESTART_COUNT']}", store)
     on_gpu = fabric.device.type == "cuda"
