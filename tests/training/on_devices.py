@@ -233,7 +233,7 @@ def command(folder: Path, out: str, *, dies: bool) -> None:
     advance = Training._advance
 
     def advance_or_die(self: Training, *batch: Tensor) -> dict[str, Tensor]:
-        if dies and self.stage.name == "distill" and self.step == 3 and processes.rank() == 1:
+        if dies and self.stage.name == "distill" and self.step == 2 and processes.rank() == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         return advance(self, *batch)
 
