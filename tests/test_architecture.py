@@ -12,7 +12,7 @@ SRC = Path(__file__).parents[1] / "src" / "lead"
 # Lower rank = lower floor. A module may import its own room and any room on a floor strictly below.
 FLOORS: list[set[str]] = [
     {"errors"},
-    {"files", "hub", "provenance", "tuning"},
+    {"files", "hub", "processes", "provenance", "tuning"},
     {"geometry"},
     {"landmarks", "journal"},
     {"nn", "losses", "images", "datasets", "config"},

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
@@ -12,6 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 
+from lead import processes
 from lead.config import Settings, load_preset
 from lead.datasets import is_plain, open_dataset
 from lead.datasets.base import Dataset
@@ -34,7 +36,7 @@ from lead.nn.matching import match_points
 from lead.provenance import commit, versions
 from lead.training import run as stages
 from lead.training.cascade import POOL, SELF_TAUGHT, CascadeFit, fit_cascade
-from lead.training.engine import Report, mixed_seed, silent
+from lead.training.engine import Report, check_batch, make_fabric, mixed_seed, silent
 from lead.training.fit import Fitted, FittedKind, Labelled, fit_head
 from lead.training.run import Run
 from lead.training.teacher import load_teacher
@@ -64,7 +66,8 @@ def train(
 ) -> Run:
     """Learns features from a folder of pictures. Called again, it resumes, or returns at once if it is done.
 
-    With a teacher from outside (``distill.teacher.model``), stage 2 alone needs no stage 1.
+    Called by each of the processes that torchrun or SLURM started, it trains on all their devices; the first process
+    alone reports. With a teacher from outside (``distill.teacher.model``), stage 2 alone needs no stage 1.
 
     Args:
         data: a folder of pictures and films, a film, or a dataset's folder (then only its training split is used).
@@ -86,7 +89,12 @@ def train(
     """
     _one_of("stage", stage, get_args(Stage))
     chosen = settings or load_preset(preset, assignments)
+    _join(chosen, stage, say)
+    if not processes.leads():
+        sampling = decoding = None
+        say = _nothing
     run = Run.plan(Path(out), chosen)
+    processes.most(False)  # all have looked at the folder before anything is written
     teacher = chosen.distill.teacher
     if stage == "distill" and not run.has_backbone and teacher.model is None:
         place = data.root if isinstance(data, Dataset) else data
@@ -94,34 +102,58 @@ def train(
             f"{out} has no stage 1 yet. Run: lead pretrain {place} --out {out}. Or name a pre-trained model to stand "
             "in for it with --teacher."
         )
-    dataset = data if isinstance(data, Dataset) else _opened(Path(data), run, name, frames, sampling, say)
+    with processes.in_turn():
+        dataset = data if isinstance(data, Dataset) else _opened(Path(data), run, name, frames, sampling, say)
     pictures = stages.open_pictures(dataset, chosen, progress=decoding)
-    if not run.has_backbone:
-        run.initial_backbone()  # a wrong name or missing weights stop here, before anything is written
-    if stage != "pretrain" and not run.has_student:
-        load_teacher(teacher)  # and here
-    run = Run.create(Path(out), chosen)
-    skipped = pictures.store.skipped
-    if not (run.has_backbone and (run.has_student or stage == "pretrain")):
-        stages.claim(run, pictures)
-    if skipped:
+    with processes.in_turn(machine=True):  # what is downloaded is so once
+        if not run.has_backbone:
+            run.initial_backbone()  # a wrong name or missing weights stop here, before anything is written
+        if stage != "pretrain" and not run.has_student:
+            load_teacher(teacher)  # and here
+    has_backbone, has_student = bool(processes.most(run.has_backbone)), bool(processes.most(run.has_student))
+    with processes.in_turn():
+        run = Run.create(Path(out), chosen)
+        if not (has_backbone and (has_student or stage == "pretrain")):
+            stages.claim(run, pictures)
+    if skipped := pictures.store.skipped:
         say(skipped_text(skipped, rest=str(run.folder / "run.json")))
     for name, work, done in (
-        ("pretrain", stages.pretrain, run.has_backbone or (stage == "both" and run.has_student)),
-        ("distill", stages.distill, run.has_student),
+        ("pretrain", stages.pretrain, has_backbone or (stage == "both" and has_student)),
+        ("distill", stages.distill, has_student),
     ):
         if stage not in {"both", name}:
             continue
         if done:
             say(f"{name}: done already.")
         else:
-            started = time.monotonic()
-            try:
+            with _timed(run, name):
                 work(run, pictures, report)
-            finally:  # a stage that is interrupted goes on in a later call; its time is the sum
-                spent = run.provenance.get(f"{name}_seconds", 0.0) + time.monotonic() - started
-                run.record(**{f"{name}_seconds": round(spent, 1)})
     return run
+
+
+@contextmanager
+def _timed(run: Run, stage: str) -> Iterator[None]:
+    """Records how long a stage took; of one that is interrupted and goes on in a later call, the sum."""
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        spent = run.provenance.get(f"{stage}_seconds", 0.0) + time.monotonic() - started
+        run.record(**{f"{stage}_seconds": round(spent, 1)})
+
+
+def _join(settings: Settings, stage: Stage, say: Say) -> None:
+    """Joins the processes that were started together, if any, and checks that each can have a part of every batch."""
+    make_fabric(settings.precision)
+    if processes.count() == 1 and (found := torch.cuda.device_count()) > 1:
+        say(f"One of {found} GPUs is used. For all, begin the command: torchrun --nproc-per-node {found} -m lead.cli")
+    for name, batch in (("pretrain", settings.pretrain.batch), ("distill", settings.distill.batch)):
+        if stage in {"both", name}:
+            check_batch(name, batch)
+
+
+def _nothing(_: str) -> None:
+    """What all processes but the first say."""
 
 
 def _opened(data: Path, run: Run, name: str | None, frames: int | None, sampling: Progress | None, say: Say) -> Dataset:

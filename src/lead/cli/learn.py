@@ -94,10 +94,10 @@ def train(
     Of films, frames that are unlike one another are taken first, into RUN/frames, to learn from and to label.
 
     Ctrl-C stops after the step under way and saves. The same command again goes on from there, and does nothing
-    where all is done.
+    where all is done. On several GPUs, start it with `torchrun --nproc-per-node N -m lead.cli train …`.
     """
     _learn("both", data, name, out, preset, _with_init(init, _with_teacher(teacher, download, assignments)), frames)
-    show(_features_and_next(out))
+    _tell(_features_and_next(out))
 
 
 def pretrain(
@@ -111,7 +111,7 @@ def pretrain(
 ) -> None:
     """Stage 1 alone: learn from whole pictures (BYOL). `lead train` does this and stage 2."""
     _learn("pretrain", data, name, out, preset, _with_init(init, assignments), frames)
-    show(f"Stage 1: {out}\nNext: lead distill {data} --out {out}{f' --name {name}' if name else ''}")
+    _tell(f"Stage 1: {out}\nNext: lead distill {data} --out {out}{f' --name {name}' if name else ''}")
 
 
 def distill(
@@ -128,7 +128,15 @@ def distill(
     The student's encoder is the run's own: stage 1's, or as it starts where there is no stage 1.
     """
     _learn("distill", data, name, out, preset, _with_teacher(teacher, download, assignments))
-    show(_features_and_next(out))
+    _tell(_features_and_next(out))
+
+
+def _tell(result: str) -> None:
+    """Prints a result; of several processes that trained together, the first does."""
+    from lead.processes import leads
+
+    if leads():
+        show(result)
 
 
 def _features_and_next(out: Path) -> str:

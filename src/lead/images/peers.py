@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import math
+from functools import partial
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from lead.images.views import Range, Warp, uniform
+from lead.images.draws import drawn, uniform
+from lead.images.views import Range, Warp
 
 # Principal axes (columns) and their standard deviations of ImageNet's colours in units of full scale, as published
 # with AlexNet.
@@ -40,24 +42,24 @@ def resized_crop_warp(
     area = uniform(count, scale[0] ** 2, scale[1] ** 2, generator)
     aspect = (uniform(count, -1, 1, generator) * math.log1p(stretch)).exp()
     sides = torch.stack([(area * aspect).sqrt(), (area / aspect).sqrt()], dim=-1).clamp(max=1.0)  # (B, 2)
-    place = torch.rand(count, 2, generator=generator, device=generator.device) * 2 - 1
+    place = drawn(torch.rand, count, 2, generator=generator) * 2 - 1
     return Warp(torch.cat([torch.diag_embed(sides * shown), (place * (1 - sides))[..., None]], dim=-1))
 
 
 def lighting(pictures: Tensor, deviation: float, generator: torch.Generator) -> Tensor:
     """Adds to each picture (B, 3, H, W) one colour, drawn along the principal axes of natural colours."""
-    drawn = torch.randn(len(pictures), 3, generator=generator, device=generator.device) * deviation
-    colour = (drawn * _DEVIATIONS.to(drawn)) @ _AXES.to(drawn).T  # (B, 3)
+    along = drawn(torch.randn, len(pictures), 3, generator=generator) * deviation
+    colour = (along * _DEVIATIONS.to(along)) @ _AXES.to(along).T  # (B, 3)
     return (pictures + colour[:, :, None, None].to(pictures)).clamp(0, 1)
 
 
 def jpeg_noise(pictures: Tensor, probability: float, generator: torch.Generator) -> Tensor:
     """Resamples pictures (B, 3, H, W) in [0, 1] by a factor of max(0.8, 1 + N(0, 0.5)), compresses them, and undoes
     the former. Each has its own factor and quality. Works on the CPU, wherever the pictures are."""
-    count, device = len(pictures), generator.device
-    chosen = torch.rand(count, generator=generator, device=device) < probability
-    factor = (1 + 0.5 * torch.randn(count, generator=generator, device=device)).clamp(min=SMALLEST)
-    quality = torch.randint(QUALITIES[0], QUALITIES[1] + 1, (count,), generator=generator, device=device)
+    count = len(pictures)
+    chosen = drawn(torch.rand, count, generator=generator) < probability
+    factor = (1 + 0.5 * drawn(torch.randn, count, generator=generator)).clamp(min=SMALLEST)
+    quality = drawn(partial(torch.randint, QUALITIES[0], QUALITIES[1] + 1), count, generator=generator)
     out = pictures.clone()
     for row in chosen.nonzero()[:, 0].tolist():
         out[row] = _compressed(pictures[row], float(factor[row]), int(quality[row]))

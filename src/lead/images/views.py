@@ -16,16 +16,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from lead.geometry import cell_grid, inside
+from lead.images.draws import drawn, own_rows, uniform
 
 CONTROL = 10
 """Thin-plate-spline control points lie on a CONTROL × CONTROL grid over [-1, 1] (DVE, utils/tps.py)."""
 
 Range = tuple[float, float]
-
-
-def uniform(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:
-    """(count,) draws from [low, high) on the generator's device."""
-    return torch.rand(count, generator=generator, device=generator.device) * (high - low) + low
 
 
 @dataclass(frozen=True)
@@ -127,7 +123,7 @@ def affine_warp(
     side = uniform(count, math.log(scale[0]), math.log(scale[1]), generator).exp()
     aspect = (uniform(count, -1, 1, generator) * math.log1p(stretch) / 2).exp()
     angle = uniform(count, -1, 1, generator) * math.radians(rotation)
-    centre = (torch.rand(count, 2, generator=generator, device=generator.device) * 2 - 1) * shift
+    centre = (drawn(torch.rand, count, 2, generator=generator) * 2 - 1) * shift
     cos, sin = angle.cos(), angle.sin()
     rows = [side * aspect * cos, -side / aspect * sin, centre[:, 0], side * aspect * sin, side / aspect * cos]
     return Warp(torch.stack([*rows, centre[:, 1]], dim=-1).view(count, 2, 3))
@@ -146,10 +142,10 @@ def bend_warp(warp: Warp, *, strength: Range, generator: torch.Generator) -> War
 
 def _bend_weights(count: int, strength: Range, generator: torch.Generator) -> Tensor:
     """(count, CONTROL², 2) spline weights; see :func:`bend_warp`."""
-    shape, device = (count, CONTROL**2, 2), generator.device
-    weak = torch.randn(shape, generator=generator, device=device) * strength[0]
-    strong = torch.randn(shape, generator=generator, device=device) * strength[1]
-    pick = torch.rand(shape, generator=generator, device=device) < 0.5
+    shape = (count, CONTROL**2, 2)
+    weak = drawn(torch.randn, *shape, generator=generator) * strength[0]
+    strong = drawn(torch.randn, *shape, generator=generator) * strength[1]
+    pick = drawn(torch.rand, *shape, generator=generator) < 0.5
     return torch.where(pick, strong, weak)
 
 
@@ -169,7 +165,8 @@ def dve_warp(
         rotation: standard deviation in degrees.
         generator: the source of randomness, on the device of the result.
     """
-    draws = torch.randn(4, count, generator=generator, device=generator.device)
+    whole, own = own_rows(count, generator)
+    draws = torch.randn(4, whole, generator=generator, device=generator.device)[:, own]
     angle, side = draws[0] * math.radians(rotation), 1 + draws[1] * scale
     cos, sin = side * angle.cos(), side * angle.sin()
     linear = torch.stack([cos, sin, -sin, cos], dim=-1).view(count, 2, 2)
@@ -269,7 +266,7 @@ def recolour(pictures: Tensor, colour: Colour, generator: torch.Generator) -> Te
         out = _blur(out, colour.blur, generator)
     if colour.noise > 0:
         sigma = uniform(count, 0, colour.noise, generator).view(-1, 1, 1, 1)
-        out = out + sigma * torch.randn(out.shape, generator=generator, device=out.device)
+        out = out + sigma * drawn(torch.randn, *out.shape, generator=generator)
     return out.clamp(0, 1)
 
 
@@ -279,7 +276,7 @@ def _colour_matrix(count: int, colour: Colour, generator: torch.Generator) -> Te
     to_yiq = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], device=device)
     angle = uniform(count, -1, 1, generator) * colour.hue * 2 * math.pi
     saturation = uniform(count, 1 - colour.jitter, 1 + colour.jitter, generator)
-    grey = torch.rand(count, generator=generator, device=device) < colour.grey
+    grey = drawn(torch.rand, count, generator=generator) < colour.grey
     saturation = torch.where(grey, 0.0, saturation)
     cos, sin = saturation * angle.cos(), saturation * angle.sin()
     one, zero = torch.ones_like(cos), torch.zeros_like(cos)
@@ -291,10 +288,14 @@ def _colour_matrix(count: int, colour: Colour, generator: torch.Generator) -> Te
 def _blur(pictures: Tensor, probability: float, generator: torch.Generator, radius: int = 3) -> Tensor:
     """Separable Gaussian blur of a share of the batch, with its own sigma for each picture."""
     count, channels, height, width = pictures.shape
-    chosen = torch.nonzero(torch.rand(count, generator=generator, device=generator.device) < probability)[:, 0]
+    whole, own = own_rows(count, generator)
+    lot = torch.rand(whole, generator=generator, device=generator.device) < probability
+    sigma = torch.zeros(whole, device=generator.device)
+    sigma[lot] = torch.rand(int(lot.sum()), generator=generator, device=generator.device) * 1.2 + 0.3
+    chosen = torch.nonzero(lot[own])[:, 0]
     if chosen.numel() == 0:
         return pictures
-    sigma = uniform(chosen.numel(), 0.3, 1.5, generator)[:, None]
+    sigma = sigma[own][chosen, None]
     offsets = torch.arange(-radius, radius + 1, device=pictures.device)
     kernel = functional.normalize((-(offsets**2) / (2 * sigma**2)).exp(), p=1, dim=1)  # (n, 2r+1)
     kernel = kernel.repeat_interleave(channels, 0)[:, None]  # (n*3, 1, 2r+1)

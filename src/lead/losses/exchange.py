@@ -31,7 +31,13 @@ def exchanged_logits(source: Tensor, target: Tensor, auxiliary: Tensor, temperat
 
 
 def exchange_loss(
-    source: Tensor, target: Tensor, auxiliary: Tensor, points: Tensor, *, temperature: float = 0.05
+    source: Tensor,
+    target: Tensor,
+    auxiliary: Tensor,
+    points: Tensor,
+    *,
+    temperature: float = 0.05,
+    shown: Tensor | None = None,
 ) -> Tensor:
     """How unlikely the true place of each exchanged source cell is in the target view.
 
@@ -39,9 +45,11 @@ def exchange_loss(
         source, target, auxiliary: (B, C, H, W), see :func:`exchanged_logits`.
         points: (B, N, 2) where each source cell lies in the target view, normalised.
         temperature: τ of both softmaxes.
+        shown: see :func:`lead.losses.equivariance.located_likelihood`.
 
     Returns:
         Scalar, float32.
     """
     logits = exchanged_logits(source, target, auxiliary, temperature)
-    return located_likelihood(logits, points, *target.shape[-2:])
+    height, width = target.shape[-2:]
+    return located_likelihood(logits, points, height, width, shown)

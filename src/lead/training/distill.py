@@ -11,6 +11,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from lead import processes
 from lead.config import DistillSettings, HypercolumnSettings, PictureSettings
 from lead.geometry import inside
 from lead.images.views import correspondence
@@ -72,14 +73,17 @@ class Distill(Stage):
         points = correspondence(warp_two, warp_one, f_one.shape[-1])  # where each cell of view two is in view one
         parts = self._own_terms(one, f_one, two, f_two)
         asking, points = self._draw_cells(f_two.flatten(2), points, generator)  # (B, C, n), (B, n, 2)
+        shown = processes.mean_count(inside(points))
         if s.equivariance:
-            parts["equivariance"] = equivariance_loss(asking, f_one, points, temperature=s.temperature)
+            parts["equivariance"] = equivariance_loss(asking, f_one, points, temperature=s.temperature, shown=shown)
         if s.exchange:
-            others = [f_one.roll(k + 1, 0) for k in range(s.exchange_pictures)]
-            terms = [exchange_loss(asking, f_one, other, points, temperature=s.temperature) for other in others]
+            others = [processes.rolled(f_one, k + 1) for k in range(s.exchange_pictures)]
+            terms = [
+                exchange_loss(asking, f_one, other, points, temperature=s.temperature, shown=shown) for other in others
+            ]
             parts["exchange"] = torch.stack(terms).mean()
         if s.dve:
-            parts["dve"] = dve_loss(asking, f_one, f_two.roll(1, 0), points, side=self.picture.input)
+            parts["dve"] = dve_loss(asking, f_one, processes.rolled(f_two, 1), points, side=self.picture.input)
         return self._summed(parts, f_one) | {"seen": inside(points).float().mean()}
 
     def _own_terms(self, one: Tensor, f_one: Tensor, two: Tensor, f_two: Tensor) -> dict[str, Tensor]:
@@ -90,7 +94,8 @@ class Distill(Stage):
             turn = int(s.alignment_pairs == "pictures")
             h_one = self._teach(one, f_one)
             h_two = h_one if two is one else self._teach(two, f_two)
-            parts["alignment"] = self._align(f_two, f_one.roll(turn, 0), h_two, h_one.roll(turn, 0))
+            f_other, h_other = processes.rolled(f_one, turn), processes.rolled(h_one, turn)
+            parts["alignment"] = self._align(f_two, f_other, h_two, h_other)
         if s.projector:
             parts["projector"] = projector_loss(f_one, scale=s.projector_scale, side=self.picture.input)
         return parts

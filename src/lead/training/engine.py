@@ -2,19 +2,27 @@
 
 Randomness is a function of (seed, stage, step): which pictures a step sees and every draw within it. Nothing random
 needs storing, so a run that was killed goes on exactly as if it had not been.
+
+Several processes, one for each device, train as one does: a batch is that of all of them together, each holds an equal
+part, and what a picture's views, BatchNorm, losses and gradients are does not depend on how many parts there are. The
+state is the same in all; the first alone writes and reports.
 """
 
 from __future__ import annotations
 
+import atexit
 import hashlib
+import inspect
 import json
+import logging
 import math
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,14 +30,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.distributed as dist
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.tensorboard import SummaryWriter
 
-from lead import checkpoint
+from lead import checkpoint, processes
 from lead.config import Precision, StageSettings
 from lead.errors import LeadError
 from lead.files import write_atomic
+from lead.images.draws import SharedGenerator
+from lead.nn.batchnorm import normalise_whole_batches
 from lead.tuning import keep_freed_memory
 
 LOG_EVERY = 10
@@ -58,7 +75,8 @@ class Stage(nn.Module):
         """Losses of a batch (B, 3, S, S) of stored pictures in [0, 1].
 
         A stage whose :class:`Training` has targets takes theirs (B, ...) as a third argument, ``targets``.
-        Returns scalars: ``loss``, its parts, and ``spread`` of features that may collapse, for the watch.
+        Returns scalars: ``loss``, its parts, and ``spread`` of features that may collapse, for the watch. Of several
+        processes, each of which has its part of the batch, the mean of what they return must be the whole batch's.
         """
         raise NotImplementedError
 
@@ -109,10 +127,94 @@ def batch_rows(rows: npt.NDArray[np.int64], batch: int, step: int, seed: int) ->
 
 
 def make_fabric(precision: Precision) -> Fabric:
-    """Fabric on the best device at hand. ``auto`` precision is bfloat16 on a GPU and float32 on a CPU."""
+    """Fabric on the best device at hand. ``auto`` precision is bfloat16 on a GPU and float32 on a CPU.
+
+    A process that torchrun or SLURM's srun has started takes one device and joins the others; by NCCL on GPUs, by Gloo
+    on CPUs. It waits until all have called this.
+
+    Raises:
+        LeadError: there are fewer GPUs than processes, or srun was not told how many tasks to start on each machine.
+    """
     if precision == "auto":
         precision = "bf16-mixed" if torch.cuda.is_available() else "32-true"
-    return Fabric(accelerator="cuda" if torch.cuda.is_available() else "cpu", devices=1, precision=precision)
+    kind = "cuda" if torch.cuda.is_available() else "cpu"
+    environment, here, machines = launched()
+    if here * machines == 1:
+        return Fabric(accelerator=kind, devices=1, precision=precision, plugins=[environment])
+    if kind == "cuda" and torch.cuda.device_count() < here:
+        raise LeadError(
+            f"{here} processes on this machine need as many GPUs; {torch.cuda.device_count()} can be seen. Start one "
+            "process for each GPU, and let each see all of its machine's (in SLURM: --gres=gpu:N, no --gpus-per-task)."
+        )
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces each process
+    # Buffers stay equal, so that none need sending at every step; torch 2.14 has another word for it.
+    known = inspect.signature(DistributedDataParallel).parameters
+    sending: dict[str, Any] = {
+        "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers": False
+    }
+    strategy = DDPStrategy(static_graph=True, **sending)
+    fabric = Fabric(
+        accelerator=kind,
+        devices=here,
+        num_nodes=machines,
+        strategy=strategy,
+        precision=precision,
+        plugins=[environment],
+    )
+    if machines == 1 and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0":
+        _meet_again(fabric)
+    fabric.launch()
+    return fabric
+
+
+def _meet_again(fabric: Fabric) -> None:
+    """Joins the processes that torchrun has started anew, in place of Fabric.
+
+    They meet in the store where those before them met, whose addresses are still there. These are kept apart by the
+    attempt's number, which is sure to be the same on one machine only.
+    """
+    if dist.is_initialized():
+        return
+    from torch.distributed.distributed_c10d import PrefixStore  # which are not in every build of torch
+    from torch.distributed.rendezvous import rendezvous
+
+    store, rank, count = next(rendezvous("env://"))
+    mine = PrefixStore(f"attempt {os.environ['TORCHELASTIC_RESTART_COUNT']}", store)
+    on_gpu = fabric.device.type == "cuda"
+    device = fabric.device if on_gpu else None
+    dist.init_process_group("nccl" if on_gpu else "gloo", store=mine, rank=rank, world_size=count, device_id=device)
+    if on_gpu:
+        atexit.register(dist.destroy_process_group)
+
+
+def launched() -> tuple[ClusterEnvironment, int, int]:
+    """Who started this process, how many it started on each machine, and on how many machines.
+
+    Raises:
+        LeadError: srun was not told how many tasks to start on each machine.
+    """
+    if TorchElasticEnvironment.detect():
+        here = int(os.environ["LOCAL_WORLD_SIZE"])
+        return TorchElasticEnvironment(), here, int(os.environ["WORLD_SIZE"]) // here
+    tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))  # of srun; the job's own says nothing of this process
+    if tasks == 1:
+        return LightningEnvironment(), 1, 1
+    if "SLURM_NTASKS_PER_NODE" not in os.environ:
+        raise LeadError(f"srun started {tasks} tasks without --ntasks-per-node. Give it: one task for each GPU.")
+    here = int(os.environ["SLURM_NTASKS_PER_NODE"])
+    return SLURMEnvironment(), here, tasks // here
+
+
+def check_batch(stage: str, batch: int) -> None:
+    """Raises :class:`LeadError` if a stage's batch cannot be divided equally among the processes."""
+    parts = processes.count()
+    if batch % parts:
+        below, above = batch // parts * parts, -(-batch // parts) * parts
+        choices = f"{below} or {above}" if below else f"{above}"
+        raise LeadError(
+            f"{stage}.batch={batch} cannot be divided equally among {parts} processes. Give {stage}.batch={choices}, "
+            "or start another number of processes."
+        )
 
 
 def make_optimiser(stage: Stage, settings: StageSettings, kind: str) -> torch.optim.Optimizer:
@@ -170,7 +272,7 @@ class Log:
 
 
 class Training:
-    """One stage of one run: construct, then :meth:`run`.
+    """One stage of one run: construct, then :meth:`run`. Of several processes all must do so, with equal arguments.
 
     Args:
         stage: the objective and its networks, already initialised.
@@ -183,6 +285,9 @@ class Training:
         fabric: device and precision.
         identity: what this state belongs to (settings and pictures); another identity is not resumed from.
         targets: (N, ...) what the stage is to say of each picture, for a stage that learns from that.
+
+    Raises:
+        LeadError: the batch cannot be divided among the processes, or the folder has the state of something else.
     """
 
     def __init__(
@@ -199,6 +304,7 @@ class Training:
         identity: str,
         targets: npt.NDArray[np.float32] | None = None,
     ) -> None:
+        check_batch(stage.name, settings.batch)
         keep_freed_memory()
         self.stage = stage.to(memory_format=torch.channels_last).train()  # each stage says what train means to it
         self.settings = settings
@@ -206,22 +312,24 @@ class Training:
         self.folder, self.seed, self.fabric, self.identity = folder, seed, fabric, identity
         self.total = settings.total_steps(len(rows))
         self.state_file = folder / f"{stage.name}-state.safetensors"
+        normalise_whole_batches(stage, fabric.device.type)
         self.optimiser = make_optimiser(stage, settings, optimiser)
         self.model, self.wrapped = fabric.setup(stage, self.optimiser)
         self.collapsed_since: int | None = None
         self.step = self._resume()  # after the networks moved, so that the optimiser's state follows them
-        self.generator = torch.Generator(device=fabric.device)
+        self.generator = SharedGenerator(device=fabric.device)
+        self.generator.rank, self.generator.processes = processes.rank(), processes.count()
 
     def run(self, report: Report) -> None:
-        """Trains from the last checkpoint to the end.
+        """Trains from the last checkpoint to the end. Of several processes, the first alone reports.
 
         Raises:
             LeadError: the loss is no longer finite, or the user interrupted (after a checkpoint is written).
             Collapsed: the features have been nearly all alike for ``PATIENCE`` steps, or are at the end.
         """
-        log = Log(self.folder, self.stage.name, self.step)
+        leads = processes.leads()
         saved = time.monotonic()
-        try:
+        with closing(Log(self.folder, self.stage.name, self.step)) if leads else nullcontext() as log:
             self._give_up_if_collapsed()  # a stage that was given up stays so, however often it is asked for
             with interruptible() as asked, ThreadPoolExecutor(1) as reader:
                 upcoming = reader.submit(self._read, self.step)
@@ -231,21 +339,22 @@ class Training:
                     losses = self._advance(*self.fabric.to_device(batch))
                     if self.step % LOG_EVERY == 0 or self.step == self.total:
                         values = self._look(losses)
-                        log.write(self.step, values)
-                        report(self.stage.name, self.step, self.total, values)
+                        if log:
+                            log.write(self.step, values)
+                            report(self.stage.name, self.step, self.total, values)
                         self._give_up_if_collapsed()
-                    stop = asked.is_set()
-                    if stop or time.monotonic() - saved > SAVE_EVERY_S:
+                    # The first process's clock counts, a signal to any: 0 to go on, 1 to save, 2 to stop.
+                    due = leads and time.monotonic() - saved > SAVE_EVERY_S
+                    due_to_all = processes.most(2 if asked.is_set() else int(due))
+                    if due_to_all:
                         self._look(losses)  # a state that has blown up must not replace the last good one
                         self.save()
                         saved = time.monotonic()
-                    if stop:
+                    if due_to_all == 2:
                         raise LeadError(
                             f"Interrupted in {self.stage.name} after step {self.step} of {self.total}; "
                             "the state is saved. Run the same command again to go on."
                         )
-        finally:
-            log.close()
 
     def _give_up_if_collapsed(self) -> None:
         since = self.collapsed_since
@@ -260,8 +369,9 @@ class Training:
         )
 
     def _read(self, step: int) -> tuple[Tensor, ...]:
-        """Pictures (B, S, S, 3) uint8 and, if there are any, their targets."""
-        rows = batch_rows(self.rows, self.settings.batch, step, mixed_seed(self.seed, self.stage.name))
+        """This process's pictures (B, S, S, 3) uint8 of a step and, if there are any, their targets."""
+        whole = batch_rows(self.rows, self.settings.batch, step, mixed_seed(self.seed, self.stage.name))
+        rows = np.split(whole, processes.count())[processes.rank()]
         pictures = torch.from_numpy(self.pixels[rows])
         return (pictures,) if self.targets is None else (pictures, torch.from_numpy(self.targets[rows]))
 
@@ -269,7 +379,7 @@ class Training:
         """One optimiser step."""
         step_seed = mixed_seed(self.seed, self.stage.name, self.step)
         self.generator.manual_seed(step_seed)
-        torch.manual_seed(step_seed)  # for anything random inside a network
+        torch.manual_seed(step_seed + processes.rank())  # for anything random inside a network
         rate = learning_rate(self.settings, self.step, self.total)
         for group in self.wrapped.param_groups:
             group["lr"] = rate * group["share"]
@@ -285,7 +395,8 @@ class Training:
         return {name: value.detach() for name, value in losses.items()}
 
     def _look(self, losses: Mapping[str, Tensor]) -> dict[str, float]:
-        values = {name: float(value) for name, value in losses.items()}
+        mean = processes.total(torch.stack([value.float() for value in losses.values()])) / processes.count()
+        values = dict(zip(losses, mean.tolist(), strict=True))
         if not math.isfinite(values["loss"]):
             raise LeadError(
                 f"The loss of {self.stage.name} is {values['loss']} at step {self.step} ({values}). The last "
@@ -300,12 +411,27 @@ class Training:
         return values
 
     def save(self) -> None:
-        """Writes everything that the next step depends on."""
-        tensors = checkpoint.prefixed(self.stage, "stage") | checkpoint.pack_optimiser(self.wrapped.optimizer)
-        meta = {"step": self.step, "identity": self.identity, "collapsed_since": self.collapsed_since}
-        checkpoint.save(self.state_file, "state", tensors, meta)
+        """Writes everything that the next step depends on. The first process does; the others wait for it.
+
+        One that went on to stop would have its launcher end the first, which may still be writing.
+        """
+        if processes.leads():
+            tensors = checkpoint.prefixed(self.stage, "stage") | checkpoint.pack_optimiser(self.wrapped.optimizer)
+            meta = {"step": self.step, "identity": self.identity, "collapsed_since": self.collapsed_since}
+            checkpoint.save(self.state_file, "state", tensors, meta)
+        processes.most(False)
 
     def _resume(self) -> int:
+        step = self._restore()
+        least, most = -processes.most(-step), processes.most(step)
+        if least != most:
+            raise LeadError(
+                f"The processes do not see the same {self.state_file}: some are at step {least}, others at {most}. "
+                "Give --out a folder that all machines share."
+            )
+        return step
+
+    def _restore(self) -> int:
         if not self.state_file.exists():
             return 0
         tensors, meta = checkpoint.load(self.state_file, "state")
@@ -322,9 +448,10 @@ class Training:
 
 
 def spread(vectors: Tensor) -> Tensor:
-    """How far unit vectors (N, D) lie from one another: 0 all alike, about 1 all over the sphere."""
+    """How far unit vectors (N, D) of all processes lie from one another: 0 all alike, about 1 all over the sphere."""
     unit = nn.functional.normalize(vectors.detach().float(), dim=-1)
-    return (unit.var(0, unbiased=False).sum()).sqrt()
+    mean = processes.total(unit.mean(0)) / processes.count()
+    return (processes.total((unit - mean).square().mean(0).sum()) / processes.count()).sqrt()
 
 
 def silent(_stage: str, _step: int, _total: int, _values: Mapping[str, float]) -> None:

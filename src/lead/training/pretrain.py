@@ -8,6 +8,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from lead import processes
 from lead.config import PictureSettings, PretrainSettings, ViewSettings
 from lead.images.peers import jpeg_noise, lighting, resized_crop_warp
 from lead.images.views import Chained, Colour, Warp, affine_warp, bend_warp, dve_warp, recolour, render
@@ -145,8 +146,9 @@ class Byol(Stage):
 class Moco(Stage):
     """Query encoder, key encoder by moving average, and a queue of earlier keys (ContrastLandmarks, train_moco.py).
 
-    Each encoder is the backbone, its coarsest map averaged, and one linear layer. The keys are computed in one batch
-    on one device, where shuffling them among devices, which keeps BatchNorm from telling the answer, has no meaning.
+    Each encoder is the backbone, its coarsest map averaged, and one linear layer. BatchNorm sees the whole batch, on
+    however many devices it is, so that shuffling the keys among devices, which keeps BatchNorm from telling the answer
+    where each device has its own, has no meaning.
 
     Args:
         backbone: trained in place.
@@ -184,7 +186,7 @@ class Moco(Stage):
         with torch.no_grad():
             key = self.key_projector(self.key_backbone(two)[-1].mean((2, 3)))
         loss = moco_loss(query, key, self.queue.clone(), temperature=moco.temperature)
-        self._enqueue(key)
+        self._enqueue(processes.stacked(key).flatten(0, 1))
         return {"loss": loss, "spread": spread(query)}
 
     @torch.no_grad()

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
-from lead import checkpoint
+from lead import checkpoint, processes
 from lead.config import Settings, StageSettings, check, parse, to_yaml
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
@@ -62,6 +63,8 @@ class Run:
     def create(cls, folder: Path, settings: Settings) -> Run:
         """A new run, or the one that is there if it was made with equal settings. Errors as :meth:`plan`."""
         run = cls.plan(folder, settings)
+        if not processes.leads():
+            return run
         if not run.has_begun:
             write_atomic(folder / "settings.yaml", to_yaml(settings), overwrite=True)
             (folder / "run.json").unlink(missing_ok=True)
@@ -144,7 +147,9 @@ class Run:
         return made
 
     def record(self, **entries: Any) -> None:
-        """Adds entries to ``run.json``: pictures, versions, seconds."""
+        """Adds entries to ``run.json``: pictures, versions, seconds. Of several processes, the first does."""
+        if not processes.leads():
+            return
         file = self.folder / "run.json"
         known: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         write_atomic(file, json.dumps(known | entries, indent=1), overwrite=True)
@@ -187,9 +192,10 @@ def open_pictures(
     Raises:
         LeadError: fewer than ``FEWEST`` pictures can be used.
     """
-    store = open_store(
-        dataset.root, dataset.files, settings.picture.store, default_cache(), boxes=dataset.boxes, progress=progress
-    )
+    with processes.in_turn(machine=True):  # the first of a machine builds the store, the others find it
+        store = open_store(
+            dataset.root, dataset.files, settings.picture.store, default_cache(), boxes=dataset.boxes, progress=progress
+        )
     allowed = {dataset.files[i] for i in training_rows(dataset, settings)}
     rows = np.array([i for i, file in enumerate(store.files) if file in allowed], dtype=np.int64)
     if len(rows) < FEWEST:
@@ -247,7 +253,7 @@ def claim(run: Run, pictures: Pictures) -> None:
 
 def pretrain(run: Run, pictures: Pictures, report: Report = silent) -> None:
     """Stage 1. Resumes where it was interrupted; does nothing if it is done."""
-    if run.has_backbone:
+    if processes.most(run.has_backbone):
         return
     settings = run.settings.pretrain
     backbone = run.initial_backbone()
@@ -258,8 +264,7 @@ def pretrain(run: Run, pictures: Pictures, report: Report = silent) -> None:
         training = _training(run, stage, settings, "sgd", pictures)
         training.run(report)
         backbone = stage.backbone
-    checkpoint.save(run.folder / BACKBONE, "backbone", backbone.state_dict(), _origin(run, pictures))
-    (run.folder / "pretrain-state.safetensors").unlink(missing_ok=True)
+    _keep(run.folder / BACKBONE, "backbone", backbone, Byol.name, _origin(run, pictures))
 
 
 def distill(run: Run, pictures: Pictures, report: Report = silent) -> None:
@@ -267,11 +272,11 @@ def distill(run: Run, pictures: Pictures, report: Report = silent) -> None:
 
     Without stage 1 the student starts as stage 1 would have.
     """
-    if run.has_student:
+    if processes.most(run.has_student):
         return
     settings = run.settings.distill
     teacher = load_teacher(settings.teacher)
-    start = run.initial_backbone() if teacher and not run.has_backbone else None
+    start = run.initial_backbone() if teacher and not processes.most(run.has_backbone) else None
     torch.manual_seed(mixed_seed(run.settings.seed, "distill", "heads"))
     encoder = start or run.backbone()
     levels, picture = run.settings.hypercolumn, run.settings.picture
@@ -280,8 +285,15 @@ def distill(run: Run, pictures: Pictures, report: Report = silent) -> None:
         run.record(teacher=teacher.origin)
     training = _training(run, stage, settings, settings.optimiser, pictures, teacher)
     training.run(report)
-    checkpoint.save(run.folder / STUDENT, "student", stage.student.state_dict(), _origin(run, pictures, teacher))
-    (run.folder / "distill-state.safetensors").unlink(missing_ok=True)
+    _keep(run.folder / STUDENT, "student", stage.student, stage.name, _origin(run, pictures, teacher))
+
+
+def _keep(file: Path, kind: str, network: nn.Module, stage: str, origin: dict[str, Any]) -> None:
+    """Writes what a stage made, in the first process; the others wait until they see it."""
+    if processes.leads():
+        checkpoint.save(file, kind, network.state_dict(), origin)
+        (file.parent / f"{stage}-state.safetensors").unlink(missing_ok=True)
+    processes.await_file(file)
 
 
 def _training(

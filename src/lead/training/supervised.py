@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lead import checkpoint
+from lead import checkpoint, processes
 from lead.config import PictureSettings, Settings, SupervisedSettings
 from lead.errors import LeadError
 from lead.geometry import FloatArray, inside, normalise_points
@@ -66,7 +66,7 @@ class Supervised(Stage):
         places = warp.unbend(targets)  # (B, K, 2)
         known = inside(places)  # false for NaN as well
         found, true = self.network(view)[known], places[known]  # (n, 2) both
-        count = max(len(found), 1)  # a batch may show none
+        count = processes.mean_count(known)  # a batch may show none
         loss = functional.smooth_l1_loss(10 * found, 10 * true, reduction="sum") / (2 * count)
         error = (found.detach() - true).norm(dim=-1).sum() / (2 * count)
         return {"loss": loss, "error": error, "seen": known.float().mean()}
@@ -114,8 +114,8 @@ def train_supervised(
         [settings.distill.dimension, settings.distill.width, settings.precision, seed, pretrained],
         [store.digest, rows.tolist(), points.tolist()],
     )
-    file = folder / SUPERVISED
-    if not file.exists():
+    file, fabric = folder / SUPERVISED, make_fabric(settings.precision)
+    if not processes.most(file.exists()):
         torch.manual_seed(mixed_seed(seed, Supervised.name, "init"))
         network = _network(settings, settings.backbone.init if pretrained else "random", points.shape[1])
         training = Training(
@@ -126,14 +126,16 @@ def train_supervised(
             rows=rows,
             folder=folder,
             seed=seed,
-            fabric=make_fabric(settings.precision),
+            fabric=fabric,
             identity=identity,
             targets=_targets(store, rows, points),
         )
         training.run(report)
         meta = {"identity": identity, "landmarks": points.shape[1], "versions": versions(), "commit": commit()}
-        checkpoint.save(file, "supervised", network.state_dict(), meta)
-        (folder / f"{Supervised.name}-state.safetensors").unlink(missing_ok=True)
+        if processes.leads():
+            checkpoint.save(file, "supervised", network.state_dict(), meta)
+            (folder / f"{Supervised.name}-state.safetensors").unlink(missing_ok=True)
+        processes.await_file(file)
     tensors, meta = checkpoint.load(file, "supervised")
     if meta["identity"] != identity:
         raise LeadError(f"{file} was trained with other settings or labels. Give another folder, or delete it.")
