@@ -144,7 +144,7 @@ def _timed(run: Run, stage: str) -> Iterator[None]:
 
 def _join(settings: Settings, stage: Stage, say: Say) -> None:
     """Joins the processes that were started together, if any, and checks that each can have a part of every batch."""
-    make_fabric(settings.precision)
+    make_fabric("32-true")
     if processes.count() == 1 and (found := torch.cuda.device_count()) > 1:
         say(f"One of {found} GPUs is used. For all, begin the command: torchrun --nproc-per-node {found} -m lead.cli")
     for name, batch in (("pretrain", settings.pretrain.batch), ("distill", settings.distill.batch)):

@@ -271,7 +271,7 @@ class Settings(Section):
     seed: int = Field(0, ge=0)
     """Every random choice follows from this."""
     precision: Precision = "auto"
-    """auto: bf16-mixed on a GPU, 32-true on a CPU."""
+    """auto: whichever makes convolutions faster here, which is measured when a training begins, and recorded."""
     validation: float = Field(0.0, ge=0, lt=1)
     """Share of the training identities that no training sees, for choosing settings."""
     validation_seed: int = Field(0, ge=0)

@@ -46,7 +46,9 @@ from lead.config import Precision, StageSettings
 from lead.errors import LeadError
 from lead.files import write_atomic
 from lead.images.draws import SharedGenerator
+from lead.images.store import read_rows
 from lead.nn.batchnorm import normalise_whole_batches
+from lead.training.precision import fastest_precision
 from lead.tuning import keep_freed_memory
 
 LOG_EVERY = 10
@@ -127,7 +129,7 @@ def batch_rows(rows: npt.NDArray[np.int64], batch: int, step: int, seed: int) ->
 
 
 def make_fabric(precision: Precision) -> Fabric:
-    """Fabric on the best device at hand. ``auto`` precision is bfloat16 on a GPU and float32 on a CPU.
+    """Fabric on the best device at hand; see :func:`lead.training.precision.fastest_precision` for ``auto``.
 
     A process that torchrun or SLURM's srun has started takes one device and joins the others; by NCCL on GPUs, by Gloo
     on CPUs. It waits until all have called this.
@@ -135,12 +137,11 @@ def make_fabric(precision: Precision) -> Fabric:
     Raises:
         LeadError: there are fewer GPUs than processes, or srun was not told how many tasks to start on each machine.
     """
-    if precision == "auto":
-        precision = "bf16-mixed" if torch.cuda.is_available() else "32-true"
+    exact = fastest_precision() if precision == "auto" else precision
     kind = "cuda" if torch.cuda.is_available() else "cpu"
     environment, here, machines = launched()
     if here * machines == 1:
-        return Fabric(accelerator=kind, devices=1, precision=precision, plugins=[environment])
+        return Fabric(accelerator=kind, devices=1, precision=exact, plugins=[environment])
     if kind == "cuda" and torch.cuda.device_count() < here:
         raise LeadError(
             f"{here} processes on this machine need as many GPUs; {torch.cuda.device_count()} can be seen. Start one "
@@ -158,7 +159,7 @@ def make_fabric(precision: Precision) -> Fabric:
         devices=here,
         num_nodes=machines,
         strategy=strategy,
-        precision=precision,
+        precision=exact,
         plugins=[environment],
     )
     if machines == 1 and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0":
@@ -372,7 +373,7 @@ class Training:
         """This process's pictures (B, S, S, 3) uint8 of a step and, if there are any, their targets."""
         whole = batch_rows(self.rows, self.settings.batch, step, mixed_seed(self.seed, self.stage.name))
         rows = np.split(whole, processes.count())[processes.rank()]
-        pictures = torch.from_numpy(self.pixels[rows])
+        pictures = torch.from_numpy(read_rows(self.pixels, rows))
         return (pictures,) if self.targets is None else (pictures, torch.from_numpy(self.targets[rows]))
 
     def _advance(self, pictures: Tensor, *targets: Tensor) -> dict[str, Tensor]:

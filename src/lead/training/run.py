@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from lead import checkpoint, processes
-from lead.config import Settings, StageSettings, check, parse, to_yaml
+from lead.config import Precision, Settings, StageSettings, check, parse, to_yaml
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.files import read_text, write_atomic
@@ -25,6 +25,7 @@ from lead.nn.student import AnyStudent
 from lead.provenance import commit, versions
 from lead.training.distill import Distill
 from lead.training.engine import Report, Training, make_fabric, mixed_seed, run_identity, silent
+from lead.training.precision import fastest_precision
 from lead.training.pretrain import Byol, Moco
 from lead.training.teacher import Teacher, load_teacher
 
@@ -318,9 +319,19 @@ def _training(
         rows=pictures.rows,
         folder=run.folder,
         seed=run.settings.seed,
-        fabric=make_fabric(run.settings.precision),
+        fabric=make_fabric(_precision(run)),
         identity=identity,
     )
+
+
+def _precision(run: Run) -> Precision:
+    """What ``auto`` comes to: measured once, so that a run goes on in the precision in which it began."""
+    chosen = run.settings.precision
+    if chosen == "auto":
+        with processes.in_turn():
+            chosen = run.provenance.get("precision") or fastest_precision()
+            run.record(precision=chosen)
+    return chosen
 
 
 def _origin(run: Run, pictures: Pictures, teacher: Teacher | None = None) -> dict[str, Any]:

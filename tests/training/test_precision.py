@@ -1,0 +1,52 @@
+"""The precision is asked of the device, once for each run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from lead.config import Settings
+from lead.datasets.base import Dataset
+from lead.training import precision
+from lead.training import run as stages
+from lead.training.precision import fastest_precision
+from lead.training.run import Run
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
+    """Makes a device on which bfloat16 takes such a share of float32's time."""
+
+    def make(share: float) -> None:
+        fastest_precision.cache_clear()
+        monkeypatch.setattr(precision, "_seconds", lambda _, half: share if half else 1.0)
+
+    yield make
+    fastest_precision.cache_clear()
+
+
+@pytest.mark.parametrize(("share", "chosen"), [(0.5, "bf16-mixed"), (0.95, "32-true"), (8.0, "32-true")])
+def test_bfloat16_must_pay(device: Callable[[float], None], share: float, chosen: str) -> None:
+    device(share)
+    assert fastest_precision() == chosen
+
+
+def test_this_device_answers() -> None:
+    seconds = [precision._seconds(torch.device("cpu"), half=half) for half in (False, True)]
+    assert min(seconds) > 0
+
+
+def test_a_run_goes_on_in_the_precision_in_which_it_began(
+    device: Callable[[float], None], tiny: Callable[..., Settings], folder: Dataset, tmp_path: Path
+) -> None:
+    run = Run.create(tmp_path / "run", tiny())
+    pictures = stages.open_pictures(folder, run.settings)
+    device(0.5)
+    stages.pretrain(run, pictures)
+    assert run.provenance["precision"] == "bf16-mixed"
+    device(8.0)
+    assert stages._precision(run) == "bf16-mixed"
+    assert stages._precision(Run.create(tmp_path / "another", tiny())) == "32-true"
