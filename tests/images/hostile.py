@@ -126,7 +126,6 @@ GOOD |= {
     "日本語-🪲.jpg": _saved(picture()),
     "\u202egpj.right-to-left.jpg": _saved(picture()),
     "n" * 200 + ".jpg": _saved(picture()),
-    os.fsdecode(b"not-utf-8-\xe9.jpg"): _saved(picture()),
     "link.jpg": _link("plain.jpg"),
     **{f"turned-{n}.jpg": _turned(n) for n in (2, 3, 4, 5, 6, 7, 8)},
     "turned-nonsense.jpg": _turned(77),
@@ -156,6 +155,7 @@ BAD |= {
     ),
     "gone.jpg": (_link("not-here.jpg"), "No such file"),
     "itself.jpg": (_link("itself.jpg"), ""),
+    os.fsdecode(b"not-utf-8-\xe9.jpg"): (_saved(picture()), "not UTF-8"),
     "pipe.jpg": (os.mkfifo, "not a file"),
     "endless.png": (_link("/dev/zero"), "not a file"),
 }

@@ -55,9 +55,20 @@ def reading(path: Path) -> Iterator[None]:
     try:
         if path.exists() and not path.is_file():
             raise OSError("it is not a file")  # a pipe, which might never answer, or a device, which might never end
+        if not _is_text(str(path)):
+            raise OSError("its name is not UTF-8, and could not stand in a file of landmarks: rename it")
         yield
     except Exception as error:  # Pillow lets nearly any type through for a damaged file
         raise UnreadablePicture(path, _reason(error)) from error
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file's name can be written down; Python holds its other bytes in halves of surrogate pairs."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def decode(path: Path) -> Image.Image:
