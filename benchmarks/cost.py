@@ -119,11 +119,8 @@ def tables(measured: dict[str, dict[str, float]], flow: dict[str, float]) -> str
         lines.append(f"| {name}: operations a second (10⁹) | {speed:.0f} |")
     lines.append(f"| Decoding into the store, once (ms) | {flow['decode_s'] * 1e3:.2f} |")
     lines.append(f"| Reading from the store (ms) | {flow['read_s'] * 1e3:.3f} |")
-    lines += [
-        "",
-        "| Extrapolated, hours | Epochs | These two cores | One H100 | Eight |",
-        "| --- | --: | --: | --: | --: |",
-    ]
+    lines += ["", "| Extrapolated | Epochs | These two cores (h) | One H100 (h) | Eight (h) | One H100, price ($) |"]
+    lines.append("| ---" + " | --:" * 5 + " |")
     work = {stage: values["operations"] for stage, values in measured.items()}
     here = work["pretrain"] / measured["pretrain"]["seconds"]
     for folder, pictures in FOLDERS.items():
