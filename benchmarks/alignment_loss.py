@@ -10,9 +10,7 @@ Writes ``results/benchmarks/alignment-loss.json``, and a table beside it.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -26,10 +24,9 @@ wait_passively()  # before torch is imported
 import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-from lead.files import write_atomic  # noqa: E402
 from lead.losses import alignment_loss  # noqa: E402
 from lead.losses.similarity import cell_similarities  # noqa: E402
-from lead.provenance import commit, versions  # noqa: E402
+from record import keep  # noqa: E402
 
 STUDENT, TEACHER = 256, 960
 
@@ -137,17 +134,10 @@ def main() -> None:
         return
     rows = [compared(chosen.batch, side, chosen.rounds) for side in sides]
     found = {
-        "name": "alignment-loss",
-        "commit": commit(),
-        "versions": versions(),
-        "machine": {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine()},
         "batch": chosen.batch,
         "rows": rows,
     }
-    there = chosen.results / "benchmarks" / "alignment-loss.json"
-    write_atomic(there, json.dumps(found, indent=2) + "\n", overwrite=True)
-    write_atomic(there.with_suffix(".md"), table(rows), overwrite=True)
-    print(table(rows))
+    keep("alignment-loss", found, table(rows), chosen.results)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,6 @@ assumed share of their peak. Writes ``results/benchmarks/cost.json``, and two ta
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import time
 from pathlib import Path
 from statistics import median
@@ -29,13 +26,12 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from lead.config import Settings, load_preset  # noqa: E402
 from lead.datasets import open_dataset  # noqa: E402
-from lead.files import write_atomic  # noqa: E402
 from lead.images.store import ImageStore, open_store  # noqa: E402
 from lead.nn.backbone import Backbone  # noqa: E402
-from lead.provenance import commit, versions  # noqa: E402
 from lead.training.distill import Distill  # noqa: E402
 from lead.training.engine import Stage  # noqa: E402
 from lead.training.pretrain import Byol  # noqa: E402
+from record import keep  # noqa: E402
 
 H100_PEAK = 989e12
 """Dense bfloat16 operations a second of an H100 SXM, as its data sheet has it."""
@@ -142,19 +138,12 @@ def main() -> None:
     settings, data = load_preset("paper"), open_dataset(chosen.dataset)
     measured = compute(settings, chosen.batch, chosen.steps)
     flow = pictures_in_and_out(data.root, list(data.files[:PICTURES]), settings)
-    record = {
-        "name": "cost",
-        "commit": commit(),
-        "versions": versions(),
-        "machine": {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine()},
+    found = {
         "assumed": {"h100_peak": H100_PEAK, "share": SHARE, "eight": EIGHT, "price": PRICE},
         "measured": measured,
         "store": flow,
     }
-    there = chosen.results / "benchmarks" / "cost.json"
-    write_atomic(there, json.dumps(record, indent=2) + "\n", overwrite=True)
-    write_atomic(there.with_suffix(".md"), tables(measured, flow), overwrite=True)
-    print(tables(measured, flow))
+    keep("cost", found, tables(measured, flow), chosen.results)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,6 @@ Writes ``results/benchmarks/inference.json``, and a table beside it.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable
@@ -32,11 +29,10 @@ from lead.datasets import open_dataset  # noqa: E402
 from lead.export.int8 import to_int8  # noqa: E402
 from lead.export.onnxfile import to_onnx  # noqa: E402
 from lead.export.runtime import BATCH, session  # noqa: E402
-from lead.files import write_atomic  # noqa: E402
 from lead.images.store import ImageStore, default_cache, open_store  # noqa: E402
 from lead.inference import Landmarker  # noqa: E402
-from lead.provenance import commit, versions  # noqa: E402
 from lead.training.run import Run  # noqa: E402
+from record import keep  # noqa: E402
 
 PEERS_FEATURE = 3840 * 48 * 48 * 4
 """Bytes of a picture's hypercolumn as the peers keep it: 3,840 channels of float32 on 48 × 48 cells."""
@@ -120,19 +116,12 @@ def main() -> None:
         seconds = in_turns(ways(chosen.run, model, ridge, store, Path(folder), data.root), chosen.rounds)
     milliseconds = {name: 1000 * taken / len(store) for name, taken in seconds.items()}
     feature = next(model.extractor.batches(store, np.arange(1)))[0].numel() * 2  # kept in half precision
-    record = {
-        "name": "inference",
-        "commit": commit(),
-        "versions": versions(),
-        "machine": {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine()},
+    found = {
         "batch": BATCH,
         "milliseconds": milliseconds,
         "feature_bytes": {"ours": feature, "peers": PEERS_FEATURE},
     }
-    there = chosen.results / "benchmarks" / "inference.json"
-    write_atomic(there, json.dumps(record, indent=2) + "\n", overwrite=True)
-    write_atomic(there.with_suffix(".md"), table(milliseconds, feature), overwrite=True)
-    print(table(milliseconds, feature))
+    keep("inference", found, table(milliseconds, feature), chosen.results)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from all labels on its test split. A processor without bfloat16 works it out in 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -21,8 +20,7 @@ wait_passively()  # before torch is imported
 from lead import api  # noqa: E402
 from lead.datasets import open_dataset  # noqa: E402
 from lead.evaluation.protocols import Bench, regression  # noqa: E402
-from lead.files import write_atomic  # noqa: E402
-from lead.provenance import commit, versions  # noqa: E402
+from record import keep  # noqa: E402
 
 PRECISIONS = ("32-true", "bf16-mixed")
 
@@ -50,18 +48,8 @@ def main() -> None:
     table = "| Precision | Error (%), mean ± standard deviation over seeds |\n| --- | --: |\n" + "".join(
         f"| {precision} | {mean(found):.2f} ± {stdev(found):.2f} |\n" for precision, found in errors.items()
     )
-    record = {
-        "name": "precision",
-        "commit": commit(),
-        "versions": versions(),
-        "dataset": data.name,
-        "preset": chosen.preset,
-        "errors": errors,
-    }
-    there = chosen.results / "benchmarks" / "precision.json"
-    write_atomic(there, json.dumps(record, indent=2) + "\n", overwrite=True)
-    write_atomic(there.with_suffix(".md"), table, overwrite=True)
-    print(table)
+    told = {"dataset": data.name, "preset": chosen.preset, "errors": errors}
+    keep("precision", told, table, chosen.results)
 
 
 if __name__ == "__main__":

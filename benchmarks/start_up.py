@@ -9,17 +9,13 @@ beside it.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import subprocess
 import sys
 import time
 from pathlib import Path
 from statistics import median
 
-from lead.files import write_atomic
-from lead.provenance import commit, versions
+from record import keep
 
 COMMANDS = {
     "python, nothing": ["-c", "pass"],
@@ -47,19 +43,9 @@ def main() -> None:
         for name, arguments in COMMANDS.items():
             taken[name].append(seconds(arguments))
     found = {name: median(times) for name, times in taken.items()}
-    record = {
-        "name": "start-up",
-        "commit": commit(),
-        "versions": versions(),
-        "machine": {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine()},
-        "seconds": found,
-    }
     rows = "".join(f"| `{name}` | {took:.2f} |\n" for name, took in found.items())
     table = f"| From start to end | s |\n| --- | --: |\n{rows}"
-    there = chosen.results / "benchmarks" / "start-up.json"
-    write_atomic(there, json.dumps(record, indent=2) + "\n", overwrite=True)
-    write_atomic(there.with_suffix(".md"), table, overwrite=True)
-    print(table)
+    keep("start-up", {"seconds": found}, table, chosen.results)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,7 @@ Writes ``results/benchmarks/throughput.json``, and a table beside it.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -36,14 +34,13 @@ from torch import Tensor, nn  # noqa: E402
 
 from lead.config import Settings, check  # noqa: E402
 from lead.datasets import open_dataset  # noqa: E402
-from lead.files import write_atomic  # noqa: E402
 from lead.losses import byol_loss, equivariance_loss, exchange_loss  # noqa: E402
 from lead.nn.backbone import Backbone  # noqa: E402
-from lead.provenance import commit, versions  # noqa: E402
 from lead.training.distill import Distill  # noqa: E402
 from lead.training.engine import LOG_EVERY, Stage, Training, make_fabric  # noqa: E402
 from lead.training.pretrain import Byol  # noqa: E402
 from lead.training.run import Pictures, open_pictures  # noqa: E402
+from record import keep  # noqa: E402
 
 Step = Callable[[], None]
 SIDE = 96
@@ -262,17 +259,10 @@ def main() -> None:
         found["lightly's BYOL"] = {"ours_s": median(peers)}
         found["stage 1"]["times_the_peer"] = median(peers) / found["stage 1"]["ours_s"]
     record = {
-        "name": "throughput",
-        "commit": commit(),
-        "versions": versions(),
-        "machine": {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine()},
         "batch": batch,
         "stages": found,
     }
-    there = chosen.results / "benchmarks" / "throughput.json"
-    write_atomic(there, json.dumps(record, indent=2) + "\n", overwrite=True)
-    write_atomic(there.with_suffix(".md"), table(found, batch), overwrite=True)
-    print(table(found, batch))
+    keep("throughput", record, table(found, batch), chosen.results)
 
 
 if __name__ == "__main__":
