@@ -24,10 +24,10 @@ def folded(network: nn.Module, side: int) -> nn.Module:
         network: takes (B, 3, side, side), returns a tensor or several.
         side: of its input, in pixels.
     """
-    if any(module._forward_hooks for module in network.modules()):
-        return network  # what they look at might be folded away
-    device = next(network.parameters()).device
-    probe = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(device)
+    weight = next(network.parameters(), None)
+    if weight is None or any(module._forward_hooks for module in network.modules()):
+        return network  # what hooks look at might be folded away
+    probe = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(weight)
     twin = copy.deepcopy(network).eval()
     expected = _flat(network(probe))
     pairs = _pairs(twin, probe)
