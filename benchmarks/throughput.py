@@ -218,15 +218,12 @@ def summary(turns: list[Turns]) -> dict[str, float]:
     return {"ours_s": ours, "bare_s": bare, "of_bare": bare / ours}
 
 
-def table(found: dict[str, dict[str, float]], batch: int) -> str:
+def table(found: dict[str, dict[str, float]]) -> str:
     """Markdown."""
-    lines = [
-        "| Stage | A step (s) | Bare (s) | Of the bare speed | Pictures a second |",
-        "| --- | --: | --: | --: | --: |",
-    ]
+    lines = ["| Stage | A step (s) | Bare (s) | Of the bare speed |", "| --- | --: | --: | --: |"]
     for name, row in found.items():
         bare = (f"{row['bare_s']:.2f}", f"{row['of_bare']:.2f}") if "bare_s" in row else ("", "")
-        lines.append(f"| {name} | {row['ours_s']:.2f} | {bare[0]} | {bare[1]} | {batch / row['ours_s']:.1f} |")
+        lines.append(f"| {name} | {row['ours_s']:.2f} | {bare[0]} | {bare[1]} |")
     return "\n".join(lines) + "\n"
 
 
@@ -262,7 +259,7 @@ def main() -> None:
         "batch": batch,
         "stages": found,
     }
-    keep("throughput", record, table(found, batch), chosen.results)
+    keep("throughput", record, table(found), chosen.results)
 
 
 if __name__ == "__main__":
