@@ -26,7 +26,7 @@ from torch import Tensor  # noqa: E402
 
 from lead.losses import alignment_loss  # noqa: E402
 from lead.losses.similarity import cell_similarities  # noqa: E402
-from record import keep  # noqa: E402
+from measuring import keep, peak_memory  # noqa: E402
 
 STUDENT, TEACHER = 256, 960
 
@@ -56,28 +56,22 @@ def step(form: str, maps: list[Tensor]) -> tuple[Tensor, ...]:
     return loss.detach(), *torch.autograd.grad(loss, maps[:2])
 
 
-def peak() -> int:
-    """Bytes that this process has held at most."""
-    status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
-
-
-def memory(form: str, batch: int, side: int) -> int:
-    """Bytes beyond the inputs that a form needs at most, in a process of its own."""
+def memory(form: str, batch: int, side: int) -> float:
+    """Megabytes beyond the inputs that a form needs at most, in a process of its own."""
     command = [sys.executable, __file__, "--memory", form, "--batch", str(batch), "--sides", str(side)]
     # Freed memory goes back at once: what the C library would keep of it is not the loss's.
     freed = {"MALLOC_MMAP_THRESHOLD_": "262144"}
     run = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | freed)
-    return int(run.stdout)
+    return float(run.stdout)
 
 
-def own_memory(form: str, batch: int, side: int) -> int:
+def own_memory(form: str, batch: int, side: int) -> float:
     """As :func:`memory`, of this process."""
     step(form, inputs(1, 4))  # what is allocated once, whatever the size
     maps = inputs(batch, side)
-    before = peak()
+    before = peak_memory()
     step(form, maps)
-    return peak() - before
+    return peak_memory() - before
 
 
 def compared(batch: int, side: int, rounds: int) -> dict[str, float]:
@@ -100,8 +94,8 @@ def compared(batch: int, side: int, rounds: int) -> dict[str, float]:
         "plain_s": median(seconds["plain"]),
         "tiled_s": median(seconds["tiled"]),
         "time_ratio": median(seconds["tiled"]) / median(seconds["plain"]),
-        "plain_mib": held["plain"] / 2**20,
-        "tiled_mib": held["tiled"] / 2**20,
+        "plain_mib": held["plain"] * 1e6 / 2**20,
+        "tiled_mib": held["tiled"] * 1e6 / 2**20,
         "memory_ratio": held["tiled"] / held["plain"],
         "value_apart": apart[0],
         "gradient_apart": max(apart[1:]),

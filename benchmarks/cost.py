@@ -31,7 +31,7 @@ from lead.nn.backbone import Backbone  # noqa: E402
 from lead.training.distill import Distill  # noqa: E402
 from lead.training.engine import Stage  # noqa: E402
 from lead.training.pretrain import Byol  # noqa: E402
-from record import keep  # noqa: E402
+from measuring import keep  # noqa: E402
 
 H100_PEAK = 989e12
 """Dense bfloat16 operations a second of an H100 SXM, as its data sheet has it."""

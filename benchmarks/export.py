@@ -9,28 +9,16 @@ both files by a draw of labelled test pictures. Writes ``results/benchmarks/expo
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-
-import numpy as np
 
 from lead import api
 from lead.datasets import open_dataset
 from lead.export.int8 import Quantised, to_int8
 from lead.export.onnxfile import Parity, to_onnx
-from lead.files import write_atomic
 from lead.images.labels import save_labels
-from lead.landmarks import Labels
-from lead.provenance import commit, versions
-
-
-def drawn(labels: Labels, images: set[str], count: int) -> Labels:
-    """The labels of some pictures, drawn from those named by a fixed seed."""
-    rows = [row for row, image in enumerate(labels.images) if image in images]
-    return labels.take(sorted(np.random.default_rng(0).permutation(rows)[:count].tolist()))
+from measuring import drawn, keep
 
 
 def table(parity: Parity, eight: Quantised) -> str:
@@ -75,20 +63,9 @@ def main() -> None:
         parity = to_onnx(model, folder / "model.onnx", pictures=data.root).parity
         eight = to_int8(folder / "model.onnx", folder / "int8.onnx", data.root, labels=folder / "test.csv")
     found = {
-        "name": "export",
-        "commit": commit(),
-        "versions": versions(),
-        "cores": os.cpu_count(),
         "labels": chosen.labels,
         "judged": chosen.judged,
         "parity": asdict(parity),
         "int8": asdict(eight) | {"path": eight.path.name},
     }
-    there = chosen.results / "benchmarks" / "export.json"
-    write_atomic(there, json.dumps(found, indent=2) + "\n", overwrite=True)
-    write_atomic(there.with_suffix(".md"), table(parity, eight), overwrite=True)
-    print(table(parity, eight))
-
-
-if __name__ == "__main__":
-    main()
+    keep("export", found, table(parity, eight), chosen.results)

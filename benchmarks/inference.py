@@ -32,7 +32,7 @@ from lead.export.runtime import BATCH, session  # noqa: E402
 from lead.images.store import ImageStore, default_cache, open_store  # noqa: E402
 from lead.inference import Landmarker  # noqa: E402
 from lead.training.run import Run  # noqa: E402
-from record import keep  # noqa: E402
+from measuring import drawn, keep  # noqa: E402
 
 PEERS_FEATURE = 3840 * 48 * 48 * 4
 """Bytes of a picture's hypercolumn as the peers keep it: 3,840 channels of float32 on 48 × 48 cells."""
@@ -106,8 +106,7 @@ def main() -> None:
     data = open_dataset(chosen.dataset)
     labels = data.point_sets[chosen.points]
     train = {data.files[i] for i in data.rows("train")}
-    rows = [row for row, image in enumerate(labels.images) if image in train]
-    some = labels.take(np.random.default_rng(0).permutation(rows)[: chosen.labels].tolist())
+    some = drawn(labels, train, chosen.labels)
     model = api.fit(chosen.run, some, pictures=data.root).landmarker
     ridge = api.fit(chosen.run, some, pictures=data.root, head="ridge").landmarker
     files = [data.files[i] for i in data.rows("test")][: chosen.count]

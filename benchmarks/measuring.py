@@ -1,9 +1,23 @@
-"""What the benchmarks share: a network to measure, time and memory."""
+"""What the benchmarks share: labels and a network to measure with, time and memory, and how what is found is kept."""
 
 from __future__ import annotations
 
+import json
+import os
+import platform
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lead.files import write_atomic
+from lead.landmarks import Labels
+from lead.provenance import commit, versions
+
+if TYPE_CHECKING:  # torch, which it needs, is imported where it is used: some benchmarks have none
+    from lead.training.run import Run
 
 
 def since(start: float) -> float:
@@ -22,3 +36,37 @@ def table(columns: dict[str, tuple[str, str]], rows: list[dict[str, float]]) -> 
     lines = ["| " + " | ".join(title for title, _ in columns.values()) + " |", "|" + " --: |" * len(columns)]
     lines += ["| " + " | ".join(shape.format(row[name]) for name, (_, shape) in columns.items()) + " |" for row in rows]
     return "\n".join(lines) + "\n"
+
+
+def drawn(labels: Labels, images: set[str], count: int) -> Labels:
+    """The labels of some pictures, drawn from those named by a fixed seed."""
+    rows = [row for row, image in enumerate(labels.images) if image in images]
+    return labels.take(sorted(np.random.default_rng(0).permutation(rows)[:count].tolist()))
+
+
+def untrained(folder: Path) -> Run:
+    """A run of the `small` preset's network with random weights."""
+    import torch
+
+    from lead import checkpoint
+    from lead.config import load_preset
+    from lead.inference import make_student
+    from lead.nn.backbone import Backbone
+    from lead.training.run import STUDENT, Run
+
+    run = Run.create(folder, load_preset("small", ["backbone.init=random"]))
+    torch.manual_seed(0)
+    settings = run.settings
+    student = make_student(Backbone(settings.backbone.name), settings.distill, settings.hypercolumn)
+    checkpoint.save(folder / STUDENT, "student", student.state_dict(), {"commit": commit()})
+    return run
+
+
+def keep(name: str, found: Mapping[str, Any], text: str, results: Path) -> None:
+    """Writes ``benchmarks/NAME.json`` and its table to a folder of results, and prints the table."""
+    machine = {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine()}
+    record = {"name": name, "commit": commit(), "versions": versions(), "machine": machine, **found}
+    there = results / "benchmarks" / f"{name}.json"
+    write_atomic(there, json.dumps(record, indent=2) + "\n", overwrite=True)
+    write_atomic(there.with_suffix(".md"), text, overwrite=True)
+    print(text)

@@ -27,20 +27,14 @@ wait_passively()  # before torch is imported
 
 import torch  # noqa: E402
 
-from lead import api, checkpoint  # noqa: E402
+from lead import api  # noqa: E402
 from lead.bulk import Bulk  # noqa: E402
-from lead.config import load_preset  # noqa: E402
 from lead.datasets import beetles  # noqa: E402
-from lead.files import write_atomic  # noqa: E402
 from lead.images.labels import load_labels, save_labels  # noqa: E402
-from lead.images.store import cores  # noqa: E402
-from lead.inference import BATCH, Landmarker, listed, make_student  # noqa: E402
+from lead.inference import BATCH, Landmarker, listed  # noqa: E402
 from lead.landmarks import Labels  # noqa: E402
-from lead.nn.backbone import Backbone  # noqa: E402
 from lead.nn.cascade import Cascade  # noqa: E402
-from lead.provenance import commit, versions  # noqa: E402
-from lead.training.run import STUDENT, Run  # noqa: E402
-from measuring import peak_memory, since, table  # noqa: E402
+from measuring import keep, peak_memory, since, table, untrained  # noqa: E402
 
 SIDE = 320
 LABELLED = 20
@@ -56,16 +50,6 @@ COLUMNS = {
     "memory_mb": ("memory (MB)", "{:.0f}"),
     "memory_written_mb": ("with writing (MB)", "{:.0f}"),
 }
-
-
-def untrained(folder: Path) -> Run:
-    """A run of the `small` preset's network with random weights."""
-    run = Run.create(folder, load_preset("small", ["backbone.init=random"]))
-    torch.manual_seed(0)
-    settings = run.settings
-    student = make_student(Backbone(settings.backbone.name), settings.distill, settings.hypercolumn)
-    checkpoint.save(folder / STUDENT, "student", student.state_dict(), {"commit": commit()})
-    return run
 
 
 def fitted(folder: Path, data: Path) -> Path:
@@ -148,22 +132,11 @@ def main() -> None:
             done = subprocess.run([*command, "--format", chosen.format], check=True, stdout=subprocess.PIPE)
             rows.append({name: round(value, 3) for name, value in json.loads(done.stdout).items()})
             sys.stdout.write(f"{rows[-1]}\n")
-    record = {
-        "name": "predict-scale",
-        "commit": commit(),
-        "versions": versions(),
+    found = {
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-        "cores": cores(),
         "picture": SIDE,
         "landmarks": len(beetles.SCHEMA.names),
         "weights": "random" if chosen.model is None else "trained",
         "rows": rows,
     }
-    out = chosen.results / "benchmarks" / "predict-scale.json"
-    write_atomic(out, json.dumps(record, indent=2) + "\n", overwrite=True)
-    write_atomic(out.with_suffix(".md"), table(COLUMNS, rows), overwrite=True)
-    sys.stdout.write(f"{table(COLUMNS, rows)}\n{out}\n")
-
-
-if __name__ == "__main__":
-    main()
+    keep("predict-scale", found, table(COLUMNS, rows), chosen.results)

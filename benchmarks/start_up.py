@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from record import keep
+from measuring import keep
 
 COMMANDS = {
     "python, nothing": ["-c", "pass"],

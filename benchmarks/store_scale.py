@@ -23,12 +23,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lead.files import write_atomic
 from lead.images.decode import decode_fitted
 from lead.images.find import find_images
 from lead.images.store import CHECK, ImageStore, cores, open_store, read_rows
-from lead.provenance import commit, versions
-from measuring import peak_memory, since, table
+from measuring import keep, peak_memory, since, table
 
 WIDTH, HEIGHT = 320, 240
 BATCH = 64
@@ -146,21 +144,5 @@ def main() -> None:
                     row |= in_a_process(work, folder, count, chosen.side, Path(cache))
                 rows.append({name: round(value, 4) for name, value in row.items()})
             sys.stdout.write(f"{rows[-1]}\n")
-    record = {
-        "name": "store-scale",
-        "commit": commit(),
-        "versions": versions(),
-        "cores": cores(),
-        "picture": [WIDTH, HEIGHT],
-        "side": chosen.side,
-        "batch": BATCH,
-        "rows": rows,
-    }
-    out = chosen.results / "benchmarks" / "store-scale.json"
-    write_atomic(out, json.dumps(record, indent=2) + "\n", overwrite=True)
-    write_atomic(out.with_suffix(".md"), table(COLUMNS, rows), overwrite=True)
-    sys.stdout.write(f"{table(COLUMNS, rows)}\n{out}\n")
-
-
-if __name__ == "__main__":
-    main()
+    told = {"picture": [WIDTH, HEIGHT], "side": chosen.side, "batch": BATCH, "rows": rows}
+    keep("store-scale", told, table(COLUMNS, rows), chosen.results)

@@ -19,7 +19,6 @@ import json
 import os
 import socket
 import statistics
-import sys
 import tempfile
 import threading
 import time
@@ -35,18 +34,13 @@ wait_passively()  # before torch is imported
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from lead import checkpoint  # noqa: E402
-from lead.config import load_preset  # noqa: E402
 from lead.datasets import beetles  # noqa: E402
-from lead.files import write_atomic  # noqa: E402
 from lead.images.labels import load_labels  # noqa: E402
-from lead.inference import make_student  # noqa: E402
 from lead.landmarks import Labels  # noqa: E402
-from lead.nn.backbone import Backbone  # noqa: E402
-from lead.provenance import commit, versions  # noqa: E402
 from lead.studio.server import make_server  # noqa: E402
 from lead.studio.session import Session  # noqa: E402
-from lead.training.run import STUDENT, Run  # noqa: E402
+from lead.training.run import Run  # noqa: E402
+from measuring import keep, untrained  # noqa: E402
 
 TOKEN = "studio-response"
 MAPS = 24
@@ -100,16 +94,6 @@ def served(folder: Path, labels: Path, run: Path) -> Iterator[Client]:
             server.should_exit = True
             thread.join()
             session.close()
-
-
-def untrained(folder: Path) -> Path:
-    """A run of the `small` preset's network with random weights."""
-    run = Run.create(folder, load_preset("small", ["backbone.init=random"]))
-    torch.manual_seed(0)
-    settings = run.settings
-    student = make_student(Backbone(settings.backbone.name), settings.distill, settings.hypercolumn)
-    checkpoint.save(folder / STUDENT, "student", student.state_dict(), {"commit": commit()})
-    return folder
 
 
 def timed(action: Callable[[], Any]) -> float:
@@ -223,7 +207,7 @@ def main() -> None:
         data = scratch / "beetles"
         beetles.write(data, count=chosen.pictures)
         truth = load_labels(data / "landmarks.json")
-        run = chosen.run or untrained(scratch / "run")
+        run = chosen.run or untrained(scratch / "run").folder
         settings = Run.open(run).settings
         (scratch / "labels").mkdir()
         client = stack.enter_context(served(data, scratch / "labels" / "annotations.json", run))
@@ -234,11 +218,7 @@ def main() -> None:
         random.shuffle(ids)
         times = measure(client, annotator, ids, chosen.repeats, random)
     times[f"bare product of {MAPS} pictures"] = bare_product(settings.distill.dimension, settings.picture.input // 4)
-    record = {
-        "name": "studio-response",
-        "commit": commit(),
-        "versions": versions(),
-        "cores": os.cpu_count(),
+    found = {
         "load_before": round(load, 2),
         "pictures": len(ids),
         "landmarks": len(truth.schema.names),
@@ -247,11 +227,4 @@ def main() -> None:
         "weights": "random" if chosen.run is None else "trained",
         "milliseconds": times,
     }
-    out = chosen.results / "benchmarks" / "studio-response.json"
-    write_atomic(out, json.dumps(record, indent=2) + "\n", overwrite=True)
-    write_atomic(out.with_suffix(".md"), table(times), overwrite=True)
-    sys.stdout.write(table(times) + f"\n{out}\n")
-
-
-if __name__ == "__main__":
-    main()
+    keep("studio-response", found, table(times), chosen.results)

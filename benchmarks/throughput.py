@@ -40,7 +40,7 @@ from lead.training.distill import Distill  # noqa: E402
 from lead.training.engine import LOG_EVERY, Stage, Training, make_fabric  # noqa: E402
 from lead.training.pretrain import Byol  # noqa: E402
 from lead.training.run import Pictures, open_pictures  # noqa: E402
-from record import keep  # noqa: E402
+from measuring import keep  # noqa: E402
 
 Step = Callable[[], None]
 SIDE = 96

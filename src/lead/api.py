@@ -366,7 +366,7 @@ def evaluate(
     for head in heads:
         _one_of("head", head, get_args(FittedKind))
     run = run if isinstance(run, Run) else Run.open(Path(run))
-    dataset = data if isinstance(data, Dataset) else open_dataset(Path(data))
+    dataset = data if isinstance(data, Dataset) else open_dataset(data)
     heads, labels = list(dict.fromkeys(heads)), sorted(set(labels))
     point_sets = list(dict.fromkeys(point_sets)) if point_sets else None
     for method in methods or ():

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -166,14 +166,18 @@ class Extractor:
         state = dict(self.network.state_dict())
         if self.reduction is not None:
             state |= checkpoint.prefixed(self.reduction, type(self.reduction).__name__)
-        for name, value in state.items():
-            content.update(name.encode() + value.cpu().numpy().tobytes())
+        content.update(_content(state))
         return content.hexdigest()[:24]
 
     def batches(self, store: ImageStore, rows: npt.NDArray[np.int64]) -> Iterator[Tensor]:
         """Features of some stored pictures, ``BATCH`` at a time."""
         for start in range(0, len(rows), BATCH):
             yield self.features(torch.from_numpy(read_rows(store.pixels, rows[start : start + BATCH])))
+
+
+def _content(state: Mapping[str, Tensor]) -> bytes:
+    """Names and values of tensors, to make a digest of."""
+    return b"".join(name.encode() + value.cpu().numpy().tobytes() for name, value in state.items())
 
 
 def features_file(extractor: Extractor, store: ImageStore, rows: npt.NDArray[np.int64]) -> Path:
@@ -440,8 +444,7 @@ class Landmarker:
         state = checkpoint.prefixed(self.head, "head")
         if isinstance(self.calibration, Confidence):
             state |= checkpoint.prefixed(self.calibration, "confidence")
-        for name, value in state.items():
-            content.update(name.encode() + value.cpu().numpy().tobytes())
+        content.update(_content(state))
         return content.hexdigest()[:24]
 
     def describe(self) -> dict[str, Any]:
