@@ -69,3 +69,7 @@ def main() -> None:
         "int8": asdict(eight) | {"path": eight.path.name},
     }
     keep("export", found, table(parity, eight), chosen.results)
+
+
+if __name__ == "__main__":
+    main()

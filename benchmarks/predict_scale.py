@@ -140,3 +140,7 @@ def main() -> None:
         "rows": rows,
     }
     keep("predict-scale", found, table(COLUMNS, rows), chosen.results)
+
+
+if __name__ == "__main__":
+    main()

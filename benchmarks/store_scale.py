@@ -146,3 +146,7 @@ def main() -> None:
             sys.stdout.write(f"{rows[-1]}\n")
     told = {"picture": [WIDTH, HEIGHT], "side": chosen.side, "batch": BATCH, "rows": rows}
     keep("store-scale", told, table(COLUMNS, rows), chosen.results)
+
+
+if __name__ == "__main__":
+    main()

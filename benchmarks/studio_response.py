@@ -228,3 +228,7 @@ def main() -> None:
         "milliseconds": times,
     }
     keep("studio-response", found, table(times), chosen.results)
+
+
+if __name__ == "__main__":
+    main()
