@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 import zipfile
@@ -413,6 +414,23 @@ def test_reads_cvat_s_points() -> None:
     labels, _ = parse_labels(text.encode(), "a.xml")
     assert labels.schema.names == ("tip", "edge 1", "edge 2")
     assert labels.xy.tolist() == [[[1, 2], [3, 4], [5, 6]]]
+
+
+def test_pts_of_a_film_s_frames_keep_their_numbers() -> None:
+    labels = Labels.from_xy(Schema(("1",)), ("run.mp4#0", "run.mp4#12"), [[[1, 2]], [[3, 4]]])
+    again, _ = parse_labels(format_named("pts").dump(labels, Sized({})), "x")
+    assert again.images == labels.images
+    np.testing.assert_array_equal(again.xy, labels.xy)
+
+
+def test_an_archive_that_would_fill_the_memory_is_refused() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(65):
+            archive.writestr(f"{number}.pts", b" " * 2**22)
+    assert len(out.getvalue()) < 2**19
+    with pytest.raises(LeadError, match=r"the 65 files in it would take 272,629,760 bytes: at most 268,435,456"):
+        parse_labels(out.getvalue(), "bomb.zip")
 
 
 def test_pts_of_a_folder_find_their_pictures(tmp_path: Path) -> None:

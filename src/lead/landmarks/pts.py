@@ -19,12 +19,15 @@ import numpy.typing as npt
 
 from lead.errors import LeadError
 from lead.landmarks.fields import to_number
+from lead.landmarks.frames import frame_of
 from lead.landmarks.model import Labels, Schema, numbered
 from lead.landmarks.pictures import Pictures
 
 ENDING = ".pts"
 LONGEST = 2**22
 """Bytes of a file in an archive, at most: one that says more holds something else."""
+WHOLE = 2**28
+"""Bytes of all of them, at most: thousands of pictures' points are a hundredth of it, and an archive may lie."""
 
 
 def why_not(text: str) -> str | None:
@@ -80,11 +83,18 @@ def unpacked(data: bytes, pictures: Pictures) -> dict[str, npt.NDArray[np.float6
     texts = {}
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for member in archive.infolist():
-                if member.filename.endswith(ENDING) and member.file_size <= LONGEST:
-                    texts[member.filename] = archive.read(member).decode("utf-8-sig")
-    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, NotImplementedError) as error:
-        raise LeadError(f"not a zip archive of texts that can be read ({error}).") from error
+            members = [m for m in archive.infolist() if m.filename.endswith(ENDING) and m.file_size <= LONGEST]
+            whole = sum(member.file_size for member in members)
+            if whole > WHOLE:
+                raise LeadError(f"the {len(members)} files in it would take {whole:,} bytes: at most {WHOLE:,}.")
+            for member in members:
+                texts[member.filename] = archive.read(member).decode("utf-8-sig")
+    except LeadError:
+        raise
+    except Exception as error:  # zipfile lets nearly any type through for a damaged archive, zlib's and lzma's included
+        raise LeadError(
+            f"not a zip archive of texts that can be read ({str(error) or type(error).__name__})."
+        ) from error
     return points_of(texts, pictures)
 
 
@@ -115,14 +125,15 @@ def joined(points: Mapping[str, npt.NDArray[np.float64]]) -> Labels:
 
 
 def dump(labels: Labels) -> dict[str, str]:
-    """A text for each labelled picture, by the file's path: the picture's, with another ending.
+    """A text for each labelled picture, by the file's path: the picture's with another ending, a frame's with one more.
 
     Raises:
         LeadError: two pictures differ only in their endings.
     """
     texts: dict[str, str] = {}
     for row, image in enumerate(labels.images):
-        name = PurePosixPath(image).with_suffix(ENDING).as_posix()
+        # Of a film's frames the whole name, for they would all be one without what follows its ending.
+        name = image + ENDING if frame_of(image) else PurePosixPath(image).with_suffix(ENDING).as_posix()
         if name in texts:
             raise LeadError(f"Picture {image!r} and another would both be {name!r}. Give them different names.")
         points = "".join(f"{x!r} {y!r}\n" for x, y in (labels.xy[row] + 1).tolist())

@@ -47,6 +47,8 @@ def parse(text: str, pictures: Pictures) -> Labels:
             coordinates; a picture stands twice, or its height is not to be had; the message names the line.
     """
     blocks = list(_blocks(text))
+    if not blocks:
+        raise LeadError("no specimen in it: each begins with a line LM=, and the number of its landmarks.")
     first = blocks[0]
     rows: dict[str, _Block] = {}
     for block in blocks:

@@ -1,0 +1,171 @@
+"""Every reader of what a user may bring, under a fuzzer that is led by coverage: nothing but our own error may escape.
+
+    python benchmarks/fuzz_readers.py [--seconds 600] [--reader NAME ...] [--results results]
+
+Needs atheris (libFuzzer for Python), which is not in any extra: ``pip install atheris``. Each reader has a process of
+its own, which begins with files that are right. Of what the fuzzer makes, half is taken as the file itself, and half
+says how a good file is spoilt (``tests/landmarks/mangling.py``, by way of hypothesis), so that much of it gets past
+the first checks. A reader also fails that takes more than 20 seconds over a file, or more than 2 GB. The first file
+that a reader fails on is kept, and ends its run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "tests" / "landmarks"))
+HALF = 128
+"""A first byte below this stands before a file, any other before what says how a good file is spoilt."""
+LONGEST = 2**16
+PROJECT = b"""scorer: Ann
+multianimalproject: false
+bodyparts:
+- snout
+- tail
+skeleton:
+- - snout
+  - tail
+"""
+
+
+def readers() -> dict[str, tuple[Callable[[bytes], object], Any]]:
+    """What each reader makes of a file, and the strategy of spoilt files."""
+    import mangling
+    from hypothesis import strategies as st
+
+    from lead import config
+    from lead.landmarks import deeplabcut_project
+    from lead.landmarks.io import FORMATS, Format, format_named
+    from lead.studio.document import Document
+
+    def labels_of(known: Format) -> Callable[[bytes], object]:
+        return lambda data: mangling.survives(data, known)
+
+    def project(data: bytes) -> object:
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "config.yaml").write_bytes(data)
+            return deeplabcut_project.read_config(Path(folder) / "config.yaml")
+
+    def settings(data: bytes) -> object:
+        return config.check(config.parse(data.decode(errors="replace"), "settings.yaml"), "settings.yaml")
+
+    spoilt: dict[str, tuple[Callable[[bytes], object], Any]] = {
+        known.name: (labels_of(known), mangling.mangled(known)) for known in FORMATS
+    }
+    book = format_named("coco")
+    written = config.to_yaml(config.load_preset("small")).encode()
+    of_project = (
+        b"scorer: Ann\nmultianimalproject: false\nbodyparts:\n- snout\n- tail\nskeleton:\n- - snout\n  - tail\n"
+    )
+    return spoilt | {
+        "deeplabcut-project": (project, mangling.spoilt_text(st.just(PROJECT))),
+        "studio": (Document.parse, mangling.mangled(book)),
+        "settings": (settings, mangling.spoilt_text(st.just(written))),
+    }
+
+
+def fuzz(name: str, corpus: Path, arguments: list[str]) -> None:
+    """Runs one reader for as long as libFuzzer's arguments say; never returns."""
+    atheris: Any = importlib.import_module("atheris")
+    with atheris.instrument_imports(include=["lead"]):
+        read, strategy = readers()[name]
+        from lead.errors import LeadError
+    from hypothesis import HealthCheck, given, settings
+
+    def survive(data: bytes) -> None:
+        with suppress(LeadError):
+            read(data)
+
+    spoil = given(strategy)(survive)
+    spoil = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))(spoil)
+    one: Callable[[bytes], object] = spoil.hypothesis.fuzz_one_input
+
+    def test(data: bytes) -> None:
+        if data[:1] < bytes([HALF]):
+            survive(data[1:])
+        else:
+            one(data[1:])
+
+    atheris.Setup([sys.argv[0], str(corpus), *arguments], test)
+    atheris.Fuzz()
+
+
+def measured(name: str, seconds: float, kept: Path) -> dict[str, Any]:
+    """What became of one reader."""
+    with tempfile.TemporaryDirectory() as folder:
+        seed(name, Path(folder))
+        arguments = [f"-max_total_time={seconds:.0f}", f"-max_len={LONGEST}", "-timeout=20", "-rss_limit_mb=2048"]
+        arguments += ["-print_final_stats=1", "-seed=1", f"-artifact_prefix={kept}/{name}-"]
+        command = [sys.executable, __file__, "--fuzz", name, folder, *arguments]
+        begun = time.monotonic()
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+        took = time.monotonic() - begun
+    log = done.stderr + done.stdout
+    (kept / f"{name}.log").write_text(log, encoding="utf-8")
+    runs = re.findall(r"stat::number_of_executed_units:\s*(\d+)", log) or re.findall(r"#(\d+)", log)
+    edges = re.findall(r"cov: (\d+)", log)
+    return {
+        "reader": name,
+        "seconds": took,
+        "files": int(runs[-1]) if runs else 0,
+        "edges": int(edges[-1]) if edges else 0,
+        "failures": int(done.returncode != 0),
+    }
+
+
+def seed(name: str, corpus: Path) -> None:
+    """Writes the files that a reader's fuzzer begins with."""
+    import mangling
+
+    from lead import config
+    from lead.landmarks.io import FORMATS, format_named
+
+    good = {known.name: mangling.written(known) for known in FORMATS} | {
+        "deeplabcut-project": [PROJECT],
+        "studio": mangling.written(format_named("coco")),
+        "settings": [config.to_yaml(config.load_preset(preset)).encode() for preset in config.presets()],
+    }
+    for number, data in enumerate(good[name]):
+        (corpus / f"good-{number}").write_bytes(b"\0" + data)
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--fuzz"]:
+        name, corpus, *arguments = sys.argv[2:]
+        fuzz(name, Path(corpus), arguments)
+    from measuring import keep, table  # which imports what is to be instrumented
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--reader", action="append", choices=list(readers()))
+    parser.add_argument("--kept", type=Path, default=Path("fuzz"), help="folder for logs and files that fail")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    options = parser.parse_args()
+    options.kept.mkdir(parents=True, exist_ok=True)
+    found = []
+    for name in options.reader or readers():
+        found.append(measured(name, options.seconds, options.kept))
+        print(found[-1], flush=True)
+    columns = {
+        "reader": ("Reader", "{}"),
+        "seconds": ("Seconds", "{:.0f}"),
+        "files": ("Files", "{:,}"),
+        "edges": ("Edges covered", "{:,}"),
+        "failures": ("Failures", "{}"),
+    }
+    keep("fuzz-readers", {"seconds": options.seconds, "readers": found}, table(columns, found), options.results)
+
+
+if __name__ == "__main__":
+    main()
