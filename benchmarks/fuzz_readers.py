@@ -5,8 +5,11 @@
 Needs atheris (libFuzzer for Python), which is not in any extra: ``pip install atheris``. Each reader has a process of
 its own, which begins with files that are right. Of what the fuzzer makes, half is taken as the file itself, and half
 says how a good file is spoilt (``tests/landmarks/mangling.py``, by way of hypothesis), so that much of it gets past
-the first checks. A reader also fails that takes more than 20 seconds over a file, or more than 2 GB. The first file
-that a reader fails on is kept, and ends its run.
+the first checks. A reader also fails that takes more than 20 seconds over a file, or more than 2 GB.
+
+Formats in HDF5 are read in a process of their own, for its library can hang or crash. Here that library runs within the
+fuzzer, which is led by coverage so: a file that stops it is kept, and given to the reader as a user would. Where that
+answers as it should, the file is *held*, and the run goes on; else it is a failure, and ends the reader's run.
 """
 
 from __future__ import annotations
@@ -65,9 +68,6 @@ def readers() -> dict[str, tuple[Callable[[bytes], object], Any]]:
     }
     book = format_named("coco")
     written = config.to_yaml(config.load_preset("small")).encode()
-    of_project = (
-        b"scorer: Ann\nmultianimalproject: false\nbodyparts:\n- snout\n- tail\nskeleton:\n- - snout\n  - tail\n"
-    )
     return spoilt | {
         "deeplabcut-project": (project, mangling.spoilt_text(st.just(PROJECT))),
         "studio": (Document.parse, mangling.mangled(book)),
@@ -75,53 +75,80 @@ def readers() -> dict[str, tuple[Callable[[bytes], object], Any]]:
     }
 
 
-def fuzz(name: str, corpus: Path, arguments: list[str]) -> None:
-    """Runs one reader for as long as libFuzzer's arguments say; never returns."""
-    atheris: Any = importlib.import_module("atheris")
-    with atheris.instrument_imports(include=["lead"]):
-        read, strategy = readers()[name]
-        from lead.errors import LeadError
+def targets(name: str) -> tuple[Callable[[bytes], None], Callable[[bytes], object]]:
+    """Functions of bytes that raise what a reader should not: of the file itself, and of how a good one is spoilt."""
     from hypothesis import HealthCheck, given, settings
+
+    from lead.errors import LeadError
+
+    read, strategy = readers()[name]
 
     def survive(data: bytes) -> None:
         with suppress(LeadError):
             read(data)
 
-    spoil = given(strategy)(survive)
-    spoil = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))(spoil)
-    one: Callable[[bytes], object] = spoil.hypothesis.fuzz_one_input
+    @settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(data=strategy)
+    def spoilt(data: bytes) -> None:
+        survive(data)
 
-    def test(data: bytes) -> None:
-        if data[:1] < bytes([HALF]):
-            survive(data[1:])
-        else:
-            one(data[1:])
+    one: Callable[[bytes], object] = spoilt.hypothesis.fuzz_one_input  # type: ignore[attr-defined]
+    return survive, one
 
-    atheris.Setup([sys.argv[0], str(corpus), *arguments], test)
+
+def fuzz(name: str, corpus: Path, arguments: list[str]) -> None:
+    """Runs one reader for as long as libFuzzer's arguments say; never returns."""
+    atheris: Any = importlib.import_module("atheris")
+    with atheris.instrument_imports(include=["lead"]):
+        survive, spoilt = targets(name)
+        from lead.landmarks import hdf, sleap
+
+    for module in (hdf, sleap):
+        setattr(module, "parse", module.parse_here)  # noqa: B010 - mypy will not have a module's function replaced
+    atheris.Setup([sys.argv[0], str(corpus), *arguments], lambda data: _either(data, survive, spoilt))
     atheris.Fuzz()
+
+
+def _either(data: bytes, survive: Callable[[bytes], None], spoilt: Callable[[bytes], object]) -> None:
+    if data[:1] < bytes([HALF]):
+        survive(data[1:])
+    else:
+        spoilt(data[1:])
+
+
+def once(name: str, file: str) -> None:
+    """Gives a file that the fuzzer kept to a reader, as a user would; raises what it should not raise."""
+    _either(Path(file).read_bytes(), *targets(name))
 
 
 def measured(name: str, seconds: float, kept: Path) -> dict[str, Any]:
     """What became of one reader."""
+    found: dict[str, Any] = {"reader": name, "seconds": 0.0, "files": 0, "edges": 0, "held": 0, "failures": 0}
     with tempfile.TemporaryDirectory() as folder:
         seed(name, Path(folder))
-        arguments = [f"-max_total_time={seconds:.0f}", f"-max_len={LONGEST}", "-timeout=20", "-rss_limit_mb=2048"]
-        arguments += ["-print_final_stats=1", "-seed=1", f"-artifact_prefix={kept}/{name}-"]
-        command = [sys.executable, __file__, "--fuzz", name, folder, *arguments]
-        begun = time.monotonic()
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-        took = time.monotonic() - begun
-    log = done.stderr + done.stdout
-    (kept / f"{name}.log").write_text(log, encoding="utf-8")
-    runs = re.findall(r"stat::number_of_executed_units:\s*(\d+)", log) or re.findall(r"#(\d+)", log)
-    edges = re.findall(r"cov: (\d+)", log)
-    return {
-        "reader": name,
-        "seconds": took,
-        "files": int(runs[-1]) if runs else 0,
-        "edges": int(edges[-1]) if edges else 0,
-        "failures": int(done.returncode != 0),
-    }
+        while (left := seconds - found["seconds"]) > 1 and not found["failures"]:
+            before = set(kept.iterdir())
+            begun = time.monotonic()
+            number = found["held"] + 1
+            arguments = [f"-max_total_time={left:.0f}", f"-max_len={LONGEST}", "-timeout=20", "-rss_limit_mb=2048"]
+            arguments += ["-print_final_stats=1", f"-seed={number}", f"-artifact_prefix={kept}/{name}-"]
+            done = _run("--fuzz", name, folder, *arguments)
+            found["seconds"] += time.monotonic() - begun
+            log = done.stderr + done.stdout
+            (kept / f"{name}-{number}.log").write_text(log, encoding="utf-8")
+            runs = re.findall(r"stat::number_of_executed_units:\s*(\d+)", log) or re.findall(r"#(\d+)", log) or [0]
+            found["files"] += int(runs[-1])
+            found["edges"] = max([found["edges"], *map(int, re.findall(r"cov: (\d+)", log))])
+            if done.returncode:
+                stopped = [path for path in set(kept.iterdir()) - before if path.suffix != ".log"]
+                held = stopped and all(_run("--once", name, str(path)).returncode == 0 for path in stopped)
+                found["held" if held else "failures"] += 1
+    return found
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, __file__, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
 
 
 def seed(name: str, corpus: Path) -> None:
@@ -141,6 +168,9 @@ def seed(name: str, corpus: Path) -> None:
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["--once"]:
+        once(*sys.argv[2:])
+        return
     if sys.argv[1:2] == ["--fuzz"]:
         name, corpus, *arguments = sys.argv[2:]
         fuzz(name, Path(corpus), arguments)
@@ -162,6 +192,7 @@ def main() -> None:
         "seconds": ("Seconds", "{:.0f}"),
         "files": ("Files", "{:,}"),
         "edges": ("Edges covered", "{:,}"),
+        "held": ("Held", "{}"),
         "failures": ("Failures", "{}"),
     }
     keep("fuzz-readers", {"seconds": options.seconds, "readers": found}, table(columns, found), options.results)

@@ -182,7 +182,7 @@ def _arrays(draw: st.DrawFn, known: Format) -> bytes:
             name = draw(st.sampled_from(names))
             value = draw(st.sampled_from(_ARRAYS))
             keys = list(file[name].attrs)
-            if keys and draw(st.booleans()):
+            if draw(st.booleans()) and keys:
                 key = draw(st.sampled_from(keys))
                 del file[name].attrs[key]
                 if draw(st.booleans()):

@@ -1,0 +1,144 @@
+"""Files that are read in a process of their own, for what reads them is not sure to come back.
+
+A damaged file can make HDF5's library, which is C, go round for ever, crash, or ask for all the memory there is, and
+no ``except`` catches that. So it runs in another process, which has limited time and memory and can be ended. That is
+started when the first such file is read, and kept for the next.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import IO, Any
+
+from lead.errors import LeadError
+from lead.landmarks import coco
+from lead.landmarks.model import Labels
+
+SECONDS, SECONDS_A_MEGABYTE = 20.0, 2.0
+"""How long a file may take: a hundred times what one needs that is whole."""
+MEMORY, TIMES = 4 * 2**30, 64
+"""Bytes of memory that the reader may have: this, or so many times the file's. Only Linux keeps to it."""
+
+
+class _Reader:
+    """The other process, and the only thread that may talk to it just now."""
+
+    def __init__(self, command: Sequence[str] = (sys.executable, "-m", __name__)) -> None:
+        self._command = command
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._owner = 0
+        atexit.register(self.close)
+
+    def ask(self, kind: str, data: bytes) -> Labels:
+        limit = SECONDS + SECONDS_A_MEGABYTE * len(data) / 1e6
+        with self._lock:
+            process = self._running()
+            late = threading.Timer(limit, process.kill)
+            late.start()
+            try:
+                answer = _exchange(process, kind, data)
+            except BaseException:  # also a Ctrl-C, after which its answer would be taken for the next file's
+                self.close()
+                raise
+            finally:
+                in_time = not late.finished.is_set()
+                late.cancel()
+            if answer is None:
+                self.close()
+        if answer is None:
+            why = "broke down" if in_time else f"was not done after {limit:.0f} seconds"
+            raise LeadError(f"the file is damaged: the library that reads it {why}.")
+        if "error" in answer:
+            raise LeadError(answer["error"])
+        return coco.parse(answer["labels"])
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:
+            pipe = subprocess.PIPE
+            self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
+            self._owner = os.getpid()  # a process that was forked off this one needs its own
+        return self._process
+
+    def close(self) -> None:
+        if self._process is not None and self._owner == os.getpid():
+            self._process.kill()
+            with suppress(OSError):  # of what was still to be written to it
+                self._process.communicate()
+        self._process = None
+
+
+def _exchange(process: subprocess.Popen[bytes], kind: str, data: bytes) -> dict[str, Any] | None:
+    """What the other process says of a file; None if it ended before it could."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(f"{kind} {len(data)}\n".encode() + data)
+        process.stdin.flush()
+        line = process.stdout.readline()
+    except OSError:
+        return None
+    answer: dict[str, Any] | None = json.loads(line) if line.endswith(b"\n") else None
+    return answer
+
+
+_READER = _Reader()
+
+
+def read_apart(kind: str, data: bytes) -> Labels:
+    """The labels in a file.
+
+    Args:
+        kind: ``hdf`` or ``sleap``, the module that reads it.
+        data: the whole file.
+
+    Raises:
+        LeadError: what that module raises; or it has taken too long or too much memory, or has crashed.
+    """
+    return _READER.ask(kind, data)
+
+
+def _answer(kind: str, data: bytes) -> dict[str, Any]:
+    from lead.landmarks import hdf, sleap
+
+    try:
+        labels = {"hdf": hdf.parse_here, "sleap": sleap.parse_here}[kind](data)
+    except LeadError as error:
+        return {"error": str(error)}
+    except Exception as error:  # where a library's objects do not hold what they should
+        return {"error": f"it cannot be read ({type(error).__name__}: {str(error)[:200]})."}
+    return {"labels": coco.dump(labels)}
+
+
+def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
+    """The other process: answers until nobody asks any more."""
+    for line in requests:
+        kind, length = line.decode().split()
+        _limit_memory(max(MEMORY, TIMES * int(length)))
+        answers.write(json.dumps(_answer(kind, requests.read(int(length)))).encode() + b"\n")
+        answers.flush()
+
+
+def _limit_memory(size: int) -> None:
+    with suppress(ImportError, OSError, ValueError):  # Windows has no such module, macOS does not do it
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (size, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no answer
+    with suppress(KeyboardInterrupt):  # Ctrl-C comes to all processes of a terminal
+        _serve(sys.stdin.buffer, answers)
+
+
+if __name__ == "__main__":
+    main()

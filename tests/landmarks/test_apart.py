@@ -1,0 +1,67 @@
+"""Files that no ``except`` is a match for: the library that reads them hangs, crashes, or takes all the memory."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+from mangling import written
+
+from lead.errors import LeadError
+from lead.landmarks import apart
+from lead.landmarks.apart import _Reader
+from lead.landmarks.io import format_named, parse_labels
+
+
+def test_a_file_that_hangs_the_library_is_refused_and_the_next_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "SECONDS", 2.0)
+    good, *_ = written(format_named("sleap"))
+    first = good.index(b"GCOL")  # HDF5's heap of texts: an object in it of no size is followed by itself
+    torn = good[: first + 200] + bytes(1500) + good[first + 1700 :]
+    with pytest.raises(LeadError, match=r"some.slp: the file is damaged: .* was not done after 2 seconds"):
+        parse_labels(torn, "some.slp", format="sleap")
+    assert len(parse_labels(good, "x", format="sleap")[0]) == 3
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("import os; os.abort()", "broke down"),
+        ("import sys; sys.stdin.buffer.readline(); sys.stdout.write('{')", "broke down"),
+        ("import time; time.sleep(1000)", "was not done after 0 seconds"),
+    ],
+)
+@pytest.mark.parametrize("size", [10, 2**20])  # more than a pipe holds: the writing too must come to an end
+def test_a_reader_that_does_not_come_back(
+    program: str, message: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apart, "SECONDS", 0.4)
+    monkeypatch.setattr(apart, "SECONDS_A_MEGABYTE", 0.0)
+    reader = _Reader([sys.executable, "-c", program])
+    for _ in range(2):
+        with pytest.raises(LeadError, match=message):
+            reader.ask("hdf", bytes(size))
+
+
+def test_memory_has_an_end() -> None:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("only Linux keeps to a limit of memory")
+    program = "from lead.landmarks import apart, hdf\nhdf.parse_here = lambda data: bytearray(2**36)\napart.main()\n"
+    reader = _Reader([sys.executable, "-c", program])
+    with pytest.raises(LeadError, match=r"it cannot be read \(MemoryError"):
+        reader.ask("hdf", b"")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_process_has_its_own_reader() -> None:
+    data = written(format_named("deeplabcut-h5"))[0]
+    parse_labels(data, "x")
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(len(parse_labels(data, "x")[0]))
+        finally:
+            os._exit(99)
+    assert len(parse_labels(data, "x")[0]) == 3
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
