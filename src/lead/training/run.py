@@ -24,7 +24,7 @@ from lead.nn.backbone import Backbone
 from lead.nn.student import AnyStudent
 from lead.provenance import commit, versions
 from lead.training.distill import Distill
-from lead.training.engine import Report, Training, make_fabric, mixed_seed, run_identity, silent
+from lead.training.engine import FAILED, Report, Training, make_fabric, mixed_seed, run_identity, silent
 from lead.training.precision import fastest_precision
 from lead.training.pretrain import Byol, Moco
 from lead.training.teacher import Teacher, load_teacher
@@ -96,7 +96,7 @@ class Run:
     @property
     def has_begun(self) -> bool:
         """Whether a training has left anything that depends on the settings."""
-        return any(self.folder.glob("*.safetensors"))
+        return any(not file.name.endswith(FAILED) for file in self.folder.glob("*.safetensors"))
 
     @property
     def has_backbone(self) -> bool:
@@ -321,6 +321,7 @@ def _training(
         seed=run.settings.seed,
         fabric=make_fabric(_precision(run)),
         identity=identity,
+        names=pictures.store.files,
     )
 
 
