@@ -49,7 +49,7 @@ from lead.files import write_atomic
 from lead.images.draws import SharedGenerator
 from lead.images.store import read_rows
 from lead.nn.batchnorm import normalise_whole_batches
-from lead.training.failure import WEIGHTS, BlowUp, OutOfMemory, blow_up, norm, out_of_memory
+from lead.training.failure import STATE, WEIGHTS, BlowUp, OutOfMemory, blow_up, norm, out_of_memory
 from lead.training.precision import fastest_precision
 from lead.training.reader import Batch, read_ahead, wait_for
 from lead.tuning import keep_freed_memory
@@ -472,7 +472,7 @@ class Training:
         told = torch.stack([value.float() for row in rows for value in row])
         mean = iter((processes.total(told) / processes.count()).tolist())
         steps = [{name: next(mean) for name in values} for values in self.recent]
-        failed = blow_up([*steps[:-1], steps[-1] | {"state": next(mean)}], self.step)
+        failed = blow_up([*steps[:-1], steps[-1] | {STATE: next(mean)}], self.step)
         if failed:
             raise self._blown_up(failed)
         values = steps[-1]

@@ -11,10 +11,12 @@ from torch import Tensor
 
 from lead.errors import LeadError
 
-WEIGHTS = "weights"
-"""Among a step's values, the norm of the trained weights after it."""
+WEIGHTS, STATE = "weights", "state"
+"""Among a step's values, the norm of the trained weights after it and, of the last step, that of all its state."""
 SHOWN = 3
 """Losses of earlier steps that are told."""
+SMALLEST = 2
+"""Pictures in the smallest batch: BatchNorm needs two."""
 NO_MEMORY = (
     "defaultcpuallocator",
     "out of memory",
@@ -38,15 +40,15 @@ class OutOfMemory(LeadError):
     def __init__(self, stage: str, step: int, batch: int, total: int, *, anew: bool, cause: str, kept: str) -> None:
         self.stage, self.step, self.anew, self.cause = stage, step, anew, cause
         where = f"at step {step} of {total}, with batches of {batch} pictures" if step else "before its first step"
-        mend = (
-            f"Begin {stage} anew with --set {stage}.batch={max(batch // 2, 2)} or less, or let --retry-smaller find a "
-            "batch that fits; a smaller picture.input, backbone or distill.cells helps as well"
-            if step
-            else "A smaller backbone, or distill.width, helps"
-        )
-        super().__init__(
-            f"Memory ran out in {stage} {where} ({cause}). {mend}, as does ending whatever else uses the memory. {kept}"
-        )
+        mend = ["End whatever else uses the memory"]
+        if step and batch >= 2 * SMALLEST:
+            mend.append(
+                f"{'' if anew else 'in another --out, '}begin anew with --set {stage}.batch={batch // 2} or less"
+            )
+        if anew:
+            mend.append("let --retry-smaller find a batch that fits")
+        mend.append("take a smaller backbone or picture.input")
+        super().__init__(f"Memory ran out in {stage} {where} ({cause}). {', or '.join(mend)}. {kept}")
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -67,7 +69,7 @@ class BlowUp:
 
     Attributes:
         step: which, counted from 1.
-        values: its losses and, as ``WEIGHTS``, the norm of the trained weights after it.
+        values: its losses, and the norms after it.
         before: the losses of the steps before, as far as they are known.
     """
 
@@ -77,13 +79,17 @@ class BlowUp:
 
     @property
     def terms(self) -> list[str]:
-        """The losses that are not finite; none where only the weights became so."""
-        return [name for name, value in self.values.items() if name != WEIGHTS and not math.isfinite(value)]
+        """The losses that are not finite; none where only the weights or the state became so."""
+        return [name for name, value in self._losses.items() if not math.isfinite(value)]
+
+    @property
+    def _losses(self) -> dict[str, float]:
+        return {name: value for name, value in self.values.items() if name not in {WEIGHTS, STATE}}
 
     def told(self, stage: str, total: int, rate: float) -> str:
         """What happened and the likely cause."""
         at = f"at step {self.step} of {total}"
-        losses = ", ".join(f"{name} {value:.4g}" for name, value in self.values.items() if name != WEIGHTS)
+        losses = ", ".join(f"{name} {value:.4g}" for name, value in self._losses.items())
         if self.terms:
             term = "loss" if "loss" in self.terms else self.terms[0]
             what = (
@@ -97,7 +103,10 @@ class BlowUp:
                 f"were ({losses}): the gradient was not finite, or too large for the rate"
             )
         else:
-            what = f"The state of {stage} is no longer finite {at} ({losses}), though its weights and losses are"
+            what = (
+                f"The state of {stage} is no longer finite {at}, though its losses ({losses}) and trained weights are: "
+                "a statistic or a momentum grew beyond all numbers"
+            )
         told = ", ".join(f"{loss:.4g}" for loss in self.before[-SHOWN:])
         return f"{what}. The learning rate was {rate:.3g}" + (f"; the loss before it: {told}." if told else ".")
 
