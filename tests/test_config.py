@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lead.config import (
@@ -30,8 +30,8 @@ from lead.errors import LeadError
 
 @pytest.mark.parametrize("name", presets())
 def test_every_preset_loads_and_round_trips(name: str) -> None:
-    settings = load_preset(name)
-    assert check(yaml.safe_load(to_yaml(settings)), name) == settings
+    found = load_preset(name)
+    assert check(yaml.safe_load(to_yaml(found)), name) == found
 
 
 def test_the_papers_numbers() -> None:
@@ -61,9 +61,9 @@ def test_any_settings_round_trip(
         "pretrain": {"lr": lr, "steps": steps},
         "distill": {"projection": projection},
     }
-    settings = check(tree, "test")
-    assert check(yaml.safe_load(to_yaml(settings)), "test") == settings
-    assert settings.pretrain.lr == lr
+    found = check(tree, "test")
+    assert check(yaml.safe_load(to_yaml(found)), "test") == found
+    assert found.pretrain.lr == lr
 
 
 def test_a_file_of_ones_own_is_a_preset_too(tmp_path: Path) -> None:
@@ -261,12 +261,14 @@ def refused(make: Callable[[], object]) -> str:
     return ""
 
 
+@settings(max_examples=60)
 @given(st.text() | st.text(alphabet="seed: {}[]&*!|>-'\"\n\t09.eE+,?<~", max_size=60))
 def test_no_text_does_more_than_be_refused(text: str) -> None:
     said = refused(lambda: check(parse(text, "mine.yaml"), "mine.yaml"))
     assert not said or said.startswith("mine.yaml")
 
 
+@settings(max_examples=60)
 @given(st.dictionaries(WORDS | st.integers() | st.none(), TREES, max_size=4))
 def test_no_tree_does_more_than_be_refused(tree: dict[Any, Any]) -> None:
     said = refused(lambda: check(tree, "mine.yaml"))

@@ -509,7 +509,8 @@ def _assign(tree: dict[str, Any], assignment: str) -> None:
         value = _from_yaml(text)
     except ValueError as error:
         raise LeadError(
-            f"{_short(assignment)}: not a valid value for {key}, for lack of quotes or a closing bracket, say: {error}"
+            f"{_short(assignment)}: {_short(text)} is not a valid value, for lack of quotes or a closing bracket, say: "
+            f"{error}"
         ) from None
     set_value(tree, key, value)
     if key.endswith(".epochs"):  # asked for in passes, so a preset's number of steps no longer holds

@@ -18,9 +18,11 @@ import numpy.typing as npt
 import pytest
 import torch
 from torch import Tensor, nn
+from typer.testing import CliRunner
 
 from lead import api, checkpoint, processes
-from lead.config import Settings, StageSettings
+from lead.cli import app
+from lead.config import Settings, StageSettings, to_yaml
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.images.store import open_store
@@ -484,7 +486,11 @@ def test_a_retried_run_is_gone_on_with(
         with pytest.raises((RuntimeError, LeadError), match=message):
             train(out, report=report)
         assert len(Run.open(out).provenance["retries"]) == 1
-    made = train(out)
+    (tmp_path / "tiny.yaml").write_text(to_yaml(tiny()))
+    line = ["pretrain", folder.root, "--out", out, "--preset", tmp_path / "tiny.yaml", "--retry-smaller"]
+    ended = CliRunner().invoke(app, [str(word) for word in line])
+    assert ended.exit_code == 0, ended.output
+    made = Run.open(out)
     assert_same_end(made.backbone(), expected)
     assert made.settings.pretrain.batch == 4
 
