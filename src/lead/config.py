@@ -100,7 +100,7 @@ class HypercolumnSettings(Section):
     @model_validator(mode="after")
     def _has_a_level(self) -> Self:
         if not any(self.weights):
-            raise ValueError(f"weights={list(self.weights)} leave every level out: give at least one of them a weight")
+            raise ValueError(f"weights={list(self.weights)} is nothing: give at least one of the levels a weight")
         return self
 
 
@@ -281,7 +281,9 @@ class DistillSettings(StageSettings):
         if self.spatial_softmax is not None and self.decoder != "linear":
             raise ValueError(f"spatial_softmax={self.spatial_softmax} needs decoder=linear, not {self.decoder}")
         if self.exchange_pictures >= self.batch:
-            raise ValueError(f"exchange_pictures={self.exchange_pictures} must be below batch, which is {self.batch}")
+            raise ValueError(
+                f"exchange_pictures must be below batch, which is {self.batch}, not {self.exchange_pictures}"
+            )
         return self
 
 
