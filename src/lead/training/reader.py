@@ -7,10 +7,12 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-
-from torch import Tensor
+from typing import TYPE_CHECKING, TypeAlias
 
 from lead.errors import LeadError
+
+if TYPE_CHECKING:  # torch, which takes seconds to import
+    from torch import Tensor
 
 SLOW_AFTER_S = 30.0
 """Seconds after which a batch that does not come is told of,"""
@@ -19,7 +21,7 @@ GIVEN_UP_AFTER_S = 600.0
 LOOK_EVERY_S = 0.5
 """Seconds between looks at whether the user has asked to stop, while a batch is waited for."""
 
-Batch = tuple[Tensor, ...]
+Batch: TypeAlias = "tuple[Tensor, ...]"
 
 
 def read_ahead(read: Callable[[int], Batch], step: int) -> Future[Batch]:
