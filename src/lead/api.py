@@ -59,6 +59,7 @@ def train(
     stage: Stage = "both",
     name: str | None = None,
     frames: int | None = None,
+    retry_smaller: bool = False,
     report: Report = silent,
     sampling: Progress | None = None,
     decoding: Progress | None = None,
@@ -79,17 +80,22 @@ def train(
         stage: stage 1, stage 2, or both.
         name: which dataset, of a folder that holds several; see :func:`open_dataset`.
         frames: to take out of each film, at most; by default as many as last time, at first 200.
+        retry_smaller: where memory runs out as a stage begins, begin it anew with half the batch, and so on. That is
+            another training: the run's settings then say the smaller batch, and ``run.json`` why.
         report: called as training goes on.
         sampling: called as films are read.
         decoding: called as pictures are decoded.
         say: told which pictures and films were skipped, and which stages are done already.
 
     Raises:
-        LeadError: bad pictures or settings; the run was made with others; the loss diverged; or the user interrupted.
+        LeadError: bad pictures or settings; the run was made with others; the loss diverged; memory ran out; the
+            pictures can no longer be read; several processes are to retry; or the user interrupted.
     """
     _one_of("stage", stage, get_args(Stage))
     chosen = settings or load_preset(preset, assignments)
     _join(chosen, stage, say)
+    if retry_smaller:
+        chosen = stages.as_retried(Path(out), chosen)
     if not processes.leads():
         sampling = decoding = None
         say = _nothing
@@ -117,17 +123,24 @@ def train(
             stages.claim(run, pictures)
     if skipped := pictures.store.skipped:
         say(skipped_text(skipped, rest=str(run.folder / "run.json")))
-    for name, work, done in (
-        ("pretrain", stages.pretrain, has_backbone or (stage == "both" and has_student)),
-        ("distill", stages.distill, has_student),
-    ):
-        if stage not in {"both", name}:
-            continue
-        if done:
+    done = {"pretrain": has_backbone or (stage == "both" and has_student), "distill": has_student}
+    return _learnt(run, pictures, {k: v for k, v in done.items() if stage in {"both", k}}, retry_smaller, report, say)
+
+
+def _learnt(
+    run: Run, pictures: stages.Pictures, done: dict[str, bool], retry_smaller: bool, report: Report, say: Say
+) -> Run:
+    """A run with the stages in ``done``, each of which is trained unless it is done already."""
+    works: dict[str, stages.Work] = {"pretrain": stages.pretrain, "distill": stages.distill}
+    for name in done:
+        if done[name]:
             say(f"{name}: done already.")
-        else:
-            with _timed(run, name):
-                work(run, pictures, report)
+            continue
+        with _timed(run, name):
+            if retry_smaller:
+                run = stages.smaller_until_it_fits(works[name], run, pictures, report, say)
+            else:
+                works[name](run, pictures, report)
     return run
 
 

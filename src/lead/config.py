@@ -5,21 +5,38 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
+from types import NoneType
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
 
 from lead.errors import LeadError, unknown
 from lead.files import read_text
 
 Share = tuple[float, float]
+Weight = Annotated[float, Field(ge=0)]
+LONGEST, LARGEST = 10**9, 2**20
+"""The most steps or passes, and the largest batch or width, that can be meant; more than either holds is refused."""
 Precision = Literal["auto", "32-true", "bf16-mixed"]
 TERMS = ("alignment", "equivariance", "exchange", "projector", "dve")
 """Stage 2's objectives, each with a weight of its own."""
+LINE = 80
+"""Characters of a text, and half those of any value, that an error shows."""
 
 
 TIMM = "timm:"
@@ -29,7 +46,21 @@ TIMM = "timm:"
 class Section(BaseModel):
     """A group of settings: unknown keys are errors, values do not change after they are checked."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: object, info: ValidationInfo) -> object:
+        """YAML reads yes and on as true, which Python takes for 1."""
+        parts = value if isinstance(value, list | tuple) else [value]
+        of_truth = info.field_name is not None and cls.model_fields[info.field_name].annotation is bool
+        if not of_truth and any(isinstance(part, bool) for part in parts):
+            raise _Mistyped
+        return value
+
+
+class _Mistyped(ValueError):
+    """Of a value of another type than its setting's, where pydantic would take it."""
 
 
 def _positive_range(value: Share) -> Share:
@@ -61,10 +92,16 @@ class BackboneSettings(Section):
 
 
 class HypercolumnSettings(Section):
-    weights: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
+    weights: tuple[Weight, Weight, Weight, Weight] = (1.0, 1.0, 1.0, 1.0)
     """Factor of each level, finest first; 0 leaves a level out."""
     normalisation: Literal["none", "level", "centred"] = "none"
     """none: concatenated as is (the paper). level: each a unit vector. centred: less the picture's mean first."""
+
+    @model_validator(mode="after")
+    def _has_a_level(self) -> Self:
+        if not any(self.weights):
+            raise ValueError(f"weights={list(self.weights)} is nothing: give at least one of the levels a weight")
+        return self
 
 
 class ViewSettings(Section):
@@ -98,11 +135,11 @@ class ViewSettings(Section):
 
 
 class StageSettings(Section):
-    epochs: float = Field(200, ge=0)
+    epochs: float = Field(200, ge=0, le=LONGEST)
     """Length in passes over the pictures."""
-    steps: int | None = Field(None, ge=0)
+    steps: int | None = Field(None, ge=0, le=LONGEST)
     """Length in optimiser steps, in place of epochs. 0 skips the stage."""
-    batch: int = Field(256, ge=2)
+    batch: int = Field(256, ge=2, le=LARGEST)
     """Pictures in a step."""
     lr: float = Field(0.03, gt=0)
     """Peak learning rate; cosine decay to 0."""
@@ -123,13 +160,13 @@ class StageSettings(Section):
 
 
 class MocoSettings(Section):
-    queue: int = Field(4096, ge=1)
+    queue: int = Field(4096, ge=1, le=LARGEST)
     """Keys of earlier pictures that each is told from."""
     temperature: float = Field(0.07, gt=0)
     """Of the softmax over them."""
     ema: float = Field(0.999, ge=0, le=1)
     """Momentum of the key encoder, constant."""
-    dimension: int = Field(128, ge=1)
+    dimension: int = Field(128, ge=1, le=LARGEST)
     """Of queries and keys: one linear layer on the averaged map."""
     views: ViewSettings = ViewSettings(
         draws="resized-crop",
@@ -151,9 +188,9 @@ class PretrainSettings(StageSettings):
     """byol: the paper's. moco: its peer's, as ContrastLandmarks trains it; its own settings are under moco."""
     ema: float = Field(0.99, ge=0, le=1)
     """First momentum of the target network; it rises to 1 by BYOL's cosine schedule."""
-    hidden: int = Field(4096, ge=1)
+    hidden: int = Field(4096, ge=1, le=LARGEST)
     """Hidden width of the projector and the predictor."""
-    projection: int = Field(256, ge=1)
+    projection: int = Field(256, ge=1, le=LARGEST)
     """Their output's dimension."""
     views: ViewSettings = ViewSettings()
     """The two views of a picture."""
@@ -169,7 +206,7 @@ class TeacherSettings(HypercolumnSettings):
     """Fetch its weights where they are not on this machine yet."""
     input: int | None = Field(None, ge=32, le=2048)
     """Side in pixels to which each view is resized for it; null for the size that it was trained at."""
-    weights: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 1.0)
+    weights: tuple[Weight, Weight, Weight, Weight] = (0.0, 0.0, 0.0, 1.0)
     """Factor of each of its levels, first to last; 0 leaves a level out. Of a vision transformer these are four blocks
     evenly spread over its depth."""
 
@@ -188,27 +225,25 @@ class TeacherSettings(HypercolumnSettings):
     def _well_formed(self) -> Self:
         if self.model is not None and not (self.model.startswith(TIMM) and self.name):
             raise ValueError(f"model is written timm:NAME or timm:NAME@FILE, not {self.model!r}")
-        if not any(self.weights):
-            raise ValueError("give at least one of the levels a weight")
         return self
 
 
 class DistillSettings(StageSettings):
-    epochs: float = Field(20, ge=0)
+    epochs: float = Field(20, ge=0, le=LONGEST)
     """Length in passes over the pictures."""
     optimiser: Literal["sgd", "adamw"] = "sgd"
     """The paper does not name stage 2's; sgd is stage 1's."""
     encoder_lr: float = Field(1.0, ge=0)
     """Learning rate of the encoder as a share of the pyramid's."""
-    dimension: int = Field(64, ge=1)
+    dimension: int = Field(64, ge=1, le=LARGEST)
     """C, the feature's dimension."""
     decoder: Literal["pyramid", "linear"] = "pyramid"
     """pyramid: the paper's. linear: ContrastLandmarks' one 1×1 convolution of the frozen hypercolumn."""
     spatial_softmax: float | None = Field(None, gt=0)
     """linear only: factor of a softmax of each channel over the cells, after the convolution; null for none."""
-    width: int = Field(128, ge=1)
+    width: int = Field(128, ge=1, le=LARGEST)
     """Channels within the pyramid."""
-    projection: int | None = 256
+    projection: int | None = Field(256, ge=1, le=LARGEST)
     """Output dimension of the head that training discards; null for none."""
     alignment: float = Field(1.0, ge=0)
     """Weight of the paper's objective: similarities follow the teacher's."""
@@ -220,7 +255,7 @@ class DistillSettings(StageSettings):
     """Weight of finding a cell in a warped copy of its picture."""
     exchange: float = Field(0.0, ge=0)
     """Weight of finding it through the features of another picture."""
-    exchange_pictures: int = Field(1, ge=1)
+    exchange_pictures: int = Field(1, ge=1, le=LARGEST)
     """Other pictures that each picture is exchanged through in a step."""
     projector: float = Field(0.0, ge=0)
     """Weight of ContrastLandmarks' objective: a cell finds itself in its own picture, at the root of the distance."""
@@ -228,7 +263,7 @@ class DistillSettings(StageSettings):
     """Its factor on similarities; ContrastLandmarks takes 8 for 64 dimensions."""
     dve: float = Field(0.0, ge=0)
     """Weight of DVE's objective: exchange, at the root of the distance, with descriptors of length 20."""
-    cells: int | None = Field(None, ge=1)
+    cells: int | None = Field(None, ge=1, le=LARGEST)
     """Cells that ask in each step of equivariance, exchange and dve, drawn anew; null for all. All cells answer."""
     temperature: float = Field(0.05, gt=0)
     """Of every softmax over the student's similarities."""
@@ -244,16 +279,18 @@ class DistillSettings(StageSettings):
         if self.teacher.model and not self.alignment:
             raise ValueError("teacher.model is asked by the alignment term only: give it a weight, e.g. alignment=1")
         if self.spatial_softmax is not None and self.decoder != "linear":
-            raise ValueError("spatial_softmax needs decoder=linear")
+            raise ValueError(f"spatial_softmax={self.spatial_softmax} needs decoder=linear, not {self.decoder}")
         if self.exchange_pictures >= self.batch:
-            raise ValueError(f"exchange_pictures must be below batch, which is {self.batch}")
+            raise ValueError(
+                f"exchange_pictures must be below batch, which is {self.batch}, not {self.exchange_pictures}"
+            )
         return self
 
 
 class SupervisedSettings(StageSettings):
-    steps: int | None = Field(400, ge=0)
+    steps: int | None = Field(400, ge=0, le=LONGEST)
     """Length in optimiser steps; null for epochs."""
-    batch: int = Field(32, ge=2)
+    batch: int = Field(32, ge=2, le=LARGEST)
     """Pictures in a step; few labelled ones are repeated until they fill it."""
     lr: float = Field(1e-3, gt=0)
     """Peak learning rate of AdamW; cosine decay to 0."""
@@ -268,13 +305,13 @@ class SupervisedSettings(StageSettings):
 
 
 class Settings(Section):
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, le=2**63 - 1)
     """Every random choice follows from this."""
     precision: Precision = "auto"
     """auto: whichever makes convolutions faster here, which is measured when a training begins, and recorded."""
     validation: float = Field(0.0, ge=0, lt=1)
     """Share of the training identities that no training sees, for choosing settings."""
-    validation_seed: int = Field(0, ge=0)
+    validation_seed: int = Field(0, ge=0, le=2**63 - 1)
     """Which identities those are."""
     picture: PictureSettings = PictureSettings()
     """Sizes."""
@@ -303,7 +340,7 @@ def load_preset(name: str, assignments: Iterable[str] = ()) -> Settings:
     """
     if name in presets():
         text = (files("lead") / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
-    elif Path(name).is_file():
+    elif _is_file(name):
         text = read_text(Path(name))
     else:
         raise LeadError(f"{unknown('preset', name, presets())} A YAML file of settings will do too.")
@@ -313,14 +350,47 @@ def load_preset(name: str, assignments: Iterable[str] = ()) -> Settings:
     return check(tree, name)
 
 
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except OSError:  # a name that is too long, say
+        return False
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a name that is given twice, of which YAML would take the last."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"{key.value!r} is given twice", problem_mark=key.start_mark)
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else key)
+        return node
+
+
+def _from_yaml(text: str) -> Any:
+    """What a YAML text holds. Raises :class:`ValueError`, which says why, if it is none."""
+    try:
+        return yaml.load(text, _Loader)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except (yaml.YAMLError, ValueError, KeyError, AttributeError, TypeError) as error:
+        # PyYAML stumbles over a date that is none, a number of too many digits, or a tag that does not fit.
+        raise ValueError(str(error) if isinstance(error, yaml.YAMLError | ValueError) else repr(error)) from None
+
+
 def parse(text: str, where: str) -> dict[str, Any]:
     """The groups of settings in a YAML text. ``where`` names its origin in errors."""
     try:
-        tree = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
+        tree = _from_yaml(text)
+    except ValueError as error:
         raise LeadError(f"{where} is not valid YAML: {error}") from None
+    if tree is None:
+        return {}
     if not isinstance(tree, dict):
-        raise LeadError(f"{where} must hold settings by name, for example 'seed: 1'; not {tree!r}.")
+        raise LeadError(f"{where} must hold settings by name, for example 'seed: 1'; not {_short(tree)}.")
     return tree
 
 
@@ -329,32 +399,123 @@ def check(tree: Mapping[str, Any], where: str) -> Settings:
     try:
         return Settings.model_validate(tree)
     except ValidationError as error:
-        raise LeadError("\n".join(_explain(where, dict(e)) for e in error.errors())) from None
+        wrong = {(e["loc"][: len(_known(e["loc"])[0]) or 1], e["type"] == "value_error"): e for e in error.errors()}
+        raise LeadError("\n".join(_explain(where, tree, dict(e)) for e in wrong.values())) from None
+    except RecursionError:
+        raise LeadError(f"{where}: its settings are nested too deeply.") from None
 
 
-def _explain(where: str, error: dict[str, Any]) -> str:
-    key = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        keys = [k for k, _ in describe()]
-        valid = [*keys, *{k.rpartition(".")[0] for k in keys if "." in k}]
-        near = difflib.get_close_matches(key, valid, n=1)
-        siblings = [k for k in valid if k.rpartition(".")[0] == key.rpartition(".")[0]]
-        hint = f" Did you mean {near[0]}?" if near else ""
-        return f"{where}: unknown setting {key}.{hint} Valid here: {', '.join(siblings)}."
-    value = "" if isinstance(error["input"], dict) else f" = {error['input']!r}"
-    return f"{where}: {key}{value}: {error['msg'].removeprefix('Value error, ')}."
+def _short(value: object) -> str:
+    """A value for an error: whole if it is of ordinary length; it may be of any, or hold itself."""
+    brief = reprlib.Repr()
+    brief.maxstring = brief.maxother = brief.maxlong = LINE
+    brief.maxlevel = 3
+    text = brief.repr(value)
+    return text if len(text) <= 2 * LINE else f"{text[: 2 * LINE]}…"
+
+
+def _name(keys: Sequence[object]) -> str:
+    """A dotted key; a part that could not be written so, as Python writes it."""
+    return ".".join(key if isinstance(key, str) and key.isprintable() and key else _short(key) for key in keys)
+
+
+def _known(location: Sequence[object]) -> tuple[list[str], FieldInfo | None]:
+    """How far a place in a tree of settings leads along their names, and the last of these settings."""
+    section: Any = Settings
+    path: list[str] = []
+    field = None
+    for part in location:
+        if not (isinstance(section, type) and issubclass(section, Section) and part in section.model_fields):
+            break
+        path.append(str(part))
+        field = section.model_fields[str(part)]
+        section = field.annotation
+    return path, field
+
+
+def _value(tree: Any, location: Sequence[object]) -> Any:
+    """What stands at a place in a tree; keys that are no text are named by pydantic as if they were."""
+    for part in location:
+        tree = next(value for key, value in tree.items() if part in (key, str(key)))
+    return tree
+
+
+def _explain(where: str, tree: Mapping[str, Any], error: dict[str, Any]) -> str:
+    """One mistake: where, the key, its value, and what would do."""
+    path, field = _known(error["loc"])
+    if error["type"] in {"extra_forbidden", "invalid_key"}:
+        return f"{where}: {_unknown_setting(error['loc'], _value(tree, error['loc']))}"
+    value = _value(tree, path)
+    own = error.get("ctx", {}).get("error")
+    key = _name(path) or "its settings"
+    said = "" if own is not None and isinstance(value, Mapping) else f" = {_short(value)}"
+    if own is not None and not isinstance(own, _Mistyped):
+        return f"{where}: {key}{said}: {own}."
+    wanted = _wanted(field.annotation, field.metadata) if field else "a group of settings"
+    if error["type"] == "finite_number":
+        wanted = wanted.replace("a number", "a finite number")
+    near = difflib.get_close_matches(value, map(str, _choices(field)), n=1) if isinstance(value, str) else []
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return f"{where}: {key}{said}: must be {wanted}.{hint}"
+
+
+def _unknown_setting(location: Sequence[object], value: object) -> str:
+    key = _name(location)
+    keys = [k for k, _ in describe()]
+    valid = list(dict.fromkeys(part for k in keys for part in (*_groups(k), k)))
+    near = difflib.get_close_matches(key, valid, n=1)
+    parent = key.rpartition(".")[0]
+    siblings = [k for k in valid if k.rpartition(".")[0] == parent]
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return f"unknown setting {key} = {_short(value)}.{hint} Valid here: {', '.join(siblings)}."
+
+
+def _groups(key: str) -> list[str]:
+    """The groups that a key is in, the largest first."""
+    parts = key.split(".")
+    return [".".join(parts[:n]) for n in range(1, len(parts))]
+
+
+def _choices(field: FieldInfo | None) -> tuple[Any, ...]:
+    return get_args(field.annotation) if field and get_origin(field.annotation) is Literal else ()
+
+
+def _wanted(kind: Any, metadata: Iterable[object]) -> str:
+    """What a setting of a type may be, in words."""
+    args = get_args(kind)
+    if isinstance(kind, type) and issubclass(kind, Section):
+        first = next(iter(kind.model_fields))
+        return f"a group of settings, {first} and others, each with its value"
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(map(str, args))}"
+    if get_origin(kind) is Annotated:
+        return _wanted(args[0], args[1].metadata)
+    if get_origin(kind) is tuple:
+        return f"{len(args)} values in brackets, each {_wanted(args[0], ())}"
+    if NoneType in args:
+        return f"{_wanted(args[0], metadata)}, or null"
+    words = {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "text")
+    bounds = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    limits = [f"{bounds[b]} {getattr(m, b)}" for m in metadata for b in bounds if getattr(m, b, None) is not None]
+    return ", ".join([words, *limits])
 
 
 def _assign(tree: dict[str, Any], assignment: str) -> None:
     key, equals, text = assignment.partition("=")
-    if not equals or not key:
-        raise LeadError(f"A setting is written KEY=VALUE, for example seed=1 or distill.steps=500; not {assignment!r}.")
+    key = key.strip()
+    if not equals or not all(key.split(".")):
+        raise LeadError(
+            f"A setting is written KEY=VALUE, for example seed=1 or distill.steps=500; not {_short(assignment)}."
+        )
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise LeadError(f"{assignment!r}: {text!r} is not a valid value, for lack of a closing bracket, say.") from None
+        value = _from_yaml(text)
+    except ValueError as error:
+        raise LeadError(
+            f"{_short(assignment)}: {_short(text)} is not a valid value, for lack of quotes or a closing bracket, say: "
+            f"{error}"
+        ) from None
     set_value(tree, key, value)
-    if key.endswith("epochs"):  # asked for in passes, so a preset's number of steps no longer holds
+    if key.endswith(".epochs"):  # asked for in passes, so a preset's number of steps no longer holds
         set_value(tree, key.removesuffix("epochs") + "steps", None)
 
 
@@ -365,7 +526,7 @@ def set_value(tree: dict[str, Any], key: str, value: object) -> None:
     for parent in parents:
         child = node.setdefault(parent, {})
         if not isinstance(child, dict):
-            raise LeadError(f"{key}={value}: {parent} is a single setting, not a group.")
+            raise LeadError(f"{key}={_short(value)}: {parent} is {_short(child)} there, not a group of settings.")
         node = child
     node[last] = value
 

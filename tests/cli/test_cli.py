@@ -333,6 +333,7 @@ def test_help_and_mistyped_options_need_no_torch(arguments: list[str]) -> None:
         (("match", "nowhere", "a", "b", "c", "--out", "d"), "nowhere is not a run"),
         (("evaluate", "nowhere", "empty", "few-shot", "--labels", "1,x"), "give whole numbers from 1"),
         (("evaluate", "nowhere", "empty", "few"), "'few' is not one of"),
+        (("fit", "run", "labels.json", "--out", "m", "--head", "rdge"), "'softargmax'. Did you mean 'ridge'?"),
         (("render", "--count", "0", "--out", "b"), "count is 0"),
         (("settings", "papre"), "Did you mean 'paper'?"),
     ],

@@ -203,6 +203,22 @@ def stopped(folder: Path) -> str:
         return refusal(lambda: run.run(silent))
 
 
+def blown_up(folder: Path) -> str:
+    """What is said where the loss of the second process alone becomes no number."""
+    run = training("byol", folder)
+
+    def forward(pictures: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        losses = Byol.forward(cast(Byol, run.stage), pictures, generator)
+        if run.step == STOPPED - 2:
+            run.save()
+        if run.step + 1 == STOPPED and processes.rank() == 1:
+            losses["loss"] = losses["loss"] * torch.nan
+        return losses
+
+    with mock.patch.object(run.stage, "forward", forward):
+        return refusal(lambda: run.run(silent))
+
+
 def refusal(work: Callable[[], object]) -> str:
     try:
         work()
@@ -223,6 +239,7 @@ def everything(folder: Path) -> None:
     with double_precision():
         found |= {kind: trained(kind, folder / kind) for kind in STEPS}
         found["stopped"] = stopped(folder / "stopped")
+        found["blown_up"] = blown_up(folder / "blown_up")
     found["failed"] = refusal(fail_first)
     found["indivisible"] = refusal(lambda: engine.check_batch("pretrain", 9))
     torch.save(found, folder / f"{processes.rank()}.pt")
@@ -232,10 +249,10 @@ def command(folder: Path, out: str, *, dies: bool) -> None:
     """``lead train`` with a checkpoint at every step; if asked, the second process is killed in stage 2."""
     advance = Training._advance
 
-    def advance_or_die(self: Training, *batch: Tensor) -> dict[str, Tensor]:
+    def advance_or_die(self: Training, *batch: Tensor) -> None:
         if dies and self.stage.name == "distill" and self.step == 2 and processes.rank() == 1:
             os.kill(os.getpid(), signal.SIGKILL)
-        return advance(self, *batch)
+        advance(self, *batch)
 
     line = ["lead", "train", folder / "pictures", "--out", folder / out, "--preset", folder / "tiny.yaml"]
     with (

@@ -112,6 +112,15 @@ def test_a_signal_to_one_stops_all_after_the_same_step_and_one_goes_on(two: Two,
         assert_same(trained("byol", tmp_path), trained("byol", folder / "stopped"))
 
 
+def test_what_blows_up_in_one_stops_all_and_the_first_keeps_it(two: Two) -> None:
+    folder, found = two.folder / "blown_up", two.found
+    assert found[0]["blown_up"] == found[1]["blown_up"]
+    assert f"loss of pretrain is nan at step {STOPPED} of {STEPS['byol']}" in found[0]["blown_up"]
+    meta = checkpoint.read_meta(folder / "pretrain-failed.safetensors", "failed")
+    assert len(meta["rows"]) == BATCH  # of both
+    assert checkpoint.read_meta(folder / "pretrain-state.safetensors", "state")["step"] == STOPPED - 2
+
+
 def test_what_fails_in_the_first_process_is_not_tried_in_the_others(two: Two) -> None:
     first, second = (each["failed"] for each in two.found)
     assert first == "process 0 got here"

@@ -5,6 +5,7 @@ Everything that needs torch is imported inside the commands, so that help and mi
 
 from __future__ import annotations
 
+import difflib
 import errno
 from typing import Annotated, Any
 
@@ -19,6 +20,14 @@ from lead.cli.reproduce import reproduce
 from lead.cli.studio import studio
 from lead.errors import LeadError
 from lead.tuning import wait_passively
+
+
+def _with_nearest(message: str) -> str:
+    """What typer says of a choice that is none, and the nearest that is one."""
+    said = message.removeprefix("Value error, ")
+    value, between, choices = said.partition(" is not one of ")
+    near = difflib.get_close_matches(value, choices.rstrip(".").split(", "), n=1) if between else []
+    return f"{said} Did you mean {near[0]}?" if near else said
 
 
 class _Commands(TyperGroup):
@@ -36,6 +45,9 @@ class _Commands(TyperGroup):
         except LeadError as error:
             fail(str(error))
             raise typer.Exit(2) from None
+        except typer.BadParameter as error:
+            error.message = _with_nearest(error.message)
+            raise
         except KeyboardInterrupt:
             fail("Interrupted. No file is half-written; run the same command again to go on.")
             raise typer.Exit(130) from None

@@ -66,8 +66,14 @@ Download = Annotated[
         help="Fetch the teacher's weights if they are missing. Short for --set distill.teacher.download=true",
     ),
 ]
-
-
+RetrySmaller = Annotated[
+    bool,
+    typer.Option(
+        "--retry-smaller",
+        help="Where memory runs out as a stage begins, begin it anew with half the batch, and so on. That is another "
+        "training: RUN/settings.yaml then says the smaller batch, and RUN/run.json why.",
+    ),
+]
 Frames = Annotated[
     int | None,
     typer.Option(
@@ -88,6 +94,7 @@ def train(
     assignments: Assignments = None,
     name: Name = None,
     frames: Frames = None,
+    retry_smaller: RetrySmaller = False,
 ) -> None:
     """Learn features from a folder of pictures, without labels: stage 1, then stage 2.
 
@@ -96,7 +103,8 @@ def train(
     Ctrl-C stops after the step under way and saves. The same command again goes on from there, and does nothing
     where all is done. On several GPUs, start it with `torchrun --nproc-per-node N -m lead.cli train …`.
     """
-    _learn("both", data, name, out, preset, _with_init(init, _with_teacher(teacher, download, assignments)), frames)
+    changed = _with_init(init, _with_teacher(teacher, download, assignments))
+    _learn("both", data, name, out, preset, changed, frames, retry_smaller=retry_smaller)
     _tell(_features_and_next(out))
 
 
@@ -108,9 +116,10 @@ def pretrain(
     assignments: Assignments = None,
     name: Name = None,
     frames: Frames = None,
+    retry_smaller: RetrySmaller = False,
 ) -> None:
     """Stage 1 alone: learn from whole pictures (BYOL). `lead train` does this and stage 2."""
-    _learn("pretrain", data, name, out, preset, _with_init(init, assignments), frames)
+    _learn("pretrain", data, name, out, preset, _with_init(init, assignments), frames, retry_smaller=retry_smaller)
     _tell(f"Stage 1: {out}\nNext: lead distill {data} --out {out}{f' --name {name}' if name else ''}")
 
 
@@ -122,12 +131,14 @@ def distill(
     download: Download = False,
     assignments: Assignments = None,
     name: Name = None,
+    retry_smaller: RetrySmaller = False,
 ) -> None:
     """Stage 2 alone: compact dense features from stage 1's network, which the run must have, or from --teacher.
 
     The student's encoder is the run's own: stage 1's, or as it starts where there is no stage 1.
     """
-    _learn("distill", data, name, out, preset, _with_teacher(teacher, download, assignments))
+    changed = _with_teacher(teacher, download, assignments)
+    _learn("distill", data, name, out, preset, changed, retry_smaller=retry_smaller)
     _tell(_features_and_next(out))
 
 
@@ -167,6 +178,8 @@ def _learn(
     preset: str | None,
     assignments: list[str] | None,
     frames: int | None = None,
+    *,
+    retry_smaller: bool,
 ) -> None:
     settings = _settings(out, preset, assignments)
     from lead import api
@@ -179,6 +192,7 @@ def _learn(
             stage=stage,
             name=name,
             frames=frames,
+            retry_smaller=retry_smaller,
             report=watch.report,
             sampling=watch.counting("reading films"),
             decoding=watch.counting("decoding"),

@@ -29,7 +29,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -169,17 +169,41 @@ class ImageStore:
 def read_rows(pixels: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
     """A copy of some rows of :attr:`ImageStore.pixels`.
 
-    Of a store that is not in memory, the disk is asked for all the rows before the first is waited for.
+    Of a store that is not in memory, the disk is asked for all the rows before the first is waited for. They are read
+    as any file is, not through the mapping: there a disk that fails, or a file that was cut short, ends the process on
+    the spot, and a disk that is slow holds up its other threads.
+
+    Raises:
+        LeadError: the store's file is gone, was cut short, or cannot be read.
     """
-    if isinstance(pixels, np.memmap) and pixels.filename and sys.platform == "linux":
-        row = pixels[0].nbytes
-        handle = os.open(pixels.filename, os.O_RDONLY)
-        try:
-            for start in (pixels.offset + rows * row).tolist():
-                os.posix_fadvise(handle, start, row, os.POSIX_FADV_WILLNEED)
-        finally:
-            os.close(handle)
-    return pixels[rows]
+    if not (isinstance(pixels, np.memmap) and pixels.filename):
+        return pixels[rows]
+    out = np.empty((len(rows), *pixels.shape[1:]), dtype=np.uint8)
+    starts = (_place_in_file(pixels) + rows * pixels.strides[0]).tolist()
+    try:
+        with Path(pixels.filename).open("rb") as file:
+            if sys.platform == "linux":
+                for start in starts:
+                    os.posix_fadvise(file.fileno(), start, out[0].nbytes, os.POSIX_FADV_WILLNEED)
+            for start, row in zip(starts, out, strict=True):
+                file.seek(start)
+                if file.readinto(row) < row.nbytes:
+                    raise EOFError(f"it ends at byte {os.fstat(file.fileno()).st_size}, before pixels that are needed")
+    except (OSError, EOFError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise LeadError(
+            f"The picture store {pixels.filename} can no longer be read: {why}. See that its disk is there and sound; "
+            f"if the file is gone or damaged, delete {Path(pixels.filename).parent}, and the next run makes it anew."
+        ) from error
+    return out
+
+
+def _place_in_file(pixels: np.memmap[Any, np.dtype[np.uint8]]) -> int:
+    """Bytes before a mapped array in its file. Of a part, NumPy's own ``offset`` is that of the whole."""
+    whole = pixels
+    while isinstance(whole.base, np.memmap):
+        whole = whole.base
+    return int(whole.offset + pixels.ctypes.data - whole.ctypes.data)
 
 
 def skipped_text(skipped: Sequence[tuple[str, str]], rest: str = "") -> str:

@@ -229,8 +229,10 @@ def _state(name: str, init: str) -> dict[str, Tensor]:
         return _packaged(init, name)
     if Path(init).is_file():
         return _filed(Path(init))
+    near = difflib.get_close_matches(init, ["random", "timm", *PACKAGED], n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
     raise LeadError(
-        f"No weights at {init!r}. Give a .safetensors or .pth file for {name}, 'random', 'timm' (downloads), "
+        f"No weights at {init!r}.{hint} Give a .safetensors or .pth file for {name}, 'random', 'timm' (downloads), "
         f"or one of: {', '.join(PACKAGED)}."
     )
 

@@ -20,8 +20,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
@@ -48,17 +49,22 @@ from lead.files import write_atomic
 from lead.images.draws import SharedGenerator
 from lead.images.store import read_rows
 from lead.nn.batchnorm import normalise_whole_batches
+from lead.training.failure import STATE, WEIGHTS, BlowUp, OutOfMemory, blow_up, norm, out_of_memory
 from lead.training.precision import fastest_precision
+from lead.training.reader import Batch, read_ahead, wait_for
 from lead.tuning import keep_freed_memory
 
 LOG_EVERY = 10
-"""Steps between log records, and between looks at the loss for NaN."""
+"""Steps between log records, and between looks for numbers that are no longer finite."""
 SAVE_EVERY_S = 120.0
 """Seconds between checkpoints."""
 COLLAPSED = 0.02
 """Features whose spread (0: all alike, about 1: all over the sphere) is below this have collapsed."""
 PATIENCE = 200
 """Steps for which features may stay collapsed before a stage is given up; at a stage's end they may not be at all."""
+
+FAILED = "-failed.safetensors"
+"""How the file is called, after its stage, in which a state is kept whose numbers are no longer finite."""
 
 Report = Callable[[str, int, int, Mapping[str, float]], None]
 """Called with (stage, steps done, steps in all, latest values)."""
@@ -286,9 +292,11 @@ class Training:
         fabric: device and precision.
         identity: what this state belongs to (settings and pictures); another identity is not resumed from.
         targets: (N, ...) what the stage is to say of each picture, for a stage that learns from that.
+        names: N names of the pictures, to say which a step that failed has seen.
 
     Raises:
         LeadError: the batch cannot be divided among the processes, or the folder has the state of something else.
+        OutOfMemory: the networks do not fit.
     """
 
     def __init__(
@@ -304,20 +312,27 @@ class Training:
         fabric: Fabric,
         identity: str,
         targets: npt.NDArray[np.float32] | None = None,
+        names: Sequence[str] | None = None,
     ) -> None:
         check_batch(stage.name, settings.batch)
         keep_freed_memory()
         self.stage = stage.to(memory_format=torch.channels_last).train()  # each stage says what train means to it
         self.settings = settings
-        self.pixels, self.rows, self.targets = pixels, rows, targets
+        self.pixels, self.rows, self.targets, self.names = pixels, rows, targets, names
         self.folder, self.seed, self.fabric, self.identity = folder, seed, fabric, identity
         self.total = settings.total_steps(len(rows))
         self.state_file = folder / f"{stage.name}-state.safetensors"
+        self.failed_file = folder / f"{stage.name}{FAILED}"
+        self.saved = 0
         normalise_whole_batches(stage, fabric.device.type)
         self.optimiser = make_optimiser(stage, settings, optimiser)
-        self.model, self.wrapped = fabric.setup(stage, self.optimiser)
+        with self._minding_memory(0):
+            self.model, self.wrapped = fabric.setup(stage, self.optimiser)
         self.collapsed_since: int | None = None
         self.step = self._resume()  # after the networks moved, so that the optimiser's state follows them
+        self.saved = self.step
+        self.never_finite = {key for key, value in self._state().items() if not value.isfinite().all()}  # masks, say
+        self.recent: deque[dict[str, Tensor]] = deque(maxlen=LOG_EVERY)  # the latest steps' losses and norm of weights
         self.generator = SharedGenerator(device=fabric.device)
         self.generator.rank, self.generator.processes = processes.rank(), processes.count()
 
@@ -325,21 +340,24 @@ class Training:
         """Trains from the last checkpoint to the end. Of several processes, the first alone reports.
 
         Raises:
-            LeadError: the loss is no longer finite, or the user interrupted (after a checkpoint is written).
+            LeadError: the numbers are no longer finite, the pictures can no longer be read, or the user interrupted
+                (after a checkpoint is written).
+            OutOfMemory: a batch does not fit.
             Collapsed: the features have been nearly all alike for ``PATIENCE`` steps, or are at the end.
         """
         leads = processes.leads()
         saved = time.monotonic()
         with closing(Log(self.folder, self.stage.name, self.step)) if leads else nullcontext() as log:
             self._give_up_if_collapsed()  # a stage that was given up stays so, however often it is asked for
-            with interruptible() as asked, ThreadPoolExecutor(1) as reader:
-                upcoming = reader.submit(self._read, self.step)
+            with interruptible() as asked:
+                upcoming = read_ahead(self._read, self.step)
                 while self.step < self.total:
-                    batch = upcoming.result()
-                    upcoming = reader.submit(self._read, min(self.step + 1, self.total - 1))
-                    losses = self._advance(*self.fabric.to_device(batch))
+                    with self._minding_memory(self.step + 1):
+                        batch = self._await(upcoming, asked)
+                        upcoming = read_ahead(self._read, min(self.step + 1, self.total - 1))
+                        self._advance(*self.fabric.to_device(batch))
                     if self.step % LOG_EVERY == 0 or self.step == self.total:
-                        values = self._look(losses)
+                        values = self._look()
                         if log:
                             log.write(self.step, values)
                             report(self.stage.name, self.step, self.total, values)
@@ -348,14 +366,12 @@ class Training:
                     due = leads and time.monotonic() - saved > SAVE_EVERY_S
                     due_to_all = processes.most(2 if asked.is_set() else int(due))
                     if due_to_all:
-                        self._look(losses)  # a state that has blown up must not replace the last good one
+                        self._look()  # a state that has blown up must not replace the last good one
                         self.save()
                         saved = time.monotonic()
                     if due_to_all == 2:
-                        raise LeadError(
-                            f"Interrupted in {self.stage.name} after step {self.step} of {self.total}; "
-                            "the state is saved. Run the same command again to go on."
-                        )
+                        done = f"after step {self.step} of {self.total}"
+                        raise LeadError(f"Interrupted in {self.stage.name} {done}. {self._kept()}")
 
     def _give_up_if_collapsed(self) -> None:
         since = self.collapsed_since
@@ -369,14 +385,56 @@ class Training:
             f"{name}.lr, a longer {name}.warmup, or another objective."
         )
 
-    def _read(self, step: int) -> tuple[Tensor, ...]:
+    def _kept(self) -> str:
+        """From where the same command goes on."""
+        if not self.saved:
+            return "No state was saved yet. Run the same command again to begin the stage anew."
+        return f"The state after step {self.saved} is saved. Run the same command again to go on from there."
+
+    @contextmanager
+    def _minding_memory(self, step: int) -> Iterator[None]:
+        """Says what to do where memory runs out inside: in a step counted from 1, or in what comes before, 0."""
+        try:
+            yield
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            raise OutOfMemory(
+                self.stage.name,
+                step,
+                self.settings.batch,
+                self.total,
+                anew=step > 0 and not self.saved and processes.count() == 1,
+                cause=str(error).split("\n")[0].rstrip("."),
+                kept=self._kept(),
+            ) from None
+
+    def _await(self, upcoming: Future[Batch], asked: threading.Event) -> Batch:
+        """The next step's batch.
+
+        Raises:
+            LeadError: it cannot be read, does not come, or the user does not want to wait for one that is late.
+        """
+        file = getattr(self.pixels, "filename", None)
+        what = f"The batch of step {self.step + 1} of {self.stage.name}{f', read from {file},' if file else ''}"
+        try:
+            return wait_for(upcoming, what, asked)
+        except LeadError as error:
+            raise LeadError(f"{error} {self._kept()}") from error
+        except OSError as error:
+            raise LeadError(f"{what} cannot be read: {error}. {self._kept()}") from error
+
+    def _rows(self, step: int) -> npt.NDArray[np.int64]:
+        """The pictures of a step, of all processes."""
+        return batch_rows(self.rows, self.settings.batch, step, mixed_seed(self.seed, self.stage.name))
+
+    def _read(self, step: int) -> Batch:
         """This process's pictures (B, S, S, 3) uint8 of a step and, if there are any, their targets."""
-        whole = batch_rows(self.rows, self.settings.batch, step, mixed_seed(self.seed, self.stage.name))
-        rows = np.split(whole, processes.count())[processes.rank()]
+        rows = np.split(self._rows(step), processes.count())[processes.rank()]
         pictures = torch.from_numpy(read_rows(self.pixels, rows))
         return (pictures,) if self.targets is None else (pictures, torch.from_numpy(self.targets[rows]))
 
-    def _advance(self, pictures: Tensor, *targets: Tensor) -> dict[str, Tensor]:
+    def _advance(self, pictures: Tensor, *targets: Tensor) -> None:
         """One optimiser step."""
         step_seed = mixed_seed(self.seed, self.stage.name, self.step)
         self.generator.manual_seed(step_seed)
@@ -389,20 +447,36 @@ class Training:
         self.wrapped.zero_grad()
         self.fabric.backward(losses["loss"])
         if self.settings.clip > 0:
-            self.fabric.clip_gradients(self.model, self.wrapped, max_norm=self.settings.clip)
+            # A gradient that is not finite makes weights that are not, of which _look says more than Fabric would.
+            self.fabric.clip_gradients(self.model, self.wrapped, max_norm=self.settings.clip, error_if_nonfinite=False)
         self.wrapped.step()
         self.step += 1
         self.stage.after_step(self.step / self.total)
-        return {name: value.detach() for name, value in losses.items()}
+        # Looked at every few steps only: on a GPU, a number that is looked at is waited for.
+        trained = norm(parameter for group in self.wrapped.param_groups for parameter in group["params"])
+        self.recent.append({name: value.detach() for name, value in losses.items()} | {WEIGHTS: trained})
 
-    def _look(self, losses: Mapping[str, Tensor]) -> dict[str, float]:
-        mean = processes.total(torch.stack([value.float() for value in losses.values()])) / processes.count()
-        values = dict(zip(losses, mean.tolist(), strict=True))
-        if not math.isfinite(values["loss"]):
-            raise LeadError(
-                f"The loss of {self.stage.name} is {values['loss']} at step {self.step} ({values}). The last "
-                f"checkpoint is kept. A lower {self.stage.name}.lr, or {self.stage.name}.clip=1, may help."
-            )
+    def _state(self) -> dict[str, Tensor]:
+        """Everything that the next step depends on, but for its number."""
+        return checkpoint.prefixed(self.stage, "stage") | checkpoint.pack_optimiser(self.wrapped.optimizer)
+
+    def _look(self) -> dict[str, float]:
+        """The latest step's losses, of the whole batch.
+
+        Raises:
+            LeadError: since the last look a loss, or a number of the state, is no longer finite.
+        """
+        rows = [list(values.values()) for values in self.recent]
+        # Averages, statistics and momenta count too, which no loss may have seen.
+        rows[-1].append(norm(value for key, value in self._state().items() if key not in self.never_finite))
+        told = torch.stack([value.float() for row in rows for value in row])
+        mean = iter((processes.total(told) / processes.count()).tolist())
+        steps = [{name: next(mean) for name in values} for values in self.recent]
+        failed = blow_up([*steps[:-1], steps[-1] | {STATE: next(mean)}], self.step)
+        if failed:
+            raise self._blown_up(failed)
+        values = steps[-1]
+        del values[WEIGHTS]
         values["lr"] = learning_rate(self.settings, self.step - 1, self.total)
         if values.get("spread", 1.0) < COLLAPSED:
             values["collapsed"] = 1.0
@@ -411,16 +485,48 @@ class Training:
             self.collapsed_since = None
         return values
 
+    def _blown_up(self, failed: BlowUp) -> LeadError:
+        """What to say of numbers that are no longer finite. What they have come to is kept beside the last good state.
+
+        All processes find the same, and wait until the first has written it.
+        """
+        name = self.stage.name
+        rate, rows = learning_rate(self.settings, failed.step - 1, self.total), self._rows(failed.step - 1)
+        kept = f"What it has come to, and which pictures that step saw, is kept in {self.failed_file.name}."
+        if processes.leads():
+            state = self._state()
+            about = {
+                "step": failed.step,
+                "found_at": self.step,
+                "terms": failed.terms,
+                "values": dict(failed.values),
+                "losses_before": list(failed.before),
+                "lr": rate,
+                "rows": rows.tolist(),
+                "pictures": [self.names[row] for row in rows] if self.names else None,
+                "not_finite": [k for k, v in state.items() if k not in self.never_finite and not v.isfinite().all()],
+                "identity": self.identity,
+            }
+            try:
+                checkpoint.save(self.failed_file, "failed", state, about)
+            except LeadError as error:  # a full disk must not hide what went wrong before
+                kept = str(error)
+        processes.most(False)
+        return LeadError(
+            f"{failed.told(name, self.total, rate)} {kept} {self._kept()} If it fails there again, train into another "
+            f"--out with a lower {name}.lr, which is {self.settings.lr:g}, a longer {name}.warmup, or {name}.clip=1."
+        )
+
     def save(self) -> None:
         """Writes everything that the next step depends on. The first process does; the others wait for it.
 
         One that went on to stop would have its launcher end the first, which may still be writing.
         """
         if processes.leads():
-            tensors = checkpoint.prefixed(self.stage, "stage") | checkpoint.pack_optimiser(self.wrapped.optimizer)
             meta = {"step": self.step, "identity": self.identity, "collapsed_since": self.collapsed_since}
-            checkpoint.save(self.state_file, "state", tensors, meta)
+            checkpoint.save(self.state_file, "state", self._state(), meta)
         processes.most(False)
+        self.saved = self.step
 
     def _resume(self) -> int:
         step = self._restore()

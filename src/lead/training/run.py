@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,13 +26,17 @@ from lead.nn.backbone import Backbone
 from lead.nn.student import AnyStudent
 from lead.provenance import commit, versions
 from lead.training.distill import Distill
-from lead.training.engine import Report, Training, make_fabric, mixed_seed, run_identity, silent
+from lead.training.engine import FAILED, Report, Training, make_fabric, mixed_seed, run_identity, silent
+from lead.training.failure import SMALLEST, OutOfMemory
 from lead.training.precision import fastest_precision
 from lead.training.pretrain import Byol, Moco
 from lead.training.teacher import Teacher, load_teacher
 
 FEWEST = 8
 """Pictures below which nothing can be learnt."""
+
+Work = Callable[["Run", "Pictures", Report], None]
+"""A stage: :func:`pretrain` or :func:`distill`."""
 
 BACKBONE, STUDENT = "backbone.safetensors", "student.safetensors"
 STAGE_TWO = {"distill", "hypercolumn"}
@@ -67,8 +73,12 @@ class Run:
         if not processes.leads():
             return run
         if not run.has_begun:
+            same = (folder / "settings.yaml").exists() and cls.open(folder).settings == settings
+            kept = run.provenance.get("retries") if same else None  # of how they became what they are
             write_atomic(folder / "settings.yaml", to_yaml(settings), overwrite=True)
             (folder / "run.json").unlink(missing_ok=True)
+            if kept:
+                run.record(retries=kept)
         elif cls.open(folder).settings != settings:  # of stage 2, which has not begun
             write_atomic(folder / "settings.yaml", to_yaml(settings), overwrite=True)
         return run
@@ -96,7 +106,7 @@ class Run:
     @property
     def has_begun(self) -> bool:
         """Whether a training has left anything that depends on the settings."""
-        return any(self.folder.glob("*.safetensors"))
+        return any(not file.name.endswith(FAILED) for file in self.folder.glob("*.safetensors"))
 
     @property
     def has_backbone(self) -> bool:
@@ -289,6 +299,73 @@ def distill(run: Run, pictures: Pictures, report: Report = silent) -> None:
     _keep(run.folder / STUDENT, "student", stage.student, stage.name, _origin(run, pictures, teacher))
 
 
+def smaller_until_it_fits(work: Work, run: Run, pictures: Pictures, report: Report, say: Callable[[str], None]) -> Run:
+    """A stage, begun anew with half the batch as long as memory runs out in it before its first checkpoint.
+
+    The run is then that of the smaller batch, to the bit: its settings say so, and ``retries`` in ``run.json`` how that
+    came about. Later, when there is a state, another batch would make it another training, and the error stands.
+
+    Adding up the gradients of two halves would not be the whole batch's training either: BatchNorm would see half as
+    many pictures, and so would every loss that compares pictures with one another.
+
+    Raises:
+        OutOfMemory: no smaller batch will do, or the stage has a state already.
+        LeadError: as ``work``.
+    """
+    while True:
+        try:
+            work(run, pictures, report)
+        except OutOfMemory as error:
+            run = _with_half_the_batch(run, error, say)
+        else:
+            return run
+        claim(run, pictures)  # which says how many steps there are
+        gc.collect()  # what the error held on to
+        torch.cuda.empty_cache()
+
+
+def _with_half_the_batch(run: Run, error: OutOfMemory, say: Callable[[str], None]) -> Run:
+    """A run that :func:`smaller_until_it_fits` may try next; it is recorded. Raises the error if there is none."""
+    stage: StageSettings = getattr(run.settings, error.stage)
+    if not error.anew or stage.batch < 2 * SMALLEST:
+        raise error
+    batch = stage.batch // 2
+    share = batch / stage.batch
+    # As many pictures are seen, in more steps, each of which moves the weights less: in proportion for SGD (Goyal et
+    # al. 2017), by the root for Adam, whose steps do not grow with the gradient (Malladi et al. 2022).
+    adam = error.stage == Distill.name and run.settings.distill.optimiser == "adamw"
+    steps = None if stage.steps is None else round(stage.steps / share)
+    new: dict[str, Any] = {"batch": batch, "lr": stage.lr * (math.sqrt(share) if adam else share), "steps": steps}
+    old = {name: getattr(stage, name) for name in new}
+    tree = run.settings.model_dump()
+    tree[error.stage] |= new
+    try:
+        smaller = Run(run.folder, check(tree, f"{error.stage}.batch={batch}"))
+    except LeadError:  # a batch that holds too few pictures for another setting
+        raise error from None
+    retry = {"stage": error.stage, "step": error.step, "cause": error.cause, "from": old, "to": new}
+    write_atomic(smaller.folder / "settings.yaml", to_yaml(smaller.settings), overwrite=True)
+    smaller.record(retries=[*smaller.provenance.get("retries", []), retry])
+    changes = [f"{error.stage}.{name}={value}, not {old[name]}" for name, value in new.items() if value is not None]
+    say(f"Memory ran out at step {error.step} of {error.stage} ({error.cause}). It begins anew: {'; '.join(changes)}.")
+    return smaller
+
+
+def as_retried(folder: Path, settings: Settings) -> Settings:
+    """Settings as :func:`smaller_until_it_fits` has changed them in a run, so that the same command goes on with it.
+
+    Raises:
+        LeadError: there are several processes, where the others wait for the one whose memory ran out.
+    """
+    if processes.count() > 1:
+        raise LeadError("Several processes cannot retry with a smaller batch. Leave --retry-smaller out.")
+    for retry in Run(folder, settings).provenance.get("retries", []):
+        stage: StageSettings = getattr(settings, retry["stage"])
+        if all(getattr(stage, name) == value for name, value in retry["from"].items()):
+            settings = settings.model_copy(update={retry["stage"]: stage.model_copy(update=retry["to"])})
+    return settings
+
+
 def _keep(file: Path, kind: str, network: nn.Module, stage: str, origin: dict[str, Any]) -> None:
     """Writes what a stage made, in the first process; the others wait until they see it."""
     if processes.leads():
@@ -321,6 +398,7 @@ def _training(
         seed=run.settings.seed,
         fabric=make_fabric(_precision(run)),
         identity=identity,
+        names=pictures.store.files,
     )
 
 

@@ -129,6 +129,7 @@ def train_supervised(
             fabric=fabric,
             identity=identity,
             targets=_targets(store, rows, points),
+            names=store.files,
         )
         training.run(report)
         meta = {"identity": identity, "landmarks": points.shape[1], "versions": versions(), "commit": commit()}

@@ -1,0 +1,71 @@
+"""A batch read ahead by a thread, so that a disk that fails or does not answer is told and not waited for for ever."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from typing import TYPE_CHECKING, TypeAlias
+
+from lead.errors import LeadError
+
+if TYPE_CHECKING:  # torch, which takes seconds to import
+    from torch import Tensor
+
+SLOW_AFTER_S = 30.0
+"""Seconds after which a batch that does not come is told of,"""
+GIVEN_UP_AFTER_S = 600.0
+"""and after which it is given up."""
+LOOK_EVERY_S = 0.5
+"""Seconds between looks at whether the user has asked to stop, while a batch is waited for."""
+
+Batch: TypeAlias = "tuple[Tensor, ...]"
+
+
+def read_ahead(read: Callable[[int], Batch], step: int) -> Future[Batch]:
+    """The batch of a step, which a thread begins to read.
+
+    It is a daemon, which the program's end does not wait for: a pool's thread that is stuck would keep it from ending.
+    """
+    batch: Future[Batch] = Future()
+
+    def fill() -> None:
+        try:
+            batch.set_result(read(step))
+        except BaseException as error:  # which whoever waits for the batch raises
+            batch.set_exception(error)
+
+    threading.Thread(target=fill, daemon=True, name="reader").start()
+    return batch
+
+
+def wait_for(batch: Future[Batch], what: str, asked: threading.Event) -> Batch:
+    """A batch that is being read. One that is late is told of on stderr, as ``what``.
+
+    Args:
+        batch: of :func:`read_ahead`.
+        what: is read, and for which step.
+        asked: whether the user has asked to stop; a batch that is late is then not waited for any longer.
+
+    Raises:
+        LeadError: it has not come within ``GIVEN_UP_AFTER_S``, or is late and the user has asked to stop.
+        Exception: what the reading raised.
+    """
+    began, told = time.monotonic(), False
+    while not wait([batch], LOOK_EVERY_S).done:
+        late = time.monotonic() - began
+        if late > GIVEN_UP_AFTER_S:
+            raise LeadError(f"{what} has not come in {late:.0f} s. See that its disk is there and answers.")
+        if told and asked.is_set():
+            raise LeadError(f"Interrupted. {what} had not come in {late:.0f} s.")
+        if late > SLOW_AFTER_S and not told:
+            told = True
+            logging.getLogger(__name__).warning(
+                "%s has not come for %.0f s. Does the disk answer? It is given up after %.0f s; Ctrl-C stops now.",
+                what,
+                late,
+                GIVEN_UP_AFTER_S,
+            )
+    return batch.result()
