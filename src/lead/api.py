@@ -405,7 +405,17 @@ def evaluate(
                 rows += supervised(
                     bench, labels, run.folder / "supervised", draws=draws, pretrained=True, point_set=name, say=say
                 )
-    return bench.result(protocols.result_name(task, split, point_sets), rows, started, preset)
+    command = {
+        "name": "evaluate",
+        "task": task,
+        "split": split,
+        "heads": heads,
+        "point_sets": point_sets,
+        "labels": labels,
+        "draws": draws,
+        "methods": None if methods is None else list(methods),
+    }
+    return bench.result(protocols.result_name(task, split, point_sets), rows, started, preset, command)
 
 
 def match(

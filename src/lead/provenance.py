@@ -1,11 +1,14 @@
-"""What made a number or a file: versions of the packages, and the commit of the code."""
+"""What made a number or a file: versions of the packages, the commit of the code, and the machine."""
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 _PACKAGES = {
     "lead": "lead-landmarks",
@@ -27,6 +30,25 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "not installed"
+
+
+def machine() -> dict[str, Any]:
+    """The hardware a result may depend on: processor, cores, threads that torch computes with, and the device."""
+    torch = sys.modules.get("torch")  # which takes seconds to import, and counts only where it is used
+    found: dict[str, Any] = {"processor": _processor(), "cores": os.cpu_count()}
+    if torch is not None:
+        cuda = torch.cuda.is_available()
+        found |= {"threads": torch.get_num_threads(), "device": torch.cuda.get_device_name() if cuda else "cpu"}
+    return found
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def commit() -> str:

@@ -22,6 +22,7 @@ from lead.evaluation.results import Result, Row, markdown, read
 from lead.inference import Extractor
 from lead.provenance import commit
 from lead.reproduce import catalogue, tables
+from lead.reproduce.again import repeat
 from lead.reproduce.arms import Arm, contrast_landmarks, default, dve, pyramid, reduced, stage_one
 from lead.reproduce.catalogue import FIGURES, TABLES, made, make
 from lead.reproduce.shelf import Shelf
@@ -143,6 +144,14 @@ def test_a_result_of_other_settings_is_not_taken_for_this_one(world: World) -> N
         assert str(path) in str(error.value)
     named = replace(study, preset_name="other", draws=3)
     assert made(named, "table2", world.results) is None
+
+
+def test_a_table_is_made_again_from_its_record(world: World) -> None:
+    study = world.study()
+    before = make(study, "table2", world.results)
+    found = repeat(catalogue.target(study, "table2", world.results), world.data, out=world.folder / "runs")
+    assert found.numbers == ()
+    assert found.after.rows == before.rows
 
 
 def test_a_validation_result_has_a_name_of_its_own(world: World) -> None:

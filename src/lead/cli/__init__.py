@@ -16,7 +16,7 @@ from lead.cli import extras, learn, measure, use
 from lead.cli.console import fail, show
 from lead.cli.export import export, push
 from lead.cli.films import frames
-from lead.cli.reproduce import reproduce
+from lead.cli.reproduce import repeat, reproduce
 from lead.cli.studio import studio
 from lead.errors import LeadError
 from lead.tuning import wait_passively
@@ -80,6 +80,7 @@ for command in (
     studio,
     measure.evaluate,
     reproduce,
+    repeat,
     extras.render,
     extras.demo,
     extras.settings,

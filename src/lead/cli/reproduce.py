@@ -1,4 +1,4 @@
-"""The paper's tables and figures: ``reproduce``."""
+"""The paper's tables and figures, ``reproduce``; and any result made again, ``repeat``."""
 
 from __future__ import annotations
 
@@ -91,6 +91,45 @@ def reproduce(
                 _make(study, each, results, overwrite)
             except Collapsed as collapse:  # the only arm that it shows
                 warn(f"{each} is left out. {collapse}")
+
+
+def repeat(
+    result: Annotated[
+        Path, typer.Argument(help="A file that `lead evaluate` or `lead reproduce` wrote.", metavar="RESULT.json")
+    ],
+    data: Annotated[Path, typer.Argument(help="Folder of the dataset that it was measured on.", metavar="DATASET")],
+    pictures: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the pictures that it was trained on, if they are others.", metavar="DIR"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for what is trained. Default: runs/repeat-…, by the settings.", metavar="DIR"),
+    ] = None,
+    name: Name = None,
+) -> None:
+    """Make a result again from its own record: train, measure, and compare every number.
+
+    Says what differs: versions, hardware, code, data. Ends with status 1 if a number is another. On one machine with
+    one version of everything, a CPU gives the same numbers to the last bit.
+    """
+    from lead.datasets import open_dataset
+    from lead.reproduce import again
+
+    with watching() as watch:
+        found = again.repeat(
+            result, open_dataset(data, name), pictures=pictures, out=out, report=watch.report, say=note
+        )
+    written = f"Result: {found.folder / f'{found.after.name}.json'}"
+    if not found.numbers:
+        show(f"All {len(found.before.rows)} rows are the same to the last bit.\n{written}")
+        return
+    for line in (*found.numbers, *(f"Another {line}" for line in found.around)):
+        show(line)
+    if not found.around:
+        show("Versions, hardware, code and data are the same.")
+    show(f"{len(found.numbers)} of {len(found.before.rows)} rows differ.\n{written}")
+    raise typer.Exit(1)
 
 
 def _dimensions(text: str) -> list[int]:

@@ -26,7 +26,7 @@ from lead.inference import Extractor, Frame, Head, Sight, cached_features
 from lead.landmarks.model import Labels
 from lead.nn.heads import REDUCED
 from lead.nn.matching import match_points
-from lead.provenance import commit, versions
+from lead.provenance import commit, machine, versions
 from lead.training.cascade import fit_cascade
 from lead.training.engine import mixed_seed, run_identity
 from lead.training.fit import FittedKind, Labelled, PlainKind, apply, fit_ridge, train_softargmax
@@ -201,7 +201,12 @@ class Bench:
         key = run_identity(list(what), code, self.store.digest, protocol, labels_digest(points))
         return measured_once(self.kept / f"{key}.json", measure)
 
-    def result(self, name: str, rows: list[Row], started: float, preset: str) -> Result:
+    def digests(self) -> dict[str, str]:
+        """Of what is measured on: the pictures as they are stored, and the landmarks of each point set."""
+        points = {name: labels_digest(self.dataset.points(name)) for name in self.dataset.point_sets}
+        return {"pictures": self.store.digest, **points}
+
+    def result(self, name: str, rows: list[Row], started: float, preset: str, command: Mapping[str, object]) -> Result:
         """The rows with their provenance, under a name from :func:`result_name`."""
         return Result(
             name=name,
@@ -213,6 +218,9 @@ class Bench:
             settings=self.settings.model_dump(mode="json") | dict(self.provenance),
             seed=self.settings.seed,
             rows=tuple(rows),
+            command=command,
+            machine=machine(),
+            data=self.digests(),
         )
 
 

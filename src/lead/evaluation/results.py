@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -184,6 +184,9 @@ class Result:
         title: heads the table; name, benchmark and preset if empty.
         notes: sentences listed below the table.
         pictures: file names of pictures beside the results file, shown below the notes.
+        command: which command made it, and its arguments but for the folders: what :mod:`lead.reproduce.again` does.
+        machine: see :func:`lead.provenance.machine`.
+        data: digests of the pictures and landmarks that it was measured on.
     """
 
     name: str
@@ -198,6 +201,9 @@ class Result:
     title: str = ""
     notes: tuple[str, ...] = ()
     pictures: tuple[str, ...] = ()
+    command: Mapping[str, object] = field(default_factory=dict)
+    machine: Mapping[str, object] = field(default_factory=dict)
+    data: Mapping[str, str] = field(default_factory=dict)
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 

@@ -18,7 +18,7 @@ from lead.evaluation.results import Result, Row
 from lead.evaluation.supervised import supervised
 from lead.evaluation.zoom import zoom
 from lead.inference import Extractor
-from lead.provenance import commit, versions
+from lead.provenance import commit, machine, versions
 from lead.reproduce.arms import CL_FACTORS, Arm, pyramid
 from lead.reproduce.published import NUMBERS, STAND_INS
 from lead.reproduce.shelf import Shelf
@@ -247,6 +247,9 @@ class Study:
             title=title,
             notes=notes,
             pictures=tuple(pictures),
+            command={"name": "reproduce", "of": name},
+            machine=machine(),
+            data=Bench(self.bench_data, [], self.preset, self.split).digests(),
         )
 
 
