@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
+from pydantic.config import JsonDict
 
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
@@ -61,11 +62,11 @@ class LandmarksChange(Landmarks):
     drop_labels: bool = False
 
 
-_PLACED = {
+_PLACED: JsonDict = {
     "required": ["x", "y"],
     "properties": {"state": {"enum": ["visible", "hidden"]}, "x": {"type": "number"}, "y": {"type": "number"}},
 }
-_ABSENT = {
+_ABSENT: JsonDict = {
     "required": ["state"],
     "properties": {"state": {"const": "absent"}, "x": {"type": "null"}, "y": {"type": "null"}},
 }

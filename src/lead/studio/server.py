@@ -19,6 +19,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from lead.errors import LeadError
 from lead.studio import exchange
@@ -55,6 +56,7 @@ HEARTBEAT_S = 10.0
 STREAMS = 64
 """Event streams at a time: open pages."""
 CONNECTIONS = 256
+METHODS = ("GET", "PATCH", "POST", "PUT")
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -172,10 +174,18 @@ async def _unsaved(_: Request, error: Exception) -> Response:
     return _problem(507, Problem(error=str(error)))
 
 
-async def _http_error(_: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     text = "There is nothing at this address." if error.status_code == 404 else str(error.detail)
-    return _problem(error.status_code, Problem(error=text), error.headers)
+    headers = {"Allow": ", ".join(_allowed(request))} if error.status_code == 405 else error.headers
+    return _problem(error.status_code, Problem(error=text), headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods at a request's address, of all its routes: Starlette names those of the first one alone."""
+    routes = request.app.routes
+    scopes = ({**request.scope, "method": method} for method in METHODS)
+    return [scope["method"] for scope in scopes if any(route.matches(scope)[0] == Match.FULL for route in routes)]
 
 
 async def _invalid(_: Request, error: Exception) -> Response:
