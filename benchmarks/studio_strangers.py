@@ -91,7 +91,7 @@ def pester(scratch: Path, *options: str) -> tuple[dict[str, Any], str]:
     with served(scratch / "pictures") as (session, address):
         config, report = scratch / "schemathesis.toml", scratch / "report.json"
         config.write_text(CONFIG.format(ids=json.dumps(session.folder.ids), current=CURRENT))
-        command = [sys.executable, "-m", "schemathesis.cli", "--config-file", config, "run"]
+        command: list[str | Path] = [sys.executable, "-m", "schemathesis.cli", "--config-file", config, "run"]
         command += [f"{address}/api/openapi.json", "--header", f"Authorization: Bearer {TOKEN}", "--no-color"]
         command += ["--exclude-path", "/api/events", "--exclude-operation-id", "start_api_training_post"]
         command += ["--report-json-path", report, *options]
@@ -117,7 +117,7 @@ def map_body(_: schemathesis.HookContext, body: Any) -> Any:
 
 
 @schemathesis.hook
-def before_call(_: schemathesis.HookContext, case: schemathesis.Case, __: dict[str, Any]) -> None:
+def before_call(_: schemathesis.HookContext, case: schemathesis.Case[Any], __: dict[str, Any]) -> None:
     """Puts the version that the server has in the place of ``CURRENT``."""
     field, path = {
         "PATCH /api/pictures/{id}/labels": ("base", "pictures/{id}"),
