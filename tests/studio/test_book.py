@@ -301,7 +301,7 @@ def test_threads_on_many_pictures_lose_nothing(tmp_path: Path) -> None:
         ({"b": visible(1, 1), "a": hidden(-0.51 * WIDTH, 1)}, "far outside"),
     ],
 )
-def test_a_wrong_change_changes_nothing(book: LabelBook, points: dict[str, Point], message: str) -> None:
+def test_a_wrong_change_changes_nothing(book: LabelBook, points: dict[str, Point | None], message: str) -> None:
     content = book.file.read_bytes()
     id = book.folder.ids[0]
     with pytest.raises(LeadError, match=message):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import json
+import struct
 import threading
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from serving import BEARER, NAMES, TOKEN, client, draw, name_landmarks, opened, 
 
 from lead.images.labels import load_labels
 from lead.studio import server as module
+from lead.studio.folder import picture_id
 from lead.studio.messages import Problem, State
 from lead.studio.server import STATIC
 from lead.studio.session import Session
@@ -229,7 +233,13 @@ def test_pictures_are_kept_by_the_browser(web: TestClient, session: Session) -> 
     problem(web.get(f"/api/pictures/{id}/tile?column=1&row=0"), 400)
 
 
-@pytest.mark.parametrize("id", ["0" * 12, "..", "0.png", "%2e%2e%2f0.png", "..%2f..%2fetc%2fpasswd", "%00", "é"])
+OTHERS = (
+    *("0" * 12, "..", "0.png", "%2e%2e%2f0.png", "..%2f..%2fetc%2fpasswd", "%00", "é"),
+    *("..%5c0.png", "%252e%252e%252f0.png", "%2fetc%2fpasswd", "0.png%00", "C:%5cWindows", "%ff", "%ed%a0%80"),
+)
+
+
+@pytest.mark.parametrize("id", OTHERS)
 def test_no_picture_but_those_of_the_folder(web: TestClient, id: str) -> None:
     for rest in ("", "/image?side=128", "/tile?column=0&row=0", "/suggestions"):
         problem(web.get(f"/api/pictures/{id}{rest}"), 404)
@@ -242,6 +252,48 @@ def test_a_link_that_leads_out_is_not_followed(web: TestClient, session: Session
     session.folder.root.joinpath("0.png").symlink_to(secret)
     for rest in ("", "/image?side=128", "/tile?column=0&row=0"):
         problem(web.get(f"/api/pictures/{id}{rest}"), 404)
+
+
+def test_links_that_lead_out_have_no_address(tmp_path: Path) -> None:
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    draw(outside / "secret.png")
+    draw(root / "own.png")
+    (root / "file.png").symlink_to(outside / "secret.png")
+    (root / "folder").symlink_to(outside)
+    with opened(root) as session, client(session, headers=BEARER) as web:
+        assert [picture["file"] for picture in good(web.get("/api/pictures"))] == ["own.png"]
+        assert {file for file, _ in good(web.get("/api/state"))["unreadable"]} == {"file.png", "folder/secret.png"}
+        for file in ("file.png", "folder/secret.png", "../outside/secret.png", str(outside / "secret.png")):
+            for rest in ("", "/image?side=128", "/tile?column=0&row=0"):
+                problem(web.get(f"/api/pictures/{picture_id(file)}{rest}"), 404)
+
+
+def test_a_bomb_is_not_decoded(web: TestClient, session: Session) -> None:
+    """A picture of a few bytes that would fill the memory."""
+    id = session.folder.ids[1]
+    chunks = (b"IHDR", struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)), (b"IDAT", zlib.compress(bytes(1000)))
+    written = (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    session.folder.path(id).write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(written))
+    for rest in ("", "/image?side=128", "/image?side=2048", "/tile?column=0&row=0"):
+        assert "1.png" in problem(web.get(f"/api/pictures/{id}{rest}"), 400).error
+    assert good(web.get("/api/state"))["unreadable"][0][0] == "1.png"
+
+
+@pytest.mark.parametrize("size", [(1, 10_000), (10_000, 1)])
+def test_a_picture_that_is_a_line(web: TestClient, session: Session, size: tuple[int, int]) -> None:
+    id = session.folder.ids[2]
+    draw(session.folder.path(id), size)
+    detail = good(web.get(f"/api/pictures/{id}"))
+    assert (detail["width"], detail["height"]) == size
+    for side in (128, 320, 1024, 2048):
+        shown = Image.open(io.BytesIO(web.get(f"/api/pictures/{id}/image?side={side}").content))
+        assert sorted(shown.size) == [1, side]
+    last = 10_000 // 512
+    column, row = (last, 0) if size[0] > 1 else (0, last)
+    tile = Image.open(io.BytesIO(web.get(f"/api/pictures/{id}/tile?column={column}&row={row}").content))
+    assert sorted(tile.size) == [1, 10_000 - 512 * last]
 
 
 def test_a_damaged_picture(web: TestClient, session: Session) -> None:
@@ -287,11 +339,21 @@ def test_errors_read_well(web: TestClient, session: Session) -> None:
     assert "points.left.x" in found.error
     assert "checkd" in found.error
     json_only = {"Content-Type": "application/json"}
+    for wrong in (
+        {"base": "0"},
+        {"base": True},
+        {"base": 0, "checked": 1},
+        {"base": 0, "points": {"left": {"x": "1", "y": 1}}},
+    ):
+        problem(web.patch(change, json=wrong), 422)  # of another type than described
     problem(web.patch(change, content=b"{", headers=json_only), 422)
     problem(web.patch(change, content=b'{"base": 0, "points": {"a": {"x": NaN, "y": 1}}}', headers=json_only), 422)
     problem(web.patch(change, content=b"[" * 100000, headers=json_only), 400)
     problem(web.get("/api/nothing"), 404)
-    problem(web.delete("/api/state"), 405)
+    for address, methods in (("/api/state", "GET"), ("/api/landmarks", "GET, PUT"), ("/api/keep", "POST")):
+        refused = web.delete(address)
+        problem(refused, 405)
+        assert refused.headers["allow"] == methods
 
 
 def test_the_description_is_right(web: TestClient) -> None:
@@ -327,6 +389,12 @@ OUTSIDE = (
     "..%2fserver.py",
     "%2e%2e/server.py",
     "..%5cserver.py",
+    "..%252fserver.py",
+    "%2e%2e%2fserver.py",
+    "%2fetc%2fpasswd",
+    "app.js%00",
+    "app.js%00.png",
+    "%ff.js",
     "/etc/passwd",
     "app.js/",
     "no.js",
@@ -340,11 +408,18 @@ def test_no_file_but_the_page_s(web: TestClient, name: str) -> None:
 
 def test_no_path_leads_out_over_a_real_socket(session: Session) -> None:
     """Unlike clients, which tidy paths up before they send them."""
-    with served(session) as (_, address), httpx.Client(base_url=address, headers=BEARER) as web:
-        for path in (b"/static/../server.py", b"/static/%2e%2e/server.py", b"/../../etc/passwd", b"//etc/passwd"):
-            request = web.build_request("GET", "/")
-            request.url = request.url.copy_with(raw_path=path)
-            assert web.send(request).status_code == 404
+    id = session.folder.ids[0]
+    ways_out = ["..", "%2e%2e", "..%2f..", "%2e%2e%2f%2e%2e", "..\\..", "..%5c..", "%252e%252e", ".", "%00", "/"]
+    paths = ["/../../etc/passwd", "//etc/passwd", "/\\etc\\passwd", "/%2e%2e/%2e%2e/etc/passwd"]
+    paths += ["/static/" + way + "/server.py" for way in ways_out]
+    paths += ["/api/pictures/" + way + "/0.png/image" for way in ways_out]
+    paths += ["/api/pictures/" + id + "/" + way + "/0.png" for way in ways_out]
+    with served(session) as (_, address):
+        for path in paths:
+            connection = http.client.HTTPConnection(address.removeprefix("http://"))
+            connection.request("GET", path, headers=BEARER)
+            assert connection.getresponse().status == 404, path
+            connection.close()
 
 
 # --- events ----------------------------------------------------------------------------------------------------------

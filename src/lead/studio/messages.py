@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
+from pydantic.config import JsonDict
 
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
-Pair = tuple[Name, Name]
+Pair = Annotated[tuple[Name, Name], Strict(False)]  # JSON has lists alone
 PointState = Literal["visible", "hidden", "absent"]
 """Labelled and seen; labelled but covered; looked for, and not in this picture."""
 
 
 class Message(BaseModel):
-    """Unknown keys are refused, so that a mistyped one is an error; NaN is not a number here."""
+    """Unknown keys and other types are refused, so that a mistake is an error; NaN is not a number here."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 # --- landmarks and labels --------------------------------------------------------------------------------------------
@@ -61,8 +62,20 @@ class LandmarksChange(Landmarks):
     drop_labels: bool = False
 
 
+_PLACED: JsonDict = {
+    "required": ["x", "y"],
+    "properties": {"state": {"enum": ["visible", "hidden"]}, "x": {"type": "number"}, "y": {"type": "number"}},
+}
+_ABSENT: JsonDict = {
+    "required": ["state"],
+    "properties": {"state": {"const": "absent"}, "x": {"type": "null"}, "y": {"type": "null"}},
+}
+
+
 class Point(Message):
     """A landmark of one picture. ``x`` and ``y`` stand unless the landmark is absent."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [_PLACED, _ABSENT]})
 
     state: PointState = "visible"
     x: float | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from importlib import resources
 from pathlib import Path, PurePosixPath
@@ -14,10 +14,12 @@ from typing import Annotated, Any, Literal
 import anyio
 import anyio.to_thread
 import uvicorn
-from fastapi import APIRouter, FastAPI, Header, Query, Request
+from fastapi import APIRouter, FastAPI, Header, Query, Request, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from lead.errors import LeadError
 from lead.studio import exchange
@@ -54,6 +56,7 @@ HEARTBEAT_S = 10.0
 STREAMS = 64
 """Event streams at a time: open pages."""
 CONNECTIONS = 256
+METHODS = ("GET", "PATCH", "POST", "PUT")
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -81,6 +84,9 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 
+# For the description alone: the guard has checked it by then.
+_TOKEN = Security(HTTPBearer(auto_error=False, description="The token that the printed address ends in."))
+
 
 def create_app(session: Session, token: str, *, hosts: Sequence[str] = ()) -> FastAPI:
     """The application that serves a session.
@@ -102,7 +108,7 @@ def create_app(session: Session, token: str, *, hosts: Sequence[str] = ()) -> Fa
     for error, handler in _HANDLERS.items():
         app.add_exception_handler(error, handler)
     for routes in (_whole, _pictures, _labels, _model, _files, _training):
-        app.include_router(routes(session), prefix="/api")
+        app.include_router(routes(session), prefix="/api", dependencies=[_TOKEN])
     app.add_api_route("/", _index, include_in_schema=False)
     app.add_api_route("/static/{name:path}", _page_file, include_in_schema=False)
     return app
@@ -150,8 +156,8 @@ class _Server(uvicorn.Server):
 # --- errors ----------------------------------------------------------------------------------------------------------
 
 
-def _problem(status: int, problem: Problem) -> JSONResponse:
-    return JSONResponse(problem.model_dump(mode="json"), status)
+def _problem(status: int, problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(problem.model_dump(mode="json"), status, headers)
 
 
 async def _mistake(_: Request, error: Exception) -> Response:
@@ -168,10 +174,18 @@ async def _unsaved(_: Request, error: Exception) -> Response:
     return _problem(507, Problem(error=str(error)))
 
 
-async def _http_error(_: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     text = "There is nothing at this address." if error.status_code == 404 else str(error.detail)
-    return _problem(error.status_code, Problem(error=text))
+    headers = {"Allow": ", ".join(_allowed(request))} if error.status_code == 405 else error.headers
+    return _problem(error.status_code, Problem(error=text), headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods at a request's address, of all its routes: Starlette names those of the first one alone."""
+    routes = request.app.routes
+    scopes = ({**request.scope, "method": method} for method in METHODS)
+    return [scope["method"] for scope in scopes if any(route.matches(scope)[0] == Match.FULL for route in routes)]
 
 
 async def _invalid(_: Request, error: Exception) -> Response:

@@ -79,11 +79,12 @@ class Progress:
             self.reports.clear()
         self.task, self.step, self.total = task, done, total
         self.reports.append((time.monotonic(), done))
-        if loss is not None and (task == "pretrain" or task == "distill"):
+        stage = next((stage for stage in get_args(Stage) if stage == task), None)
+        if loss is not None and stage is not None:
             # A run that goes on from its last saved state does some steps again.
-            while self.curve and self.curve[-1].stage == task and self.curve[-1].step >= done:
+            while self.curve and self.curve[-1].stage == stage and self.curve[-1].step >= done:
                 self.curve.pop()
-            self.curve.append(LossPoint(stage=task, step=done, loss=loss))
+            self.curve.append(LossPoint(stage=stage, step=done, loss=loss))
 
     def seconds_left(self) -> float | None:
         """From the speed of the latest reports; a step of stage 2 is taken to cost as much a picture as stage 1's."""
