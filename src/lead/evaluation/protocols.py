@@ -218,7 +218,7 @@ class Bench:
             settings=self.settings.model_dump(mode="json") | dict(self.provenance),
             seed=self.settings.seed,
             rows=tuple(rows),
-            command=command,
+            command=command or {},
             machine=machine(),
             data=self.digests(),
         )
