@@ -37,6 +37,16 @@ def refuse_existing(path: Path) -> None:
         raise LeadError(f"{path} is already there. Give another name, or ask for it to be overwritten (--overwrite).")
 
 
+def check_writable(path: Path) -> None:
+    """Raises :class:`LeadError` if no file can be made at ``path``: asked before the work, not after it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(path.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
 def write_atomic(path: Path, content: str | bytes | Iterable[str], *, overwrite: bool = False) -> None:
     """Writes a file, text in UTF-8, by way of a temporary neighbour, so that a kill leaves the old file or the new one.
 

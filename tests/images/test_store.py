@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lead.errors import LeadError
+from lead.files import lock
 from lead.geometry import resize_points
 from lead.images import store as store_module
 from lead.images.store import ImageStore, default_cache, open_store, read_rows, store_of, stored_pictures
@@ -367,6 +368,19 @@ def test_a_build_that_nobody_goes_on_with_is_removed_in_time(folder: Path, tmp_p
         os.utime(path, (past, past))
     open_store(folder, FILES, 16, cache)
     assert not left.exists()
+
+
+def test_a_clock_that_jumps_removes_no_build_that_is_under_way(folder: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    killed(folder, cache, 5)
+    (left,) = cache.glob("*.partial")
+    past = time.time() - store_module.ABANDONED_AFTER_S - 60
+    for path in (*left.iterdir(), left):
+        os.utime(path, (past, past))
+    with (left / "rows.jsonl").open("ab") as rows:
+        assert lock(rows.fileno())  # as whoever builds it has it
+        open_store(folder, FILES, 16, cache)
+        assert left.exists()
 
 
 def test_of_two_builds_at_once_one_waits_for_the_other(folder: Path, tmp_path: Path) -> None:

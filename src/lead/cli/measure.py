@@ -81,13 +81,14 @@ def evaluate(
     from lead.datasets import open_dataset
     from lead.evaluation.protocols import result_name
     from lead.evaluation.results import markdown, results_path, rich_tables
-    from lead.files import refuse_existing, write_atomic
+    from lead.files import check_writable, refuse_existing, write_atomic
 
     data = open_dataset(dataset, name)
     path = results_path(results, data.name, preset_name, result_name(task, split, points))
     if not overwrite:  # asked before minutes of work, not after
         refuse_existing(path)
         refuse_existing(path.with_suffix(".md"))
+    check_writable(path)
     result = api.evaluate(
         run,
         data,

@@ -35,7 +35,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError
-from lead.files import alone
+from lead.files import alone, lock
 from lead.images.decode import (
     Box,
     UnreadablePicture,
@@ -625,9 +625,11 @@ def _remove_abandoned(cache: Path) -> None:
     for partial in cache.glob(f"*{_PARTIAL}"):
         try:
             silent = time.time() - max(path.stat().st_mtime for path in (partial, *partial.iterdir()))
+            with (partial / _ROWS).open("ab") as rows:
+                at_work = not lock(rows.fileno())  # a clock that has jumped makes any build look old
         except OSError:  # its own build finished or removed it meanwhile
             continue
-        if silent > ABANDONED_AFTER_S:
+        if silent > ABANDONED_AFTER_S and not at_work:
             shutil.rmtree(partial, ignore_errors=True)
 
 
