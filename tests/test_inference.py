@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +16,13 @@ import pytest
 import torch
 from av import VideoFrame
 from filming import Pixels, film
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from safetensors.torch import save_file
 from torch import Tensor
 
-from lead import inference
+from lead import checkpoint, inference
 from lead.config import HypercolumnSettings, PictureSettings, Settings
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
@@ -270,6 +274,49 @@ def test_a_model_read_back_says_the_same(model: Landmarker, folder: Dataset, tmp
 
 
 # --- films ---------------------------------------------------------------------------------------------------------
+
+
+STRANGE = [None, True, -1, 10**12, 1e308, "", "x" * 50, [], {}, [[]], [1, "a"], {"a": 1}, float("nan")]
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_a_model_file_says_of_itself_it_is_read_or_refused(
+    model: Landmarker, tmp_path: Path, data: st.DataObject
+) -> None:
+    model.save(tmp_path / "model.safetensors")
+    tensors, meta = checkpoint.load(tmp_path / "model.safetensors", Landmarker.KIND)
+    node: Any = meta
+    while True:  # down to anywhere in the tree
+        key = data.draw(st.sampled_from(sorted(node) if isinstance(node, dict) else range(len(node))))
+        deeper = isinstance(node[key], dict | list) and len(node[key]) > 0
+        if not deeper or data.draw(st.booleans()):
+            break
+        node = node[key]
+    if data.draw(st.booleans()):
+        node[key] = data.draw(st.sampled_from(STRANGE))
+    else:
+        del node[key]
+    save_file(tensors, tmp_path / "strange.safetensors", metadata={"lead": json.dumps(meta)})
+    with suppress(LeadError):
+        Landmarker.load(tmp_path / "strange.safetensors").digest()
+
+
+@pytest.mark.parametrize("header", ["", "{", "[]", "null", "7", '{"version": 1}'])
+def test_a_model_file_that_says_nothing_of_itself_is_refused(tmp_path: Path, header: str) -> None:
+    save_file({"a": torch.zeros(1)}, tmp_path / "x.safetensors", metadata={"lead": header})
+    with pytest.raises(LeadError, match="it is damaged: it does not say what it holds"):
+        Landmarker.load(tmp_path / "x.safetensors")
+
+
+def test_a_model_file_cannot_ask_for_all_the_memory(model: Landmarker, tmp_path: Path) -> None:
+    model.save(tmp_path / "model.safetensors")
+    tensors, meta = checkpoint.load(tmp_path / "model.safetensors", Landmarker.KIND)
+    for key in ("dimension", "width"):
+        changed = {**meta, "settings": {**meta["settings"], "distill": {**meta["settings"]["distill"], key: 10**6}}}
+        save_file(tensors, tmp_path / "big.safetensors", metadata={"lead": json.dumps(changed)})
+        with pytest.raises(LeadError, match=rf"distill.{key} = 1000000"):
+            Landmarker.load(tmp_path / "big.safetensors")
 
 
 def wandering(count: int, width: int = 160, height: int = 96) -> list[Pixels]:

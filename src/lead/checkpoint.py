@@ -53,7 +53,12 @@ def read_meta(path: Path, kind: str) -> dict[str, Any]:
         raise LeadError(f"{path} is not a {kind} file, or it is damaged: {error}") from None
     if header is None:
         raise LeadError(f"{path} was not written by lead; a {kind} file is needed.")
-    meta: dict[str, Any] = json.loads(header)
+    try:
+        meta: dict[str, Any] = json.loads(header)
+    except ValueError:
+        meta = {}
+    if not isinstance(meta, dict) or not {"version", "kind"} <= meta.keys():
+        raise LeadError(f"{path} is not a {kind} file, or it is damaged: it does not say what it holds.")
     if meta.get("version") != VERSION:
         raise LeadError(
             f"{path} has layout version {meta.get('version')}, this lead reads version {VERSION}. "
@@ -108,5 +113,5 @@ def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], what: str) ->
     """Loads a module's state. Raises :class:`LeadError` naming ``what`` unless the tensors fit exactly."""
     try:
         module.load_state_dict(tensors)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         raise LeadError(f"{what} does not fit its settings, or another timm made it: {error}") from None

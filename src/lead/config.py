@@ -32,6 +32,8 @@ Share = tuple[float, float]
 Weight = Annotated[float, Field(ge=0)]
 LONGEST, LARGEST = 10**9, 2**20
 """The most steps or passes, and the largest batch or width, that can be meant; more than either holds is refused."""
+WIDEST = 2**11
+"""Channels that a model file may ask for: a number that a stranger wrote there must not fill the memory."""
 Precision = Literal["auto", "32-true", "bf16-mixed"]
 TERMS = ("alignment", "equivariance", "exchange", "projector", "dve")
 """Stage 2's objectives, each with a weight of its own."""
@@ -235,15 +237,15 @@ class DistillSettings(StageSettings):
     """The paper does not name stage 2's; sgd is stage 1's."""
     encoder_lr: float = Field(1.0, ge=0)
     """Learning rate of the encoder as a share of the pyramid's."""
-    dimension: int = Field(64, ge=1, le=LARGEST)
+    dimension: int = Field(64, ge=1, le=WIDEST)
     """C, the feature's dimension."""
     decoder: Literal["pyramid", "linear"] = "pyramid"
     """pyramid: the paper's. linear: ContrastLandmarks' one 1×1 convolution of the frozen hypercolumn."""
     spatial_softmax: float | None = Field(None, gt=0)
     """linear only: factor of a softmax of each channel over the cells, after the convolution; null for none."""
-    width: int = Field(128, ge=1, le=LARGEST)
+    width: int = Field(128, ge=1, le=WIDEST)
     """Channels within the pyramid."""
-    projection: int | None = Field(256, ge=1, le=LARGEST)
+    projection: int | None = Field(256, ge=1, le=WIDEST)
     """Output dimension of the head that training discards; null for none."""
     alignment: float = Field(1.0, ge=0)
     """Weight of the paper's objective: similarities follow the teacher's."""

@@ -11,11 +11,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import BaseModel, ValidationError, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -287,6 +288,27 @@ class Calibration:
         return np.interp(scores, self.scores, self.errors)
 
 
+HeadName = Literal["cascade", "cascade-coarse", "ridge", "softargmax"]
+
+
+class _Description(BaseModel):
+    """What :meth:`Landmarker.describe` says, as a file has it: perhaps not written by us."""
+
+    settings: dict[str, Any]
+    names: tuple[str, ...]
+    flip_pairs: tuple[tuple[str, str], ...]
+    skeleton: tuple[tuple[str, str], ...]
+    head: HeadName
+    calibration: tuple[list[float], list[float]] | None
+    origin: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _knots_in_pairs(self) -> Self:
+        if self.calibration is not None and not 0 < len(self.calibration[0]) == len(self.calibration[1]):
+            raise ValueError("calibration must hold as many scores as errors, and some")
+        return self
+
+
 class Landmarker:
     """Named landmarks for pictures: a frozen feature, a head, and what it takes to say where and how surely.
 
@@ -511,29 +533,27 @@ class Landmarker:
         if hub.is_on_hub(path):
             path = hub.fetch(str(path))
         tensors, meta = checkpoint.load(Path(path), cls.KIND)
-        settings = check(meta["settings"], str(path))
-        schema = Schema(
-            tuple(meta["names"]),
-            tuple((a, b) for a, b in meta["flip_pairs"]),
-            tuple((a, b) for a, b in meta["skeleton"]),
-        )
+        try:
+            told = _Description.model_validate(meta)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise LeadError(f"{path} is damaged: {where} in its description: {first['msg']}.") from None
+        settings = check(told.settings, str(path))
+        schema = Schema(told.names, told.flip_pairs, told.skeleton)
         distill = settings.distill
         backbone = Backbone(settings.backbone.name, side=settings.picture.input)
         student = make_student(backbone, distill, settings.hypercolumn)
         checkpoint.restore(student, tensors, "student")
-        head = make_head(meta["head"], distill.dimension, len(schema.names))
+        head = make_head(told.head, distill.dimension, len(schema.names))
         checkpoint.restore(head, tensors, "head")
-        knots = meta["calibration"]
         calibration: Calibration | Confidence | None = None
-        if knots is not None:
-            calibration = Calibration(np.array(knots[0]), np.array(knots[1]))
+        if told.calibration is not None:
+            calibration = Calibration(*map(np.array, told.calibration))
         elif any(name.startswith("confidence.") for name in tensors):
             calibration = Confidence(Cascade.SIGNALS, len(schema.names))
             checkpoint.restore(calibration, tensors, "confidence")
-        return cls(schema, settings, student, head, calibration, meta["origin"])
-
-
-HeadName = Literal["cascade", "cascade-coarse", "ridge", "softargmax"]
+        return cls(schema, settings, student, head, calibration, told.origin)
 
 
 def kind_of(head: Head | Cascade) -> HeadName:
