@@ -276,7 +276,7 @@ def test_a_model_read_back_says_the_same(model: Landmarker, folder: Dataset, tmp
 # --- films ---------------------------------------------------------------------------------------------------------
 
 
-STRANGE = [None, True, -1, 10**12, 1e308, "", "x" * 50, [], {}, [[]], [1, "a"], {"a": 1}, float("nan")]
+STRANGE: list[Any] = [None, True, -1, 10**12, 1e308, "", "x" * 50, [], {}, [[]], [1, "a"], {"a": 1}, float("nan")]
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

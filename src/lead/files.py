@@ -31,6 +31,11 @@ def read_text(path: Path) -> str:
         raise LeadError(f"{path} is not UTF-8 text.") from None
 
 
+def printable(name: str) -> str:
+    """A file's name as text that any file can hold: bytes in it that are not UTF-8 become escapes."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def refuse_existing(path: Path) -> None:
     """Raises :class:`LeadError` if something of the user's stands at ``path``."""
     if path.exists():

@@ -6,6 +6,7 @@ In processes of their own: names that no terminal can print are printed there as
 from __future__ import annotations
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -73,6 +74,37 @@ def test_the_good_ones_get_landmarks(world: Path, trained: str, ending: str) -> 
         assert name.encode(errors="backslashreplace").decode() in done.stderr
     found = load_labels(world / f"out.{ending}", pictures=world / "pictures")
     assert set(found.images) == set(hostile.GOOD)
+
+
+def test_matching_goes_on_with_the_good_ones(world: Path, trained: str) -> None:
+    del trained
+    done = lead(
+        world, "match", "run", "pictures/plain.jpg", "labels.csv", "pictures", "--pictures", "pictures", "--out", "m"
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{len(hostile.BAD)} pictures skipped" in done.stderr
+    found = load_labels(world / "m" / "matches.json", pictures=world)
+    assert {Path(image).relative_to("pictures").as_posix() for image in found.images} == set(hostile.GOOD)
+    assert len(list((world / "m").rglob("*.png"))) == len(hostile.GOOD)
+
+
+def test_what_a_run_records_of_them_can_be_written_anywhere(world: Path, trained: str) -> None:
+    del trained
+    skipped = json.loads((world / "run" / "run.json").read_text(encoding="utf-8"))["skipped"]
+    assert len(skipped) == len(hostile.BAD)
+    assert all(name.encode("utf-8") and reason for name, reason in skipped)
+    done = lead(world, "evaluate", "run", "pictures", "regression")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_labelled_picture_that_is_bad_is_left_out_and_named(world: Path, trained: str) -> None:
+    del trained
+    text = (world / "labels.csv").read_text()
+    (world / "more.csv").write_text(text + "truncated.jpg,1,2,3,4\nabsent.png,1,2,3,4\n")
+    done = lead(world, "fit", "run", "more.csv", "--pictures", "pictures", "--out", "more.safetensors")
+    assert done.returncode == 0, done.stderr
+    assert "absent.png" in done.stderr
+    assert "fitted to 4 labelled pictures" in done.stdout
 
 
 def test_a_folder_with_too_little_left_is_refused_before_any_training(world: Path) -> None:

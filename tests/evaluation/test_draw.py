@@ -98,6 +98,10 @@ def test_a_match_joins_the_two_places() -> None:
     radius = 0.014 * LONG_SIDE * 1.3
     assert columns.min() == pytest.approx(start - radius, abs=1.5)
     assert columns.max() == pytest.approx(end + radius, abs=1.5)
+    wide = draw_match(
+        grey(40, 40), np.array([[10.0, 10.0]]), grey(10_000, 1), np.array([[9999.0, 0.0]]), Schema(("a",))
+    )
+    assert wide.size == (LONG_SIDE + LONG_SIDE // 64 + 4 * LONG_SIDE, LONG_SIDE)
     unmatched = draw_match(grey(40, 40), np.array([[NAN, 1.0]]), grey(40, 40), np.array([[NAN, 1.0]]), Schema(("a",)))
     assert not changed(unmatched)[:, :LONG_SIDE].any()
 

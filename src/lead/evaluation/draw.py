@@ -25,6 +25,8 @@ FloatArray = npt.NDArray[np.float64]
 
 LONG_SIDE = 512
 """Pixels of the longer side of a drawing whose scale is not given."""
+WIDEST = 4 * LONG_SIDE
+"""Pixels across, at most, of a picture that is brought to a height."""
 FINE = 4
 """Lines are drawn this many times larger and then averaged down, which smooths their edges."""
 RIM = (16, 18, 24)
@@ -73,7 +75,7 @@ def draw_match(
     """Two pictures side by side, each landmark of the left one joined to its place in the right one.
 
     Args:
-        reference, query: the pictures, brought to one height.
+        reference, query: the pictures, brought to one height; one that is very wide stays lower.
         reference_xy, query_xy: (K, 2) pixels of each; a landmark that is NaN in either is not joined.
         schema: of the K landmarks.
 
@@ -81,7 +83,9 @@ def draw_match(
         An RGB image.
     """
     gap = LONG_SIDE // 64
-    halves = [_enlarge(picture, LONG_SIDE / _size(picture)[1]) for picture in (reference, query)]
+    sizes = (_size(picture) for picture in (reference, query))
+    scales = [min(LONG_SIDE / height, WIDEST / width) for width, height in sizes]
+    halves = [_enlarge(picture, scale) for picture, scale in zip((reference, query), scales, strict=True)]
     canvas = Image.new("RGB", (halves[0].width + gap + halves[1].width, LONG_SIDE), "white")
     ink = _Ink(canvas.size, len(schema.names))
     placed = []

@@ -19,7 +19,7 @@ from lead import checkpoint, processes
 from lead.config import Precision, Settings, StageSettings, check, parse, to_yaml
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
-from lead.files import read_text, write_atomic
+from lead.files import printable, read_text, write_atomic
 from lead.images.store import ImageStore, default_cache, open_store
 from lead.inference import make_student
 from lead.nn.backbone import Backbone
@@ -210,7 +210,8 @@ def open_pictures(
     allowed = {dataset.files[i] for i in training_rows(dataset, settings)}
     rows = np.array([i for i, file in enumerate(store.files) if file in allowed], dtype=np.int64)
     if len(rows) < FEWEST:
-        raise LeadError(f"{dataset.root} has {len(rows)} pictures to train on; at least {FEWEST} are needed.")
+        left = f"{len(rows)} picture{'' if len(rows) == 1 else 's'}"
+        raise LeadError(f"{dataset.root} has {left} to train on; at least {FEWEST} are needed.")
     return Pictures(dataset, store, rows)
 
 
@@ -257,7 +258,7 @@ def claim(run: Run, pictures: Pictures) -> None:
         trained_on=identity,
         pictures=len(pictures.rows),
         digest=pictures.store.digest,
-        skipped=[list(s) for s in pictures.store.skipped],
+        skipped=[[printable(name), reason] for name, reason in pictures.store.skipped],
         pretrain_steps=run.settings.pretrain.total_steps(len(pictures.rows)),
     )
 
