@@ -12,6 +12,7 @@ from archives import edit, picture, write
 
 from lead.datasets import deeplabcut, open_dataset
 from lead.errors import LeadError
+from lead.landmarks.deeplabcut_project import read_config
 
 NAN = np.nan
 CONFIG = """\
@@ -165,3 +166,9 @@ def test_no_project(tmp_path: Path) -> None:
     write(tmp_path / "config.yaml", ["scorer: Ann"])
     with pytest.raises(LeadError, match=r"No folder .*labeled-data\. Give a DeepLabCut project"):
         open_dataset(tmp_path, "deeplabcut")
+
+
+def test_a_config_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("[" * 5000)
+    with pytest.raises(LeadError, match=r"config.yaml is not valid YAML"):
+        read_config(tmp_path / "config.yaml")

@@ -72,7 +72,7 @@ def read_config(path: Path) -> Config:
     try:
         # Every value as the text that it is: a body part may be called 1 or no.
         settings = yaml.load(read_text(path), Loader=yaml.BaseLoader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise LeadError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(settings, dict):
         raise LeadError(
