@@ -206,7 +206,9 @@ class Bench:
         points = {name: labels_digest(self.dataset.points(name)) for name in self.dataset.point_sets}
         return {"pictures": self.store.digest, **points}
 
-    def result(self, name: str, rows: list[Row], started: float, preset: str, command: Mapping[str, object]) -> Result:
+    def result(
+        self, name: str, rows: list[Row], started: float, preset: str, command: Mapping[str, object] | None = None
+    ) -> Result:
         """The rows with their provenance, under a name from :func:`result_name`."""
         return Result(
             name=name,
