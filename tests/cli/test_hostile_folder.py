@@ -57,16 +57,22 @@ def trained(world: Path) -> str:
     return done.stderr
 
 
+@pytest.fixture(scope="module")
+def model(world: Path, trained: str) -> str:
+    """What fitting says."""
+    del trained
+    done = lead(world, "fit", "run", "labels.csv", "--pictures", "pictures", "--out", "model.safetensors")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_training_tells_how_many_it_skipped(trained: str) -> None:
     assert f"{len(hostile.BAD)} pictures skipped" in trained
 
 
 @pytest.mark.parametrize("ending", ["json", "csv", "h5", "xml"])
-def test_the_good_ones_get_landmarks(world: Path, trained: str, ending: str) -> None:
-    del trained
-    if not (world / "model.safetensors").exists():
-        done = lead(world, "fit", "run", "labels.csv", "--pictures", "pictures", "--out", "model.safetensors")
-        assert done.returncode == 0, done.stderr
+def test_the_good_ones_get_landmarks(world: Path, model: str, ending: str) -> None:
+    del model
     done = lead(world, "predict", "model.safetensors", "pictures", "--out", f"out.{ending}")
     assert done.returncode == 0, done.stderr
     assert f"{len(hostile.BAD)} pictures skipped" in done.stderr
@@ -118,3 +124,31 @@ def test_a_folder_with_too_little_left_is_refused_before_any_training(world: Pat
     assert done.returncode == 2
     assert "has 3 pictures to train on; at least 8 are needed" in " ".join(done.stderr.split())
     assert not (world / "run-of-few").exists()
+
+
+@pytest.mark.parametrize(("count", "message"), [(0, "No picture in"), (1, "has 1 picture to train on")])
+def test_a_folder_of_one_picture_or_none(world: Path, model: str, count: int, message: str) -> None:
+    """No training of it; where there is one, its landmarks can still be had."""
+    del model
+    folder = world / f"folder-of-{count}"
+    folder.mkdir()
+    for number in range(count):
+        hostile.picture().save(folder / f"{number}.png")
+    done = lead(world, "train", folder.name, "--out", "run-of-one", "--preset", "least.yaml")
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert not (world / "run-of-one").exists()
+    done = lead(world, "predict", "model.safetensors", folder.name, "--out", f"{count}.csv")
+    assert done.returncode == (0 if count else 2), done.stderr
+    assert (world / f"{count}.csv").exists() == (count > 0)
+
+
+def test_a_folder_of_two_different_kinds_is_learnt_from_whole(world: Path) -> None:
+    folder = world / "two-kinds"
+    folder.mkdir()
+    for number in range(6):
+        hostile.picture(40, 30).save(folder / f"wide-{number}.png")
+        hostile.picture(20, 90, "L").save(folder / f"tall-{number}.png")
+    done = lead(world, "train", folder.name, "--out", "run-of-kinds", "--preset", "least.yaml")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((world / "run-of-kinds" / "run.json").read_text())["pictures"] == 12
