@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from disks import full_disk
 from lead import checkpoint
 from lead.errors import LeadError
 
@@ -86,19 +83,6 @@ def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path: Path) -> None:
         (tmp_path / "cut").write_bytes(content[:length])
         with pytest.raises(LeadError, match="damaged"):
             checkpoint.load(tmp_path / "cut", "student")
-
-
-@contextmanager
-def full_disk(after: int) -> Iterator[None]:
-    """No file can grow past ``after`` bytes."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (after, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, before)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:

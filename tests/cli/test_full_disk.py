@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import resource
-import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from disks import full_disk
 from lead import api, checkpoint
 from lead.cli import app
 from lead.config import load_preset
@@ -33,19 +32,6 @@ hypercolumn: {weights: [1, 0, 0, 0]}
 pretrain: {steps: 3, batch: 4, hidden: 16, projection: 8}
 distill: {steps: 6, batch: 4, dimension: 16, width: 16, projection: null, alignment: 0, exchange: 1}
 """
-
-
-@contextmanager
-def full_disk(after: int) -> Iterator[None]:
-    """No file can grow past ``after`` bytes."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (after, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, before)
 
 
 def invoke(*arguments: object) -> Any:
