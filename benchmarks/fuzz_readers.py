@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import re
 import subprocess
 import sys
@@ -174,7 +175,9 @@ def main() -> None:
     if sys.argv[1:2] == ["--fuzz"]:
         name, corpus, *arguments = sys.argv[2:]
         fuzz(name, Path(corpus), arguments)
-    from measuring import keep, table  # which imports what is to be instrumented
+    # Not above, for they import what is to be instrumented.
+    from lead.provenance import commit
+    from measuring import keep, table
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=600)
@@ -183,10 +186,13 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("results"))
     options = parser.parse_args()
     options.kept.mkdir(parents=True, exist_ok=True)
-    found = []
+    there = options.results / "benchmarks" / "fuzz-readers.json"
+    known = json.loads(there.read_text(encoding="utf-8"))["readers"] if there.is_file() else []
+    rows = {row["reader"]: row for row in known}  # of the readers that are not asked for, what was found before
     for name in options.reader or readers():
-        found.append(measured(name, options.seconds, options.kept))
-        print(found[-1], flush=True)
+        rows[name] = {**measured(name, options.seconds, options.kept), "commit": commit()}
+        print(rows[name], flush=True)
+    found = [rows[name] for name in readers() if name in rows]
     columns = {
         "reader": ("Reader", "{}"),
         "seconds": ("Seconds", "{:.0f}"),
@@ -195,7 +201,7 @@ def main() -> None:
         "held": ("Held", "{}"),
         "failures": ("Failures", "{}"),
     }
-    keep("fuzz-readers", {"seconds": options.seconds, "readers": found}, table(columns, found), options.results)
+    keep("fuzz-readers", {"readers": found}, table(columns, found), options.results)
 
 
 if __name__ == "__main__":

@@ -168,11 +168,17 @@ def killed(work: Work, root: Path, kills: int, random: np.random.Generator) -> d
         time.sleep(moment * length)
         process.send_signal(signal.SIGKILL)
         hit = process.wait() == -signal.SIGKILL
+        state = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if _unfinished(path))
         finish(work, folder)
         same += work.outcome(folder) == expected
-        left = [path.name for path in folder.rglob("*.part") if path.is_file()]
-        moments.append({"at": moment, "seconds": moment * length, "killed": hit, "left": left})
-    return {"what": work.name, "kills": sum(m["killed"] for m in moments), "same": same, "moments": moments}
+        moments.append({"at": moment, "seconds": moment * length, "killed": hit, "state": state})
+    hits, found = (sum(bool(moment[key]) for moment in moments) for key in ("killed", "state"))
+    return {"what": work.name, "kills": hits, "found": found, "same": same, "moments": moments}
+
+
+def _unfinished(path: Path) -> bool:
+    """Whether a file holds the state of something under way, to be gone on with."""
+    return path.name.endswith((".part", "-state.safetensors", "rows.jsonl"))
 
 
 def studio(world: Path, root: Path, kills: int, random: np.random.Generator) -> dict[str, Any]:
@@ -198,7 +204,7 @@ def studio(world: Path, root: Path, kills: int, random: np.random.Generator) -> 
         said += [int(line) for line in process.stdout if line.endswith("\n")]
         same += _all_there(folder, pictures, max(said))
         moments.append({"seconds": moment, "said": len(said)})
-    return {"what": "studio", "kills": kills, "same": same, "moments": moments}
+    return {"what": "studio", "kills": kills, "found": kills, "same": same, "moments": moments}
 
 
 def _all_there(folder: Path, pictures: list[str], last: int) -> bool:
@@ -249,7 +255,12 @@ def main() -> None:
                 print({key: value for key, value in found[-1].items() if key != "moments"}, flush=True)
         if not options.only or "studio" in options.only:
             found.append(studio(world, Path(folder) / "studio", options.kills, random))
-    columns = {"what": ("Killed", "{}"), "kills": ("Kills", "{}"), "same": ("As if uninterrupted", "{}")}
+    columns = {
+        "what": ("Killed", "{}"),
+        "kills": ("Kills", "{}"),
+        "found": ("Left a state", "{}"),
+        "same": ("As if uninterrupted", "{}"),
+    }
     keep("kill", {"seed": options.seed, "pictures": PICTURES, "works": found}, table(columns, found), options.results)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +12,7 @@ import numpy as np
 
 from lead.files import write_atomic
 from lead.landmarks import Labels
-from lead.provenance import commit, versions
+from lead.provenance import commit, machine, versions
 
 if TYPE_CHECKING:  # torch, which it needs, is imported where it is used: some benchmarks have none
     from lead.training.run import Run
@@ -64,8 +62,7 @@ def untrained(folder: Path) -> Run:
 
 def keep(name: str, found: Mapping[str, Any], text: str, results: Path) -> None:
     """Writes ``benchmarks/NAME.json`` and its table to a folder of results, and prints the table."""
-    machine = {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine()}
-    record = {"name": name, "commit": commit(), "versions": versions(), "machine": machine, **found}
+    record = {"name": name, "commit": commit(), "versions": versions(), "machine": machine(), **found}
     there = results / "benchmarks" / f"{name}.json"
     write_atomic(there, json.dumps(record, indent=2) + "\n", overwrite=True)
     write_atomic(there.with_suffix(".md"), text, overwrite=True)

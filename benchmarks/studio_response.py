@@ -17,16 +17,15 @@ import argparse
 import http.client
 import json
 import os
-import socket
 import statistics
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import at_a_port
 from lead.tuning import wait_passively
 
 wait_passively()  # before torch is imported
@@ -37,7 +36,6 @@ import torch  # noqa: E402
 from lead.datasets import beetles  # noqa: E402
 from lead.images.labels import load_labels  # noqa: E402
 from lead.landmarks import Labels  # noqa: E402
-from lead.studio.server import make_server  # noqa: E402
 from lead.studio.session import Session  # noqa: E402
 from lead.training.run import Run  # noqa: E402
 from measuring import keep, untrained  # noqa: E402
@@ -82,18 +80,11 @@ class Client:
 def served(folder: Path, labels: Path, run: Path) -> Iterator[Client]:
     """A studio on a folder; the labels are kept elsewhere."""
     session = Session.open(folder, labels=labels, run=run)
-    server = make_server(session, TOKEN)
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        try:
-            yield Client(listener.getsockname()[1])
-        finally:
-            server.should_exit = True
-            thread.join()
-            session.close()
+    try:
+        with at_a_port.served(session, TOKEN) as (_, port):
+            yield Client(port)
+    finally:
+        session.close()
 
 
 def timed(action: Callable[[], Any]) -> float:

@@ -16,11 +16,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,8 +29,8 @@ import numpy as np
 import schemathesis
 from PIL import Image
 
+import at_a_port
 from lead.studio.messages import Landmark, LandmarksChange
-from lead.studio.server import make_server
 from lead.studio.session import Session
 from measuring import keep
 
@@ -67,18 +65,11 @@ def served(folder: Path) -> Iterator[tuple[Session, str]]:
     session = Session.open(folder)
     named = [Landmark(name=name, colour="#3070d0") for name in NAMES]
     session.change_landmarks(LandmarksChange(version=session.book.landmarks.version, landmarks=named))
-    server = make_server(session, TOKEN)
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        try:
-            yield session, f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
-            session.close()
+    try:
+        with at_a_port.served(session, TOKEN) as (_, port):
+            yield session, f"http://127.0.0.1:{port}"
+    finally:
+        session.close()
 
 
 def pester(scratch: Path, *options: str) -> tuple[dict[str, Any], str]:

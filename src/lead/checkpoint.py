@@ -113,5 +113,5 @@ def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], what: str) ->
     """Loads a module's state. Raises :class:`LeadError` naming ``what`` unless the tensors fit exactly."""
     try:
         module.load_state_dict(tensors)
-    except (RuntimeError, TypeError, ValueError) as error:
+    except RuntimeError as error:
         raise LeadError(f"{what} does not fit its settings, or another timm made it: {error}") from None

@@ -108,6 +108,7 @@ def test_features_learnt_from_other_pictures_are_told(world: World, tmp_path: Pa
     write(tmp_path / "others", 24, size=48, seed=1, species=12, workers=1)
     with pytest.raises(LeadError, match=r"learnt from other pictures .* --pictures"):
         repeat(world.file, world.data, pictures=tmp_path / "others", out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()  # before any training
 
 
 def test_what_does_not_say_how_it_was_made_is_refused(world: World, tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +13,8 @@ import uvicorn
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from lead.studio.server import create_app, make_server
+import at_a_port
+from lead.studio.server import create_app
 from lead.studio.session import Session
 
 TOKEN = "the-token"
@@ -48,17 +47,8 @@ def client(session: Session, *, base_url: str = "http://127.0.0.1:8765", **optio
 @contextmanager
 def served(session: Session) -> Iterator[tuple[uvicorn.Server, str]]:
     """A server at a real socket, and its address."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        server = make_server(session, TOKEN)
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        try:
-            yield server, f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
+    with at_a_port.served(session, TOKEN) as (server, port):
+        yield server, f"http://127.0.0.1:{port}"
 
 
 def name_landmarks(web: Any) -> dict[str, Any]:

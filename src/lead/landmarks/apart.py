@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import IO, Any
@@ -43,14 +44,15 @@ class _Reader:
             process = self._running()
             late = threading.Timer(limit, process.kill)
             late.start()
+            began = time.monotonic()
             try:
                 answer = _exchange(process, kind, data)
             except BaseException:  # also a Ctrl-C, after which its answer would be taken for the next file's
                 self.close()
                 raise
             finally:
-                in_time = not late.finished.is_set()
                 late.cancel()
+            in_time = time.monotonic() - began < limit
             if answer is None:
                 self.close()
         if answer is None:

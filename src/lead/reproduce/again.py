@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from lead.reproduce import catalogue
 from lead.reproduce.shelf import Shelf
 from lead.reproduce.study import Study
 from lead.training.engine import Report, silent
-from lead.training.run import Run
+from lead.training.run import TRAINED_ON, open_pictures
 
 Say = Callable[[str], None]
 
@@ -78,6 +78,7 @@ def repeat(
     measured_on = _opened(data)
     trained_on = measured_on if pictures is None else _opened(pictures)
     _same_data(before, path, measured_on, settings)
+    _same_training(before, path, trained_on, settings)
     around = _differences(before)
     for line in around:
         say(line)
@@ -104,12 +105,22 @@ def _same_data(before: Result, path: Path, dataset: Dataset, settings: Settings)
     if dataset.name != before.benchmark:
         raise LeadError(f"{path} was measured on {before.benchmark}; {dataset.root} holds {dataset.name}.")
     here = Bench(dataset, [], settings).digests()
-    other = [name for name, digest in before.data.items() if here.get(name) != digest]
+    other = [name for name, digest in before.data.items() if name != TRAINED_ON and here.get(name) != digest]
     if other:
         what = " and ".join("the pictures" if name == "pictures" else f"the landmarks {name!r}" for name in other)
         raise LeadError(
             f"{what} of {dataset.root} are not those that {path} was measured on: some were added, removed or changed, "
             "or are decoded otherwise by another version of Pillow. Its numbers cannot be had from these."
+        )
+
+
+def _same_training(before: Result, path: Path, dataset: Dataset, settings: Settings) -> None:
+    """Raises :class:`LeadError` if a result's networks have learnt from other pictures than a dataset's."""
+    was = before.data.get(TRAINED_ON, _of_run(before).get(TRAINED_ON))
+    if was != open_pictures(dataset, settings).identity:
+        raise LeadError(
+            f"The features of {path} were learnt from other pictures than those of {dataset.root}. Name their folder: "
+            "--pictures."
         )
 
 
@@ -142,19 +153,8 @@ def _of_run(result: Result) -> Mapping[str, Any]:
 def _evaluated(before: Result, settings: Settings, shelf: Shelf, measured_on: Dataset) -> Result:
     asked: dict[str, Any] = {key: value for key, value in before.command.items() if key not in ("name", "task")}
     run = api.train(shelf.dataset, shelf.folder, settings=settings, report=shelf.report, say=shelf.say)
-    _same_training(before, run)
     task, split = str(before.command["task"]), str(asked.pop("split"))
     return api.evaluate(run, measured_on, task, preset=before.preset, split=split, say=shelf.say, **asked)
-
-
-def _same_training(before: Result, run: Run) -> None:
-    """Raises :class:`LeadError` if a run has learnt from other pictures than a result's has."""
-    was, now = _of_run(before).get("trained_on"), run.provenance.get("trained_on")
-    if was != now:
-        raise LeadError(
-            f"The features of this result were learnt from other pictures ({was}) than those of {run.folder} ({now}). "
-            "Name their folder: --pictures."
-        )
 
 
 def _reproduced(before: Result, settings: Settings, shelf: Shelf, measured_on: Dataset) -> Result:
@@ -164,7 +164,7 @@ def _reproduced(before: Result, settings: Settings, shelf: Shelf, measured_on: D
     name = str(before.command["of"])
     if name not in catalogue.TABLES:
         raise LeadError(f"{name} is a figure: draw it again with `lead reproduce {name}`. Tables can be repeated.")
-    return catalogue.make(study, name, shelf.folder)
+    return replace(catalogue.TABLES[name](study), name=before.name)
 
 
 def _numbers(before: tuple[Row, ...], after: tuple[Row, ...]) -> list[str]:

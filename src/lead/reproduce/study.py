@@ -24,7 +24,7 @@ from lead.reproduce.published import NUMBERS, STAND_INS
 from lead.reproduce.shelf import Shelf
 from lead.training.engine import Collapsed
 from lead.training.fit import PlainKind
-from lead.training.run import Run, training_rows
+from lead.training.run import TRAINED_ON, Run, open_pictures, training_rows
 
 Measurement = Literal["peers-matching", "matching", "regression", "regression-first", "few-labels", "zoom"]
 """``regression`` is of every point set of the dataset, ``regression-first`` of its first, like the rest."""
@@ -249,7 +249,8 @@ class Study:
             pictures=tuple(pictures),
             command={"name": "reproduce", "of": name},
             machine=machine(),
-            data=Bench(self.bench_data, [], self.preset, self.split).digests(),
+            data=Bench(self.bench_data, [], self.preset, self.split).digests()
+            | {TRAINED_ON: open_pictures(self.dataset, self.preset).identity},
         )
 
 

@@ -32,6 +32,8 @@ from lead.training.precision import fastest_precision
 from lead.training.pretrain import Byol, Moco
 from lead.training.teacher import Teacher, load_teacher
 
+TRAINED_ON = "trained_on"
+"""The key under which records keep :attr:`Pictures.identity`."""
 FEWEST = 8
 """Pictures below which nothing can be learnt."""
 
@@ -194,6 +196,11 @@ class Pictures:
     store: ImageStore
     rows: npt.NDArray[np.int64]
 
+    @property
+    def identity(self) -> str:
+        """A short digest of these pictures, as they are stored and chosen."""
+        return run_identity(self.store.digest, self.rows.tolist())
+
 
 def open_pictures(
     dataset: Dataset, settings: Settings, *, progress: Callable[[int, int], None] | None = None
@@ -247,15 +254,15 @@ def training_rows(dataset: Dataset, settings: Settings) -> list[int]:
 
 def claim(run: Run, pictures: Pictures) -> None:
     """Records what a run trains on, once. Raises :class:`LeadError` if it has trained on something else."""
-    identity = run_identity(pictures.store.digest, pictures.rows.tolist())
-    known = run.provenance.get("trained_on", identity)
+    identity = pictures.identity
+    known = run.provenance.get(TRAINED_ON, identity)
     if known != identity and run.has_begun:
         raise LeadError(
             f"{run.folder} was begun on other pictures than those of {pictures.dataset.root} now (some were added, "
             "removed or changed). Give another --out."
         )
     run.record(
-        trained_on=identity,
+        **{TRAINED_ON: identity},
         pictures=len(pictures.rows),
         digest=pictures.store.digest,
         skipped=[[printable(name), reason] for name, reason in pictures.store.skipped],
