@@ -30,6 +30,7 @@ import numpy as np
 
 from lead.datasets.beetles import write
 from lead.images.labels import load_labels, save_labels
+from lead.provenance import commit
 from measuring import keep, table
 
 PICTURES, SIDE = 200, 160
@@ -121,7 +122,7 @@ def works(world: Path) -> list[Work]:
         Work("stage 1", train, nothing, has("run/metrics.jsonl"), has("run/backbone.safetensors"), of_files(*trained)),
         Work("stage 2", train, nothing, has("run/backbone.safetensors"), has("run/student.*"), of_files(*trained)),
         Work("fit", fit, run_there, always, has("model.safetensors"), of_files("model.safetensors")),
-        Work("predict", predict, model_there, always, has("out.json"), of_files("out.json")),
+        Work("predict", predict, model_there, has("*.part"), has("out.json"), of_files("out.json")),
         Work("reproduce", reproduce, nothing, has("runs/reproduce/*"), has("results/*/*/fig3.json"), of_files(*drawn)),
     ]
 
@@ -244,17 +245,20 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("results"))
     options = parser.parse_args()
     random = np.random.default_rng(options.seed)
-    found = []
+    there = options.results / "benchmarks" / "kill.json"
+    known = json.loads(there.read_text(encoding="utf-8"))["works"] if there.is_file() else []
+    rows = {row["what"]: row for row in known}  # of what is not asked for, what was found before
     with tempfile.TemporaryDirectory() as folder:
         world = Path(folder) / "world"
         world.mkdir()
         make_world(world)
         for work in works(world):
             if not options.only or work.name in options.only:
-                found.append(killed(work, Path(folder) / work.name, options.kills, random))
-                print({key: value for key, value in found[-1].items() if key != "moments"}, flush=True)
+                rows[work.name] = killed(work, Path(folder) / work.name, options.kills, random)
+                print({key: value for key, value in rows[work.name].items() if key != "moments"}, flush=True)
         if not options.only or "studio" in options.only:
-            found.append(studio(world, Path(folder) / "studio", options.kills, random))
+            rows["studio"] = studio(world, Path(folder) / "studio", options.kills, random)
+        found = [{**row, "commit": row.get("commit", commit())} for row in rows.values()]
     columns = {
         "what": ("Killed", "{}"),
         "kills": ("Kills", "{}"),
