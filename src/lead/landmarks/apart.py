@@ -13,7 +13,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import IO, Any
@@ -40,11 +39,16 @@ class _Reader:
 
     def ask(self, kind: str, data: bytes) -> Labels:
         limit = SECONDS + SECONDS_A_MEGABYTE * len(data) / 1e6
+        overdue = threading.Event()
         with self._lock:
             process = self._running()
-            late = threading.Timer(limit, process.kill)
+
+            def end() -> None:
+                overdue.set()
+                process.kill()
+
+            late = threading.Timer(limit, end)
             late.start()
-            began = time.monotonic()
             try:
                 answer = _exchange(process, kind, data)
             except BaseException:  # also a Ctrl-C, after which its answer would be taken for the next file's
@@ -52,11 +56,11 @@ class _Reader:
                 raise
             finally:
                 late.cancel()
-            in_time = time.monotonic() - began < limit
-            if answer is None:
+            late.join()  # it may be ending the process at this moment, which the next file then cannot have
+            if answer is None or overdue.is_set():
                 self.close()
         if answer is None:
-            why = "broke down" if in_time else f"was not done after {limit:.0f} seconds"
+            why = f"was not done after {limit:.0f} seconds" if overdue.is_set() else "broke down"
             raise LeadError(f"the file is damaged: the library that reads it {why}.")
         if "error" in answer:
             raise LeadError(answer["error"])
