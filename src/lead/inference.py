@@ -424,34 +424,43 @@ class Landmarker:
         if progress:
             progress(done, done)
 
-    @torch.inference_mode()
     def predict_store(self, store: ImageStore, progress: Progress | None = None) -> Labels:
         """Landmarks of every picture of a store; see :meth:`predict`."""
-        found = self._located(store, progress)
+        parts = []
+        for start in range(0, len(store), BATCH):
+            rows = np.arange(start, min(start + BATCH, len(store)))
+            parts.append(self.predict_rows(store, rows))
+            if progress:
+                progress(start + len(rows), len(store))
+        return Labels.joined(parts)
+
+    @torch.inference_mode()
+    def predict_rows(
+        self, store: ImageStore, rows: npt.NDArray[np.int64], features: npt.NDArray[np.float16] | None = None
+    ) -> Labels:
+        """Landmarks of at most ``BATCH`` pictures of a store; see :meth:`predict`.
+
+        Args:
+            store: the pictures.
+            rows: (n,) of it.
+            features: (n, C, h, w) of these pictures as a whole, where they are known already.
+        """
+        if features is None:
+            whole = next(self.extractor.batches(store, rows))
+        else:
+            whole = torch.from_numpy(np.asarray(features, dtype=np.float32)).to(self.extractor.device)
+        if isinstance(self.head, Cascade):
+            found = _of_cascade(Sight(self.extractor, store).find_in(self.head, rows, whole), self.calibration)
+        else:
+            found = _of_head(self.head, whole, self.calibration)
         frame = self.extractor.frame
-        rows = np.arange(len(store))
         xy = store.to_original(rows, frame.denormalise(found.xy))
-        px = (frame.shown / store.scale.mean(-1))[:, None]
-        beyond = ((xy < -0.5) | (xy > store.sizes[:, None] - 0.5)).any(-1)
+        px = (frame.shown / store.scale[rows].mean(-1))[:, None]
+        beyond = ((xy < -0.5) | (xy > store.sizes[rows, None] - 0.5)).any(-1)
         visible = np.select([beyond, found.hidden], [UNLABELLED, HIDDEN], VISIBLE).astype(np.int8)
         error, wide = (None if e is None else np.where(beyond, np.nan, e * px) for e in (found.error, found.within_90))
-        return Labels(self.schema, store.files, xy, visible, found.score, error, wide)
-
-    def _located(self, store: ImageStore, progress: Progress | None) -> _Located:
-        rows = np.arange(len(store))
-        parts: list[_Located] = []
-        for start in range(0, len(rows), BATCH):
-            batch = rows[start : start + BATCH]
-            features = next(self.extractor.batches(store, batch))
-            if isinstance(self.head, Cascade):
-                parts.append(
-                    _of_cascade(Sight(self.extractor, store).find_in(self.head, batch, features), self.calibration)
-                )
-            else:
-                parts.append(_of_head(self.head, features, self.calibration))
-            if progress:
-                progress(min(start + BATCH, len(rows)), len(rows))
-        return _Located.joined(parts)
+        files = tuple(store.files[row] for row in rows)
+        return Labels(self.schema, files, xy, visible, found.score, error, wide)
 
     def save(self, path: Path | str) -> None:
         """Writes the model to one ``.safetensors`` file, whole or not at all."""
@@ -580,20 +589,6 @@ class _Located(NamedTuple):
     hidden: npt.NDArray[np.bool_]
     error: FloatArray | None
     within_90: FloatArray | None
-
-    @classmethod
-    def joined(cls, parts: Sequence[_Located]) -> _Located:
-        """The pictures of several, in their order."""
-        error, within = (
-            [e for e in column if e is not None] for column in ([p.error for p in parts], [p.within_90 for p in parts])
-        )
-        return cls(
-            np.concatenate([p.xy for p in parts]),
-            np.concatenate([p.score for p in parts]),
-            np.concatenate([p.hidden for p in parts]),
-            np.concatenate(error) if error else None,
-            np.concatenate(within) if within else None,
-        )
 
 
 def _of_cascade(found: Found, confidence: Calibration | Confidence | None) -> _Located:

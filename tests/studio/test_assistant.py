@@ -12,6 +12,7 @@ import pytest
 from books import name, names_change, open_book, put
 from modelled import file_id, marks, untrained, wait_for, windows
 
+from lead import api
 from lead.config import Settings
 from lead.errors import LeadError
 from lead.inference import Landmarker
@@ -228,6 +229,51 @@ def test_what_to_label_next(desk: Desk) -> None:
         assert choice.id not in skipped
         skipped.append(choice.id)
     assert desk.assistant.next(None, skipped).kind == "none"
+
+
+def test_all_pictures_are_looked_at_twice_when_labels_rest(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STILL_S", 1.0)
+    desk.begin()
+    for number in range(6):
+        desk.label(number)
+    quick = desk.assistant.status().model
+    wait_for(lambda: desk.assistant.predictions(sort="name", offset=0, limit=1).model > max(quick, 1))
+    labels = desk.book.as_labels()
+    expected = api.fit(desk.run, labels, pictures=desk.folder.root).landmarker.predict(desk.folder.root)
+    wait_for(lambda: desk.assistant.landmarker() is desk.assistant.landmarker())  # kept: not fitted anew
+    found = desk.assistant.predictions(sort="name", offset=0, limit=100)
+    assert [p.file for p in found.pictures] == list(expected.images)
+    assert expected.px_error is not None
+    for p, xy, error in zip(found.pictures, expected.xy, expected.px_error, strict=True):
+        rows = zip(PLACES, xy, error, strict=True)
+        seen = {place: (at, off) for place, at, off in rows if np.isfinite(at).all()}
+        assert list(p.points) == list(seen)
+        for place, (at, off) in seen.items():
+            point = p.points[place]
+            assert (point.x, point.y) == pytest.approx(tuple(at), abs=0.3)  # features are kept in half precision
+            assert point.expected_px == pytest.approx(off, rel=0.1)
+    after = desk.id(7)
+    suggested = desk.assistant.suggest(after)
+    assert suggested.points == next(p.points for p in found.pictures if p.id == after)
+    desk.label(6)
+    wait_for(lambda: desk.assistant.suggest(after).model > suggested.model)
+    exported = desk.assistant.predicted_labels()  # of seven labels, and with all that is known of the errors
+    assert exported is not None
+    assert exported.px_90 is not None
+    assert desk.assistant.status().fitted_to == 7
+
+
+def test_a_second_look_that_fails_leaves_the_first(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise LeadError("The disk is full.")
+
+    monkeypatch.setattr(api, "fit", broken)
+    desk.begin()
+    desk.label(0)
+    exported = desk.assistant.predicted_labels()
+    assert exported is not None
+    assert exported.px_90 is None
+    assert desk.assistant.status().stage == "ready"
 
 
 def test_a_model_to_take_away(desk: Desk, tmp_path: Path) -> None:

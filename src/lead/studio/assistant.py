@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from lead.geometry import FloatArray
 from lead.images.decode import UnreadablePicture
 from lead.images.store import ImageStore
 from lead.inference import Landmarker
-from lead.landmarks.model import VISIBLE, Labels, Schema
+from lead.landmarks.model import Labels, Schema
 from lead.studio.book import LabelBook
 from lead.studio.choose import Chooser, describe
 from lead.studio.events import Events
@@ -35,12 +35,14 @@ from lead.studio.messages import (
     Suggestion,
     Suggestions,
 )
-from lead.studio.review import FEWEST, Case, Review, find_disputes, review
+from lead.studio.review import FEWEST, Case, Review, find_disputes, review, review_closely
 from lead.studio.suggest import Answer, Exemplar, Learnt, Matcher, learn
 from lead.training.run import Run
 
 QUIET_S, LONGEST_WAIT_S = 0.3, 1.5
 """A fit begins when labels have been left alone for so long, or at the latest after."""
+STILL_S = 8.0
+"""When labels have been left alone for so long, or an export asks, all pictures are looked at twice."""
 SETTLED_S = 300.0
 """How long an export waits for the model to catch up with the labels."""
 CLOSING_S = 1.5
@@ -60,12 +62,21 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Fit:
-    """A number, the landmarks and what was learnt of them; ``changes``: state of the labels that it was made from."""
+    """What labels have taught.
+
+    Attributes:
+        number: of the fit.
+        names: of the landmarks.
+        learnt: by a head that is fitted within a second.
+        changes: state of the labels.
+        landmarker: what `lead fit` makes of them, once it is there and has predicted all pictures.
+    """
 
     number: int
     names: tuple[str, ...]
     learnt: Learnt
     changes: int
+    landmarker: Landmarker | None = None
 
 
 class _Choices:
@@ -91,9 +102,10 @@ class _Choices:
 class Assistant:
     """Suggests, predicts, disputes and explores. Every method may be called from any thread.
 
-    What belongs to one picture is computed when it is asked for. All else happens in two background threads: one
-    decodes the pictures and computes their features, the other fits, and predicts all pictures after every fit. What
-    goes wrong in them is told in :meth:`status`.
+    What belongs to one picture is computed when it is asked for. All else happens in three background threads: one
+    decodes the pictures and computes their features. One fits a head that takes no more than a second, and predicts all
+    pictures after every fit. When labels have been left alone for a while, the last does so with what `lead fit` makes
+    of them, which takes longer and is better. What goes wrong in the first two is told in :meth:`status`.
 
     Args:
         folder, book, events: of the session; ``book`` may be changed only together with :meth:`labels_changed`.
@@ -115,6 +127,9 @@ class Assistant:
         self._reviewed = 0.0
         self._chooser: _Choices | None = None
         self._fitting = False
+        self._changed_at = 0.0
+        self._looked = 0  # number of the last fit after which it was tried to look twice
+        self._exports = 0  # that wait for it
         self._problem: str | None = None
         self._told = 0.0
         self._stop = threading.Event()
@@ -122,6 +137,8 @@ class Assistant:
         self._read_labels()
         self._worker = threading.Thread(target=self._work, name="lead-studio-fit", daemon=True)
         self._worker.start()
+        self._closer = threading.Thread(target=self._look_closely, name="lead-studio-second-look", daemon=True)
+        self._closer.start()
 
     # --- what the session tells --------------------------------------------------------------------------------------
 
@@ -154,6 +171,7 @@ class Assistant:
             else:
                 self._take(self._book.labels(id))
             self._changes += 1
+            self._changed_at = time.monotonic()
         self._wake.set()
 
     def close(self) -> None:
@@ -165,7 +183,7 @@ class Assistant:
             self._settled.notify_all()
         if bank is not None:
             bank.close()
-        for thread in (self._worker, preparing):
+        for thread in (self._worker, self._closer, preparing):
             if thread is not None:
                 thread.join(timeout=CLOSING_S)
 
@@ -196,6 +214,9 @@ class Assistant:
             return Suggestions(id=id, waiting_for=NO_NAMES if bank else NO_FEATURES)
         exemplars = self._ready_exemplars(bank, names, EXEMPLARS_AT_ONCE_S)
         fit = fit if fit is not None and fit.names == names else None
+        known = self._reviewed_points(id, fit.number) if fit and fit.landmarker and id not in exemplars else None
+        if fit and known is not None:
+            return Suggestions(id=id, method="head", model=fit.number, points=known)
         head = fit is not None and fit.learnt.head is not None
         if not exemplars or (not head and set(exemplars) == {id}):
             return Suggestions(id=id, waiting_for=NO_LABELS)
@@ -301,27 +322,34 @@ class Assistant:
         return Explored(maps=heat_maps(asked, x, y, others))
 
     def landmarker(self) -> Landmarker | None:
-        """The head that the page suggests by, fitted to all labels; None where there is nothing to fit."""
+        """What `lead fit` makes of all labels; None where there is nothing to fit."""
         with self._lock:
-            bank = self._bank
+            bank, fit, current = self._bank, self._fit, self._fit and self._fit.changes == self._changes
+        if fit and current and fit.landmarker:
+            return fit.landmarker
+        return None if bank is None else self._fitted(bank)
+
+    def _fitted(self, bank: FeatureBank) -> Landmarker | None:
         labels = self._book.as_labels()
         labelled = np.flatnonzero((labels.visible > 0).any(axis=0))
-        if bank is None or len(labelled) == 0:
+        if len(labelled) == 0:
             return None
         known = labels.only(labels.schema.names[k] for k in labelled)
-        return api.fit(bank.run, known, pictures=self._folder.root, head="ridge", seed=self._seed).landmarker
+        return api.fit(bank.run, known, pictures=self._folder.root, seed=self._seed).landmarker
 
     def predicted_labels(self) -> Labels | None:
         """Predictions of all pictures that can be read, from all labels; waits for them. None if there are none."""
         with self._settled:
+            self._exports += 1
+            self._settled.notify_all()
             self._settled.wait_for(lambda: self._stop.is_set() or not self._behind(), SETTLED_S)
+            self._exports -= 1
             found = self._current_review()
         if found is None or len(found.xy) < len(found.store):
             return None
         landmarks = self._book.landmarks
         schema = Schema(found.names, tuple(landmarks.flip_pairs), tuple(landmarks.skeleton))
-        visible = np.full(found.score.shape, VISIBLE, dtype=np.int8)
-        return Labels(schema, found.store.files, found.xy, visible, found.score, found.expected)
+        return Labels(schema, found.store.files, found.xy, found.visible, found.score, found.expected, found.within_90)
 
     # --- labels ------------------------------------------------------------------------------------------------------
 
@@ -438,6 +466,58 @@ class Assistant:
         """Whether to leave predictions for a fit to newer labels: not if they are old, else they would never end."""
         return self._stop.is_set() or (self._changes != changes and time.monotonic() - self._reviewed < REVIEW_EVERY_S)
 
+    def _look_closely(self) -> None:
+        """Predicts all pictures anew with what `lead fit` makes of the labels, whenever these have come to rest."""
+        give_way()
+        while (due := self._due()) is not None:
+            bank, fit = due
+            better: tuple[Landmarker, Review] | None = None
+            try:
+                better = self._closer_look(bank, fit)
+            except Exception as error:  # what there is already stands
+                log.warning(
+                    "The second look at all pictures failed: %s", error, exc_info=not isinstance(error, LeadError)
+                )
+            with self._settled:
+                self._looked = max(self._looked, fit.number)
+                if better and fit is self._fit:
+                    self._fit = replace(fit, number=fit.number + 1, landmarker=better[0])
+                    self._review, self._reviewed = better[1], time.monotonic()
+                    self._looked = fit.number + 1
+                self._settled.notify_all()
+            self._tell(at_once=True)
+
+    def _due(self) -> tuple[FeatureBank, Fit] | None:
+        """Waits for a fit after which it is time to look twice; None at the end."""
+        with self._settled:
+            while not self._stop.is_set():
+                bank, fit, rest = self._bank, self._fit, None
+                if bank and fit and self._review and self._review.model == fit.number and self._closer_look_due():
+                    rest = 0.0 if self._exports else self._changed_at + STILL_S - time.monotonic()
+                    if rest <= 0:
+                        return bank, fit
+                self._settled.wait(rest)
+        return None
+
+    def _closer_look_due(self) -> bool:
+        """Whether a second look follows on the last fit: it is of the labels as they are now, and has had none."""
+        bank, fit = self._bank, self._fit
+        if bank is None or fit is None or not bank.ready:
+            return False
+        return fit.changes == self._changes and fit.number != self._looked
+
+    def _closer_look(self, bank: FeatureBank, fit: Fit) -> tuple[Landmarker, Review] | None:
+        """A model and its predictions; None if the labels have changed meanwhile."""
+
+        def stale() -> bool:
+            return self._stop.is_set() or self._changes != fit.changes
+
+        landmarker, finished = self._fitted(bank), bank.finished()
+        if landmarker is None or finished is None or stale():
+            return None
+        found = review_closely(fit.number + 1, fit.names, landmarker, *finished, stale)
+        return (landmarker, found) if found and not stale() else None
+
     def _failed(self, error: Exception, bank: FeatureBank) -> None:
         if not isinstance(error, LeadError):
             log.error("The studio's background work failed", exc_info=error)
@@ -462,7 +542,16 @@ class Assistant:
         if self._bank is None or not self._labels or self._problem:
             return False
         fit = self._fit
-        return fit is None or fit.changes < self._changes or self._review is None or self._review.model < fit.number
+        if fit is None or fit.changes < self._changes or self._review is None or self._review.model < fit.number:
+            return True
+        return self._closer_look_due()
+
+    def _reviewed_points(self, id: str, model: int) -> dict[str, Suggestion] | None:
+        """What a fit's predictions of all pictures say of one of them."""
+        found, file = self._current_review(), self._folder.file_of(id)
+        if found is None or found.model != model or file in dict(found.store.skipped):
+            return None
+        return _prediction(id, found, found.store.index(file), complete=False).points
 
     def _shares(self) -> dict[str, float]:
         found = self._current_review()

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,8 @@ import torch
 
 from lead.geometry import FloatArray
 from lead.images.store import ImageStore
-from lead.inference import Frame
+from lead.inference import Frame, Landmarker
+from lead.landmarks.model import UNLABELLED, VISIBLE, Labels
 from lead.studio.messages import Dispute, Suggestion
 from lead.studio.suggest import Learnt, Matcher
 
@@ -31,6 +33,8 @@ class Review:
         xy: (N, K, 2) the pictures' own pixels; NaN where the model says nothing.
         score: (N, K).
         expected: (N, K) in the pictures' own pixels; NaN as ``xy``.
+        visible: (N, K) int8, as in :class:`lead.landmarks.model.Labels`.
+        within_90: (N, K) pixels that hold the true place in nine of ten cases; None where that is not known.
     """
 
     model: int
@@ -39,12 +43,16 @@ class Review:
     xy: FloatArray
     score: FloatArray
     expected: FloatArray
+    visible: npt.NDArray[np.int8]
+    within_90: FloatArray | None = None
 
     @cached_property
     def expected_px(self) -> FloatArray:
-        """(N,) mean over the landmarks, in pixels."""
-        out: FloatArray = np.nanmean(self.expected, axis=1)
-        return out
+        """(N,) mean over the landmarks, in pixels; where all are out of view, the picture's longer side."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            mean: FloatArray = np.nanmean(self.expected, axis=1)
+        return np.where(np.isnan(mean), self.store.sizes[: len(mean)].max(axis=1), mean)
 
     @cached_property
     def share(self) -> FloatArray:
@@ -82,7 +90,44 @@ def review(
     frame_px = frame.shown / store.scale[rows].mean(-1)
     expected = np.concatenate(errors) * frame_px[:, None]
     expected[np.isnan(xy).any(-1)] = np.nan
-    return Review(model, names, store, xy, np.concatenate(scores), expected)
+    visible = np.full(expected.shape, VISIBLE, dtype=np.int8)
+    return Review(model, names, store, xy, np.concatenate(scores), expected, visible)
+
+
+def review_closely(
+    model: int,
+    names: tuple[str, ...],
+    landmarker: Landmarker,
+    store: ImageStore,
+    features: npt.NDArray[np.float16],
+    stop: Callable[[], bool] = lambda: False,
+) -> Review | None:
+    """As :func:`review`, by a model that looks twice; of landmarks that it does not know, nothing is said."""
+    parts = []
+    for start in range(0, len(features), BATCH):
+        if stop():
+            return None
+        rows = np.arange(start, min(start + BATCH, len(features)))
+        parts.append(landmarker.predict_rows(store, rows, features[rows]))
+    found = Labels.joined(parts)
+    which = [names.index(name) for name in found.schema.names]
+
+    def every(values: npt.NDArray[Any] | None, nothing: float) -> npt.NDArray[Any]:
+        assert values is not None
+        out = np.full((len(values), len(names), *values.shape[2:]), nothing, dtype=values.dtype)
+        out[:, which] = values
+        return out
+
+    return Review(
+        model,
+        names,
+        store,
+        every(found.xy, np.nan),
+        every(found.score, 0),
+        every(found.px_error, np.nan),
+        every(found.visible, UNLABELLED),
+        every(found.px_90, np.nan),
+    )
 
 
 # --- labels for a second look ----------------------------------------------------------------------------------------
