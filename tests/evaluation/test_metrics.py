@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lead.errors import LeadError
 from lead.evaluation.metrics import (
+    hiding,
     mean_shape,
     normalised_errors,
     peers_pck,
@@ -187,3 +188,13 @@ def test_telling_the_same_of_every_point_tells_nothing() -> None:
 def test_nothing_told_of_a_point_is_not_judged() -> None:
     errors, told = np.array([[1.0, 9.0]]), np.array([[2.0, np.nan]])
     assert trust(told, {90: told}, errors)["within-90"] == 100.0
+
+
+def test_what_is_told_to_be_hidden_by_hand() -> None:
+    hidden = np.array([[True, True, False], [True, False, False]])
+    told = np.array([[True, False, True], [False, False, False]])
+    known = np.array([[True, True, True], [False, True, True]])
+    found = hiding(told, hidden, known)
+    assert found == pytest.approx({"hidden": 50, "shown": 100 / 3})
+    assert hiding(told, ~known & hidden, known) == {}  # nothing known is hidden: there is nothing to find
+    assert hiding(told, hidden, hidden) == pytest.approx({"hidden": 100 / 3})

@@ -26,7 +26,7 @@ from lead.evaluation.protocols import Bench, System, matching, peers_matching, r
 from lead.evaluation.results import Row
 from lead.evaluation.zoom import zoom
 from lead.inference import Extractor
-from lead.landmarks.model import Labels, Schema
+from lead.landmarks.model import HIDDEN, Labels, Schema
 from lead.nn.backbone import Backbone
 from lead.nn.heads import RidgeHead
 from lead.nn.student import Student
@@ -189,18 +189,18 @@ def test_pairs_are_different_pictures_of_one_individual_or_of_two(
 def test_a_cascade_is_measured_with_the_errors_that_it_tells(run: Run, drawn: Dataset) -> None:
     bench = Bench.of_run(run, drawn, methods=("lead",))
     rows = regression(bench, labels=(1, 3), draws=2, heads=("cascade",))
-    keys = ["within-50-all", "within-80-all", "within-90-all", "rank-all", "worst-all"]
+    keys = ["within-50-all", "within-80-all", "within-90-all", "rank-all", "worst-all", "hidden-all", "shown-all"]
     assert [(r.method, r.labels, r.metric) for r in rows] == [
         *(("mean-shape", n, "regression-all") for n in (1, 3)),
         *(("lead/cascade", n, metric) for n in (1, 3) for metric in ("regression-all", *keys)),
     ]
     assert {(r.features, r.draws, r.unit) for r in rows[2:]} == {("8-d", 2, "%")}
-    for few in (rows[2:8], rows[8:]):
+    for few in (rows[2:10], rows[10:]):
         within = [row.mean for row in few[1:4]]
         assert within == sorted(within)
         assert 0 <= within[0] <= within[2] <= 100
     again = regression(bench, labels=(3,), draws=2, heads=("cascade",))
-    assert again[1:] == rows[8:]
+    assert again[1:] == rows[10:]
 
 
 def test_told_errors_are_judged_in_the_unit_that_they_are_told_in(
@@ -212,9 +212,11 @@ def test_told_errors_are_judged_in_the_unit_that_they_are_told_in(
     truth = bench.frame.normalise(bench.store.to_store(bench.store_rows(points, judge), points.xy[judge]))
     off = np.random.default_rng(0).uniform(0, 0.4, truth.shape[:2])  # in normalised units, which span 2
 
-    def told(*_: object) -> tuple[Array, Array, dict[int, Array]]:
+    hidden = points.visible[judge] == HIDDEN
+
+    def told(*_: object) -> tuple[Array, Array, dict[int, Array], npt.NDArray[np.bool_]]:
         predicted = truth + np.stack([0.6 * off, 0.8 * off], axis=-1)
-        return predicted, off / 2, {50: 0.49 * off, 80: 0.51 * off, 90: np.full_like(off, 0.1)}
+        return predicted, off / 2, {50: 0.49 * off, 80: 0.51 * off, 90: np.full_like(off, 0.1)}, hidden
 
     monkeypatch.setattr(protocols, "_cascade", told)
     rows = {row.metric: row for row in regression(bench, labels=(3,), draws=1, heads=("cascade",))[1:]}
@@ -223,6 +225,7 @@ def test_told_errors_are_judged_in_the_unit_that_they_are_told_in(
     known = np.isfinite(truth).all(-1)
     assert rows["within-90-all"].mean == pytest.approx(100 * (off[known] <= 0.2).mean())
     assert (rows["rank-all"].mean, rows["worst-all"].mean) == pytest.approx((100, 100))
+    assert (rows["hidden-all"].mean, rows["shown-all"].mean) == pytest.approx((100, 0))
 
 
 def test_wide_features_get_no_cascade(run: Run, drawn: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,6 +143,25 @@ def trust(expected: FloatArray, radii: Mapping[int, FloatArray], errors: FloatAr
     return out
 
 
+def hiding(
+    told: npt.NDArray[np.bool_], hidden: npt.NDArray[np.bool_], known: npt.NDArray[np.bool_]
+) -> dict[str, float]:
+    """Whether the landmarks that a method tells to be hidden are, in percent; nothing where none is labelled so.
+
+    Args:
+        told: (N, K) those that it says are hidden.
+        hidden: (N, K) those that are.
+        known: (N, K) those of which it is known.
+
+    Returns:
+        ``hidden``: of the hidden, how many are told to be. ``shown``: of the visible, how many are told to be hidden.
+    """
+    groups = {"hidden": known & hidden, "shown": known & ~hidden}
+    if not groups["hidden"].any():
+        return {}
+    return {name: 100 * float(told[group].mean()) for name, group in groups.items() if group.any()}
+
+
 def peers_pck(
     predicted: FloatArray, truth: FloatArray, *, box: int = 48, alpha: float = 0.05, batch: int = 32
 ) -> float:

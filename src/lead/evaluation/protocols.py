@@ -17,13 +17,13 @@ import torch
 from lead.config import Settings
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
-from lead.evaluation.metrics import Summary, mean_shape, normalised_errors, summarise, trust, unit_lengths
+from lead.evaluation.metrics import Summary, hiding, mean_shape, normalised_errors, summarise, trust, unit_lengths
 from lead.evaluation.results import LabelCount, Result, Row, measured_once
 from lead.geometry import FloatArray
 from lead.images.store import ImageStore, default_cache, open_store
 from lead.images.views import View, affine_warp, bend_warp, dve_warp
 from lead.inference import Extractor, Frame, Head, Sight, cached_features
-from lead.landmarks.model import Labels
+from lead.landmarks.model import HIDDEN, Labels
 from lead.nn.heads import REDUCED
 from lead.nn.matching import match_points
 from lead.provenance import commit, machine, versions
@@ -315,10 +315,12 @@ def _cascade_rows(
     summaries, told = [], []
     for d, picked in enumerate(chosen):
         seed = mixed_seed(bench.settings.seed, "head", d)
-        predicted, expected, radii = _cascade(bench, system, points, picked, judge, seed)
+        predicted, expected, radii, hidden = _cascade(bench, system, points, picked, judge, seed)
         summaries.append(bench.errors(points, judge, predicted, bench.dataset.normaliser[name]))
         true = bench.frame.normalise(bench.store.to_store(bench.store_rows(points, judge), points.xy[judge]))
-        told.append(trust(expected, radii, np.linalg.norm(predicted - true, axis=-1) / 2))
+        away = np.linalg.norm(predicted - true, axis=-1) / 2
+        known = np.isfinite(away) & np.isfinite(expected)
+        told.append(trust(expected, radii, away) | hiding(hidden, points.visible[judge] == HIDDEN, known))
     features, count = bench.features_text(system), label_count(number)
     rows = [Row.of_draws(f"{system.method}/cascade", features, count, metric, UNIT, summaries)]
     for key in told[0]:
@@ -329,9 +331,10 @@ def _cascade_rows(
 
 def _cascade(
     bench: Bench, system: System, points: Labels, picked: list[int], judge: list[int], seed: int
-) -> tuple[FloatArray, FloatArray, dict[int, FloatArray]]:
+) -> tuple[FloatArray, FloatArray, dict[int, FloatArray], npt.NDArray[np.bool_]]:
     """Predictions (n, K, 2), normalised; expected errors (n, K), and radii said to hold 50, 80 and 90 % of the truth,
-    as shares of the frame's side. With few labels, unlabelled pictures of those to fit on are learnt from too.
+    as shares of the frame's side; which landmarks (n, K) are said to be hidden. With few labels, unlabelled pictures of
+    those to fit on are learnt from too.
 
     A landmark that none of the picked pictures labels is put in the middle, as the ridge head does, and nothing is told
     of it (NaN).
@@ -344,6 +347,7 @@ def _cascade(
         sight,
         rows,
         torch.from_numpy(xy[:, known]).float(),
+        hidden=points.visible[picked][:, known] == HIDDEN,
         unlabelled=bench.store_rows(points, bench.rows(points)[0]),
         groups=[PurePosixPath(points.images[i]).parent.as_posix() for i in picked],
         seed=seed,
@@ -357,7 +361,9 @@ def _cascade(
     places = np.zeros((*expected.shape, 2))
     places[:, known] = torch.cat([f.points for f in found]).double().cpu().numpy()
     radii = {share: expected * confidence.factor(share / 100) for share in SHARES}
-    return places, expected, radii
+    hidden = np.zeros(expected.shape, dtype=bool)
+    hidden[:, known] = torch.cat([confidence.is_hidden(f.signals) for f in found]).cpu().numpy()
+    return places, expected, radii, hidden
 
 
 def fitted(kind: PlainKind, labelled: Labelled, seed: int) -> Head:

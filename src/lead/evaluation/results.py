@@ -71,6 +71,8 @@ TRUST = {
         ("within-90", "Within that for 90 %"),
         ("rank", "Rank correlation of told and true error"),
         ("worst", "Of the worst tenth, told to be"),
+        ("hidden", "Of the hidden, told to be"),
+        ("shown", "Of the visible, told to be hidden"),
     )
 }
 """Metrics of the errors that a method tells of its answers, and their headings; a table of their own shows them."""
