@@ -3,7 +3,7 @@
     python benchmarks/precision.py DATASET [--preset tiny] [--seeds 3] [--runs runs/precision] [--results results]
 
 Trains DATASET (say, one that `lead render` drew) with each seed in float32 and in bfloat16, and judges a ridge head
-from all labels on its test split. A processor without bfloat16 works it out in software: as exact, but slow. Writes
+from all labels on individuals of its training split that are held out, each time the same. A processor without bfloat16 works it out in software: as exact, but slow. Writes
 ``results/benchmarks/precision.json``, and a table beside it.
 """
 
@@ -37,11 +37,11 @@ def main() -> None:
     errors: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
     for seed in range(chosen.seeds):
         for precision in PRECISIONS:
-            given = (f"seed={seed}", f"precision={precision}")
+            given = (f"seed={seed}", f"precision={precision}", "validation=0.2")
             run = api.train(
                 data, chosen.runs / f"{precision}-{seed}", preset=chosen.preset, assignments=given, say=print
             )
-            rows = regression(Bench.of_run(run, data, methods=("lead",)))
+            rows = regression(Bench.of_run(run, data, "validation", ["lead"]), point_sets=[next(iter(data.point_sets))])
             found = next(row for row in rows if row.method == "lead/ridge")
             errors[precision].append(float(found.mean or "nan"))
             print(f"seed {seed}, {precision}: {errors[precision][-1]:.2f} %")

@@ -6,7 +6,8 @@ Stage 1 (BYOL, ResNet-18, 96 px) and stage 2 (its default objective, and the pap
 pictures from the store, augmentation, networks, optimiser, logs. Bare is the same networks and losses forward and
 backward on random tensors that are already in memory, in turns with it, ten steps each, in one process. The peer is
 lightly's BYOL, its modules and its transforms, in a DataLoader with a process for each core, which reads the picture
-files as its users' would; it is left out where lightly is not installed.
+files as its users' would; it is left out where lightly is not installed. All is in float32; where `precision=auto`
+would take bfloat16 on this machine, stage 1 and stage 2 are measured in that too, beside networks in the same.
 
 Writes ``results/benchmarks/throughput.json``, and a table beside it.
 """
@@ -32,12 +33,13 @@ import torch  # noqa: E402
 from PIL import Image  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
-from lead.config import Settings, check  # noqa: E402
+from lead.config import Precision, Settings, check  # noqa: E402
 from lead.datasets import open_dataset  # noqa: E402
 from lead.losses import byol_loss, equivariance_loss, exchange_loss  # noqa: E402
 from lead.nn.backbone import Backbone  # noqa: E402
 from lead.training.distill import Distill  # noqa: E402
 from lead.training.engine import LOG_EVERY, Stage, Training, make_fabric  # noqa: E402
+from lead.training.precision import fastest_precision  # noqa: E402
 from lead.training.pretrain import Byol  # noqa: E402
 from lead.training.run import Pictures, open_pictures  # noqa: E402
 from measuring import keep  # noqa: E402
@@ -82,7 +84,7 @@ class Turns:
         self.since = time.perf_counter()
 
 
-def trained(stage: Stage, settings: Settings, pictures: Pictures, bare: Step) -> Turns:
+def trained(stage: Stage, settings: Settings, pictures: Pictures, bare: Step, precision: Precision) -> Turns:
     """A training with its bare steps between."""
     turns = Turns(bare)
     with tempfile.TemporaryDirectory() as folder:
@@ -95,46 +97,51 @@ def trained(stage: Stage, settings: Settings, pictures: Pictures, bare: Step) ->
             rows=pictures.rows,
             folder=Path(folder),
             seed=0,
-            fabric=make_fabric("32-true"),
+            fabric=make_fabric(precision),
             identity="",
         )
         training.run(turns.report)
     return turns
 
 
-def bare_byol(stage: Byol, batch: int) -> Step:
+def bare_byol(stage: Byol, batch: int, cast: torch.autocast) -> Step:
     """Both networks on two views that are there already."""
     one, two = (torch.rand(batch, 3, SIDE, SIDE).contiguous(memory_format=torch.channels_last) for _ in range(2))
 
     def step() -> None:
-        z_one, z_two = stage.project(one), stage.project(two)
-        with torch.no_grad():
-            target_one, target_two = stage.project_target(one), stage.project_target(two)
-        loss = byol_loss(stage.predictor(z_one), target_two) + byol_loss(stage.predictor(z_two), target_one)
+        with cast:
+            z_one, z_two = stage.project(one), stage.project(two)
+            with torch.no_grad():
+                target_one, target_two = stage.project_target(one), stage.project_target(two)
+            loss = byol_loss(stage.predictor(z_one), target_two) + byol_loss(stage.predictor(z_two), target_one)
         loss.backward()  # type: ignore[no-untyped-call]
         stage.zero_grad()
 
     return step
 
 
-def bare_distill(stage: Distill, batch: int) -> Step:
+def bare_distill(stage: Distill, batch: int, cast: torch.autocast) -> Step:
     """Student, teacher if it is asked, and the losses, on views and places that are there already."""
     s = stage.settings
     one, two = (torch.rand(batch, 3, SIDE, SIDE).contiguous(memory_format=torch.channels_last) for _ in range(2))
     points = torch.rand(batch, s.cells or 1, 2) * 2 - 1
 
-    def step() -> None:
+    def loss() -> Tensor:
         if stage.single_view:
             features = stage.projection(stage.student(one))
-            loss = stage._own_terms(one, features, one, features)["alignment"]
-        else:
-            f_one, f_two = stage.projection(stage.student(torch.cat([one, two]))).chunk(2)
-            asking = f_two.flatten(2)[:, :, : s.cells]
-            others = [f_one.roll(k + 1, 0) for k in range(s.exchange_pictures)]
-            loss = s.equivariance * equivariance_loss(asking, f_one, points, temperature=s.temperature)
-            for other in others:
-                loss = loss + exchange_loss(asking, f_one, other, points, temperature=s.temperature) / len(others)
-        loss.backward()  # type: ignore[no-untyped-call]
+            return stage._own_terms(one, features, one, features)["alignment"]
+        f_one, f_two = stage.projection(stage.student(torch.cat([one, two]))).chunk(2)
+        asking = f_two.flatten(2)[:, :, : s.cells]
+        others = [f_one.roll(k + 1, 0) for k in range(s.exchange_pictures)]
+        out: Tensor = s.equivariance * equivariance_loss(asking, f_one, points, temperature=s.temperature)
+        for other in others:
+            out = out + exchange_loss(asking, f_one, other, points, temperature=s.temperature) / len(others)
+        return out
+
+    def step() -> None:
+        with cast:
+            found = loss()
+        found.backward()  # type: ignore[no-untyped-call]
         stage.zero_grad()
 
     return step
@@ -220,10 +227,13 @@ def summary(turns: list[Turns]) -> dict[str, float]:
 
 def table(found: dict[str, dict[str, float]]) -> str:
     """Markdown."""
-    lines = ["| Stage | A step (s) | Bare (s) | Of the bare speed |", "| --- | --: | --: | --: |"]
+    lines = [
+        "| Stage | A step (s) | Bare (s) | Of the bare speed | Times the peer's |",
+        "| --- | --: | --: | --: | --: |",
+    ]
     for name, row in found.items():
-        bare = (f"{row['bare_s']:.2f}", f"{row['of_bare']:.2f}") if "bare_s" in row else ("", "")
-        lines.append(f"| {name} | {row['ours_s']:.2f} | {bare[0]} | {bare[1]} |")
+        columns = ("ours_s", "bare_s", "of_bare", "times_the_peer")
+        lines.append(f"| {name} | " + " | ".join(f"{row[c]:.2f}" if c in row else "" for c in columns) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -238,23 +248,30 @@ def main() -> None:
     data, batch, steps = open_dataset(chosen.dataset), chosen.batch, chosen.steps + LOG_EVERY
     pictures = open_pictures(data, settings_of(batch, steps))
     files = [data.root / pictures.store.files[row] for row in pictures.rows]
-    measured: dict[str, list[Turns]] = {"stage 1": [], "stage 2": [], "stage 2, alignment": []}
+    measured: dict[str, list[Turns]] = {}
     peers: list[float] = []
     ours = {"alignment": 0.0, "equivariance": 0.3, "exchange": 1.0, "exchange_pictures": 2, "frozen_batchnorm": True}
     for _ in range(chosen.rounds):
-        whole = settings_of(batch, steps)
-        byol = Byol(Backbone("resnet18", "random", SIDE), whole.pretrain, whole.picture)
-        measured["stage 1"].append(trained(byol, whole, pictures, bare_byol(byol, batch)))
         peers += peer(files, batch, chosen.steps) or []
-        for name, parts in (("stage 2", ours), ("stage 2, alignment", {})):
-            whole = settings_of(batch // 2, steps, **parts)
-            encoder = Backbone("resnet18", "random", SIDE)
-            stage = Distill(encoder, whole.distill, whole.hypercolumn, whole.picture)
-            measured[name].append(trained(stage, whole, pictures, bare_distill(stage, batch // 2)))
+        for precision in dict.fromkeys(("32-true", fastest_precision())):
+            half = precision == "bf16-mixed"
+            cast, ending = torch.autocast("cpu", torch.bfloat16, enabled=half), ", bfloat16" if half else ""
+            whole = settings_of(batch, steps)
+            byol = Byol(Backbone("resnet18", "random", SIDE), whole.pretrain, whole.picture)
+            turns = trained(byol, whole, pictures, bare_byol(byol, batch, cast), precision)
+            measured.setdefault("stage 1" + ending, []).append(turns)
+            for name, parts in (("stage 2", ours), ("stage 2, alignment", {})):
+                whole = settings_of(batch // 2, steps, **parts)
+                encoder = Backbone("resnet18", "random", SIDE)
+                stage = Distill(encoder, whole.distill, whole.hypercolumn, whole.picture)
+                turns = trained(stage, whole, pictures, bare_distill(stage, batch // 2, cast), precision)
+                measured.setdefault(name + ending, []).append(turns)
     found = {name: summary(turns) for name, turns in measured.items()}
     if peers:
         found["lightly's BYOL"] = {"ours_s": median(peers)}
-        found["stage 1"]["times_the_peer"] = median(peers) / found["stage 1"]["ours_s"]
+        for name in ("stage 1", "stage 1, bfloat16"):
+            if name in found:
+                found[name]["times_the_peer"] = median(peers) / found[name]["ours_s"]
     record = {
         "batch": batch,
         "stages": found,
