@@ -3,8 +3,8 @@
     python benchmarks/precision.py DATASET [--preset tiny] [--seeds 3] [--runs runs/precision] [--results results]
 
 Trains DATASET (say, one that `lead render` drew) with each seed in float32 and in bfloat16, and judges a ridge head
-from all labels on individuals of its training split that are held out, each time the same. A processor without bfloat16 works it out in software: as exact, but slow. Writes
-``results/benchmarks/precision.json``, and a table beside it.
+from all labels on individuals of its training split that are held out, each time the same. A processor without bfloat16
+works it out in software: as exact, but slow. Writes ``results/benchmarks/precision.json``, and a table beside it.
 """
 
 from __future__ import annotations
