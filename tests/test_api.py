@@ -80,8 +80,10 @@ def test_the_stages_can_be_asked_for_one_by_one(tiny: Maker, folder: Dataset, tm
 @pytest.mark.parametrize("section", [{"name": "resnet5O"}, {"init": "gone.pth"}])
 def test_a_mistaken_first_call_leaves_no_run(tiny: Maker, folder: Dataset, tmp_path: Path, section: Any) -> None:
     out, good = tmp_path / "run", tiny(pretrain={"steps": 0}, distill={"steps": 0})
+    decoded: list[int] = []
     with pytest.raises(LeadError, match=r"resnet5O|gone\.pth"):
-        api.train(folder, out, settings=tiny(backbone=section))
+        api.train(folder, out, settings=tiny(backbone=section), decoding=lambda done, _: decoded.append(done))
+    assert decoded == []
     few = Dataset("few", folder.root, folder.files[:3], folder.identity[:3], folder.split[:3])
     with pytest.raises(LeadError, match="3 pictures to train on"):
         api.train(few, out, settings=tiny())

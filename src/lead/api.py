@@ -110,12 +110,12 @@ def train(
         )
     with processes.in_turn():
         dataset = data if isinstance(data, Dataset) else _opened(Path(data), run, name, frames, sampling, say)
-    pictures = stages.open_pictures(dataset, chosen, progress=decoding)
     with processes.in_turn(machine=True):  # what is downloaded is so once
         if not run.has_backbone:
-            run.initial_backbone()  # a wrong name or missing weights stop here, before anything is written
+            run.initial_backbone()  # a wrong name or missing weights stop here, before anything is decoded or written
         if stage != "pretrain" and not run.has_student:
             load_teacher(teacher)  # and here
+    pictures = stages.open_pictures(dataset, chosen, progress=decoding)
     has_backbone, has_student = bool(processes.most(run.has_backbone)), bool(processes.most(run.has_student))
     with processes.in_turn():
         run = Run.create(Path(out), chosen)
