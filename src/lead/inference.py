@@ -39,6 +39,8 @@ from lead.nn.reduction import Reduction
 from lead.nn.student import AnyStudent, LinearStudent, Student
 
 BATCH = 64
+AT_ONCE = 16
+"""Pictures that a processor's network is given at a time; with more, its maps leave the caches."""
 Progress = Callable[[int, int], None]
 Head = RidgeHead | SoftArgmaxHead
 """Answers from the features of a whole picture."""
@@ -152,6 +154,8 @@ class Extractor:
         return folded(self.network, self.picture.input)
 
     def _whole_features(self, inputs: Tensor) -> Tensor:
+        if self.device.type == "cpu" and len(inputs) > AT_ONCE:
+            return torch.cat([self._whole_features(some) for some in torch.split(inputs, AT_ONCE)])
         maps = self._folded(inputs)
         if not isinstance(self.network, Backbone):
             return maps  # type: ignore[no-any-return]
