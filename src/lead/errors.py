@@ -14,6 +14,10 @@ class LeadError(Exception):
     """
 
 
+class NotThere(LeadError):
+    """What is asked for by its id or name does not exist, or no longer does."""
+
+
 def unknown(kind: str, value: str, choices: Iterable[str]) -> LeadError:
     """A :class:`LeadError` for a value that is not one of ``choices``, naming the nearest."""
     valid = sorted(choices)

@@ -129,7 +129,7 @@ def test_history(web: TestClient, session: Session) -> None:
     state = good(web.post(f"/api/history/{latest['id']}/restore"))
     assert [each["name"] for each in state["landmarks"]["landmarks"]] == list(NAMES)
     assert good(web.get(f"/api/pictures/{id}"))["labels"]["points"] == {"left": point(1, 2)}
-    problem(web.post("/api/history/nonsense/restore"), 400)
+    problem(web.post("/api/history/nonsense/restore"), 404)
     problem(web.post(f"/api/history/{quote('../../annotations', safe='')}/restore"), 404)  # no such route
 
 
@@ -327,7 +327,7 @@ def test_training_routes(web: TestClient) -> None:
     assert good(web.post("/api/training/cancel"))["state"] == "none"
     assert good(web.get("/api/training"))["presets"]
     assert isinstance(good(web.get("/api/runs")), list)
-    problem(web.post("/api/runs/nonsense/open"), 400)
+    problem(web.post("/api/runs/nonsense/open"), 404)
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lead.errors import LeadError, unknown
+from lead.errors import LeadError, NotThere, unknown
 from lead.images.decode import UnreadablePicture, upright_size
 from lead.images.find import find_images
 
@@ -19,7 +19,7 @@ ID_LENGTH = 12
 """Hexadecimal digits of a picture's id."""
 
 
-class UnknownPicture(LeadError):
+class UnknownPicture(NotThere):
     """An id or a file name that is not of this folder."""
 
 

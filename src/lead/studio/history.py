@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from lead.errors import LeadError
+from lead.errors import LeadError, NotThere
 from lead.files import replacing
 from lead.studio.messages import Snapshot
 
@@ -76,7 +76,7 @@ class History:
                     return kept.path.read_bytes()
                 except OSError as error:
                     raise LeadError(f"Cannot read {kept.path}: {error.strerror}. Choose another one.") from error
-        raise LeadError(f"The history holds no state {id!r} any more. Load the list again and choose another.")
+        raise NotThere(f"The history holds no state {id!r} any more. Load the list again and choose another.")
 
     def _kept(self) -> list[_Kept]:
         """In order of time."""

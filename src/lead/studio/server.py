@@ -21,11 +21,10 @@ from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from lead.errors import LeadError
+from lead.errors import LeadError, NotThere
 from lead.studio import exchange
 from lead.studio.book import Conflict, SaveFailed
 from lead.studio.events import Subscription
-from lead.studio.folder import UnknownPicture
 from lead.studio.messages import (
     Choice,
     Disputes,
@@ -161,7 +160,7 @@ def _problem(status: int, problem: Problem, headers: Mapping[str, str] | None = 
 
 
 async def _mistake(_: Request, error: Exception) -> Response:
-    return _problem(404 if isinstance(error, UnknownPicture) else 400, Problem(error=str(error)))
+    return _problem(404 if isinstance(error, NotThere) else 400, Problem(error=str(error)))
 
 
 async def _conflict(_: Request, error: Exception) -> Response:

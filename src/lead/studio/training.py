@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any, Literal, get_args
 
 from lead.config import Settings, load_preset, presets
-from lead.errors import LeadError, unknown
+from lead.errors import LeadError, NotThere, unknown
 from lead.evaluation.curves import read_metrics
 from lead.files import read_text, write_atomic
 from lead.studio.events import Events
@@ -232,7 +232,7 @@ class Trainer:
                 self._remember(run.folder)
                 break
             else:
-                raise LeadError("There is no such run any more. Choose another from the list.")
+                raise NotThere("There is no such run any more. Choose another from the list.")
         self._publish()
         return run.folder
 
