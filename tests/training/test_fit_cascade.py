@@ -20,8 +20,8 @@ from lead.images.store import open_store
 from lead.inference import Extractor, Sight
 from lead.nn import heads
 from lead.nn.backbone import Backbone
-from lead.nn.student import Student
 from lead.nn.cascade import Cascade
+from lead.nn.student import Student
 from lead.training import cascade
 from lead.training.cascade import CascadeFit, fit_cascade
 from lead.training.fit import distances, folds
