@@ -33,12 +33,19 @@ def _version(package: str) -> str:
 
 
 def machine() -> dict[str, Any]:
-    """The hardware a result may depend on: processor, cores, threads that torch computes with, and the device."""
+    """The hardware a result may depend on.
+
+    Processor and cores; where torch is loaded, also its threads, the vector instructions that it uses, and the device.
+    """
     torch = sys.modules.get("torch")  # which takes seconds to import, and counts only where it is used
     found: dict[str, Any] = {"processor": _processor(), "cores": os.cpu_count()}
     if torch is not None:
         cuda = torch.cuda.is_available()
-        found |= {"threads": torch.get_num_threads(), "device": torch.cuda.get_device_name() if cuda else "cpu"}
+        found |= {
+            "threads": torch.get_num_threads(),
+            "instructions": torch.backends.cpu.get_cpu_capability(),
+            "device": torch.cuda.get_device_name() if cuda else "cpu",
+        }
     return found
 
 

@@ -131,7 +131,7 @@ def _differences(before: Result) -> list[str]:
         if (there := before.versions.get(name)) != here:
             lines.append(f"{name}: {there} there, {here} here")
     here_machine = machine()
-    for name in ("processor", "device"):
+    for name in ("processor", "instructions", "device"):
         if (was := before.machine.get(name)) != here_machine.get(name):
             lines.append(f"{name}: {was} there, {here_machine.get(name)} here")
     if before.commit != commit():
