@@ -278,6 +278,9 @@ def test_only_the_network_is_in_eight_bits(quantised: Quantised, exported: Expor
     before = [node for node in onnx.load(exported.path).graph.node if node.op_type == "Conv"]
     assert len(eight) == sum(node.input[1].startswith("network.") for node in before) > 20
     assert len(convolutions) - len(eight) == 4  # each look's neighbourhood and ring
+    activations = [node for node in proto.graph.node if node.op_type == "Relu"]
+    rounded = [node for node in activations if made_by[node.input[0]].op_type == "DequantizeLinear"]
+    assert not rounded  # eight bits are not spent on what an activation cuts off
     assert {node.domain for node in proto.graph.node} == {""}
     assert quantised.size == quantised.path.stat().st_size < quantised.float_size
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 CALIBRATION, MEASURED = 100, 200
 """Pictures that ranges are taken from, and others that the loss is measured on."""
+ACTIVATIONS = ("Clip", "Relu")
+"""Those that a convolution of 8-bit integers has at no cost, since its results are cut off at a range anyway."""
 ROUNDS = 21
 """Of timing, in turns; the median counts."""
 Counting = Callable[[str], Callable[[int, int], None]]
@@ -137,7 +139,8 @@ def _quantise(file: Path, out: Path, pixels: Pixels) -> None:
     with tempfile.TemporaryDirectory() as folder:
         folded = Path(folder) / "folded.onnx"
         quant_pre_process(str(file), str(folded), skip_symbolic_shape=True)
-        onnx.save(_shared(onnx.load(folded)), folded)
+        graph = _shared(onnx.load(folded))
+        onnx.save(graph, folded)
         logging.disable(logging.WARNING)  # advice on how to prepare the file, which is prepared
         try:
             quantize_static(
@@ -149,8 +152,8 @@ def _quantise(file: Path, out: Path, pixels: Pixels) -> None:
                 reduce_range=True,  # else sums of products overflow on processors without VNNI
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
-                op_types_to_quantize=["Conv"],
-                nodes_to_quantize=network,
+                op_types_to_quantize=["Conv", *ACTIVATIONS],
+                nodes_to_quantize=[*network, *_activations(graph, network)],
             )
         finally:
             logging.disable(logging.NOTSET)
@@ -160,6 +163,13 @@ def _quantise(file: Path, out: Path, pixels: Pixels) -> None:
     quantised.producer_name, quantised.producer_version = proto.producer_name, proto.producer_version
     onnx.checker.check_model(quantised, full_check=True)
     out.write_bytes(quantised.SerializeToString())
+
+
+def _activations(proto: ModelProto, network: list[str]) -> list[str]:
+    """Activations that follow on convolutions: eight bits hold what they let through, not what they cut off."""
+    made = {output: node.name for node in proto.graph.node for output in node.output}
+    known = set(network)
+    return [n.name for n in proto.graph.node if n.op_type in ACTIVATIONS and made.get(n.input[0]) in known]
 
 
 def _shared(proto: ModelProto) -> ModelProto:
