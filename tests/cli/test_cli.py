@@ -186,7 +186,7 @@ def test_match_finds_a_copy_of_the_reference_in_place(world: World, tmp_path: Pa
 
 
 SYSTEMS = ("untrained", "byol", "lead")
-TRUSTED = {f"{key}-all" for key in ("within-50", "within-80", "within-90", "rank", "worst")}
+TRUSTED = {f"{key}-all" for key in ("within-50", "within-80", "within-90", "rank", "worst", "hidden", "shown")}
 
 
 @pytest.mark.parametrize(

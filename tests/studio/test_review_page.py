@@ -146,10 +146,11 @@ def test_the_exported_model_predicts_what_the_page_suggests(
         " return fitted_to === n && !fitting && method === 'head' }",
         arg=LABELLED,
     )
-    desk.show(file)
-    suggested = desk.page.evaluate(
-        "id => studio.app.api.get(`/pictures/${id}/suggestions`)", desk.id_of(file)
-    )  # those of this fit, whatever an earlier one had put on the picture
+    exported = desk.page.evaluate(
+        "async () => (await fetch(studio.app.api.url('/export?format=csv&what=predictions'))).status"
+    )  # for which all pictures are looked at twice
+    assert exported == 200
+    suggested = desk.page.evaluate("id => studio.app.api.get(`/pictures/${id}/suggestions`)", desk.id_of(file))
     shown = {name: (point["x"], point["y"]) for name, point in suggested["points"].items()}
     assert set(shown) == set(NAMES)
     desk.go("export")
@@ -158,7 +159,7 @@ def test_the_exported_model_predicts_what_the_page_suggests(
     downloading.value.save_as(tmp_path / "model.safetensors")
     found = lead.Landmarker.load(tmp_path / "model.safetensors").predict([labelled.folder / file])
     for name, place in shown.items():
-        assert found.xy[0, found.schema.names.index(name)] == pytest.approx(place, abs=0.02 * 160), name
+        assert found.xy[0, found.schema.names.index(name)] == pytest.approx(place, abs=1), name
 
 
 def command(*words: str | Path) -> None:

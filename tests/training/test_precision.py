@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from lead.config import Settings, load_preset
+from lead.config import Settings
 from lead.datasets.base import Dataset
 from lead.training import precision
 from lead.training import run as stages
 from lead.training.precision import fastest_precision
-from lead.training.pretrain import draw_view
 from lead.training.run import Run
 
 
@@ -51,15 +50,3 @@ def test_a_run_goes_on_in_the_precision_in_which_it_began(
     device(8.0)
     assert stages._precision(run) == "bf16-mixed"
     assert stages._precision(Run.create(tmp_path / "another", tiny())) == "32-true"
-
-
-def test_a_view_is_the_same_in_every_precision() -> None:
-    settings = load_preset("small")
-    views = settings.pretrain.views.model_copy(update={"jpeg": 1.0, "lighting": 0.1})
-    pictures = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    found = []
-    for half in (False, True):
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            found.append(draw_view(pictures, views, settings.picture, torch.Generator().manual_seed(1), bent=True)[0])
-    assert found[1].dtype == torch.float32
-    assert torch.equal(*found)

@@ -37,15 +37,14 @@ def draw_view(
         bent: whether this view may be bent; of two, the second is.
         after: the first view's warp, through which DVE's second warp looks; other draws do not depend on it.
     """
-    with torch.autocast(pictures.device.type, enabled=False):  # a view is the same in every precision
-        warp = draw_warp(len(pictures), views, picture, generator, bent=bent)
-        seen_through = Chained(after, warp) if views.draws == "normal" and isinstance(after, Warp) else warp
-        if views.jpeg:
-            pictures = jpeg_noise(pictures, views.jpeg, generator)
-        colour = Colour(views.jitter, views.hue, views.grey, views.blur, views.noise)
-        seen = recolour(render(pictures, seen_through, picture.input), colour, generator)
-        if views.lighting:
-            seen = lighting(seen, views.lighting, generator)
+    warp = draw_warp(len(pictures), views, picture, generator, bent=bent)
+    seen_through = Chained(after, warp) if views.draws == "normal" and isinstance(after, Warp) else warp
+    if views.jpeg:
+        pictures = jpeg_noise(pictures, views.jpeg, generator)
+    colour = Colour(views.jitter, views.hue, views.grey, views.blur, views.noise)
+    seen = recolour(render(pictures, seen_through, picture.input), colour, generator)
+    if views.lighting:
+        seen = lighting(seen, views.lighting, generator)
     return seen.contiguous(memory_format=torch.channels_last), seen_through
 
 
