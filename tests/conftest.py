@@ -37,6 +37,14 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         os.environ["LEAD_CACHE"] = before
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _single_precision() -> Iterator[None]:
+    """What ``precision=auto`` comes to is a stopwatch's matter, on which no test may hang: bfloat16 is asked for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lead.training.precision.PAYS", 0.0)
+        yield
+
+
 @pytest.fixture
 def tiny() -> Callable[..., Settings]:
     """Makes tiny settings, with further keys for each section."""

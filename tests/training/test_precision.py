@@ -22,6 +22,7 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]
 
     def make(share: float) -> None:
         fastest_precision.cache_clear()
+        monkeypatch.setattr(precision, "PAYS", 0.8)
         monkeypatch.setattr(precision, "_seconds", lambda _, half: share if half else 1.0)
 
     yield make

@@ -52,31 +52,33 @@ def draw_warp(
     count: int, views: ViewSettings, picture: PictureSettings, generator: torch.Generator, *, bent: bool = False
 ) -> Warp:
     """The random warps of ``count`` views."""
-    if views.draws == "normal":  # DVE bends its first view too, half as much
-        weak, strong = views.bend if bent else (views.bend[0] / 2, views.bend[1] / 2)
-        deviation = (views.scale[1] - views.scale[0]) / 2
-        return dve_warp(
-            count,
-            bend=(weak, strong),
-            shift=views.shift,
-            scale=deviation,
-            rotation=views.rotation,
-            generator=generator,
-        )
-    if views.draws == "resized-crop":  # the peers cut the middle out of the crop, as they do of a picture at inference
-        warp = resized_crop_warp(
-            count, scale=views.scale, stretch=views.stretch, generator=generator, shown=picture.frame
-        )
-    else:
-        warp = affine_warp(
-            count,
-            scale=views.scale,
-            shift=views.shift,
-            rotation=views.rotation,
-            stretch=views.stretch,
-            generator=generator,
-        )
-    return bend_warp(warp, strength=views.bend, generator=generator) if bent and any(views.bend) else warp
+    with torch.autocast(generator.device.type, enabled=False):  # half precision is too coarse for places
+        if views.draws == "normal":  # DVE bends its first view too, half as much
+            weak, strong = views.bend if bent else (views.bend[0] / 2, views.bend[1] / 2)
+            deviation = (views.scale[1] - views.scale[0]) / 2
+            return dve_warp(
+                count,
+                bend=(weak, strong),
+                shift=views.shift,
+                scale=deviation,
+                rotation=views.rotation,
+                generator=generator,
+            )
+        if views.draws == "resized-crop":
+            # The peers cut the middle out of the crop, as they do of a picture at inference.
+            warp = resized_crop_warp(
+                count, scale=views.scale, stretch=views.stretch, generator=generator, shown=picture.frame
+            )
+        else:
+            warp = affine_warp(
+                count,
+                scale=views.scale,
+                shift=views.shift,
+                rotation=views.rotation,
+                stretch=views.stretch,
+                generator=generator,
+            )
+        return bend_warp(warp, strength=views.bend, generator=generator) if bent and any(views.bend) else warp
 
 
 @torch.no_grad()
