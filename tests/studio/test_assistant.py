@@ -276,6 +276,27 @@ def test_a_second_look_that_fails_leaves_the_first(desk: Desk, monkeypatch: pyte
     assert desk.assistant.status().stage == "ready"
 
 
+def test_a_second_look_that_fails_is_not_tried_over_and_over_after_another_run_is_opened(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.begin()
+    for number in range(3):
+        desk.label(number)
+        assert desk.assistant.predicted_labels() is not None  # numbers of fits rise
+    tried: list[int] = []
+
+    def broken(*_: Any, **__: Any) -> Any:
+        tried.append(1)
+        raise LeadError("The disk is full.")
+
+    monkeypatch.setattr(api, "fit", broken)
+    desk.assistant.use(desk.run)
+    wait_for(lambda: desk.assistant.status().stage == "ready" and desk.assistant.status().model > 0)
+    for _ in range(3):
+        assert desk.assistant.predicted_labels() is not None
+    assert 1 <= len(tried) <= 3  # once for each state of the labels and features
+
+
 def test_a_model_to_take_away(desk: Desk, tmp_path: Path) -> None:
     desk.begin()
     for number in range(6):

@@ -128,7 +128,7 @@ class Assistant:
         self._chooser: _Choices | None = None
         self._fitting = False
         self._changed_at = 0.0
-        self._looked = 0  # number of the last fit after which it was tried to look twice
+        self._looked: Fit | None = None  # the last after which it was tried to look twice
         self._exports = 0  # that wait for it
         self._problem: str | None = None
         self._told = 0.0
@@ -479,11 +479,10 @@ class Assistant:
                     "The second look at all pictures failed: %s", error, exc_info=not isinstance(error, LeadError)
                 )
             with self._settled:
-                self._looked = max(self._looked, fit.number)
+                self._looked = fit
                 if better and fit is self._fit:
-                    self._fit = replace(fit, number=fit.number + 1, landmarker=better[0])
+                    self._fit = self._looked = replace(fit, number=fit.number + 1, landmarker=better[0])
                     self._review, self._reviewed = better[1], time.monotonic()
-                    self._looked = fit.number + 1
                 self._settled.notify_all()
             self._tell(at_once=True)
 
@@ -504,7 +503,7 @@ class Assistant:
         bank, fit = self._bank, self._fit
         if bank is None or fit is None or not bank.ready:
             return False
-        return fit.changes == self._changes and fit.number != self._looked
+        return fit.changes == self._changes and fit is not self._looked
 
     def _closer_look(self, bank: FeatureBank, fit: Fit) -> tuple[Landmarker, Review] | None:
         """A model and its predictions; None if the labels have changed meanwhile."""
