@@ -78,10 +78,10 @@ def review(
     """Predicts all pictures whose features (N, C, h, w) are given; None if ``stop`` said so between two batches."""
     matcher = Matcher(list(learnt.exemplars.values()), learnt.matching)
     points, scores, errors = [], [], []
-    for start in range(0, len(features), BATCH):
+    for some in _batches(len(features)):
         if stop():
             return None
-        answer = learnt.answer(torch.from_numpy(np.array(features[start : start + BATCH])).float(), matcher)
+        answer = learnt.answer(torch.from_numpy(np.array(features[some])).float(), matcher)
         points.append(answer.points.double().numpy())
         scores.append(answer.score.double().numpy())
         errors.append(answer.expected.double().numpy())
@@ -104,10 +104,9 @@ def review_closely(
 ) -> Review | None:
     """As :func:`review`, by a model that looks twice; of landmarks that it does not know, nothing is said."""
     parts = []
-    for start in range(0, len(features), BATCH):
+    for rows in _batches(len(features)):
         if stop():
             return None
-        rows = np.arange(start, min(start + BATCH, len(features)))
         parts.append(landmarker.predict_rows(store, rows, features[rows]))
     found = Labels.joined(parts)
     which = [names.index(name) for name in found.schema.names]
@@ -128,6 +127,11 @@ def review_closely(
         every(found.visible, UNLABELLED),
         every(found.px_90, np.nan),
     )
+
+
+def _batches(count: int) -> list[npt.NDArray[np.int64]]:
+    """Rows 0 to ``count``, ``BATCH`` at a time."""
+    return np.split(np.arange(count), range(BATCH, count, BATCH))
 
 
 # --- labels for a second look ----------------------------------------------------------------------------------------
