@@ -20,7 +20,6 @@ from lead.images.store import open_store
 from lead.inference import Extractor, Sight
 from lead.nn import heads
 from lead.nn.backbone import Backbone
-from lead.nn.cascade import Cascade
 from lead.nn.student import Student
 from lead.training import cascade
 from lead.training.cascade import CascadeFit, fit_cascade
@@ -112,20 +111,6 @@ def test_the_second_look_is_nearer(seen: tuple[Sight, Tensor], monkeypatch: pyte
     assert both.error < 0.8 * first.error
     errors = [float(distances(said(sight, f), points[TEST]).mean()) for f in (both, first)]
     assert errors[0] < 0.8 * errors[1]
-
-
-def test_a_picture_that_every_look_misses_does_not_decide_whether_there_are_two() -> None:
-    def assessed(usual: float, missed: float) -> cascade._Assessed:
-        errors = torch.full((10, 3), usual)
-        errors[4] = missed
-        errors[7, 1] = torch.nan  # unlabelled
-        return cascade._Assessed(Cascade(4, 3, fine=False), errors[..., None], errors, float(errors.nanmean()))
-
-    one, two = assessed(0.2, 3.0), assessed(0.1, 4.1)
-    assert one.error < two.error
-    assert two.typical_error() < one.typical_error()
-    known = two.errors[~two.errors.isnan()].tolist()
-    assert two.typical_error() == pytest.approx(float(np.prod(known) ** (1 / len(known))))
 
 
 class Blind(Sight):

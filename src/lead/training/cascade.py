@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lead.inference import Features, Sight
-from lead.nn.cascade import NEAR, Cascade, First, Found
+from lead.nn.cascade import Cascade, First, Found
 from lead.nn.confidence import Confidence
 from lead.nn.heads import RidgeHead
 from lead.nn.shape import Pose, common_shape, fit_pose, fit_pose_robustly, product
@@ -158,7 +158,7 @@ def fit_cascade(
     best = _assess(coarse, held, features, points)
     for half in _halves(coarse):
         look = _fit_fine(given, coarse, held, half)
-        if not best.typical_error() <= look.typical_error():  # NaN for one label: the second look is taken on trust
+        if not best.error <= look.error:  # NaN for a single label: the second look is taken on trust
             best = look
     flags = None if hidden is None else torch.from_numpy(hidden)
     confidence = fit_confidence(best.signals, best.errors, flags if len(best.signals) else None)
@@ -173,10 +173,6 @@ class _Assessed:
     signals: Tensor
     errors: Tensor
     error: float
-
-    def typical_error(self) -> float:
-        """The geometric mean, by which cascades are compared: a picture that all of them miss must not decide."""
-        return float(self.errors.clamp(min=NEAR).log().nanmean().exp())
 
 
 def _pool(rows: Rows, unlabelled: Rows | None, random: np.random.Generator) -> Rows:
