@@ -39,7 +39,10 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _single_precision() -> Iterator[None]:
-    """What ``precision=auto`` comes to is a stopwatch's matter, on which no test may hang: bfloat16 is asked for."""
+    """What ``precision=auto`` comes to is a stopwatch's matter, on which no test may hang: bfloat16 is asked for.
+
+    Other processes know nothing of it: settings that a test gives to one name their precision, as ``tiny`` does.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lead.training.precision.PAYS", 0.0)
         yield
@@ -47,17 +50,18 @@ def _single_precision() -> Iterator[None]:
 
 @pytest.fixture
 def tiny() -> Callable[..., Settings]:
-    """Makes tiny settings, with further keys for each section."""
+    """Makes tiny settings, with further keys for each section, and other values of what has none."""
 
-    def make(**sections: dict[str, Any]) -> Settings:
+    def make(**sections: Any) -> Settings:
         tree: dict[str, Any] = {
+            "precision": "32-true",
             "picture": {"store": 48, "input": 32},
             "backbone": {"name": "test_resnet"},
             "pretrain": {"steps": 6, "batch": 8, "hidden": 32, "projection": 16},
             "distill": {"steps": 6, "batch": 8, "width": 16, "dimension": 16, "projection": 16},
         }
         for name, section in sections.items():
-            tree[name] = tree.get(name, {}) | section
+            tree[name] = tree.get(name, {}) | section if isinstance(section, dict) else section
         return check(tree, "test")
 
     return make

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from lead.config import Settings
+from lead.config import Settings, load_preset
 from lead.datasets.base import Dataset
 from lead.training import precision
 from lead.training import run as stages
 from lead.training.precision import fastest_precision
+from lead.training.pretrain import Byol, draw_view
 from lead.training.run import Run
 
 
@@ -43,11 +44,42 @@ def test_this_device_answers() -> None:
 def test_a_run_goes_on_in_the_precision_in_which_it_began(
     device: Callable[[float], None], tiny: Callable[..., Settings], folder: Dataset, tmp_path: Path
 ) -> None:
-    run = Run.create(tmp_path / "run", tiny())
+    run = Run.create(tmp_path / "run", tiny(precision="auto"))
     pictures = stages.open_pictures(folder, run.settings)
     device(0.5)
     stages.pretrain(run, pictures)
     assert run.provenance["precision"] == "bf16-mixed"
     device(8.0)
     assert stages._precision(run) == "bf16-mixed"
-    assert stages._precision(Run.create(tmp_path / "another", tiny())) == "32-true"
+    assert stages._precision(Run.create(tmp_path / "another", tiny(precision="auto"))) == "32-true"
+
+
+@pytest.mark.parametrize("draws", ["uniform", "normal"])
+def test_a_view_is_the_same_in_every_precision(draws: str) -> None:
+    settings = load_preset("small")
+    views = settings.pretrain.views.model_copy(update={"jpeg": 1.0, "lighting": 0.1, "draws": draws})
+    pictures = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    found = []
+    for half in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            found.append(draw_view(pictures, views, settings.picture, torch.Generator().manual_seed(1), bent=True)[0])
+    assert found[1].dtype == torch.float32
+    assert torch.equal(*found)
+
+
+def test_a_training_in_bfloat16_sees_the_pictures_themselves(
+    tiny: Callable[..., Settings], folder: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, maps, plain = list[torch.Tensor](), list[torch.dtype](), Byol.forward
+
+    def forward(self: Byol, pictures: torch.Tensor, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        seen.append(pictures)
+        maps.append(torch.nn.functional.conv2d(pictures, torch.ones(1, 3, 1, 1)).dtype)
+        return plain(self, pictures, generator)
+
+    monkeypatch.setattr(Byol, "forward", forward)
+    for precise in ("32-true", "bf16-mixed"):
+        run = Run.create(tmp_path / precise, tiny(precision=precise, pretrain={"steps": 1}))
+        stages.pretrain(run, stages.open_pictures(folder, run.settings))
+    assert maps == [torch.float32, torch.bfloat16]  # convolutions are in half precision, what goes in is not
+    assert torch.equal(*seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ from lead.inference import Frame
 from lead.nn.backbone import Backbone
 from lead.nn.regressor import LandmarkRegressor
 from lead.nn.student import Student
+from lead.training import supervised
 from lead.training.engine import silent
 from lead.training.pretrain import draw_view
 from lead.training.supervised import Supervised, train_supervised
@@ -229,6 +231,34 @@ def test_a_killed_training_goes_on_to_the_same_network(
     )
     assert steps == [4, 5, 6]
     assert all(torch.equal(value, whole[name]) for name, value in cut.state_dict().items())
+
+
+def test_a_training_goes_on_in_the_precision_in_which_it_began(
+    tiny: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_stage: str, step: int, *_: object) -> None:
+        if step == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    store, points = dotted(12)
+    settings = quick(tiny).model_copy(update={"precision": "auto"})
+    monkeypatch.setattr("lead.training.engine.LOG_EVERY", 1)
+
+    def train(folder: str, began: str, goes_on: str) -> dict[str, torch.Tensor]:
+        for chosen in (began, goes_on):
+            monkeypatch.setattr(supervised, "fastest_precision", lambda chosen=chosen: chosen)
+            with contextlib.suppress(LeadError):
+                found = train_supervised(
+                    tmp_path / folder, settings, store, np.arange(12), points, seed=0, report=interrupt
+                )
+        return dict(found.state_dict())
+
+    half, changed, single = (
+        train(*how)
+        for how in (("a", "bf16-mixed", "bf16-mixed"), ("b", "bf16-mixed", "32-true"), ("c", "32-true", "32-true"))
+    )
+    assert all(torch.equal(value, changed[name]) for name, value in half.items())
+    assert not all(torch.equal(value, single[name]) for name, value in half.items())
 
 
 def test_a_finished_network_is_found_again_and_another_is_refused(tiny: Maker, tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ from lightning_fabric.plugins.environments.cluster_environment import ClusterEnv
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning_fabric.plugins.precision.amp import MixedPrecision
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -134,6 +135,16 @@ def batch_rows(rows: npt.NDArray[np.int64], batch: int, step: int, seed: int) ->
     return out
 
 
+class _Bfloat16(MixedPrecision):
+    """bfloat16 within the networks alone: Fabric would round pictures and landmarks to it as they come in."""
+
+    def __init__(self, device: str) -> None:
+        super().__init__("bf16-mixed", device)
+
+    def convert_input(self, data: Any) -> Any:
+        return data
+
+
 def make_fabric(precision: Precision) -> Fabric:
     """Fabric on the best device at hand; see :func:`lead.training.precision.fastest_precision` for ``auto``.
 
@@ -146,8 +157,9 @@ def make_fabric(precision: Precision) -> Fabric:
     exact = fastest_precision() if precision == "auto" else precision
     kind = "cuda" if torch.cuda.is_available() else "cpu"
     environment, here, machines = launched()
+    plugins: list[Any] = [environment, *([_Bfloat16(kind)] if exact == "bf16-mixed" else [])]
     if here * machines == 1:
-        return Fabric(accelerator=kind, devices=1, precision=exact, plugins=[environment])
+        return Fabric(accelerator=kind, devices=1, plugins=plugins)
     if kind == "cuda" and torch.cuda.device_count() < here:
         raise LeadError(
             f"{here} processes on this machine need as many GPUs; {torch.cuda.device_count()} can be seen. Start one "
@@ -165,8 +177,7 @@ def make_fabric(precision: Precision) -> Fabric:
         devices=here,
         num_nodes=machines,
         strategy=strategy,
-        precision=exact,
-        plugins=[environment],
+        plugins=plugins,
     )
     if machines == 1 and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0":
         _meet_again(fabric)

@@ -37,14 +37,15 @@ def draw_view(
         bent: whether this view may be bent; of two, the second is.
         after: the first view's warp, through which DVE's second warp looks; other draws do not depend on it.
     """
-    warp = draw_warp(len(pictures), views, picture, generator, bent=bent)
-    seen_through = Chained(after, warp) if views.draws == "normal" and isinstance(after, Warp) else warp
-    if views.jpeg:
-        pictures = jpeg_noise(pictures, views.jpeg, generator)
-    colour = Colour(views.jitter, views.hue, views.grey, views.blur, views.noise)
-    seen = recolour(render(pictures, seen_through, picture.input), colour, generator)
-    if views.lighting:
-        seen = lighting(seen, views.lighting, generator)
+    with torch.autocast(pictures.device.type, enabled=False):  # else colours and places would be rounded to bfloat16
+        warp = draw_warp(len(pictures), views, picture, generator, bent=bent)
+        seen_through = Chained(after, warp) if views.draws == "normal" and isinstance(after, Warp) else warp
+        if views.jpeg:
+            pictures = jpeg_noise(pictures, views.jpeg, generator)
+        colour = Colour(views.jitter, views.hue, views.grey, views.blur, views.noise)
+        seen = recolour(render(pictures, seen_through, picture.input), colour, generator)
+        if views.lighting:
+            seen = lighting(seen, views.lighting, generator)
     return seen.contiguous(memory_format=torch.channels_last), seen_through
 
 
@@ -52,33 +53,32 @@ def draw_warp(
     count: int, views: ViewSettings, picture: PictureSettings, generator: torch.Generator, *, bent: bool = False
 ) -> Warp:
     """The random warps of ``count`` views."""
-    with torch.autocast(generator.device.type, enabled=False):  # half precision is too coarse for places
-        if views.draws == "normal":  # DVE bends its first view too, half as much
-            weak, strong = views.bend if bent else (views.bend[0] / 2, views.bend[1] / 2)
-            deviation = (views.scale[1] - views.scale[0]) / 2
-            return dve_warp(
-                count,
-                bend=(weak, strong),
-                shift=views.shift,
-                scale=deviation,
-                rotation=views.rotation,
-                generator=generator,
-            )
-        if views.draws == "resized-crop":
-            # The peers cut the middle out of the crop, as they do of a picture at inference.
-            warp = resized_crop_warp(
-                count, scale=views.scale, stretch=views.stretch, generator=generator, shown=picture.frame
-            )
-        else:
-            warp = affine_warp(
-                count,
-                scale=views.scale,
-                shift=views.shift,
-                rotation=views.rotation,
-                stretch=views.stretch,
-                generator=generator,
-            )
-        return bend_warp(warp, strength=views.bend, generator=generator) if bent and any(views.bend) else warp
+    if views.draws == "normal":  # DVE bends its first view too, half as much
+        weak, strong = views.bend if bent else (views.bend[0] / 2, views.bend[1] / 2)
+        deviation = (views.scale[1] - views.scale[0]) / 2
+        return dve_warp(
+            count,
+            bend=(weak, strong),
+            shift=views.shift,
+            scale=deviation,
+            rotation=views.rotation,
+            generator=generator,
+        )
+    if views.draws == "resized-crop":
+        # The peers cut the middle out of the crop, as they do of a picture at inference.
+        warp = resized_crop_warp(
+            count, scale=views.scale, stretch=views.stretch, generator=generator, shown=picture.frame
+        )
+    else:
+        warp = affine_warp(
+            count,
+            scale=views.scale,
+            shift=views.shift,
+            rotation=views.rotation,
+            stretch=views.stretch,
+            generator=generator,
+        )
+    return bend_warp(warp, strength=views.bend, generator=generator) if bent and any(views.bend) else warp
 
 
 @torch.no_grad()

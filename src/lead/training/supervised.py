@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lead import checkpoint, processes
-from lead.config import PictureSettings, Settings, SupervisedSettings
+from lead.config import PictureSettings, Precision, Settings, SupervisedSettings
 from lead.errors import LeadError
+from lead.files import write_atomic
 from lead.geometry import FloatArray, inside, normalise_points
 from lead.images.store import ImageStore
 from lead.nn.backbone import Backbone
@@ -20,6 +22,7 @@ from lead.nn.regressor import LandmarkRegressor
 from lead.nn.student import Student
 from lead.provenance import commit, versions
 from lead.training.engine import Report, Stage, Training, make_fabric, mixed_seed, run_identity, silent
+from lead.training.precision import fastest_precision
 from lead.training.pretrain import draw_view
 
 SUPERVISED = "supervised.safetensors"
@@ -114,7 +117,7 @@ def train_supervised(
         [settings.distill.dimension, settings.distill.width, settings.precision, seed, pretrained],
         [store.digest, rows.tolist(), points.tolist()],
     )
-    file, fabric = folder / SUPERVISED, make_fabric(settings.precision)
+    file, fabric = folder / SUPERVISED, make_fabric(_precision(settings.precision, folder))
     if not processes.most(file.exists()):
         torch.manual_seed(mixed_seed(seed, Supervised.name, "init"))
         network = _network(settings, settings.backbone.init if pretrained else "random", points.shape[1])
@@ -143,6 +146,21 @@ def train_supervised(
     network = _network(settings, "random", points.shape[1])
     checkpoint.load_exactly(network, tensors, str(file))
     return network.eval()
+
+
+def _precision(asked: Precision, folder: Path) -> Precision:
+    """What ``auto`` comes to: measured once, so that a training goes on in the precision in which it began."""
+    if asked != "auto":
+        return asked
+    make_fabric("32-true")  # joins the processes
+    file = folder / "precision.json"
+    with processes.in_turn():
+        if not file.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomic(file, json.dumps(fastest_precision()))
+    processes.await_file(file)
+    chosen: Precision = json.loads(file.read_text(encoding="utf-8"))
+    return chosen
 
 
 def _network(settings: Settings, init: str, landmarks: int) -> LandmarkRegressor:
