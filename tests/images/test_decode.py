@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -170,3 +172,12 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(LeadError, match=r"bomb\.png.*10000 pixels"):
         decode(tmp_path / "bomb.png")
+
+
+def test_every_format_is_known_before_threads_decode() -> None:
+    """Pillow would load the rarer ones as it needs the first, and forget some where several threads do so at once."""
+    program = "from PIL import Image; from lead.images import decode; print(*sorted(Image.OPEN), end='')"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    Image.init()
+    assert found == sorted(Image.OPEN)
+    assert "TIFF" in found

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.geometry import Size
 
 Image.register_open(DicomPicture.format, DicomPicture)  # tried like Pillow's own, wherever it opens a picture
+Image.init()  # else Pillow loads its rarer formats as it meets the first, which is not safe in several threads
 
 # How to turn the stored pixels upright, by the value of the EXIF orientation tag; any other value means upright.
 _UPRIGHT = {
