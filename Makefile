@@ -18,7 +18,7 @@ demo: $(VENV)/installed
 	$(BIN)/lead demo --out demo
 
 test: $(VENV)/installed check
-	$(BIN)/pytest -n auto --dist loadgroup
+	$(BIN)/pytest -n auto --dist loadgroup --max-worker-restart 1
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -57,7 +57,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Two:
     line = [sys.executable, "-m", "torch.distributed.run", *options, on_devices.__file__, str(folder)]
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as torchrun:
         try:
-            said, errors = torchrun.communicate(timeout=300)
+            said, errors = torchrun.communicate(timeout=240)
         finally:
             torchrun.terminate()  # and it its processes
     assert torchrun.returncode == 0, errors
