@@ -400,6 +400,15 @@ def test_a_picture_does_not_teach_the_landmarks_that_it_lacks() -> None:
     assert not torch.allclose(weights[0][0], weights[1][0], atol=1e-4)
 
 
+def test_a_batch_may_be_worked_on_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    labelled, heads = things(10, seed=1), []
+    labelled.points[::3, 1] = NAN
+    for values in (2**40, 1):
+        monkeypatch.setattr(fit, "MAP_VALUES", values)
+        heads.append(train_softargmax(labelled, 0, SoftArgmaxRecipe(epochs=1, pictures=64)))
+    torch.testing.assert_close(heads[0].state_dict(), heads[1].state_dict(), atol=1e-5, rtol=1e-4)
+
+
 def test_the_seed_decides_the_peers_head() -> None:
     recipe = SoftArgmaxRecipe(epochs=1, pictures=64)
     states = []

@@ -41,7 +41,7 @@ class SoftArgmaxHead(nn.Module):
 
     def maps(self, features: Tensor) -> Tensor:
         """Logits of the virtual key points on unit features: (B, C, H, W) → (B, K·50, H, W)."""
-        logits: Tensor = SHARPNESS * self.filters(functional.normalize(features, dim=1))
+        logits: Tensor = self.filters(SHARPNESS * functional.normalize(features, dim=1))  # maps are many, features few
         return logits
 
     def score(self, features: Tensor) -> Tensor:

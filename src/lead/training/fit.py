@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,8 +17,9 @@ from torch.nn import functional
 from lead.errors import LeadError
 from lead.geometry import soft_argmax
 from lead.inference import Calibration, Features, Head
-from lead.nn.heads import REDUCED, RidgeHead, SoftArgmaxHead, gaussian_maps
+from lead.nn.heads import FILTERS, REDUCED, RidgeHead, SoftArgmaxHead, gaussian_maps
 from lead.training.engine import mixed_seed
+from lead.tuning import keep_freed_memory
 
 FittedKind = Literal["cascade", "ridge", "softargmax"]
 PlainKind = Literal["ridge", "softargmax"]
@@ -35,6 +37,8 @@ FAR = 1e-3
 """Height of all target bumps below which a cell counts as far from every landmark."""
 CHUNK = 64
 """Pictures whose designs are in memory at once."""
+MAP_VALUES = 2**23
+"""Values of the soft-argmax head's maps that a training step works on at once: what caches hold goes twice as fast."""
 
 
 @dataclass(frozen=True)
@@ -367,6 +371,7 @@ FEW = 100
 def train_softargmax(labelled: Labelled, seed: int, recipe: SoftArgmaxRecipe | None = None) -> SoftArgmaxHead:
     """The peers' regressor: smooth-L1 on ten times the normalised coordinates, features frozen."""
     recipe = recipe or (FEW_LABELS if len(labelled) <= FEW else ALL_LABELS)
+    keep_freed_memory()
     torch.manual_seed(mixed_seed(seed, "softargmax"))
     head = SoftArgmaxHead(labelled.features.shape[1], labelled.points.shape[1])
     optimiser = torch.optim.Adam(head.parameters(), lr=recipe.lr, betas=(0.5, 0.999), weight_decay=recipe.weight_decay)
@@ -374,17 +379,22 @@ def train_softargmax(labelled: Labelled, seed: int, recipe: SoftArgmaxRecipe | N
     steps = recipe.epochs * per_epoch
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps, eta_min=recipe.lr * recipe.floor)
     random = np.random.default_rng(mixed_seed(seed, "softargmax", "batches"))
+    maps = labelled.points.shape[1] * FILTERS * math.prod(labelled.features.shape[2:])  # values of a picture's
+    part = max(MAP_VALUES // maps, 1)
     for _ in range(steps):
         rows = random.choice(len(labelled), recipe.batch, replace=len(labelled) < recipe.batch)
         # Few labels stand in a batch many times over: each is computed once, and counts as often as it stands there.
         unique, often = np.unique(rows, return_counts=True)
         batch = labelled.take(unique)
         counts = torch.from_numpy(often).float()[:, None, None] * ~torch.isnan(batch.points)
-        found, true = head(batch.feature_chunk(slice(None))), batch.points.nan_to_num()
-        apart = functional.smooth_l1_loss(10 * found, 10 * true, reduction="none")
-        loss = (counts * apart).sum() / counts.sum()
+        true, total = batch.points.nan_to_num(), counts.sum()
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        for start in range(0, len(unique), part):
+            some = slice(start, start + part)
+            found = head(batch.feature_chunk(some))
+            apart = functional.smooth_l1_loss(10 * found, 10 * true[some], reduction="none")
+            loss = (counts[some] * apart).sum() / total
+            loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
     return head.eval()
