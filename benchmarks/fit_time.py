@@ -16,10 +16,9 @@ import time
 from pathlib import Path
 from unittest import mock
 
-from lead.tuning import keep_freed_memory, wait_passively
+from lead.tuning import wait_passively
 
 wait_passively()  # before torch is imported
-keep_freed_memory()
 
 import torch  # noqa: E402
 

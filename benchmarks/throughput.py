@@ -33,7 +33,7 @@ import torch  # noqa: E402
 from PIL import Image  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
-from lead.config import Precision, Settings, check  # noqa: E402
+from lead.config import ExactPrecision, Settings, check  # noqa: E402
 from lead.datasets import open_dataset  # noqa: E402
 from lead.losses import byol_loss, equivariance_loss, exchange_loss  # noqa: E402
 from lead.nn.backbone import Backbone  # noqa: E402
@@ -84,7 +84,7 @@ class Turns:
         self.since = time.perf_counter()
 
 
-def trained(stage: Stage, settings: Settings, pictures: Pictures, bare: Step, precision: Precision) -> Turns:
+def trained(stage: Stage, settings: Settings, pictures: Pictures, bare: Step, precision: ExactPrecision) -> Turns:
     """A training with its bare steps between."""
     turns = Turns(bare)
     with tempfile.TemporaryDirectory() as folder:
@@ -253,7 +253,7 @@ def main() -> None:
     ours = {"alignment": 0.0, "equivariance": 0.3, "exchange": 1.0, "exchange_pictures": 2, "frozen_batchnorm": True}
     for _ in range(chosen.rounds):
         peers += peer(files, batch, chosen.steps) or []
-        for precision in dict.fromkeys(("32-true", fastest_precision())):
+        for precision in dict.fromkeys(("32-true", fastest_precision("resnet18", SIDE, batch))):
             half = precision == "bf16-mixed"
             cast, ending = torch.autocast("cpu", torch.bfloat16, enabled=half), ", bfloat16" if half else ""
             whole = settings_of(batch, steps)

@@ -34,7 +34,8 @@ LONGEST, LARGEST = 10**9, 2**20
 """The most steps or passes, and the largest batch or width, that can be meant; more than either holds is refused."""
 WIDEST = 2**11
 """Channels that a model file may ask for: a number that a stranger wrote there must not fill the memory."""
-Precision = Literal["auto", "32-true", "bf16-mixed"]
+ExactPrecision = Literal["32-true", "bf16-mixed"]
+Precision = Literal["auto", ExactPrecision]
 TERMS = ("alignment", "equivariance", "exchange", "projector", "dve")
 """Stage 2's objectives, each with a weight of its own."""
 LINE = 80
@@ -310,7 +311,7 @@ class Settings(Section):
     seed: int = Field(0, ge=0, le=2**63 - 1)
     """Every random choice follows from this."""
     precision: Precision = "auto"
-    """auto: whichever makes convolutions faster here, which is measured when a training begins, and recorded."""
+    """auto: whichever makes the backbone faster here, which is measured when a training begins, and recorded."""
     validation: float = Field(0.0, ge=0, lt=1)
     """Share of the training identities that no training sees, for choosing settings."""
     validation_seed: int = Field(0, ge=0, le=2**63 - 1)

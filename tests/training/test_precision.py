@@ -10,6 +10,7 @@ import torch
 
 from lead.config import Settings, load_preset
 from lead.datasets.base import Dataset
+from lead.nn.backbone import Backbone
 from lead.training import precision
 from lead.training import run as stages
 from lead.training.precision import fastest_precision
@@ -24,7 +25,7 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]
     def make(share: float) -> None:
         fastest_precision.cache_clear()
         monkeypatch.setattr(precision, "PAYS", 0.8)
-        monkeypatch.setattr(precision, "_seconds", lambda _, half: share if half else 1.0)
+        monkeypatch.setattr(precision, "_seconds", lambda *_, half: share if half else 1.0)
 
     yield make
     fastest_precision.cache_clear()
@@ -33,12 +34,30 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]
 @pytest.mark.parametrize(("share", "chosen"), [(0.5, "bf16-mixed"), (0.95, "32-true"), (8.0, "32-true")])
 def test_bfloat16_must_pay(device: Callable[[float], None], share: float, chosen: str) -> None:
     device(share)
-    assert fastest_precision() == chosen
+    assert fastest_precision("test_resnet", 32, 8) == chosen
 
 
-def test_this_device_answers() -> None:
-    seconds = [precision._seconds(torch.device("cpu"), half=half) for half in (False, True)]
-    assert min(seconds) > 0
+def test_it_is_the_network_that_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[tuple[str, int, tuple[int, ...], bool]]()
+    plain = precision._seconds
+
+    def watched(network: Backbone, pictures: torch.Tensor, *, half: bool) -> float:
+        kind, parameters = type(network.network).__name__, sum(p.numel() for p in network.parameters())
+        asked.append((kind, parameters, tuple(pictures.shape), half))
+        assert plain(network, pictures, half=half) > 0
+        return 1.0
+
+    monkeypatch.setattr(precision, "_seconds", watched)
+    state = torch.get_rng_state()
+    for name, batch in (("test_resnet", 64), ("test_efficientnet", 2)):
+        fastest_precision.__wrapped__(name, 32, batch)
+        own = Backbone(name, "random", 32)
+        size = sum(p.numel() for p in own.parameters())
+        shape = (min(batch, 8), 3, 32, 32)
+        assert asked[-2:] == [(type(own.network).__name__, size, shape, half) for half in (True, False)]
+        torch.set_rng_state(state)
+    fastest_precision.__wrapped__("test_resnet", 32, 8)
+    assert torch.equal(torch.get_rng_state(), state)  # nothing drawn later hangs on whether it was asked
 
 
 def test_a_run_goes_on_in_the_precision_in_which_it_began(

@@ -246,7 +246,7 @@ def test_a_training_goes_on_in_the_precision_in_which_it_began(
 
     def train(folder: str, began: str, goes_on: str) -> dict[str, torch.Tensor]:
         for chosen in (began, goes_on):
-            monkeypatch.setattr(supervised, "fastest_precision", lambda chosen=chosen: chosen)
+            monkeypatch.setattr(supervised, "fastest_precision", lambda *_, chosen=chosen: chosen)
             with contextlib.suppress(LeadError):
                 found = train_supervised(
                     tmp_path / folder, settings, store, np.arange(12), points, seed=0, report=interrupt

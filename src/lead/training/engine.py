@@ -44,14 +44,13 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.tensorboard import SummaryWriter
 
 from lead import checkpoint, processes
-from lead.config import Precision, StageSettings
+from lead.config import ExactPrecision, StageSettings
 from lead.errors import LeadError
 from lead.files import write_atomic
 from lead.images.draws import SharedGenerator
 from lead.images.store import read_rows
 from lead.nn.batchnorm import normalise_whole_batches
 from lead.training.failure import STATE, WEIGHTS, BlowUp, OutOfMemory, blow_up, norm, out_of_memory
-from lead.training.precision import fastest_precision
 from lead.training.reader import Batch, read_ahead, wait_for
 from lead.tuning import keep_freed_memory
 
@@ -145,8 +144,8 @@ class _Bfloat16(MixedPrecision):
         return data
 
 
-def make_fabric(precision: Precision) -> Fabric:
-    """Fabric on the best device at hand; see :func:`lead.training.precision.fastest_precision` for ``auto``.
+def make_fabric(precision: ExactPrecision) -> Fabric:
+    """Fabric on the best device at hand.
 
     A process that torchrun or SLURM's srun has started takes one device and joins the others; by NCCL on GPUs, by Gloo
     on CPUs. It waits until all have called this.
@@ -154,10 +153,9 @@ def make_fabric(precision: Precision) -> Fabric:
     Raises:
         LeadError: there are fewer GPUs than processes, or srun was not told how many tasks to start on each machine.
     """
-    exact = fastest_precision() if precision == "auto" else precision
     kind = "cuda" if torch.cuda.is_available() else "cpu"
     environment, here, machines = launched()
-    plugins: list[Any] = [environment, *([_Bfloat16(kind)] if exact == "bf16-mixed" else [])]
+    plugins: list[Any] = [environment, *([_Bfloat16(kind)] if precision == "bf16-mixed" else [])]
     if here * machines == 1:
         return Fabric(accelerator=kind, devices=1, plugins=plugins)
     if kind == "cuda" and torch.cuda.device_count() < here:

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from lead import checkpoint, processes
-from lead.config import Precision, Settings, StageSettings, check, parse, to_yaml
+from lead.config import ExactPrecision, Settings, StageSettings, check, parse, to_yaml
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.files import printable, read_text, write_atomic
@@ -410,13 +410,17 @@ def _training(
     )
 
 
-def _precision(run: Run) -> Precision:
+def _precision(run: Run) -> ExactPrecision:
     """What ``auto`` comes to: measured once, so that a run goes on in the precision in which it began."""
-    chosen = run.settings.precision
-    if chosen == "auto":
-        with processes.in_turn():
-            chosen = run.provenance.get("precision") or fastest_precision()
-            run.record(precision=chosen)
+    settings = run.settings
+    if settings.precision != "auto":
+        return settings.precision
+    with processes.in_turn():
+        found = run.provenance.get("precision") or fastest_precision(
+            settings.backbone.name, settings.picture.input, settings.distill.batch
+        )
+        run.record(precision=found)
+    chosen: ExactPrecision = found
     return chosen
 
 

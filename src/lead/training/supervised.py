@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lead import checkpoint, processes
-from lead.config import PictureSettings, Precision, Settings, SupervisedSettings
+from lead.config import ExactPrecision, PictureSettings, Settings, SupervisedSettings
 from lead.errors import LeadError
 from lead.files import write_atomic
 from lead.geometry import FloatArray, inside, normalise_points
@@ -117,7 +117,7 @@ def train_supervised(
         [settings.distill.dimension, settings.distill.width, settings.precision, seed, pretrained],
         [store.digest, rows.tolist(), points.tolist()],
     )
-    file, fabric = folder / SUPERVISED, make_fabric(_precision(settings.precision, folder))
+    file, fabric = folder / SUPERVISED, make_fabric(_precision(settings, folder))
     if not processes.most(file.exists()):
         torch.manual_seed(mixed_seed(seed, Supervised.name, "init"))
         network = _network(settings, settings.backbone.init if pretrained else "random", points.shape[1])
@@ -148,18 +148,19 @@ def train_supervised(
     return network.eval()
 
 
-def _precision(asked: Precision, folder: Path) -> Precision:
+def _precision(settings: Settings, folder: Path) -> ExactPrecision:
     """What ``auto`` comes to: measured once, so that a training goes on in the precision in which it began."""
-    if asked != "auto":
-        return asked
+    if settings.precision != "auto":
+        return settings.precision
     make_fabric("32-true")  # joins the processes
     file = folder / "precision.json"
     with processes.in_turn():
         if not file.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            write_atomic(file, json.dumps(fastest_precision()))
+            found = fastest_precision(settings.backbone.name, settings.picture.input, settings.supervised.batch)
+            write_atomic(file, json.dumps(found))
     processes.await_file(file)
-    chosen: Precision = json.loads(file.read_text(encoding="utf-8"))
+    chosen: ExactPrecision = json.loads(file.read_text(encoding="utf-8"))
     return chosen
 
 
