@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,24 @@ def test_a_table_is_the_results_own(root: Path) -> None:
 def test_two_tables_and_a_comment_of_ones_own(root: Path) -> None:
     text = f"{TABLE}<!-- a remark -->\n{TABLE}"
     assert fill(text, root) == f"{fill(TABLE, root)}<!-- a remark -->\n{fill(TABLE, root)}"
+
+
+def test_results_of_one_measurement_share_a_table(root: Path) -> None:
+    mine = replace(ROWS[1], method="lead/softargmax", mean=6.0, draws=2)
+    also = replace(ROWS[0], mean=99.0)  # measured in the first as well, which stands
+    other = replace(RESULT, preset="other", rows=(also, mine), notes=("Not this.",))
+    other.write(root / "results/faces/other/few.json")
+    filled = fill(TABLE.replace(FILE, f"{FILE} results/faces/other/few.json"), root)
+    together = replace(RESULT, rows=(*ROWS, mine), notes=("Draws: 3; lead 1, lead/softargmax 2.",))
+    assert markdown(together) in filled
+    assert "99" not in filled
+
+
+@pytest.mark.parametrize("change", [{"benchmark": "cats"}, {"name": "few-shot"}, {"data": {"pictures": "others"}}])
+def test_results_of_different_measurements_do_not(root: Path, change: dict[str, Any]) -> None:
+    replace(RESULT, preset="other", **change).write(root / "results/other.json")
+    with pytest.raises(LeadError, match="measure different things"):
+        fill(TABLE.replace(FILE, f"{FILE} results/other.json"), root)
 
 
 @pytest.mark.parametrize(

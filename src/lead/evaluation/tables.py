@@ -1,11 +1,14 @@
 """Numbers in Markdown files, taken from the results files: ``python -m lead.evaluation.tables README.md docs/*.md``.
 
 A table stands between two comments, the first of which names its results file (or a Markdown file beside one, which is
-taken as it stands). A number within a sentence names the
-file, the method, the metric, the number of labels (a number, ``all``, or ``-`` where none are needed) and which of
-mean, median and sd it is::
+taken as it stands). Several results of one measurement, named one after another, share a table. A number within a
+sentence names the file, the method, the metric, the number of labels (a number, ``all``, or ``-`` where none are
+needed) and which of mean, median and sd it is::
 
     <!-- results/ytfaces/small/regression.json -->
+    <!-- end -->
+
+    <!-- results/ytfaces/small/few-shot.json results/ytfaces/other/few-shot.json -->
     <!-- end -->
 
     off by <!-- value results/ytfaces/small/few-shot.json lead/ridge regression-5 10 mean --><!-- /value --> %
@@ -21,14 +24,15 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lead.errors import LeadError, unknown
-from lead.evaluation.results import Row, decimals, markdown, read
+from lead.evaluation.results import Result, Row, decimals, markdown, read
 from lead.files import read_text, write_atomic
 
 _BODY = r"(?:(?!<!--).)*"  # no comment within, so that a forgotten end does not swallow the next block
-_TABLE = re.compile(rf"(<!-- (results/\S+) -->){_BODY}(<!-- end -->)", re.DOTALL)
+_TABLE = re.compile(rf"(<!-- (results/\S+(?: results/\S+)*) -->){_BODY}(<!-- end -->)", re.DOTALL)
 _VALUE = re.compile(rf"(<!-- value (.*?) -->){_BODY}(<!-- /value -->)", re.DOTALL)
 _MARKER = re.compile(r"<!-- (?:results/|value\b|end -->|/value -->).*")
 _FIELDS = ("mean", "median", "sd")
@@ -52,12 +56,36 @@ def fill(text: str, root: Path, page: Path = Path()) -> str:
     return _VALUE.sub(lambda found: f"{found[1]}{_value(found[2], root)}{found[3]}", text)
 
 
-def _shown(file: str, root: Path, page: Path) -> str:
-    """A results file as Markdown; one that is Markdown already, as it stands."""
-    if file.endswith(".md"):
-        return read_text(root / file)
-    folder = Path(os.path.relpath(Path(file).parent, page)).as_posix()
-    return markdown(read(root / file), f"{folder}/")
+def _shown(asked: str, root: Path, page: Path) -> str:
+    """A results file as Markdown, or several in one table; one that is Markdown already, as it stands."""
+    first, *others = asked.split()
+    if first.endswith(".md") and not others:
+        return read_text(root / first)
+    folder = Path(os.path.relpath(Path(first).parent, page)).as_posix()
+    return markdown(_beside(read(root / first), [read(root / file) for file in others]), f"{folder}/")
+
+
+def _beside(first: Result, others: Sequence[Result]) -> Result:
+    """One result with what others measured in the same way; where two measured the same thing, the earlier's row.
+
+    Raises:
+        LeadError: they are results of other measurements, or on other pictures or landmarks.
+    """
+    rows: dict[tuple[object, ...], Row] = {}
+    draws: dict[str, int] = {}
+    for result in (first, *others):
+        if (result.name, result.benchmark, result.data) != (first.name, first.benchmark, first.data):
+            raise LeadError(
+                f"{result.benchmark}/{result.preset}/{result.name} and {first.benchmark}/{first.preset}/{first.name} "
+                "measure different things, or on different pictures or landmarks; they cannot share a table."
+            )
+        for row in result.rows:
+            rows.setdefault((row.method, row.features, row.labels, row.metric, row.unit), row)
+            draws[row.method] = max(draws.get(row.method, 0), row.draws)
+    most = max(draws.values(), default=0)
+    fewer = ", ".join(f"{method} {count}" for method, count in draws.items() if count < most)
+    notes = [f"Draws: {most}; {fewer}."] if fewer and others else []
+    return replace(first, rows=tuple(rows.values()), notes=(*first.notes, *notes))
 
 
 def _value(asked: str, root: Path) -> str:
