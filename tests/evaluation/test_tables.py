@@ -48,7 +48,7 @@ def test_results_of_one_measurement_share_a_table(root: Path) -> None:
     other = replace(RESULT, preset="other", rows=(also, mine), notes=("Not this.",))
     other.write(root / "results/faces/other/few.json")
     filled = fill(TABLE.replace(FILE, f"{FILE} results/faces/other/few.json"), root)
-    together = replace(RESULT, rows=(*ROWS, mine), notes=("Draws: 3; lead 1, lead/softargmax 2.",))
+    together = replace(RESULT, rows=(*ROWS, mine), notes=("Draws of the labelled pictures: 3, but lead 1, lead/softargmax 2.",))
     assert markdown(together) in filled
     assert "99" not in filled
 
@@ -56,6 +56,7 @@ def test_results_of_one_measurement_share_a_table(root: Path) -> None:
 @pytest.mark.parametrize("change", [{"benchmark": "cats"}, {"name": "few-shot"}, {"data": {"pictures": "others"}}])
 def test_results_of_different_measurements_do_not(root: Path, change: dict[str, Any]) -> None:
     replace(RESULT, preset="other", **change).write(root / "results/other.json")
+    replace(RESULT, data={"pictures": "these"}).write(root / FILE, overwrite=True)
     with pytest.raises(LeadError, match="measure different things"):
         fill(TABLE.replace(FILE, f"{FILE} results/other.json"), root)
 

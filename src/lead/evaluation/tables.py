@@ -69,12 +69,13 @@ def _beside(first: Result, others: Sequence[Result]) -> Result:
     """One result with what others measured in the same way; where two measured the same thing, the earlier's row.
 
     Raises:
-        LeadError: they are results of other measurements, or on other pictures or landmarks.
+        LeadError: they are results of other measurements, or, where they say so, on other pictures or landmarks.
     """
     rows: dict[tuple[object, ...], Row] = {}
     draws: dict[str, int] = {}
     for result in (first, *others):
-        if (result.name, result.benchmark, result.data) != (first.name, first.benchmark, first.data):
+        elsewhere = any(first.data.get(name, digest) != digest for name, digest in result.data.items())
+        if (result.name, result.benchmark) != (first.name, first.benchmark) or elsewhere:
             raise LeadError(
                 f"{result.benchmark}/{result.preset}/{result.name} and {first.benchmark}/{first.preset}/{first.name} "
                 "measure different things, or on different pictures or landmarks; they cannot share a table."
@@ -84,7 +85,7 @@ def _beside(first: Result, others: Sequence[Result]) -> Result:
             draws[row.method] = max(draws.get(row.method, 0), row.draws)
     most = max(draws.values(), default=0)
     fewer = ", ".join(f"{method} {count}" for method, count in draws.items() if count < most)
-    notes = [f"Draws: {most}; {fewer}."] if fewer and others else []
+    notes = [f"Draws of the labelled pictures: {most}, but {fewer}."] if fewer and others else []
     return replace(first, rows=tuple(rows.values()), notes=(*first.notes, *notes))
 
 
