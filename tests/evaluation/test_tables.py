@@ -48,7 +48,8 @@ def test_results_of_one_measurement_share_a_table(root: Path) -> None:
     other = replace(RESULT, preset="other", rows=(also, mine), notes=("Not this.",))
     other.write(root / "results/faces/other/few.json")
     filled = fill(TABLE.replace(FILE, f"{FILE} results/faces/other/few.json"), root)
-    together = replace(RESULT, rows=(*ROWS, mine), notes=("Draws of the labelled pictures: 3, but lead 1, lead/softargmax 2.",))
+    note = "Draws of the labelled pictures: 3, but lead 1, lead/softargmax 2."
+    together = replace(RESULT, rows=(*ROWS, mine), notes=(note,))
     assert markdown(together) in filled
     assert "99" not in filled
 

@@ -37,6 +37,21 @@ def test_bfloat16_must_pay(device: Callable[[float], None], share: float, chosen
     assert fastest_precision("test_resnet", 32, 8) == chosen
 
 
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory."), MemoryError()])
+def test_where_memory_runs_out_less_is_taken(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def ask(*_: object, **__: object) -> float:
+        raise error
+
+    monkeypatch.setattr(precision, "_seconds", ask)
+    assert fastest_precision.__wrapped__("test_resnet", 32, 2) == "bf16-mixed"
+
+
+def test_other_errors_are_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "_seconds", lambda *_, **__: torch.zeros(2).view(3))
+    with pytest.raises(RuntimeError, match="invalid for input of size 2"):
+        fastest_precision.__wrapped__("test_resnet", 32, 2)
+
+
 def test_it_is_the_network_that_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = list[tuple[str, int, tuple[int, ...], bool]]()
     plain = precision._seconds

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from lead.config import ExactPrecision
 from lead.nn.backbone import Backbone
+from lead.training.failure import out_of_memory
+from lead.tuning import keep_freed_memory
 
 PAYS = 0.8
 """Share of float32's time below which bfloat16 is taken: it must not be a matter of the moment's load."""
@@ -30,11 +32,17 @@ def fastest_precision(backbone: str, side: int, batch: int) -> ExactPrecision:
             keep it busy; a CPU with a few.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    keep_freed_memory()  # as in training: asking for memory anew costs float32 more
     ours = [torch.cuda.current_device()] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=ours):  # what is drawn next must not hang on whether this was asked
         network = Backbone(backbone, "random", side).to(device).to(memory_format=torch.channels_last)
         pictures = torch.zeros(batch if ours else min(batch, 8), 3, side, side, device=device)
-        half, single = (_seconds(network, pictures, half=half) for half in (True, False))
+        try:
+            half, single = (_seconds(network, pictures, half=half) for half in (True, False))
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            return "bf16-mixed"  # which needs less; if that is still too much, the training says so, and what to do
     return "bf16-mixed" if half < PAYS * single else "32-true"
 
 
