@@ -38,7 +38,7 @@ FAR = 1e-3
 CHUNK = 64
 """Pictures whose designs are in memory at once."""
 MAP_VALUES = 2**23
-"""Values of the soft-argmax head's maps that a training step works on at once: what caches hold goes twice as fast."""
+"""Values of the soft-argmax head's maps that a training step works on at once: smaller tensors are worked on faster."""
 
 
 @dataclass(frozen=True)
