@@ -26,7 +26,8 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from lead.config import Settings, load_preset  # noqa: E402
 from lead.datasets import open_dataset  # noqa: E402
-from lead.images.store import ImageStore, open_store  # noqa: E402
+from lead.images.build import open_store  # noqa: E402
+from lead.images.store import ImageStore  # noqa: E402
 from lead.nn.backbone import Backbone  # noqa: E402
 from lead.training.distill import Distill  # noqa: E402
 from lead.training.engine import Stage  # noqa: E402

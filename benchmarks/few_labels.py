@@ -25,10 +25,10 @@ import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from lead.datasets import open_dataset  # noqa: E402
-from lead.evaluation.protocols import Bench, regression  # noqa: E402
 from lead.evaluation.results import Row, markdown  # noqa: E402
+from lead.experiments.protocols import Bench, regression  # noqa: E402
+from lead.features import Sight  # noqa: E402
 from lead.files import write_atomic  # noqa: E402
-from lead.inference import Sight  # noqa: E402
 from lead.nn.cascade import Cascade, Found  # noqa: E402
 from lead.training.cascade import Rows, _jittered  # noqa: E402
 from lead.training.run import Run  # noqa: E402
@@ -39,7 +39,7 @@ AVERAGED = 5
 
 @torch.inference_mode()
 def _averaged(sight: Sight, head: Cascade, rows: Rows, features: Tensor) -> Found:
-    """In place of :meth:`lead.inference.Sight.find_in`: landmarks on several crops, mapped back and averaged."""
+    """In place of :meth:`lead.features.Sight.find_in`: landmarks on several crops, mapped back and averaged."""
     first = head.look(features)
     if head.fine is None:
         return head.refine(first, features)
@@ -56,7 +56,7 @@ VARIANTS: Mapping[str, Mapping[str, object]] = {
     "cascade without the ring": {"lead.nn.cascade.RING": 0},
     "cascade without random crops": {"lead.training.cascade.CROPS": 1, "lead.training.cascade.CROPS_OF_ONE": 1},
     "cascade without self-teaching": {"lead.training.cascade.SELF_TAUGHT": 0},
-    f"cascade, {AVERAGED} crops averaged": {"lead.inference.Sight.find_in": _averaged},
+    f"cascade, {AVERAGED} crops averaged": {"lead.features.Sight.find_in": _averaged},
 }
 """What is replaced by what in each."""
 

@@ -23,9 +23,9 @@ wait_passively()  # before torch is imported
 import torch  # noqa: E402
 
 from lead.datasets import open_dataset  # noqa: E402
-from lead.evaluation.protocols import Bench, label_draws  # noqa: E402
+from lead.experiments.protocols import Bench, label_draws  # noqa: E402
+from lead.features import BATCH, Sight  # noqa: E402
 from lead.files import write_atomic  # noqa: E402
-from lead.inference import BATCH, Sight  # noqa: E402
 from lead.provenance import commit, versions  # noqa: E402
 from lead.training.cascade import fit_cascade  # noqa: E402
 from lead.training.run import Run  # noqa: E402

@@ -29,7 +29,9 @@ from lead.datasets import open_dataset  # noqa: E402
 from lead.export.int8 import to_int8  # noqa: E402
 from lead.export.onnxfile import to_onnx  # noqa: E402
 from lead.export.runtime import BATCH, session  # noqa: E402
-from lead.images.store import ImageStore, default_cache, open_store  # noqa: E402
+from lead.files import default_cache  # noqa: E402
+from lead.images.build import open_store  # noqa: E402
+from lead.images.store import ImageStore  # noqa: E402
 from lead.inference import Landmarker  # noqa: E402
 from lead.training.run import Run  # noqa: E402
 from measuring import drawn, keep  # noqa: E402

@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from lead.datasets.beetles import write
+from lead.beetles.writing import write_beetles
 from lead.images.labels import load_labels, save_labels
 from lead.provenance import commit
 from measuring import keep, table
@@ -129,7 +129,7 @@ def works(world: Path) -> list[Work]:
 
 def make_world(world: Path) -> None:
     """Drawn beetles, and a run and a model of them that nothing interrupted."""
-    write(world / "beetles", PICTURES, size=SIDE, species=20, workers=1)
+    write_beetles(world / "beetles", PICTURES, size=SIDE, species=20, workers=1)
     (world / "least.yaml").write_text(SETTINGS)
     train, _, _, fit, *_ = works(world)
     finish(train, world)

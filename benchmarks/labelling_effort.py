@@ -38,17 +38,18 @@ from fastapi.testclient import TestClient  # noqa: E402
 from lead.datasets import ytfaces  # noqa: E402
 from lead.evaluation.metrics import normalised_errors, unit_lengths  # noqa: E402
 from lead.evaluation.results import Result, Row, markdown  # noqa: E402
-from lead.files import write_atomic  # noqa: E402
+from lead.features import Extractor, cached_features  # noqa: E402
+from lead.files import default_cache, write_atomic  # noqa: E402
 from lead.geometry import FloatArray  # noqa: E402
-from lead.images.store import default_cache, open_store  # noqa: E402
-from lead.inference import Extractor, Head, Landmarker, cached_features  # noqa: E402
+from lead.images.build import open_store  # noqa: E402
+from lead.inference import Head, Landmarker  # noqa: E402
 from lead.landmarks.model import Labels  # noqa: E402
 from lead.nn.heads import RidgeHead  # noqa: E402
 from lead.provenance import commit, versions  # noqa: E402
+from lead.seeds import mixed_seed  # noqa: E402
 from lead.studio.choose import COVERED  # noqa: E402
 from lead.studio.server import create_app  # noqa: E402
 from lead.studio.session import Session  # noqa: E402
-from lead.training.engine import mixed_seed  # noqa: E402
 from lead.training.fit import Labelled, apply, fit_ridge  # noqa: E402
 from lead.training.run import Run, held_out  # noqa: E402
 

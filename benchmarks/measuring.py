@@ -48,7 +48,7 @@ def untrained(folder: Path) -> Run:
 
     from lead import checkpoint
     from lead.config import load_preset
-    from lead.inference import make_student
+    from lead.features import make_student
     from lead.nn.backbone import Backbone
     from lead.training.run import STUDENT, Run
 

@@ -19,7 +19,7 @@ wait_passively()  # before torch is imported
 
 from lead import api  # noqa: E402
 from lead.datasets import open_dataset  # noqa: E402
-from lead.evaluation.protocols import Bench, regression  # noqa: E402
+from lead.experiments.protocols import Bench, regression  # noqa: E402
 from measuring import keep  # noqa: E402
 
 PRECISIONS = ("32-true", "bf16-mixed")

@@ -21,6 +21,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from lead.beetles import rendering
+from lead.beetles.writing import write_beetles
 from lead.tuning import wait_passively
 
 wait_passively()  # before torch is imported
@@ -28,12 +30,13 @@ wait_passively()  # before torch is imported
 import torch  # noqa: E402
 
 from lead import api  # noqa: E402
-from lead.bulk import Bulk  # noqa: E402
-from lead.datasets import beetles  # noqa: E402
+from lead.features import BATCH  # noqa: E402
+from lead.images.find import listed  # noqa: E402
 from lead.images.labels import load_labels, save_labels  # noqa: E402
-from lead.inference import BATCH, Landmarker, listed  # noqa: E402
+from lead.inference import Landmarker  # noqa: E402
 from lead.landmarks import Labels  # noqa: E402
 from lead.nn.cascade import Cascade  # noqa: E402
+from lead.prediction import Bulk  # noqa: E402
 from measuring import keep, peak_memory, since, table, untrained  # noqa: E402
 
 SIDE = 320
@@ -123,7 +126,7 @@ def main() -> None:
     rows: list[Measured] = []
     with tempfile.TemporaryDirectory() as temporary:
         data = Path(temporary) / "beetles"
-        beetles.write(data, count=chosen.drawn, size=SIDE)
+        write_beetles(data, count=chosen.drawn, size=SIDE)
         pictures = sorted((data / "images").iterdir())
         model = chosen.model or fitted(Path(temporary), data)
         for count in map(int, chosen.counts.split(",")):
@@ -135,7 +138,7 @@ def main() -> None:
     found = {
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "picture": SIDE,
-        "landmarks": len(beetles.SCHEMA.names),
+        "landmarks": len(rendering.SCHEMA.names),
         "weights": "random" if chosen.model is None else "trained",
         "rows": rows,
     }

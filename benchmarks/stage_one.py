@@ -22,9 +22,9 @@ wait_passively()  # before torch is imported
 
 from lead.config import HypercolumnSettings, load_preset  # noqa: E402
 from lead.datasets import open_dataset  # noqa: E402
-from lead.evaluation.protocols import Bench, System, matching  # noqa: E402
 from lead.evaluation.results import Row, markdown  # noqa: E402
-from lead.inference import Extractor  # noqa: E402
+from lead.experiments.protocols import Bench, System, matching  # noqa: E402
+from lead.features import Extractor  # noqa: E402
 from lead.reproduce.arms import stage_one  # noqa: E402
 from lead.reproduce.shelf import Shelf  # noqa: E402
 

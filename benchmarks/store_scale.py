@@ -23,9 +23,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from lead.images.build import CHECK, open_store
 from lead.images.decode import decode_fitted
 from lead.images.find import find_images
-from lead.images.store import CHECK, ImageStore, cores, open_store, read_rows
+from lead.images.store import ImageStore, read_rows
+from lead.tuning import cores
 from measuring import keep, peak_memory, since, table
 
 WIDTH, HEIGHT = 320, 240

@@ -32,7 +32,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from lead.datasets import beetles
+from lead.beetles.writing import write_beetles
 from lead.images.labels import load_labels
 from measuring import keep, since
 
@@ -182,7 +182,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         data = Path(scratch) / "beetles"
-        beetles.write(data, count=chosen.pictures)
+        write_beetles(data, count=chosen.pictures)
         folder = data / "images"
         load = os.getloadavg()[0]
         tally = asyncio.run(crowd(folder, chosen.clients, chosen.seconds))

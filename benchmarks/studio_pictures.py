@@ -26,7 +26,8 @@ from PIL import Image
 from playwright.sync_api import Page, Playwright, expect, sync_playwright
 
 import lead
-from lead.datasets import beetles
+from lead.beetles import rendering
+from lead.beetles.writing import write_beetles
 
 WIDTH, HEIGHT = 1280, 800
 COUNT, SIDE = 120, 320
@@ -60,7 +61,7 @@ def main() -> None:
 
 def render(home: Path) -> tuple[Path, Truth]:
     """A plain folder of beetles, and where their landmarks are."""
-    beetles.write(home / "made", COUNT, size=SIDE, species=12)
+    write_beetles(home / "made", COUNT, size=SIDE, species=12)
     labels = lead.load_labels(home / "made" / "landmarks.json")
     truth: Truth = {}
     for image, xy in zip(labels.images, labels.xy, strict=True):
@@ -118,7 +119,7 @@ class Story:
         self.page.get_by_test_id("joining-pairs").click()
         self.page.get_by_test_id("suggest-pairs").click()
         self.page.get_by_test_id("joining-lines").click()
-        for a, b in beetles.SCHEMA.skeleton:
+        for a, b in rendering.SCHEMA.skeleton:
             self.page.evaluate(
                 "async ([a, b]) => { const {app} = studio; const now = app.landmarks();"
                 " await app.api.put('/landmarks', {...now, skeleton: [...now.skeleton, [a, b]]}) }",

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import at_a_port
+from lead.beetles.writing import write_beetles
 from lead.tuning import wait_passively
 
 wait_passively()  # before torch is imported
@@ -33,7 +34,6 @@ wait_passively()  # before torch is imported
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from lead.datasets import beetles  # noqa: E402
 from lead.images.labels import load_labels  # noqa: E402
 from lead.landmarks import Labels  # noqa: E402
 from lead.studio.session import Session  # noqa: E402
@@ -196,7 +196,7 @@ def main() -> None:
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         data = scratch / "beetles"
-        beetles.write(data, count=chosen.pictures)
+        write_beetles(data, count=chosen.pictures)
         truth = load_labels(data / "landmarks.json")
         run = chosen.run or untrained(scratch / "run").folder
         settings = Run.open(run).settings

@@ -24,10 +24,10 @@ import sys, time
 if {malloc}:
     from lead.tuning import keep_freed_memory
     keep_freed_memory()
-import torch
+import torch  # noqa: E402
 from lead.config import load_preset
-from lead.nn.backbone import Backbone
-from lead.training.distill import Distill
+from lead.nn.backbone import Backbone  # noqa: E402
+from lead.training.distill import Distill  # noqa: E402
 settings = load_preset("small", ["backbone.init=random"])
 torch.manual_seed(0)
 stage = Distill(Backbone(settings.backbone.name), settings.distill, settings.hypercolumn, settings.picture).train()

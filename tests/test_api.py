@@ -15,8 +15,9 @@ from lead import api
 from lead.config import Settings
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
+from lead.features import Sight
 from lead.images.labels import save_labels
-from lead.inference import Landmarker, Sight
+from lead.inference import Landmarker
 from lead.landmarks import Labels
 from lead.landmarks.model import Schema
 from lead.training.run import Run

@@ -11,28 +11,23 @@ SRC = Path(__file__).parents[1] / "src" / "lead"
 
 # Lower rank = lower floor. A module may import its own room and any room on a floor strictly below.
 FLOORS: list[set[str]] = [
-    {"errors"},
-    {"files", "hub", "processes", "provenance", "tuning"},
+    {"errors", "reporting", "seeds", "tuning"},
+    {"files", "hub", "processes", "provenance"},
     {"geometry"},
     {"landmarks", "journal"},
-    {"nn", "losses", "images", "datasets", "config"},
+    {"nn", "losses", "images", "datasets", "beetles", "config"},
     {"checkpoint"},
-    {"training", "inference", "evaluation", "export", "bulk"},
+    {"features", "evaluation"},
+    {"inference"},
+    {"training", "prediction", "export"},
+    {"experiments"},
     {"api"},
     {"demo", "reproduce"},
     {"__init__"},
     {"cli", "studio"},
 ]
 # Rooms that share a floor but may look at a neighbour, one way. nn, losses and datasets never import one another.
-NEIGHBOURS = {
-    "datasets": {"images"},
-    "config": set[str](),
-    "cli": {"studio"},
-    "training": {"inference"},
-    "evaluation": {"inference", "training"},
-    "export": {"inference"},
-    "bulk": {"inference"},
-}
+NEIGHBOURS = {"datasets": {"images"}, "beetles": {"images"}, "cli": {"studio"}}
 RANK = {room: rank for rank, rooms in enumerate(FLOORS) for room in rooms}
 FILES = sorted(SRC.rglob("*.py"))
 

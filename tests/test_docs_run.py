@@ -21,9 +21,9 @@ from typer.testing import CliRunner
 
 import lead
 from lead import config
+from lead.beetles.writing import write_beetles
 from lead.cli import app
 from lead.config import Settings, check, parse
-from lead.datasets import beetles
 from lead.images.film import write_film
 from lead.landmarks import Labels
 
@@ -68,7 +68,7 @@ ORIGINAL = config.load_preset
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("docs") / "beetles"
-    beetles.write(folder, COUNT, size=SIDE, species=8)
+    write_beetles(folder, COUNT, size=SIDE, species=8)
     return folder
 
 
@@ -91,9 +91,12 @@ def desk(rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     monkeypatch.chdir(tmp_path)
     for home in ("lead.api.load_preset", "lead.config.load_preset"):
         monkeypatch.setattr(home, least)
-    write = beetles.write
+    write = write_beetles
     few = {"size": SIDE, "species": 8}
-    monkeypatch.setattr(beetles, "write", lambda out, count, **more: write(out, min(count, COUNT), **{**more, **few}))
+    monkeypatch.setattr(
+        "lead.beetles.writing.write_beetles",
+        lambda out, count, **more: write(out, min(count, COUNT), **{**more, **few}),
+    )
     return tmp_path
 
 

@@ -22,15 +22,17 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
-from lead import checkpoint, inference
+from lead import checkpoint
 from lead.config import HypercolumnSettings, PictureSettings, Settings
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
+from lead.features import Extractor, Frame, Sight, cached_features, make_student
 from lead.geometry import denormalise_points
 from lead.images import film as film_module
+from lead.images.build import open_store
 from lead.images.film import UnreadableFilm, frames
-from lead.images.store import ImageStore, open_store
-from lead.inference import Calibration, Extractor, Frame, Landmarker, Sight, cached_features, make_head, make_student
+from lead.images.store import ImageStore
+from lead.inference import Calibration, Landmarker, make_head
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
 from lead.nn.backbone import Backbone
 from lead.nn.cascade import Cascade, Found
@@ -112,7 +114,7 @@ def never(_: Tensor) -> Tensor:
 
 
 def test_features_are_computed_once(tiny: Maker, folder: Dataset, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inference, "BATCH", 4)
+    monkeypatch.setattr("lead.features.BATCH", 4)
     extractor, store = Extractor(student(tiny()), tiny().picture), stored(folder, tiny(), cache)
     rows, told = np.array([7, 0, 3, 3, 11]), list[tuple[int, int]]()
     found = cached_features(extractor, store, rows, progress=lambda *done: told.append(done))
@@ -134,7 +136,7 @@ def test_features_are_computed_once(tiny: Maker, folder: Dataset, cache: Path, m
 def test_half_a_file_is_never_taken_for_a_whole_one(
     tiny: Maker, folder: Dataset, cache: Path, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
-    monkeypatch.setattr(inference, "BATCH", 4)
+    monkeypatch.setattr("lead.features.BATCH", 4)
     extractor, store, rows = Extractor(student(tiny()), tiny().picture), stored(folder, tiny(), cache), np.arange(12)
     whole = extractor.features
 
@@ -543,7 +545,7 @@ def test_crops_are_features_of_the_squares_that_are_asked_for(
     tiny: Maker, folder: Dataset, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A frame that shows the middle half of the store: a square of it is a square of half the size in the store."""
-    monkeypatch.setattr(inference, "BATCH", 2)
+    monkeypatch.setattr("lead.features.BATCH", 2)
     settings = tiny(picture={"store": 64, "input": 32, "frame": 0.5})
     extractor, store = Extractor(student(settings), settings.picture), stored(folder, settings, cache)
     sight, rows = Sight(extractor, store), np.array([3, 0, 3])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -19,30 +19,33 @@ from lead.datasets import is_plain, open_dataset
 from lead.datasets.base import Dataset
 from lead.datasets.folder import with_frames
 from lead.errors import LeadError, unknown
-from lead.evaluation import protocols
 from lead.evaluation.results import Result
-from lead.evaluation.supervised import supervised
+from lead.experiments import protocols
+from lead.experiments.supervised import supervised
+from lead.features import Extractor, Sight
+from lead.files import default_cache
+from lead.images.build import open_store
 from lead.images.film import films_need
 from lead.images.find import find_images, find_media, is_film
 from lead.images.labels import beside, load_labels
 from lead.images.sample import open_films, sample_films
-from lead.images.store import ImageStore, default_cache, open_store, skipped_text
-from lead.inference import Calibration, Extractor, Landmarker, Sight, kind_of
+from lead.images.store import ImageStore, skipped_text
+from lead.inference import Calibration, Landmarker, kind_of
 from lead.landmarks import Labels
 from lead.landmarks.model import HIDDEN, VISIBLE
 from lead.nn.backbone import licence_of
 from lead.nn.confidence import Confidence
 from lead.nn.matching import match_points
 from lead.provenance import commit, versions
+from lead.reporting import Progress, Report, Say, silent, unsaid
+from lead.seeds import mixed_seed
 from lead.training import run as stages
 from lead.training.cascade import POOL, SELF_TAUGHT, CascadeFit, fit_cascade
-from lead.training.engine import Report, check_batch, make_fabric, mixed_seed, silent
 from lead.training.fit import Fitted, FittedKind, Labelled, fit_head
+from lead.training.launch import check_batch, make_fabric
 from lead.training.run import Run
 from lead.training.teacher import load_teacher
 
-Progress = Callable[[int, int], None]
-Say = Callable[[str], None]
 FRAMES = "frames"
 """Folder in a run for the frames of films."""
 TASKS = ("regression", "few-shot", "matching")
@@ -63,7 +66,7 @@ def train(
     report: Report = silent,
     sampling: Progress | None = None,
     decoding: Progress | None = None,
-    say: Say = lambda _: None,
+    say: Say = unsaid,
 ) -> Run:
     """Learns features from a folder of pictures. Called again, it resumes, or returns at once if it is done.
 
@@ -357,7 +360,7 @@ def evaluate(
     labels: Sequence[int] = protocols.FEW,
     draws: int = protocols.DRAWS,
     methods: Sequence[str] | None = None,
-    say: Say = lambda _: None,
+    say: Say = unsaid,
 ) -> Result:
     """Measures a run's features on a dataset, beside the untrained backbone and the stage-1 hypercolumn.
 
@@ -425,7 +428,7 @@ def match(
     queries: Sequence[Path | str],
     *,
     pictures: Path | str | None = None,
-    say: Say = lambda _: None,
+    say: Say = unsaid,
 ) -> Labels:
     """Carries one picture's landmarks to others by the nearest feature.
 

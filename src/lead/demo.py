@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -17,8 +17,9 @@ import torch
 from PIL import Image
 
 from lead.api import evaluate, fit, match, train
+from lead.beetles.writing import write_beetles
 from lead.config import Settings, load_preset
-from lead.datasets import Dataset, beetles, open_dataset
+from lead.datasets import Dataset, open_dataset
 from lead.errors import LeadError
 from lead.evaluation import results
 from lead.evaluation.chart import Chart, Curve
@@ -27,18 +28,18 @@ from lead.evaluation.draw import contact_sheet, draw_landmarks, draw_match, heat
 from lead.evaluation.metrics import normalised_errors, unit_lengths
 from lead.evaluation.report import KeyFigure, Section, Shown, write_report
 from lead.evaluation.results import Result, Row
-from lead.files import write_atomic
+from lead.features import Extractor
+from lead.files import default_cache, write_atomic
 from lead.geometry import FloatArray
+from lead.images.build import open_store
 from lead.images.labels import load_labels, save_labels
-from lead.images.store import default_cache, open_store
-from lead.inference import Extractor, Landmarker
+from lead.inference import Landmarker
 from lead.landmarks import VISIBLE, Labels
 from lead.nn.matching import similarity_maps
 from lead.provenance import commit, versions
-from lead.training.engine import Report, mixed_seed, silent
+from lead.reporting import Report, Say, silent, unsaid
+from lead.seeds import mixed_seed
 from lead.training.run import Run
-
-Say = Callable[[str], None]
 
 POINTS = "all"
 """The beetles' point set."""
@@ -78,7 +79,7 @@ def run_demo(
     seed: int = 0,
     plan: DemoPlan | None = None,
     report: Report = silent,
-    say: Say = lambda _: None,
+    say: Say = unsaid,
 ) -> Path:
     """Draws beetles, learns features without labels, fits landmarks from a few, measures, and writes a report.
 
@@ -104,7 +105,7 @@ def run_demo(
         return demo.report
     with demo.timed("drawing"):
         say(f"Drawing {plan.pictures} beetles")
-        beetles.write(demo.pictures, plan.pictures, seed=seed, size=plan.size)
+        write_beetles(demo.pictures, plan.pictures, seed=seed, size=plan.size)
     dataset = open_dataset(demo.pictures)
     with demo.timed("training"):
         say("Learning features without labels")

@@ -7,10 +7,16 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lead.errors import LeadError
+
+if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
+    pass
+
+
+from contextlib import contextmanager, suppress
 
 if sys.platform == "win32":
     import msvcrt
@@ -152,3 +158,10 @@ def alone(path: Path) -> Iterator[None]:
                 with suppress(OSError):
                     path.unlink()
             return
+
+
+def default_cache() -> Path:
+    """Where stores live: the environment's ``LEAD_CACHE``, else ``lead`` in the user's cache folder."""
+    if chosen := os.environ.get("LEAD_CACHE"):
+        return Path(chosen).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "lead"

@@ -1,7 +1,7 @@
 """Processes that train together, each with an equal and successive part of every batch: what they tell one another.
 
 Everything here is for one process too, and costs nothing then. Whoever joins the processes (see
-:func:`lead.training.engine.make_fabric`) does so before any other function is of use. All processes must call those
+:func:`lead.training.launch.make_fabric`) does so before any other function is of use. All processes must call those
 that wait in the same order.
 """
 

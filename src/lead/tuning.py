@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
+    pass
+
+
+import ctypes
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
 _LARGE = 2**30
@@ -33,3 +39,13 @@ def keep_freed_memory() -> None:
         return
     mallopt(_M_MMAP_THRESHOLD, _LARGE)
     mallopt(_M_TRIM_THRESHOLD, _LARGE)
+
+
+def cores(*, shared: bool = True) -> int:
+    """Processor cores that this process may use.
+
+    Args:
+        shared: whether others that torchrun started on this machine are as busy; each then has an equal part.
+    """
+    usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return max(usable // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1) if shared else usable

@@ -19,9 +19,9 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from lead import Landmarker, api, load_labels, save_labels
+from lead.beetles.rendering import SCHEMA
 from lead.cli import app
 from lead.config import check, describe, load_preset, parse
-from lead.datasets.beetles import SCHEMA
 from lead.evaluation.results import markdown, read
 from lead.landmarks import Labels, deeplabcut
 from lead.training.run import Run

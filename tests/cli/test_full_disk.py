@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 
 from disks import full_disk
 from lead import api, checkpoint
+from lead.beetles.writing import write_beetles
 from lead.cli import app
 from lead.config import load_preset
 from lead.datasets import open_dataset
-from lead.datasets.beetles import write
 from lead.errors import LeadError
 from lead.images.find import find_media
 from lead.training import engine
@@ -42,7 +42,7 @@ def invoke(*arguments: object) -> Any:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Beetles, a run on them and a model."""
     world = tmp_path_factory.mktemp("disk")
-    write(world / "beetles", 16, size=48, species=8, workers=1)
+    write_beetles(world / "beetles", 16, size=48, species=8, workers=1)
     (world / "least.yaml").write_text(LEAST)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "COLLAPSED", -1.0)
@@ -119,7 +119,7 @@ def test_a_disk_that_fills_as_a_stage_saves_costs_no_checkpoint(
 def test_pictures_that_go_while_they_are_read_are_left_out_and_named(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(tmp_path / "beetles", 16, size=48, species=8, workers=1)
+    write_beetles(tmp_path / "beetles", 16, size=48, species=8, workers=1)
     names = open_dataset(tmp_path / "beetles").files
     listed = find_media
 
@@ -129,7 +129,7 @@ def test_pictures_that_go_while_they_are_read_are_left_out_and_named(
             (tmp_path / "beetles" / name).unlink(missing_ok=True)
         return found
 
-    monkeypatch.setattr("lead.inference.find_media", then_gone)
+    monkeypatch.setattr("lead.images.find.find_media", then_gone)
     told = invoke("predict", world / "model.safetensors", tmp_path / "beetles", "--out", tmp_path / "o.json")
     assert told.exit_code == 0, told.output
     assert "2 pictures skipped" in told.stderr

@@ -13,7 +13,7 @@ from scipy.io import savemat
 from lead.datasets import aflw_m, aflw_r, open_dataset
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
-from lead.images.store import open_store
+from lead.images.build import open_store
 
 M_COUNTS = {"train": 2, "test": 2}
 R_COUNTS = {"train": 3, "test": 2}

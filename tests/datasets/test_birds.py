@@ -12,7 +12,7 @@ from archives import edit, picture, write
 from lead.datasets import cub, inat, open_dataset
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
-from lead.images.store import open_store
+from lead.images.build import open_store
 
 NAMES = [name.replace("_", " ") for name in cub.SCHEMA.names]
 

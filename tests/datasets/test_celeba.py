@@ -14,7 +14,7 @@ from PIL import Image
 from lead.datasets import celeba, mafl, mafl_unaligned, open_dataset
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
-from lead.images.store import open_store
+from lead.images.build import open_store
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from scipy.io import savemat
 from lead.datasets import open_dataset, w300
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
-from lead.images.store import open_store
+from lead.images.build import open_store
 
 COUNTS = {"train": 4, "test": 3}
 FOLDERS = {table: folder for parts in w300.PARTS.values() for table, folder in parts.items()}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lead.datasets import Dataset, open_dataset
-from lead.images.store import open_store
+from lead.images.build import open_store
 
 pytestmark = pytest.mark.faces
 

@@ -25,9 +25,11 @@ from lead.export.graph import Interpolation, Squares, framing
 from lead.export.int8 import Quantised, to_int8
 from lead.export.onnxfile import Exported, to_onnx
 from lead.export.runtime import answers
+from lead.features import Extractor, Frame, Sight
+from lead.images.build import open_store
 from lead.images.labels import save_labels
-from lead.images.store import ImageStore, open_store
-from lead.inference import Calibration, Extractor, Frame, Landmarker, Sight
+from lead.images.store import ImageStore
+from lead.inference import Calibration, Landmarker
 from lead.landmarks import Labels, Schema
 from lead.nn import shape
 from lead.nn.backbone import Backbone

@@ -14,8 +14,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from lead.images.build import open_store
 from lead.images.crops import cut
-from lead.images.store import ImageStore, open_store
+from lead.images.store import ImageStore
 from lead.images.views import Warp, render
 
 Array = npt.NDArray[np.float64]

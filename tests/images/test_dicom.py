@@ -21,9 +21,9 @@ from pydicom.uid import (
     generate_uid,
 )
 
+from lead.images.build import open_store
 from lead.images.decode import UnreadablePicture, decode, decode_box, decode_fitted, upright_size
 from lead.images.find import find_images
-from lead.images.store import open_store
 from lead.studio.folder import PictureFolder
 from lead.studio.pictures import Pictures
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import hostile
 import pytest
 
+from lead.images.build import open_store
 from lead.images.find import find_images
-from lead.images.store import open_store
 
 
 @pytest.fixture(scope="module")

@@ -18,10 +18,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lead.errors import LeadError
-from lead.files import lock
+from lead.files import default_cache, lock
 from lead.geometry import resize_points
+from lead.images import build as build_module
+from lead.images import rows as rows_module
 from lead.images import store as store_module
-from lead.images.store import ImageStore, default_cache, open_store, read_rows, store_of, stored_pictures
+from lead.images.build import open_store
+from lead.images.store import ImageStore, read_rows, store_of, stored_pictures
 
 
 def picture(path: Path, width: int, height: int, seed: int = 0) -> None:
@@ -198,7 +201,7 @@ def test_wrong_boxes(folder: Path, tmp_path: Path, boxes: list[tuple[float, ...]
 
 def test_a_second_opening_decodes_nothing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = open_store(folder, FILES, 8, tmp_path / "cache")
-    monkeypatch.setattr(store_module, "decode_fitted", None)
+    monkeypatch.setattr(rows_module, "decode_fitted", None)
     second = open_store(folder, FILES, 8, tmp_path / "cache")
     assert isinstance(second.pixels, np.memmap)
     assert not second.pixels.flags.writeable
@@ -299,12 +302,12 @@ def many(folder: Path, count: int = 30) -> list[str]:
 def test_a_killed_build_is_gone_on_with_to_the_same_bytes(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, boxed: bool
 ) -> None:
-    monkeypatch.setattr(store_module, "CHUNK", 4)
+    monkeypatch.setattr(build_module, "CHUNK", 4)
     files, cache = many(folder), tmp_path / "cache"
     boxes = [(0.0, 0.0, 4.0, np.inf)] * len(files) if boxed else None
     whole = open_store(folder, files, 8, tmp_path / "whole", boxes=boxes)
     decoded: list[Path] = []
-    plain = store_module._decode_row
+    plain = rows_module.decode_row
 
     def counted(path: Path, *rest: Any) -> Any:
         decoded.append(path)
@@ -319,7 +322,7 @@ def test_a_killed_build_is_gone_on_with_to_the_same_bytes(
         with pytest.raises(KeyboardInterrupt):
             open_store(folder, files, 8, cache, boxes=boxes, progress=stop)
         assert [path.suffix for path in cache.iterdir()] == [".partial"]
-    monkeypatch.setattr(store_module, "_decode_row", counted)
+    monkeypatch.setattr(build_module, "decode_row", counted)
     told: list[int] = []
     store = open_store(folder, files, 8, cache, boxes=boxes, progress=lambda done, _: told.append(done))
     assert told == list(range(20, 31))
@@ -331,7 +334,7 @@ def test_a_killed_build_is_gone_on_with_to_the_same_bytes(
 def test_killed_anywhere_it_comes_to_the_same_bytes(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "CHUNK", 4)
+    monkeypatch.setattr(build_module, "CHUNK", 4)
     open_store(folder, many(folder), 8, tmp_path / "whole")
     draws = np.random.default_rng(0)
     for round in range(3):
@@ -346,7 +349,7 @@ def test_killed_anywhere_it_comes_to_the_same_bytes(
 def test_what_a_power_cut_took_of_a_build_is_made_again(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
 ) -> None:
-    monkeypatch.setattr(store_module, "CHUNK", 4)
+    monkeypatch.setattr(build_module, "CHUNK", 4)
     open_store(folder, many(folder), 8, tmp_path / "whole")
     killed(folder, tmp_path / "cache", 25)
     (partial,) = (tmp_path / "cache").glob("*.partial")
@@ -363,7 +366,7 @@ def test_a_build_that_nobody_goes_on_with_is_removed_in_time(folder: Path, tmp_p
     (left,) = cache.glob("*.partial")
     open_store(folder, FILES, 8, cache)
     assert left.exists()  # somebody may go on with it
-    past = time.time() - store_module.ABANDONED_AFTER_S - 60
+    past = time.time() - build_module.ABANDONED_AFTER_S - 60
     for path in (*left.iterdir(), left):
         os.utime(path, (past, past))
     open_store(folder, FILES, 16, cache)
@@ -374,7 +377,7 @@ def test_a_clock_that_jumps_removes_no_build_that_is_under_way(folder: Path, tmp
     cache = tmp_path / "cache"
     killed(folder, cache, 5)
     (left,) = cache.glob("*.partial")
-    past = time.time() - store_module.ABANDONED_AFTER_S - 60
+    past = time.time() - build_module.ABANDONED_AFTER_S - 60
     for path in (*left.iterdir(), left):
         os.utime(path, (past, past))
     with (left / "rows.jsonl").open("ab") as rows:

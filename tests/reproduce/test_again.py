@@ -12,10 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 from lead import api
+from lead.beetles.writing import write_beetles
 from lead.cli import app
 from lead.config import check
 from lead.datasets import open_dataset
-from lead.datasets.beetles import write
 from lead.errors import LeadError
 from lead.evaluation.results import Result, read
 from lead.reproduce.again import repeat
@@ -47,7 +47,7 @@ class World:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("again")
-    write(folder / "beetles", 24, size=48, species=12, workers=1)
+    write_beetles(folder / "beetles", 24, size=48, species=12, workers=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lead.training.engine.COLLAPSED", -1.0)
         run = api.train(folder / "beetles", folder / "run", settings=SETTINGS)
@@ -105,7 +105,7 @@ def test_other_pictures_and_other_landmarks_are_told_before_any_training(world: 
 
 
 def test_features_learnt_from_other_pictures_are_told(world: World, tmp_path: Path) -> None:
-    write(tmp_path / "others", 24, size=48, seed=1, species=12, workers=1)
+    write_beetles(tmp_path / "others", 24, size=48, seed=1, species=12, workers=1)
     with pytest.raises(LeadError, match=r"learnt from other pictures .* --pictures"):
         repeat(world.file, world.data, pictures=tmp_path / "others", out=tmp_path / "out")
     assert not (tmp_path / "out").exists()  # before any training

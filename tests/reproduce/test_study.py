@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lead.beetles.writing import write_beetles
 from lead.config import Settings, check
 from lead.datasets import open_dataset
 from lead.datasets.base import Dataset
-from lead.datasets.beetles import write
 from lead.errors import LeadError
-from lead.evaluation import protocols
-from lead.evaluation.protocols import Bench, System
 from lead.evaluation.results import Result, Row, markdown, read
-from lead.inference import Extractor
+from lead.experiments import protocols
+from lead.experiments.protocols import Bench, System
+from lead.features import Extractor
 from lead.provenance import commit
 from lead.reproduce import catalogue, tables
 from lead.reproduce.again import repeat
@@ -71,7 +71,7 @@ class World:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("reproduce")
-    write(folder / "beetles", 40, size=48, species=20, workers=1)
+    write_beetles(folder / "beetles", 40, size=48, species=20, workers=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "COLLAPSED", -1.0)  # two steps from random weights tell nothing apart
         patch.setattr("lead.nn.reduction.FIT_SWEEPS", 2)

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from lead import checkpoint
 from lead.config import Settings
-from lead.inference import make_student
+from lead.features import make_student
 from lead.nn.heads import neighbourhood
 from lead.studio.folder import PictureFolder
 from lead.training.run import STUDENT, Run

@@ -15,8 +15,8 @@ from browser import ARGUMENTS, NAMES, Desk, Studio, chromium, tab
 from playwright.sync_api import Browser, sync_playwright
 
 import lead
+from lead.beetles.writing import write_beetles
 from lead.config import check
-from lead.datasets import beetles
 
 COUNT, SIDE = 24, 160
 XY = tuple[float, float]
@@ -80,7 +80,7 @@ class Beetles:
 @pytest.fixture(scope="session")
 def beetle_pictures(tmp_path_factory: pytest.TempPathFactory) -> Beetles:
     made = tmp_path_factory.mktemp("made") / "beetles"
-    beetles.write(made, COUNT, size=SIDE, species=4, workers=1)
+    write_beetles(made, COUNT, size=SIDE, species=4, workers=1)
     labels = lead.load_labels(made / "landmarks.json")
     columns = {name: labels.schema.names.index(name) for name in NAMES}
     truth: dict[str, dict[str, XY]] = {}

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch.nn import functional
 
+from lead.features import Frame
 from lead.geometry import normalise_points
 from lead.images.store import ImageStore
-from lead.inference import Frame
 from lead.studio.explore import FAINTEST, heat_maps
 from lead.studio.features import Seen
 

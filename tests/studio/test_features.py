@@ -11,9 +11,10 @@ import torch
 from modelled import file_id, untrained, windows
 
 from lead.config import Settings
+from lead.features import Extractor, cached_features, features_file
+from lead.files import default_cache
+from lead.images.build import open_store
 from lead.images.decode import UnreadablePicture
-from lead.images.store import default_cache, open_store
-from lead.inference import Extractor, cached_features, features_file
 from lead.studio.features import BATCH, FeatureBank
 from lead.studio.folder import PictureFolder, UnknownPicture
 from lead.training.run import Run

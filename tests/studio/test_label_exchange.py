@@ -17,7 +17,7 @@ from lead.landmarks import UNLABELLED, VISIBLE, Labels, Schema
 from lead.landmarks.io import FORMATS, parse_labels
 from lead.landmarks.pictures import Sized
 from lead.studio.book import LabelBook
-from lead.studio.exchange import What, combined, export, formats, import_labels
+from lead.studio.transfer import What, combined, export, formats, import_labels
 
 NAN = np.nan
 

@@ -31,9 +31,11 @@ from lead.nn.backbone import Backbone
 from lead.nn.batchnorm import normalise_whole_batches
 from lead.nn.regressor import LandmarkRegressor
 from lead.nn.student import Student
-from lead.training import engine
+from lead.reporting import silent
+from lead.training import engine, launch
 from lead.training.distill import Distill
-from lead.training.engine import Stage, Training, make_fabric, silent
+from lead.training.engine import Stage, Training
+from lead.training.launch import make_fabric
 from lead.training.pretrain import Byol, Moco
 from lead.training.supervised import Supervised
 
@@ -241,7 +243,7 @@ def everything(folder: Path) -> None:
         found["stopped"] = stopped(folder / "stopped")
         found["blown_up"] = blown_up(folder / "blown_up")
     found["failed"] = refusal(fail_first)
-    found["indivisible"] = refusal(lambda: engine.check_batch("pretrain", 9))
+    found["indivisible"] = refusal(lambda: launch.check_batch("pretrain", 9))
     torch.save(found, folder / f"{processes.rank()}.pt")
 
 

@@ -22,7 +22,7 @@ from lead import checkpoint
 from lead.config import ViewSettings
 from lead.errors import LeadError
 from lead.images.draws import SharedGenerator
-from lead.training.engine import launched
+from lead.training.launch import launched
 from lead.training.pretrain import draw_view
 from lead.training.run import Run
 

@@ -20,8 +20,10 @@ from lead.losses import alignment_loss, equivariance_loss, exchange_loss
 from lead.nn.backbone import Backbone
 from lead.nn.hypercolumn import hypercolumn
 from lead.nn.student import LinearStudent
+from lead.reporting import silent
 from lead.training.distill import Distill
-from lead.training.engine import Training, make_fabric, silent
+from lead.training.engine import Training
+from lead.training.launch import make_fabric
 from lead.training.pretrain import draw_view
 from lead.training.run import Run, open_pictures, pretrain
 from lead.training.run import distill as run_distill

@@ -20,23 +20,21 @@ from torch import Tensor, nn
 from lead import checkpoint
 from lead.config import StageSettings
 from lead.errors import LeadError
+from lead.reporting import Report, silent
+from lead.seeds import mixed_seed, run_identity
 from lead.training import engine
 from lead.training.engine import (
     Collapsed,
-    Log,
-    Report,
     Stage,
     Training,
     batch_rows,
     interruptible,
     learning_rate,
-    make_fabric,
     make_optimiser,
-    mixed_seed,
-    run_identity,
-    silent,
     spread,
 )
+from lead.training.launch import make_fabric
+from lead.training.log import Log
 
 
 @settings(deadline=None)

@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from lead.config import PictureSettings
 from lead.errors import LeadError
-from lead.images.store import open_store
-from lead.inference import Extractor, Sight
+from lead.features import Extractor, Sight
+from lead.images.build import open_store
 from lead.nn import heads
 from lead.nn.backbone import Backbone
 from lead.nn.student import Student

@@ -25,10 +25,13 @@ from lead.cli import app
 from lead.config import Settings, StageSettings, to_yaml
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
-from lead.images.store import open_store
+from lead.images.build import open_store
+from lead.reporting import silent
+from lead.seeds import mixed_seed
 from lead.training import engine, reader, run
-from lead.training.engine import Stage, Training, batch_rows, make_fabric, mixed_seed, silent
+from lead.training.engine import Stage, Training, batch_rows
 from lead.training.failure import OutOfMemory, blow_up, norm, out_of_memory
+from lead.training.launch import make_fabric
 from lead.training.run import Run
 
 Maker = Callable[..., Settings]
@@ -343,7 +346,7 @@ def test_a_late_batch_is_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
 STUCK = """
 import os, sys, threading
 from pathlib import Path
-import numpy as np
+import numpy as np  # noqa: E402
 from lead.images.store import read_rows
 from lead.training import reader
 reader.SLOW_AFTER_S, reader.GIVEN_UP_AFTER_S, reader.LOOK_EVERY_S = 0.1, 0.3, 0.05

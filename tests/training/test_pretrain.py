@@ -20,7 +20,9 @@ from lead.errors import LeadError
 from lead.geometry import cell_grid, inside
 from lead.images.views import Chained, Warp, correspondence
 from lead.nn.backbone import Backbone
-from lead.training.engine import Training, make_fabric, silent
+from lead.reporting import silent
+from lead.training.engine import Training
+from lead.training.launch import make_fabric
 from lead.training.pretrain import Byol, Moco, draw_view, draw_warp
 from lead.training.run import Run, open_pictures, pretrain
 

@@ -133,7 +133,7 @@ def test_an_interrupted_run_goes_on_to_the_same_student(
 VICTIM = """
 import sys, yaml
 from pathlib import Path
-import torch
+import torch  # noqa: E402
 torch.set_num_threads(1)
 from lead.config import check
 from lead.datasets.base import Dataset

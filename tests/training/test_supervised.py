@@ -17,14 +17,14 @@ from torch import Tensor
 
 from lead.config import Settings
 from lead.errors import LeadError
+from lead.features import Frame
 from lead.geometry import denormalise_points, normalise_points
 from lead.images.store import ImageStore
-from lead.inference import Frame
 from lead.nn.backbone import Backbone
 from lead.nn.regressor import LandmarkRegressor
 from lead.nn.student import Student
+from lead.reporting import silent
 from lead.training import supervised
-from lead.training.engine import silent
 from lead.training.pretrain import draw_view
 from lead.training.supervised import Supervised, train_supervised
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lead import Dataset, evaluate, load_preset, open_dataset, train
-from lead.datasets import beetles
+from lead.beetles.writing import write_beetles
 from lead.evaluation.results import Result
 
 LABELS = 20
@@ -18,7 +18,7 @@ LABELS = 20
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """Beetles, of which 60 training pictures and those of 10 unseen species are labelled."""
     root = tmp_path_factory.mktemp("beetles") / "pictures"
-    beetles.write(root, 400, size=64, workers=1)
+    write_beetles(root, 400, size=64, workers=1)
     dataset = open_dataset(root)
     labelled = [*dataset.rows("train")[:60], *dataset.rows("test")]
     files = {dataset.files[i] for i in labelled}

@@ -19,10 +19,10 @@ def render(
     species: Annotated[int, typer.Option(help="How many species; the last quarter are the test split.")] = 40,
 ) -> None:
     """Draw beetles with exactly known landmarks: a dataset to try everything on, with no download."""
-    from lead.datasets import beetles
+    from lead.beetles.writing import write_beetles
 
     with watching() as watch:
-        beetles.write(out, count, seed=seed, size=size, species=species, progress=watch.counting("drawing"))
+        write_beetles(out, count, seed=seed, size=size, species=species, progress=watch.counting("drawing"))
     show(f"{count} beetles: {out}, their landmarks in {out / 'landmarks.json'}\nNext: lead train {out} --out RUN")
 
 

@@ -79,8 +79,8 @@ def evaluate(
     counts = numbers(labels, "--labels")
     from lead import api
     from lead.datasets import open_dataset
-    from lead.evaluation.protocols import result_name
     from lead.evaluation.results import markdown, results_path, rich_tables
+    from lead.experiments.protocols import result_name
     from lead.files import check_writable, refuse_existing, write_atomic
 
     data = open_dataset(dataset, name)

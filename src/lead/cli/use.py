@@ -134,10 +134,11 @@ def predict(
     check_target(out, format=to, overwrite=overwrite)
     if draw:
         _check_folder(draw, overwrite)
-    from lead.bulk import Bulk, Shard
+    from lead.images.find import listed
     from lead.images.store import skipped_text
-    from lead.inference import Landmarker, listed
+    from lead.inference import Landmarker
     from lead.landmarks import Labels
+    from lead.prediction import Bulk, Shard
 
     share = Shard.parse(shard) if shard else Shard.of_environment()
     with watching() as watch:

@@ -47,7 +47,7 @@ METHODS = {
 """What may be measured. A method's name joins one or more by "+", stage 1 first, perhaps with a head after a slash:
 "lead", "moco+alignment", "byol+nmf/ridge"."""
 ZOOMS = (1.0, 1.25, 1.5, 1.75, 2.0)
-"""Factors at which :mod:`lead.evaluation.zoom` judges."""
+"""Factors at which :mod:`lead.experiments.zoom` judges."""
 METRICS = {
     "regression-5": "Regression, 5 points",
     "regression-68": "Regression, 68 points",

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lead.features import Frame
 from lead.geometry import denormalise_points
 from lead.images.views import Warp, render
-from lead.inference import Calibration, Frame, Landmarker
+from lead.inference import Calibration, Landmarker
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE
 from lead.nn.cascade import Cascade
 from lead.nn.confidence import Confidence
@@ -88,7 +89,7 @@ class Squares(nn.Module):
 
 
 def framing(frame: Frame) -> Tensor:
-    """(input, S): what :meth:`lead.inference.Frame.show` does along each axis, as a matrix.
+    """(input, S): what :meth:`lead.features.Frame.show` does along each axis, as a matrix.
 
     Runtimes differ in how they average where a picture shrinks; a product with a matrix leaves them no choice.
     """

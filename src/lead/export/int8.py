@@ -6,7 +6,7 @@ import json
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +17,12 @@ import numpy.typing as npt
 from lead.errors import LeadError
 from lead.export import squares
 from lead.export.runtime import BATCH, Pixels, answers, need_extra, session
-from lead.files import cannot_write, refuse_existing, replacing, write_atomic
+from lead.files import cannot_write, default_cache, refuse_existing, replacing, write_atomic
+from lead.images.build import open_store
 from lead.images.labels import load_labels
-from lead.images.store import ImageStore, default_cache, open_store
+from lead.images.store import ImageStore
 from lead.landmarks import Labels
+from lead.reporting import Counting
 
 if TYPE_CHECKING:
     from onnx import ModelProto, TensorProto
@@ -31,7 +33,6 @@ ACTIVATIONS = ("Clip", "Relu")
 """Those that a convolution of 8-bit integers has at no cost, since its results are cut off at a range anyway."""
 ROUNDS = 21
 """Of timing, in turns; the median counts."""
-Counting = Callable[[str], Callable[[int, int], None]]
 
 
 @dataclass(frozen=True)

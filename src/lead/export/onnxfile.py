@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from lead.files import cannot_write, refuse_existing, replacing
 from lead.images.store import ImageStore
 from lead.inference import Landmarker
 from lead.provenance import versions
+from lead.reporting import Counting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +37,6 @@ TOLERANCE = 0.05
 """Pixels of the square that a landmark may be off the original's."""
 FORMAT = 1
 """Of the description in the file."""
-Progress = Callable[[int, int], None]
-Counting = Callable[[str], Progress]
 
 MEANINGS = {
     "xy": "(batch, landmarks, 2) float32: x, y in pixels of the square",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError
+from lead.reporting import Progress
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -19,7 +19,6 @@ BATCH = 16
 Pixels = npt.NDArray[np.uint8]
 Answers = dict[str, npt.NDArray[np.float64]]
 """What an exported file says of N squares, by output: (N, K, …)."""
-Progress = Callable[[int, int], None]
 
 
 def need_extra() -> None:

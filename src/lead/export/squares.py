@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from lead.datasets.beetles import render as draw_beetle
+from lead.beetles.rendering import render as draw_beetle
+from lead.files import default_cache
+from lead.images.build import open_store
 from lead.images.find import find_images
-from lead.images.store import ImageStore, default_cache, open_store
+from lead.images.store import ImageStore
 from lead.images.views import affine_warp, render
+from lead.reporting import Progress
 
 DRAWN, VIEWS = 25, 8
 """Beetles, and random views of each, that stand in for pictures where none are given."""
-Progress = Callable[[int, int], None]
 
 
 def of_folder(folder: Path, side: int, most: int, *, progress: Progress | None = None) -> ImageStore:

@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from lead.geometry import cell_grid, denormalise_points, normalise_points
-from lead.images.store import ImageStore, cores
+from lead.images.store import ImageStore
 from lead.images.views import Warp, render
+from lead.tuning import cores
 
 FINER = 1.25
 """A picture is decoded again where a crop could show so many times more of it than the store does."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from lead.errors import LeadError
 from lead.landmarks.frames import FILMS
@@ -92,3 +93,27 @@ def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
 def _describe(files: list[Path]) -> str:
     counts = Counter(path.suffix.lower() or "no extension" for path in files)
     return ", ".join(f"{n} × {ending}" for ending, n in counts.most_common(5)) or "no files at all"
+
+
+class Listed(NamedTuple):
+    """Pictures and films, by POSIX paths relative to a folder."""
+
+    root: Path
+    pictures: list[str]
+    films: list[str]
+
+
+def listed(pictures: Path | str | Sequence[Path | str]) -> Listed:
+    """What :meth:`Landmarker.predict` is asked for. Raises :class:`LeadError` where something is not there."""
+    if isinstance(pictures, Path | str):
+        path = Path(pictures)
+        if not path.is_file():
+            return Listed(path, *find_media(path))
+        root, files = path.parent, [path.name]
+    else:
+        root, files = Path(), list(dict.fromkeys(Path(p).as_posix() for p in pictures))
+    for file in files:
+        if not (root / file).is_file():
+            raise LeadError(f"There is no picture {root / file}. Give pictures and films, or one folder of them.")
+    films = [file for file in files if is_film(root / file)]
+    return Listed(root, [file for file in files if file not in set(films)], films)

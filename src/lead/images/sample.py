@@ -22,6 +22,7 @@ from lead.files import read_text, replacing, write_atomic
 from lead.images.film import Film, UnreadableFilm, decoded, frames, open_film, thumbnail
 from lead.images.find import find_media
 from lead.landmarks.frames import FILMS
+from lead.reporting import Progress
 
 COUNT = 200
 """Frames taken from a film where no number is asked for."""
@@ -33,8 +34,6 @@ ALIKE = 2.0
 """Two frames look alike if their squares differ by less than this, of 255, in the root of the mean square."""
 RECORD = "frames.json"
 """Beside a film's frames: what they were drawn from, and how."""
-
-Progress = Callable[[int, int], None]
 
 
 class Sampled(NamedTuple):

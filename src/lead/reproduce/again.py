@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,14 @@ from lead.config import Settings, check, settings_hash
 from lead.datasets import open_dataset
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
-from lead.evaluation.protocols import Bench
 from lead.evaluation.results import Result, Row, read
+from lead.experiments.protocols import Bench
 from lead.provenance import commit, machine, versions
+from lead.reporting import Report, Say, silent, unsaid
 from lead.reproduce import catalogue
 from lead.reproduce.shelf import Shelf
 from lead.reproduce.study import Study
-from lead.training.engine import Report, silent
 from lead.training.run import TRAINED_ON, open_pictures
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ def repeat(
     pictures: Path | str | Dataset | None = None,
     out: Path | None = None,
     report: Report = silent,
-    say: Say = lambda _: None,
+    say: Say = unsaid,
 ) -> Again:
     """Trains and measures as the record of a result says, with as many threads, and compares the numbers.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lead.config import TERMS, MocoSettings, Settings, check, load_preset, set_value
-from lead.evaluation.baselines import ReductionKind
+from lead.experiments.baselines import ReductionKind
 
 Network = Literal["student", "stage-1"]
 Start = Literal["scratch", "pretrained"]

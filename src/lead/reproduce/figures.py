@@ -13,16 +13,17 @@ from PIL import Image
 from torch import Tensor
 
 from lead.errors import LeadError
-from lead.evaluation import figures, interpret
-from lead.evaluation.protocols import Bench, fitted
+from lead.evaluation import figures
 from lead.evaluation.results import ZOOMS, Result
-from lead.evaluation.zoom import fit_zoomed, shown_at
+from lead.experiments import interpret
+from lead.experiments.protocols import Bench, fitted
+from lead.experiments.zoom import fit_zoomed, shown_at
 from lead.geometry import FloatArray, denormalise_points
 from lead.landmarks.model import Labels
 from lead.nn.matching import match_points, similarity_maps
 from lead.reproduce.arms import Arm, contrast_landmarks, default, dve, pyramid, stage_one
 from lead.reproduce.study import Entry, Study
-from lead.training.engine import mixed_seed
+from lead.seeds import mixed_seed
 from lead.training.fit import apply
 
 EXAMPLES = 6

@@ -13,7 +13,8 @@ from lead.config import DistillSettings, HypercolumnSettings, Settings
 from lead.datasets.base import Dataset
 from lead.evaluation.results import Row, measured_once
 from lead.files import replacing
-from lead.training.engine import Report, run_identity, silent
+from lead.reporting import Report, Say, silent, unsaid
+from lead.seeds import run_identity
 from lead.training.run import BACKBONE, Run, open_pictures
 
 
@@ -31,7 +32,7 @@ class Shelf:
     folder: Path
     dataset: Dataset
     report: Report = silent
-    say: Callable[[str], None] = lambda _: None
+    say: Say = unsaid
 
     def stage_one(self, settings: Settings) -> Run:
         """A run with stage 1, shared by all settings that differ in stage 2 only."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -11,14 +11,15 @@ import numpy as np
 
 from lead.config import Settings
 from lead.datasets.base import Dataset
-from lead.evaluation import protocols
-from lead.evaluation.baselines import fit_reduction
-from lead.evaluation.protocols import Bench, System
 from lead.evaluation.results import Result, Row
-from lead.evaluation.supervised import supervised
-from lead.evaluation.zoom import zoom
-from lead.inference import Extractor
+from lead.experiments import protocols
+from lead.experiments.baselines import fit_reduction
+from lead.experiments.protocols import Bench, System
+from lead.experiments.supervised import supervised
+from lead.experiments.zoom import zoom
+from lead.features import Extractor
 from lead.provenance import commit, machine, versions
+from lead.reporting import Say, unsaid
 from lead.reproduce.arms import CL_FACTORS, Arm, pyramid
 from lead.reproduce.published import NUMBERS, STAND_INS
 from lead.reproduce.shelf import Shelf
@@ -28,7 +29,6 @@ from lead.training.run import TRAINED_ON, Run, open_pictures, training_rows
 
 Measurement = Literal["peers-matching", "matching", "regression", "regression-first", "few-labels", "zoom"]
 """``regression`` is of every point set of the dataset, ``regression-first`` of its first, like the rest."""
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Study:
     draws: int = protocols.DRAWS
     dimensions: Sequence[int] = tuple(CL_FACTORS)
     heads: Sequence[PlainKind] = ("ridge",)
-    say: Say = lambda _: None
+    say: Say = unsaid
     notes: list[str] = field(default_factory=list)
     used: dict[str, dict[str, object]] = field(default_factory=dict)
 

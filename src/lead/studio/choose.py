@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lead.geometry import FloatArray
-from lead.training.engine import mixed_seed
+from lead.seeds import mixed_seed
 
 CELLS = 2
 """Parts of a picture, in each direction, that are described each by its mean feature."""

@@ -19,10 +19,12 @@ import torch
 from torch import Tensor
 
 from lead.errors import LeadError
+from lead.features import Extractor, Frame, features_file
+from lead.files import default_cache
 from lead.geometry import FloatArray
+from lead.images.build import open_store
 from lead.images.decode import UnreadablePicture
-from lead.images.store import ImageStore, default_cache, open_one, open_store
-from lead.inference import Extractor, Frame, features_file
+from lead.images.store import ImageStore, open_one
 from lead.studio.folder import PictureFolder
 from lead.training.run import Run
 
@@ -210,7 +212,7 @@ class FeatureBank:
 
 
 class _Rows:
-    """The file of :func:`lead.inference.cached_features`, filled from its first row on, over several sessions.
+    """The file of :func:`lead.features.cached_features`, filled from its first row on, over several sessions.
 
     It lies beside the final file under another name until it is whole. What is in it depends on nothing but its name,
     so two sessions may fill the same one.

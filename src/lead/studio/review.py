@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from lead.features import Frame
 from lead.geometry import FloatArray
 from lead.images.store import ImageStore
-from lead.inference import Frame, Landmarker
+from lead.inference import Landmarker
 from lead.landmarks.model import UNLABELLED, VISIBLE, Labels
 from lead.studio.messages import Dispute, Suggestion
 from lead.studio.suggest import Learnt, Matcher

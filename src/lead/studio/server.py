@@ -22,7 +22,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from lead.errors import LeadError, NotThere
-from lead.studio import exchange
+from lead.studio import transfer
 from lead.studio.book import Conflict, SaveFailed
 from lead.studio.events import Subscription
 from lead.studio.messages import (
@@ -364,7 +364,7 @@ def _files(session: Session) -> APIRouter:
     @routes.post("/import")
     async def import_labels(
         request: Request,
-        what: exchange.What = "labels",
+        what: transfer.What = "labels",
         replace: bool = False,
         add: Annotated[bool, Query(description="Adds landmarks that are not here yet.")] = False,
         name: Annotated[str, Query(description="The file's name, for messages.")] = "The file",
@@ -375,7 +375,7 @@ def _files(session: Session) -> APIRouter:
 
     @routes.get("/formats")
     def formats() -> list[ExportFormat]:
-        return exchange.formats()
+        return transfer.formats()
 
     @routes.get("/export", response_class=Response)
     def export(format: str, what: Exported = "labels") -> Response:

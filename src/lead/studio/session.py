@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from lead.errors import LeadError
 from lead.images.decode import UnreadablePicture
 from lead.provenance import versions
-from lead.studio import exchange
+from lead.studio import transfer
 from lead.studio.book import LabelBook
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
@@ -192,10 +192,10 @@ class Session:
     # --- files
 
     def import_labels(
-        self, content: bytes, name: str, what: exchange.What, *, replace: bool = False, add_landmarks: bool = False
+        self, content: bytes, name: str, what: transfer.What, *, replace: bool = False, add_landmarks: bool = False
     ) -> Imported:
-        """Takes landmarks, or landmarks and labels, from a label file's bytes; see :func:`exchange.import_labels`."""
-        report = exchange.import_labels(self.book, content, name, what, replace, add_landmarks=add_landmarks)
+        """Takes landmarks, or landmarks and labels, from a label file's bytes; see :func:`transfer.import_labels`."""
+        report = transfer.import_labels(self.book, content, name, what, replace, add_landmarks=add_landmarks)
         self.assistant.labels_changed("")
         return report
 
@@ -210,8 +210,8 @@ class Session:
         for file in labels.images:
             with suppress(UnreadablePicture):
                 sizes[file] = self.folder.size(self.folder.id_of(file))
-        content = exchange.export(labels, format, sizes)
-        extension = next(known.extension for known in exchange.formats() if known.name == format)
+        content = transfer.export(labels, format, sizes)
+        extension = next(known.extension for known in transfer.formats() if known.name == format)
         return f"{self._plain_name()}-{what}{extension}", content
 
     def export_model(self) -> tuple[str, bytes]:
@@ -233,7 +233,7 @@ class Session:
         predicted = self.assistant.predicted_labels()
         if predicted is None:
             raise LeadError("There are no predictions yet. They need features and a few labelled pictures.")
-        return predicted if what == "predictions" else exchange.combined(self.book.as_labels(), predicted)
+        return predicted if what == "predictions" else transfer.combined(self.book.as_labels(), predicted)
 
     def _plain_name(self) -> str:
         """The folder's name, of characters that are safe in a file's name anywhere."""

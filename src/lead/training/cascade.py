@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,13 +11,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lead.inference import Features, Sight
+from lead.features import Features, Sight
 from lead.nn.cascade import Cascade, First, Found
 from lead.nn.confidence import Confidence
 from lead.nn.heads import RidgeHead
 from lead.nn.shape import Pose, common_shape, fit_pose, fit_pose_robustly, product
+from lead.reporting import Progress
+from lead.seeds import mixed_seed
 from lead.training.confidence import fit_confidence
-from lead.training.engine import mixed_seed
 from lead.training.fit import (
     SINGLE_LABEL,
     Grams,
@@ -37,7 +38,6 @@ from lead.training.fit import (
 )
 
 Rows = npt.NDArray[np.int64]
-Progress = Callable[[int, int], None]
 
 MOST = 500
 """Labelled pictures that are used, at most: more cost time, and should change a closed-form head little."""

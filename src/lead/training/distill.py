@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from lead import processes
 from lead.config import DistillSettings, HypercolumnSettings, PictureSettings
+from lead.features import make_student
 from lead.geometry import inside
 from lead.images.views import correspondence
-from lead.inference import make_student
 from lead.losses import alignment_loss, dve_loss, equivariance_loss, exchange_loss, projector_loss
 from lead.nn.backbone import Backbone
 from lead.nn.hypercolumn import hypercolumn

@@ -10,47 +10,34 @@ state is the same in all; the first alone writes and reports.
 
 from __future__ import annotations
 
-import atexit
-import hashlib
-import inspect
-import json
-import logging
 import math
-import os
 import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.distributed as dist
 from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
-from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-from lightning_fabric.plugins.precision.amp import MixedPrecision
-from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
-from torch.utils.tensorboard import SummaryWriter
 
 from lead import checkpoint, processes
-from lead.config import ExactPrecision, StageSettings
+from lead.config import StageSettings
 from lead.errors import LeadError
-from lead.files import write_atomic
 from lead.images.draws import SharedGenerator
 from lead.images.store import read_rows
 from lead.nn.batchnorm import normalise_whole_batches
+from lead.reporting import Report
+from lead.seeds import mixed_seed
 from lead.training.failure import STATE, WEIGHTS, BlowUp, OutOfMemory, blow_up, norm, out_of_memory
+from lead.training.launch import check_batch
+from lead.training.log import Log
 from lead.training.reader import Batch, read_ahead, wait_for
 from lead.tuning import keep_freed_memory
 
@@ -65,9 +52,6 @@ PATIENCE = 200
 
 FAILED = "-failed.safetensors"
 """How the file is called, after its stage, in which a state is kept whose numbers are no longer finite."""
-
-Report = Callable[[str, int, int, Mapping[str, float]], None]
-"""Called with (stage, steps done, steps in all, latest values)."""
 
 
 class Collapsed(LeadError):
@@ -117,12 +101,6 @@ def interruptible() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def mixed_seed(*parts: int | str) -> int:
-    """A 63-bit seed from any numbers and words, the same on every machine."""
-    digest = hashlib.sha256(json.dumps(parts).encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
-
-
 def batch_rows(rows: npt.NDArray[np.int64], batch: int, step: int, seed: int) -> npt.NDArray[np.int64]:
     """The pictures of a step: shuffled epochs laid end to end, so that any folder fills any batch."""
     positions = np.arange(step * batch, (step + 1) * batch)
@@ -132,105 +110,6 @@ def batch_rows(rows: npt.NDArray[np.int64], batch: int, step: int, seed: int) ->
         order = np.random.default_rng(mixed_seed(seed, "epoch", int(epoch))).permutation(rows)
         out[here] = order[positions[here] % len(rows)]
     return out
-
-
-class _Bfloat16(MixedPrecision):
-    """bfloat16 within the networks alone: Fabric would round pictures and landmarks to it as they come in."""
-
-    def __init__(self, device: str) -> None:
-        super().__init__("bf16-mixed", device)
-
-    def convert_input(self, data: Any) -> Any:
-        return data
-
-
-def make_fabric(precision: ExactPrecision) -> Fabric:
-    """Fabric on the best device at hand.
-
-    A process that torchrun or SLURM's srun has started takes one device and joins the others; by NCCL on GPUs, by Gloo
-    on CPUs. It waits until all have called this.
-
-    Raises:
-        LeadError: there are fewer GPUs than processes, or srun was not told how many tasks to start on each machine.
-    """
-    kind = "cuda" if torch.cuda.is_available() else "cpu"
-    environment, here, machines = launched()
-    plugins: list[Any] = [environment, *([_Bfloat16(kind)] if precision == "bf16-mixed" else [])]
-    if here * machines == 1:
-        return Fabric(accelerator=kind, devices=1, plugins=plugins)
-    if kind == "cuda" and torch.cuda.device_count() < here:
-        raise LeadError(
-            f"{here} processes on this machine need as many GPUs; {torch.cuda.device_count()} can be seen. Start one "
-            "process for each GPU, and let each see all of its machine's (in SLURM: --gres=gpu:N, no --gpus-per-task)."
-        )
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces each process
-    # Buffers stay equal, so that none need sending at every step; torch 2.14 has another word for it.
-    known = inspect.signature(DistributedDataParallel).parameters
-    sending: dict[str, Any] = {
-        "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers": False
-    }
-    strategy = DDPStrategy(static_graph=True, **sending)
-    fabric = Fabric(
-        accelerator=kind,
-        devices=here,
-        num_nodes=machines,
-        strategy=strategy,
-        plugins=plugins,
-    )
-    if machines == 1 and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0":
-        _meet_again(fabric)
-    fabric.launch()
-    return fabric
-
-
-def _meet_again(fabric: Fabric) -> None:
-    """Joins the processes that torchrun has started anew, in place of Fabric.
-
-    They meet in the store where those before them met, whose addresses are still there. These are kept apart by the
-    attempt's number, which is sure to be the same on one machine only.
-    """
-    if dist.is_initialized():
-        return
-    from torch.distributed.distributed_c10d import PrefixStore  # which are not in every build of torch
-    from torch.distributed.rendezvous import rendezvous
-
-    store, rank, count = next(rendezvous("env://"))
-    mine = PrefixStore(f"attempt {os.environ['TORCHELASTIC_RESTART_COUNT']}", store)
-    on_gpu = fabric.device.type == "cuda"
-    device = fabric.device if on_gpu else None
-    dist.init_process_group("nccl" if on_gpu else "gloo", store=mine, rank=rank, world_size=count, device_id=device)
-    if on_gpu:
-        atexit.register(dist.destroy_process_group)
-
-
-def launched() -> tuple[ClusterEnvironment, int, int]:
-    """Who started this process, how many it started on each machine, and on how many machines.
-
-    Raises:
-        LeadError: srun was not told how many tasks to start on each machine.
-    """
-    if TorchElasticEnvironment.detect():
-        here = int(os.environ["LOCAL_WORLD_SIZE"])
-        return TorchElasticEnvironment(), here, int(os.environ["WORLD_SIZE"]) // here
-    tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))  # of srun; the job's own says nothing of this process
-    if tasks == 1:
-        return LightningEnvironment(), 1, 1
-    if "SLURM_NTASKS_PER_NODE" not in os.environ:
-        raise LeadError(f"srun started {tasks} tasks without --ntasks-per-node. Give it: one task for each GPU.")
-    here = int(os.environ["SLURM_NTASKS_PER_NODE"])
-    return SLURMEnvironment(), here, tasks // here
-
-
-def check_batch(stage: str, batch: int) -> None:
-    """Raises :class:`LeadError` if a stage's batch cannot be divided equally among the processes."""
-    parts = processes.count()
-    if batch % parts:
-        below, above = batch // parts * parts, -(-batch // parts) * parts
-        choices = f"{below} or {above}" if below else f"{above}"
-        raise LeadError(
-            f"{stage}.batch={batch} cannot be divided equally among {parts} processes. Give {stage}.batch={choices}, "
-            "or start another number of processes."
-        )
 
 
 def make_optimiser(stage: Stage, settings: StageSettings, kind: str) -> torch.optim.Optimizer:
@@ -255,36 +134,6 @@ def learning_rate(settings: StageSettings, step: int, total: int) -> float:
     if step < warmup:
         return settings.lr * (step + 1) / (warmup + 1)
     return settings.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(total - warmup, 1)))
-
-
-class Log:
-    """``metrics.jsonl`` and TensorBoard of a run. Records past the step that a stage resumes from are dropped."""
-
-    def __init__(self, folder: Path, stage: str, start: int) -> None:
-        self.path = folder / "metrics.jsonl"
-        self.stage = stage
-        kept = []
-        if self.path.exists():
-            for line in self.path.read_text(encoding="utf-8").splitlines():
-                try:
-                    record = json.loads(line)
-                except json.JSONDecodeError:  # the line a kill cut short
-                    continue
-                if record["stage"] != stage or record["step"] <= start:
-                    kept.append(line + "\n")
-            write_atomic(self.path, "".join(kept), overwrite=True)
-        # A folder for each stage: a purge in one would erase the other's curves.
-        purge = start + 1 if start else None
-        self.board = SummaryWriter(str(folder / "tensorboard" / stage), purge_step=purge)
-
-    def write(self, step: int, values: Mapping[str, float]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"stage": self.stage, "step": step, **values}) + "\n")
-        for name, value in values.items():
-            self.board.add_scalar(name, value, step)
-
-    def close(self) -> None:
-        self.board.close()
 
 
 class Training:
@@ -568,12 +417,3 @@ def spread(vectors: Tensor) -> Tensor:
     unit = nn.functional.normalize(vectors.detach().float(), dim=-1)
     mean = processes.total(unit.mean(0)) / processes.count()
     return (processes.total((unit - mean).square().mean(0).sum()) / processes.count()).sqrt()
-
-
-def silent(_stage: str, _step: int, _total: int, _values: Mapping[str, float]) -> None:
-    """A :data:`Report` that says nothing."""
-
-
-def run_identity(*parts: Any) -> str:
-    """A short digest of settings and pictures, by which a state knows its run."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]

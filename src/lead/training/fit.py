@@ -15,10 +15,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from lead.errors import LeadError
+from lead.features import Features
 from lead.geometry import soft_argmax
-from lead.inference import Calibration, Features, Head
+from lead.inference import Calibration, Head
 from lead.nn.heads import FILTERS, REDUCED, RidgeHead, SoftArgmaxHead, gaussian_maps
-from lead.training.engine import mixed_seed
+from lead.seeds import mixed_seed
 from lead.tuning import keep_freed_memory
 
 FittedKind = Literal["cascade", "ridge", "softargmax"]

@@ -19,15 +19,19 @@ from lead import checkpoint, processes
 from lead.config import ExactPrecision, Settings, StageSettings, check, parse, to_yaml
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
-from lead.files import printable, read_text, write_atomic
-from lead.images.store import ImageStore, default_cache, open_store
-from lead.inference import make_student
+from lead.features import make_student
+from lead.files import default_cache, printable, read_text, write_atomic
+from lead.images.build import open_store
+from lead.images.store import ImageStore
 from lead.nn.backbone import Backbone
 from lead.nn.student import AnyStudent
 from lead.provenance import commit, versions
+from lead.reporting import Report, silent
+from lead.seeds import mixed_seed, run_identity
 from lead.training.distill import Distill
-from lead.training.engine import FAILED, Report, Training, make_fabric, mixed_seed, run_identity, silent
+from lead.training.engine import FAILED, Training
 from lead.training.failure import SMALLEST, OutOfMemory
+from lead.training.launch import make_fabric
 from lead.training.precision import fastest_precision
 from lead.training.pretrain import Byol, Moco
 from lead.training.teacher import Teacher, load_teacher

@@ -21,7 +21,10 @@ from lead.nn.backbone import Backbone
 from lead.nn.regressor import LandmarkRegressor
 from lead.nn.student import Student
 from lead.provenance import commit, versions
-from lead.training.engine import Report, Stage, Training, make_fabric, mixed_seed, run_identity, silent
+from lead.reporting import Report, silent
+from lead.seeds import mixed_seed, run_identity
+from lead.training.engine import Stage, Training
+from lead.training.launch import make_fabric
 from lead.training.precision import fastest_precision
 from lead.training.pretrain import draw_view
 
@@ -102,7 +105,7 @@ def train_supervised(
         report: told of the progress.
 
     Returns:
-        The network on the CPU, ready to predict: what :meth:`lead.inference.Frame.show` shows (B, 3, H, W) to places
+        The network on the CPU, ready to predict: what :meth:`lead.features.Frame.show` shows (B, 3, H, W) to places
         (B, K, 2) in its normalised coordinates.
 
     Raises:

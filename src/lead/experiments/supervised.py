@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from lead.evaluation.protocols import UNIT, Bench, Say, label_count, label_draws
 from lead.evaluation.results import Row
+from lead.experiments.protocols import UNIT, Bench, label_count, label_draws
+from lead.features import BATCH, default_device
 from lead.geometry import FloatArray
-from lead.inference import BATCH, default_device
 from lead.nn.regressor import LandmarkRegressor
-from lead.training.engine import Report, run_identity, silent
+from lead.reporting import Report, Say, silent, unsaid
+from lead.seeds import run_identity
 from lead.training.supervised import train_supervised
 
 
@@ -28,7 +29,7 @@ def supervised(
     pretrained: bool = False,
     point_set: str | None = None,
     report: Report = silent,
-    say: Say = lambda _: None,
+    say: Say = unsaid,
 ) -> list[Row]:
     """Trains the network on so many labelled pictures alone and judges it on the split.
 

@@ -12,11 +12,12 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from lead.datasets import beetles, rendered
-from lead.datasets.beetle_drawing import ON_LIMBS, Pose, paint_beetle
-from lead.datasets.beetle_relief import SUPERSAMPLE, Array, Colour, Egg, Frame, Light, Point, Relief
-from lead.datasets.beetle_species import FORMS, Species, make_species
-from lead.datasets.beetles import NORMALISER, SCHEMA, render, write
+from lead.beetles.drawing import ON_LIMBS, Pose, paint_beetle
+from lead.beetles.relief import SUPERSAMPLE, Array, Colour, Egg, Frame, Light, Point, Relief
+from lead.beetles.rendering import NORMALISER, SCHEMA, render
+from lead.beetles.species import FORMS, Species, make_species
+from lead.beetles.writing import write_beetles
+from lead.datasets import rendered
 from lead.errors import LeadError
 from lead.geometry import resize_points
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE
@@ -154,9 +155,9 @@ def test_hidden_is_what_lies_under_something(monkeypatch: pytest.MonkeyPatch) ->
     """The same scenes with the covering thing in two colours: it is where the pictures differ."""
     counts = {HIDDEN: 0, VISIBLE: 0}
     for index in range(60):
-        monkeypatch.setattr(beetles, "cover_up", lambda *args: lay_a_disc((1, 0, 1), *args))
+        monkeypatch.setattr("lead.beetles.rendering.cover_up", lambda *args: lay_a_disc((1, 0, 1), *args))
         one = render(index, size=96)
-        monkeypatch.setattr(beetles, "cover_up", lambda *args: lay_a_disc((0, 1, 0), *args))
+        monkeypatch.setattr("lead.beetles.rendering.cover_up", lambda *args: lay_a_disc((0, 1, 0), *args))
         two = render(index, size=96)
         covered = np.abs(one.pixels.astype(int) - two.pixels).max(-1) > 60
         for name, (x, y), visible in zip(SCHEMA.names, one.xy, one.visible, strict=True):
@@ -184,7 +185,9 @@ def test_a_knee_under_the_wing_cases_is_hidden() -> None:
 def test_written_beetles_read_back(tmp_path: Path) -> None:
     out = tmp_path / "deep" / "beetles"
     seen: list[tuple[int, int]] = []
-    write(out, 12, seed=4, size=48, species=6, workers=1, progress=lambda done, count: seen.append((done, count)))
+    write_beetles(
+        out, 12, seed=4, size=48, species=6, workers=1, progress=lambda done, count: seen.append((done, count))
+    )
     assert seen == [(i + 1, 12) for i in range(12)]
     assert sorted(p.name for p in tmp_path.rglob("*") if p.is_dir()) == ["beetles", "deep", "images"]
     data = rendered.load(out)
@@ -201,7 +204,7 @@ def test_written_beetles_read_back(tmp_path: Path) -> None:
 
 
 def test_no_species_is_in_both_splits(tmp_path: Path) -> None:
-    write(tmp_path / "b", 30, size=32, species=8, test_share=0.25, workers=1)
+    write_beetles(tmp_path / "b", 30, size=32, species=8, test_share=0.25, workers=1)
     data = rendered.load(tmp_path / "b")
     sides = {split: {data.identity[i] for i in data.rows(split)} for split in ("train", "test")}
     assert len(sides["train"]) == 6
@@ -210,8 +213,8 @@ def test_no_species_is_in_both_splits(tmp_path: Path) -> None:
 
 
 def test_neither_count_nor_workers_change_a_picture(tmp_path: Path) -> None:
-    write(tmp_path / "few", 3, size=32, workers=1)
-    write(tmp_path / "more", 5, size=32, workers=2)
+    write_beetles(tmp_path / "few", 3, size=32, workers=1)
+    write_beetles(tmp_path / "more", 5, size=32, workers=2)
     for index in range(3):
         name = f"images/{index:05d}.jpg"
         assert (tmp_path / "few" / name).read_bytes() == (tmp_path / "more" / name).read_bytes()
@@ -222,20 +225,20 @@ def test_neither_count_nor_workers_change_a_picture(tmp_path: Path) -> None:
 def test_nothing_of_the_users_is_overwritten(tmp_path: Path) -> None:
     out = tmp_path / "b"
     out.mkdir()
-    write(out, 2, size=32)
+    write_beetles(out, 2, size=32)
     before = {p: p.stat().st_mtime_ns for p in out.rglob("*")}
-    write(out, 2, size=32)
+    write_beetles(out, 2, size=32)
     assert before == {p: p.stat().st_mtime_ns for p in out.rglob("*")}
     with pytest.raises(LeadError, match="another count, seed"):
-        write(out, 3, seed=1, size=32)
+        write_beetles(out, 3, seed=1, size=32)
     (out / "images" / "00001.jpg").unlink()
     with pytest.raises(LeadError, match="not all of them"):
-        write(out, 2, size=32)
+        write_beetles(out, 2, size=32)
     other = tmp_path / "mine"
     other.mkdir()
     (other / "dataset.json").write_text(json.dumps([1]))
     with pytest.raises(LeadError, match="new or empty"):
-        write(other, 2, size=32)
+        write_beetles(other, 2, size=32)
     assert list(other.iterdir()) == [other / "dataset.json"]
 
 
@@ -244,7 +247,7 @@ def test_a_failed_render_leaves_nothing_behind(tmp_path: Path) -> None:
         raise KeyboardInterrupt(done, count)
 
     with pytest.raises(KeyboardInterrupt):
-        write(tmp_path / "b", 3, size=32, progress=stop)
+        write_beetles(tmp_path / "b", 3, size=32, progress=stop)
     assert not list(tmp_path.iterdir())
 
 
@@ -253,7 +256,9 @@ def test_impossible_settings_are_named(tmp_path: Path, name: str, value: int) ->
     settings = {"seed": 0, "size": 32, "species": 4, "count": 2, "workers": 1} | {name: value}
     count, seed, size = settings["count"], settings["seed"], settings["size"]
     with pytest.raises(LeadError, match=f"{name} is {value}"):
-        write(tmp_path / "b", count, seed=seed, size=size, species=settings["species"], workers=settings["workers"])
+        write_beetles(
+            tmp_path / "b", count, seed=seed, size=size, species=settings["species"], workers=settings["workers"]
+        )
     with pytest.raises(LeadError, match=r"test_share is 1\.0"):
-        write(tmp_path / "b", 2, test_share=1.0)
+        write_beetles(tmp_path / "b", 2, test_share=1.0)
     assert not list(tmp_path.iterdir())

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lead.errors import LeadError
-from lead.evaluation.zoom import zoomed
+from lead.experiments.zoom import zoomed
 from lead.images.views import View
 
 

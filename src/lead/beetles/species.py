@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from lead.datasets.beetle_relief import Colour
+from lead.beetles.relief import Colour
 
 Antenna = Literal["thread", "saw", "club", "fan", "elbow"]
 Pattern = Literal["plain", "spots", "bands", "stripes", "marbled", "border"]

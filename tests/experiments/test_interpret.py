@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from lead.errors import LeadError
-from lead.evaluation.interpret import Parts, consistency, embed, part_clusters, sample_cells, separation
+from lead.experiments.interpret import Parts, consistency, embed, part_clusters, sample_cells, separation
 
 NAN = float("nan")
 RNG = np.random.default_rng(7)

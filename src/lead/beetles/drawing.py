@@ -7,8 +7,8 @@ from math import cos, pi, radians, sin
 
 import numpy as np
 
-from lead.datasets.beetle_relief import Array, Colour, Egg, Frame, Point, Relief, Skin, mix, smoothstep
-from lead.datasets.beetle_species import Dress, Proportions, Species
+from lead.beetles.relief import Array, Colour, Egg, Frame, Point, Relief, Skin, mix, smoothstep
+from lead.beetles.species import Dress, Proportions, Species
 
 SIDES = (("left", -1), ("right", 1))
 ON_LIMBS = ("left_antenna_tip", "right_antenna_tip", "left_hind_knee", "right_hind_knee")

@@ -19,16 +19,20 @@ from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.evaluation.metrics import Summary, hiding, mean_shape, normalised_errors, summarise, trust, unit_lengths
 from lead.evaluation.results import LabelCount, Result, Row, measured_once
+from lead.features import Extractor, Frame, Sight, cached_features
+from lead.files import default_cache
 from lead.geometry import FloatArray
-from lead.images.store import ImageStore, default_cache, open_store
+from lead.images.build import open_store
+from lead.images.store import ImageStore
 from lead.images.views import View, affine_warp, bend_warp, dve_warp
-from lead.inference import Extractor, Frame, Head, Sight, cached_features
+from lead.inference import Head
 from lead.landmarks.model import HIDDEN, Labels
 from lead.nn.heads import REDUCED
 from lead.nn.matching import match_points
 from lead.provenance import commit, machine, versions
+from lead.reporting import Say, unsaid
+from lead.seeds import mixed_seed, run_identity
 from lead.training.cascade import fit_cascade
-from lead.training.engine import mixed_seed, run_identity
 from lead.training.fit import FittedKind, Labelled, PlainKind, apply, fit_ridge, train_softargmax
 from lead.training.run import Run, held_out
 
@@ -42,8 +46,6 @@ SHARES = (50, 80, 90)
 """Of the true places, in percent, for which the radii that are said to hold them are checked."""
 PIXELS = 70
 """Side in pixels of the frame in which the peers count matching errors."""
-
-Say = Callable[[str], None]
 
 
 def result_name(task: str, split: str, point_sets: Sequence[str] | None = None) -> str:
@@ -233,7 +235,7 @@ def regression(
     draws: int = 1,
     heads: Sequence[FittedKind] = ("ridge",),
     point_sets: Sequence[str] | None = None,
-    say: Say = lambda _: None,
+    say: Say = unsaid,
 ) -> list[Row]:
     """Fits heads on labelled training pictures and judges them on the split.
 
@@ -404,7 +406,7 @@ def _mean_shape(
     return bench.errors(points, judge, np.broadcast_to(shape, (len(judge), *shape.shape)), pair)
 
 
-def matching(bench: Bench, *, point_set: str | None = None, pairs: int = PAIRS, say: Say = lambda _: None) -> list[Row]:
+def matching(bench: Bench, *, point_set: str | None = None, pairs: int = PAIRS, say: Say = unsaid) -> list[Row]:
     """Carries landmarks from one picture to another: a warped copy, another picture of one identity, another identity.
 
     Args:
@@ -537,9 +539,7 @@ def _percent(bench: Bench, points: Labels, rows: Sequence[int], apart: FloatArra
     return 100 * distance / bench.units(points, rows, pair)[:, None]
 
 
-def peers_matching(
-    bench: Bench, *, point_set: str | None = None, pairs: int = PAIRS, say: Say = lambda _: None
-) -> list[Row]:
+def peers_matching(bench: Bench, *, point_set: str | None = None, pairs: int = PAIRS, say: Say = unsaid) -> list[Row]:
     """Matching as DVE and ContrastLandmarks measure it (DVE test_matching.py; ContrastLandmarks `validate`).
 
     Of two pictures A and B, A is seen through a warp w1, and that view again through w2; B through a warp of its own.

@@ -12,10 +12,12 @@ from sklearn.decomposition import PCA
 from lead.config import Settings
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
-from lead.evaluation import baselines
-from lead.evaluation.baselines import ReductionKind, fit_reduction
-from lead.images.store import ImageStore, default_cache, open_store
-from lead.inference import Extractor
+from lead.experiments import baselines
+from lead.experiments.baselines import ReductionKind, fit_reduction
+from lead.features import Extractor
+from lead.files import default_cache
+from lead.images.build import open_store
+from lead.images.store import ImageStore
 from lead.nn.backbone import Backbone
 
 

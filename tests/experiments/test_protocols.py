@@ -16,16 +16,18 @@ from PIL import Image
 from torch import Tensor
 
 from lead import api
+from lead.beetles.writing import write_beetles
 from lead.config import Settings, check
-from lead.datasets import beetles, open_dataset
+from lead.datasets import open_dataset
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
-from lead.evaluation import protocols, results
-from lead.evaluation import zoom as zooming
-from lead.evaluation.protocols import Bench, System, matching, peers_matching, regression
+from lead.evaluation import results
 from lead.evaluation.results import Row
-from lead.evaluation.zoom import zoom
-from lead.inference import Extractor
+from lead.experiments import protocols
+from lead.experiments import zoom as zooming
+from lead.experiments.protocols import Bench, System, matching, peers_matching, regression
+from lead.experiments.zoom import zoom
+from lead.features import Extractor
 from lead.landmarks.model import HIDDEN, Labels, Schema
 from lead.nn.backbone import Backbone
 from lead.nn.heads import RidgeHead
@@ -42,7 +44,7 @@ SYSTEMS = ("untrained", "byol", "lead")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """36 beetles of 8 species, two of them for the test."""
     root = tmp_path_factory.mktemp("drawn") / "beetles"
-    beetles.write(root, 36, size=64, species=8, workers=1)
+    write_beetles(root, 36, size=64, species=8, workers=1)
     return open_dataset(root)
 
 

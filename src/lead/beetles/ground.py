@@ -8,7 +8,7 @@ from math import cos, pi, sin
 import numpy as np
 from PIL import Image, ImageFilter
 
-from lead.datasets.beetle_relief import Array, Colour, Egg, Frame, Light, Point, Relief, mix, smoothstep
+from lead.beetles.relief import Array, Colour, Egg, Frame, Light, Point, Relief, mix, smoothstep
 
 Rng = np.random.Generator
 

@@ -1,6 +1,6 @@
 """Landmarks of a large folder, some pictures after others: what is done outlives a kill, and processes can share it.
 
-The pictures make units of :data:`lead.inference.BATCH`, in the order in which they are listed; each film is one more.
+The pictures make units of :data:`lead.features.BATCH`, in the order in which they are listed; each film is one more.
 What a unit holds does not depend on who looks at it, nor when. A process appends each unit that it has done to a part
 file beside the output, and skips those that stand in any part. Once all units stand in parts, the process that sees it
 writes the output and removes the parts. So the output is the same whether the work was interrupted or not, and however
@@ -25,23 +25,22 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError
+from lead.features import BATCH
 from lead.files import cannot_write, lock
 from lead.geometry import Size
 from lead.images.film import UnreadableFilm, films_need, open_film
+from lead.images.find import Listed
 from lead.images.store import none_readable
-from lead.inference import BATCH, Landmarker, Listed
+from lead.inference import Landmarker
 from lead.journal import Journal, Record, read_header, read_records
 from lead.landmarks.model import Labels
+from lead.reporting import Counting, Progress, Say, unsaid
 
 VERSION = 1
 """Of the parts. Those of any other are begun anew."""
 ENDING = ".part"
 ARRAYS = ("xy", "visible", "score", "px_error", "px_90")
 """What a unit's line holds of :class:`~lead.landmarks.Labels` besides the pictures' names."""
-
-Progress = Callable[[int, int], None]
-Say = Callable[[str], None]
-Counting = Callable[[str], Progress]
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ class Bulk:
         out: Path,
         *,
         shard: Shard | None = None,
-        say: Say = lambda _: None,
+        say: Say = unsaid,
     ) -> None:
         self.model, self.shard, self.out, self.say = model, shard or Shard(), out, say
         self.asked = _without_films(asked, say)

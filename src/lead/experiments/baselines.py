@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.errors import unknown
+from lead.features import Extractor
 from lead.images.store import ImageStore
-from lead.inference import Extractor
 from lead.nn.reduction import fit_nmf, fit_pca
-from lead.training.engine import mixed_seed
+from lead.seeds import mixed_seed
 
 ReductionKind = Literal["pca", "nmf"]
 

@@ -11,13 +11,15 @@ from torch import Tensor
 
 from lead.errors import LeadError
 from lead.evaluation.metrics import Summary
-from lead.evaluation.protocols import UNIT, Bench, Say, System, fitted
 from lead.evaluation.results import ZOOMS, Row
+from lead.experiments.protocols import UNIT, Bench, System, fitted
+from lead.features import BATCH
 from lead.geometry import inside
 from lead.images.views import View, Warp
-from lead.inference import BATCH, Head
+from lead.inference import Head
 from lead.landmarks.model import Labels
-from lead.training.engine import mixed_seed
+from lead.reporting import Say, unsaid
+from lead.seeds import mixed_seed
 from lead.training.fit import Labelled, PlainKind
 
 FloatArray = npt.NDArray[np.float64]
@@ -55,7 +57,7 @@ def zoom(
     point_set: str | None = None,
     base: float = 0.5,
     seed: int = 0,
-    say: Say = lambda _: None,
+    say: Say = unsaid,
 ) -> list[Row]:
     """Fits a head on labelled training pictures, each at a random field of view, and judges it at fixed ones.
 

@@ -18,16 +18,19 @@ from filming import film
 from PIL import Image
 from typer.testing import CliRunner
 
-from lead import bulk, load_labels
-from lead.bulk import Bulk, Shard
+from lead import load_labels
 from lead.cli import app
 from lead.config import Settings
 from lead.errors import LeadError
+from lead.features import make_student
+from lead.images.find import Listed, listed
 from lead.images.labels import save_labels
 from lead.images.store import ImageStore
-from lead.inference import Landmarker, Listed, listed, make_head, make_student
+from lead.inference import Landmarker, make_head
 from lead.landmarks.model import Labels, Schema
 from lead.nn.backbone import Backbone
+from lead.prediction import Bulk, Shard
+from lead.reporting import Say
 
 COUNT, CHUNK = 23, 4
 BAD = ("03.png", "20.png")
@@ -44,7 +47,8 @@ def made(settings: Settings, seed: int) -> Landmarker:
 @pytest.fixture
 def model(tiny: Maker, monkeypatch: pytest.MonkeyPatch) -> Landmarker:
     """Looks at a few pictures at a time."""
-    monkeypatch.setattr("lead.bulk.BATCH", CHUNK)
+    monkeypatch.setattr("lead.prediction.BATCH", CHUNK)
+    monkeypatch.setattr("lead.features.BATCH", CHUNK)
     monkeypatch.setattr("lead.inference.BATCH", CHUNK)
     return made(tiny(), 0)
 
@@ -63,7 +67,7 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
-def write(model: Landmarker, asked: Listed, out: Path, shard: str = "1/1", say: bulk.Say = lambda _: None) -> bool:
+def write(model: Landmarker, asked: Listed, out: Path, shard: str = "1/1", say: Say = lambda _: None) -> bool:
     """All that a process does; whether it was the one to write ``out``."""
     work = Bulk(model, asked, out, shard=Shard.parse(shard), say=say)
     work.run()

@@ -1,0 +1,1 @@
+"""Measurements: they train, predict and save; :mod:`lead.evaluation` reads what they saved."""
