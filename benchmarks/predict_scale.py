@@ -32,11 +32,10 @@ import torch  # noqa: E402
 from lead import api  # noqa: E402
 from lead.features import BATCH  # noqa: E402
 from lead.images.find import listed  # noqa: E402
-from lead.images.labels import load_labels, save_labels  # noqa: E402
+from lead.images.labels import load_labels  # noqa: E402
 from lead.inference import Landmarker  # noqa: E402
-from lead.landmarks import Labels  # noqa: E402
 from lead.nn.cascade import Cascade  # noqa: E402
-from lead.prediction import Bulk  # noqa: E402
+from lead.prediction import Parts, Shard, Work  # noqa: E402
 from measuring import keep, peak_memory, since, table, untrained  # noqa: E402
 
 SIDE = 320
@@ -77,13 +76,10 @@ def predict(model: Path, folder: Path, out: Path) -> Measured:
     count = len(asked.pictures)
     before = network(landmarker)
     start = time.perf_counter()
-    work = Bulk(landmarker, asked, out)
-    work.run()
+    Parts(Work(landmarker, asked), out, Shard()).run()
     looked, memory = since(start) / count, peak_memory()
     start = time.perf_counter()
-    with work.found() as found:
-        assert found
-        save_labels(Labels.joined(list(found.labels.values())), out, sizes=found.sizes)
+    api.predict(landmarker, folder, out)  # all is done: it only writes
     written = since(start) / count
     bare = (before + network(landmarker)) / 2
     return {

@@ -22,6 +22,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
+import lead
 from lead import checkpoint
 from lead.config import HypercolumnSettings, PictureSettings, Settings
 from lead.datasets.base import Dataset
@@ -30,7 +31,7 @@ from lead.features import Extractor, Frame, Sight, cached_features, make_student
 from lead.geometry import denormalise_points
 from lead.images import film as film_module
 from lead.images.build import open_store
-from lead.images.film import UnreadableFilm, frames
+from lead.images.film import frames
 from lead.images.store import ImageStore
 from lead.inference import Calibration, Landmarker, make_head
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
@@ -114,8 +115,7 @@ def never(_: Tensor) -> Tensor:
 
 
 def test_features_are_computed_once(tiny: Maker, folder: Dataset, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lead.features.BATCH", 4)
-    extractor, store = Extractor(student(tiny()), tiny().picture), stored(folder, tiny(), cache)
+    extractor, store = Extractor(student(tiny()), tiny().picture, batch=4), stored(folder, tiny(), cache)
     rows, told = np.array([7, 0, 3, 3, 11]), list[tuple[int, int]]()
     found = cached_features(extractor, store, rows, progress=lambda *done: told.append(done))
     assert told == [(4, 5), (5, 5)]
@@ -136,8 +136,8 @@ def test_features_are_computed_once(tiny: Maker, folder: Dataset, cache: Path, m
 def test_half_a_file_is_never_taken_for_a_whole_one(
     tiny: Maker, folder: Dataset, cache: Path, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
-    monkeypatch.setattr("lead.features.BATCH", 4)
-    extractor, store, rows = Extractor(student(tiny()), tiny().picture), stored(folder, tiny(), cache), np.arange(12)
+    extractor, rows = Extractor(student(tiny()), tiny().picture, batch=4), np.arange(12)
+    store = stored(folder, tiny(), cache)
     whole = extractor.features
 
     def breaks_off(pixels: Tensor) -> Tensor:
@@ -354,9 +354,6 @@ def test_a_film_is_its_frames(cascaded: Landmarker, tmp_path: Path, monkeypatch:
     assert found.images == tuple(f"a.mp4#{i}" for i in range(11))
     assert told == [(4, 11), (8, 11), (11, 11), (11, 11)]
     check_same(found, expected)
-    for part, size in zip(cascaded.predict_film(path, "deep/a.mp4"), (4, 4, 3), strict=True):
-        assert len(part) == size
-        assert part.images[0].startswith("deep/a.mp4#")
 
 
 def test_films_stand_after_pictures(model: Landmarker, tmp_path: Path) -> None:
@@ -394,27 +391,25 @@ def test_no_more_of_a_film_is_decoded_than_is_looked_at_next(
         return whole(frame)
 
     monkeypatch.setattr(film_module, "_upright", counted)
-    done = 0
-    for part in model.predict_film(path):
-        done += len(part)
-        assert len(read) <= 1 + done + 3 + 3  # the first, to know its size; those in hand; those that come next
-    assert done == 20
-    parts = model.predict_film(path)
-    next(parts)
-    parts.close()
-    assert len(read) <= 21 + 1 + 6
+    looked, plain = list[int](), Landmarker.predict_store
+
+    def look(self: Landmarker, store: ImageStore) -> Labels:
+        looked.append(len(store))
+        assert len(read) <= 1 + sum(looked) + 3 + 3  # the first, to know its size; those in hand; those that come next
+        return plain(self, store)
+
+    monkeypatch.setattr(Landmarker, "predict_store", look)
+    assert len(model.predict(path)) == sum(looked) == 20
 
 
 def test_what_comes_before_a_break_is_told(model: Landmarker, tmp_path: Path) -> None:
     noisy = [np.random.default_rng(i).integers(0, 256, (48, 64, 3), dtype=np.uint8) for i in range(20)]
     path = film(tmp_path / "a.mp4", noisy, movflags="faststart")
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
-    rows: list[str] = []
-    with pytest.raises(UnreadableFilm, match="breaks off after") as caught:  # noqa: PT012
-        for part in model.predict_film(path):
-            rows += part.images
-    assert caught.value.reason == f"it breaks off after {len(rows)} frames"
-    with pytest.raises(UnreadableFilm, match="breaks off after"):
+    found = lead.predict(model, path)
+    assert 0 < len(found.labels) < 20
+    assert f"it breaks off after {len(found.labels)} frames" in found.broken[0]
+    with pytest.raises(LeadError, match="breaks off after"):
         model.predict(path)
 
 
@@ -541,13 +536,10 @@ def test_what_is_found_beyond_the_picture_is_out_of_view(
             np.testing.assert_allclose(found.xy[0, 0], place, atol=1e-3)
 
 
-def test_crops_are_features_of_the_squares_that_are_asked_for(
-    tiny: Maker, folder: Dataset, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_crops_are_features_of_the_squares_that_are_asked_for(tiny: Maker, folder: Dataset, cache: Path) -> None:
     """A frame that shows the middle half of the store: a square of it is a square of half the size in the store."""
-    monkeypatch.setattr("lead.features.BATCH", 2)
     settings = tiny(picture={"store": 64, "input": 32, "frame": 0.5})
-    extractor, store = Extractor(student(settings), settings.picture), stored(folder, settings, cache)
+    extractor, store = Extractor(student(settings), settings.picture, batch=2), stored(folder, settings, cache)
     sight, rows = Sight(extractor, store), np.array([3, 0, 3])
     whole = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]).expand(3, -1, -1)
     parts = list(sight.crops(rows, whole))

@@ -18,19 +18,20 @@ from filming import film
 from PIL import Image
 from typer.testing import CliRunner
 
+import lead
 from lead import load_labels
 from lead.cli import app
 from lead.config import Settings
 from lead.errors import LeadError
 from lead.features import make_student
-from lead.images.find import Listed, listed
+from lead.images.find import listed
 from lead.images.labels import save_labels
 from lead.images.store import ImageStore
 from lead.inference import Landmarker, make_head
 from lead.landmarks.model import Labels, Schema
 from lead.nn.backbone import Backbone
-from lead.prediction import Bulk, Shard
-from lead.reporting import Say
+from lead.prediction import Parts, Shard, Work
+from lead.reporting import Progress, Say, unsaid
 
 COUNT, CHUNK = 23, 4
 BAD = ("03.png", "20.png")
@@ -38,18 +39,16 @@ Maker = Callable[..., Settings]
 
 
 def made(settings: Settings, seed: int) -> Landmarker:
-    """A model that has learnt nothing."""
+    """A model that has learnt nothing, and looks at a few pictures at a time."""
     torch.manual_seed(seed)
     student = make_student(Backbone("test_resnet"), settings.distill, settings.hypercolumn)
-    return Landmarker(Schema(("a", "b")), settings, student, make_head("softargmax", 16, 2), None, {"seed": seed})
+    return Landmarker(
+        Schema(("a", "b")), settings, student, make_head("softargmax", 16, 2), None, {"seed": seed}, CHUNK
+    )
 
 
 @pytest.fixture
-def model(tiny: Maker, monkeypatch: pytest.MonkeyPatch) -> Landmarker:
-    """Looks at a few pictures at a time."""
-    monkeypatch.setattr("lead.prediction.BATCH", CHUNK)
-    monkeypatch.setattr("lead.features.BATCH", CHUNK)
-    monkeypatch.setattr("lead.inference.BATCH", CHUNK)
+def model(tiny: Maker) -> Landmarker:
     return made(tiny(), 0)
 
 
@@ -67,15 +66,16 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
-def write(model: Landmarker, asked: Listed, out: Path, shard: str = "1/1", say: Say = lambda _: None) -> bool:
+def write(model: Landmarker, pictures: Path, out: Path, shard: str = "1/1", say: Say = unsaid) -> bool:
     """All that a process does; whether it was the one to write ``out``."""
-    work = Bulk(model, asked, out, shard=Shard.parse(shard), say=say)
-    work.run()
-    with work.found() as found:
-        if found:
-            labels = Labels.joined(list(found.labels.values()))
-            save_labels(labels, out, sizes=found.sizes)
-    return found is not None
+    return not lead.predict(model, pictures, out, shard=Shard.parse(shard), say=say).waiting
+
+
+def run(model: Landmarker, pictures: Path, out: Path, shard: Shard | None = None, **more: Any) -> Parts:
+    """A process that ends before it writes ``out``."""
+    parts = Parts(Work(model, listed(pictures)), out, shard or Shard())
+    parts.run(**more)
+    return parts
 
 
 @pytest.fixture
@@ -115,14 +115,14 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_file(
         patch.setattr(Landmarker, "predict_store", slow)
         for _ in range(4):
             before = part.stat().st_size if part.exists() else 0
-            child = forked(lambda: write(model, listed(pictures), out))
+            child = forked(lambda: write(model, pictures, out))
             while not part.exists() or part.stat().st_size <= before:
                 time.sleep(0.001)
             time.sleep(draw.uniform(0.0, 0.06))
             os.kill(child, signal.SIGKILL)
             assert os.waitpid(child, 0)[1] == signal.SIGKILL
             assert not out.exists()
-    assert write(model, listed(pictures), out, say=told.append)
+    assert write(model, pictures, out, say=told.append)
     assert "of 23 pictures were done before." in told[0]
     assert out.read_bytes() == expected
     assert sorted(path.name for path in tmp_path.iterdir()) == ["expected.json", "out.json", "pictures"]
@@ -131,15 +131,14 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_file(
 def test_a_part_cut_or_damaged_anywhere_is_made_good(
     model: Landmarker, pictures: Path, expected: bytes, tmp_path: Path
 ) -> None:
-    work = Bulk(model, listed(pictures), tmp_path / "out.json")
-    work.run()
+    work = run(model, pictures, tmp_path / "out.json")
     whole = work.path.read_bytes()
     draws = random.Random(1)
     for round in range(8):
         at = draws.randrange(len(whole))
         damaged = whole[:at] if round % 2 else whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :]
         work.path.write_bytes(damaged)
-        assert write(model, listed(pictures), tmp_path / "out.json")
+        assert write(model, pictures, tmp_path / "out.json")
         assert (tmp_path / "out.json").read_bytes() == expected
         (tmp_path / "out.json").unlink()
 
@@ -161,15 +160,14 @@ def test_nothing_is_looked_at_twice(
     model: Landmarker, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = looks(monkeypatch)
-    work = Bulk(model, listed(pictures), tmp_path / "out.json")
-    work.run()
+    run(model, pictures, tmp_path / "out.json")
     assert sum(map(len, seen)) == COUNT - len(BAD)
     seen.clear()
     done: list[tuple[int, int]] = []
-    Bulk(model, listed(pictures), tmp_path / "out.json").run(progress=lambda *told: done.append(told))
+    run(model, pictures, tmp_path / "out.json", counting=lambda _: lambda *told: done.append(told))
     assert (seen, done) == ([], [])
     # A changed number of shards: what stands in any part is done.
-    Bulk(model, listed(pictures), tmp_path / "out.json", shard=Shard(2, 3)).run()
+    run(model, pictures, tmp_path / "out.json", Shard(2, 3))
     assert seen == []
 
 
@@ -178,14 +176,13 @@ def test_a_part_of_other_work_is_told_and_begun_anew(
     model: Landmarker, pictures: Path, tmp_path: Path, tiny: Maker, change: str
 ) -> None:
     out = tmp_path / "out.json"
-    first = Bulk(model, listed(pictures), out)
-    first.run()
+    first = run(model, pictures, out)
     told: list[str] = []
     if change == "model":
         model = made(tiny(), 1)
     else:
         Image.new("RGB", (30, 40)).save(pictures / "03.png")  # which was none
-    assert write(model, listed(pictures), out, say=told.append)
+    assert write(model, pictures, out, say=told.append)
     assert told == [f"{first.path} is of another model, or of other pictures: begun anew."]
     found, truth = load_labels(out), model.predict(pictures)
     assert found.images == truth.images
@@ -196,7 +193,7 @@ def test_shards_that_run_at_once_make_one_file(
     model: Landmarker, pictures: Path, expected: bytes, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.json"
-    children = [forked(lambda k=k: write(model, listed(pictures), out, f"{k}/3")) for k in (1, 2, 3)]  # type: ignore[misc]
+    children = [forked(lambda k=k: write(model, pictures, out, f"{k}/3")) for k in (1, 2, 3)]  # type: ignore[misc]
     assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
     assert out.read_bytes() == expected
     assert not list(tmp_path.glob("*.part"))
@@ -205,9 +202,9 @@ def test_shards_that_run_at_once_make_one_file(
 def test_the_last_shard_writes_it_all(model: Landmarker, pictures: Path, expected: bytes, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     for shard in ("2/3", "1/3", "2/3"):  # one of them again
-        assert not write(model, listed(pictures), out, shard)
+        assert not write(model, pictures, out, shard)
         assert not out.exists()
-    assert write(model, listed(pictures), out, "3/3")
+    assert write(model, pictures, out, "3/3")
     assert out.read_bytes() == expected
     assert not list(tmp_path.glob("*.part"))
 
@@ -215,16 +212,16 @@ def test_the_last_shard_writes_it_all(model: Landmarker, pictures: Path, expecte
 def test_two_processes_do_not_share_a_part(model: Landmarker, pictures: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     with (
-        Bulk(model, listed(pictures), out)._part(),
+        Parts(Work(model, listed(pictures)), out, Shard())._part(),
         pytest.raises(LeadError, match=r"Another process.*out\.json\.part"),
     ):
-        Bulk(model, listed(pictures), out).run()
+        run(model, pictures, out)
 
 
 def test_where_nothing_can_be_read_nothing_is_left(model: Landmarker, pictures: Path, tmp_path: Path) -> None:
-    bad = listed([pictures / name for name in BAD])
+    bad = [pictures / name for name in BAD]
     with pytest.raises(LeadError, match=r"None of the 2 pictures .*03\.png: its content"):
-        write(model, bad, tmp_path / "out.json")
+        lead.predict(model, bad, tmp_path / "out.json")
     assert not list(tmp_path.glob("out.json*"))
 
 
@@ -232,13 +229,17 @@ def test_what_could_not_be_written_is_not_looked_at_again(
     model: Landmarker, pictures: Path, expected: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out.json"
-    work = Bulk(model, listed(pictures), out)
-    work.run()
-    with pytest.raises(LeadError, match="no room"), work.found():  # noqa: PT012
-        assert work.path.exists()
+
+    def full(*_: object, **__: object) -> None:
         raise LeadError("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lead.prediction.save_labels", full)
+        with pytest.raises(LeadError, match="no room"):
+            write(model, pictures, out)
+    assert (tmp_path / "out.json.part").exists()
     seen = looks(monkeypatch)
-    assert write(model, listed(pictures), out)
+    assert write(model, pictures, out)
     assert seen == []
     assert out.read_bytes() == expected
 
@@ -252,19 +253,40 @@ def test_films_are_kept_whole_and_stay_told_of(
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size * 2 // 3])
     (pictures / "none.mp4").write_text("no film")
     expected = model.predict([pictures / "00.png", pictures / "a.mp4"])
-    work = Bulk(model, listed(pictures), tmp_path / "out.json")
-    work.run()
-    monkeypatch.setattr(Landmarker, "predict_film", None)
-    again = Bulk(model, listed(pictures), tmp_path / "out.json")
-    again.run()
-    with again.found() as found:
-        assert found
-    assert list(found.labels) == ["", "a.mp4", "cut.mp4"]
-    np.testing.assert_allclose(found.labels["a.mp4"].xy, expected.xy[1:], atol=1e-3)
-    assert found.labels["a.mp4"].images == tuple(f"a.mp4#{i}" for i in range(5))
+    run(model, pictures, tmp_path / "out.json")
+    monkeypatch.setattr(Landmarker, "predict_store", None)
+    found = lead.predict(model, pictures, tmp_path / "out.json")
+    assert list(found.films) == ["a.mp4", "cut.mp4"]
+    np.testing.assert_allclose(found.films["a.mp4"].xy, expected.xy[1:], atol=1e-3)
+    assert found.films["a.mp4"].images == tuple(f"a.mp4#{i}" for i in range(5))
     assert found.sizes["a.mp4#4"] == (64, 48)
-    assert 0 < len(found.labels["cut.mp4"]) < 20
+    assert 0 < len(found.films["cut.mp4"]) < 20
     assert [("breaks off" in told, "its content" in told) for told in found.broken] == [(True, False), (False, True)]
+    assert load_labels(tmp_path / "out.json").images == found.labels.images
+
+
+def test_in_memory_it_says_the_same_as_in_a_file(model: Landmarker, pictures: Path, tmp_path: Path) -> None:
+    model.save(tmp_path / "model.safetensors")
+    counts: dict[str, list[tuple[int, int]]] = {}
+
+    def counting(what: str) -> Progress:
+        counts[what] = []
+        return lambda *done: counts[what].append(done)
+
+    film(pictures / "a.mp4", [np.full((48, 64, 3), i, dtype=np.uint8) for i in range(9)])
+    found = lead.predict(tmp_path / "model.safetensors", pictures, counting=counting)
+    kept = lead.predict(tmp_path / "model.safetensors", pictures, tmp_path / "out.csv", draw=tmp_path / "drawn")
+    assert [name for name, _ in found.skipped] == [name for name, _ in kept.skipped] == list(BAD)
+    np.testing.assert_array_equal(found.labels.xy, kept.labels.xy)
+    assert counts["pictures"][-1] == (COUNT, COUNT)
+    assert counts["a.mp4"][-1] == (9, 9)
+    assert len(list((tmp_path / "drawn").iterdir())) == COUNT - len(BAD) + 1
+    with pytest.raises(LeadError, match=r"out\.csv is already there"):
+        lead.predict(tmp_path / "gone.safetensors", pictures, tmp_path / "out.csv")
+    with pytest.raises(LeadError, match="drawn is not empty"):
+        lead.predict(model, pictures, draw=tmp_path / "drawn")
+    with pytest.raises(LeadError, match="name it"):
+        lead.predict(model, pictures, shard=Shard(1, 2))
 
 
 def test_shards_are_read_from_words_and_from_torchrun() -> None:
@@ -296,6 +318,7 @@ def test_the_command_goes_on_and_lists_bad_pictures_all_the_same(
             raise KeyboardInterrupt  # Ctrl-C, after the chunk that holds the first bad picture
         return plain(self, store)
 
+    monkeypatch.setattr(Landmarker, "batch", CHUNK)  # of the model that the command reads
     with monkeypatch.context() as patch:
         patch.setattr(Landmarker, "predict_store", stopped)
         halted = predict(file, pictures, "--out", out)
@@ -311,7 +334,10 @@ def test_the_command_goes_on_and_lists_bad_pictures_all_the_same(
     assert (again.exit_code, again.stdout) == (2, "")
 
 
-def test_the_command_under_torchrun(model: Landmarker, pictures: Path, expected: bytes, tmp_path: Path) -> None:
+def test_the_command_under_torchrun(
+    model: Landmarker, pictures: Path, expected: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Landmarker, "batch", CHUNK)  # of the model that the command reads
     file, out = tmp_path / "model.safetensors", tmp_path / "out.json"
     model.save(file)
     first = predict(file, pictures, "--out", out, RANK="1", WORLD_SIZE="2")

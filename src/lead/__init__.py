@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lead.api import FitSummary, evaluate, fit, match, train
+    from lead.api import FitSummary, convert, evaluate, fit, match, predict, train
     from lead.config import Settings, load_preset
     from lead.datasets import Dataset, open_dataset
     from lead.errors import LeadError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 else:
     # Torch takes seconds to import, which `lead --help` has no use for: a name is fetched when it is first used.
     _HOMES = {
-        "lead.api": ("FitSummary", "evaluate", "fit", "match", "train"),
+        "lead.api": ("FitSummary", "convert", "evaluate", "fit", "match", "predict", "train"),
         "lead.config": ("Settings", "load_preset"),
         "lead.datasets": ("Dataset", "open_dataset"),
         "lead.errors": ("LeadError",),
@@ -53,12 +53,14 @@ __all__ = [
     "Run",
     "Schema",
     "Settings",
+    "convert",
     "evaluate",
     "fit",
     "load_labels",
     "load_preset",
     "match",
     "open_dataset",
+    "predict",
     "save_labels",
     "train",
 ]

@@ -13,31 +13,34 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 
-from lead import processes
+from lead import prediction, processes
 from lead.config import Settings, load_preset
 from lead.datasets import is_plain, open_dataset
 from lead.datasets.base import Dataset
 from lead.datasets.folder import with_frames
 from lead.errors import LeadError, unknown
+from lead.evaluation.drawings import draw_all
 from lead.evaluation.results import Result
 from lead.experiments import protocols
 from lead.experiments.supervised import supervised
 from lead.features import Extractor, Sight
-from lead.files import default_cache
+from lead.files import check_folder, default_cache
 from lead.images.build import open_store
 from lead.images.film import films_need
 from lead.images.find import find_images, find_media, is_film
-from lead.images.labels import beside, load_labels
+from lead.images.labels import FolderPictures, beside, doubts, load_labels
 from lead.images.sample import open_films, sample_films
 from lead.images.store import ImageStore, skipped_text
 from lead.inference import Calibration, Landmarker, kind_of
 from lead.landmarks import Labels
+from lead.landmarks.io import check_target, read_labels, write_labels
 from lead.landmarks.model import HIDDEN, VISIBLE
 from lead.nn.backbone import licence_of
 from lead.nn.confidence import Confidence
 from lead.nn.matching import match_points
+from lead.prediction import Predicted, Shard
 from lead.provenance import commit, versions
-from lead.reporting import Progress, Report, Say, silent, unsaid
+from lead.reporting import Counting, Progress, Report, Say, silent, unsaid
 from lead.seeds import mixed_seed
 from lead.training import run as stages
 from lead.training.cascade import POOL, SELF_TAUGHT, CascadeFit, fit_cascade
@@ -346,6 +349,114 @@ def _every_landmark_labelled(labels: Labels) -> None:
     never = [name for k, name in enumerate(labels.schema.names) if not (labels.visible[:, k] > 0).any()]
     if never:
         raise LeadError(f"No picture that can be read has a label for: {', '.join(never)}. Label each at least once.")
+
+
+def predict(
+    model: Landmarker | Path | str,
+    pictures: Path | str | Sequence[Path | str],
+    out: Path | str | None = None,
+    *,
+    format: str | None = None,
+    draw: Path | str | None = None,
+    overwrite: bool = False,
+    shard: Shard | None = None,
+    counting: Counting | None = None,
+    say: Say = unsaid,
+) -> Predicted:
+    """Finds landmarks in pictures, and in all the frames of films, in memory that does not grow with the pictures.
+
+    With ``out``, what is done is kept beside it until all is: interrupted or killed, the same call goes on, to the
+    same file. Several processes can share the work.
+
+    Args:
+        model: of :func:`fit`; or its file, or ``hub:owner/name``.
+        pictures: a folder (searched to any depth), a picture or film, or several of them.
+        out: file to write the landmarks to; its ending says the format.
+        format: the format's name, where the ending is not to decide.
+        draw: folder to draw the landmarks into, over each picture and film; new or empty.
+        overwrite: whether files that are already there may be replaced.
+        shard: which share of the work is this process's, by default all of it; whichever is done last writes ``out``.
+        counting: makes what is called with (done, in all): of ``"pictures"``, and of each film's frames by its name.
+        say: told what was done before.
+
+    Returns:
+        The landmarks, see :meth:`Landmarker.predict`; which pictures and films could not be read, and why; and what the
+        format cannot hold. Nothing but that, where other processes still have some to do (``waiting``).
+
+    Raises:
+        LeadError: there is no such model or picture, nothing can be read, a file is there already or cannot be
+            written, or PyAV is not installed and there are films alone, which need it.
+    """
+    target = None if out is None else Path(out)
+    if target is not None:
+        check_target(target, format=format, overwrite=overwrite)
+    if draw is not None:
+        check_folder(Path(draw), overwrite=overwrite)
+    if shard is not None and shard.of > 1 and target is None:
+        raise LeadError("Processes that share the work write one file: name it (out).")
+    found = prediction.predict(
+        model if isinstance(model, Landmarker) else Landmarker.load(model),
+        pictures,
+        target,
+        format=format,
+        overwrite=overwrite,
+        shard=shard,
+        counting=counting,
+        say=say,
+    )
+    if draw is not None and not found.waiting:
+        draw_all(found.pictures, found.films, found.root, Path(draw), counting)
+    return found
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A file of landmarks in another format.
+
+    Attributes:
+        labels: what was read.
+        source, target: titles of the two formats.
+        lost: what the new one cannot hold, in words.
+    """
+
+    labels: Labels
+    source: str
+    target: str
+    lost: tuple[str, ...]
+
+
+def convert(
+    source: Path | str,
+    target: Path | str,
+    *,
+    source_format: str | None = None,
+    target_format: str | None = None,
+    pictures: Path | str | None = None,
+    overwrite: bool = False,
+    say: Say = unsaid,
+) -> Converted:
+    """Changes the format of a file of landmarks.
+
+    Args:
+        source: a file, a folder of ``.pts`` files, or a DeepLabCut project.
+        target: file to write; its ending says the format.
+        source_format, target_format: the formats' names, where content and ending are not to decide.
+        pictures: folder that the picture paths start from; that of ``source`` by default.
+        overwrite: whether a file that is already there may be replaced.
+        say: told what of the labels is likely a mistake.
+
+    Raises:
+        LeadError: ``source`` cannot be understood, the message names the line or entry; or ``target`` is there already,
+            cannot be written, or cannot hold a name or place.
+    """
+    source, target = Path(source), Path(target)
+    check_target(target, format=target_format, overwrite=overwrite)
+    folder = FolderPictures(Path(pictures) if pictures else beside(source))
+    labels, read = read_labels(source, pictures=folder, format=source_format)
+    for doubt in doubts(labels, source, folder):
+        say(doubt)
+    written = write_labels(labels, target, pictures=folder, format=target_format, overwrite=overwrite)
+    return Converted(labels, read.title, written.title, tuple(written.lost(labels)))
 
 
 def evaluate(

@@ -109,6 +109,7 @@ class Extractor:
         levels: how a backbone's hypercolumn is put together.
         device: to compute on.
         reduction: of the feature, applied last.
+        batch: pictures that it is given together.
     """
 
     def __init__(
@@ -118,18 +119,19 @@ class Extractor:
         levels: HypercolumnSettings | None = None,
         device: torch.device | None = None,
         reduction: Reduction | None = None,
+        batch: int = BATCH,
     ) -> None:
         self.device = device or default_device()
         self.network = network.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
         self.reduction = reduction and reduction.to(self.device)
-        self.picture = picture
+        self.picture, self.batch = picture, batch
         self.frame = Frame.of(picture)
         self.levels = levels or HypercolumnSettings()
         self.cells = picture.input // 4
 
     def reduced(self, reduction: Reduction) -> Extractor:
         """The same extractor with a reduction of its features."""
-        return Extractor(self.network, self.picture, self.levels, self.device, reduction)
+        return Extractor(self.network, self.picture, self.levels, self.device, reduction, self.batch)
 
     @torch.inference_mode()
     def features(self, pixels: Tensor) -> Tensor:
@@ -169,9 +171,9 @@ class Extractor:
         return content.hexdigest()[:24]
 
     def batches(self, store: ImageStore, rows: npt.NDArray[np.int64]) -> Iterator[Tensor]:
-        """Features of some stored pictures, ``BATCH`` at a time."""
-        for start in range(0, len(rows), BATCH):
-            yield self.features(torch.from_numpy(read_rows(store.pixels, rows[start : start + BATCH])))
+        """Features of some stored pictures, :attr:`batch` at a time."""
+        for start in range(0, len(rows), self.batch):
+            yield self.features(torch.from_numpy(read_rows(store.pixels, rows[start : start + self.batch])))
 
 
 def _content(state: Mapping[str, Tensor]) -> bytes:
@@ -239,7 +241,7 @@ class Sight:
         return cached_features(self.extractor, self.store, rows, progress=progress)
 
     def crops(self, rows: npt.NDArray[np.int64], affine: Tensor) -> Iterator[Tensor]:
-        """Features (b, C, h, w) of squares cut from pictures, ``BATCH`` at a time.
+        """Features (b, C, h, w) of squares cut from pictures, a batch at a time.
 
         Args:
             rows: (n,) of the store; a row may be asked for repeatedly.
@@ -247,22 +249,24 @@ class Sight:
         """
         frame, device = self.extractor.frame, self.extractor.device
         stored = affine.cpu() * (frame.shown / frame.side)
-        for start in range(0, len(rows), BATCH):
-            part = slice(start, start + BATCH)
+        batch = self.extractor.batch
+        for start in range(0, len(rows), batch):
+            part = slice(start, start + batch)
             inputs = cut(self.store, rows[part], stored[part], frame.input).to(device)
             yield self.extractor.features_of(inputs.contiguous(memory_format=torch.channels_last))
 
     def find(self, head: Cascade, rows: npt.NDArray[np.int64]) -> Iterator[Found]:
-        """Landmarks of pictures, ``BATCH`` at a time. Features of whole pictures are kept, those of crops are not."""
+        """Landmarks of pictures, a batch at a time. Features of whole pictures are kept, those of crops are not."""
         known = self.whole(rows)
-        for start in range(0, len(rows), BATCH):
-            part = slice(start, start + BATCH)
+        batch = self.extractor.batch
+        for start in range(0, len(rows), batch):
+            part = slice(start, start + batch)
             features = torch.from_numpy(np.asarray(known[part], dtype=np.float32)).to(self.extractor.device)
             yield self.find_in(head, rows[part], features)
 
     @torch.inference_mode()
     def find_in(self, head: Cascade, rows: npt.NDArray[np.int64], features: Tensor) -> Found:
-        """Landmarks of at most ``BATCH`` pictures whose features (B, C, h, w) are known."""
+        """Landmarks of at most a batch of pictures whose features (B, C, h, w) are known."""
         first = head.look(features)
         if head.fine is not None:
             features = next(self.crops(rows, head.crop(first.pose)))

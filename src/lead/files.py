@@ -48,6 +48,16 @@ def refuse_existing(path: Path) -> None:
         raise LeadError(f"{path} is already there. Give another name, or ask for it to be overwritten (--overwrite).")
 
 
+def check_folder(folder: Path, *, overwrite: bool = False) -> None:
+    """Raises :class:`LeadError` unless a folder is new or empty, or at least is none of files to be kept."""
+    if folder.is_file():
+        raise LeadError(f"{folder} is a file. Give a folder that is new or empty.")
+    if not overwrite and folder.exists() and any(folder.iterdir()):
+        raise LeadError(
+            f"{folder} is not empty. Give another folder, or ask for files to be overwritten (--overwrite)."
+        )
+
+
 def check_writable(path: Path) -> None:
     """Raises :class:`LeadError` if no file can be made at ``path``: asked before the work, not after it."""
     try:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
@@ -28,15 +27,14 @@ from lead.features import (
     make_student,
 )
 from lead.geometry import FloatArray
-from lead.images.film import open_film, stored_frames
-from lead.images.find import Listed, listed
-from lead.images.store import ImageStore, none_readable, stored_pictures
+from lead.images.store import ImageStore
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
 from lead.nn.backbone import Backbone
 from lead.nn.cascade import Cascade, Found
 from lead.nn.confidence import Confidence
 from lead.nn.heads import RidgeHead, SoftArgmaxHead
 from lead.nn.student import AnyStudent
+from lead.prediction import predict
 from lead.reporting import Progress
 
 Head = RidgeHead | SoftArgmaxHead
@@ -92,6 +90,7 @@ class Landmarker:
         calibration: what tells the error to expect: of a cascade's signals, or of another head's score; None where
             there were too few labels to learn one.
         origin: provenance, kept with the model.
+        batch: pictures that the network is given together.
     """
 
     KIND = "landmarker"
@@ -104,15 +103,26 @@ class Landmarker:
         head: Head | Cascade,
         calibration: Calibration | Confidence | None,
         origin: dict[str, Any],
+        batch: int = BATCH,
     ) -> None:
         self.schema, self.settings = schema, settings
-        self.extractor = Extractor(student, settings.picture)
+        self.extractor = Extractor(student, settings.picture, batch=batch)
         self.head = head.eval().to(self.extractor.device)
         self.calibration = calibration.to(self.extractor.device) if isinstance(calibration, Confidence) else calibration
         self.origin = origin
 
+    @property
+    def side(self) -> int:
+        """Of the stored pictures that the model looks at, in pixels."""
+        return self.settings.picture.store
+
+    @property
+    def batch(self) -> int:
+        """Pictures that the network is given together."""
+        return self.extractor.batch
+
     def predict(self, pictures: Path | str | Sequence[Path | str], *, progress: Progress | None = None) -> Labels:
-        """Landmarks of pictures, and of all the frames of films.
+        """Landmarks of pictures, and of all the frames of films; :func:`lead.predict` also writes them to a file.
 
         Args:
             pictures: a folder (searched to any depth), a picture or film, or several of them.
@@ -127,80 +137,19 @@ class Landmarker:
             hidden than visible, as far as labels of hidden landmarks tell, is reported as hidden.
 
         Raises:
-            UnreadableFilm: a film cannot be read, or not to its end.
-            LeadError: there is no readable picture, or PyAV is not installed, which films need.
+            LeadError: there is no readable picture; a film cannot be read, or not to its end; or PyAV is not installed,
+                which films need.
         """
-        asked = listed(pictures)
-        parts = list(self._of_pictures(asked, progress)) if asked.pictures else []
-        for film in asked.films:
-            parts += self.predict_film(asked.root / film, film, progress=progress)
-        return Labels.joined(parts)
-
-    def _of_pictures(self, asked: Listed, progress: Progress | None) -> Iterator[Labels]:
-        """Landmarks of those pictures that can be read. Raises :class:`LeadError` if there is none."""
-        files = asked.pictures
-        chunks = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
-        skipped: list[tuple[str, str]] = []
-        with closing(self.predict_pictures(asked.root, chunks)) as looked:
-            for number, (store, labels) in enumerate(looked):
-                skipped += store.skipped
-                if labels:
-                    yield labels
-                if progress:
-                    progress(min((number + 1) * BATCH, len(files)), len(files))
-        if len(skipped) == len(files):
-            raise none_readable(asked.root, skipped)
-
-    def predict_pictures(
-        self, root: Path, chunks: Iterable[Sequence[str]]
-    ) -> Generator[tuple[ImageStore, Labels | None]]:
-        """Landmarks as :meth:`predict` finds them, for some pictures after others, the next decoded meanwhile.
-
-        Args:
-            root: folder that the pictures' names are relative to.
-            chunks: the names, at most ``BATCH`` at a time.
-
-        Yields:
-            For each chunk the pictures that can be read, as the network saw them, and their landmarks; None for none.
-        """
-        with closing(stored_pictures(root, chunks, self.settings.picture.store)) as stores:
-            for store in stores:
-                yield store, self.predict_store(store) if len(store) else None
-
-    def predict_film(
-        self, film: Path | str, name: str | None = None, *, progress: Progress | None = None
-    ) -> Generator[Labels]:
-        """Landmarks of a film's frames as :meth:`predict` finds them, some frames at a time.
-
-        No more than two times :data:`lead.images.film.CHUNK_BYTES` of frames are in memory at once: those that the
-        network sees, and the next, which are decoded meanwhile.
-
-        Args:
-            film: the file.
-            name: what the frames are called by; the file's own name by default.
-            progress: called with (frames done, in all as far as is known).
-
-        Yields:
-            The next frames' landmarks.
-
-        Raises:
-            UnreadableFilm: it cannot be read, or not to its end; what comes before is yielded first.
-        """
-        known = open_film(Path(film))
-        done = 0
-        for store in stored_frames(known, name or known.path.name, self.settings.picture.store, BATCH):
-            yield self.predict_store(store)
-            done += len(store)
-            if progress:
-                progress(done, max(done, known.count))
-        if progress:
-            progress(done, done)
+        found = predict(self, pictures, counting=(lambda _: progress) if progress else None)
+        if found.broken:
+            raise LeadError("\n".join(found.broken))
+        return found.labels
 
     def predict_store(self, store: ImageStore, progress: Progress | None = None) -> Labels:
         """Landmarks of every picture of a store; see :meth:`predict`."""
         parts = []
-        for start in range(0, len(store), BATCH):
-            rows = np.arange(start, min(start + BATCH, len(store)))
+        for start in range(0, len(store), self.batch):
+            rows = np.arange(start, min(start + self.batch, len(store)))
             parts.append(self.predict_rows(store, rows))
             if progress:
                 progress(start + len(rows), len(store))
@@ -210,7 +159,7 @@ class Landmarker:
     def predict_rows(
         self, store: ImageStore, rows: npt.NDArray[np.int64], features: npt.NDArray[np.float16] | None = None
     ) -> Labels:
-        """Landmarks of at most ``BATCH`` pictures of a store; see :meth:`predict`.
+        """Landmarks of at most :attr:`batch` pictures of a store; see :meth:`predict`.
 
         Args:
             store: the pictures.

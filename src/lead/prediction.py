@@ -1,10 +1,12 @@
-"""Landmarks of a large folder, some pictures after others: what is done outlives a kill, and processes can share it.
+"""The one way from pictures to landmarks: overlapped, gone on with after a kill, shared by processes; films too.
 
-The pictures make units of :data:`lead.features.BATCH`, in the order in which they are listed; each film is one more.
-What a unit holds does not depend on who looks at it, nor when. A process appends each unit that it has done to a part
-file beside the output, and skips those that stand in any part. Once all units stand in parts, the process that sees it
-writes the output and removes the parts. So the output is the same whether the work was interrupted or not, and however
-many processes shared it.
+The pictures make units of the model's batch, in the order in which they are listed; each film is one more. What a
+unit holds does not depend on who looks at it, nor when. Where landmarks go to a file, a process appends each unit that
+it has done to a part file beside it, and skips those that stand in any part. Once all units stand in parts, the process
+that sees it writes the file and removes the parts. So the file is the same whether the work was interrupted or not, and
+however many processes shared it.
+
+Here a model is whatever finds landmarks in a store: this room knows no network.
 """
 
 from __future__ import annotations
@@ -14,27 +16,27 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError
-from lead.features import BATCH
 from lead.files import cannot_write, lock
 from lead.geometry import Size
-from lead.images.film import UnreadableFilm, films_need, open_film
-from lead.images.find import Listed
-from lead.images.store import none_readable
-from lead.inference import Landmarker
+from lead.images.film import UnreadableFilm, films_need, open_film, stored_frames
+from lead.images.find import Listed, listed
+from lead.images.labels import save_labels
+from lead.images.store import ImageStore, none_readable, stored_pictures
 from lead.journal import Journal, Record, read_header, read_records
-from lead.landmarks.model import Labels
-from lead.reporting import Counting, Progress, Say, unsaid
+from lead.landmarks.io import check_target
+from lead.landmarks.model import Labels, Schema
+from lead.reporting import Counting, Say, unsaid
 
 VERSION = 1
 """Of the parts. Those of any other are begun anew."""
@@ -75,6 +77,91 @@ class Shard:
         return f"{self.number}/{self.of}"
 
 
+class Model(Protocol):
+    """What finds landmarks: :class:`lead.inference.Landmarker`."""
+
+    @property
+    def schema(self) -> Schema:
+        """The landmarks."""
+
+    @property
+    def side(self) -> int:
+        """Of the stored pictures that it looks at, in pixels."""
+
+    @property
+    def batch(self) -> int:
+        """Pictures that it looks at together."""
+
+    def predict_store(self, store: ImageStore) -> Labels:
+        """Landmarks of every picture of a store."""
+
+    def digest(self) -> str:
+        """Of everything that a landmark depends on besides its picture."""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Landmarks of all that was asked for.
+
+    Attributes:
+        root: folder that the pictures' names are relative to.
+        pictures: landmarks of those pictures that can be read; None where there is none.
+        films: landmarks of films by name, a row for each frame, called ``film.mp4#0`` and so on.
+        sizes: (width, height) of pictures and frames, in pixels.
+        skipped: (picture, reason) of those that cannot be read.
+        broken: what to say of films that cannot be read, or not to their end.
+        lost: what the format that they were written in cannot hold, in words.
+        waiting: whether other processes still have some to do, or are writing it all; then this holds nothing.
+    """
+
+    root: Path
+    pictures: Labels | None
+    films: Mapping[str, Labels]
+    sizes: Mapping[str, Size]
+    skipped: tuple[tuple[str, str], ...]
+    broken: tuple[str, ...]
+    lost: tuple[str, ...] = ()
+    waiting: bool = False
+
+    @property
+    def labels(self) -> Labels:
+        """The landmarks of all: the pictures', then those of each film's frames.
+
+        Raises:
+            LeadError: other processes still have some to do.
+        """
+        if self.waiting:
+            raise LeadError("Other processes still have some of the pictures to do: whichever is last writes them all.")
+        return Labels.joined([*([self.pictures] if self.pictures else ()), *self.films.values()])
+
+
+def predict(
+    model: Model,
+    pictures: Path | str | Sequence[Path | str],
+    out: Path | None = None,
+    *,
+    format: str | None = None,
+    overwrite: bool = False,
+    shard: Shard | None = None,
+    counting: Counting | None = None,
+    say: Say = unsaid,
+) -> Predicted:
+    """Landmarks of pictures and of films' frames; see :func:`lead.predict`."""
+    if out:
+        check_target(out, format=format, overwrite=overwrite)
+    work = Work(model, listed(pictures))
+    if out is None:
+        return work.found([piece for _, piece in work.pieces(range(work.units), counting)])
+    parts = Parts(work, out, shard or Shard(), say)
+    parts.run(counting)
+    with parts.all() as pieces:
+        if pieces is None:
+            return Predicted(work.asked.root, None, {}, {}, (), (), waiting=True)
+        found = work.found(pieces)
+        lost = save_labels(found.labels, out, sizes=found.sizes, format=format, overwrite=overwrite)
+    return replace(found, lost=tuple(lost))
+
+
 class Piece(NamedTuple):
     """What became of a unit.
 
@@ -91,103 +178,172 @@ class Piece(NamedTuple):
     broken: str | None = None
 
 
-class Found(NamedTuple):
-    """Landmarks of all that was asked for.
-
-    Attributes:
-        labels: by film; those of all pictures under the name ``""``.
-        sizes: (width, height) of pictures and frames, in pixels.
-        skipped: (picture, reason) of those that cannot be read.
-        broken: what to say of films that cannot be read, or not to their end.
-    """
-
-    labels: dict[str, Labels]
-    sizes: dict[str, Size]
-    skipped: list[tuple[str, str]]
-    broken: list[str]
-
-
-class Bulk:
-    """A folder's landmarks on their way to a file: :meth:`run`, then :meth:`found`.
+class Work:
+    """What a model is asked for, in units.
 
     Args:
-        model: that finds them.
-        asked: pictures and films.
-        out: the file that they will be written to, beside which the parts stand.
-        shard: which share of the work is this process's.
-        say: told what was there already, and what is left out.
+        model: that finds landmarks.
+        asked: pictures and films; films are left out where PyAV, which reads them, is not installed.
 
     Raises:
-        LeadError: a film is all that was asked for and PyAV is not installed; another process is at work on the same
-            share; or the part cannot be written.
+        LeadError: films are all that was asked for and PyAV is not installed.
     """
 
-    def __init__(
-        self,
-        model: Landmarker,
-        asked: Listed,
-        out: Path,
-        *,
-        shard: Shard | None = None,
-        say: Say = unsaid,
-    ) -> None:
-        self.model, self.shard, self.out, self.say = model, shard or Shard(), out, say
-        self.asked = _without_films(asked, say)
-        pictures = self.asked.pictures
-        self.chunks = [pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH)]
+    def __init__(self, model: Model, asked: Listed) -> None:
+        self.model = model
+        need = films_need() if asked.films else None
+        if need and not asked.pictures:
+            raise need
+        count = f"{len(asked.films)} film{'' if len(asked.films) == 1 else 's'}"
+        self.left_out = [f"{count} left out. {need}"] if need else []
+        self.asked = asked._replace(films=[]) if need else asked
+        files, batch = asked.pictures, model.batch
+        self.chunks = [files[start : start + batch] for start in range(0, len(files), batch)]
         self.units = len(self.chunks) + len(self.asked.films)
-        work = {"model": model.digest(), "pictures": _listing(self.asked), "unit": BATCH}
-        self.header = {"lead part": VERSION, **work}
-        own = "" if self.shard.of == 1 else f".{self.shard.number}of{self.shard.of}"
-        self.path = out.with_name(f"{out.name}{own}{ENDING}")
 
-    def run(self, *, progress: Progress | None = None, film: Counting | None = None) -> None:
-        """Does what is left of this process's share.
+    def identity(self) -> Record:
+        """By which parts know what work they are of."""
+        return {"model": self.model.digest(), "pictures": _listing(self.asked), "unit": self.model.batch}
 
-        Pictures are decoded ahead of the network, and what it finds is written behind it, in other threads.
+    def length(self, unit: int) -> int:
+        """Pictures in a unit; a film's frames do not count."""
+        return len(self.chunks[unit]) if unit < len(self.chunks) else 0
+
+    def pieces(self, units: Sequence[int], counting: Counting | None, before: int = 0) -> Generator[tuple[int, Piece]]:
+        """What becomes of some units; the next pictures are decoded while the model looks at those before.
 
         Args:
-            progress: called with (pictures done, in all) of this share.
-            film: makes what is called with (frames done, in all) of a film.
+            units: in ascending order.
+            counting: asked once for ``"pictures"``, and once for each film by its name.
+            before: pictures that were done already, to count from.
         """
-        mine = range(self.shard.number - 1, self.units, self.shard.of)
+        stills = [unit for unit in units if unit < len(self.chunks)]
+        done, total = before, before + sum(map(self.length, stills))
+        progress = counting("pictures") if counting and stills else None
+        if progress and done:  # so that speed is told from here on
+            progress(done, total)
+        chunks = [self.chunks[unit] for unit in stills]
+        with closing(stored_pictures(self.asked.root, chunks, self.model.side)) as stores:
+            for unit, store in zip(stills, stores, strict=True):
+                yield unit, Piece(self.model.predict_store(store) if len(store) else None, store.sizes, store.skipped)
+                done += self.length(unit)
+                if progress:
+                    progress(done, total)
+        for unit in units[len(stills) :]:
+            yield unit, self._film(self.asked.films[unit - len(self.chunks)], counting)
+
+    def _film(self, name: str, counting: Counting | None) -> Piece:
+        progress = counting(name) if counting else None
+        parts: list[Labels] = []
+        size, done, broken = (0, 0), 0, None
+        try:
+            film = open_film(self.asked.root / name)
+            size = film.size
+            with closing(stored_frames(film, name, self.model.side, self.model.batch)) as stores:
+                for store in stores:
+                    parts.append(self.model.predict_store(store))
+                    done += len(store)
+                    if progress:
+                        progress(done, max(done, film.count))
+            if progress:
+                progress(done, done)
+        except UnreadableFilm as error:  # what came before the break is kept
+            broken = str(error)
+        sizes = np.tile(np.array(size, np.int64), (done, 1))
+        return Piece(Labels.joined(parts) if parts else None, sizes, broken=broken)
+
+    def found(self, pieces: Sequence[Piece]) -> Predicted:
+        """What became of all units, together.
+
+        Raises:
+            LeadError: nothing that was asked for can be read.
+        """
+        stills, films = pieces[: len(self.chunks)], pieces[len(self.chunks) :]
+        found = [piece.labels for piece in stills if piece.labels]
+        sizes = {
+            image: (width, height)
+            for piece in pieces
+            if piece.labels
+            for image, (width, height) in zip(piece.labels.images, piece.sizes.tolist(), strict=True)
+        }
+        predicted = Predicted(
+            root=self.asked.root,
+            pictures=Labels.joined(found) if found else None,
+            films={name: film.labels for name, film in zip(self.asked.films, films, strict=True) if film.labels},
+            sizes=sizes,
+            skipped=tuple(item for piece in stills for item in piece.skipped),
+            broken=(*self.left_out, *(film.broken for film in films if film.broken)),
+        )
+        if not found and not predicted.films:
+            raise self._nothing(predicted)
+        return predicted
+
+    def _nothing(self, predicted: Predicted) -> LeadError:
+        if predicted.skipped:
+            return none_readable(self.asked.root, predicted.skipped)
+        if len(predicted.broken) == 1:
+            return LeadError(predicted.broken[0])
+        return LeadError("\n".join([f"None of the {len(self.asked.films)} films can be read.", *predicted.broken]))
+
+
+class Parts:
+    """Work on its way to a file: :meth:`run`, then :meth:`all`.
+
+    Args:
+        work: to do.
+        out: the file that it will be written to, beside which the parts stand.
+        shard: which share of the work is this process's.
+        say: told what was there already.
+    """
+
+    def __init__(self, work: Work, out: Path, shard: Shard, say: Say = unsaid) -> None:
+        self.work, self.out, self.shard, self.say = work, out, shard, say
+        self.header = {"lead part": VERSION, **work.identity()}
+        own = "" if shard.of == 1 else f".{shard.number}of{shard.of}"
+        self.path = out.with_name(f"{out.name}{own}{ENDING}")
+
+    def run(self, counting: Counting | None = None) -> None:
+        """Does what is left of this process's share. What is found is written by another thread meanwhile.
+
+        Raises:
+            LeadError: another process is at work on the same share, or the part cannot be written.
+        """
+        mine = range(self.shard.number - 1, self.work.units, self.shard.of)
         with self._part() as part, ThreadPoolExecutor(1) as writer:
             known = self._known()
             left = [unit for unit in mine if unit not in known]
-            count = self._counter(mine, left, progress)
-            if kept := sum(map(self._length, known)):
-                self.say(f"{kept} of {len(self.asked.pictures)} pictures were done before.")
+            if kept := sum(map(self.work.length, known)):
+                self.say(f"{kept} of {len(self.work.asked.pictures)} pictures were done before.")
+            before = sum(self.work.length(unit) for unit in mine if unit in known)
             written: Future[None] | None = None
-            with closing(self._looked_at(left, film)) as pieces:
+            with closing(self.work.pieces(left, counting, before)) as pieces:
                 for unit, piece in pieces:
                     if written:
                         written.result()
                     written = writer.submit(self._keep, part, unit, piece)
-                    count(unit)
             if written:
                 written.result()
 
     @contextmanager
-    def found(self) -> Iterator[Found | None]:
-        """Landmarks of everything, to be written; None where another process still has some to do, or has written them.
+    def all(self) -> Iterator[list[Piece] | None]:
+        """The pieces of all units, to be written; None where another process has some to do, or has written them.
 
-        The parts go once that is done.
-
-        Raises:
-            LeadError: nothing that was asked for can be read.
+        The parts go once that is done. If it fails they stay, unless they hold nothing.
         """
         with self._last() as whole:
             if not whole:
                 yield None
                 return
             parts = self._parts()
-            found = self._joined(self._pieces(parts))
-            if found.labels:
-                yield found
-            for path in parts:
-                path.unlink(missing_ok=True)
-            if not found.labels:
-                raise self._nothing(found)
+            pieces = self._pieces(parts)
+            written = False
+            try:
+                yield pieces
+                written = True
+            finally:
+                if written or not any(piece.labels for piece in pieces):
+                    for path in parts:
+                        path.unlink(missing_ok=True)
 
     def _part(self) -> Journal:
         """This process's part, to append to."""
@@ -213,8 +369,8 @@ class Bulk:
         pieces: dict[int, Piece] = {}
         for path in parts:
             for record in read_records(path):
-                pieces[record["unit"]] = _piece(record, self.model)
-        return [pieces[unit] for unit in range(self.units)]
+                pieces[record["unit"]] = _piece(record, self.work.model.schema)
+        return [pieces[unit] for unit in range(self.work.units)]
 
     def _known(self) -> set[int]:
         return {record["unit"] for path in self._parts() for record in read_records(path)}
@@ -223,7 +379,7 @@ class Bulk:
     def _last(self) -> Iterator[bool]:
         """Whether all is done, and it is up to this process to write it: no other one does so meanwhile."""
         parts = self._parts()
-        if len(self._known()) < self.units or not parts:
+        if len(self._known()) < self.work.units or not parts:
             yield False
             return
         try:
@@ -233,86 +389,13 @@ class Bulk:
             return
         with first:
             lock(first.fileno(), wait=True)
-            yield len(self._known()) == self.units
-
-    def _looked_at(self, units: Sequence[int], film: Counting | None) -> Generator[tuple[int, Piece]]:
-        chunks = [unit for unit in units if unit < len(self.chunks)]
-        with closing(self.model.predict_pictures(self.asked.root, [self.chunks[unit] for unit in chunks])) as looked:
-            for unit, (store, labels) in zip(chunks, looked, strict=True):
-                yield unit, Piece(labels, store.sizes, store.skipped)
-        for unit in units[len(chunks) :]:
-            name = self.asked.films[unit - len(self.chunks)]
-            yield unit, self._film(name, film(name) if film else None)
-
-    def _film(self, name: str, progress: Progress | None) -> Piece:
-        parts: list[Labels] = []
-        path, broken = self.asked.root / name, None
-        try:
-            for labels in self.model.predict_film(path, name, progress=progress):
-                parts.append(labels)  # one by one: those before a break are kept
-        except UnreadableFilm as error:
-            broken = str(error)
-        if not parts:
-            return Piece(None, np.zeros((0, 2), np.int64), broken=broken)
-        joined = Labels.joined(parts)
-        return Piece(joined, np.tile(np.array(open_film(path).size, np.int64), (len(joined), 1)), broken=broken)
+            yield len(self._known()) == self.work.units
 
     def _keep(self, part: Journal, unit: int, piece: Piece) -> None:
         try:
             part.append(_record(unit, piece))
         except OSError as error:
             raise cannot_write(self.path, error) from error
-
-    def _length(self, unit: int) -> int:
-        """Pictures in a unit."""
-        return len(self.chunks[unit]) if unit < len(self.chunks) else 0
-
-    def _counter(self, mine: Sequence[int], left: Sequence[int], progress: Progress | None) -> Callable[[int], None]:
-        total = sum(map(self._length, mine))
-        done = total - sum(map(self._length, left))
-
-        def count(unit: int) -> None:
-            nonlocal done
-            done += self._length(unit)
-            if progress and self._length(unit):
-                progress(done, total)
-
-        if progress and 0 < done < total:  # so that speed is told from here on
-            progress(done, total)
-        return count
-
-    def _joined(self, pieces: Sequence[Piece]) -> Found:
-        stills, films = pieces[: len(self.chunks)], pieces[len(self.chunks) :]
-        labels: dict[str, Labels] = {}
-        if some := [piece.labels for piece in stills if piece.labels]:
-            labels[""] = Labels.joined(some)
-        labels |= {name: film.labels for name, film in zip(self.asked.films, films, strict=True) if film.labels}
-        sizes = {
-            image: (width, height)
-            for piece in pieces
-            if piece.labels
-            for image, (width, height) in zip(piece.labels.images, piece.sizes.tolist(), strict=True)
-        }
-        skipped = [item for piece in stills for item in piece.skipped]
-        return Found(labels, sizes, skipped, [film.broken for film in films if film.broken])
-
-    def _nothing(self, found: Found) -> LeadError:
-        if found.skipped:
-            return none_readable(self.asked.root, found.skipped)
-        if len(found.broken) == 1:
-            return LeadError(found.broken[0])
-        return LeadError("\n".join([f"None of the {len(self.asked.films)} films can be read.", *found.broken]))
-
-
-def _without_films(asked: Listed, say: Say) -> Listed:
-    """What was asked for, as far as what is installed can read it."""
-    need = films_need() if asked.films else None
-    if need is None:
-        return asked
-    if not asked.pictures:
-        raise need
-    say(f"{len(asked.films)} film{'' if len(asked.films) == 1 else 's'} left out. {need}")
-    return asked._replace(films=[])
 
 
 def _listing(asked: Listed) -> str:
@@ -336,11 +419,11 @@ def _record(unit: int, piece: Piece) -> Record:
     return record
 
 
-def _piece(record: Record, model: Landmarker) -> Piece:
+def _piece(record: Record, schema: Schema) -> Piece:
     labels = None
     if "images" in record:
         arrays = {name: None if record[name] is None else _unpacked(record[name]) for name in ARRAYS}
-        labels = Labels(model.schema, tuple(record["images"]), **arrays)  # type: ignore[arg-type]
+        labels = Labels(schema, tuple(record["images"]), **arrays)  # type: ignore[arg-type]
     sizes = np.array(record["sizes"], dtype=np.int64).reshape(-1, 2)
     return Piece(labels, sizes, [(file, reason) for file, reason in record["skipped"]], record["broken"])
 

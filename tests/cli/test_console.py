@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lead.cli.console import Lines, Watch
-from lead.cli.use import drawing_names
+from lead.evaluation.drawings import drawing_names
 
 
 def lines_of(capsys: pytest.CaptureFixture[str], total: int, seconds_a_step: float) -> list[str]:

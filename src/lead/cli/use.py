@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from lead.cli.console import Watch, note, show, warn, watching
-from lead.errors import LeadError
-
-if TYPE_CHECKING:
-    from PIL import Image
-
-    from lead.landmarks import Labels
+from lead.cli.console import note, show, warn, watching
 
 
 class Head(StrEnum):
@@ -128,38 +121,32 @@ def predict(
     named; so are films, from where they break off. What is done is kept beside FILE until all is: interrupted or
     killed, the same command goes on.
     """
-    from lead.images.labels import save_labels
-    from lead.landmarks.io import check_target
-
-    check_target(out, format=to, overwrite=overwrite)
-    if draw:
-        _check_folder(draw, overwrite)
-    from lead.images.find import listed
+    from lead import api
     from lead.images.store import skipped_text
-    from lead.inference import Landmarker
-    from lead.landmarks import Labels
-    from lead.prediction import Bulk, Shard
+    from lead.prediction import Shard
 
     share = Shard.parse(shard) if shard else Shard.of_environment()
     with watching() as watch:
-        landmarker = Landmarker.load(model)
-        asked = listed(pictures[0] if len(pictures) == 1 and pictures[0].is_dir() else pictures)
-        bulk = Bulk(landmarker, asked, out, shard=share, say=note)
-        bulk.run(progress=watch.counting("landmarks", rate="pictures"), film=watch.counting)
-        with bulk.found() as found:
-            if found is None:
-                show(f"Share {share} is done. Whichever share is done last writes {out}.")
-                return
-            if found.skipped:
-                warn(skipped_text(found.skipped))
-            for broken in found.broken:
-                warn(broken)
-            labels = Labels.joined(list(found.labels.values()))
-            _tell_lost(out, save_labels(labels, out, sizes=found.sizes, format=to, overwrite=overwrite))
-        if draw:
-            _draw_predictions(found.labels, asked.root, draw, watch)
-    stills = len(found.labels.get("", ()))
-    numbers = ((stills, "picture"), (len(labels) - stills, "frame"))
+        found = api.predict(
+            model,
+            pictures[0] if len(pictures) == 1 and pictures[0].is_dir() else pictures,
+            out,
+            format=to,
+            draw=draw,
+            overwrite=overwrite,
+            shard=share,
+            counting=lambda what: watch.counting(what, rate="pictures" if what == "pictures" else ""),
+            say=note,
+        )
+    if found.waiting:
+        show(f"Share {share} is done. Whichever share is done last writes {out}.")
+        return
+    if found.skipped:
+        warn(skipped_text(found.skipped))
+    for broken in found.broken:
+        warn(broken)
+    _warn_lost(out, found.lost)
+    numbers = ((len(found.pictures or ()), "picture"), (sum(map(len, found.films.values())), "frame"))
     counts = [f"{n} {what}{'' if n == 1 else 's'}" for n, what in numbers if n]
     show(f"Landmarks of {' and '.join(counts)}: {out}")
     if draw:
@@ -181,9 +168,12 @@ def match(
 
     Writes matches.json (COCO key points, with the similarity as score) and a drawing of each pair.
     """
-    _check_folder(out, overwrite)
+    from lead.files import check_folder
+
+    check_folder(out, overwrite=overwrite)
     from lead import api
     from lead.evaluation.draw import draw_match
+    from lead.evaluation.drawings import drawing_names, save_drawing
     from lead.images.decode import decode
     from lead.images.labels import load_labels, save_labels
 
@@ -195,7 +185,7 @@ def match(
     with watching() as watch:
         count = watch.counting("drawing")
         for i, (file, name) in enumerate(zip(found.images, drawing_names(found.images), strict=True)):
-            _save(draw_match(left, start, decode(Path(file)), found.xy[i], found.schema), out / name)
+            save_drawing(draw_match(left, start, decode(Path(file)), found.xy[i], found.schema), out / name)
             count(i + 1, len(found))
     show(f"Landmarks of {len(found)} picture{'' if len(found) == 1 else 's'}: {out / 'matches.json'}")
     show(f"Drawings: {out}")
@@ -227,21 +217,23 @@ def convert(
     Formats: coco (.json), labelstudio (.json, named with --to), deeplabcut (.csv, named), deeplabcut-h5 (.h5), sleap
     (.slp), cvat (.xml), pts (a folder, named, or .zip), tps (.tps) and csv (.csv).
     """
-    from lead.images.labels import FolderPictures, beside, doubts
-    from lead.landmarks.io import check_target, read_labels, write_labels
+    from lead import api
 
-    check_target(target, format=to, overwrite=overwrite)
-    folder = FolderPictures(pictures or beside(source))
-    labels, read = read_labels(source, pictures=folder, format=of)
-    for doubt in doubts(labels, source, folder):
-        warn(doubt)
-    written = write_labels(labels, target, pictures=folder, format=to, overwrite=overwrite)
-    _tell_lost(target, written.lost(labels))
-    landmarks = len(labels.schema.names)
-    show(f"{len(labels)} pictures, {landmarks} landmarks, from {read.title}\n{written.title}: {target}")
+    done = api.convert(
+        source,
+        target,
+        source_format=of,
+        target_format=to,
+        pictures=pictures,
+        overwrite=overwrite,
+        say=warn,
+    )
+    _warn_lost(target, done.lost)
+    counts = f"{len(done.labels)} pictures, {len(done.labels.schema.names)} landmarks"
+    show(f"{counts}, from {done.source}\n{done.target}: {target}")
 
 
-def _tell_lost(path: Path, lost: list[str]) -> None:
+def _warn_lost(path: Path, lost: Sequence[str]) -> None:
     if lost:
         warn(f"{path}: its format cannot hold {', '.join(lost)}. These were left out.")
 
@@ -251,52 +243,3 @@ def _expand(paths: Sequence[Path]) -> list[Path]:
     from lead.images.find import find_images
 
     return [p for path in paths for p in ([path / f for f in find_images(path)] if path.is_dir() else [path])]
-
-
-def _check_folder(folder: Path, overwrite: bool) -> None:
-    if folder.is_file():
-        raise LeadError(f"{folder} is a file. Give a folder that is new or empty.")
-    if not overwrite and folder.exists() and any(folder.iterdir()):
-        raise LeadError(
-            f"{folder} is not empty. Give another folder, or ask for files to be overwritten (--overwrite)."
-        )
-
-
-def _draw_predictions(found: dict[str, Labels], root: Path, folder: Path, watch: Watch) -> None:
-    """Draws landmarks by film, those of all pictures under the name ``""``."""
-    from lead.evaluation.draw import draw_landmarks
-    from lead.evaluation.overlay import draw_film
-    from lead.images.decode import decode
-
-    pictures = found.get("")
-    names = drawing_names([*(pictures.images if pictures else ()), *filter(None, found)])
-    count = watch.counting("drawing")
-    if pictures:
-        for i, (file, name) in enumerate(zip(pictures.images, names[: len(pictures)], strict=True)):
-            _save(draw_landmarks(decode(root / file), pictures.xy[i], pictures.schema), folder / name)
-            count(i + 1, len(pictures))
-    films = names[len(pictures) if pictures else 0 :]
-    for film, name in zip(filter(None, found), films, strict=True):
-        draw_film(root / film, found[film], folder / name, progress=watch.counting(f"drawing {film}"))
-
-
-def drawing_names(files: Sequence[str]) -> list[Path]:
-    """A name for the drawing of each picture: its path below the folder that all share, and .png after its ending.
-
-    Of a film it is .mp4 that comes after its ending.
-
-    Different pictures never get one name, and no name leads out of the folder of drawings.
-    """
-    from lead.images.find import is_film
-
-    paths = [Path(file).absolute() for file in files]
-    shared = os.path.commonpath([path.parent for path in paths])
-    return [path.relative_to(shared).with_name(path.name + (".mp4" if is_film(path) else ".png")) for path in paths]
-
-
-def _save(drawing: Image.Image, path: Path) -> None:
-    """Writes a PNG whole or not at all."""
-    from lead.files import replacing
-
-    with replacing(path) as partial:
-        drawing.save(partial, "PNG")
