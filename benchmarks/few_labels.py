@@ -29,7 +29,7 @@ from lead.evaluation.results import Row, markdown  # noqa: E402
 from lead.experiments.protocols import Bench, regression  # noqa: E402
 from lead.features import Sight  # noqa: E402
 from lead.files import write_atomic  # noqa: E402
-from lead.nn.cascade import Cascade, Found  # noqa: E402
+from lead.nn.cascade import Cascade, CascadeOutput  # noqa: E402
 from lead.training.cascade import Rows, _jittered  # noqa: E402
 from lead.training.run import Run  # noqa: E402
 
@@ -38,9 +38,9 @@ AVERAGED = 5
 
 
 @torch.inference_mode()
-def _averaged(sight: Sight, head: Cascade, rows: Rows, features: Tensor) -> Found:
+def _averaged(sight: Sight, head: Cascade, rows: Rows, features: Tensor) -> CascadeOutput:
     """In place of :meth:`lead.features.Sight.find_in`: landmarks on several crops, mapped back and averaged."""
-    first = head.look(features)
+    first = head.coarse_output(features)
     if head.fine is None:
         return head.refine(first, features)
     generator = torch.Generator().manual_seed(0)

@@ -209,7 +209,7 @@ def test_a_card_says_what_is_not_known(model: Landmarker) -> None:
         ("someone/else", "no repository someone/else"),
         (f"{REPO}@gone", "no such revision"),
         ("someone/empty", r"holds no model\.safetensors"),
-        ("some one/dots", "is no repository's name"),
+        ("some one/dots", "is not a repository's name"),
     ],
 )
 def test_what_is_not_there_is_named(model: Landmarker, server: Server, asked: str, said: str) -> None:

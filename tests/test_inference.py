@@ -36,7 +36,7 @@ from lead.images.store import ImageStore
 from lead.inference import Calibration, Landmarker, make_head
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
 from lead.nn.backbone import Backbone
-from lead.nn.cascade import Cascade, Found
+from lead.nn.cascade import Cascade, CascadeOutput
 from lead.nn.confidence import Confidence
 from lead.nn.heads import SoftArgmaxHead
 from lead.nn.reduction import NonNegativeFactors, PrincipalComponents
@@ -521,9 +521,9 @@ def test_what_is_found_beyond_the_picture_is_out_of_view(
     ):
         points = torch.tensor([[normal(*place), normal(20.0, 20.0)]])
 
-        def located(*_: object, points: Tensor = points) -> Found:
+        def located(*_: object, points: Tensor = points) -> CascadeOutput:
             told = (points, torch.full((1, 2), 0.5), torch.zeros(1, 2, Cascade.SIGNALS), torch.ones(1))
-            return Found(*(value.to(cascaded.extractor.device) for value in told))
+            return CascadeOutput(*(value.to(cascaded.extractor.device) for value in told))
 
         monkeypatch.setattr(Sight, "find_in", located)
         found = cascaded.predict(tmp_path / "wide.png")

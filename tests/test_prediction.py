@@ -295,7 +295,7 @@ def test_shards_are_read_from_words_and_from_torchrun() -> None:
     assert Shard.of_environment({"SLURM_PROCID": "1", "SLURM_STEP_NUM_TASKS": "2"}) == Shard(2, 2)
     assert Shard.of_environment({"SLURM_PROCID": "1"}) == Shard.of_environment({}) == Shard(1, 1)
     for wrong in ("0/4", "5/4", "1", "1/0", "a/b", "-1/4"):
-        with pytest.raises(LeadError, match="is no shard"):
+        with pytest.raises(LeadError, match="is not a shard"):
             Shard.parse(wrong)
 
 

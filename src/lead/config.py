@@ -164,7 +164,7 @@ class StageSettings(Section):
 
 class MocoSettings(Section):
     queue: int = Field(4096, ge=1, le=LARGEST)
-    """Keys of earlier pictures that each is told from."""
+    """Keys of earlier pictures that each is compared with."""
     temperature: float = Field(0.07, gt=0)
     """Of the softmax over them."""
     ema: float = Field(0.999, ge=0, le=1)
@@ -523,7 +523,7 @@ def _assign(tree: dict[str, Any], assignment: str) -> None:
 
 
 def set_value(tree: dict[str, Any], key: str, value: object) -> None:
-    """Sets a dotted key in a tree of plain values. Raises :class:`LeadError` where a parent is no group."""
+    """Sets a dotted key in a tree of plain values. Raises :class:`LeadError` where a parent is not a group."""
     *parents, last = key.split(".")
     node = tree
     for parent in parents:
@@ -540,7 +540,7 @@ def to_yaml(settings: Settings) -> str:
 
 
 def settings_hash(settings: Settings) -> str:
-    """SHA-256 of settings, by which two models can be told to have been made with equal ones."""
+    """SHA-256 of settings, by which two models are seen to have been made with equal ones."""
     return hashlib.sha256(json.dumps(settings.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
 
 

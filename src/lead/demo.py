@@ -275,7 +275,7 @@ MEASURED = (
 def _intro(demo: _Demo, dataset: Dataset) -> str:
     seen, unseen = (len({dataset.identity[i] for i in dataset.rows(split)}) for split in ("train", "test"))
     return (
-        f"A small network looked at {len(dataset.rows('train')):,} pictures of beetles without being told anything "
+        f"A small network looked at {len(dataset.rows('train')):,} pictures of beetles without being taught anything "
         f"about them. Then it was shown {demo.plan.labels} of them with their landmarks. This page shows what it "
         f"finds on {unseen} species that it has never met; it learnt on {seen} others."
     )
@@ -308,7 +308,7 @@ def _outcome(demo: _Demo, dataset: Dataset, predictions: Labels, found: Sequence
 
 def _picture_errors(predicted: Labels, truth: Labels, pair: tuple[str, str]) -> FloatArray:
     """(N,) mean errors in percent, of landmarks found within the picture; NaN where nothing can be measured."""
-    found = np.where(np.isfinite(predicted.xy), truth.xy, np.nan)  # what is told to be out of view has no place
+    found = np.where(np.isfinite(predicted.xy), truth.xy, np.nan)  # what is reported as out of view has no place
     errors = normalised_errors(predicted.xy, found, unit_lengths(truth, pair))
     known = np.isfinite(errors)
     count = np.where(known.any(1), known.sum(1), np.nan)

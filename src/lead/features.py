@@ -24,7 +24,7 @@ from lead.geometry import FloatArray, denormalise_points, normalise_points
 from lead.images.crops import cut
 from lead.images.store import ImageStore, read_rows
 from lead.nn.backbone import Backbone
-from lead.nn.cascade import Cascade, Found
+from lead.nn.cascade import Cascade, CascadeOutput
 from lead.nn.folding import folded
 from lead.nn.hypercolumn import hypercolumn
 from lead.nn.reduction import Reduction
@@ -255,7 +255,7 @@ class Sight:
             inputs = cut(self.store, rows[part], stored[part], frame.input).to(device)
             yield self.extractor.features_of(inputs.contiguous(memory_format=torch.channels_last))
 
-    def find(self, head: Cascade, rows: npt.NDArray[np.int64]) -> Iterator[Found]:
+    def find(self, head: Cascade, rows: npt.NDArray[np.int64]) -> Iterator[CascadeOutput]:
         """Landmarks of pictures, a batch at a time. Features of whole pictures are kept, those of crops are not."""
         known = self.whole(rows)
         batch = self.extractor.batch
@@ -265,9 +265,9 @@ class Sight:
             yield self.find_in(head, rows[part], features)
 
     @torch.inference_mode()
-    def find_in(self, head: Cascade, rows: npt.NDArray[np.int64], features: Tensor) -> Found:
+    def find_in(self, head: Cascade, rows: npt.NDArray[np.int64], features: Tensor) -> CascadeOutput:
         """Landmarks of at most a batch of pictures whose features (B, C, h, w) are known."""
-        first = head.look(features)
+        first = head.coarse_output(features)
         if head.fine is not None:
             features = next(self.crops(rows, head.crop(first.pose)))
         return head.refine(first, features)

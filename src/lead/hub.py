@@ -67,7 +67,9 @@ def _asked(repo_id: str, question: Callable[[], Result]) -> Result:
     try:
         return question()
     except errors.HFValidationError:
-        raise LeadError(f"{repo_id!r} is no repository's name. Write it owner/name, as its page is called.") from None
+        raise LeadError(
+            f"{repo_id!r} is not a repository's name. Write it owner/name, as its page is called."
+        ) from None
     except errors.GatedRepoError:
         raise LeadError(f"{repo_id} wants its terms accepted: open its page, then run: hf auth login") from None
     except errors.RepositoryNotFoundError:
@@ -118,7 +120,7 @@ def _text(meta: Mapping[str, Any], repo_id: str, start: Mapping[str, Any]) -> st
     origin, settings = meta["origin"], meta["settings"]
     run, versions = origin.get("run", {}), origin.get("versions", {})
     error = origin.get("held_out_error")
-    told = "unknown" if error is None else f"{100 * error:.2f} % of the picture's longer side"
+    error_text = "unknown" if error is None else f"{100 * error:.2f} % of the picture's longer side"
     rows = {
         "Landmarks": ", ".join(meta["names"]),
         "Labelled pictures": origin.get("labels", UNKNOWN),
@@ -129,7 +131,7 @@ def _text(meta: Mapping[str, Any], repo_id: str, start: Mapping[str, Any]) -> st
         "Network": f"{settings['backbone']['name']}, {meta['head']} head",
         "First weights": start.get("weights", settings["backbone"]["init"]),
         "Licence of the first weights": start.get("licence") or UNKNOWN,
-        "Mean error on held-out labels": told,
+        "Mean error on held-out labels": error_text,
         "Commit of lead": f"`{origin.get('commit', UNKNOWN)}`",
         "Versions": ", ".join(f"{name} {version}" for name, version in versions.items()) or UNKNOWN,
     }
@@ -154,7 +156,7 @@ cross-validation. It says what to expect of pictures like the labelled ones, and
 ## Limits
 
 - One thing a picture, at about the size at which it was labelled, and of the kind that the model was made for.
-- The errors told with the answers rest on few held-out labels. They cannot know of a mistake that the model makes with
+- The expected errors rest on few out-of-fold labels. They cannot know of a mistake that the model makes with
   conviction: look at some predictions before you use them.
 - The pictures and labels are not part of this repository, and their licence is not that of the first weights.
 

@@ -30,7 +30,7 @@ from lead.geometry import FloatArray
 from lead.images.store import ImageStore
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
 from lead.nn.backbone import Backbone
-from lead.nn.cascade import Cascade, Found
+from lead.nn.cascade import Cascade, CascadeOutput
 from lead.nn.confidence import Confidence
 from lead.nn.heads import RidgeHead, SoftArgmaxHead
 from lead.nn.student import AnyStudent
@@ -264,26 +264,26 @@ class Landmarker:
             path = hub.fetch(str(path))
         tensors, meta = checkpoint.load(Path(path), cls.KIND)
         try:
-            told = _Description.model_validate(meta)
+            description = _Description.model_validate(meta)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
             raise LeadError(f"{path} is damaged: {where} in its description: {first['msg']}.") from None
-        settings = check(told.settings, str(path))
-        schema = Schema(told.names, told.flip_pairs, told.skeleton)
+        settings = check(description.settings, str(path))
+        schema = Schema(description.names, description.flip_pairs, description.skeleton)
         distill = settings.distill
         backbone = Backbone(settings.backbone.name, side=settings.picture.input)
         student = make_student(backbone, distill, settings.hypercolumn)
         checkpoint.restore(student, tensors, "student")
-        head = make_head(told.head, distill.dimension, len(schema.names))
+        head = make_head(description.head, distill.dimension, len(schema.names))
         checkpoint.restore(head, tensors, "head")
         calibration: Calibration | Confidence | None = None
-        if told.calibration is not None:
-            calibration = Calibration(*map(np.array, told.calibration))
+        if description.calibration is not None:
+            calibration = Calibration(*map(np.array, description.calibration))
         elif any(name.startswith("confidence.") for name in tensors):
             calibration = Confidence(Cascade.SIGNALS, len(schema.names))
             checkpoint.restore(calibration, tensors, "confidence")
-        return cls(schema, settings, student, head, calibration, told.origin)
+        return cls(schema, settings, student, head, calibration, description.origin)
 
 
 def kind_of(head: Head | Cascade) -> HeadName:
@@ -312,7 +312,7 @@ class _Located(NamedTuple):
     within_90: FloatArray | None
 
 
-def _of_cascade(found: Found, confidence: Calibration | Confidence | None) -> _Located:
+def _of_cascade(found: CascadeOutput, confidence: Calibration | Confidence | None) -> _Located:
     points, score = found.points.double().cpu().numpy(), found.score.double().cpu().numpy()
     if not isinstance(confidence, Confidence):
         return _Located(points, score, np.zeros(score.shape, dtype=bool), None, None)

@@ -62,7 +62,9 @@ class Shard:
         """``"2/4"``. Raises :class:`LeadError` for anything else."""
         found = re.fullmatch(r"(\d+)/(\d+)", text)
         if not found or not 1 <= int(found[1]) <= int(found[2]):
-            raise LeadError(f"{text!r} is no shard. Give its number and how many there are: 1/4, 2/4, 3/4 or 4/4, say.")
+            raise LeadError(
+                f"{text!r} is not a shard. Give its number and how many there are: 1/4, 2/4, 3/4 or 4/4, say."
+            )
         return cls(int(found[1]), int(found[2]))
 
     @classmethod
@@ -220,7 +222,7 @@ class Work:
         stills = [unit for unit in units if unit < len(self.chunks)]
         done, total = before, before + sum(map(self.length, stills))
         progress = counting("pictures") if counting and stills else None
-        if progress and done:  # so that speed is told from here on
+        if progress and done:  # so that speed counts from here on
             progress(done, total)
         chunks = [self.chunks[unit] for unit in stills]
         with closing(stored_pictures(self.asked.root, chunks, self.model.side)) as stores:
@@ -402,11 +404,11 @@ def _listing(asked: Listed) -> str:
     """Digest of names, lengths and times of last change; not of the folder's own path: machines may differ in it."""
     content = hashlib.sha256()
     for file in (*asked.pictures, *asked.films):
-        told: tuple[int, int] | None = None
+        size_and_time: tuple[int, int] | None = None
         with suppress(OSError):
             status = (asked.root / file).stat()
-            told = (status.st_size, status.st_mtime_ns)
-        content.update(repr((file, told)).encode())
+            size_and_time = (status.st_size, status.st_mtime_ns)
+        content.update(repr((file, size_and_time)).encode())
     return content.hexdigest()[:32]
 
 

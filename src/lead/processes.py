@@ -1,4 +1,4 @@
-"""Processes that train together, each with an equal and successive part of every batch: what they tell one another.
+"""Processes that train together, each with an equal and successive part of every batch: what they exchange.
 
 Everything here is for one process too, and costs nothing then. Whoever joins the processes (see
 :func:`lead.training.launch.make_fabric`) does so before any other function is of use. All processes must call those
@@ -56,9 +56,9 @@ def most(number: int) -> int:
     """The largest of the numbers that the processes give; so also whether any gives True. Waits for all."""
     if count() == 1:
         return int(number)
-    told = torch.tensor(int(number))
-    dist.all_reduce(told, op=dist.ReduceOp.MAX, group=_patient())
-    return int(told)
+    most_here = torch.tensor(int(number))
+    dist.all_reduce(most_here, op=dist.ReduceOp.MAX, group=_patient())
+    return int(most_here)
 
 
 @contextmanager
@@ -126,11 +126,13 @@ class _Passed(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, tensor: Tensor, places: int) -> Tensor:
         context.places = places
-        given, got = tensor.contiguous(), torch.empty_like(tensor, memory_format=torch.contiguous_format)
+        sent, received = tensor.contiguous(), torch.empty_like(tensor, memory_format=torch.contiguous_format)
         there, whence = (rank() + places) % count(), (rank() - places) % count()
-        for work in dist.batch_isend_irecv([dist.P2POp(dist.isend, given, there), dist.P2POp(dist.irecv, got, whence)]):
+        for work in dist.batch_isend_irecv(
+            [dist.P2POp(dist.isend, sent, there), dist.P2POp(dist.irecv, received, whence)]
+        ):
             work.wait()
-        return got
+        return received
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> Any:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lead.geometry import cell_grid
-from lead.nn.cascade import NEAR, SIZES, Cascade, First
+from lead.nn.cascade import NEAR, SIZES, Cascade, CoarseOutput
 from lead.nn.shape import Pose
 
 SHAPE = torch.tensor([[-1.0, -0.6], [1.0, -0.6], [0.0, 1.2]])
@@ -79,9 +79,9 @@ def test_a_landmark_that_is_not_to_be_trusted_hardly_moves_the_pose() -> None:
     assert off[0] < 0.5 * off[1]
 
 
-def test_without_a_second_look_the_answer_is_the_first() -> None:
+def test_without_a_second_look_the_answer_is_the_coarse_output() -> None:
     cascade, features = made(fine=False), torch.randn(3, 4, 8, 8)
-    first = cascade.look(features)
+    first = cascade.coarse_output(features)
     torch.testing.assert_close(first.points, cascade.coarse(features))
     torch.testing.assert_close(first.score, cascade.coarse.score(features))
     found = cascade.refine(first, features)
@@ -94,7 +94,7 @@ def test_without_a_second_look_the_answer_is_the_first() -> None:
 def test_the_second_look_answers_where_the_crop_lies() -> None:
     cascade, features = made(), torch.randn(3, 4, 8, 8)
     assert cascade.fine is not None
-    first = cascade.look(features)
+    first = cascade.coarse_output(features)
     crops = torch.randn(3, 4, 8, 8)
     found = cascade.refine(first, crops)
     torch.testing.assert_close(found.points, cascade.from_crop(cascade.fine(crops), first.pose), atol=1e-4, rtol=0)
@@ -104,7 +104,7 @@ def test_the_second_look_answers_where_the_crop_lies() -> None:
 @pytest.mark.parametrize("fine", [True, False])
 def test_signals_are_logarithms_of_what_they_say(fine: bool) -> None:
     cascade, features, crops = made(fine=fine), torch.randn(3, 4, 8, 8), torch.randn(3, 4, 8, 8)
-    first = cascade.look(features)
+    first = cascade.coarse_output(features)
     found = cascade.refine(first, crops if fine else features)
     assert found.signals.shape == (3, 3, Cascade.SIGNALS)
     head = cascade.fine if cascade.fine is not None else cascade.coarse
@@ -129,7 +129,7 @@ def test_signals_are_logarithms_of_what_they_say(fine: bool) -> None:
 def test_a_landmark_out_of_its_place_in_the_shape_is_told_by_its_signal() -> None:
     cascade, truth = made(), posed(3, seed=4)
     points = truth(SHAPE)
-    first = First(points, torch.ones(3, 3), truth)
+    first = CoarseOutput(points, torch.ones(3, 3), truth)
     fits = cascade.signals(first, points, torch.ones(3, 3), torch.zeros(3, 3))[..., 3]
     torch.testing.assert_close(fits, torch.full((3, 3), math.log(NEAR)), atol=0.02, rtol=0)
     other = points.clone()
@@ -149,7 +149,7 @@ def test_signals_are_finite_whatever_the_features() -> None:
             cascade.coarse.weight.normal_(0, scale)
             cascade.fine.weight.normal_(0, scale)
             for features in (torch.zeros(2, 4, 6, 6), torch.randn(2, 4, 6, 6)):
-                first = cascade.look(features)
+                first = cascade.coarse_output(features)
                 found = cascade.refine(first, features.flip(0))
                 for value in (found.points, found.score, found.signals, found.size, cascade.crop(first.pose)):
                     assert torch.isfinite(value).all()

@@ -275,21 +275,21 @@ def test_moments_are_sums_over_cells(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fit, "CHUNK", 2)
     labelled = random_labels(5, 3, 6)
     labelled.points[[0, 3], 1] = NAN
-    found = fit.grams(RidgeHead(3, 3), labelled)
+    found = fit.moments_of(RidgeHead(3, 3), labelled)
     assert sorted(found) == [(0, 2), (1,)]
-    for members, gram in found.items():
+    for members, sums in found.items():
         for place, k in enumerate(members):
             xx, xy, rows = summed(labelled, k)
-            np.testing.assert_allclose(gram.xx.numpy(), xx, atol=1e-3)
-            np.testing.assert_allclose(gram.xy[:, place].numpy(), xy, atol=1e-3)
-            assert gram.rows == rows
+            np.testing.assert_allclose(sums.xx.numpy(), xx, atol=1e-3)
+            np.testing.assert_allclose(sums.xy[:, place].numpy(), xy, atol=1e-3)
+            assert sums.rows == rows
 
 
 @pytest.mark.parametrize("ring", [0, 3])
 def test_moments_of_a_share_of_the_far_cells_are_right_on_average(ring: int) -> None:
     labelled, share = random_labels(60, 2, 20, landmarks=2), 0.25
     head = RidgeHead(2, 2, ring=ring)
-    (whole,), (some,) = (list(fit.grams(head, labelled, share=s).values()) for s in (1.0, share))
+    (whole,), (some,) = (list(fit.moments_of(head, labelled, share=s).values()) for s in (1.0, share))
     assert some.rows == whole.rows == 60 * 400  # what they stand for, not how many were looked at
     # Bumps are as good as nothing far from every landmark, so that what they weigh is all there.
     torch.testing.assert_close(some.xy, whole.xy, atol=2e-2 * float(whole.xy.abs().max()), rtol=0)
@@ -307,7 +307,9 @@ def test_moments_of_a_share_of_the_far_cells_are_right_on_average(ring: int) -> 
 
 def test_cells_near_a_landmark_count_whole() -> None:
     labelled = random_labels(4, 3, 8, landmarks=2)
-    whole, near = (fit.grams(RidgeHead(3, 2), labelled, share=s)[0, 1] for s in (1.0, 1e-9))  # no far cell is drawn
+    whole, near = (
+        fit.moments_of(RidgeHead(3, 2), labelled, share=s)[0, 1] for s in (1.0, 1e-9)
+    )  # no far cell is drawn
     rows, wanted = [], []
     for i in range(4):
         maps = np.stack([target(p, 8, fit.SIGMA) for p in labelled.points[i].double().numpy()], axis=1)
@@ -324,22 +326,22 @@ def test_moments_are_weighted_without_changing_what_they_teach() -> None:
     labelled = random_labels(4, 3, 6)
     labelled.points[1, 2] = NAN
     head = RidgeHead(3, 3)
-    one, other = fit.grams(head, labelled), fit.grams(head, random_labels(3, 3, 6, seed=1))
+    one, other = fit.moments_of(head, labelled), fit.moments_of(head, random_labels(3, 3, 6, seed=1))
     heavy = fit.weighted(one, 1000.0)
-    assert {gram.rows for gram in heavy.values()} == {1000.0}
+    assert {sums.rows for sums in heavy.values()} == {1000.0}
     assert fit.total_rows([one, heavy]) == 4 * 36 + 1000
     torch.testing.assert_close(fit.solve([heavy], 3, 1e-3), fit.solve([one], 3, 1e-3), atol=1e-5, rtol=1e-4)
     # As heavy as three times itself, beside another, it is as if its pictures were there three times.
     thrice = Labelled(np.tile(labelled.features, (3, 1, 1, 1)), labelled.points.repeat(3, 1, 1))
-    again = fit.grams(head, thrice)
+    again = fit.moments_of(head, thrice)
     for members in one:
         assert again[members].rows == 3 * one[members].rows
         heavier = fit.weighted({members: one[members]}, 3 * one[members].rows)[members]
         torch.testing.assert_close(heavier.xx, again[members].xx, atol=1e-3, rtol=1e-4)
         torch.testing.assert_close(heavier.xy, again[members].xy, atol=1e-3, rtol=1e-4)
-    mixed = fit.solve([fit.weighted(fit.grams(head, labelled.take(np.array([0, 2]))), 216.0), other], 3, 1e-3)
+    mixed = fit.solve([fit.weighted(fit.moments_of(head, labelled.take(np.array([0, 2]))), 216.0), other], 3, 1e-3)
     six = Labelled(np.tile(labelled.features[[0, 2]], (3, 1, 1, 1)), labelled.points[[0, 2]].repeat(3, 1, 1))
-    torch.testing.assert_close(mixed, fit.solve([fit.grams(head, six), other], 3, 1e-3), atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(mixed, fit.solve([fit.moments_of(head, six), other], 3, 1e-3), atol=1e-4, rtol=1e-3)
 
 
 # --- calibration -----------------------------------------------------------------------------------------------------

@@ -193,7 +193,7 @@ def test_the_losses_before_are_told() -> None:
     found = blow_up(steps, 12)
     assert found
     assert (found.step, found.before) == (12, [0.5, 8e9])
-    assert "the loss before it: 0.5, 8e+09." in found.told("distill", 20, 0.1)
+    assert "the loss before it: 0.5, 8e+09." in found.text("distill", 20, 0.1)
     assert blow_up(steps[:2], 11) is None
 
 

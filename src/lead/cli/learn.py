@@ -105,7 +105,7 @@ def train(
     """
     changed = _with_init(init, _with_teacher(teacher, download, assignments))
     _learn("both", data, name, out, preset, changed, frames, retry_smaller=retry_smaller)
-    _tell(_features_and_next(out))
+    _show(_features_and_next(out))
 
 
 def pretrain(
@@ -120,7 +120,7 @@ def pretrain(
 ) -> None:
     """Stage 1 alone: learn from whole pictures (BYOL). `lead train` does this and stage 2."""
     _learn("pretrain", data, name, out, preset, _with_init(init, assignments), frames, retry_smaller=retry_smaller)
-    _tell(f"Stage 1: {out}\nNext: lead distill {data} --out {out}{f' --name {name}' if name else ''}")
+    _show(f"Stage 1: {out}\nNext: lead distill {data} --out {out}{f' --name {name}' if name else ''}")
 
 
 def distill(
@@ -139,10 +139,10 @@ def distill(
     """
     changed = _with_teacher(teacher, download, assignments)
     _learn("distill", data, name, out, preset, changed, retry_smaller=retry_smaller)
-    _tell(_features_and_next(out))
+    _show(_features_and_next(out))
 
 
-def _tell(result: str) -> None:
+def _show(result: str) -> None:
     """Prints a result; of several processes that trained together, the first does."""
     from lead.processes import leads
 

@@ -21,7 +21,7 @@ class Squares(nn.Module):
     """From squares of pixels to landmarks and expected errors, in the squares' own pixels.
 
     It is :meth:`lead.inference.Landmarker.predict_store` for pictures that are nothing but their stored square: the
-    second look is cut from that square.
+    fine look is cut from that square.
 
     Args:
         model: is left as it is.
@@ -46,7 +46,7 @@ class Squares(nn.Module):
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Names of what :meth:`forward` returns. A model that was calibrated on too few labels tells no errors."""
+        """Names of what :meth:`forward` returns. A model that has too few labels gives no expected errors."""
         errors = ("px_error", "px_90") if isinstance(self.calibration, Confidence) else ("px_error",)
         return ("xy", "score", "visible", *(errors if self.calibration else ()))
 
@@ -55,7 +55,7 @@ class Squares(nn.Module):
 
         Returns:
             ``xy`` (B, K, 2) in pixels of the square, ``score`` (B, K) in [0, 1], ``visible`` (B, K) int32: 0 beyond the
-            square's edge, 1 hidden, 2 visible; and where the model tells them ``px_error`` and ``px_90`` (B, K), in
+            square's edge, 1 hidden, 2 visible; and where the model has them ``px_error`` and ``px_90`` (B, K), in
             pixels too.
         """
         pictures = pixels.float().permute(0, 3, 1, 2) / 255  # (B, 3, S, S)
@@ -77,7 +77,7 @@ class Squares(nn.Module):
         self, head: Cascade, pictures: Tensor, features: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
         """Normalised points, scores, what is hidden, and errors as shares of the shown square's side."""
-        first = head.look(features)
+        first = head.coarse_output(features)
         if head.fine is not None:
             affine = head.crop(first.pose) * (self.shown / self.side)
             features = self.network(render(pictures, Warp(affine), self.input))

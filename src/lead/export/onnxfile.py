@@ -55,7 +55,7 @@ class Parity:
         pictures: how many were compared.
         source: which.
         mean, max: distances of landmarks.
-        px_error: greatest difference of the errors told; None where none are told.
+        px_error: greatest difference of the expected errors; None where there are none.
         visible: how many landmarks were reported with another visibility.
         predict_mean, predict_max: distances from what ``lead predict`` says of the pictures, whose second look is cut
             from the original file where that is sharper; None for drawn pictures.
@@ -236,9 +236,9 @@ def _compared(model: Landmarker, store: ImageStore, source: str, file: Path, cou
     theirs = answers(file, store.pixels, counting("file"))
     ours = model.predict_store(squared, counting("original"))
     off = np.linalg.norm(theirs["xy"] - ours.xy, axis=-1)
-    told = None
+    differs = None
     if ours.px_error is not None:
-        told = float(np.nanmax(np.abs(theirs["px_error"] - ours.px_error), initial=0))
+        differs = float(np.nanmax(np.abs(theirs["px_error"] - ours.px_error), initial=0))
     predicted: list[float] = []
     if store.root is not None:
         full = model.predict_store(store, counting("predict"))
@@ -248,4 +248,4 @@ def _compared(model: Landmarker, store: ImageStore, source: str, file: Path, cou
     if np.isnan(off).all():
         raise LeadError(f"All landmarks lie beyond the {len(store)} pictures. Give pictures like the labelled ones.")
     differ = int((theirs["visible"] != ours.visible).sum())
-    return Parity(len(store), source, float(np.nanmean(off)), float(np.nanmax(off)), told, differ, *predicted)
+    return Parity(len(store), source, float(np.nanmean(off)), float(np.nanmax(off)), differs, differ, *predicted)

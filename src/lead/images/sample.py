@@ -79,7 +79,7 @@ def find_named(paths: Sequence[Path]) -> dict[str, Path]:
     whole = [path.absolute() for path in found]
     one = len(paths) == 1 and paths[0].is_dir()
     shared = paths[0].absolute() if one else os.path.commonpath([path.parent for path in whole])
-    return {path.relative_to(shared).as_posix(): given for path, given in zip(whole, found, strict=True)}
+    return {path.relative_to(shared).as_posix(): name for path, name in zip(whole, found, strict=True)}
 
 
 def open_films(films: Mapping[str, Path]) -> tuple[dict[str, Film], tuple[tuple[str, str], ...]]:
@@ -130,19 +130,19 @@ def sample_films(
     before, total = 0, 2 * sum(film.count for film in films.values())
     for name, film in films.items():
 
-        def told(read: int, before: int = before, most: int = 2 * film.count) -> None:
+        def read_so_far(read: int, before: int = before, most: int = 2 * film.count) -> None:
             if progress:
                 progress(before + min(read, most), total)
 
         try:
-            numbers = _drawn(film.path, folder / name, count, seed, told)
-            _extract(film, folder / name, numbers, told)
+            numbers = _drawn(film.path, folder / name, count, seed, read_so_far)
+            _extract(film, folder / name, numbers, read_so_far)
         except UnreadableFilm as error:
             skipped.append((name, error.reason))
         else:
             found |= {f"{name}/{_file(number)}": name for number in numbers}
         before += 2 * film.count
-        told(0, before)
+        read_so_far(0, before)
     if not found:
         raise _none_of(skipped)
     return Sampled(tuple(found), tuple(found.values()), tuple(skipped))
@@ -174,7 +174,7 @@ def _file(number: int) -> str:
     return f"{number:06}.png"
 
 
-def _drawn(film: Path, folder: Path, count: int | None, seed: int, told: Callable[[int], None]) -> list[int]:
+def _drawn(film: Path, folder: Path, count: int | None, seed: int, progress: Callable[[int], None]) -> list[int]:
     """The numbers of a film's frames to take, as they are recorded in ``folder``, else drawn and recorded there."""
     record = folder / RECORD
     if record.is_file():
@@ -189,7 +189,7 @@ def _drawn(film: Path, folder: Path, count: int | None, seed: int, told: Callabl
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise LeadError(f"{folder} is there, and no {RECORD} in it says what was drawn. Give another folder.")
     asked = {"bytes": film.stat().st_size, "count": COUNT if count is None else count, "seed": seed}
-    squares, step, seen = _look(film, told)
+    squares, step, seen = _look(film, progress)
     numbers = [step * row for row in draw(squares, asked["count"], seed)]
     write_atomic(record, json.dumps({"film": film.name, **asked, "of": seen, "every": step, "frames": numbers}) + "\n")
     return numbers
@@ -205,7 +205,7 @@ def _recorded(record: Path) -> dict[str, Any]:
     return known
 
 
-def _look(film: Path, told: Callable[[int], None]) -> tuple[npt.NDArray[np.uint8], int, int]:
+def _look(film: Path, progress: Callable[[int], None]) -> tuple[npt.NDArray[np.uint8], int, int]:
     """Small squares (N, SIDE, SIDE, 3) of frames 0, step, 2 · step … of a film; the step; how many frames it has."""
     squares: list[npt.NDArray[np.uint8]] = []
     step, seen = 1, 0
@@ -216,14 +216,14 @@ def _look(film: Path, told: Callable[[int], None]) -> tuple[npt.NDArray[np.uint8
                 if len(squares) > CANDIDATES:
                     squares, step = squares[::2], 2 * step
             seen += 1
-            told(seen)
+            progress(seen)
     return np.stack(squares), step, seen
 
 
-def _extract(film: Film, folder: Path, numbers: Sequence[int], told: Callable[[int], None]) -> None:
+def _extract(film: Film, folder: Path, numbers: Sequence[int], progress: Callable[[int], None]) -> None:
     missing = [number for number in numbers if not (folder / _file(number)).exists()]
     with closing(frames(film.path, missing)) as wanted:
         for number, picture in wanted:
             with replacing(folder / _file(number)) as partial:
                 picture.save(partial, "PNG", compress_level=1)
-            told(film.count + number)
+            progress(film.count + number)

@@ -16,12 +16,12 @@ RING = 3
 SIZES = (0.5, 2.0)
 """Of an object, at the least and at the most, as a multiple of the least and the greatest that was labelled."""
 NEAR = 0.02
-"""Added to distances before their logarithm, in radii of the shape: nearer than that tells nothing."""
+"""Added to distances before their logarithm, in radii of the shape: nearer than that says nothing."""
 
 
 @dataclass(frozen=True)
-class First:
-    """What the whole picture tells.
+class CoarseOutput:
+    """What the coarse look finds on whole pictures.
 
     Attributes:
         points: (B, K, 2) normalised.
@@ -35,8 +35,8 @@ class First:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What is known of landmarks in the end.
+class CascadeOutput:
+    """What a cascade finds in the end.
 
     Attributes:
         points: (B, K, 2) normalised.
@@ -57,7 +57,7 @@ class Cascade(nn.Module):
     Args:
         dimension: C of the features.
         landmarks: K.
-        fine: whether there is a second look.
+        fine: whether there is a fine look.
 
     Attributes:
         shape: (K, 2), see :func:`lead.nn.shape.common_shape`.
@@ -78,14 +78,14 @@ class Cascade(nn.Module):
         self.register_buffer("sizes", torch.ones(3))
         self.register_buffer("reach", torch.tensor(2.0))
 
-    def look(self, features: Tensor) -> First:
+    def coarse_output(self, features: Tensor) -> CoarseOutput:
         """From features of whole pictures (B, C, H, W)."""
         heat = self.coarse.heat(features)
         points, score = soft_argmax(self.coarse.sharpness * heat), self.coarse.height(heat)
-        return First(points, score, self.pose(points, score))
+        return CoarseOutput(points, score, self.pose(points, score))
 
     def pose(self, points: Tensor, score: Tensor) -> Pose:
-        """Where the shape lies, from landmarks (B, K, 2) and how much each is to be trusted (B, K)."""
+        """Where the shape lies, from landmarks (B, K, 2) and the weight of each (B, K)."""
         pose, _ = fit_pose_robustly(self.shape, points, score + 0.05, usual=self.sizes[1])
         allowed = pose.size.clamp(SIZES[0] * self.sizes[0], SIZES[1] * self.sizes[2])
         middle = self.shape.mean(0, keepdim=True)
@@ -105,8 +105,8 @@ class Cascade(nn.Module):
         """The inverse of :meth:`to_crop`."""
         return pose(points * self.reach)
 
-    def refine(self, first: First, features: Tensor) -> Found:
-        """From features of the crops (B, C, H, W); of the whole pictures where there is no second look."""
+    def refine(self, first: CoarseOutput, features: Tensor) -> CascadeOutput:
+        """From features of the crops (B, C, H, W); of the whole pictures where there is no fine look."""
         head = self.fine or self.coarse
         heat = head.heat(features)
         weight = (head.sharpness * heat).flatten(2).softmax(-1)  # (B, K, H·W)
@@ -118,10 +118,10 @@ class Cascade(nn.Module):
         else:
             points, spread = self.from_crop(points, first.pose), spread * self.reach
         score = head.height(heat)
-        return Found(points, score, self.signals(first, points, score, spread), first.pose.size)
+        return CascadeOutput(points, score, self.signals(first, points, score, spread), first.pose.size)
 
-    def signals(self, first: First, points: Tensor, score: Tensor, spread: Tensor) -> Tensor:
-        """(B, K, SIGNALS) logarithms of what tells good places from bad ones.
+    def signals(self, first: CoarseOutput, points: Tensor, score: Tensor, spread: Tensor) -> Tensor:
+        """(B, K, SIGNALS) logarithms of what separates good places from bad ones.
 
         Of each landmark: the height of its heat map, its heat map's spread, the distance of the two looks' answers, and
         that to its place in the common shape, laid over the others anew. Then the mean of each over the picture's

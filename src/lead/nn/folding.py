@@ -17,8 +17,8 @@ TOLERANCE = 1e-3
 def folded(network: nn.Module, side: int) -> nn.Module:
     """A copy that answers as ``network`` does in evaluation mode, but sooner; or itself, where nothing can be folded.
 
-    Convolutions and their BatchNorms are found by running the network once: the BatchNorm is given the very tensor that
-    the convolution returned. That nothing else reads that tensor shows in the copy's answers being the same.
+    Convolutions and their BatchNorms are found by running the network once: the BatchNorm's input is the very tensor
+    that the convolution returned. That nothing else reads that tensor shows in the copy's answers being the same.
 
     Args:
         network: takes (B, 3, side, side), returns a tensor or several.
@@ -41,20 +41,20 @@ def folded(network: nn.Module, side: int) -> nn.Module:
 
 
 def _pairs(network: nn.Module, probe: Tensor) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
-    """Convolutions whose output a BatchNorm is given, each of them called once."""
+    """Convolutions whose output goes to a BatchNorm, each of them called once."""
     made: list[tuple[nn.Conv2d, Tensor]] = []  # holds the tensors, so that no two have one identity
-    given: list[tuple[nn.BatchNorm2d, Tensor]] = []
+    normed: list[tuple[nn.BatchNorm2d, Tensor]] = []
     hooks = []
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             hooks.append(module.register_forward_hook(lambda one, _, out: made.append((one, out))))
         elif type(module) in (nn.BatchNorm2d, BatchNormAct2d) and module.track_running_stats:
-            hooks.append(module.register_forward_pre_hook(lambda one, inputs: given.append((one, inputs[0]))))
+            hooks.append(module.register_forward_pre_hook(lambda one, inputs: normed.append((one, inputs[0]))))
     network(probe)
     for hook in hooks:
         hook.remove()
-    found = [(conv, norm) for norm, tensor in given for conv, out in made if out is tensor]
-    calls = [module for module, _ in (*made, *given)]
+    found = [(conv, norm) for norm, tensor in normed for conv, out in made if out is tensor]
+    calls = [module for module, _ in (*made, *normed)]
     return [pair for pair in found if all(calls.count(module) == 1 for module in pair)]
 
 

@@ -327,8 +327,8 @@ class Training:
         rows = [list(values.values()) for values in self.recent]
         # Averages, statistics and momenta count too, which no loss may have seen.
         rows[-1].append(norm(value for key, value in self._state().items() if key not in self.never_finite))
-        told = torch.stack([value.float() for row in rows for value in row])
-        mean = iter((processes.total(told) / processes.count()).tolist())
+        sums = torch.stack([value.float() for row in rows for value in row])
+        mean = iter((processes.total(sums) / processes.count()).tolist())
         steps = [{name: next(mean) for name in values} for values in self.recent]
         failed = blow_up([*steps[:-1], steps[-1] | {STATE: next(mean)}], self.step)
         if failed:
@@ -371,7 +371,7 @@ class Training:
                 kept = str(error)
         processes.most(False)
         return LeadError(
-            f"{failed.told(name, self.total, rate)} {kept} {self._kept()} If it fails there again, train into another "
+            f"{failed.text(name, self.total, rate)} {kept} {self._kept()} If it fails there again, train into another "
             f"--out with a lower {name}.lr, which is {self.settings.lr:g}, a longer {name}.warmup, or {name}.clip=1."
         )
 

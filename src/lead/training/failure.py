@@ -1,4 +1,4 @@
-"""What is told of a training that goes wrong: numbers that are no longer finite, and memory that runs out."""
+"""What to say of a training that goes wrong: numbers that are no longer finite, and memory that runs out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lead.errors import LeadError
 WEIGHTS, STATE = "weights", "state"
 """Among a step's values, the norm of the trained weights after it and, of the last step, that of all its state."""
 SHOWN = 3
-"""Losses of earlier steps that are told."""
+"""Losses of earlier steps that are shown."""
 SMALLEST = 2
 """Pictures in the smallest batch: BatchNorm needs two."""
 NO_MEMORY = (
@@ -86,7 +86,7 @@ class BlowUp:
     def _losses(self) -> dict[str, float]:
         return {name: value for name, value in self.values.items() if name not in {WEIGHTS, STATE}}
 
-    def told(self, stage: str, total: int, rate: float) -> str:
+    def text(self, stage: str, total: int, rate: float) -> str:
         """What happened and the likely cause."""
         at = f"at step {self.step} of {total}"
         losses = ", ".join(f"{name} {value:.4g}" for name, value in self._losses.items())
@@ -107,8 +107,8 @@ class BlowUp:
                 f"The state of {stage} is no longer finite {at}, though its losses ({losses}) and trained weights are: "
                 "a statistic or a momentum grew beyond all numbers"
             )
-        told = ", ".join(f"{loss:.4g}" for loss in self.before[-SHOWN:])
-        return f"{what}. The learning rate was {rate:.3g}" + (f"; the loss before it: {told}." if told else ".")
+        before = ", ".join(f"{loss:.4g}" for loss in self.before[-SHOWN:])
+        return f"{what}. The learning rate was {rate:.3g}" + (f"; the loss before it: {before}." if before else ".")
 
 
 def blow_up(steps: Sequence[Mapping[str, float]], last: int) -> BlowUp | None:

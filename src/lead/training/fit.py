@@ -30,7 +30,7 @@ SIGMA = 1.0
 """Width of the ridge head's target bumps, in cells."""
 RIDGES = (1e-5, 1e-4, 1e-3, 1e-2)
 SHARPNESSES = (60.0, 120.0, 240.0)
-"""Flatter ones draw every answer to the picture's middle; with few labels cross-validation cannot tell."""
+"""Flatter ones draw every answer to the picture's middle; with few labels cross-validation cannot say."""
 FOLDS = 5
 SINGLE_LABEL = (1e-2, 60.0)
 """Ridge and sharpness where a lone label leaves nothing to choose them on."""
@@ -72,7 +72,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A head, and what held-out labels say of it.
+    """A head, and what out-of-fold labels say of it.
 
     Attributes:
         head: fitted on every label.
@@ -91,7 +91,7 @@ class Fitted:
 
 
 def fit_head(labelled: Labelled, *, kind: PlainKind = "ridge", seed: int = 0) -> Fitted:
-    """Fits a head, and calibrates its score on held-out labels.
+    """Fits a head, and calibrates its score on out-of-fold labels.
 
     Raises:
         LeadError: a landmark is labelled on no picture.
@@ -108,12 +108,12 @@ def check_labelled(points: Tensor) -> None:
 
 
 def folds(count: int, seed: int, groups: Sequence[str] | None = None) -> list[npt.NDArray[np.int64]]:
-    """The rows held out by each fold: leave-one-out up to twice ``FOLDS`` labels, else ``FOLDS`` parts.
+    """The rows of each fold: leave-one-out up to twice ``FOLDS`` labels, else ``FOLDS`` parts.
 
     Args:
         count: of the rows.
         seed: of the order.
-        groups: of the rows; those of one group are held out together. With a single group it is as if there were none.
+        groups: of the rows; those of one group fall in one fold. With a single group it is as if there were none.
     """
     names = list(range(count)) if groups is None or len(set(groups)) < 2 else groups
     unique, group = np.unique(np.asarray(names), return_inverse=True)
@@ -132,7 +132,7 @@ def distances(predicted: Tensor, truth: Tensor) -> Tensor:
 
 
 @dataclass
-class _Gram:
+class _Sums:
     """XᵀX and XᵀY of some pictures, and how many rows they sum over; for landmarks labelled on all of them."""
 
     xx: Tensor
@@ -140,7 +140,7 @@ class _Gram:
     rows: float
 
 
-Grams = dict[tuple[int, ...], _Gram]
+Moments = dict[tuple[int, ...], _Sums]
 """Of one part of the pictures: groups of landmarks (by position) that are labelled on the same ones."""
 
 
@@ -150,7 +150,7 @@ def fit_ridge(labelled: Labelled, *, radius: int = 1, sigma: float = SIGMA, seed
     if labelled.features.shape[1] > REDUCED:
         head.reduction = principal_components(labelled, REDUCED)
     parts = folds(len(labelled), seed) if len(labelled) > 1 else [np.arange(1)]
-    moments = [grams(head, labelled.take(part), sigma) for part in parts]
+    moments = [moments_of(head, labelled.take(part), sigma) for part in parts]
     if len(labelled) == 1:
         settle(head, moments, *SINGLE_LABEL)
         return Fitted(head, "ridge", float("nan"), None)
@@ -159,7 +159,7 @@ def fit_ridge(labelled: Labelled, *, radius: int = 1, sigma: float = SIGMA, seed
     return Fitted(head, "ridge", float(seen.errors.nanmean()), calibration, (seen.points, seen.score))
 
 
-def settle(head: RidgeHead, moments: list[Grams], ridge: float, sharpness: float) -> None:
+def settle(head: RidgeHead, moments: list[Moments], ridge: float, sharpness: float) -> None:
     """Gives a head the solution of the moments of all parts."""
     head.weight.copy_(solve(moments, head.weight.shape[1], ridge))
     head.sharpness.fill_(sharpness)
@@ -183,7 +183,7 @@ class Settled:
 
 
 def settle_by_folds(
-    head: RidgeHead, labelled: Labelled, parts: list[npt.NDArray[np.int64]], moments: list[Grams]
+    head: RidgeHead, labelled: Labelled, parts: list[npt.NDArray[np.int64]], moments: list[Moments]
 ) -> Settled:
     """As :func:`settle`, with the ridge and the sharpness that do best on parts held out in turn.
 
@@ -201,14 +201,14 @@ def settle_by_folds(
 
 
 def _cross_validate(
-    head: RidgeHead, labelled: Labelled, parts: list[npt.NDArray[np.int64]], moments: list[Grams]
+    head: RidgeHead, labelled: Labelled, parts: list[npt.NDArray[np.int64]], moments: list[Moments]
 ) -> dict[tuple[float, float], tuple[Tensor, Tensor]]:
     """What each (ridge, sharpness) says of pictures it has not seen: points (N, K, 2) and scores (N, K)."""
     count, landmarks = labelled.points.shape[:2]
     points = {(r, s): torch.empty(count, landmarks, 2) for r in RIDGES for s in SHARPNESSES}
     scores = {r: torch.empty(count, landmarks) for r in RIDGES}
-    for held, part in enumerate(parts):
-        others = [gram for i, gram in enumerate(moments) if i != held]
+    for fold, part in enumerate(parts):
+        others = [sums for i, sums in enumerate(moments) if i != fold]
         weights = [solve(others, landmarks, ridge) for ridge in RIDGES]
         unseen = labelled.take(part)
         for chunk in unseen.chunks():
@@ -233,7 +233,7 @@ def principal_components(labelled: Labelled, count: int) -> Tensor:
     return vectors[:, -count:].T.flip(0).float().contiguous()
 
 
-def grams(head: RidgeHead, labelled: Labelled, sigma: float = SIGMA, share: float = 1.0) -> Grams:
+def moments_of(head: RidgeHead, labelled: Labelled, sigma: float = SIGMA, share: float = 1.0) -> Moments:
     """Moments of the design, for each group of landmarks that is labelled on the same pictures.
 
     Almost always every landmark is labelled everywhere, and there is one group.
@@ -251,8 +251,8 @@ def grams(head: RidgeHead, labelled: Labelled, sigma: float = SIGMA, share: floa
     for landmark in range(known.shape[1]):
         groups.setdefault(tuple(known[:, landmark].tolist()), []).append(landmark)
     size = len(head.weight)
-    out: Grams = {
-        tuple(members): _Gram(torch.zeros(size, size), torch.zeros(size, len(members)), 0)
+    out: Moments = {
+        tuple(members): _Sums(torch.zeros(size, size), torch.zeros(size, len(members)), 0)
         for members in groups.values()
     }
     # Pictures that label the same landmarks are taken together, so that every picture's moments are computed once.
@@ -287,19 +287,19 @@ def _square(design: Tensor) -> Tensor:
     return upper + upper.triu(1).T
 
 
-def weighted(moments: Grams, rows: float) -> Grams:
+def weighted(moments: Moments, rows: float) -> Moments:
     """Moments that count as much as ``rows`` rows, however many they were of."""
     return {
-        key: _Gram(gram.xx * (rows / gram.rows), gram.xy * (rows / gram.rows), rows) for key, gram in moments.items()
+        key: _Sums(sums.xx * (rows / sums.rows), sums.xy * (rows / sums.rows), rows) for key, sums in moments.items()
     }
 
 
-def total_rows(parts: list[Grams]) -> float:
+def total_rows(parts: list[Moments]) -> float:
     """Rows in all, of the group that has most in each part."""
-    return sum(max(gram.rows for gram in part.values()) for part in parts)
+    return sum(max(sums.rows for sums in part.values()) for part in parts)
 
 
-def solve(parts: list[Grams], landmarks: int, ridge: float) -> Tensor:
+def solve(parts: list[Moments], landmarks: int, ridge: float) -> Tensor:
     """The weights (D, landmarks) from summed moments."""
     size = len(next(iter(parts[0].values())).xx)
     weight = torch.zeros(size, landmarks)
@@ -309,11 +309,11 @@ def solve(parts: list[Grams], landmarks: int, ridge: float) -> Tensor:
         systems.setdefault(key, []).append(landmark)
     for key, members in systems.items():
         groups = [(group, part[group]) for group, part in zip(key, parts, strict=True)]
-        rows = sum(gram.rows for _, gram in groups)
+        rows = sum(sums.rows for _, sums in groups)
         if rows == 0:  # labelled on none of these pictures: the heat map stays flat, the answer is the middle
             continue
-        xx = torch.stack([gram.xx for _, gram in groups]).sum(0)
-        xy = torch.stack([gram.xy[:, [group.index(m) for m in members]] for group, gram in groups]).sum(0)
+        xx = torch.stack([sums.xx for _, sums in groups]).sum(0)
+        xy = torch.stack([sums.xy[:, [group.index(m) for m in members]] for group, sums in groups]).sum(0)
         system = (xx / rows).double() + ridge * torch.eye(size, dtype=torch.float64)
         weight[:, members] = torch.cholesky_solve((xy / rows).double(), torch.linalg.cholesky(system)).float()
     return weight
@@ -326,7 +326,7 @@ def apply(function: Callable[[Tensor], Tensor], labelled: Labelled) -> Tensor:
 
 
 def calibrate(scores: Tensor, errors: Tensor) -> Calibration | None:
-    """Expected error as a never-ascending function of the score, from held-out labels.
+    """Expected error as a never-ascending function of the score, from out-of-fold labels.
 
     Args:
         scores: (N, K).
@@ -402,13 +402,13 @@ def train_softargmax(labelled: Labelled, seed: int, recipe: SoftArgmaxRecipe | N
 
 
 def _fit_softargmax(labelled: Labelled, seed: int) -> Fitted:
-    """Judged and calibrated on one held-out part, since each fit takes minutes; then fitted on every label."""
+    """Judged and calibrated on one out-of-fold part, since each fit takes minutes; then fitted on every label."""
     if len(labelled) < FOLDS:
         return Fitted(train_softargmax(labelled, seed), "softargmax", float("nan"), None)
     order = np.random.default_rng(mixed_seed(seed, "folds")).permutation(len(labelled))
-    held = np.sort(order[: max(len(labelled) // FOLDS, min(FOLDS, len(labelled) // 2))])
-    trial = train_softargmax(labelled.take(np.setdiff1d(np.arange(len(labelled)), held)), seed)
-    unseen = labelled.take(held)
+    judged = np.sort(order[: max(len(labelled) // FOLDS, min(FOLDS, len(labelled) // 2))])
+    trial = train_softargmax(labelled.take(np.setdiff1d(np.arange(len(labelled)), judged)), seed)
+    unseen = labelled.take(judged)
     errors = distances(apply(trial, unseen), unseen.points)
     calibration = calibrate(apply(trial.score, unseen), errors)
     return Fitted(train_softargmax(labelled, seed), "softargmax", float(errors.nanmean()), calibration)

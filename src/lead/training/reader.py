@@ -1,4 +1,4 @@
-"""A batch read ahead by a thread, so that a disk that fails or does not answer is told and not waited for for ever."""
+"""A batch read ahead by a thread, so that a disk that fails or does not answer is reported, not waited for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # torch, which takes seconds to import
     from torch import Tensor
 
 SLOW_AFTER_S = 30.0
-"""Seconds after which a batch that does not come is told of,"""
+"""Seconds after which a batch that does not come is reported,"""
 GIVEN_UP_AFTER_S = 600.0
 """and after which it is given up."""
 LOOK_EVERY_S = 0.5
@@ -42,7 +42,7 @@ def read_ahead(read: Callable[[int], Batch], step: int) -> Future[Batch]:
 
 
 def wait_for(batch: Future[Batch], what: str, asked: threading.Event) -> Batch:
-    """A batch that is being read. One that is late is told of on stderr, as ``what``.
+    """A batch that is being read. One that is late is reported on stderr, as ``what``.
 
     Args:
         batch: of :func:`read_ahead`.
@@ -53,15 +53,15 @@ def wait_for(batch: Future[Batch], what: str, asked: threading.Event) -> Batch:
         LeadError: it has not come within ``GIVEN_UP_AFTER_S``, or is late and the user has asked to stop.
         Exception: what the reading raised.
     """
-    began, told = time.monotonic(), False
+    began, warned = time.monotonic(), False
     while not wait([batch], LOOK_EVERY_S).done:
         late = time.monotonic() - began
         if late > GIVEN_UP_AFTER_S:
             raise LeadError(f"{what} has not come in {late:.0f} s. See that its disk is there and answers.")
-        if told and asked.is_set():
+        if warned and asked.is_set():
             raise LeadError(f"Interrupted. {what} had not come in {late:.0f} s.")
-        if late > SLOW_AFTER_S and not told:
-            told = True
+        if late > SLOW_AFTER_S and not warned:
+            warned = True
             logging.getLogger(__name__).warning(
                 "%s has not come for %.0f s. Does the disk answer? It is given up after %.0f s; Ctrl-C stops now.",
                 what,
