@@ -48,7 +48,7 @@ def readers() -> dict[str, tuple[Callable[[bytes], object], Any]]:
     import mangling
     from hypothesis import strategies as st
 
-    from lead import config
+    from lead import config, config_text
     from lead.landmarks import deeplabcut_project
     from lead.landmarks.io import FORMATS, Format, format_named
     from lead.studio.document import Document
@@ -62,7 +62,7 @@ def readers() -> dict[str, tuple[Callable[[bytes], object], Any]]:
             return deeplabcut_project.read_config(Path(folder) / "config.yaml")
 
     def settings(data: bytes) -> object:
-        return config.check(config.parse(data.decode(errors="replace"), "settings.yaml"), "settings.yaml")
+        return config.check(config_text.parse(data.decode(errors="replace"), "settings.yaml"), "settings.yaml")
 
     spoilt: dict[str, tuple[Callable[[bytes], object], Any]] = {
         known.name: (labels_of(known), mangling.mangled(known)) for known in FORMATS

@@ -13,7 +13,7 @@ SRC = Path(__file__).parents[1] / "src" / "lead"
 FLOORS: list[set[str]] = [
     {"errors", "reporting", "seeds", "tuning"},
     {"files", "hub", "processes", "provenance"},
-    {"geometry"},
+    {"geometry", "config_text"},
     {"landmarks", "journal"},
     {"nn", "losses", "images", "datasets", "beetles", "config"},
     {"checkpoint", "prediction"},

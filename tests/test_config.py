@@ -14,17 +14,13 @@ from hypothesis import strategies as st
 from lead.config import (
     DistillSettings,
     PretrainSettings,
-    Section,
     Settings,
-    _short,
     check,
-    describe,
     load_preset,
-    parse,
     presets,
-    set_value,
     to_yaml,
 )
+from lead.config_text import Section, _short, describe, parse, set_value
 from lead.errors import LeadError
 
 
@@ -237,7 +233,7 @@ def test_an_assignment_that_is_none_is_told_whole(assignment: str) -> None:
     assert value in str(error.value)
 
 
-KEYS = [key for key, _ in describe()]
+KEYS = [key for key, _ in describe(Settings)]
 WORDS = st.sampled_from([*KEYS, *(part for key in KEYS for part in key.split(".")), "lrr", "", "1"]) | st.text(
     max_size=8
 )
@@ -317,7 +313,7 @@ def sections(section: type[Section] = Settings, prefix: str = "") -> list[str]:
 
 
 def test_every_setting_says_what_it_means() -> None:
-    described = dict(describe())
+    described = dict(describe(Settings))
     assert list(described) == sections()
     for key, text in described.items():
         assert text not in ("", "None"), key

@@ -17,7 +17,8 @@ from PIL import Image
 import lead
 from lead.cli import app
 from lead.cli.reference import reference
-from lead.config import describe, presets
+from lead.config import Settings, presets
+from lead.config_text import describe
 from lead.evaluation.tables import fill
 from lead.studio.book import LabelBook
 from lead.studio.events import Events
@@ -86,7 +87,7 @@ def test_the_documents_show_every_step() -> None:
 @pytest.mark.parametrize("line", command_lines("lead"))
 def test_commands_parse(line: str) -> None:
     parameters = parse(line)
-    known = {key for key, _ in describe()}
+    known = {key for key, _ in describe(Settings)}
     for assignment in parameters.get("assignments") or ():
         assert assignment.partition("=")[0] in known, f"{line}: no such setting"
     preset = parameters.get("preset")

@@ -23,7 +23,8 @@ import lead
 from lead import config
 from lead.beetles.writing import write_beetles
 from lead.cli import app
-from lead.config import Settings, check, parse
+from lead.config import Settings, check
+from lead.config_text import parse
 from lead.images.film import write_film
 from lead.landmarks import Labels
 

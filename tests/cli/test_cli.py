@@ -21,7 +21,8 @@ from typer.testing import CliRunner
 from lead import Landmarker, api, load_labels, save_labels
 from lead.beetles.rendering import SCHEMA
 from lead.cli import app
-from lead.config import check, describe, load_preset, parse
+from lead.config import Settings, check, load_preset
+from lead.config_text import describe, parse
 from lead.evaluation.results import markdown, read
 from lead.landmarks import Labels, deeplabcut
 from lead.training.run import Run
@@ -275,7 +276,7 @@ def test_settings_lists_every_setting_and_its_yaml_is_the_preset() -> None:
     printed = good("settings", "tiny", "--yaml").stdout
     assert check(parse(printed, "printed"), "printed") == load_preset("tiny")
     rows = [line.split("│")[1].strip() for line in good("settings", "paper").stdout.splitlines() if "│" in line]
-    assert "".join(rows) == "".join(key for key, _ in describe())
+    assert "".join(rows) == "".join(key for key, _ in describe(Settings))
 
 
 def test_demo_passes_its_options_on_and_names_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,7 +50,8 @@ def settings(
     from rich.table import Table
     from rich.text import Text
 
-    from lead.config import describe, load_preset, presets, to_yaml
+    from lead.config import Settings, load_preset, presets, to_yaml
+    from lead.config_text import describe
 
     chosen = load_preset(preset)
     if yaml:
@@ -59,7 +60,7 @@ def settings(
     table = Table(title=Text(f"Settings of {preset}"))
     for heading in ("Setting", "Value", "Meaning"):
         table.add_column(heading, overflow="fold")
-    for key, meaning in describe():
+    for key, meaning in describe(Settings):
         value: object = chosen
         for part in key.split("."):
             value = getattr(value, part)

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from lead.config import TERMS, MocoSettings, Settings, check, load_preset, set_value
+from lead.config import TERMS, MocoSettings, Settings, check, load_preset
+from lead.config_text import set_value
 from lead.experiments.baselines import ReductionKind
 
 Network = Literal["student", "stage-1"]

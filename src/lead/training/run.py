@@ -16,7 +16,8 @@ import torch
 from torch import nn
 
 from lead import checkpoint, processes
-from lead.config import ExactPrecision, Settings, StageSettings, check, parse, to_yaml
+from lead.config import ExactPrecision, Settings, StageSettings, check, to_yaml
+from lead.config_text import parse
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.features import make_student
