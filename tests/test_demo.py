@@ -129,7 +129,7 @@ def test_another_seed_is_another_demo(demo: tuple[Path, list[str]]) -> None:
 @pytest.mark.parametrize("name", ["thesis.txt", "demo.json", "report.html"])
 def test_a_folder_of_something_else_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text(json.dumps(["mine"]))
-    with pytest.raises(LeadError, match="holds no demo"):
+    with pytest.raises(LeadError, match="does not hold a demo"):
         run_demo(tmp_path, plan=plan())
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert json.loads((tmp_path / name).read_text()) == ["mine"]
@@ -137,7 +137,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path, name: str) -> Non
 
 def test_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine")
-    with pytest.raises(LeadError, match="holds no demo"):
+    with pytest.raises(LeadError, match="does not hold a demo"):
         run_demo(tmp_path / "out", plan=plan())
 
 

@@ -32,6 +32,7 @@ from lead.features import Extractor
 from lead.files import default_cache, write_atomic
 from lead.geometry import FloatArray
 from lead.images.build import open_store
+from lead.images.decode import decode
 from lead.images.labels import load_labels, save_labels
 from lead.inference import Landmarker
 from lead.landmarks import VISIBLE, Labels
@@ -149,7 +150,7 @@ class _Demo:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             known = demo._marker()
             if known is None:
-                raise LeadError(f"{out} exists and holds no demo. Give --out a new or empty folder.")
+                raise LeadError(f"{out} exists and does not hold a demo. Give --out a new or empty folder.")
             if known.get("plan") != plan.identity(seed):
                 raise LeadError(f"{out} holds a demo of another seed or other settings. Give --out another folder.")
         else:
@@ -295,9 +296,7 @@ def _outcome(demo: _Demo, dataset: Dataset, predictions: Labels, found: Sequence
     def shown(rows: Sequence[int]) -> list[Shown]:
         return [_predicted(dataset, predictions, truth, i, errors[i]) for i in rows]
 
-    lot = (
-        "Discs are predictions, rings the truth, a thin line the distance between them. The pictures were drawn by lot."
-    )
+    lot = "Discs are predictions, rings the truth, a thin line the distance between them. Pictures are drawn by lot."
     ends = "The four pictures with the smallest mean error, and the four with the largest."
     return [
         Section("On species it has never seen", lot, pictures=shown(by_lot.tolist())),
@@ -318,13 +317,8 @@ def _picture_errors(predicted: Labels, truth: Labels, pair: tuple[str, str]) -> 
 
 def _predicted(dataset: Dataset, predictions: Labels, truth: Labels, row: int, error: float) -> Shown:
     image = predictions.images[row]
-    drawn = draw_landmarks(_picture(dataset, image), predictions.xy[row], predictions.schema, truth=truth.xy[row])
+    drawn = draw_landmarks(decode(dataset.root / image), predictions.xy[row], predictions.schema, truth=truth.xy[row])
     return Shown(drawn, f"Mean error {error:.1f} %", alt=f"A beetle with its landmarks; mean error {error:.1f} %")
-
-
-def _picture(dataset: Dataset, image: str) -> Image.Image:
-    with Image.open(dataset.root / image) as file:
-        return file.convert("RGB")
 
 
 def _figures(demo: _Demo, found: Sequence[Result]) -> list[KeyFigure]:
@@ -391,7 +385,7 @@ def _heat_maps(run: Run, dataset: Dataset, beetles_shown: Labels) -> list[Shown]
     count = len(others)
     maps = similarity_maps(features[:1].expand(count, -1, -1, -1), points.expand(count, -1, -1), others)
     heat = maps.clamp(0, 1).square().cpu().numpy()  # squared, so that what is merely akin stays dim
-    pictures = [_picture(dataset, image) for image in beetles_shown.images]
+    pictures = [decode(dataset.root / image) for image in beetles_shown.images]
     out = []
     for k, name in enumerate(ASKED):
         one = known.only((name,))
@@ -410,10 +404,10 @@ def _narrow(image: Image.Image, width: int = 1600) -> Image.Image:
 
 def _matches(run: Run, dataset: Dataset, beetles_shown: Labels) -> list[Shown]:
     out = []
-    labels = dataset.root / "landmarks.json"
-    for (first, start), (second, _) in pairwise(zip(beetles_shown.images, beetles_shown.xy, strict=True)):
-        found = match(run, dataset.root / first, labels, [dataset.root / second])
-        drawn = draw_match(_picture(dataset, first), start, _picture(dataset, second), found.xy[0], found.schema)
+    paths = [dataset.root / image for image in beetles_shown.images]
+    for (first, start), (second, _) in pairwise(zip(paths, beetles_shown.xy, strict=True)):
+        found = match(run, first, dataset.root / "landmarks.json", [second])
+        drawn = draw_match(decode(first), start, decode(second), found.xy[0], found.schema)
         out.append(Shown(drawn, "", alt="Two beetles of different species, their landmarks joined"))
     return out
 
