@@ -137,6 +137,15 @@ def test_the_reference_has_every_option_of_every_command() -> None:
     assert set(said(reference())) == {f"lead {name}" for name in COMMANDS.commands}
 
 
+@pytest.mark.parametrize("name", COMMANDS.commands)
+def test_the_reference_has_every_text_whole(name: str) -> None:
+    said = " ".join((ROOT / "docs" / "commands.md").read_text(encoding="utf-8").split())
+    command = COMMANDS.commands[name]
+    texts = [command.help, f"`{name}`: {command.help.partition(chr(10) * 2)[0]}", *(p.help for p in command.params)]
+    missing = [text for text in filter(None, texts) if " ".join(text.split()) not in said]
+    assert not missing, "out of date; run: make docs"
+
+
 @pytest.mark.parametrize("line", command_lines("make"))
 def test_make_targets_are_there(line: str) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
