@@ -1,6 +1,6 @@
 """How much labelling the studio saves: a simulated annotator works through its HTTP interface until the model is good.
 
-    python benchmarks/labelling_effort.py RUN DATASET [--split validation] [--results results]
+    python -m benchmarks.studies.labelling_effort RUN DATASET [--split validation] [--results results]
 
 A folder of 1,000 labelled training pictures is labelled picture after picture until the landmark head that the studio
 would export is, on pictures of other people, within 10% of the head fitted to all 1,000. The annotator has the truth

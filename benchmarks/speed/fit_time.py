@@ -1,6 +1,6 @@
 """How long `lead fit` takes once features are cached, beside the bare network on as many pictures as it looks at.
 
-    python benchmarks/fit_time.py RUN DATASET [--labels 20,2670] [--results results]
+    python -m benchmarks.speed.fit_time RUN DATASET [--labels 20,2670] [--results results]
 
 The head is fitted to draws of labelled training pictures. Before each fit their features are computed, which is not
 counted. The network alone then looks at as many random pictures as the fit cut crops. Writes

@@ -1,6 +1,6 @@
 """What the settings of :mod:`lead.tuning` are worth: stage 2's step with and without, alone and beside a busy core.
 
-    python benchmarks/tuning.py [--results results]
+    python -m benchmarks.speed.tuning [--results results]
 
 Each case is a process of its own, since OpenMP and the allocator are set up once. Cases take turns, several rounds in
 one run, and the result holds ratios of medians to the case without either setting, so that a slow machine changes
