@@ -41,9 +41,10 @@ $(TOOLS)/installed:
 	$(TOOLS)/bin/python -m pip install --quiet uv pip-audit
 	touch $@
 
-# Fills the tables and numbers of the documents in from results/.
+# Fills the tables and numbers of the documents in from results/, and writes the index of results/.
 tables: $(VENV)/installed
 	$(BIN)/python -m lead.evaluation.tables README.md docs/*.md
+	$(BIN)/python -m lead.evaluation.index results/README.md
 
 # Writes the reference of the commands from their code.
 docs: $(VENV)/installed

@@ -18,6 +18,7 @@ import lead
 from lead.cli import app
 from lead.cli.reference import reference
 from lead.config import describe, presets
+from lead.evaluation.index import index
 from lead.evaluation.tables import fill
 from lead.studio.book import LabelBook
 from lead.studio.events import Events
@@ -64,7 +65,11 @@ def test_tables_and_numbers_are_those_of_the_results(path: Path) -> None:
     assert fill(text, ROOT, path.parent.relative_to(ROOT)) == text, "out of date; run: make tables"
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+def test_the_index_of_the_results_is_current() -> None:
+    assert (ROOT / "results" / "README.md").read_text(encoding="utf-8") == index(ROOT), "out of date; run: make tables"
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, ROOT / "results" / "README.md"], ids=lambda p: p.name)
 def test_links_and_pictures_lead_somewhere(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     targets = re.findall(r"\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"", text)

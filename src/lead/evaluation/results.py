@@ -189,6 +189,7 @@ class Result:
         command: which command made it, and its arguments but for the folders: what :mod:`lead.reproduce.again` does.
         machine: see :func:`lead.provenance.machine`.
         data: digests of the pictures and landmarks that it was measured on.
+        date: the day on which it was made; see :func:`lead.provenance.today`.
     """
 
     name: str
@@ -206,6 +207,7 @@ class Result:
     command: Mapping[str, object] = field(default_factory=dict)
     machine: Mapping[str, object] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
+    date: str = ""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
