@@ -151,6 +151,11 @@ def test_the_reference_has_every_text_whole(name: str) -> None:
     assert not missing, "out of date; run: make docs"
 
 
+def test_the_reference_of_python_has_every_public_name() -> None:
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^::: lead\.(\w+)$", page, re.MULTILINE)) == set(lead.__all__)
+
+
 @pytest.mark.parametrize("line", command_lines("make"))
 def test_make_targets_are_there(line: str) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
