@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 TOOLS := $(VENV)/tools
 LOCK := requirements-dev.txt
 
-.PHONY: demo test check lock audit tables docs clean
+.PHONY: demo test check lock audit tables docs site clean
 
 # Every package is of the version and the content that the lock names; what builds our own is among them.
 $(VENV)/installed: pyproject.toml $(LOCK)
@@ -20,7 +20,7 @@ demo: $(VENV)/installed
 test: $(VENV)/installed check
 	$(BIN)/pytest -n auto --dist loadgroup --max-worker-restart 1
 
-check: $(VENV)/installed
+check: $(VENV)/installed site
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -41,13 +41,18 @@ $(TOOLS)/installed:
 	$(TOOLS)/bin/python -m pip install --quiet uv pip-audit
 	touch $@
 
-# Fills the tables and numbers of the documents in from results/.
+# Fills the tables and numbers of the documents in from results/, and writes the index of results/.
 tables: $(VENV)/installed
 	$(BIN)/python -m lead.evaluation.tables README.md docs/*.md
+	$(BIN)/python -m lead.evaluation.index results/README.md
 
 # Writes the reference of the commands from their code.
 docs: $(VENV)/installed
 	$(BIN)/python -m lead.cli.reference docs/commands.md
 
+# Builds the documentation as a site into site/; a link that leads nowhere is an error. The variable spares an announcement.
+site: $(VENV)/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +12,13 @@ import numpy as np
 
 from lead.files import write_atomic
 from lead.landmarks import Labels
-from lead.provenance import commit, machine, versions
+from lead.provenance import commit, machine, today, versions
 
 if TYPE_CHECKING:  # torch, which it needs, is imported where it is used: some benchmarks have none
     from lead.training.run import Run
+
+STARTED = time.monotonic()
+"""When the benchmark began, or nearly so."""
 
 
 def since(start: float) -> float:
@@ -29,7 +32,7 @@ def peak_memory() -> float:
     return int(line.split()[1]) * 1024 / 1e6
 
 
-def table(columns: dict[str, tuple[str, str]], rows: list[dict[str, float]]) -> str:
+def table(columns: Mapping[str, tuple[str, str]], rows: Sequence[Mapping[str, object]]) -> str:
     """Markdown of some measurements, a row each: their keys, each with a title and a format."""
     lines = ["| " + " | ".join(title for title, _ in columns.values()) + " |", "|" + " --: |" * len(columns)]
     lines += ["| " + " | ".join(shape.format(row[name]) for name, (_, shape) in columns.items()) + " |" for row in rows]
@@ -61,8 +64,13 @@ def untrained(folder: Path) -> Run:
 
 
 def keep(name: str, found: Mapping[str, Any], text: str, results: Path) -> None:
-    """Writes ``benchmarks/NAME.json`` and its table to a folder of results, and prints the table."""
-    record = {"name": name, "commit": commit(), "versions": versions(), "machine": machine(), **found}
+    """Writes ``benchmarks/NAME.json`` and its table to a folder of results, and prints the table.
+
+    ``took`` is how many seconds it all took, ``date`` the day.
+    """
+    took = round(time.monotonic() - STARTED)
+    record = {"name": name, "commit": commit(), "date": today(), "took": took, "versions": versions()}
+    record |= {"machine": machine(), **found}
     there = results / "benchmarks" / f"{name}.json"
     write_atomic(there, json.dumps(record, indent=2) + "\n", overwrite=True)
     write_atomic(there.with_suffix(".md"), text, overwrite=True)

@@ -19,6 +19,7 @@ from lead.cli import app
 from lead.cli.reference import reference
 from lead.config import Settings, presets
 from lead.config_text import describe
+from lead.evaluation.index import index
 from lead.evaluation.tables import fill
 from lead.studio.book import LabelBook
 from lead.studio.events import Events
@@ -65,7 +66,11 @@ def test_tables_and_numbers_are_those_of_the_results(path: Path) -> None:
     assert fill(text, ROOT, path.parent.relative_to(ROOT)) == text, "out of date; run: make tables"
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+def test_the_index_of_the_results_is_current() -> None:
+    assert (ROOT / "results" / "README.md").read_text(encoding="utf-8") == index(ROOT), "out of date; run: make tables"
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, ROOT / "results" / "README.md"], ids=lambda p: p.name)
 def test_links_and_pictures_lead_somewhere(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     targets = re.findall(r"\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"", text)
@@ -136,6 +141,20 @@ def test_the_reference_has_every_option_of_every_command() -> None:
     file = ROOT / "docs" / "commands.md"
     assert said(file.read_text(encoding="utf-8")) == said(reference()), "out of date; run: make docs"
     assert set(said(reference())) == {f"lead {name}" for name in COMMANDS.commands}
+
+
+@pytest.mark.parametrize("name", COMMANDS.commands)
+def test_the_reference_has_every_text_whole(name: str) -> None:
+    said = " ".join((ROOT / "docs" / "commands.md").read_text(encoding="utf-8").split())
+    command = COMMANDS.commands[name]
+    texts = [command.help, f"`{name}`: {command.help.partition(chr(10) * 2)[0]}", *(p.help for p in command.params)]
+    missing = [text for text in filter(None, texts) if " ".join(text.split()) not in said]
+    assert not missing, "out of date; run: make docs"
+
+
+def test_the_reference_of_python_has_every_public_name() -> None:
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^::: lead\.(\w+)$", page, re.MULTILINE)) == set(lead.__all__)
 
 
 @pytest.mark.parametrize("line", command_lines("make"))

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,11 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "not installed"
+
+
+def today() -> str:
+    """The day, in UTC, as YYYY-MM-DD."""
+    return datetime.now(UTC).date().isoformat()
 
 
 def machine() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Process settings that make training on a CPU faster. Measured by ``benchmarks/tuning.py``."""
+"""Process settings that make training on a CPU faster. Measured by ``benchmarks/speed/tuning.py``."""
 
 from __future__ import annotations
 

@@ -240,8 +240,8 @@ def test_told_errors_have_a_table_of_their_own(tmp_path: Path) -> None:
     tables = [part.splitlines() for part in markdown(TOLD).split("\n\n") if part.startswith("|")]
     assert len(tables) == 2
     assert tables[1] == [
-        "| Method | Labels | Within the radius told for 50 %, 5 points (%) | Rank correlation of told and true error, "
-        "5 points (%) | Of the worst tenth, told to be, 5 points (%) |",
+        "| Method | Labels | Coverage of the 50 % radius, 5 points (%) "
+        "| Rank correlation of expected and actual error, 5 points (%) | Recall of the worst decile, 5 points (%) |",
         "| --- | --- | --: | --: | --: |",
         "| lead/cascade | 10 labels | 52.0 ± 1.0 | -3.2 ± 0.8 | 41.3 ± 2.0 |",
         "| lead/cascade | 1 label | 47.0 | – | – |",

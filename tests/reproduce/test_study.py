@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,7 @@ def test_what_is_made_is_filed_and_found_again(world: World, name: str) -> None:
     assert there.rows == result.rows
     assert (there.name, there.benchmark, there.preset) == (name, "beetles", "least")
     assert there.commit == commit()
+    assert abs(date.fromisoformat(there.date) - date.today()) <= timedelta(days=1)
     assert there.seconds > 0
     assert path.with_suffix(".md").read_text() == markdown(there)
     assert there.title in path.with_suffix(".md").read_text()

@@ -13,7 +13,7 @@ import uvicorn
 from fastapi.testclient import TestClient
 from PIL import Image
 
-import at_a_port
+from benchmarks import at_a_port
 from lead.studio.server import create_app
 from lead.studio.session import Session
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from serving import draw
 
-from studio_clients import crowd, missing
+from benchmarks.robustness.studio_clients import crowd, missing
 
 
 def test_every_saved_label_is_on_the_disk(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from studio_strangers import pester
+from benchmarks.robustness.studio_strangers import pester
 
 
 def test_every_answer_is_as_described(tmp_path: Path) -> None:

@@ -66,16 +66,16 @@ TRUST = {
     f"{key}-{points}": f"{heading}, {'all' if points == 'all' else points} points"
     for points in ("5", "68", "all")
     for key, heading in (
-        ("within-50", "Within the radius told for 50 %"),
-        ("within-80", "Within that for 80 %"),
-        ("within-90", "Within that for 90 %"),
-        ("rank", "Rank correlation of told and true error"),
-        ("worst", "Of the worst tenth, told to be"),
-        ("hidden", "Of the hidden, told to be"),
-        ("shown", "Of the visible, told to be hidden"),
+        ("within-50", "Coverage of the 50 % radius"),
+        ("within-80", "Coverage of the 80 % radius"),
+        ("within-90", "Coverage of the 90 % radius"),
+        ("rank", "Rank correlation of expected and actual error"),
+        ("worst", "Recall of the worst decile"),
+        ("hidden", "Hidden landmarks predicted hidden"),
+        ("shown", "Visible landmarks predicted hidden"),
     )
 }
-"""Metrics of the errors that a method tells of its answers, and their headings; a table of their own shows them."""
+"""Metrics of the expected errors that a method gives with its answers, and their headings, in a table of their own."""
 
 LabelCount = int | Literal["all"] | None
 """How many labelled pictures a method was given: a number, all of the training split, or None where it needs none."""
@@ -189,6 +189,7 @@ class Result:
         command: which command made it, and its arguments but for the folders: what :mod:`lead.reproduce.again` does.
         machine: see :func:`lead.provenance.machine`.
         data: digests of the pictures and landmarks that it was measured on.
+        date: the day on which it was made; see :func:`lead.provenance.today`.
     """
 
     name: str
@@ -206,6 +207,7 @@ class Result:
     command: Mapping[str, object] = field(default_factory=dict)
     machine: Mapping[str, object] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
+    date: str = ""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -316,7 +318,7 @@ def grid(result: Result) -> Grid:
 
 
 def trust_grid(result: Result) -> Grid:
-    """How true the errors are that methods tell: a line for each number of labels, a column for each metric."""
+    """How good the expected errors of methods are: a line for each number of labels, a column for each metric."""
     table: dict[tuple[str, str], dict[Column, Row]] = {}
     for row in result.rows:
         if row.metric in TRUST:
@@ -353,9 +355,8 @@ def cell_text(row: Row | None) -> str:
 
 CELLS = "Mean ± standard deviation over draws (median). Lower is better."
 TRUST_CELLS = (
-    "The errors that are told with the answers: mean ± standard deviation over draws. A radius told for 50 % "
-    "should hold 50 % of the true places. Rank correlation times 100; of the worst tenth of the points, chance would "
-    "find 10 %."
+    "Expected errors beside actual ones: mean ± standard deviation over draws. The coverage of the 50 % radius should "
+    "be 50 %. Rank correlation times 100; chance would find 10 % of the worst decile."
 )
 BRACKETS = "In brackets, what the method's paper reports, on its own benchmark."
 

@@ -29,7 +29,7 @@ from lead.inference import Head
 from lead.landmarks.model import HIDDEN, Labels
 from lead.nn.heads import REDUCED
 from lead.nn.matching import match_points
-from lead.provenance import commit, machine, versions
+from lead.provenance import commit, machine, today, versions
 from lead.reporting import Say, unsaid
 from lead.seeds import mixed_seed, run_identity
 from lead.training.cascade import fit_cascade
@@ -225,6 +225,7 @@ class Bench:
             command=command or {},
             machine=machine(),
             data=self.digests(),
+            date=today(),
         )
 
 

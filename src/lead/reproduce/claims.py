@@ -10,9 +10,10 @@ from pathlib import Path
 from lead.errors import LeadError
 from lead.evaluation.results import Result, Row, decimals, read
 from lead.files import write_atomic
-from lead.provenance import commit, versions
+from lead.provenance import commit, today, versions
 
 DIMENSIONS = (64, 128, 256)
+TITLE = "The paper's claims, put to the numbers of these tables"
 NEAR = 1.05
 """Times the other's error that still counts as near it."""
 
@@ -245,7 +246,7 @@ def write(folder: Path) -> list[Claim]:
         raise LeadError(f"No table in {folder}. Make them first: lead reproduce all --data DIR")
     found = claims(Filed(folder))
     entries = [asdict(claim) | {"verdict": claim.verdict} for claim in found]
-    document = {"commit": commit(), "versions": versions(), "claims": entries}
+    document = {"title": TITLE, "commit": commit(), "date": today(), "versions": versions(), "claims": entries}
     write_atomic(folder / "claims.json", json.dumps(document, indent=1) + "\n", overwrite=True)
     write_atomic(folder / "claims.md", markdown(found), overwrite=True)
     return found

@@ -18,7 +18,7 @@ from lead.experiments.protocols import Bench, System
 from lead.experiments.supervised import supervised
 from lead.experiments.zoom import zoom
 from lead.features import Extractor
-from lead.provenance import commit, machine, versions
+from lead.provenance import commit, machine, today, versions
 from lead.reporting import Say, unsaid
 from lead.reproduce.arms import CL_FACTORS, Arm, pyramid
 from lead.reproduce.published import NUMBERS, STAND_INS
@@ -251,6 +251,7 @@ class Study:
             machine=machine(),
             data=Bench(self.bench_data, [], self.preset, self.split).digests()
             | {TRAINED_ON: open_pictures(self.dataset, self.preset).identity},
+            date=today(),
         )
 
 

@@ -1,6 +1,6 @@
 """How near training comes to its bare networks, and how fast it is beside a peer's loop.
 
-    python benchmarks/throughput.py DATASET [--steps 30] [--rounds 3] [--batch 64] [--results results]
+    python -m benchmarks.speed.throughput DATASET [--steps 30] [--rounds 3] [--batch 64] [--results results]
 
 Stage 1 (BYOL, ResNet-18, 96 px) and stage 2 (its default objective, and the paper's), each as `lead train` runs it:
 pictures from the store, augmentation, networks, optimiser, logs. Bare is the same networks and losses forward and
@@ -33,6 +33,7 @@ import torch  # noqa: E402
 from PIL import Image  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
+from benchmarks.measuring import keep  # noqa: E402
 from lead.config import ExactPrecision, Settings, check  # noqa: E402
 from lead.datasets import open_dataset  # noqa: E402
 from lead.losses import byol_loss, equivariance_loss, exchange_loss  # noqa: E402
@@ -43,7 +44,6 @@ from lead.training.launch import make_fabric  # noqa: E402
 from lead.training.precision import fastest_precision  # noqa: E402
 from lead.training.pretrain import Byol  # noqa: E402
 from lead.training.run import Pictures, open_pictures  # noqa: E402
-from measuring import keep  # noqa: E402
 
 Step = Callable[[], None]
 SIDE = 96

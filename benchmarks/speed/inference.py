@@ -1,6 +1,7 @@
 """What landmarks cost beside the bare network: PyTorch, ONNX Runtime, eight bits; and what a feature takes of memory.
 
-    python benchmarks/inference.py RUN DATASET [--points 5] [--labels 20] [--count 64] [--rounds 9] [--results results]
+    python -m benchmarks.speed.inference RUN DATASET [--points 5] [--labels 20] [--count 64] [--rounds 9]
+        [--results results]
 
 Fits a ridge head, which looks once, and the default head, which looks twice, to a draw of labelled training pictures.
 Every part is timed in turns on the same squares, which are decoded already, in batches of 16: the backbone as timm runs
@@ -24,6 +25,7 @@ wait_passively()  # before torch is imported
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
+from benchmarks.measuring import drawn, keep  # noqa: E402
 from lead import api  # noqa: E402
 from lead.datasets import open_dataset  # noqa: E402
 from lead.export.int8 import to_int8  # noqa: E402
@@ -34,7 +36,6 @@ from lead.images.build import open_store  # noqa: E402
 from lead.images.store import ImageStore  # noqa: E402
 from lead.inference import Landmarker  # noqa: E402
 from lead.training.run import Run  # noqa: E402
-from measuring import drawn, keep  # noqa: E402
 
 PEERS_FEATURE = 3840 * 48 * 48 * 4
 """Bytes of a picture's hypercolumn as the peers keep it: 3,840 channels of float32 on 48 × 48 cells."""

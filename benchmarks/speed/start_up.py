@@ -1,6 +1,6 @@
 """How soon the program answers: seconds of its help and of importing it, beside Python's own start.
 
-    python benchmarks/start_up.py [--rounds 15] [--results results]
+    python -m benchmarks.speed.start_up [--rounds 15] [--results results]
 
 Each in processes of their own, in turns; the median counts. Writes ``results/benchmarks/start-up.json``, and a table
 beside it.
@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from measuring import keep
+from benchmarks.measuring import keep
 
 COMMANDS = {
     "python, nothing": ["-c", "pass"],

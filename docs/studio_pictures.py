@@ -1,6 +1,6 @@
 """The pictures of docs/studio.md: the page at work on rendered beetles, in a headless browser.
 
-    python benchmarks/studio_pictures.py [--out docs/studio] [--run RUN] [--home FOLDER]
+    python docs/studio_pictures.py [--out docs/studio] [--run RUN] [--home FOLDER]
 
 It renders the beetles, trains the ``tiny`` preset on them (some minutes; ``--run`` takes a run made before on such
 pictures), labels a few with their true landmarks, and takes each step's picture, dark and light. All of it lies in

@@ -1,6 +1,6 @@
 """What the paper's training costs, from two processor cores to many GPUs: what was measured here, and what follows.
 
-    python benchmarks/cost.py DATASET [--batch 32] [--steps 3] [--results results]
+    python -m benchmarks.speed.cost DATASET [--batch 32] [--steps 3] [--results results]
 
 Measured: the operations of one step of both stages of the ``paper`` preset for each picture (counted), the seconds of
 such a step on this machine's processor and the operations a second that makes, the seconds to decode a picture into
@@ -24,6 +24,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
+from benchmarks.measuring import keep  # noqa: E402
 from lead.config import Settings, load_preset  # noqa: E402
 from lead.datasets import open_dataset  # noqa: E402
 from lead.images.build import open_store  # noqa: E402
@@ -32,7 +33,6 @@ from lead.nn.backbone import Backbone  # noqa: E402
 from lead.training.distill import Distill  # noqa: E402
 from lead.training.engine import Stage  # noqa: E402
 from lead.training.pretrain import Byol  # noqa: E402
-from measuring import keep  # noqa: E402
 
 H100_PEAK = 989e12
 """Dense bfloat16 operations a second of an H100 SXM, as its data sheet has it."""

@@ -1,6 +1,6 @@
 """Kills commands with SIGKILL at random moments, runs them again, and compares what they leave with a whole run's.
 
-    python benchmarks/kill.py [--kills 5] [--seed 0] [--results results]
+    python -m benchmarks.robustness.kill [--kills 5] [--seed 0] [--results results]
 
 Building the picture store, stage 1, stage 2, ``fit``, ``predict`` and ``reproduce`` are killed at moments spread evenly
 by chance over the time that each takes; stages save their state several times a second, so that most kills find one.
@@ -28,10 +28,10 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.measuring import keep, table
 from lead.beetles.writing import write_beetles
 from lead.images.labels import load_labels, save_labels
 from lead.provenance import commit
-from measuring import keep, table
 
 PICTURES, SIDE = 200, 160
 SETTINGS = """
@@ -47,7 +47,7 @@ engine.SAVE_EVERY_S, engine.COLLAPSED = 0.2, -1.0  # and two dozen pictures may 
 from lead.cli import main
 main()
 """
-STORM = Path(__file__).resolve().parents[1] / "tests" / "studio" / "storm.py"
+STORM = Path(__file__).resolve().parents[2] / "tests" / "studio" / "storm.py"
 
 
 @dataclass(frozen=True)

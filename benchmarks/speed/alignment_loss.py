@@ -1,6 +1,6 @@
 """What the alignment loss costs a tile at a time, beside the plain form that holds all similarities of the batch.
 
-    python benchmarks/alignment_loss.py [--batch 16] [--sides 24,48] [--rounds 5] [--results results]
+    python -m benchmarks.speed.alignment_loss [--batch 16] [--sides 24,48] [--rounds 5] [--results results]
 
 Loss and gradient of random features (256-d, hypercolumns of 960) on grids of so many cells a side: the seconds of both
 forms, taken in turns in one process, and the memory that each needs beyond its inputs, each in a process of its own.
@@ -24,9 +24,9 @@ wait_passively()  # before torch is imported
 import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
 
+from benchmarks.measuring import keep, peak_memory  # noqa: E402
 from lead.losses import alignment_loss  # noqa: E402
 from lead.losses.similarity import cell_similarities  # noqa: E402
-from measuring import keep, peak_memory  # noqa: E402
 
 STUDENT, TEACHER = 256, 960
 
@@ -39,6 +39,8 @@ def plain(student_i: Tensor, student_j: Tensor, teacher_i: Tensor, teacher_j: Te
     return -(p * log_q).sum(-1).mean()
 
 
+AGAIN = [sys.executable, "-m", "benchmarks.speed.alignment_loss"]
+"""This program in a process of its own."""
 FORMS = {"plain": plain, "tiled": alignment_loss}
 
 
@@ -58,7 +60,7 @@ def step(form: str, maps: list[Tensor]) -> tuple[Tensor, ...]:
 
 def memory(form: str, batch: int, side: int) -> float:
     """Megabytes beyond the inputs that a form needs at most, in a process of its own."""
-    command = [sys.executable, __file__, "--memory", form, "--batch", str(batch), "--sides", str(side)]
+    command = [*AGAIN, "--memory", form, "--batch", str(batch), "--sides", str(side)]
     # Freed memory goes back at once: what the C library would keep of it is not the loss's.
     freed = {"MALLOC_MMAP_THRESHOLD_": "262144"}
     run = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | freed)

@@ -1,6 +1,6 @@
 """How much labelling the studio saves: a simulated annotator works through its HTTP interface until the model is good.
 
-    python benchmarks/labelling_effort.py RUN DATASET [--split validation] [--results results]
+    python -m benchmarks.studies.labelling_effort RUN DATASET [--split validation] [--results results]
 
 A folder of 1,000 labelled training pictures is labelled picture after picture until the landmark head that the studio
 would export is, on pictures of other people, within 10% of the head fitted to all 1,000. The annotator has the truth
@@ -45,7 +45,7 @@ from lead.images.build import open_store  # noqa: E402
 from lead.inference import Head, Landmarker  # noqa: E402
 from lead.landmarks.model import Labels  # noqa: E402
 from lead.nn.heads import RidgeHead  # noqa: E402
-from lead.provenance import commit, versions  # noqa: E402
+from lead.provenance import commit, today, versions  # noqa: E402
 from lead.seeds import mixed_seed  # noqa: E402
 from lead.studio.choose import COVERED  # noqa: E402
 from lead.studio.server import create_app  # noqa: E402
@@ -457,6 +457,7 @@ def main() -> None:
         rows=tuple(rows_of(efforts)),
         title=f"Labelling effort: {world.data.name}, {chosen.points} points, {len(chosen.seeds)} seeds",
         notes=tuple(notes_of(efforts)),
+        date=today(),
     )
     path = result.path(chosen.results)
     result.write(path, overwrite=True)

@@ -1,6 +1,6 @@
 """Strangers at the studio's door: requests made up from its own description, valid and not, and what it answers.
 
-    python benchmarks/studio_strangers.py [--seconds 600] [--seed 1] [--results results]
+    python -m benchmarks.robustness.studio_strangers [--seconds 600] [--seed 1] [--results results]
 
 Schemathesis reads ``/api/openapi.json`` from a server at a real socket and sends what the description allows, what it
 just does not allow, and chains of such requests. Of every answer it checks that it is no error of the server's (5xx)
@@ -29,11 +29,12 @@ import numpy as np
 import schemathesis
 from PIL import Image
 
-import at_a_port
+from benchmarks import at_a_port
+from benchmarks.measuring import keep
 from lead.studio.messages import Landmark, LandmarksChange
 from lead.studio.session import Session
-from measuring import keep
 
+ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "studio-strangers"
 NAMES = ("left", "right")
 CURRENT = 0
@@ -86,8 +87,9 @@ def pester(scratch: Path, *options: str) -> tuple[dict[str, Any], str]:
         command += [f"{address}/api/openapi.json", "--header", f"Authorization: Bearer {TOKEN}", "--no-color"]
         command += ["--exclude-path", "/api/events", "--exclude-operation-id", "start_api_training_post"]
         command += ["--report-json-path", report, *options]
-        path = os.pathsep.join([str(Path(__file__).parent), *(folder for folder in sys.path if folder)])
-        environment = {**os.environ, "PYTHONPATH": path, "SCHEMATHESIS_HOOKS": Path(__file__).stem}
+        path = os.pathsep.join([str(ROOT), *(folder for folder in sys.path if folder)])
+        hooks = "benchmarks.robustness.studio_strangers"
+        environment = {**os.environ, "PYTHONPATH": path, "SCHEMATHESIS_HOOKS": hooks}
         done = subprocess.run(command, env=environment, cwd=scratch, capture_output=True, text=True, check=False)
         if not report.is_file():
             raise RuntimeError(f"schemathesis ended with {done.returncode}: {done.stdout}{done.stderr}")

@@ -1,6 +1,6 @@
 """Many clients of one studio at a time, and whether every label that was answered as saved is on the disk.
 
-    python benchmarks/studio_clients.py [--clients 50] [--seconds 60] [--results results]
+    python -m benchmarks.robustness.studio_clients [--clients 50] [--seconds 60] [--results results]
 
 ``lead studio`` serves a folder of beetles in a process of its own; the clients are here, each with connections of its
 own and listening to the events. Each goes round: it takes a picture, half of the time one of the few that all of them
@@ -32,9 +32,9 @@ from typing import Any
 import httpx
 import numpy as np
 
+from benchmarks.measuring import keep, since
 from lead.beetles.writing import write_beetles
 from lead.images.labels import load_labels
-from measuring import keep, since
 
 TOKEN = "studio-clients-token"
 NAMES = tuple("abcdefgh")

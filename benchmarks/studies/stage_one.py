@@ -1,6 +1,6 @@
 """Whether how the hypercolumn is put together decides which stage 1 matches better.
 
-    python benchmarks/stage_one.py DATASET [--runs runs/reproduce] [--results results]
+    python -m benchmarks.studies.stage_one DATASET [--runs runs/reproduce] [--results results]
 
 Matches, on a fifth of the training identities, with the hypercolumns of the two stages 1 of `lead reproduce` and of
 their start, under each normalisation, and with the finest or the coarsest levels alone. The stages are found in

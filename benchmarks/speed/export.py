@@ -1,6 +1,6 @@
 """What exporting a model costs and gains: parity with the original, and eight bits beside float.
 
-    python benchmarks/export.py RUN DATASET [--points 5] [--labels 20] [--judged 200] [--results results]
+    python -m benchmarks.speed.export RUN DATASET [--points 5] [--labels 20] [--judged 200] [--results results]
 
 Fits a head to a draw of labelled training pictures, exports it, checks it on 200 pictures of the dataset, and judges
 both files by a draw of labelled test pictures. Writes ``results/benchmarks/export.json``, and a table beside it.
@@ -13,12 +13,12 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.measuring import drawn, keep
 from lead import api
 from lead.datasets import open_dataset
 from lead.export.int8 import Quantised, to_int8
 from lead.export.onnxfile import Parity, to_onnx
 from lead.images.labels import save_labels
-from measuring import drawn, keep
 
 
 def table(parity: Parity, eight: Quantised) -> str:

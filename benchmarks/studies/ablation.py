@@ -1,6 +1,6 @@
 """What each part of the `small` preset is worth, at equal steps, on identities that training never sees.
 
-    python benchmarks/ablation.py DATASET [--steps 150] [--results results]
+    python -m benchmarks.studies.ablation DATASET [--steps 150] [--results results]
 
 Trains the variants below one after another and writes ``results/<dataset>/small-<variant>/{matching,few-shot}-
 validation.json`` for each. The test split is not touched. About 25 minutes on two cores; finished variants are kept

@@ -1,6 +1,6 @@
 """The picture that the README leads with: predictions of a finished demo on species that it never saw.
 
-    python benchmarks/readme_picture.py DEMO [--out docs/result.webp]
+    python docs/readme_picture.py DEMO [--out docs/result.webp]
 
 The pictures are the first of the test split that show every landmark within the frame, one of each species; none is
 picked by its error.

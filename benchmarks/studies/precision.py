@@ -1,6 +1,7 @@
 """Whether bfloat16 changes what is learnt: errors of trainings in both precisions, over seeds.
 
-    python benchmarks/precision.py DATASET [--preset tiny] [--seeds 3] [--runs runs/precision] [--results results]
+    python -m benchmarks.studies.precision DATASET [--preset tiny] [--seeds 3] [--runs runs/precision]
+        [--results results]
 
 Trains DATASET (say, one that `lead render` drew) with each seed in float32 and in bfloat16, and judges a ridge head
 from all labels on individuals of its training split that are held out, each time the same. A processor without bfloat16
@@ -17,10 +18,10 @@ from lead.tuning import wait_passively
 
 wait_passively()  # before torch is imported
 
+from benchmarks.measuring import keep  # noqa: E402
 from lead import api  # noqa: E402
 from lead.datasets import open_dataset  # noqa: E402
 from lead.experiments.protocols import Bench, regression  # noqa: E402
-from measuring import keep  # noqa: E402
 
 PRECISIONS = ("32-true", "bf16-mixed")
 

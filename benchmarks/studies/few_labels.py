@@ -1,7 +1,7 @@
 """What each part of the few-label head is worth, on identities that training never sees.
 
     lead train ytfaces --out runs/trial --preset small --set validation=0.2
-    python benchmarks/few_labels.py runs/trial ytfaces [--labels 1,10] [--draws 2]
+    python -m benchmarks.studies.few_labels runs/trial ytfaces [--labels 1,10] [--draws 2]
 
 Fits the head as it is, with one part taken away at a time, and with its answers on several crops averaged, to the same
 draws of labelled pictures, and writes ``results/<dataset>/<preset>/few-labels-validation.json``. The test split is not

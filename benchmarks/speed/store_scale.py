@@ -1,6 +1,7 @@
 """What a picture store costs as the pictures become many: time and memory to build, open, check and read it.
 
-    python benchmarks/store_scale.py [--counts 1000,5000,20000] [--side 136] [--scratch FOLDER] [--results results]
+    python -m benchmarks.speed.store_scale [--counts 1000,5000,20000] [--side 136] [--scratch FOLDER]
+        [--results results]
 
 Small JPEGs are drawn, each another. For each count, processes of their own decode the pictures and do nothing else,
 build the store, and read it: one epoch of shuffled batches, first with nothing of it in memory, as if it were larger,
@@ -23,14 +24,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from benchmarks.measuring import keep, peak_memory, since, table
 from lead.images.build import CHECK, open_store
 from lead.images.decode import decode_fitted
 from lead.images.find import find_images
 from lead.images.store import ImageStore, read_rows
 from lead.tuning import cores
-from measuring import keep, peak_memory, since, table
 
 WIDTH, HEIGHT = 320, 240
+AGAIN = [sys.executable, "-m", "benchmarks.speed.store_scale"]
+"""This program in a process of its own."""
 BATCH = 64
 EPOCH = 20_000
 """Pictures of an epoch that are read, at most."""
@@ -114,7 +117,7 @@ WORK = {"decode": decode_bare, "build": build, "read": read}
 
 def in_a_process(work: str, folder: Path, count: int, side: int, cache: Path) -> Measured:
     """One of ``WORK``, with the largest memory that it had."""
-    command = [sys.executable, __file__, "--work", work, "--scratch", str(folder), "--counts", str(count)]
+    command = [*AGAIN, "--work", work, "--scratch", str(folder), "--counts", str(count)]
     command += ["--side", str(side), "--cache", str(cache)]
     found: Measured = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     return found

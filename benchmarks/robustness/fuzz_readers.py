@@ -1,6 +1,6 @@
 """Every reader of what a user may bring, under a fuzzer that is led by coverage: nothing but our own error may escape.
 
-    python benchmarks/fuzz_readers.py [--seconds 600] [--reader NAME ...] [--results results]
+    python -m benchmarks.robustness.fuzz_readers [--seconds 600] [--reader NAME ...] [--results results]
 
 Needs atheris (libFuzzer for Python), which is not in any extra: ``pip install atheris``. Each reader has a process of
 its own, which begins with files that are right. Of what the fuzzer makes, half is taken as the file itself, and half
@@ -27,7 +27,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tests" / "landmarks"))
 HALF = 128
 """A first byte below this stands before a file, any other before what says how a good file is spoilt."""
@@ -148,7 +148,7 @@ def measured(name: str, seconds: float, kept: Path) -> dict[str, Any]:
 
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, __file__, *arguments]
+    command = [sys.executable, "-m", "benchmarks.robustness.fuzz_readers", *arguments]
     return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
 
 
@@ -176,8 +176,8 @@ def main() -> None:
         name, corpus, *arguments = sys.argv[2:]
         fuzz(name, Path(corpus), arguments)
     # Not above, for they import what is to be instrumented.
+    from benchmarks.measuring import keep, table
     from lead.provenance import commit
-    from measuring import keep, table
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=600)

@@ -1,6 +1,6 @@
 """What `lead predict` costs as the pictures become many: time a picture and memory, beside the bare network.
 
-    python benchmarks/predict_scale.py [--counts 1000,10000] [--model MODEL] [--format json] [--results results]
+    python -m benchmarks.speed.predict_scale [--counts 1000,10000] [--model MODEL] [--format json] [--results results]
 
 Beetles are drawn, and linked to under as many names as are asked for. Without ``--model``, a model is fitted to twenty
 of them on the features of the `small` preset's network with random weights, which take as long as learnt ones. Each
@@ -29,6 +29,7 @@ wait_passively()  # before torch is imported
 
 import torch  # noqa: E402
 
+from benchmarks.measuring import keep, peak_memory, since, table, untrained  # noqa: E402
 from lead import api  # noqa: E402
 from lead.features import BATCH  # noqa: E402
 from lead.images.find import listed  # noqa: E402
@@ -36,8 +37,9 @@ from lead.images.labels import load_labels  # noqa: E402
 from lead.inference import Landmarker  # noqa: E402
 from lead.nn.cascade import Cascade  # noqa: E402
 from lead.prediction import Parts, Shard, Work  # noqa: E402
-from measuring import keep, peak_memory, since, table, untrained  # noqa: E402
 
+AGAIN = [sys.executable, "-m", "benchmarks.speed.predict_scale"]
+"""This program in a process of its own."""
 SIDE = 320
 LABELLED = 20
 BATCHES = 6
@@ -127,7 +129,7 @@ def main() -> None:
         model = chosen.model or fitted(Path(temporary), data)
         for count in map(int, chosen.counts.split(",")):
             folder = linked(pictures, Path(temporary) / str(count) / "pictures", count)
-            command = [sys.executable, __file__, "--model", str(model), "--folder", str(folder)]
+            command = [*AGAIN, "--model", str(model), "--folder", str(folder)]
             done = subprocess.run([*command, "--format", chosen.format], check=True, stdout=subprocess.PIPE)
             rows.append({name: round(value, 3) for name, value in json.loads(done.stdout).items()})
             sys.stdout.write(f"{rows[-1]}\n")

@@ -1,6 +1,6 @@
-"""What the settings of :mod:`lead.tuning` are worth: stage 2's step with and without, alone and beside a busy core.
+"""What the settings of `lead.tuning` are worth: stage 2's step with and without, alone and beside a busy core.
 
-    python benchmarks/tuning.py [--results results]
+    python -m benchmarks.speed.tuning [--results results]
 
 Each case is a process of its own, since OpenMP and the allocator are set up once. Cases take turns, several rounds in
 one run, and the result holds ratios of medians to the case without either setting, so that a slow machine changes
@@ -10,14 +10,13 @@ nothing.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
 import sys
 from pathlib import Path
 
-from lead.provenance import commit, versions
+from benchmarks.measuring import keep, table
 
 STEP = """
 import sys, time
@@ -76,11 +75,9 @@ def main() -> None:
                 other.kill()
         base = statistics.median(times["neither"])
         ratios[company] = {case: round(statistics.median(t) / base, 3) for case, t in times.items()}
-    out = chosen.results / "benchmarks" / "tuning.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    record = {"name": "tuning", "commit": commit(), "versions": versions(), "cores": os.cpu_count(), "ratios": ratios}
-    out.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    sys.stdout.write(json.dumps(ratios, indent=2) + f"\n{out}\n")
+    columns = {"company": ("Core", "{}")} | {case: (case, "{:.3f}") for case in CASES}
+    rows = [{"company": company, **found} for company, found in ratios.items()]
+    keep("tuning", {"ratios": ratios}, table(columns, rows), chosen.results)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,16 @@
 """How long `lead fit` takes once features are cached, beside the bare network on as many pictures as it looks at.
 
-    python benchmarks/fit_time.py RUN DATASET [--labels 20,2670] [--results results]
+    python -m benchmarks.speed.fit_time RUN DATASET [--labels 20,2670] [--results results]
 
 The head is fitted to draws of labelled training pictures. Before each fit their features are computed, which is not
 counted. The network alone then looks at as many random pictures as the fit cut crops. Writes
-``results/benchmarks/fit-time.json``: seconds of both, and their ratio, which the machine's load changes less.
+``results/benchmarks/fit-time.json``, and a table beside it: seconds of both, and their ratio, which the machine's load
+changes less.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import time
 from pathlib import Path
 from unittest import mock
@@ -22,13 +21,20 @@ wait_passively()  # before torch is imported
 
 import torch  # noqa: E402
 
+from benchmarks.measuring import keep, table  # noqa: E402
 from lead.datasets import open_dataset  # noqa: E402
 from lead.experiments.protocols import Bench, label_draws  # noqa: E402
 from lead.features import BATCH, Sight  # noqa: E402
-from lead.files import write_atomic  # noqa: E402
-from lead.provenance import commit, versions  # noqa: E402
 from lead.training.cascade import fit_cascade  # noqa: E402
 from lead.training.run import Run  # noqa: E402
+
+COLUMNS = {
+    "fit": ("Fit", "{}"),
+    "seconds": ("s", "{:.2f}"),
+    "crops": ("Crops", "{:,}"),
+    "network": ("The network alone (s)", "{:.2f}"),
+    "ratio": ("Ratio", "{:.2f}"),
+}
 
 
 def measure(bench: Bench, points: str, count: int) -> dict[str, float]:
@@ -76,9 +82,8 @@ def main() -> None:
         for count in chosen.labels.split(",")
         for points in chosen.points
     }
-    found = {"name": "fit-time", "commit": commit(), "versions": versions(), "cores": os.cpu_count(), "fits": fits}
-    write_atomic(chosen.results / "benchmarks" / "fit-time.json", json.dumps(found, indent=2) + "\n", overwrite=True)
-    print(json.dumps(fits, indent=2))
+    rows = [{"fit": name, **fit} for name, fit in fits.items()]
+    keep("fit-time", {"fits": fits}, table(COLUMNS, rows), chosen.results)
 
 
 if __name__ == "__main__":

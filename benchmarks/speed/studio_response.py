@@ -1,6 +1,6 @@
 """How long the studio takes to answer: a suggestion for a picture just opened, and heat maps of a place pointed at.
 
-    python benchmarks/studio_response.py [--run RUN] [--pictures 1000] [--results results]
+    python -m benchmarks.speed.studio_response [--run RUN] [--pictures 1000] [--results results]
 
 A server at a real socket, the client beside it in the same process, beetles with cached features, some of them
 labelled with their true landmarks. Without ``--run``, the features are those of the `small` preset's network with
@@ -25,7 +25,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import at_a_port
+from benchmarks import at_a_port
 from lead.beetles.writing import write_beetles
 from lead.tuning import wait_passively
 
@@ -34,11 +34,11 @@ wait_passively()  # before torch is imported
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
+from benchmarks.measuring import keep, untrained  # noqa: E402
 from lead.images.labels import load_labels  # noqa: E402
 from lead.landmarks import Labels  # noqa: E402
 from lead.studio.session import Session  # noqa: E402
 from lead.training.run import Run  # noqa: E402
-from measuring import keep, untrained  # noqa: E402
 
 TOKEN = "studio-response"
 MAPS = 24

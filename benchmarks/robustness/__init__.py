@@ -1,0 +1,1 @@
+"""Killed commands, broken files, strangers and crowds: what must hold whatever happens."""
