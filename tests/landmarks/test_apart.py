@@ -47,7 +47,7 @@ def test_a_reader_that_does_not_come_back(
 def test_memory_has_an_end() -> None:
     if not sys.platform.startswith("linux"):
         pytest.skip("only Linux keeps to a limit of memory")
-    program = "from lead.landmarks import apart, hdf\nhdf.parse_here = lambda data: bytearray(2**36)\napart.main()\n"
+    program = "from lead.landmarks import apart, hdf\nhdf.parse = lambda data: bytearray(2**36)\napart.main()\n"
     reader = _Reader([sys.executable, "-c", program])
     with pytest.raises(LeadError, match=r"it cannot be read \(MemoryError"):
         reader.ask("hdf", b"")

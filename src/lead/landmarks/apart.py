@@ -115,7 +115,7 @@ def _answer(kind: str, data: bytes) -> dict[str, Any]:
     from lead.landmarks import hdf, sleap
 
     try:
-        labels = {"hdf": hdf.parse_here, "sleap": sleap.parse_here}[kind](data)
+        labels = {"hdf": hdf, "sleap": sleap}[kind].parse(data)
     except LeadError as error:
         return {"error": str(error)}
     except Exception as error:  # where a library's objects do not hold what they should

@@ -24,7 +24,8 @@ import yaml
 
 from lead.errors import LeadError, unknown
 from lead.files import read_text
-from lead.landmarks import deeplabcut, hdf
+from lead.landmarks import deeplabcut
+from lead.landmarks.apart import read_apart
 from lead.landmarks.deeplabcut import FOLDER
 from lead.landmarks.model import Labels, Schema
 
@@ -124,7 +125,7 @@ def _tables(folder: Path) -> list[Path]:
 def _read(path: Path) -> Labels:
     try:
         if path.suffix == ".h5":
-            return hdf.parse(path.read_bytes())
+            return read_apart("hdf", path.read_bytes())
         return deeplabcut.parse(read_text(path).removeprefix("\ufeff"))
     except LeadError as error:
         raise LeadError(f"{path}: {error}") from error

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from lead.errors import LeadError, needing
-from lead.landmarks.apart import read_apart
 from lead.landmarks.deeplabcut import FOLDER, ONE, SCORER, SEVERAL, parse_lines, tabulated
 from lead.landmarks.fields import Line, written
 from lead.landmarks.frames import frames_of_one
@@ -34,11 +33,6 @@ def why_not(data: bytes) -> str | None:
 
 
 def parse(data: bytes) -> Labels:
-    """What :func:`parse_here` reads, in a process of its own."""
-    return read_apart("hdf", data)
-
-
-def parse_here(data: bytes) -> Labels:
     """Labels from a file's bytes; see :func:`lead.landmarks.deeplabcut.parse`, whose lines are the rows here.
 
     Raises:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from lead.errors import LeadError, unknown
 from lead.files import read_text, refuse_existing, write_atomic
 from lead.landmarks import coco, csvfile, cvat, deeplabcut, deeplabcut_project, hdf, labelstudio, pts, sleap, tps
+from lead.landmarks.apart import read_apart
 from lead.landmarks.frames import frame_of
 from lead.landmarks.model import HIDDEN, UNLABELLED, Labels, numbered
 from lead.landmarks.pictures import Pictures
@@ -167,7 +168,7 @@ FORMATS: tuple[Format, ...] = (
         extensions=(".h5", ".hdf5"),
         lacks=("hidden", "errors", "flips", "skeleton", "sizes", "film"),
         why_not=lambda file: hdf.why_not(file.data),
-        parse=lambda file: hdf.parse(file.data),
+        parse=lambda file: read_apart("hdf", file.data),
         dump=lambda labels, _: hdf.dump(labels),
     ),
     Format(
@@ -176,7 +177,7 @@ FORMATS: tuple[Format, ...] = (
         extensions=(".slp",),
         lacks=("errors",),
         why_not=lambda file: sleap.why_not(file.data),
-        parse=lambda file: sleap.parse(file.data),
+        parse=lambda file: read_apart("sleap", file.data),
         dump=sleap.dump,
     ),
     Format(

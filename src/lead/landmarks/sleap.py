@@ -19,7 +19,6 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError, needing
-from lead.landmarks.apart import read_apart
 from lead.landmarks.frames import frame_name, frame_of
 from lead.landmarks.hdf import SIGNATURE
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
@@ -36,11 +35,6 @@ def why_not(data: bytes) -> str | None:
 
 
 def parse(data: bytes) -> Labels:
-    """What :func:`parse_here` reads, in a process of its own."""
-    return read_apart("sleap", data)
-
-
-def parse_here(data: bytes) -> Labels:
     """Labels from a file's bytes: a row for each labelled frame.
 
     Raises:
