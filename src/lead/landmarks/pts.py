@@ -78,15 +78,15 @@ def points_of(texts: Mapping[str, str], pictures: Pictures) -> dict[str, npt.NDA
     return found
 
 
-def unpacked(data: bytes, pictures: Pictures) -> dict[str, npt.NDArray[np.float64]]:
-    """The points of the files in a zip archive, by the name of the picture."""
+def unpacked(data: bytes, pictures: Pictures, *, most: int = WHOLE) -> dict[str, npt.NDArray[np.float64]]:
+    """The points of the files in a zip archive, by the name of the picture; of ``most`` bytes in all, at most."""
     texts = {}
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = [m for m in archive.infolist() if m.filename.endswith(ENDING) and m.file_size <= LONGEST]
             whole = sum(member.file_size for member in members)
-            if whole > WHOLE:
-                raise LeadError(f"the {len(members)} files in it would take {whole:,} bytes: at most {WHOLE:,}.")
+            if whole > most:
+                raise LeadError(f"the {len(members)} files in it would take {whole:,} bytes: at most {most:,}.")
             for member in members:
                 texts[member.filename] = archive.read(member).decode("utf-8-sig")
     except LeadError:
