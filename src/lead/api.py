@@ -28,13 +28,14 @@ from lead.files import check_folder, default_cache
 from lead.images.build import open_store
 from lead.images.film import films_need
 from lead.images.find import find_images, find_media, is_film
-from lead.images.labels import FolderPictures, beside, doubts, load_labels
+from lead.images.labels import FolderPictures, doubts, load_labels
 from lead.images.sample import open_films, sample_films
 from lead.images.store import ImageStore, skipped_text
 from lead.inference import Calibration, Landmarker, kind_of
 from lead.landmarks import Labels
 from lead.landmarks.io import check_target, read_labels, write_labels
 from lead.landmarks.model import HIDDEN, VISIBLE
+from lead.landmarks.naming import beside, labelled_row
 from lead.nn.backbone import licence_of
 from lead.nn.confidence import Confidence
 from lead.nn.matching import match_points
@@ -546,7 +547,7 @@ def match(
     Args:
         run: a trained run.
         reference: the labelled picture.
-        labels: landmarks that include the reference's; see :func:`labelled_row`.
+        labels: landmarks that include the reference's; see :func:`lead.landmarks.naming.labelled_row`.
         queries: pictures.
         pictures: folder that the labels' picture paths are relative to; the label file's own by default.
         say: told which pictures were skipped.
@@ -583,33 +584,6 @@ def match(
     places[:, np.isnan(known.xy[row]).any(-1)] = np.nan
     visible = np.full(places.shape[:2], VISIBLE, dtype=np.int8)
     return Labels(known.schema, tuple(files), places, visible, np.concatenate(similarity))
-
-
-def labelled_row(reference: Path, root: Path, labels: Labels) -> int:
-    """The row of ``labels`` that labels a picture.
-
-    It is the one whose path, below ``root``, is the reference; else the only one whose path ends as the reference's
-    does, or the other way about.
-
-    Raises:
-        LeadError: there is none, there are several, or it holds no landmark.
-    """
-    exact = [row for row, image in enumerate(labels.images) if (root / image).resolve() == reference.resolve()]
-    rows = exact or [row for row, image in enumerate(labels.images) if _ends_alike(Path(image), reference)]
-    if len(rows) != 1:
-        shown = ", ".join(labels.images[:5]) + (" …" if len(labels) > 5 else "")
-        raise LeadError(
-            f"The labels name {len(rows) or 'no'} pictures that could be {reference}. They hold: {shown}. Name the "
-            "folder that these paths start from with --pictures."
-        )
-    if not (labels.visible[rows[0]] > 0).any():
-        raise LeadError(f"{labels.images[rows[0]]} is listed among the labels but has no landmark. Label it first.")
-    return rows[0]
-
-
-def _ends_alike(one: Path, other: Path) -> bool:
-    count = min(len(one.parts), len(other.parts))
-    return one.parts[-count:] == other.parts[-count:]
 
 
 def _need_features(run: Run) -> None:

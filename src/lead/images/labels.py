@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from lead.images.find import find_images
 from lead.landmarks.frames import frame_of
 from lead.landmarks.io import read_labels, write_labels
 from lead.landmarks.model import UNLABELLED, Labels
+from lead.landmarks.naming import beside, by_stem, nearly_same
 from lead.landmarks.pictures import Pictures, Size, Sized, known_size
 
 
@@ -43,24 +44,14 @@ class FolderPictures(Pictures):
         return (self.root / (film[0] if film else image)).is_file()
 
     def of_stem(self, path: str) -> str:
-        found = self._stems.get(path, [])
-        return found[0] if len(found) == 1 else path
+        return self._by_stem.get(path, path)
 
     @cached_property
-    def _stems(self) -> dict[str, list[str]]:
-        stems: dict[str, list[str]] = {}
+    def _by_stem(self) -> Mapping[str, str]:
         try:
-            files = find_images(self.root)
+            return by_stem(find_images(self.root))
         except LeadError:  # no pictures
-            return stems
-        for file in files:
-            stems.setdefault(PurePosixPath(file).with_suffix("").as_posix(), []).append(file)
-        return stems
-
-
-def beside(path: Path) -> Path:
-    """The folder that a label file's picture paths start from, where none is named: its own."""
-    return path if path.is_dir() else path.parent
+            return {}
 
 
 def load_labels(path: Path | str, *, pictures: Path | str | None = None, format: str | None = None) -> Labels:
@@ -125,13 +116,9 @@ def doubts(labels: Labels, path: Path, pictures: FolderPictures) -> list[str]:
     """
     found = []
     for kind, names in (("landmarks", labels.schema.names), ("pictures", labels.images)):
-        alike: dict[str, list[str]] = {}
-        for name in names:
-            alike.setdefault(name.casefold().strip(), []).append(name)
-        for some in alike.values():
-            if len(some) > 1:
-                where = _where(path, (some[-1],))
-                found.append(f"{where}: the {kind} {', '.join(map(repr, some))} differ by case or blanks alone.")
+        for some in nearly_same(names):
+            where = _where(path, (some[-1],))
+            found.append(f"{where}: the {kind} {', '.join(map(repr, some))} differ by case or blanks alone.")
     outside: list[tuple[str, str, str]] = []
     for row, image in enumerate(labels.images):
         if (labels.visible[row] > UNLABELLED).any() and (size := known_size(pictures, image)):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +14,7 @@ from lead.images.decode import UnreadablePicture
 from lead.images.labels import FolderPictures
 from lead.landmarks.io import FORMATS, format_named, parse_labels
 from lead.landmarks.model import UNLABELLED, VISIBLE, Labels
+from lead.landmarks.naming import matched
 from lead.landmarks.pictures import Sized
 from lead.studio.book import LabelBook, size_for
 from lead.studio.document import Document, PointsChange, as_landmarks, check_landmarks, default_colours
@@ -46,8 +46,8 @@ def import_labels(
 ) -> Imported:
     """Takes landmarks, or landmarks and points, from a label file of any format that :mod:`lead.landmarks` reads.
 
-    A picture of the file is the folder's picture of the same relative path; else the only one whose path ends as the
-    file's does, or the other way about. The book's present state goes into the history first.
+    Which of the folder's pictures the file means, :mod:`lead.landmarks.naming` says. The book's present state goes into
+    the history first.
 
     Args:
         book: where to.
@@ -139,7 +139,7 @@ class _Shown(FolderPictures):
         self._folder = folder
 
     def size(self, image: str) -> Size:
-        found = _matched([image], self._folder.files).get(image)
+        found = matched([image], self._folder.files).get(image)
         if found is None:
             raise LeadError(f"picture {image!r}, whose size is needed, is not in this folder.")
         return self._folder.size(self._folder.id_of(found))
@@ -236,13 +236,13 @@ def _with_points(
     document: Document, folder: PictureFolder, incoming: _Incoming, replace: bool, report: Imported
 ) -> Document:
     labelled = [file for file, points in incoming.points.items() if points]
-    matched = _matched(labelled, folder.files)
+    file_of = matched(labelled, folder.files)
     changes: dict[str, PointsChange] = {}
     for theirs in labelled:
-        if theirs not in matched:
+        if theirs not in file_of:
             report.missing.append(theirs)
             continue
-        file = matched[theirs]
+        file = file_of[theirs]
         annotation = document.annotation(file)
         here = annotation.points() if annotation else {}
         points = incoming.points[theirs]
@@ -263,27 +263,3 @@ def _with_points(
                 size = None
             changes[file] = PointsChange(new, size=size)
     return document.with_points(changes) if changes else document
-
-
-def _matched(theirs: Iterable[str], files: Iterable[str]) -> dict[str, str]:
-    """For each picture of a label file the one of the folder that it is; none where there is none, or not just one."""
-    files = set(files)
-    matched = {name: name for name in theirs if name in files}
-    by_name = defaultdict(list)
-    for file in files - matched.keys():
-        by_name[posixpath.basename(file)].append(file)
-    found: dict[str, str] = {}
-    for name in theirs:
-        if name in matched:
-            continue
-        parts = name.replace("\\", "/").split("/")
-        alike = [file for file in by_name[parts[-1]] if _ends_alike(parts, file.split("/"))]
-        if len(alike) == 1:
-            found[name] = alike[0]
-    claims = Counter(found.values())
-    return matched | {name: file for name, file in found.items() if claims[file] == 1}
-
-
-def _ends_alike(one: list[str], other: list[str]) -> bool:
-    count = min(len(one), len(other))
-    return one[-count:] == other[-count:]
