@@ -65,7 +65,8 @@ def fit(
     if not overwrite:
         refuse_existing(out)
     from lead import api
-    from lead.images.labels import FolderPictures, doubts, load_labels
+    from lead.images.doubts import doubts
+    from lead.images.labels import FolderPictures, load_labels
     from lead.images.store import skipped_text
     from lead.landmarks.naming import beside
     from lead.training.run import Run
@@ -73,7 +74,7 @@ def fit(
     opened = Run.open(run)
     root = pictures or beside(labels)
     known = load_labels(labels, pictures=root)
-    for doubt in doubts(known, labels, FolderPictures(root)):
+    for doubt in doubts(known, FolderPictures(root)):
         warn(doubt)
     with watching() as watch:
         summary = api.fit(opened, known, pictures=root, head=head.value, seed=seed, progress=watch.counting("features"))

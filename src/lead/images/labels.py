@@ -6,16 +6,14 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from lead.errors import LeadError
 from lead.images.decode import upright_size
 from lead.images.find import find_images
 from lead.landmarks.frames import frame_of
 from lead.landmarks.io import read_labels, write_labels
-from lead.landmarks.model import UNLABELLED, Labels
-from lead.landmarks.naming import beside, by_stem, nearly_same
-from lead.landmarks.pictures import Pictures, Size, Sized, known_size
+from lead.landmarks.model import Labels
+from lead.landmarks.naming import beside, by_stem
+from lead.landmarks.pictures import Pictures, Size, Sized
 
 
 class FolderPictures(Pictures):
@@ -98,55 +96,3 @@ def save_labels(
     """
     known = Sized(sizes or {}, FolderPictures(Path(pictures) if pictures else Path(path).parent))
     return write_labels(labels, Path(path), pictures=known, format=format, overwrite=overwrite).lost(labels)
-
-
-def doubts(labels: Labels, path: Path, pictures: FolderPictures) -> list[str]:
-    """What of a file's labels is likely a mistake, in words.
-
-    Names that differ by case alone; points beyond their pictures; and labelled pictures that are not there, unless none
-    is: then the labels are elsewhere than the pictures.
-
-    Each says how often it occurs, and names the file, the picture and the landmark where it does so first; and the
-    line, of a file of text.
-
-    Args:
-        labels: as read.
-        path: the file that they were read from.
-        pictures: theirs.
-    """
-    found = []
-    for kind, names in (("landmarks", labels.schema.names), ("pictures", labels.images)):
-        for some in nearly_same(names):
-            where = _where(path, (some[-1],))
-            found.append(f"{where}: the {kind} {', '.join(map(repr, some))} differ by case or blanks alone.")
-    outside: list[tuple[str, str, str]] = []
-    for row, image in enumerate(labels.images):
-        if (labels.visible[row] > UNLABELLED).any() and (size := known_size(pictures, image)):
-            beyond = ((labels.xy[row] < -0.5) | (labels.xy[row] > np.array(size) - 0.5)).any(-1)
-            for k in np.flatnonzero(beyond).tolist():
-                x, y = labels.xy[row, k].tolist()
-                outside.append((image, labels.schema.names[k], f"({x:g}, {y:g}) of {size[0]} × {size[1]} pixels"))
-    if outside:
-        image, name, place = outside[0]
-        count = f"{len(outside)} label{'s lie' if len(outside) > 1 else ' lies'} outside"
-        where = _where(path, (image, name), (image,))
-        found.append(f"{where}: {count}, the first is {name!r} of {image!r} at {place}.")
-    labelled = [image for row, image in enumerate(labels.images) if (labels.visible[row] > UNLABELLED).any()]
-    absent = [image for image in labelled if not pictures.has(image)]
-    if 0 < len(absent) < len(labelled):
-        count = f"{len(absent)} labelled picture{'s are' if len(absent) > 1 else ' is'} not in {pictures.root}"
-        found.append(f"{_where(path, (absent[0],))}: {count}, the first is {absent[0]!r}.")
-    return found
-
-
-def _where(path: Path, *sought: tuple[str, ...]) -> str:
-    """The file, and the first of its lines that holds one of some sets of words, if it is a text of lines."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return str(path)
-    for words in sought if len(lines) > 1 else ():
-        for number, line in enumerate(lines, start=1):
-            if all(word in line for word in words):
-                return f"{path}, line {number}"
-    return str(path)

@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import IO, Any
 
 from lead.errors import LeadError
@@ -64,7 +65,7 @@ class _Reader:
             raise LeadError(f"the file is damaged: the library that reads it {why}.")
         if "error" in answer:
             raise LeadError(answer["error"])
-        return coco.parse(answer["labels"])
+        return replace(coco.parse(answer["labels"]), places=None)  # those of the answer are not those of the file
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError
-from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
+from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Places, Schema
 from lead.landmarks.pictures import Pictures, known_size
 
 Entry = dict[str, Any]
@@ -63,7 +63,7 @@ def interpret(data: Entry) -> Labels:
     rows = _rows_by_id(images)
     keypoints = np.zeros((len(files), len(schema.names), 3))
     extra = {key: np.full(keypoints.shape[:2], np.nan) for key in TOLD}
-    annotated: dict[int, str] = {}
+    annotated: dict[int, str] = {}  # by row
     for i, annotation in enumerate(_entries(data, "annotations")):
         where = f"annotations[{i}]"
         if _get(annotation, "category_id", where) != category:
@@ -79,8 +79,10 @@ def interpret(data: Entry) -> Labels:
         for key, values in extra.items():
             if key in annotation:
                 values[row] = _numbers(annotation[key], len(schema.names), f"{where}: {key}", nullable=True)
-    found = [None if np.isnan(values).all() else values for values in extra.values()]
-    return Labels(schema, files, keypoints[..., :2], keypoints[..., 2].astype(np.int8), *found)
+    predicted = (None if np.isnan(values).all() else values for values in extra.values())
+    places = Places(entries=tuple(annotated.get(i, f"images[{i}]") for i in range(len(files))))
+    visible = keypoints[..., 2].astype(np.int8)
+    return Labels(schema, files, keypoints[..., :2], visible, *predicted, places=places)
 
 
 def dump(labels: Labels, pictures: Pictures | None = None) -> str:

@@ -28,7 +28,7 @@ import numpy.typing as npt
 from lead.errors import LeadError, unknown
 from lead.landmarks.fields import Line, check_pair, read_lines, to_number, written
 from lead.landmarks.frames import frames_of_one
-from lead.landmarks.model import VISIBLE, Labels, Schema
+from lead.landmarks.model import VISIBLE, Labels, Places, Schema
 
 ONE, SEVERAL = ("scorer", "bodyparts", "coords"), ("scorer", "individuals", "bodyparts", "coords")
 """The header's rows in files of one animal and of several."""
@@ -79,7 +79,8 @@ def parse_lines(lines: list[Line]) -> Labels:
     table = np.array(points, dtype=np.float64)  # (N, K, 3): x, y, likelihood
     score = None if np.isnan(table[..., 2]).all() else table[..., 2]
     visible = np.full(table.shape[:2], VISIBLE, dtype=np.int8)
-    return Labels(Schema(names), tuple(rows), table[..., :2], visible, score)
+    places = Places.of_rows(rows.values(), len(names))
+    return Labels(Schema(names), tuple(rows), table[..., :2], visible, score, places=places)
 
 
 def dump(labels: Labels) -> str:

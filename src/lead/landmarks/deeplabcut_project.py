@@ -27,7 +27,7 @@ from lead.files import read_text
 from lead.landmarks import deeplabcut
 from lead.landmarks.apart import read_apart
 from lead.landmarks.deeplabcut import FOLDER
-from lead.landmarks.model import Labels, Schema
+from lead.landmarks.model import Labels, Places, Schema
 
 CONFIG = "config.yaml"
 COLLECTED = "CollectedData_"
@@ -142,9 +142,14 @@ def _joined(tables: Mapping[Path, Labels], config: Config) -> Labels:
                     f"{path}: {unknown('body part', name, names)} List it under bodyparts in {CONFIG}, or take its "
                     "columns out."
                 )
-    parts = []
+    count = sum(map(len, tables.values()))
+    xy, lines = np.full((count, len(names), 2), np.nan), np.zeros((count, len(names)), dtype=np.int64)
+    files = [path.as_posix() for path, table in tables.items() for _ in table.images]
+    first = 0
     for table in tables.values():
-        xy = np.full((len(table), len(names), 2), np.nan)
-        xy[:, [schema.index(name) for name in table.schema.names]] = table.xy
-        parts.append(xy)
-    return Labels.from_xy(schema, chain(*(table.images for table in tables.values())), np.concatenate(parts))
+        here = np.ix_(range(first, first := first + len(table)), [schema.index(name) for name in table.schema.names])
+        xy[here] = table.xy
+        if table.places and table.places.lines is not None:
+            lines[here] = table.places.lines
+    images = chain(*(table.images for table in tables.values()))
+    return Labels.from_xy(schema, images, xy, places=Places(entries=tuple(files), lines=lines))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -12,7 +12,7 @@ from lead.files import read_text, refuse_existing, write_atomic
 from lead.landmarks import coco, csvfile, cvat, deeplabcut, deeplabcut_project, hdf, labelstudio, pts, sleap, tps
 from lead.landmarks.apart import read_apart
 from lead.landmarks.frames import frame_of
-from lead.landmarks.model import HIDDEN, UNLABELLED, Labels, numbered
+from lead.landmarks.model import HIDDEN, UNLABELLED, Labels, Places, numbered
 from lead.landmarks.pictures import Pictures
 
 FEATURES = {
@@ -290,14 +290,19 @@ def parse_labels(
 
 def _parsed(known: Format, file: LabelFile) -> Labels:
     try:
-        return known.parse(file)
+        return _from_file(known.parse(file), file.name)
     except LeadError as error:
         raise LeadError(f"{file.name}: {error}") from error
 
 
+def _from_file(labels: Labels, name: str) -> Labels:
+    """The same labels, whose places say which file they stand in."""
+    return replace(labels, places=replace(labels.places or Places(), file=name))
+
+
 def _read_folder(folder: Path, pictures: Pictures, format: str | None) -> tuple[Labels, Format]:
     if deeplabcut_project.present(folder) and format in (None, "deeplabcut", "deeplabcut-h5"):
-        return deeplabcut_project.read(folder), format_named("deeplabcut")
+        return _from_file(deeplabcut_project.read(folder), str(folder)), format_named("deeplabcut")
     files = sorted(folder.rglob(f"*{pts.ENDING}")) if format in (None, "pts") else []
     if not files:
         raise LeadError(
@@ -305,14 +310,11 @@ def _read_folder(folder: Path, pictures: Pictures, format: str | None) -> tuple[
             f"{deeplabcut.FOLDER}/) nor one of {pts.ENDING} files. Give a file of labels: {_known_formats()}."
         )
     texts = {path.relative_to(folder).as_posix(): read_text(path) for path in files}
-    return _in_folder(folder, lambda: pts.joined(pts.points_of(texts, pictures))), format_named("pts")
-
-
-def _in_folder(folder: Path, read: Callable[[], Labels]) -> Labels:
     try:
-        return read()
+        labels = pts.joined(pts.points_of(texts, pictures))
     except LeadError as error:
         raise LeadError(f"{folder}: {error}") from error
+    return _from_file(labels, str(folder)), format_named("pts")
 
 
 def _known_formats() -> str:

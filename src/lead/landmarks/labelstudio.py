@@ -26,7 +26,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 import numpy as np
 
 from lead.errors import LeadError
-from lead.landmarks.model import UNLABELLED, VISIBLE, Labels, Schema
+from lead.landmarks.model import UNLABELLED, VISIBLE, Labels, Places, Schema
 from lead.landmarks.pictures import Pictures
 
 Entry = dict[str, Any]
@@ -77,7 +77,8 @@ def parse(text: str) -> Labels:
         for name, point in of_task.items():
             table[row, names.index(name)] = point
     score = None if np.isnan(table[..., 2]).all() else table[..., 2]
-    return Labels(Schema(names), tuple(points), table[..., :2], np.full(table.shape[:2], VISIBLE, dtype=np.int8), score)
+    visible, places = np.full(table.shape[:2], VISIBLE, dtype=np.int8), Places(entries=tuple(where.values()))
+    return Labels(Schema(names), tuple(points), table[..., :2], visible, score, places=places)
 
 
 def _image(task: Entry, where: str) -> str:

@@ -12,6 +12,7 @@ import math
 import re
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -20,7 +21,7 @@ import numpy.typing as npt
 from lead.errors import LeadError
 from lead.landmarks.fields import to_number
 from lead.landmarks.frames import frame_of
-from lead.landmarks.model import Labels, Schema, numbered
+from lead.landmarks.model import Labels, Places, Schema, numbered
 from lead.landmarks.pictures import Pictures
 
 ENDING = ".pts"
@@ -35,8 +36,23 @@ def why_not(text: str) -> str | None:
     return None if re.match(r"\s*(version\s*:|n_points\s*:)", text) else "does not begin with 'version: 1'"
 
 
-def read_points(text: str) -> npt.NDArray[np.float64]:
-    """(N, 2) points as the file counts them, from 1; NaN where missing.
+@dataclass(frozen=True)
+class Points:
+    """What a file says.
+
+    Attributes:
+        xy: (N, 2) as the file counts them, from 1; NaN where missing.
+        lines: the N lines that they stand in.
+        file: which of several files it is.
+    """
+
+    xy: npt.NDArray[np.float64]
+    lines: list[int]
+    file: str = ""
+
+
+def read_points(text: str) -> Points:
+    """The points of one picture.
 
     Raises:
         LeadError: a brace is missing, a line does not hold two numbers, or there are not as many as it says.
@@ -45,7 +61,7 @@ def read_points(text: str) -> npt.NDArray[np.float64]:
     stands = [i for i, (_, line) in enumerate(lines) if line in ("{", "}")]
     if [lines[i][1] for i in stands] != ["{", "}"]:
         raise LeadError("the points must stand between one line '{' and one line '}'.")
-    points = []
+    points, numbers = [], []
     for number, line in lines[stands[0] + 1 : stands[1]]:
         if not line:
             continue
@@ -54,15 +70,16 @@ def read_points(text: str) -> npt.NDArray[np.float64]:
             raise LeadError(f"line {number}: {line[:50]!r} must be two numbers, x and y.")
         x, y = (to_number(field, axis, number) for field, axis in zip(fields, "xy", strict=True))
         points.append((x, y) if not math.isnan(x + y) else (math.nan, math.nan))
+        numbers.append(number)
     said = [(number, line) for number, line in lines[: stands[0]] if line.startswith("n_points")]
     for number, line in said[:1]:
         count = line.partition(":")[2].strip()
         if count != str(len(points)):
             raise LeadError(f"line {number}: {' '.join(line.split())!r}, but {len(points)} points follow.")
-    return np.array(points, dtype=np.float64).reshape(-1, 2)
+    return Points(np.array(points, dtype=np.float64).reshape(-1, 2), numbers)
 
 
-def points_of(texts: Mapping[str, str], pictures: Pictures) -> dict[str, npt.NDArray[np.float64]]:
+def points_of(texts: Mapping[str, str], pictures: Pictures) -> dict[str, Points]:
     """The points of several files, by the name of the picture.
 
     Args:
@@ -72,13 +89,13 @@ def points_of(texts: Mapping[str, str], pictures: Pictures) -> dict[str, npt.NDA
     found = {}
     for path, text in texts.items():
         try:
-            found[pictures.of_stem(path[: -len(ENDING)])] = read_points(text)
+            found[pictures.of_stem(path[: -len(ENDING)])] = replace(read_points(text), file=path)
         except LeadError as error:
             raise LeadError(f"{path}: {error}") from error
     return found
 
 
-def unpacked(data: bytes, pictures: Pictures, *, most: int = WHOLE) -> dict[str, npt.NDArray[np.float64]]:
+def unpacked(data: bytes, pictures: Pictures, *, most: int = WHOLE) -> dict[str, Points]:
     """The points of the files in a zip archive, by the name of the picture; of ``most`` bytes in all, at most."""
     texts = {}
     try:
@@ -107,7 +124,7 @@ def packed(texts: Mapping[str, str]) -> bytes:
     return out.getvalue()
 
 
-def joined(points: Mapping[str, npt.NDArray[np.float64]]) -> Labels:
+def joined(points: Mapping[str, Points]) -> Labels:
     """Labels of the points of several files, by the name of the picture.
 
     Raises:
@@ -116,12 +133,14 @@ def joined(points: Mapping[str, npt.NDArray[np.float64]]) -> Labels:
     if not points:
         raise LeadError(f"no {ENDING} file.")
     first, *others = points.items()
+    count = len(first[1].xy)
     for image, found in others:
-        if len(found) != len(first[1]):
-            raise LeadError(
-                f"{image} has {len(found)} points, {first[0]} has {len(first[1])}. Keep those of one markup."
-            )
-    return Labels.from_xy(Schema(numbered(len(first[1]))), points, np.stack(list(points.values())) - 1)
+        if len(found.xy) != count:
+            raise LeadError(f"{image} has {len(found.xy)} points, {first[0]} has {count}. Keep those of one markup.")
+    files, lines = zip(*((found.file, found.lines) for found in points.values()), strict=True)
+    places = Places(entries=files, lines=np.array(lines, dtype=np.int64).reshape(len(points), count))
+    xy = np.stack([found.xy for found in points.values()]) - 1
+    return Labels.from_xy(Schema(numbered(count)), points, xy, places=places)
 
 
 def dump(labels: Labels) -> dict[str, str]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from lead.errors import LeadError
 from lead.landmarks.fields import to_number
-from lead.landmarks.model import Labels, Schema, numbered
+from lead.landmarks.model import Labels, Places, Schema, numbered
 from lead.landmarks.pictures import Pictures
 
 Point = tuple[float, float]
@@ -31,11 +31,12 @@ def why_not(text: str) -> str | None:
 
 @dataclass
 class _Block:
-    """One specimen: the line that it begins in, how many points it says, those that it has, and its other keys."""
+    """One specimen: the line that it begins in, how many points it says, the points and their lines, its other keys."""
 
     line: int
     count: int
     points: list[Point] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
     keys: dict[str, str] = field(default_factory=dict)
 
 
@@ -71,7 +72,8 @@ def parse(text: str, pictures: Pictures) -> Labels:
         except LeadError as error:
             raise LeadError(f"line {block.line}: y counts from the bottom of the picture, and {error}") from error
         xy[row, there] = points[there] * (1, -1) + (0, height)
-    return Labels.from_xy(Schema(numbered(len(first.points))), rows, xy)
+    lines = np.array([block.lines for block in blocks], dtype=np.int64).reshape(xy.shape[:2])
+    return Labels.from_xy(Schema(numbered(len(first.points))), rows, xy, places=Places(lines=lines))
 
 
 def _blocks(text: str) -> Iterator[_Block]:
@@ -85,6 +87,7 @@ def _blocks(text: str) -> Iterator[_Block]:
         if due and not is_pair:
             if landmarks and block is not None:
                 block.points.append(_point(line, number))
+                block.lines.append(number)
             due -= 1
             continue
         if due and block is not None:

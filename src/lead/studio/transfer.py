@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -29,12 +30,25 @@ What = Literal["landmarks", "labels"]
 
 @dataclass(frozen=True)
 class _Incoming:
-    """What a file says: its landmarks, and the points that it labels, by picture and landmark."""
+    """What a file says: its landmarks, its labels, and the points that it labels, by picture and landmark."""
 
     format: str
     landmarks: Landmarks
     points: dict[str, dict[str, Point]]
-    predicted: bool
+    labels: Labels
+
+    @property
+    def predicted(self) -> bool:
+        return self.labels.score is not None or self.labels.px_error is not None
+
+    def placed(self, picture: str, points: Mapping[str, Point]) -> Labels:
+        """Those of a picture's points that are in places, as labels that know where in the file they stand."""
+        row = self._rows[picture]
+        return self.labels.take([row]).only(name for name, point in points.items() if point.x is not None)
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {posixpath.normpath(image): row for row, image in enumerate(self.labels.images)}
 
     @property
     def names(self) -> list[str]:
@@ -147,15 +161,14 @@ class _Shown(FolderPictures):
 
 def _read(data: bytes, name: str, folder: PictureFolder) -> _Incoming:
     labels, known = parse_labels(data, name, pictures=_Shown(folder))
-    predicted = labels.score is not None or labels.px_error is not None
     try:
         if known.name == "coco":  # the only one that holds colours and what is absent
             document = Document.parse(data)
             points = {file: annotation.points() for file, annotation in document.annotated()}
-            return _Incoming(known.name, document.landmarks, points, predicted)
+            return _Incoming(known.name, document.landmarks, points, labels)
         schema = labels.schema
         landmarks = as_landmarks(schema.names, schema.skeleton, schema.flip_pairs)
-        return _Incoming(known.name, landmarks, _points(labels), predicted)
+        return _Incoming(known.name, landmarks, _points(labels), labels)
     except LeadError as error:
         raise LeadError(f"{name}: {error}") from error
 
@@ -257,7 +270,7 @@ def _with_points(
             report.kept += len(other)
         if new:
             try:
-                size = size_for(folder, file, new)
+                size = size_for(folder, file, incoming.placed(theirs, new))
             except UnreadablePicture as error:
                 report.notes.append(f"{file} cannot be read ({error.reason}); its labels were taken all the same.")
                 size = None
