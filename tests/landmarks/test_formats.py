@@ -21,7 +21,7 @@ from lead.images.labels import load_labels, save_labels
 from lead.landmarks import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema, pts
 from lead.landmarks.io import FORMATS, Format, format_named, parse_labels, read_labels, write_labels
 from lead.landmarks.model import numbered
-from lead.landmarks.pictures import Pictures, Sized
+from lead.landmarks.pictures import PictureInfo, Sized
 
 NAMES = [known.name for known in FORMATS]
 TEXT = st.text(
@@ -420,7 +420,7 @@ def test_pts_of_a_film_s_frames_keep_their_numbers() -> None:
 def test_an_archive_that_would_fill_the_memory_is_refused() -> None:
     archive = pts.packed({f"{number}.pts": " " * 400 for number in range(3)})
     with pytest.raises(LeadError, match=r"the 3 files in it would take 1,200 bytes: at most 1,000"):
-        pts.unpacked(archive, Pictures(), most=1000)
+        pts.unpacked(archive, PictureInfo(), most=1000)
 
 
 def test_pts_of_a_folder_find_their_pictures(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def doubts(labels: Labels, pictures: FolderPictures) -> list[str]:
         pictures: theirs.
     """
     place = labels.places
-    found = [
+    likely_mistakes = [
         *_named_alike("landmarks", labels.schema.names, lambda k: f"{place.of_landmark(k)}: " if place else ""),
         *_named_alike("pictures", labels.images, labels.where),
     ]
@@ -72,15 +72,15 @@ def doubts(labels: Labels, pictures: FolderPictures) -> list[str]:
             for k in np.flatnonzero(beyond).tolist():
                 x, y = labels.xy[row, k].tolist()
                 outside.append((row, k, f"({x:g}, {y:g}) of {size[0]} × {size[1]} pixels"))
-    for row, k, place_of in outside[:1]:
+    for row, k, at in outside[:1]:
         count = f"{len(outside)} label{'s lie' if len(outside) > 1 else ' lies'} outside"
         name, image = labels.schema.names[k], labels.images[row]
-        found.append(f"{labels.where(row, k)}{count}, the first is {name!r} of {image!r} at {place_of}.")
+        likely_mistakes.append(f"{labels.where(row, k)}{count}, the first is {name!r} of {image!r} at {at}.")
     absent = [row for row in labelled if not pictures.has(labels.images[row])]
     if 0 < len(absent) < len(labelled):
         count = f"{len(absent)} labelled picture{'s are' if len(absent) > 1 else ' is'} not in {pictures.root}"
-        found.append(f"{labels.where(absent[0])}{count}, the first is {labels.images[absent[0]]!r}.")
-    return found
+        likely_mistakes.append(f"{labels.where(absent[0])}{count}, the first is {labels.images[absent[0]]!r}.")
+    return likely_mistakes
 
 
 def _named_alike(kind: str, names: tuple[str, ...], where: Callable[[int], str]) -> list[str]:

@@ -13,10 +13,10 @@ from lead.landmarks.frames import frame_of
 from lead.landmarks.io import read_labels, write_labels
 from lead.landmarks.model import Labels
 from lead.landmarks.naming import beside, by_stem
-from lead.landmarks.pictures import Pictures, Size, Sized
+from lead.landmarks.pictures import PictureInfo, Size, Sized
 
 
-class FolderPictures(Pictures):
+class FolderPictures(PictureInfo):
     """The pictures of a folder.
 
     Args:
@@ -83,7 +83,7 @@ def save_labels(
         path: its ending says the format: ``.json`` for COCO key points, ``.csv`` for the long CSV, ``.slp``, ``.h5``,
             ``.xml``, ``.tps`` or ``.zip`` (of ``.pts``).
         sizes: (width, height) of the pictures in pixels, as far as they are known.
-        pictures: folder that the picture paths start from, where sizes are needed that are not given; by default that
+        pictures: folder that the picture paths start from, where further sizes are needed; by default that
             of ``path``.
         format: the format's name, where the ending is not to decide: ``"labelstudio"``, ``"deeplabcut"``, …
         overwrite: whether a file that is already there may be replaced.
@@ -94,5 +94,5 @@ def save_labels(
     Raises:
         LeadError: the ending is unknown, the file exists, or it cannot be written.
     """
-    known = Sized(sizes or {}, FolderPictures(Path(pictures) if pictures else Path(path).parent))
-    return write_labels(labels, Path(path), pictures=known, format=format, overwrite=overwrite).lost(labels)
+    info = Sized(sizes or {}, FolderPictures(Path(pictures) if pictures else Path(path).parent))
+    return write_labels(labels, Path(path), pictures=info, format=format, overwrite=overwrite).lost(labels)

@@ -142,7 +142,7 @@ def _limit_memory(size: int) -> None:
 
 def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints is no answer
+    os.dup2(2, 1)  # what a library prints is not an answer
     with suppress(KeyboardInterrupt):  # Ctrl-C comes to all processes of a terminal
         _serve(sys.stdin.buffer, answers)
 

@@ -25,7 +25,7 @@ REQUIRED = ("image", "name", "x", "y")
 
 
 def why_not(text: str) -> str | None:
-    """Why a text is no CSV of landmarks; None if its header is like one's."""
+    """Why a text is not a CSV of landmarks; None if its header is like one's."""
     header = [column.strip() for column in next(iter(text.splitlines()), "").replace('"', "").split(",")]
     if "image" in header or "file" in header:
         return None

@@ -23,7 +23,7 @@ from defusedxml.ElementTree import DefusedXMLParser, fromstring
 from lead.errors import LeadError
 from lead.landmarks.fields import to_number
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Places, Schema
-from lead.landmarks.pictures import Pictures
+from lead.landmarks.pictures import PictureInfo
 
 LABEL = "object"
 """The skeleton's label in what we write."""
@@ -139,13 +139,13 @@ def _points_of(image: ElementTree.Element, name: str, lines: Lines) -> dict[str,
     skeletons = image.findall("skeleton")
     if len(skeletons) > 1:
         raise LeadError(f"{name}: {len(skeletons)} skeletons. One instance a picture is supported.")
-    found: dict[str, Point] = {}
+    points: dict[str, Point] = {}
     for element in [*(skeletons[0].findall("points") if skeletons else []), *image.findall("points")]:
         for label, (x, y, visible) in _places(element, name):
-            if label in found:
+            if label in points:
                 raise LeadError(f"{name}: {label!r} is marked twice. Keep one; one instance a picture is supported.")
-            found[label] = (x, y, visible, lines[element])
-    return found
+            points[label] = (x, y, visible, lines[element])
+    return points
 
 
 def _places(element: ElementTree.Element, name: str) -> Iterator[tuple[str, tuple[float, float, int]]]:
@@ -174,7 +174,7 @@ def _flag(element: ElementTree.Element, key: str, name: str) -> bool:
     return value == "1"
 
 
-def dump(labels: Labels, pictures: Pictures) -> str:
+def dump(labels: Labels, pictures: PictureInfo) -> str:
     """The text of an XML file with a skeleton on each labelled picture.
 
     Raises:

@@ -49,7 +49,7 @@ def parse(text: str) -> Labels:
 
     Raises:
         LeadError: a header row is missing, there is more than one scorer or individual, a column is unknown, missing
-            or double, a line has too few or too many fields, a value is no number, a likelihood is not from 0 to 1,
+            or double, a line has too few or too many fields, a value is not a number, a likelihood is not from 0 to 1,
             or a picture stands twice; the message names the line and the column.
     """
     return parse_lines(read_lines(text))
@@ -115,9 +115,9 @@ def _header(lines: Sequence[Line]) -> dict[str, Line]:
     expected = SEVERAL if "individuals" in begins[:2] else ONE
     for i, row in enumerate(expected):
         if begins[i : i + 1] != [row]:
-            where, found = (f"line {lines[i][0]}: ", repr(begins[i])) if i < len(begins) else ("", "the file's end")
+            where, begin = (f"line {lines[i][0]}: ", repr(begins[i])) if i < len(begins) else ("", "the file's end")
             raise LeadError(
-                f"{where}expected the header's row {row!r}, found {found}. The header's rows begin with "
+                f"{where}expected the header's row {row!r}, found {begin}. The header's rows begin with "
                 f"{', '.join(ONE)}; in files of several animals with {', '.join(SEVERAL)}."
             )
     return dict(zip(expected, lines, strict=False))
@@ -148,9 +148,9 @@ def _check_one(header: Mapping[str, Line], width: int) -> None:
     ):
         if row in header:
             number, fields = header[row]
-            if len(found := dict.fromkeys(fields[width:])) > 1:
+            if len(several := dict.fromkeys(fields[width:])) > 1:
                 raise LeadError(
-                    f"line {number}: {len(found)} {row.rstrip('s')}s, {', '.join(map(repr, found))}. {advice}"
+                    f"line {number}: {len(several)} {row.rstrip('s')}s, {', '.join(map(repr, several))}. {advice}"
                 )
 
 
@@ -190,6 +190,6 @@ def _point(fields: Sequence[str], columns: Columns, name: str, number: int) -> t
     )
     check_pair(x, y, f"x and y of {name!r}", number)
     if not (math.isnan(likelihood) or 0 <= likelihood <= 1):
-        found = fields[columns[name, "likelihood"]]
-        raise LeadError(f"line {number}: likelihood of {name!r} is {found!r}; it must be from 0 to 1, or blank.")
+        text = fields[columns[name, "likelihood"]]
+        raise LeadError(f"line {number}: likelihood of {name!r} is {text!r}; it must be from 0 to 1, or blank.")
     return x, y, likelihood

@@ -100,20 +100,20 @@ def videos(root: Path) -> list[str]:
 
 def _collected(root: Path, videos: list[str], scorer: str) -> list[Path]:
     """The label files of the one scorer that counts, in the order of the videos."""
-    found = [path for video in videos for path in _tables(root / FOLDER / video)]
-    if not found:
+    tables = [path for video in videos for path in _tables(root / FOLDER / video)]
+    if not tables:
         raise LeadError(
             f"No labels in {root / FOLDER}: expected VIDEO/{COLLECTED}SCORER.csv or .h5, which DeepLabCut writes when "
             "labels are saved. Label some frames first, or take the pictures alone with --name folder."
         )
-    scorers = sorted({path.stem.removeprefix(COLLECTED) for path in found})
+    scorers = sorted({path.stem.removeprefix(COLLECTED) for path in tables})
     if len(scorers) > 1 and scorer not in scorers:
         raise LeadError(
             f"{root / FOLDER} holds labels by {' and '.join(map(repr, scorers))}, but {CONFIG} names "
             f"{repr(scorer) if scorer else 'no scorer'}. Say whose count, e.g. `scorer: {scorers[0]}` in {CONFIG}."
         )
     chosen = scorers[0] if len(scorers) == 1 else scorer
-    return [path for path in found if path.stem.removeprefix(COLLECTED) == chosen]
+    return [path for path in tables if path.stem.removeprefix(COLLECTED) == chosen]
 
 
 def _tables(folder: Path) -> list[Path]:

@@ -135,8 +135,8 @@ class Labels:
     def __post_init__(self) -> None:
         n, k = len(self.images), len(self.schema.names)
         xy = np.asarray(self.xy, dtype=np.float64).reshape(n, k, 2)
-        known = np.isfinite(xy).all(-1)
-        visible = np.where(known, np.reshape(self.visible, (n, k)), UNLABELLED).astype(np.int8)
+        labelled = np.isfinite(xy).all(-1)
+        visible = np.where(labelled, np.reshape(self.visible, (n, k)), UNLABELLED).astype(np.int8)
         object.__setattr__(self, "visible", visible)
         object.__setattr__(self, "xy", np.where((visible > UNLABELLED)[..., None], xy, np.nan))
         if len(set(self.images)) != n:

@@ -32,13 +32,13 @@ def matched(names: Iterable[str], files: Iterable[str]) -> dict[str, str]:
     by_last: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for file in files - same.keys():
         by_last[_parts(file)[-1:]].append(file)
-    found: dict[str, str] = {}
+    matches: dict[str, str] = {}
     for name in names:
         alike = [] if name in same else _ending_alike(name, by_last[_parts(name)[-1:]])
         if len(alike) == 1:
-            found[name] = alike[0]
-    claims = Counter(found.values())
-    return same | {name: file for name, file in found.items() if claims[file] == 1}
+            matches[name] = alike[0]
+    claims = Counter(matches.values())
+    return same | {name: file for name, file in matches.items() if claims[file] == 1}
 
 
 def labelled_row(picture: Path, root: Path, labels: Labels) -> int:
@@ -67,7 +67,7 @@ def by_stem(files: Iterable[str]) -> Mapping[str, str]:
     stems: dict[str, list[str]] = defaultdict(list)
     for file in files:
         stems[PurePosixPath(file).with_suffix("").as_posix()].append(file)
-    return {stem: found[0] for stem, found in stems.items() if len(found) == 1}
+    return {stem: same[0] for stem, same in stems.items() if len(same) == 1}
 
 
 def nearly_same(names: Iterable[str]) -> list[list[str]]:

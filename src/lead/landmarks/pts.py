@@ -22,7 +22,7 @@ from lead.errors import LeadError
 from lead.landmarks.fields import to_number
 from lead.landmarks.frames import frame_of
 from lead.landmarks.model import Labels, Places, Schema, numbered
-from lead.landmarks.pictures import Pictures
+from lead.landmarks.pictures import PictureInfo
 
 ENDING = ".pts"
 LONGEST = 2**22
@@ -32,7 +32,7 @@ WHOLE = 2**28
 
 
 def why_not(text: str) -> str | None:
-    """Why a text is no .pts; None if it is like one."""
+    """Why a text is not a .pts; None if it is like one."""
     return None if re.match(r"\s*(version\s*:|n_points\s*:)", text) else "does not begin with 'version: 1'"
 
 
@@ -79,23 +79,23 @@ def read_points(text: str) -> Points:
     return Points(np.array(points, dtype=np.float64).reshape(-1, 2), numbers)
 
 
-def points_of(texts: Mapping[str, str], pictures: Pictures) -> dict[str, Points]:
+def points_of(texts: Mapping[str, str], pictures: PictureInfo) -> dict[str, Points]:
     """The points of several files, by the name of the picture.
 
     Args:
         texts: of the files, by their paths.
         pictures: what knows the pictures' endings.
     """
-    found = {}
+    points = {}
     for path, text in texts.items():
         try:
-            found[pictures.of_stem(path[: -len(ENDING)])] = replace(read_points(text), file=path)
+            points[pictures.of_stem(path[: -len(ENDING)])] = replace(read_points(text), file=path)
         except LeadError as error:
             raise LeadError(f"{path}: {error}") from error
-    return found
+    return points
 
 
-def unpacked(data: bytes, pictures: Pictures, *, most: int = WHOLE) -> dict[str, Points]:
+def unpacked(data: bytes, pictures: PictureInfo, *, most: int = WHOLE) -> dict[str, Points]:
     """The points of the files in a zip archive, by the name of the picture; of ``most`` bytes in all, at most."""
     texts = {}
     try:
@@ -128,18 +128,18 @@ def joined(points: Mapping[str, Points]) -> Labels:
     """Labels of the points of several files, by the name of the picture.
 
     Raises:
-        LeadError: there is none, or not all are of as many points.
+        LeadError: there is not one, or they differ in how many points they have.
     """
     if not points:
         raise LeadError(f"no {ENDING} file.")
     first, *others = points.items()
     count = len(first[1].xy)
-    for image, found in others:
-        if len(found.xy) != count:
-            raise LeadError(f"{image} has {len(found.xy)} points, {first[0]} has {count}. Keep those of one markup.")
-    files, lines = zip(*((found.file, found.lines) for found in points.values()), strict=True)
+    for image, of_file in others:
+        if len(of_file.xy) != count:
+            raise LeadError(f"{image} has {len(of_file.xy)} points, {first[0]} has {count}. Keep those of one markup.")
+    files, lines = zip(*((of_file.file, of_file.lines) for of_file in points.values()), strict=True)
     places = Places(entries=files, lines=np.array(lines, dtype=np.int64).reshape(len(points), count))
-    xy = np.stack([found.xy for found in points.values()]) - 1
+    xy = np.stack([of_file.xy for of_file in points.values()]) - 1
     return Labels.from_xy(Schema(numbered(count)), points, xy, places=places)
 
 

@@ -92,12 +92,12 @@ def formats() -> list[ExportFormat]:
     """Every format that labels can be written in."""
     return [
         ExportFormat(
-            name=known.name,
-            title=known.title,
-            extension=known.extension,
-            loses="; ".join(filter(None, [known.loses, "colours, and which landmarks were marked absent"])),
+            name=kind.name,
+            title=kind.title,
+            extension=kind.extension,
+            loses="; ".join(filter(None, [kind.loses, "colours, and which landmarks were marked absent"])),
         )
-        for known in FORMATS
+        for kind in FORMATS
     ]
 
 
@@ -141,8 +141,8 @@ def combined(hand: Labels, predicted: Labels | None) -> Labels:
     for row, image in enumerate(images):
         if image in labelled:
             xy[row], visible[row] = hand.xy[labelled[image]], hand.visible[labelled[image]]
-    told = [None if np.isnan(table).all() else table for table in extra.values()]
-    return Labels(hand.schema, images, xy, visible, *told)
+    predictions = [None if np.isnan(table).all() else table for table in extra.values()]
+    return Labels(hand.schema, images, xy, visible, *predictions)
 
 
 class _Shown(FolderPictures):
@@ -160,15 +160,15 @@ class _Shown(FolderPictures):
 
 
 def _read(data: bytes, name: str, folder: PictureFolder) -> _Incoming:
-    labels, known = parse_labels(data, name, pictures=_Shown(folder))
+    labels, kind = parse_labels(data, name, pictures=_Shown(folder))
     try:
-        if known.name == "coco":  # the only one that holds colours and what is absent
+        if kind.name == "coco":  # the only one that holds colours and what is absent
             document = Document.parse(data)
             points = {file: annotation.points() for file, annotation in document.annotated()}
-            return _Incoming(known.name, document.landmarks, points, labels)
+            return _Incoming(kind.name, document.landmarks, points, labels)
         schema = labels.schema
         landmarks = as_landmarks(schema.names, schema.skeleton, schema.flip_pairs)
-        return _Incoming(known.name, landmarks, _points(labels), labels)
+        return _Incoming(kind.name, landmarks, _points(labels), labels)
     except LeadError as error:
         raise LeadError(f"{name}: {error}") from error
 
