@@ -20,6 +20,7 @@ from lead.images.labels import save_labels
 from lead.inference import Landmarker
 from lead.landmarks import Labels
 from lead.landmarks.model import Schema
+from lead.landmarks.naming import labelled_row
 from lead.training.run import Run
 
 SCHEMA = Schema(("a", "b", "c"))
@@ -249,8 +250,8 @@ def test_matching_says_what_it_lacks(run: Run, folder: Dataset, tmp_path: Path) 
         api.match(run, folder.path(0), known, [tmp_path / "gone.png"])
     double = Labels.from_xy(SCHEMA, ["x/00.png", "y/00.png"], known.xy)
     with pytest.raises(LeadError, match=r"name (no|2) pictures that could be"):
-        api.labelled_row(folder.path(0), tmp_path, double)
-    assert api.labelled_row(Path("y/00.png"), tmp_path, double) == 1
+        labelled_row(folder.path(0), tmp_path, double)
+    assert labelled_row(Path("y/00.png"), tmp_path, double) == 1
 
 
 # --- what is asked is checked before any work ------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import pickle
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -220,7 +221,7 @@ def test_what_is_not_there_is_named(model: Landmarker, server: Server, asked: st
 
 
 def test_a_pickle_is_never_read(server: Server) -> None:
-    server.commits[REPO] = [{"model.safetensors": b"\x80\x04cos\nsystem\n", "model.pt": b""}]
+    server.commits[REPO] = [{"model.safetensors": pickle.dumps({"weight": [1.0]}), "model.pt": b""}]
     with pytest.raises(LeadError, match="is not a landmarker file, or it is damaged"):
         Landmarker.from_hub(REPO)
 

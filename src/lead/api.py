@@ -26,15 +26,17 @@ from lead.experiments.supervised import supervised
 from lead.features import Extractor, Sight
 from lead.files import check_folder, default_cache
 from lead.images.build import open_store
+from lead.images.doubts import doubts, refuse_far, refuse_unlabelled
 from lead.images.film import films_need
 from lead.images.find import find_images, find_media, is_film
-from lead.images.labels import FolderPictures, beside, doubts, load_labels
+from lead.images.labels import FolderPictures, load_labels
 from lead.images.sample import open_films, sample_films
 from lead.images.store import ImageStore, skipped_text
 from lead.inference import Calibration, Landmarker, kind_of
 from lead.landmarks import Labels
 from lead.landmarks.io import check_target, read_labels, write_labels
 from lead.landmarks.model import HIDDEN, VISIBLE
+from lead.landmarks.naming import beside, labelled_row
 from lead.nn.backbone import licence_of
 from lead.nn.confidence import Confidence
 from lead.nn.matching import match_points
@@ -257,8 +259,8 @@ def fit(
     root, known = _labels(labels, pictures)
     named = pictures is not None or not isinstance(labels, Labels)  # else the folder is wherever Python runs
     store, found, missing = _labelled_store(root, known, run.settings.picture.store, seed if named else None)
-    _every_landmark_labelled(found)
-    _labels_are_on_their_pictures(found, store)
+    refuse_unlabelled(found)
+    refuse_far(found, store.sizes[[store.index(image) for image in found.images]])
     student = run.student()
     sight = Sight(Extractor(student, run.settings.picture), store)
     frame = sight.extractor.frame
@@ -330,25 +332,6 @@ def _labelled_store(
     found = labels.take(i for i in here if labels.images[i] in readable)
     skipped = (item for item in store.skipped if item[0] not in set(others))
     return store, found, (*absent, *skipped)
-
-
-def _labels_are_on_their_pictures(labels: Labels, store: ImageStore) -> None:
-    """Refuses a label more than half a picture's side outside: a little outside is a cut-off part, far is a mistake."""
-    sizes = store.sizes[[store.index(image) for image in labels.images], None]  # (N, 1, 2)
-    far = ((labels.xy < -sizes / 2) | (labels.xy > 1.5 * sizes)).any(-1)
-    for row, landmark in np.argwhere(far)[:1]:
-        x, y = labels.xy[row, landmark]
-        width, height = sizes[row, 0]
-        raise LeadError(
-            f"{labels.images[row]}: {labels.schema.names[landmark]} is at ({x:g}, {y:g}), far outside its picture of "
-            f"{width} × {height} pixels ({far.sum()} such labels in all). Check the units and the picture names."
-        )
-
-
-def _every_landmark_labelled(labels: Labels) -> None:
-    never = [name for k, name in enumerate(labels.schema.names) if not (labels.visible[:, k] > 0).any()]
-    if never:
-        raise LeadError(f"No picture that can be read has a label for: {', '.join(never)}. Label each at least once.")
 
 
 def predict(
@@ -453,7 +436,7 @@ def convert(
     check_target(target, format=target_format, overwrite=overwrite)
     folder = FolderPictures(Path(pictures) if pictures else beside(source))
     labels, read = read_labels(source, pictures=folder, format=source_format)
-    for doubt in doubts(labels, source, folder):
+    for doubt in doubts(labels, folder):
         say(doubt)
     written = write_labels(labels, target, pictures=folder, format=target_format, overwrite=overwrite)
     return Converted(labels, read.title, written.title, tuple(written.lost(labels)))
@@ -546,7 +529,7 @@ def match(
     Args:
         run: a trained run.
         reference: the labelled picture.
-        labels: landmarks that include the reference's; see :func:`labelled_row`.
+        labels: landmarks that include the reference's; see :func:`lead.landmarks.naming.labelled_row`.
         queries: pictures.
         pictures: folder that the labels' picture paths are relative to; the label file's own by default.
         say: told which pictures were skipped.
@@ -583,33 +566,6 @@ def match(
     places[:, np.isnan(known.xy[row]).any(-1)] = np.nan
     visible = np.full(places.shape[:2], VISIBLE, dtype=np.int8)
     return Labels(known.schema, tuple(files), places, visible, np.concatenate(similarity))
-
-
-def labelled_row(reference: Path, root: Path, labels: Labels) -> int:
-    """The row of ``labels`` that labels a picture.
-
-    It is the one whose path, below ``root``, is the reference; else the only one whose path ends as the reference's
-    does, or the other way about.
-
-    Raises:
-        LeadError: there is none, there are several, or it holds no landmark.
-    """
-    exact = [row for row, image in enumerate(labels.images) if (root / image).resolve() == reference.resolve()]
-    rows = exact or [row for row, image in enumerate(labels.images) if _ends_alike(Path(image), reference)]
-    if len(rows) != 1:
-        shown = ", ".join(labels.images[:5]) + (" …" if len(labels) > 5 else "")
-        raise LeadError(
-            f"The labels name {len(rows) or 'no'} pictures that could be {reference}. They hold: {shown}. Name the "
-            "folder that these paths start from with --pictures."
-        )
-    if not (labels.visible[rows[0]] > 0).any():
-        raise LeadError(f"{labels.images[rows[0]]} is listed among the labels but has no landmark. Label it first.")
-    return rows[0]
-
-
-def _ends_alike(one: Path, other: Path) -> bool:
-    count = min(len(one.parts), len(other.parts))
-    return one.parts[-count:] == other.parts[-count:]
 
 
 def _need_features(run: Run) -> None:

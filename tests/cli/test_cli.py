@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -184,6 +184,23 @@ def test_match_finds_a_copy_of_the_reference_in_place(world: World, tmp_path: Pa
     assert np.nanmedian(np.linalg.norm(found.xy[0] - truth.xy[0], axis=-1)) < SIDE / 8  # a cell of the features
     assert len(list(out.rglob("*.png"))) == 2
     assert "Warning: 1 picture skipped" in said.stderr
+
+
+def test_match_takes_a_folder_of_labels_whose_pictures_share_a_name(world: World, tmp_path: Path) -> None:
+    folder, labels = tmp_path / "faces", some_labels(world, 2)
+    for picture, name in zip(world.pictures, ("a.jpg", "more/a.jpg"), strict=False):
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(picture, folder / name)
+    save_labels(replace(labels, images=("a.jpg", "more/a.jpg")), folder, format="pts", overwrite=True)
+    good("match", world.run, folder / "more" / "a.jpg", folder, world.pictures[0], "--out", tmp_path / "matches")
+    assert (tmp_path / "matches" / "matches.json").is_file()
+    assert len(list((tmp_path / "matches").rglob("*.png"))) == 1
+    other = tmp_path / "other" / "b.jpg"
+    other.parent.mkdir()
+    shutil.copy(world.pictures[0], other)
+    said = mistake("match", world.run, other, folder, other, "--out", tmp_path / "none")
+    assert "name no pictures that could be" in said
+    assert not (tmp_path / "none").exists()
 
 
 SYSTEMS = ("untrained", "byol", "lead")

@@ -16,7 +16,7 @@ from lead.evaluation.report import KeyFigure, Section, Shown, write_report
 from lead.evaluation.results import Result, Row
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
-HOSTILE = "<script>alert('x')</script>\"'&"
+HOSTILE = "<mark>x</mark>\"'&"
 
 
 class Page(HTMLParser):
@@ -90,7 +90,7 @@ def test_nothing_is_loaded_from_elsewhere_and_nothing_runs(tmp_path: Path) -> No
 
 def test_hostile_words_are_only_words(tmp_path: Path) -> None:
     page = Page(report(tmp_path / "report.html", HOSTILE))
-    assert not page.all("script")
+    assert not page.all("mark")
     assert "".join(page.text).count(HOSTILE) >= 15
     plain = Page(report(tmp_path / "plain.html"))
     assert [tag for tag, _ in page.tags] == [tag for tag, _ in plain.tags]

@@ -15,7 +15,7 @@ from lead.errors import LeadError
 from lead.images.labels import load_labels, save_labels
 from lead.landmarks import UNLABELLED, VISIBLE, Labels, Schema, deeplabcut
 from lead.landmarks.io import format_named, parse_labels
-from lead.landmarks.pictures import Pictures
+from lead.landmarks.pictures import PictureInfo
 
 NAN = np.nan
 ONE_COLUMN = """\
@@ -141,7 +141,7 @@ def test_round_trip(data: st.DataObject) -> None:
         score = np.reshape(table(st.floats(0, 1) | st.just(NAN), n * k), (n, k))
         score[-1, -1] = 0.25  # were none known, there would be nothing to keep
     labels = Labels(Schema(tuple(names)), tuple(images), xy, visible, score)
-    again, known = parse_labels(format_named("deeplabcut").dump(labels, Pictures()), "x")
+    again, known = parse_labels(format_named("deeplabcut").dump(labels, PictureInfo()), "x")
     assert known.name == "deeplabcut"
     assert (again.schema, again.images) == (labels.schema, labels.images)
     np.testing.assert_array_equal(again.xy, labels.xy)

@@ -234,8 +234,8 @@ def test_pictures_are_kept_by_the_browser(web: TestClient, session: Session) -> 
 
 
 OTHERS = (
-    *("0" * 12, "..", "0.png", "%2e%2e%2f0.png", "..%2f..%2fetc%2fpasswd", "%00", "é"),
-    *("..%5c0.png", "%252e%252e%252f0.png", "%2fetc%2fpasswd", "0.png%00", "C:%5cWindows", "%ff", "%ed%a0%80"),
+    *("0" * 12, "..", "0.png", "%2e%2e%2f0.png", "..%2f..%2fetc%2fhostname", "%00", "é"),
+    *("..%5c0.png", "%252e%252e%252f0.png", "%2fetc%2fhostname", "0.png%00", "C:%5cWindows", "%ff", "%ed%a0%80"),
 )
 
 
@@ -268,10 +268,10 @@ def test_links_that_lead_out_have_no_address(tmp_path: Path) -> None:
                 problem(web.get(f"/api/pictures/{picture_id(file)}{rest}"), 404)
 
 
-def test_a_bomb_is_not_decoded(web: TestClient, session: Session) -> None:
-    """A picture of a few bytes that would fill the memory."""
+def test_a_picture_that_says_it_is_too_large_is_not_decoded(web: TestClient, session: Session) -> None:
+    """Of one bit a pixel, so that no other program suffers from it."""
     id = session.folder.ids[1]
-    chunks = (b"IHDR", struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)), (b"IDAT", zlib.compress(bytes(1000)))
+    chunks = (b"IHDR", struct.pack(">IIBBBBB", 14_000, 14_000, 1, 0, 0, 0, 0)), (b"IDAT", zlib.compress(bytes(1000)))
     written = (
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )
@@ -348,7 +348,7 @@ def test_errors_read_well(web: TestClient, session: Session) -> None:
         problem(web.patch(change, json=wrong), 422)  # of another type than described
     problem(web.patch(change, content=b"{", headers=json_only), 422)
     problem(web.patch(change, content=b'{"base": 0, "points": {"a": {"x": NaN, "y": 1}}}', headers=json_only), 422)
-    problem(web.patch(change, content=b"[" * 100000, headers=json_only), 400)
+    problem(web.patch(change, content=b"1" * 5000, headers=json_only), 400)
     problem(web.get("/api/nothing"), 404)
     for address, methods in (("/api/state", "GET"), ("/api/landmarks", "GET, PUT"), ("/api/keep", "POST")):
         refused = web.delete(address)
@@ -391,11 +391,11 @@ OUTSIDE = (
     "..%5cserver.py",
     "..%252fserver.py",
     "%2e%2e%2fserver.py",
-    "%2fetc%2fpasswd",
+    "%2fetc%2fhostname",
     "app.js%00",
     "app.js%00.png",
     "%ff.js",
-    "/etc/passwd",
+    "/etc/hostname",
     "app.js/",
     "no.js",
 )
@@ -410,7 +410,7 @@ def test_no_path_leads_out_over_a_real_socket(session: Session) -> None:
     """Unlike clients, which tidy paths up before they send them."""
     id = session.folder.ids[0]
     ways_out = ["..", "%2e%2e", "..%2f..", "%2e%2e%2f%2e%2e", "..\\..", "..%5c..", "%252e%252e", ".", "%00", "/"]
-    paths = ["/../../etc/passwd", "//etc/passwd", "/\\etc\\passwd", "/%2e%2e/%2e%2e/etc/passwd"]
+    paths = ["/../../etc/hostname", "//etc/hostname", "/\\etc\\hostname", "/%2e%2e/%2e%2e/etc/hostname"]
     paths += ["/static/" + way + "/server.py" for way in ways_out]
     paths += ["/api/pictures/" + way + "/0.png/image" for way in ways_out]
     paths += ["/api/pictures/" + id + "/" + way + "/0.png" for way in ways_out]

@@ -65,14 +65,16 @@ def fit(
     if not overwrite:
         refuse_existing(out)
     from lead import api
-    from lead.images.labels import FolderPictures, beside, doubts, load_labels
+    from lead.images.doubts import doubts
+    from lead.images.labels import FolderPictures, load_labels
     from lead.images.store import skipped_text
+    from lead.landmarks.naming import beside
     from lead.training.run import Run
 
     opened = Run.open(run)
     root = pictures or beside(labels)
     known = load_labels(labels, pictures=root)
-    for doubt in doubts(known, labels, FolderPictures(root)):
+    for doubt in doubts(known, FolderPictures(root)):
         warn(doubt)
     with watching() as watch:
         summary = api.fit(opened, known, pictures=root, head=head.value, seed=seed, progress=watch.counting("features"))
@@ -176,15 +178,18 @@ def match(
     from lead.evaluation.drawings import drawing_names, save_drawing
     from lead.images.decode import decode
     from lead.images.labels import load_labels, save_labels
+    from lead.landmarks.naming import beside, labelled_row
 
-    found = api.match(run, reference, labels, _expand(queries), pictures=pictures, say=warn)
-    save_labels(found, out / "matches.json", overwrite=overwrite)
-    known = load_labels(labels, pictures=pictures)
-    start = known.xy[api.labelled_row(reference, pictures or labels.parent, known)]
+    root = pictures or beside(labels)
+    known = load_labels(labels, pictures=root)
+    start = known.xy[labelled_row(reference, root, known)]
     left = decode(reference)
+    found = api.match(run, reference, known, _expand(queries), pictures=root, say=warn)
+    names = drawing_names(found.images)
+    save_labels(found, out / "matches.json", overwrite=overwrite)
     with watching() as watch:
         count = watch.counting("drawing")
-        for i, (file, name) in enumerate(zip(found.images, drawing_names(found.images), strict=True)):
+        for i, (file, name) in enumerate(zip(found.images, names, strict=True)):
             save_drawing(draw_match(left, start, decode(Path(file)), found.xy[i], found.schema), out / name)
             count(i + 1, len(found))
     show(f"Landmarks of {len(found)} picture{'' if len(found) == 1 else 's'}: {out / 'matches.json'}")

@@ -90,7 +90,7 @@ def crop(face: npt.ArrayLike) -> Box:
 def read_points(path: Path) -> FloatArray:
     """The (68, 2) points of a .pts as published, counted from 1."""
     try:
-        points = pts.read_points(read_text(ARCHIVE.path(path.parent, path.name)))
+        points = pts.read_points(read_text(ARCHIVE.path(path.parent, path.name))).xy
     except LeadError as error:
         raise ARCHIVE.other(path, str(error).rstrip(".")) from error
     if points.shape != (POINTS, 2):

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path, PurePosixPath
-
-import numpy as np
+from pathlib import Path
 
 from lead.errors import LeadError
 from lead.images.decode import upright_size
 from lead.images.find import find_images
 from lead.landmarks.frames import frame_of
 from lead.landmarks.io import read_labels, write_labels
-from lead.landmarks.model import UNLABELLED, Labels
-from lead.landmarks.pictures import Pictures, Size, Sized, known_size
+from lead.landmarks.model import Labels
+from lead.landmarks.naming import beside, by_stem
+from lead.landmarks.pictures import PictureInfo, Size, Sized
 
 
-class FolderPictures(Pictures):
+class FolderPictures(PictureInfo):
     """The pictures of a folder.
 
     Args:
@@ -43,24 +42,14 @@ class FolderPictures(Pictures):
         return (self.root / (film[0] if film else image)).is_file()
 
     def of_stem(self, path: str) -> str:
-        found = self._stems.get(path, [])
-        return found[0] if len(found) == 1 else path
+        return self._by_stem.get(path, path)
 
     @cached_property
-    def _stems(self) -> dict[str, list[str]]:
-        stems: dict[str, list[str]] = {}
+    def _by_stem(self) -> Mapping[str, str]:
         try:
-            files = find_images(self.root)
+            return by_stem(find_images(self.root))
         except LeadError:  # no pictures
-            return stems
-        for file in files:
-            stems.setdefault(PurePosixPath(file).with_suffix("").as_posix(), []).append(file)
-        return stems
-
-
-def beside(path: Path) -> Path:
-    """The folder that a label file's picture paths start from, where none is named: its own."""
-    return path if path.is_dir() else path.parent
+            return {}
 
 
 def load_labels(path: Path | str, *, pictures: Path | str | None = None, format: str | None = None) -> Labels:
@@ -94,7 +83,7 @@ def save_labels(
         path: its ending says the format: ``.json`` for COCO key points, ``.csv`` for the long CSV, ``.slp``, ``.h5``,
             ``.xml``, ``.tps`` or ``.zip`` (of ``.pts``).
         sizes: (width, height) of the pictures in pixels, as far as they are known.
-        pictures: folder that the picture paths start from, where sizes are needed that are not given; by default that
+        pictures: folder that the picture paths start from, where further sizes are needed; by default that
             of ``path``.
         format: the format's name, where the ending is not to decide: ``"labelstudio"``, ``"deeplabcut"``, …
         overwrite: whether a file that is already there may be replaced.
@@ -105,61 +94,5 @@ def save_labels(
     Raises:
         LeadError: the ending is unknown, the file exists, or it cannot be written.
     """
-    known = Sized(sizes or {}, FolderPictures(Path(pictures) if pictures else Path(path).parent))
-    return write_labels(labels, Path(path), pictures=known, format=format, overwrite=overwrite).lost(labels)
-
-
-def doubts(labels: Labels, path: Path, pictures: FolderPictures) -> list[str]:
-    """What of a file's labels is likely a mistake, in words.
-
-    Names that differ by case alone; points beyond their pictures; and labelled pictures that are not there, unless none
-    is: then the labels are elsewhere than the pictures.
-
-    Each says how often it occurs, and names the file, the picture and the landmark where it does so first; and the
-    line, of a file of text.
-
-    Args:
-        labels: as read.
-        path: the file that they were read from.
-        pictures: theirs.
-    """
-    found = []
-    for kind, names in (("landmarks", labels.schema.names), ("pictures", labels.images)):
-        alike: dict[str, list[str]] = {}
-        for name in names:
-            alike.setdefault(name.casefold().strip(), []).append(name)
-        for some in alike.values():
-            if len(some) > 1:
-                where = _where(path, (some[-1],))
-                found.append(f"{where}: the {kind} {', '.join(map(repr, some))} differ by case or blanks alone.")
-    outside: list[tuple[str, str, str]] = []
-    for row, image in enumerate(labels.images):
-        if (labels.visible[row] > UNLABELLED).any() and (size := known_size(pictures, image)):
-            beyond = ((labels.xy[row] < -0.5) | (labels.xy[row] > np.array(size) - 0.5)).any(-1)
-            for k in np.flatnonzero(beyond).tolist():
-                x, y = labels.xy[row, k].tolist()
-                outside.append((image, labels.schema.names[k], f"({x:g}, {y:g}) of {size[0]} × {size[1]} pixels"))
-    if outside:
-        image, name, place = outside[0]
-        count = f"{len(outside)} label{'s lie' if len(outside) > 1 else ' lies'} outside"
-        where = _where(path, (image, name), (image,))
-        found.append(f"{where}: {count}, the first is {name!r} of {image!r} at {place}.")
-    labelled = [image for row, image in enumerate(labels.images) if (labels.visible[row] > UNLABELLED).any()]
-    absent = [image for image in labelled if not pictures.has(image)]
-    if 0 < len(absent) < len(labelled):
-        count = f"{len(absent)} labelled picture{'s are' if len(absent) > 1 else ' is'} not in {pictures.root}"
-        found.append(f"{_where(path, (absent[0],))}: {count}, the first is {absent[0]!r}.")
-    return found
-
-
-def _where(path: Path, *sought: tuple[str, ...]) -> str:
-    """The file, and the first of its lines that holds one of some sets of words, if it is a text of lines."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return str(path)
-    for words in sought if len(lines) > 1 else ():
-        for number, line in enumerate(lines, start=1):
-            if all(word in line for word in words):
-                return f"{path}, line {number}"
-    return str(path)
+    info = Sized(sizes or {}, FolderPictures(Path(pictures) if pictures else Path(path).parent))
+    return write_labels(labels, Path(path), pictures=info, format=format, overwrite=overwrite).lost(labels)

@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import IO, Any
 
 from lead.errors import LeadError
@@ -64,7 +65,7 @@ class _Reader:
             raise LeadError(f"the file is damaged: the library that reads it {why}.")
         if "error" in answer:
             raise LeadError(answer["error"])
-        return coco.parse(answer["labels"])
+        return replace(coco.parse(answer["labels"]), places=None)  # those of the answer are not those of the file
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:
@@ -115,7 +116,7 @@ def _answer(kind: str, data: bytes) -> dict[str, Any]:
     from lead.landmarks import hdf, sleap
 
     try:
-        labels = {"hdf": hdf.parse_here, "sleap": sleap.parse_here}[kind](data)
+        labels = {"hdf": hdf, "sleap": sleap}[kind].parse(data)
     except LeadError as error:
         return {"error": str(error)}
     except Exception as error:  # where a library's objects do not hold what they should
@@ -141,7 +142,7 @@ def _limit_memory(size: int) -> None:
 
 def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints is no answer
+    os.dup2(2, 1)  # what a library prints is not an answer
     with suppress(KeyboardInterrupt):  # Ctrl-C comes to all processes of a terminal
         _serve(sys.stdin.buffer, answers)
 

@@ -9,7 +9,6 @@ the first stands in COCO's own ``score``.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -18,11 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError
-from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
-from lead.landmarks.pictures import Pictures, known_size
+from lead.landmarks.fields import finite, read_json
+from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Places, Schema
+from lead.landmarks.pictures import PictureInfo, known_size
 
 Entry = dict[str, Any]
-TOLD = ("keypoint_scores", "px_error", "px_90")
+PREDICTED_KEYS = ("keypoint_scores", "px_error", "px_90")
 """Keys of a prediction's annotation: in :class:`Labels` the attributes score, px_error and px_90."""
 FloatArray = npt.NDArray[np.float64]
 
@@ -39,12 +39,7 @@ def parse(text: str) -> Labels:
 
 def read(text: str) -> Entry:
     """The JSON object of a COCO file. Raises :class:`LeadError` if the text is something else."""
-    try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise LeadError(f"line {error.lineno}: not valid JSON ({error.msg}).") from None
-    except (ValueError, RecursionError) as error:  # numbers of thousands of digits; thousands of nested brackets
-        raise LeadError(f"not COCO key points ({error}).") from None
+    data = read_json(text, "COCO key points")
     if not isinstance(data, dict):
         raise LeadError("not COCO key points: expected an object with images, annotations and categories.")
     return data
@@ -62,8 +57,8 @@ def interpret(data: Entry) -> Labels:
     files = tuple(str(_get(image, "file_name", f"images[{i}]")) for i, image in enumerate(images))
     rows = _rows_by_id(images)
     keypoints = np.zeros((len(files), len(schema.names), 3))
-    extra = {key: np.full(keypoints.shape[:2], np.nan) for key in TOLD}
-    annotated: dict[int, str] = {}
+    extra = {key: np.full(keypoints.shape[:2], np.nan) for key in PREDICTED_KEYS}
+    annotated: dict[int, str] = {}  # by row
     for i, annotation in enumerate(_entries(data, "annotations")):
         where = f"annotations[{i}]"
         if _get(annotation, "category_id", where) != category:
@@ -79,23 +74,25 @@ def interpret(data: Entry) -> Labels:
         for key, values in extra.items():
             if key in annotation:
                 values[row] = _numbers(annotation[key], len(schema.names), f"{where}: {key}", nullable=True)
-    found = [None if np.isnan(values).all() else values for values in extra.values()]
-    return Labels(schema, files, keypoints[..., :2], keypoints[..., 2].astype(np.int8), *found)
+    predicted = (None if np.isnan(values).all() else values for values in extra.values())
+    places = Places(entries=tuple(annotated.get(i, f"images[{i}]") for i in range(len(files))))
+    visible = keypoints[..., 2].astype(np.int8)
+    return Labels(schema, files, keypoints[..., :2], visible, *predicted, places=places)
 
 
-def dump(labels: Labels, pictures: Pictures | None = None) -> str:
+def dump(labels: Labels, pictures: PictureInfo | None = None) -> str:
     """The text of a COCO file.
 
-    A picture with nothing labelled and nothing predicted stands among the images only, as COCO has it.
+    A picture with nothing labelled and nothing predicted stands among the images only, as in COCO.
 
     Args:
         labels: what to write.
-        pictures: what knows their sizes, which are written where they can be told.
+        pictures: what knows their sizes, which are written where they are known.
     """
     return "".join(pieces(labels, pictures))
 
 
-def pieces(labels: Labels, pictures: Pictures | None = None) -> Iterator[str]:
+def pieces(labels: Labels, pictures: PictureInfo | None = None) -> Iterator[str]:
     """The same, an entry at a time: as objects, those of many pictures take ten times the memory of their text."""
     schema = labels.schema
     category = {
@@ -109,7 +106,7 @@ def pieces(labels: Labels, pictures: Pictures | None = None) -> Iterator[str]:
     annotations = (
         entry
         for entry in (_annotation(labels, row) for row in rows)
-        if entry["num_keypoints"] or any(key in entry for key in TOLD)
+        if entry["num_keypoints"] or any(key in entry for key in PREDICTED_KEYS)
     )
     yield '{"images": '
     yield from _listed(_image(labels, row, pictures) for row in rows)
@@ -130,7 +127,7 @@ def _text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def _image(labels: Labels, row: int, pictures: Pictures | None) -> Entry:
+def _image(labels: Labels, row: int, pictures: PictureInfo | None) -> Entry:
     image: Entry = {"id": row + 1, "file_name": labels.images[row]}
     if pictures and (size := known_size(pictures, labels.images[row])):
         image["width"], image["height"] = map(int, size)
@@ -138,9 +135,9 @@ def _image(labels: Labels, row: int, pictures: Pictures | None) -> Entry:
 
 
 def _annotation(labels: Labels, row: int) -> Entry:
-    known = labels.visible[row] > UNLABELLED
-    points = np.where(known[:, None], labels.xy[row], 0.0)
-    low, high = (points[known].min(0), points[known].max(0)) if known.any() else (np.zeros(2), np.zeros(2))
+    labelled = labels.visible[row] > UNLABELLED
+    points = np.where(labelled[:, None], labels.xy[row], 0.0)
+    low, high = (points[labelled].min(0), points[labelled].max(0)) if labelled.any() else (np.zeros(2), np.zeros(2))
     width, height = (high - low).tolist()
     entry: Entry = {
         "id": row + 1,
@@ -151,12 +148,12 @@ def _annotation(labels: Labels, row: int) -> Entry:
             for (x, y), v in zip(points.tolist(), labels.visible[row].tolist(), strict=True)
             for value in (x, y, v)
         ],
-        "num_keypoints": int(known.sum()),
+        "num_keypoints": int(labelled.sum()),
         "bbox": [*low.tolist(), width, height],
         "area": width * height,
         "iscrowd": 0,
     }
-    for key, values in zip(TOLD, (labels.score, labels.px_error, labels.px_90), strict=True):
+    for key, values in zip(PREDICTED_KEYS, (labels.score, labels.px_error, labels.px_90), strict=True):
         if values is not None and np.isfinite(values[row]).any():
             entry[key] = _nullable(values[row])
     if "keypoint_scores" in entry and labels.score is not None:
@@ -247,23 +244,14 @@ def _keypoints(values: object, count: int, where: str) -> FloatArray:
 
 def _numbers(values: object, count: int, where: str, *, nullable: bool = False) -> FloatArray:
     if not isinstance(values, list) or len(values) != count:
-        found = f"{len(values)} values" if isinstance(values, list) else repr(values)
-        raise LeadError(f"{where} must be a list of {count} numbers, not {found}.")
+        what = f"{len(values)} values" if isinstance(values, list) else repr(values)
+        raise LeadError(f"{where} must be a list of {count} numbers, not {what}.")
     if set(map(type, values)) <= {int, float}:  # the usual case, at once
         with suppress(OverflowError):
             numbers = np.array(values, dtype=np.float64)
             if np.isfinite(numbers).all():
                 return numbers
     for value in values:
-        if nullable and value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
+        if finite(value) is None and not (nullable and value is None):
             raise LeadError(f"{where} holds {repr(value)[:50]}, which is not a number.")
     return np.array(values, dtype=np.float64)
-
-
-def _finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number beyond the largest float
-        return False

@@ -18,14 +18,14 @@ import numpy as np
 
 from lead.errors import LeadError, unknown
 from lead.landmarks.fields import Line, check_pair, read_lines, to_number, written
-from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
+from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Places, Schema
 
 COLUMNS = ("image", "name", "x", "y", "visible", "score", "px_error", "px_90")
 REQUIRED = ("image", "name", "x", "y")
 
 
 def why_not(text: str) -> str | None:
-    """Why a text is no CSV of landmarks; None if its header is like one's."""
+    """Why a text is not a CSV of landmarks; None if its header is like one's."""
     header = [column.strip() for column in next(iter(text.splitlines()), "").replace('"', "").split(",")]
     if "image" in header or "file" in header:
         return None
@@ -56,8 +56,8 @@ def pieces(labels: Labels) -> Iterator[str]:
     for row, image in enumerate(labels.images):
         for k, name in enumerate(labels.schema.names):
             x, y = labels.xy[row, k]
-            told = (labels.score, labels.px_error, labels.px_90)
-            extra = [None if values is None else values[row, k] for values in told]
+            predicted = (labels.score, labels.px_error, labels.px_90)
+            extra = [None if values is None else values[row, k] for values in predicted]
             writer.writerow([image, name, written(x), written(y), labels.visible[row, k], *map(written, extra)])
         yield out.getvalue()
         out.seek(out.truncate(0))
@@ -100,15 +100,20 @@ def _parse_long(header: list[str], lines: list[Line]) -> Labels:
     row, column_of = ({key: i for i, key in enumerate(keys)} for keys in (images, names))
     table = np.full((len(images), len(names), 6), np.nan)
     table[..., 2] = UNLABELLED
-    for (image, name), (_, values) in cells.items():
+    numbers = np.zeros(table.shape[:2], dtype=np.int64)
+    for (image, name), (number, values) in cells.items():
         table[row[image], column_of[name]] = values
-    told = [None if np.isnan(table[..., i]).all() else table[..., i] for i in (3, 4, 5)]
-    return Labels(Schema(tuple(names)), tuple(images), table[..., :2], table[..., 2].astype(np.int8), *told)
+        numbers[row[image], column_of[name]] = number
+    predicted = (None if np.isnan(table[..., i]).all() else table[..., i] for i in (3, 4, 5))
+    visible = table[..., 2].astype(np.int8)
+    return Labels(
+        Schema(tuple(names)), tuple(images), table[..., :2], visible, *predicted, places=Places(lines=numbers)
+    )
 
 
 def _point(cell: dict[str, str], number: int) -> list[float]:
     """x, y, visibility, score and errors in pixels of one line of a long CSV."""
-    x, y, visible, *told = (to_number(cell.get(column, ""), column, number) for column in COLUMNS[2:])
+    x, y, visible, *predicted = (to_number(cell.get(column, ""), column, number) for column in COLUMNS[2:])
     check_pair(x, y, "x and y", number)
     if math.isnan(visible):
         visible = UNLABELLED if math.isnan(x) else VISIBLE
@@ -118,7 +123,7 @@ def _point(cell: dict[str, str], number: int) -> list[float]:
         raise LeadError(
             f"line {number}: visible is {visible:g}, but x and y are blank. Give them, or set visible to 0."
         )
-    return [x, y, visible, *told]
+    return [x, y, visible, *predicted]
 
 
 def _parse_wide(header: list[str], lines: list[Line]) -> Labels:
@@ -142,7 +147,8 @@ def _parse_wide(header: list[str], lines: list[Line]) -> Labels:
         if image in seen:
             raise LeadError(f"line {number}: picture {image!r} stands already in line {seen[image]}.")
         seen[image] = number
-    return Labels.from_xy(Schema(names), seen, xy.reshape(len(lines), len(names), 2))
+    places = Places.of_rows(seen.values(), len(names))
+    return Labels.from_xy(Schema(names), seen, xy.reshape(len(lines), len(names), 2), places=places)
 
 
 def _landmark_and_axis(column: str) -> tuple[str, str]:

@@ -18,17 +18,18 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+from defusedxml.ElementTree import DefusedXMLParser, fromstring
 
 from lead.errors import LeadError
 from lead.landmarks.fields import to_number
-from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
-from lead.landmarks.pictures import Pictures
+from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Places, Schema
+from lead.landmarks.pictures import PictureInfo
 
 LABEL = "object"
 """The skeleton's label in what we write."""
-Point = tuple[float, float, int]
-"""x, y and visibility."""
+Point = tuple[float, float, int, int]
+"""x, y, visibility, and the line that it stands in."""
+Lines = dict[ElementTree.Element, int]
 Pair = tuple[str, str]
 
 
@@ -44,7 +45,7 @@ def parse(text: str) -> Labels:
         LeadError: it is not well-formed, is of a film's tracks, or declares entities; a picture stands twice or holds
             several instances, a landmark twice, or a value is wrong. The message names the picture.
     """
-    root = _root(text)
+    root, lines = _root(text)
     if root.find("track") is not None:
         raise LeadError("it holds the tracks of a film. Export as 'CVAT for images 1.1'.")
     order, skeleton = _declared(root)
@@ -55,7 +56,7 @@ def parse(text: str) -> Labels:
             raise LeadError(f"image {image.get('id', '?')} has no name.")
         if name in points:
             raise LeadError(f"picture {name!r} stands more than once. Keep one.")
-        points[name] = _points_of(image, name)
+        points[name] = _points_of(image, name, lines)
     if not points:
         raise LeadError("no <image> in it. Export as 'CVAT for images 1.1', all pictures.")
     used = dict.fromkeys(name for of_image in points.values() for name in of_image)
@@ -64,18 +65,35 @@ def parse(text: str) -> Labels:
     names += tuple(name for name in used if name not in set(names))
     if not names:
         raise LeadError("no points or skeletons in it.")
-    table = np.full((len(points), len(names), 3), np.nan)
-    table[..., 2] = UNLABELLED
+    table = np.full((len(points), len(names), 4), np.nan)
+    table[..., 2:] = UNLABELLED, 0
     for row, of_image in enumerate(points.values()):
         for name, point in of_image.items():
             table[row, names.index(name)] = point
     bones = tuple(bone for bone in skeleton if set(bone) <= set(names))
-    return Labels(Schema(names, skeleton=bones), tuple(points), table[..., :2], table[..., 2].astype(np.int8))
+    schema, places = Schema(names, skeleton=bones), Places(lines=table[..., 3].astype(np.int64))
+    return Labels(schema, tuple(points), table[..., :2], table[..., 2].astype(np.int8), places=places)
 
 
-def _root(text: str) -> ElementTree.Element:
+class _Numbered(ElementTree.TreeBuilder):
+    """Builds the tree, and notes the line that each element begins in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: Lines = {}
+        self.parser = DefusedXMLParser(target=self, forbid_dtd=True)
+
+    def start(self, tag: str, attrs: dict[str, str], /) -> ElementTree.Element:
+        element = super().start(tag, attrs)
+        self.lines[element] = self.parser.parser.CurrentLineNumber
+        return element
+
+
+def _root(text: str) -> tuple[ElementTree.Element, Lines]:
+    tree = _Numbered()
     try:
-        root: ElementTree.Element = fromstring(text, forbid_dtd=True)
+        tree.parser.feed(text)
+        root: ElementTree.Element = tree.parser.close()
     except ElementTree.ParseError as error:
         raise LeadError(f"line {error.position[0]}: not well-formed XML ({error}).") from None
     except DefusedXmlException as error:
@@ -84,7 +102,7 @@ def _root(text: str) -> ElementTree.Element:
         raise LeadError(f"not XML ({error}).") from None
     if root.tag != "annotations":
         raise LeadError(f"its root is <{root.tag}>, not <annotations>.")
-    return root
+    return root, tree.lines
 
 
 def _declared(root: ElementTree.Element) -> tuple[list[str], tuple[Pair, ...]]:
@@ -117,20 +135,20 @@ def _attributes(tag: str) -> dict[str, str]:
     return dict(element.attrib)
 
 
-def _points_of(image: ElementTree.Element, name: str) -> dict[str, Point]:
+def _points_of(image: ElementTree.Element, name: str, lines: Lines) -> dict[str, Point]:
     skeletons = image.findall("skeleton")
     if len(skeletons) > 1:
         raise LeadError(f"{name}: {len(skeletons)} skeletons. One instance a picture is supported.")
-    found: dict[str, Point] = {}
+    points: dict[str, Point] = {}
     for element in [*(skeletons[0].findall("points") if skeletons else []), *image.findall("points")]:
-        for label, point in _places(element, name):
-            if label in found:
+        for label, (x, y, visible) in _places(element, name):
+            if label in points:
                 raise LeadError(f"{name}: {label!r} is marked twice. Keep one; one instance a picture is supported.")
-            found[label] = point
-    return found
+            points[label] = (x, y, visible, lines[element])
+    return points
 
 
-def _places(element: ElementTree.Element, name: str) -> Iterator[tuple[str, Point]]:
+def _places(element: ElementTree.Element, name: str) -> Iterator[tuple[str, tuple[float, float, int]]]:
     label = element.get("label", "")
     if not label:
         raise LeadError(f"{name}: points without a label.")
@@ -156,7 +174,7 @@ def _flag(element: ElementTree.Element, key: str, name: str) -> bool:
     return value == "1"
 
 
-def dump(labels: Labels, pictures: Pictures) -> str:
+def dump(labels: Labels, pictures: PictureInfo) -> str:
     """The text of an XML file with a skeleton on each labelled picture.
 
     Raises:

@@ -28,7 +28,7 @@ import numpy.typing as npt
 from lead.errors import LeadError, unknown
 from lead.landmarks.fields import Line, check_pair, read_lines, to_number, written
 from lead.landmarks.frames import frames_of_one
-from lead.landmarks.model import VISIBLE, Labels, Schema
+from lead.landmarks.model import VISIBLE, Labels, Places, Schema
 
 ONE, SEVERAL = ("scorer", "bodyparts", "coords"), ("scorer", "individuals", "bodyparts", "coords")
 """The header's rows in files of one animal and of several."""
@@ -49,7 +49,7 @@ def parse(text: str) -> Labels:
 
     Raises:
         LeadError: a header row is missing, there is more than one scorer or individual, a column is unknown, missing
-            or double, a line has too few or too many fields, a value is no number, a likelihood is not from 0 to 1,
+            or double, a line has too few or too many fields, a value is not a number, a likelihood is not from 0 to 1,
             or a picture stands twice; the message names the line and the column.
     """
     return parse_lines(read_lines(text))
@@ -79,7 +79,8 @@ def parse_lines(lines: list[Line]) -> Labels:
     table = np.array(points, dtype=np.float64)  # (N, K, 3): x, y, likelihood
     score = None if np.isnan(table[..., 2]).all() else table[..., 2]
     visible = np.full(table.shape[:2], VISIBLE, dtype=np.int8)
-    return Labels(Schema(names), tuple(rows), table[..., :2], visible, score)
+    places = Places.of_rows(rows.values(), len(names))
+    return Labels(Schema(names), tuple(rows), table[..., :2], visible, score, places=places)
 
 
 def dump(labels: Labels) -> str:
@@ -114,9 +115,9 @@ def _header(lines: Sequence[Line]) -> dict[str, Line]:
     expected = SEVERAL if "individuals" in begins[:2] else ONE
     for i, row in enumerate(expected):
         if begins[i : i + 1] != [row]:
-            where, found = (f"line {lines[i][0]}: ", repr(begins[i])) if i < len(begins) else ("", "the file's end")
+            where, begin = (f"line {lines[i][0]}: ", repr(begins[i])) if i < len(begins) else ("", "the file's end")
             raise LeadError(
-                f"{where}expected the header's row {row!r}, found {found}. The header's rows begin with "
+                f"{where}expected the header's row {row!r}, found {begin}. The header's rows begin with "
                 f"{', '.join(ONE)}; in files of several animals with {', '.join(SEVERAL)}."
             )
     return dict(zip(expected, lines, strict=False))
@@ -147,9 +148,9 @@ def _check_one(header: Mapping[str, Line], width: int) -> None:
     ):
         if row in header:
             number, fields = header[row]
-            if len(found := dict.fromkeys(fields[width:])) > 1:
+            if len(several := dict.fromkeys(fields[width:])) > 1:
                 raise LeadError(
-                    f"line {number}: {len(found)} {row.rstrip('s')}s, {', '.join(map(repr, found))}. {advice}"
+                    f"line {number}: {len(several)} {row.rstrip('s')}s, {', '.join(map(repr, several))}. {advice}"
                 )
 
 
@@ -189,6 +190,6 @@ def _point(fields: Sequence[str], columns: Columns, name: str, number: int) -> t
     )
     check_pair(x, y, f"x and y of {name!r}", number)
     if not (math.isnan(likelihood) or 0 <= likelihood <= 1):
-        found = fields[columns[name, "likelihood"]]
-        raise LeadError(f"line {number}: likelihood of {name!r} is {found!r}; it must be from 0 to 1, or blank.")
+        text = fields[columns[name, "likelihood"]]
+        raise LeadError(f"line {number}: likelihood of {name!r} is {text!r}; it must be from 0 to 1, or blank.")
     return x, y, likelihood

@@ -24,9 +24,10 @@ import yaml
 
 from lead.errors import LeadError, unknown
 from lead.files import read_text
-from lead.landmarks import deeplabcut, hdf
+from lead.landmarks import deeplabcut
+from lead.landmarks.apart import read_apart
 from lead.landmarks.deeplabcut import FOLDER
-from lead.landmarks.model import Labels, Schema
+from lead.landmarks.model import Labels, Places, Schema
 
 CONFIG = "config.yaml"
 COLLECTED = "CollectedData_"
@@ -99,20 +100,20 @@ def videos(root: Path) -> list[str]:
 
 def _collected(root: Path, videos: list[str], scorer: str) -> list[Path]:
     """The label files of the one scorer that counts, in the order of the videos."""
-    found = [path for video in videos for path in _tables(root / FOLDER / video)]
-    if not found:
+    tables = [path for video in videos for path in _tables(root / FOLDER / video)]
+    if not tables:
         raise LeadError(
             f"No labels in {root / FOLDER}: expected VIDEO/{COLLECTED}SCORER.csv or .h5, which DeepLabCut writes when "
             "labels are saved. Label some frames first, or take the pictures alone with --name folder."
         )
-    scorers = sorted({path.stem.removeprefix(COLLECTED) for path in found})
+    scorers = sorted({path.stem.removeprefix(COLLECTED) for path in tables})
     if len(scorers) > 1 and scorer not in scorers:
         raise LeadError(
             f"{root / FOLDER} holds labels by {' and '.join(map(repr, scorers))}, but {CONFIG} names "
             f"{repr(scorer) if scorer else 'no scorer'}. Say whose count, e.g. `scorer: {scorers[0]}` in {CONFIG}."
         )
     chosen = scorers[0] if len(scorers) == 1 else scorer
-    return [path for path in found if path.stem.removeprefix(COLLECTED) == chosen]
+    return [path for path in tables if path.stem.removeprefix(COLLECTED) == chosen]
 
 
 def _tables(folder: Path) -> list[Path]:
@@ -124,7 +125,7 @@ def _tables(folder: Path) -> list[Path]:
 def _read(path: Path) -> Labels:
     try:
         if path.suffix == ".h5":
-            return hdf.parse(path.read_bytes())
+            return read_apart("hdf", path.read_bytes())
         return deeplabcut.parse(read_text(path).removeprefix("\ufeff"))
     except LeadError as error:
         raise LeadError(f"{path}: {error}") from error
@@ -141,9 +142,14 @@ def _joined(tables: Mapping[Path, Labels], config: Config) -> Labels:
                     f"{path}: {unknown('body part', name, names)} List it under bodyparts in {CONFIG}, or take its "
                     "columns out."
                 )
-    parts = []
+    count = sum(map(len, tables.values()))
+    xy, lines = np.full((count, len(names), 2), np.nan), np.zeros((count, len(names)), dtype=np.int64)
+    files = [path.as_posix() for path, table in tables.items() for _ in table.images]
+    first = 0
     for table in tables.values():
-        xy = np.full((len(table), len(names), 2), np.nan)
-        xy[:, [schema.index(name) for name in table.schema.names]] = table.xy
-        parts.append(xy)
-    return Labels.from_xy(schema, chain(*(table.images for table in tables.values())), np.concatenate(parts))
+        here = np.ix_(range(first, first := first + len(table)), [schema.index(name) for name in table.schema.names])
+        xy[here] = table.xy
+        if table.places and table.places.lines is not None:
+            lines[here] = table.places.lines
+    images = chain(*(table.images for table in tables.values()))
+    return Labels.from_xy(schema, images, xy, places=Places(entries=tuple(files), lines=lines))

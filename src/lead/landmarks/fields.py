@@ -1,9 +1,10 @@
-"""What the readers and writers of CSV share: lines with their numbers, and numbers that may be blank."""
+"""What readers and writers of texts share: lines with their numbers, numbers that may be blank, and JSON."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 
 from lead.errors import LeadError
@@ -38,6 +39,27 @@ def check_pair(x: float, y: float, what: str, line: int) -> None:
     """Raises :class:`LeadError` where just one of two coordinates is NaN."""
     if math.isnan(x) != math.isnan(y):
         raise LeadError(f"line {line}: of {what}, one is blank. Give both, or neither.")
+
+
+def read_json(text: str, kind: str) -> object:
+    """What a text of JSON holds. Raises :class:`LeadError` naming the line, or that it is not of this kind."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise LeadError(f"line {error.lineno}: not valid JSON ({error.msg}).") from None
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits; thousands of nested brackets
+        raise LeadError(f"not {kind} ({error}).") from None
+
+
+def finite(value: object) -> float | None:
+    """A number of JSON; None for anything else, also for a whole number beyond the largest float."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def written(value: float | None) -> str:

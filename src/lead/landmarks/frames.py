@@ -17,14 +17,14 @@ def frame_name(film: str, number: int) -> str:
 
 def frame_of(name: str) -> tuple[str, int] | None:
     """The film and the number of a frame; None for the name of a picture."""
-    found = _FRAME.fullmatch(name)
-    return (found[1], int(found[2])) if found else None
+    match = _FRAME.fullmatch(name)
+    return (match[1], int(match[2])) if match else None
 
 
 def frames_of_one(names: Iterable[str]) -> tuple[str, list[int]] | None:
     """The film and the frames' numbers where all names are frames of one film, else None."""
-    found = [frame_of(name) for name in names]
-    if not found or None in found or len({film for film, _ in filter(None, found)}) != 1:
+    frames = [frame_of(name) for name in names]
+    of_films = list(filter(None, frames))
+    if not frames or len(of_films) != len(frames) or len({film for film, _ in of_films}) != 1:
         return None
-    known = list(filter(None, found))
-    return known[0][0], [number for _, number in known]
+    return of_films[0][0], [number for _, number in of_films]

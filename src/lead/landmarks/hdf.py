@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from lead.errors import LeadError, needing
-from lead.landmarks.apart import read_apart
 from lead.landmarks.deeplabcut import FOLDER, ONE, SCORER, SEVERAL, parse_lines, tabulated
 from lead.landmarks.fields import Line, written
 from lead.landmarks.frames import frames_of_one
@@ -27,18 +26,13 @@ Keys = list[tuple[str, ...]]
 
 
 def why_not(data: bytes) -> str | None:
-    """Why a file is no HDF5 of a table; None if it is like one."""
+    """Why a file is not HDF5 with a table; None if it is like one."""
     if not data.startswith(SIGNATURE):
         return "is not HDF5"
-    return None if b"pandas_type" in data else "holds no table of pandas"
+    return None if b"pandas_type" in data else "does not hold a table of pandas"
 
 
 def parse(data: bytes) -> Labels:
-    """What :func:`parse_here` reads, in a process of its own."""
-    return read_apart("hdf", data)
-
-
-def parse_here(data: bytes) -> Labels:
     """Labels from a file's bytes; see :func:`lead.landmarks.deeplabcut.parse`, whose lines are the rows here.
 
     Raises:
@@ -88,8 +82,8 @@ def _table(file: Any) -> tuple[Keys, Keys, list[list[float]]]:
     values = np.full((len(rows), len(columns)), np.nan)
     for block in range(int(group.attrs["nblocks"])):
         places = [columns.index(key) for key in _axis(group, f"block{block}_items")]
-        found = group[f"block{block}_values"][()]
-        values[:, places] = found if group[f"block{block}_values"].attrs["transposed"] else found.T
+        block_values = group[f"block{block}_values"][()]
+        values[:, places] = block_values if group[f"block{block}_values"].attrs["transposed"] else block_values.T
     return columns, rows, values.tolist()
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from lead.errors import LeadError, unknown
 from lead.files import read_text, refuse_existing, write_atomic
 from lead.landmarks import coco, csvfile, cvat, deeplabcut, deeplabcut_project, hdf, labelstudio, pts, sleap, tps
+from lead.landmarks.apart import read_apart
 from lead.landmarks.frames import frame_of
-from lead.landmarks.model import HIDDEN, UNLABELLED, Labels, numbered
-from lead.landmarks.pictures import Pictures
+from lead.landmarks.model import HIDDEN, UNLABELLED, Labels, Places, numbered
+from lead.landmarks.pictures import PictureInfo
 
 FEATURES = {
     "names": "the landmarks' names, which become numbers",
@@ -31,21 +32,21 @@ FEATURES = {
 
 @dataclass(frozen=True)
 class LabelFile:
-    """A file of labels in memory, and what is known of its pictures.
+    """A file of labels in memory, and what readers may ask about its pictures.
 
     Attributes:
         name: what messages call it.
         data: all of it.
-        pictures: what readers may ask about the pictures.
+        pictures: their sizes and names.
     """
 
     name: str
     data: bytes
-    pictures: Pictures
+    pictures: PictureInfo
 
     @cached_property
     def text(self) -> str | None:
-        """The file as UTF-8 text; None if it is none."""
+        """The file as UTF-8 text; None if it is not."""
         try:
             return self.data.decode("utf-8-sig")
         except UnicodeDecodeError:
@@ -74,9 +75,9 @@ class Format:
     lacks: tuple[str, ...]
     why_not: Callable[[LabelFile], str | None]
     parse: Callable[[LabelFile], Labels]
-    dump: Callable[[Labels, Pictures], bytes]
+    dump: Callable[[Labels, PictureInfo], bytes]
     by_ending: bool = True
-    pieces: Callable[[Labels, Pictures], Iterable[str]] | None = None
+    pieces: Callable[[Labels, PictureInfo], Iterable[str]] | None = None
 
     @property
     def extension(self) -> str:
@@ -167,7 +168,7 @@ FORMATS: tuple[Format, ...] = (
         extensions=(".h5", ".hdf5"),
         lacks=("hidden", "errors", "flips", "skeleton", "sizes", "film"),
         why_not=lambda file: hdf.why_not(file.data),
-        parse=lambda file: hdf.parse(file.data),
+        parse=lambda file: read_apart("hdf", file.data),
         dump=lambda labels, _: hdf.dump(labels),
     ),
     Format(
@@ -176,7 +177,7 @@ FORMATS: tuple[Format, ...] = (
         extensions=(".slp",),
         lacks=("errors",),
         why_not=lambda file: sleap.why_not(file.data),
-        parse=lambda file: sleap.parse(file.data),
+        parse=lambda file: read_apart("sleap", file.data),
         dump=sleap.dump,
     ),
     Format(
@@ -222,13 +223,13 @@ FORMATS: tuple[Format, ...] = (
 
 def format_named(name: str) -> Format:
     """A format by its name. Raises :class:`LeadError` naming the valid ones."""
-    for known in FORMATS:
-        if known.name == name:
-            return known
-    raise unknown("format", name, (known.name for known in FORMATS))
+    for kind in FORMATS:
+        if kind.name == name:
+            return kind
+    raise unknown("format", name, (kind.name for kind in FORMATS))
 
 
-def read_labels(path: Path, *, pictures: Pictures | None = None, format: str | None = None) -> tuple[Labels, Format]:
+def read_labels(path: Path, *, pictures: PictureInfo | None = None, format: str | None = None) -> tuple[Labels, Format]:
     """Landmarks from a file of any format, a folder of ``.pts``, or the folder of a DeepLabCut project.
 
     Args:
@@ -243,7 +244,7 @@ def read_labels(path: Path, *, pictures: Pictures | None = None, format: str | N
         LeadError: there is no such file, it is in no known format, or it is wrong; the message names the file and the
             line or entry.
     """
-    pictures = pictures or Pictures()
+    pictures = pictures or PictureInfo()
     if path.is_dir():
         return _read_folder(path, pictures, format)
     try:
@@ -256,7 +257,7 @@ def read_labels(path: Path, *, pictures: Pictures | None = None, format: str | N
 
 
 def parse_labels(
-    data: bytes, name: str, *, pictures: Pictures | None = None, format: str | None = None
+    data: bytes, name: str, *, pictures: PictureInfo | None = None, format: str | None = None
 ) -> tuple[Labels, Format]:
     """Landmarks from a file's bytes; see :func:`read_labels`.
 
@@ -267,36 +268,41 @@ def parse_labels(
     """
     if not data.strip():
         raise LeadError(f"{name} is empty.")
-    file = LabelFile(name, data, pictures or Pictures())
+    file = LabelFile(name, data, pictures or PictureInfo())
     if format is not None:
-        known = format_named(format)
-        return _parsed(known, file), known
-    refused = {known: known.why_not(file) for known in FORMATS}
+        kind = format_named(format)
+        return _parsed(kind, file), kind
+    refused = {kind: kind.why_not(file) for kind in FORMATS}
     failed: dict[Format, str] = {}
-    for known in [known for known, why in refused.items() if why is None]:
+    for kind in [kind for kind, why in refused.items() if why is None]:
         try:
-            return _parsed(known, file), known
+            return _parsed(kind, file), kind
         except LeadError as error:
-            failed[known] = str(error)
+            failed[kind] = str(error)
     if len(failed) == 1:
         raise LeadError(next(iter(failed.values())))
-    tried = failed or {known: f"{known.name}: it {why}" for known, why in refused.items()}
+    tried = failed or {kind: f"{kind.name}: it {why}" for kind, why in refused.items()}
     raise LeadError(
         f"{name} can be read in none of the formats that were tried. {'; '.join(tried.values())}. If you know which it "
         "is, name it (--from)."
     )
 
 
-def _parsed(known: Format, file: LabelFile) -> Labels:
+def _parsed(kind: Format, file: LabelFile) -> Labels:
     try:
-        return known.parse(file)
+        return _from_file(kind.parse(file), file.name)
     except LeadError as error:
         raise LeadError(f"{file.name}: {error}") from error
 
 
-def _read_folder(folder: Path, pictures: Pictures, format: str | None) -> tuple[Labels, Format]:
+def _from_file(labels: Labels, name: str) -> Labels:
+    """The same labels, whose places say which file they stand in."""
+    return replace(labels, places=replace(labels.places or Places(), file=name))
+
+
+def _read_folder(folder: Path, pictures: PictureInfo, format: str | None) -> tuple[Labels, Format]:
     if deeplabcut_project.present(folder) and format in (None, "deeplabcut", "deeplabcut-h5"):
-        return deeplabcut_project.read(folder), format_named("deeplabcut")
+        return _from_file(deeplabcut_project.read(folder), str(folder)), format_named("deeplabcut")
     files = sorted(folder.rglob(f"*{pts.ENDING}")) if format in (None, "pts") else []
     if not files:
         raise LeadError(
@@ -304,34 +310,31 @@ def _read_folder(folder: Path, pictures: Pictures, format: str | None) -> tuple[
             f"{deeplabcut.FOLDER}/) nor one of {pts.ENDING} files. Give a file of labels: {_known_formats()}."
         )
     texts = {path.relative_to(folder).as_posix(): read_text(path) for path in files}
-    return _in_folder(folder, lambda: pts.joined(pts.points_of(texts, pictures))), format_named("pts")
-
-
-def _in_folder(folder: Path, read: Callable[[], Labels]) -> Labels:
     try:
-        return read()
+        labels = pts.joined(pts.points_of(texts, pictures))
     except LeadError as error:
         raise LeadError(f"{folder}: {error}") from error
+    return _from_file(labels, str(folder)), format_named("pts")
 
 
 def _known_formats() -> str:
-    return ", ".join(f"{known.title} ({' or '.join(known.extensions)})" for known in FORMATS)
+    return ", ".join(f"{kind.title} ({' or '.join(kind.extensions)})" for kind in FORMATS)
 
 
 def target_format(path: Path, format: str | None = None) -> Format:
     """The format that a file is written in: the one named, else that of its ending.
 
     Raises:
-        LeadError: there is no such format, or the ending says none.
+        LeadError: there is no such format, or the ending does not say which.
     """
     if format is not None:
         return format_named(format)
-    by_ending = [known for known in FORMATS if known.by_ending]
-    for known in by_ending:
-        if path.suffix.lower() in known.extensions:
-            return known
-    endings = ", ".join(f"{' or '.join(known.extensions)} ({known.title})" for known in by_ending)
-    others = ", ".join(known.name for known in FORMATS if not known.by_ending)
+    by_ending = [kind for kind in FORMATS if kind.by_ending]
+    for kind in by_ending:
+        if path.suffix.lower() in kind.extensions:
+            return kind
+    endings = ", ".join(f"{' or '.join(kind.extensions)} ({kind.title})" for kind in by_ending)
+    others = ", ".join(kind.name for kind in FORMATS if not kind.by_ending)
     raise LeadError(
         f"Cannot tell the format of {path}: end its name in {endings}. To be named (--to) are: {others}, and pts for a "
         "folder."
@@ -349,7 +352,7 @@ def write_labels(
     labels: Labels,
     path: Path,
     *,
-    pictures: Pictures | None = None,
+    pictures: PictureInfo | None = None,
     format: str | None = None,
     overwrite: bool = False,
 ) -> Format:
@@ -369,13 +372,13 @@ def write_labels(
         LeadError: the ending is unknown, the file exists, cannot be written, or the format cannot hold a name or place.
     """
     check_target(path, format=format, overwrite=overwrite)
-    known = target_format(path, format)
-    pictures = pictures or Pictures()
-    if known.name == "pts" and path.suffix.lower() != ".zip":
+    kind = target_format(path, format)
+    pictures = pictures or PictureInfo()
+    if kind.name == "pts" and path.suffix.lower() != ".zip":
         _write_pts(labels, path, overwrite=overwrite)
     else:
-        write_atomic(path, (known.pieces or known.dump)(labels, pictures), overwrite=overwrite)
-    return known
+        write_atomic(path, (kind.pieces or kind.dump)(labels, pictures), overwrite=overwrite)
+    return kind
 
 
 def _write_pts(labels: Labels, path: Path, *, overwrite: bool) -> None:

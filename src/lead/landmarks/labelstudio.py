@@ -2,7 +2,7 @@
 
 A point is a result of type ``keypointlabels``. Its x and y are percent of ``original_width`` and ``original_height``;
 as in Label Studio's own export to COCO, a place in pixels is that share of the size, and nothing else is shifted. The
-annotation of a task that is not cancelled is read; where there is none, the prediction. Predictions are told apart by
+annotation of a task that is not cancelled is read; where there is none, the prediction. Predictions are recognised by
 their score, and carry ``model_version``.
 
 A picture goes by the ``d=`` of a ``/data/local-files/?d=…`` address, which is relative to the storage's root; else by
@@ -26,8 +26,9 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 import numpy as np
 
 from lead.errors import LeadError
-from lead.landmarks.model import UNLABELLED, VISIBLE, Labels, Schema
-from lead.landmarks.pictures import Pictures
+from lead.landmarks.fields import finite, read_json
+from lead.landmarks.model import UNLABELLED, VISIBLE, Labels, Places, Schema
+from lead.landmarks.pictures import PictureInfo
 
 Entry = dict[str, Any]
 KIND = "keypointlabels"
@@ -50,15 +51,10 @@ def parse(text: str) -> Labels:
     """Labels from a list of tasks: a row for each, in their order, annotated or not.
 
     Raises:
-        LeadError: the text is no such list; a task names no picture, or that of another; it has several annotations,
+        LeadError: the text is not such a list; a task names no picture, or that of another; it has several annotations,
             or a landmark twice; a value is wrong. The message names the task.
     """
-    try:
-        tasks = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise LeadError(f"line {error.lineno}: not valid JSON ({error.msg}).") from None
-    except (ValueError, RecursionError) as error:
-        raise LeadError(f"not Label Studio's JSON ({error}).") from None
+    tasks = read_json(text, "Label Studio's JSON")
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
         raise LeadError("not Label Studio's JSON: expected a list of tasks. Export as JSON.")
     points: dict[str, dict[str, tuple[float, float, float]]] = {}
@@ -77,7 +73,8 @@ def parse(text: str) -> Labels:
         for name, point in of_task.items():
             table[row, names.index(name)] = point
     score = None if np.isnan(table[..., 2]).all() else table[..., 2]
-    return Labels(Schema(names), tuple(points), table[..., :2], np.full(table.shape[:2], VISIBLE, dtype=np.int8), score)
+    visible, places = np.full(table.shape[:2], VISIBLE, dtype=np.int8), Places(entries=tuple(where.values()))
+    return Labels(Schema(names), tuple(points), table[..., :2], visible, score, places=places)
 
 
 def _image(task: Entry, where: str) -> str:
@@ -105,15 +102,15 @@ def _points(task: Entry, where: str) -> dict[str, tuple[float, float, float]]:
         ids = ", ".join(str(a.get("id", "?")) for a in annotated)
         raise LeadError(f"{where} has {len(annotated)} annotations ({ids}). Keep one, or cancel the others.")
     chosen = annotated or _list(task, "predictions", where)[:1]
-    found: dict[str, tuple[float, float, float]] = {}
+    points: dict[str, tuple[float, float, float]] = {}
     for result in _list(chosen[0], "result", where) if chosen else []:
         if result.get("type") != KIND:
             continue
         for name, point in _named_points(result, where, predicted=not annotated):
-            if name in found:
+            if name in points:
                 raise LeadError(f"{where}: {name!r} is marked twice. Keep one of them; one instance a picture.")
-            found[name] = point
-    return found
+            points[name] = point
+    return points
 
 
 def _named_points(result: Entry, where: str, *, predicted: bool) -> Iterator[tuple[str, tuple[float, float, float]]]:
@@ -138,17 +135,13 @@ def _list(entry: Entry, key: str, where: str) -> list[Entry]:
 
 
 def _number(value: object, what: str, where: str) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            number = float(value)
-        except OverflowError:
-            number = math.inf
-        if math.isfinite(number):
-            return number
-    raise LeadError(f"{where}: {what} is {repr(value)[:50]}, which is not a number.")
+    number = finite(value)
+    if number is None:
+        raise LeadError(f"{where}: {what} is {repr(value)[:50]}, which is not a number.")
+    return number
 
 
-def dump(labels: Labels, pictures: Pictures) -> str:
+def dump(labels: Labels, pictures: PictureInfo) -> str:
     """The text of a list of tasks to import: annotations, or where there are scores predictions.
 
     Raises:
@@ -164,8 +157,8 @@ def dump(labels: Labels, pictures: Pictures) -> str:
             "predictions": [],
         }
         if labels.score is not None and results:
-            known = labels.score[row][labels.visible[row] > UNLABELLED]
-            mean = float(np.nanmean(known)) if np.isfinite(known).any() else 0.0
+            scores = labels.score[row][labels.visible[row] > UNLABELLED]
+            mean = float(np.nanmean(scores)) if np.isfinite(scores).any() else 0.0
             task["predictions"] = [{"model_version": MODEL, "score": mean, "result": results}]
         elif results:
             task["annotations"] = [{"id": row + 1, "was_cancelled": False, "result": results}]
@@ -173,11 +166,11 @@ def dump(labels: Labels, pictures: Pictures) -> str:
     return json.dumps(tasks, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _results(labels: Labels, row: int, pictures: Pictures) -> list[Entry]:
+def _results(labels: Labels, row: int, pictures: PictureInfo) -> list[Entry]:
     results = []
-    known = np.flatnonzero(labels.visible[row] > UNLABELLED).tolist()
-    width, height = pictures.size(labels.images[row]) if known else (0, 0)
-    for k in known:
+    labelled = np.flatnonzero(labels.visible[row] > UNLABELLED).tolist()
+    width, height = pictures.size(labels.images[row]) if labelled else (0, 0)
+    for k in labelled:
         x, y = (labels.xy[row, k] / (width, height) * 100).tolist()
         result: Entry = {
             "id": f"{row + 1}-{k + 1}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,8 @@ from lead.errors import LeadError, unknown
 
 UNLABELLED, HIDDEN, VISIBLE = 0, 1, 2
 """Visibility as COCO has it: not labelled (ignored everywhere), labelled but hidden, labelled and visible."""
+PREDICTED = ("score", "px_error", "px_90")
+"""Attributes of :class:`Labels` that predictions have."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,50 @@ def numbered(count: int) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
+class Places:
+    """Where in its file each of N pictures' K labels stands, for messages.
+
+    Attributes:
+        file: the file or folder.
+        entries: N parts of it that hold a picture's labels, such as ``"annotations[3]"`` or a file of the folder; empty
+            where there is no more to say than the line.
+        lines: (N, K) the lines, from 1, of a text or of the entries; 0 for none. None where nothing has lines.
+    """
+
+    file: str = ""
+    entries: tuple[str, ...] = ()
+    lines: npt.NDArray[np.int64] | None = None
+
+    @classmethod
+    def of_rows(cls, lines: Iterable[int], landmarks: int) -> Places:
+        """Of a text that has a line for each picture."""
+        numbers = np.fromiter(lines, dtype=np.int64)
+        return cls(lines=np.broadcast_to(numbers[:, None], (len(numbers), landmarks)))
+
+    def of(self, row: int, landmark: int | None = None) -> str:
+        """Where a label stands, or what is said first of a picture: ``"labels.csv, line 7"``."""
+        lines = [] if self.lines is None else self.lines[row].tolist()
+        line = min(filter(None, lines), default=0) if landmark is None or not lines else lines[landmark]
+        entry = self.entries[row] if self.entries else ""
+        return ", ".join(filter(None, (self.file, entry, f"line {line}" if line else "")))
+
+    def of_landmark(self, landmark: int) -> str:
+        """Where a landmark's name stands first: just the file, unless each label has a line of its own."""
+        if self.lines is None or (self.lines[:, :1] == self.lines).all():
+            return self.file
+        return self.of(int(np.argmax(self.lines[:, landmark] > 0)), landmark)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Places:
+        """Those of some pictures."""
+        entries = tuple(self.entries[i] for i in rows) if self.entries else ()
+        return replace(self, entries=entries, lines=None if self.lines is None else self.lines[rows])
+
+    def only(self, landmarks: Sequence[int]) -> Places:
+        """Those of some landmarks."""
+        return replace(self, lines=None if self.lines is None else self.lines[:, landmarks])
+
+
+@dataclass(frozen=True)
 class Labels:
     """Landmarks of N pictures, K each.
 
@@ -74,6 +120,7 @@ class Labels:
         score: (N, K) confidence in [0, 1] of predictions, or None for labels made by hand.
         px_error: (N, K) expected error in pixels of predictions, or None.
         px_90: (N, K) distance in pixels that holds the true place of a prediction in nine of ten cases, or None.
+        places: where they stand in the file that they were read from; None if they come from elsewhere.
     """
 
     schema: Schema
@@ -83,12 +130,13 @@ class Labels:
     score: npt.NDArray[np.float64] | None = None
     px_error: npt.NDArray[np.float64] | None = None
     px_90: npt.NDArray[np.float64] | None = None
+    places: Places | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         n, k = len(self.images), len(self.schema.names)
         xy = np.asarray(self.xy, dtype=np.float64).reshape(n, k, 2)
-        known = np.isfinite(xy).all(-1)
-        visible = np.where(known, np.reshape(self.visible, (n, k)), UNLABELLED).astype(np.int8)
+        labelled = np.isfinite(xy).all(-1)
+        visible = np.where(labelled, np.reshape(self.visible, (n, k)), UNLABELLED).astype(np.int8)
         object.__setattr__(self, "visible", visible)
         object.__setattr__(self, "xy", np.where((visible > UNLABELLED)[..., None], xy, np.nan))
         if len(set(self.images)) != n:
@@ -96,27 +144,36 @@ class Labels:
             raise LeadError(f"Picture {twice!r} is labelled more than once; keep one entry for each picture.")
 
     @classmethod
-    def from_xy(cls, schema: Schema, images: Iterable[str], xy: npt.ArrayLike) -> Labels:
+    def from_xy(
+        cls, schema: Schema, images: Iterable[str], xy: npt.ArrayLike, *, places: Places | None = None
+    ) -> Labels:
         """Labels whose every finite point is visible, and whose every NaN is unlabelled."""
         points = np.asarray(xy, dtype=np.float64)
-        return cls(schema, tuple(images), points, np.full(points.shape[:2], VISIBLE, dtype=np.int8))
+        return cls(schema, tuple(images), points, np.full(points.shape[:2], VISIBLE, dtype=np.int8), places=places)
 
     @classmethod
     def joined(cls, parts: Sequence[Labels]) -> Labels:
-        """The labels of different pictures, in their order; all have one schema, and are told alike."""
+        """The labels of different pictures, in their order; all have one schema and the same of what may be None.
+
+        Where they stand in files, if they do, is left out.
+        """
         if len(parts) == 1:
             return parts[0]
-        told = [[getattr(part, name) for part in parts] for name in ("score", "px_error", "px_90")]
+        columns = ([getattr(part, name) for part in parts] for name in PREDICTED)
         return cls(
             parts[0].schema,
             tuple(image for part in parts for image in part.images),
             np.concatenate([part.xy for part in parts]),
             np.concatenate([part.visible for part in parts]),
-            *(None if column[0] is None else np.concatenate(column) for column in told),
+            *(None if column[0] is None else np.concatenate(column) for column in columns),
         )
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def where(self, row: int, landmark: int | None = None) -> str:
+        """Where a picture, or one label of it, stands in its file, before what is said of it; else empty."""
+        return f"{self.places.of(row, landmark)}: " if self.places else ""
 
     def take(self, rows: Iterable[int]) -> Labels:
         """The labels of some pictures, in the order asked for."""
@@ -126,9 +183,8 @@ class Labels:
             tuple(self.images[i] for i in index),
             self.xy[index],
             self.visible[index],
-            None if self.score is None else self.score[index],
-            None if self.px_error is None else self.px_error[index],
-            None if self.px_90 is None else self.px_90[index],
+            *(None if values is None else values[index] for values in self._predicted()),
+            places=self.places and self.places.take(index),
         )
 
     def only(self, names: Iterable[str]) -> Labels:
@@ -140,7 +196,9 @@ class Labels:
             self.images,
             self.xy[:, index],
             self.visible[:, index],
-            None if self.score is None else self.score[:, index],
-            None if self.px_error is None else self.px_error[:, index],
-            None if self.px_90 is None else self.px_90[:, index],
+            *(None if values is None else values[:, index] for values in self._predicted()),
+            places=self.places and self.places.only(index),
         )
+
+    def _predicted(self) -> list[npt.NDArray[np.float64] | None]:
+        return [getattr(self, name) for name in PREDICTED]

@@ -10,11 +10,11 @@ Size = tuple[int, int]
 """(width, height) in pixels."""
 
 
-class Pictures:
-    """Pictures that nothing is known of, and what may be asked of any."""
+class PictureInfo:
+    """What label files may ask about pictures; here, of pictures about which nothing is known."""
 
     def size(self, image: str) -> Size:
-        """(width, height) of a picture. Raises :class:`LeadError` where it cannot be told."""
+        """(width, height) of a picture. Raises :class:`LeadError` where it is not known."""
         raise LeadError(f"the size of picture {image!r} is needed, which is not at hand. Name its folder: --pictures.")
 
     def of_stem(self, path: str) -> str:
@@ -22,7 +22,7 @@ class Pictures:
         return path
 
 
-class Sized(Pictures):
+class Sized(PictureInfo):
     """Pictures whose sizes are known; the others are looked up elsewhere.
 
     Args:
@@ -30,16 +30,16 @@ class Sized(Pictures):
         others: what knows the rest.
     """
 
-    def __init__(self, sizes: Mapping[str, Size], others: Pictures | None = None) -> None:
-        self._sizes, self._others = sizes, others or Pictures()
+    def __init__(self, sizes: Mapping[str, Size], others: PictureInfo | None = None) -> None:
+        self._sizes, self._others = sizes, others or PictureInfo()
 
     def size(self, image: str) -> Size:
-        found = self._sizes.get(image)
-        return found if found is not None else self._others.size(image)
+        size = self._sizes.get(image)
+        return size if size is not None else self._others.size(image)
 
 
-def known_size(pictures: Pictures, image: str) -> Size | None:
-    """The size of a picture, or None where it cannot be told."""
+def known_size(pictures: PictureInfo, image: str) -> Size | None:
+    """The size of a picture, or None where it is not known."""
     try:
         return pictures.size(image)
     except LeadError:

@@ -12,6 +12,7 @@ import math
 import re
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -20,8 +21,8 @@ import numpy.typing as npt
 from lead.errors import LeadError
 from lead.landmarks.fields import to_number
 from lead.landmarks.frames import frame_of
-from lead.landmarks.model import Labels, Schema, numbered
-from lead.landmarks.pictures import Pictures
+from lead.landmarks.model import Labels, Places, Schema, numbered
+from lead.landmarks.pictures import PictureInfo
 
 ENDING = ".pts"
 LONGEST = 2**22
@@ -31,12 +32,27 @@ WHOLE = 2**28
 
 
 def why_not(text: str) -> str | None:
-    """Why a text is no .pts; None if it is like one."""
+    """Why a text is not a .pts; None if it is like one."""
     return None if re.match(r"\s*(version\s*:|n_points\s*:)", text) else "does not begin with 'version: 1'"
 
 
-def read_points(text: str) -> npt.NDArray[np.float64]:
-    """(N, 2) points as the file counts them, from 1; NaN where missing.
+@dataclass(frozen=True)
+class Points:
+    """What a file says.
+
+    Attributes:
+        xy: (N, 2) as the file counts them, from 1; NaN where missing.
+        lines: the N lines that they stand in.
+        file: which of several files it is.
+    """
+
+    xy: npt.NDArray[np.float64]
+    lines: list[int]
+    file: str = ""
+
+
+def read_points(text: str) -> Points:
+    """The points of one picture.
 
     Raises:
         LeadError: a brace is missing, a line does not hold two numbers, or there are not as many as it says.
@@ -45,7 +61,7 @@ def read_points(text: str) -> npt.NDArray[np.float64]:
     stands = [i for i, (_, line) in enumerate(lines) if line in ("{", "}")]
     if [lines[i][1] for i in stands] != ["{", "}"]:
         raise LeadError("the points must stand between one line '{' and one line '}'.")
-    points = []
+    points, numbers = [], []
     for number, line in lines[stands[0] + 1 : stands[1]]:
         if not line:
             continue
@@ -54,39 +70,40 @@ def read_points(text: str) -> npt.NDArray[np.float64]:
             raise LeadError(f"line {number}: {line[:50]!r} must be two numbers, x and y.")
         x, y = (to_number(field, axis, number) for field, axis in zip(fields, "xy", strict=True))
         points.append((x, y) if not math.isnan(x + y) else (math.nan, math.nan))
+        numbers.append(number)
     said = [(number, line) for number, line in lines[: stands[0]] if line.startswith("n_points")]
     for number, line in said[:1]:
         count = line.partition(":")[2].strip()
         if count != str(len(points)):
             raise LeadError(f"line {number}: {' '.join(line.split())!r}, but {len(points)} points follow.")
-    return np.array(points, dtype=np.float64).reshape(-1, 2)
+    return Points(np.array(points, dtype=np.float64).reshape(-1, 2), numbers)
 
 
-def points_of(texts: Mapping[str, str], pictures: Pictures) -> dict[str, npt.NDArray[np.float64]]:
+def points_of(texts: Mapping[str, str], pictures: PictureInfo) -> dict[str, Points]:
     """The points of several files, by the name of the picture.
 
     Args:
         texts: of the files, by their paths.
         pictures: what knows the pictures' endings.
     """
-    found = {}
+    points = {}
     for path, text in texts.items():
         try:
-            found[pictures.of_stem(path[: -len(ENDING)])] = read_points(text)
+            points[pictures.of_stem(path[: -len(ENDING)])] = replace(read_points(text), file=path)
         except LeadError as error:
             raise LeadError(f"{path}: {error}") from error
-    return found
+    return points
 
 
-def unpacked(data: bytes, pictures: Pictures) -> dict[str, npt.NDArray[np.float64]]:
-    """The points of the files in a zip archive, by the name of the picture."""
+def unpacked(data: bytes, pictures: PictureInfo, *, most: int = WHOLE) -> dict[str, Points]:
+    """The points of the files in a zip archive, by the name of the picture; of ``most`` bytes in all, at most."""
     texts = {}
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = [m for m in archive.infolist() if m.filename.endswith(ENDING) and m.file_size <= LONGEST]
             whole = sum(member.file_size for member in members)
-            if whole > WHOLE:
-                raise LeadError(f"the {len(members)} files in it would take {whole:,} bytes: at most {WHOLE:,}.")
+            if whole > most:
+                raise LeadError(f"the {len(members)} files in it would take {whole:,} bytes: at most {most:,}.")
             for member in members:
                 texts[member.filename] = archive.read(member).decode("utf-8-sig")
     except LeadError:
@@ -107,21 +124,23 @@ def packed(texts: Mapping[str, str]) -> bytes:
     return out.getvalue()
 
 
-def joined(points: Mapping[str, npt.NDArray[np.float64]]) -> Labels:
+def joined(points: Mapping[str, Points]) -> Labels:
     """Labels of the points of several files, by the name of the picture.
 
     Raises:
-        LeadError: there is none, or not all are of as many points.
+        LeadError: there is not one, or they differ in how many points they have.
     """
     if not points:
         raise LeadError(f"no {ENDING} file.")
     first, *others = points.items()
-    for image, found in others:
-        if len(found) != len(first[1]):
-            raise LeadError(
-                f"{image} has {len(found)} points, {first[0]} has {len(first[1])}. Keep those of one markup."
-            )
-    return Labels.from_xy(Schema(numbered(len(first[1]))), points, np.stack(list(points.values())) - 1)
+    count = len(first[1].xy)
+    for image, of_file in others:
+        if len(of_file.xy) != count:
+            raise LeadError(f"{image} has {len(of_file.xy)} points, {first[0]} has {count}. Keep those of one markup.")
+    files, lines = zip(*((of_file.file, of_file.lines) for of_file in points.values()), strict=True)
+    places = Places(entries=files, lines=np.array(lines, dtype=np.int64).reshape(len(points), count))
+    xy = np.stack([of_file.xy for of_file in points.values()]) - 1
+    return Labels.from_xy(Schema(numbered(count)), points, xy, places=places)
 
 
 def dump(labels: Labels) -> dict[str, str]:

@@ -19,28 +19,22 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError, needing
-from lead.landmarks.apart import read_apart
 from lead.landmarks.frames import frame_name, frame_of
 from lead.landmarks.hdf import SIGNATURE
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
-from lead.landmarks.pictures import Pictures, known_size
+from lead.landmarks.pictures import PictureInfo, known_size
 
 SKELETON = "object"
 
 
 def why_not(data: bytes) -> str | None:
-    """Why a file is none of SLEAP's; None if it is like one."""
+    """Why a file is not SLEAP's; None if it is like one."""
     if not data.startswith(SIGNATURE):
         return "is not HDF5"
-    return None if b"videos_json" in data or b"pred_points" in data else "holds nothing of SLEAP's"
+    return None if b"videos_json" in data or b"pred_points" in data else "does not hold what SLEAP's files do"
 
 
 def parse(data: bytes) -> Labels:
-    """What :func:`parse_here` reads, in a process of its own."""
-    return read_apart("sleap", data)
-
-
-def parse_here(data: bytes) -> Labels:
     """Labels from a file's bytes: a row for each labelled frame.
 
     Raises:
@@ -53,16 +47,16 @@ def parse_here(data: bytes) -> Labels:
         path = Path(folder) / "labels.slp"
         path.write_bytes(data)
         try:
-            found = sleap_io.load_slp(str(path), open_videos=False)
+            loaded = sleap_io.load_slp(str(path), open_videos=False)
         except Exception as error:  # sleap-io lets nearly any type through for a damaged file
             raise LeadError(f"not a file of SLEAP's that can be read ({str(error)[:200]}).") from error
-    used = {id(instance.skeleton): instance.skeleton for frame in found for instance in frame.instances}
-    skeletons = list(used.values()) or list(found.skeletons)
+    used = {id(instance.skeleton): instance.skeleton for frame in loaded for instance in frame.instances}
+    skeletons = list(used.values()) or list(loaded.skeletons)
     if len(skeletons) != 1:
         raise LeadError(f"{len(skeletons)} skeletons in it; one kind of thing is supported.")
     schema = _schema(skeletons[0])
     rows: dict[str, npt.NDArray[np.float64]] = {}
-    for frame in found:
+    for frame in loaded:
         name = _image(frame.video, int(frame.frame_idx))
         if name in rows:
             raise LeadError(f"picture {name!r} has more than one labelled frame. Keep one.")
@@ -103,15 +97,15 @@ def _points(frame: Any, name: str, count: int) -> npt.NDArray[np.float64]:
     out[:, 2] = UNLABELLED
     for instance in instances:
         points = instance.points
-        known = np.isfinite(points["xy"]).all(-1)
+        placed = np.isfinite(points["xy"]).all(-1)
         out[:, :2] = points["xy"]
-        out[:, 2] = np.where(known, np.where(points["visible"], VISIBLE, HIDDEN), UNLABELLED)
+        out[:, 2] = np.where(placed, np.where(points["visible"], VISIBLE, HIDDEN), UNLABELLED)
         if not frame.user_instances:
             out[:, 3] = points["score"]
     return out
 
 
-def dump(labels: Labels, pictures: Pictures) -> bytes:
+def dump(labels: Labels, pictures: PictureInfo) -> bytes:
     """The bytes of a ``.slp``: an instance in each labelled frame, a predicted one where there are scores."""
     with needing("SLEAP's files", "sleap"):
         import sleap_io
@@ -131,7 +125,7 @@ def dump(labels: Labels, pictures: Pictures) -> bytes:
         return path.read_bytes()
 
 
-def _videos(images: Sequence[str], pictures: Pictures) -> tuple[list[Any], list[tuple[int, int]]]:
+def _videos(images: Sequence[str], pictures: PictureInfo) -> tuple[list[Any], list[tuple[int, int]]]:
     """The videos that pictures and films make, and each image's (video, frame).
 
     SLEAP wants the pictures of one video to be of one size: those of each size, where it is known, are one.

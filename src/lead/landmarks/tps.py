@@ -2,8 +2,8 @@
 
 A block begins with ``LM=K``, then K lines ``x y``; ``CURVES=`` and ``POINTS=`` with further lines, ``IMAGE=``, ``ID=``,
 ``SCALE=`` and ``COMMENT=`` follow in any order. Only the landmarks and the picture's name are read. The origin is the
-picture's bottom left, so that a place (x, y) here is ``(x, height - y)`` there, as the packages that use these files
-have it, and the picture's height must be known. A negative coordinate means missing, which is written ``-1 -1``: so a
+picture's bottom left, so that a place (x, y) here is ``(x, height - y)`` there, as in the packages that use these
+files, and the picture's height must be known. A negative coordinate means missing, which is written ``-1 -1``: so a
 point beyond the picture's left or lower edge has no place in such a file. Places are in pixels; where a block has a
 ``SCALE``, readers multiply by it, and none is written. Landmarks have no names; they are called 1, 2, … here.
 """
@@ -18,28 +18,29 @@ import numpy as np
 
 from lead.errors import LeadError
 from lead.landmarks.fields import to_number
-from lead.landmarks.model import Labels, Schema, numbered
-from lead.landmarks.pictures import Pictures
+from lead.landmarks.model import Labels, Places, Schema, numbered
+from lead.landmarks.pictures import PictureInfo
 
 Point = tuple[float, float]
 
 
 def why_not(text: str) -> str | None:
-    """Why a text is no TPS; None if it is like one."""
+    """Why a text is not TPS; None if it is like one."""
     return None if re.search(r"^\s*LM3?\s*=", text, re.IGNORECASE | re.MULTILINE) else "has no line 'LM=number'"
 
 
 @dataclass
 class _Block:
-    """One specimen: the line that it begins in, how many points it says, those that it has, and its other keys."""
+    """One specimen: the line that it begins in, how many points it says, the points and their lines, its other keys."""
 
     line: int
     count: int
     points: list[Point] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
     keys: dict[str, str] = field(default_factory=dict)
 
 
-def parse(text: str, pictures: Pictures) -> Labels:
+def parse(text: str, pictures: PictureInfo) -> Labels:
     """Labels from the text of a TPS file; pictures in its order.
 
     Raises:
@@ -71,7 +72,8 @@ def parse(text: str, pictures: Pictures) -> Labels:
         except LeadError as error:
             raise LeadError(f"line {block.line}: y counts from the bottom of the picture, and {error}") from error
         xy[row, there] = points[there] * (1, -1) + (0, height)
-    return Labels.from_xy(Schema(numbered(len(first.points))), rows, xy)
+    lines = np.array([block.lines for block in blocks], dtype=np.int64).reshape(xy.shape[:2])
+    return Labels.from_xy(Schema(numbered(len(first.points))), rows, xy, places=Places(lines=lines))
 
 
 def _blocks(text: str) -> Iterator[_Block]:
@@ -85,6 +87,7 @@ def _blocks(text: str) -> Iterator[_Block]:
         if due and not is_pair:
             if landmarks and block is not None:
                 block.points.append(_point(line, number))
+                block.lines.append(number)
             due -= 1
             continue
         if due and block is not None:
@@ -127,7 +130,7 @@ def _point(line: str, number: int) -> Point:
     return (x, y) if x == x and y == y else (-1.0, -1.0)
 
 
-def dump(labels: Labels, pictures: Pictures) -> str:
+def dump(labels: Labels, pictures: PictureInfo) -> str:
     """The text of a TPS file: a block for each picture.
 
     Raises:
@@ -139,8 +142,8 @@ def dump(labels: Labels, pictures: Pictures) -> str:
             raise LeadError(f"Picture {image!r} cannot be named in a TPS file: its name holds a line's end.")
         height = pictures.size(image)[1]
         places = labels.xy[row] * (1, -1) + (0, height)
-        known = ~np.isnan(places).any(-1)
-        beyond = known & (places < 0).any(-1)
+        labelled = ~np.isnan(places).any(-1)
+        beyond = labelled & (places < 0).any(-1)
         for landmark in np.flatnonzero(beyond)[:1]:
             x, y = labels.xy[row, landmark]
             raise LeadError(
@@ -148,7 +151,7 @@ def dump(labels: Labels, pictures: Pictures) -> str:
                 f"picture, {height} pixels high, where TPS means missing. Correct or remove it."
             )
         points = "".join(
-            f"{x!r} {y!r}\n" if there else "-1 -1\n" for (x, y), there in zip(places.tolist(), known, strict=True)
+            f"{x!r} {y!r}\n" if there else "-1 -1\n" for (x, y), there in zip(places.tolist(), labelled, strict=True)
         )
         blocks.append(f"LM={len(places)}\n{points}IMAGE={image}\nID={row}\n")
     return "".join(blocks)

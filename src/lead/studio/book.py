@@ -48,10 +48,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lead.errors import LeadError, unknown
 from lead.files import replacing
 from lead.images.decode import UnreadablePicture
-from lead.landmarks.model import Labels
+from lead.images.doubts import refuse_far
+from lead.landmarks.model import Labels, Schema
 from lead.studio.document import Document, PointsChange, check_landmarks
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
@@ -272,7 +275,7 @@ class LabelBook:
             if change.base != now.version:
                 raise Conflict("This picture was changed elsewhere meanwhile, perhaps in another tab.", labels=now)
             checked = (now.checked and not new) if change.checked is None else change.checked
-            size = size_for(self.folder, file, new)
+            size = size_for(self.folder, file, _placed(file, new))
             document = present.document.with_points({file: PointsChange(new, checked, size)})
             versions = present.versions | {id: self._next_version()}
             self._save(replace(present, document=document, versions=versions))
@@ -501,28 +504,30 @@ class LabelBook:
         self.events.publish("restored", {})
 
 
-def size_for(folder: PictureFolder, file: str, points: Mapping[str, Point | None]) -> Size | None:
-    """A picture's (width, height), once it is sure that no point lies far outside it.
+def size_for(folder: PictureFolder, file: str, labels: Labels) -> Size | None:
+    """A picture's (width, height), once it is sure that none of its labels lies far outside it.
+
+    Args:
+        folder, file: the picture.
+        labels: of it alone, in places all of them.
 
     Raises:
-        LeadError: a point lies more than half a side outside, or there are points but the picture cannot be read.
+        LeadError: a label lies more than half a side outside, or there are some but the picture cannot be read.
     """
-    placed = [(name, point.x, point.y) for name, point in points.items() if point]
     try:
-        width, height = folder.size(folder.id_of(file))
+        size = folder.size(folder.id_of(file))
     except UnreadablePicture:
-        if any(x is not None for _, x, _ in placed):
+        if labels.schema.names:
             raise
         return None
-    for name, x, y in placed:
-        if x is None or y is None:
-            continue
-        if not (-width / 2 <= x <= 1.5 * width and -height / 2 <= y <= 1.5 * height):
-            raise LeadError(
-                f"{file}: {name} is at ({x:g}, {y:g}), far outside its picture of {width} × {height} pixels. "
-                "A landmark may lie at most half a side outside."
-            )
-    return width, height
+    refuse_far(labels, [size])
+    return size
+
+
+def _placed(file: str, points: Mapping[str, Point | None]) -> Labels:
+    """Those of a picture's points that are in places."""
+    placed = {name: (point.x, point.y) for name, point in points.items() if point and point.x is not None}
+    return Labels.from_xy(Schema(tuple(placed)), [file], np.array([list(placed.values())], dtype=np.float64))
 
 
 def _sources(change: LandmarksChange, names: list[str]) -> list[str | None]:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from lead.errors import LeadError, unknown
 from lead.evaluation.colours import landmark_colours
 from lead.landmarks import coco
-from lead.landmarks.coco import TOLD
+from lead.landmarks.coco import PREDICTED_KEYS
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
 from lead.studio.messages import Landmark, Landmarks, Point
 
@@ -104,7 +104,7 @@ class Annotation:
         columns = [None if source is None else self.names.index(source) for source in sources]
         old = entry["keypoints"]
         entry["keypoints"] = [v for k in columns for v in ([0, 0, 0] if k is None else old[3 * k : 3 * k + 3])]
-        for key in TOLD:
+        for key in PREDICTED_KEYS:
             if key in entry:
                 entry[key] = [None if k is None else entry[key][k] for k in columns]
         foreign = [name for name in entry.get("absent") or () if name not in self.names]
@@ -248,7 +248,7 @@ class Document:
         found.sort(key=lambda item: item[0])
         shape = (len(found), len(self.names))
         tables = np.array([labels.table for _, _, labels in found], dtype=np.float64).reshape(*shape, 3)
-        extra = [_extra(key, [labels.entry for _, _, labels in found], shape) for key in TOLD]
+        extra = [_extra(key, [labels.entry for _, _, labels in found], shape) for key in PREDICTED_KEYS]
         schema = Schema(tuple(self.names), tuple(self.landmarks.flip_pairs), tuple(self.landmarks.skeleton))
         images = tuple(file for _, file, _ in found)
         return Labels(schema, images, tables[..., :2], tables[..., 2].astype(np.int8), *extra)
@@ -426,7 +426,7 @@ def _triple(point: Point | None) -> list[float]:
 
 def _forget_prediction(entry: Entry, k: int) -> None:
     """A landmark set by hand has no score any more."""
-    for key in TOLD:
+    for key in PREDICTED_KEYS:
         if key in entry:
             values = [None if i == k else value for i, value in enumerate(entry[key])]
             _set_or_drop(entry, key, values if any(value is not None for value in values) else None)

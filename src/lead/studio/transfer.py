@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from lead.images.decode import UnreadablePicture
 from lead.images.labels import FolderPictures
 from lead.landmarks.io import FORMATS, format_named, parse_labels
 from lead.landmarks.model import UNLABELLED, VISIBLE, Labels
+from lead.landmarks.naming import matched
 from lead.landmarks.pictures import Sized
 from lead.studio.book import LabelBook, size_for
 from lead.studio.document import Document, PointsChange, as_landmarks, check_landmarks, default_colours
@@ -29,12 +30,25 @@ What = Literal["landmarks", "labels"]
 
 @dataclass(frozen=True)
 class _Incoming:
-    """What a file says: its landmarks, and the points that it labels, by picture and landmark."""
+    """What a file says: its landmarks, its labels, and the points that it labels, by picture and landmark."""
 
     format: str
     landmarks: Landmarks
     points: dict[str, dict[str, Point]]
-    predicted: bool
+    labels: Labels
+
+    @property
+    def predicted(self) -> bool:
+        return self.labels.score is not None or self.labels.px_error is not None
+
+    def placed(self, picture: str, points: Mapping[str, Point]) -> Labels:
+        """Those of a picture's points that are in places, as labels that know where in the file they stand."""
+        row = self._rows[picture]
+        return self.labels.take([row]).only(name for name, point in points.items() if point.x is not None)
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {posixpath.normpath(image): row for row, image in enumerate(self.labels.images)}
 
     @property
     def names(self) -> list[str]:
@@ -46,8 +60,8 @@ def import_labels(
 ) -> Imported:
     """Takes landmarks, or landmarks and points, from a label file of any format that :mod:`lead.landmarks` reads.
 
-    A picture of the file is the folder's picture of the same relative path; else the only one whose path ends as the
-    file's does, or the other way about. The book's present state goes into the history first.
+    Which of the folder's pictures the file means, :mod:`lead.landmarks.naming` says. The book's present state goes into
+    the history first.
 
     Args:
         book: where to.
@@ -78,12 +92,12 @@ def formats() -> list[ExportFormat]:
     """Every format that labels can be written in."""
     return [
         ExportFormat(
-            name=known.name,
-            title=known.title,
-            extension=known.extension,
-            loses="; ".join(filter(None, [known.loses, "colours, and which landmarks were marked absent"])),
+            name=kind.name,
+            title=kind.title,
+            extension=kind.extension,
+            loses="; ".join(filter(None, [kind.loses, "colours, and which landmarks were marked absent"])),
         )
-        for known in FORMATS
+        for kind in FORMATS
     ]
 
 
@@ -127,8 +141,8 @@ def combined(hand: Labels, predicted: Labels | None) -> Labels:
     for row, image in enumerate(images):
         if image in labelled:
             xy[row], visible[row] = hand.xy[labelled[image]], hand.visible[labelled[image]]
-    told = [None if np.isnan(table).all() else table for table in extra.values()]
-    return Labels(hand.schema, images, xy, visible, *told)
+    predictions = [None if np.isnan(table).all() else table for table in extra.values()]
+    return Labels(hand.schema, images, xy, visible, *predictions)
 
 
 class _Shown(FolderPictures):
@@ -139,23 +153,22 @@ class _Shown(FolderPictures):
         self._folder = folder
 
     def size(self, image: str) -> Size:
-        found = _matched([image], self._folder.files).get(image)
+        found = matched([image], self._folder.files).get(image)
         if found is None:
             raise LeadError(f"picture {image!r}, whose size is needed, is not in this folder.")
         return self._folder.size(self._folder.id_of(found))
 
 
 def _read(data: bytes, name: str, folder: PictureFolder) -> _Incoming:
-    labels, known = parse_labels(data, name, pictures=_Shown(folder))
-    predicted = labels.score is not None or labels.px_error is not None
+    labels, kind = parse_labels(data, name, pictures=_Shown(folder))
     try:
-        if known.name == "coco":  # the only one that holds colours and what is absent
+        if kind.name == "coco":  # the only one that holds colours and what is absent
             document = Document.parse(data)
             points = {file: annotation.points() for file, annotation in document.annotated()}
-            return _Incoming(known.name, document.landmarks, points, predicted)
+            return _Incoming(kind.name, document.landmarks, points, labels)
         schema = labels.schema
         landmarks = as_landmarks(schema.names, schema.skeleton, schema.flip_pairs)
-        return _Incoming(known.name, landmarks, _points(labels), predicted)
+        return _Incoming(kind.name, landmarks, _points(labels), labels)
     except LeadError as error:
         raise LeadError(f"{name}: {error}") from error
 
@@ -236,13 +249,13 @@ def _with_points(
     document: Document, folder: PictureFolder, incoming: _Incoming, replace: bool, report: Imported
 ) -> Document:
     labelled = [file for file, points in incoming.points.items() if points]
-    matched = _matched(labelled, folder.files)
+    file_of = matched(labelled, folder.files)
     changes: dict[str, PointsChange] = {}
     for theirs in labelled:
-        if theirs not in matched:
+        if theirs not in file_of:
             report.missing.append(theirs)
             continue
-        file = matched[theirs]
+        file = file_of[theirs]
         annotation = document.annotation(file)
         here = annotation.points() if annotation else {}
         points = incoming.points[theirs]
@@ -257,33 +270,9 @@ def _with_points(
             report.kept += len(other)
         if new:
             try:
-                size = size_for(folder, file, new)
+                size = size_for(folder, file, incoming.placed(theirs, new))
             except UnreadablePicture as error:
                 report.notes.append(f"{file} cannot be read ({error.reason}); its labels were taken all the same.")
                 size = None
             changes[file] = PointsChange(new, size=size)
     return document.with_points(changes) if changes else document
-
-
-def _matched(theirs: Iterable[str], files: Iterable[str]) -> dict[str, str]:
-    """For each picture of a label file the one of the folder that it is; none where there is none, or not just one."""
-    files = set(files)
-    matched = {name: name for name in theirs if name in files}
-    by_name = defaultdict(list)
-    for file in files - matched.keys():
-        by_name[posixpath.basename(file)].append(file)
-    found: dict[str, str] = {}
-    for name in theirs:
-        if name in matched:
-            continue
-        parts = name.replace("\\", "/").split("/")
-        alike = [file for file in by_name[parts[-1]] if _ends_alike(parts, file.split("/"))]
-        if len(alike) == 1:
-            found[name] = alike[0]
-    claims = Counter(found.values())
-    return matched | {name: file for name, file in found.items() if claims[file] == 1}
-
-
-def _ends_alike(one: list[str], other: list[str]) -> bool:
-    count = min(len(one), len(other))
-    return one[-count:] == other[-count:]

@@ -1,0 +1,90 @@
+"""Labels that cannot be: what is refused, and what is only likely a mistake.
+
+Messages begin with the file, and the line or entry, that a label was read from, where that is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from lead.errors import LeadError
+from lead.images.labels import FolderPictures
+from lead.landmarks.model import UNLABELLED, Labels
+from lead.landmarks.naming import nearly_same
+from lead.landmarks.pictures import known_size
+
+FAR = 0.5
+"""A landmark may lie so many of its picture's sides outside: a little is a part that is cut off, far is a mistake."""
+
+
+def refuse_far(labels: Labels, sizes: npt.ArrayLike) -> None:
+    """Refuses labels far outside their pictures.
+
+    Args:
+        labels: of N pictures, in their own pixels.
+        sizes: (N, 2) their widths and heights in pixels.
+
+    Raises:
+        LeadError: a label lies more than :data:`FAR` of its picture's side outside; the message names the first.
+    """
+    sides = np.reshape(sizes, (len(labels), 1, 2))
+    far = ((labels.xy < -FAR * sides) | (labels.xy > (1 + FAR) * sides)).any(-1)
+    for row, landmark in np.argwhere(far)[:1].tolist():
+        (x, y), (width, height) = labels.xy[row, landmark], sides[row, 0]
+        count = f" ({far.sum()} such labels in all)" if far.sum() > 1 else ""
+        raise LeadError(
+            f"{labels.where(row, landmark)}{labels.images[row]}: {labels.schema.names[landmark]} is at ({x:g}, {y:g}), "
+            f"far outside its picture of {width} × {height} pixels{count}. A landmark may lie at most half a side "
+            "outside: check the units and the picture names."
+        )
+
+
+def refuse_unlabelled(labels: Labels) -> None:
+    """Refuses landmarks that no picture has a label for. Raises :class:`LeadError` naming them."""
+    never = [name for k, name in enumerate(labels.schema.names) if not (labels.visible[:, k] > UNLABELLED).any()]
+    if never:
+        raise LeadError(f"No picture that can be read has a label for: {', '.join(never)}. Label each at least once.")
+
+
+def doubts(labels: Labels, pictures: FolderPictures) -> list[str]:
+    """What of labels is likely a mistake, in words.
+
+    Names that differ by case alone; points beyond their pictures; and labelled pictures that are not there, unless none
+    is: then the labels are elsewhere than the pictures. Each says how often it occurs, and where first.
+
+    Args:
+        labels: as read.
+        pictures: theirs.
+    """
+    place = labels.places
+    likely_mistakes = [
+        *_named_alike("landmarks", labels.schema.names, lambda k: f"{place.of_landmark(k)}: " if place else ""),
+        *_named_alike("pictures", labels.images, labels.where),
+    ]
+    labelled = np.flatnonzero((labels.visible > UNLABELLED).any(1)).tolist()
+    outside: list[tuple[int, int, str]] = []
+    for row in labelled:
+        if size := known_size(pictures, labels.images[row]):
+            beyond = ((labels.xy[row] < -0.5) | (labels.xy[row] > np.array(size) - 0.5)).any(-1)
+            for k in np.flatnonzero(beyond).tolist():
+                x, y = labels.xy[row, k].tolist()
+                outside.append((row, k, f"({x:g}, {y:g}) of {size[0]} × {size[1]} pixels"))
+    for row, k, at in outside[:1]:
+        count = f"{len(outside)} label{'s lie' if len(outside) > 1 else ' lies'} outside"
+        name, image = labels.schema.names[k], labels.images[row]
+        likely_mistakes.append(f"{labels.where(row, k)}{count}, the first is {name!r} of {image!r} at {at}.")
+    absent = [row for row in labelled if not pictures.has(labels.images[row])]
+    if 0 < len(absent) < len(labelled):
+        count = f"{len(absent)} labelled picture{'s are' if len(absent) > 1 else ' is'} not in {pictures.root}"
+        likely_mistakes.append(f"{labels.where(absent[0])}{count}, the first is {labels.images[absent[0]]!r}.")
+    return likely_mistakes
+
+
+def _named_alike(kind: str, names: tuple[str, ...], where: Callable[[int], str]) -> list[str]:
+    return [
+        f"{where(names.index(group[-1]))}the {kind} {', '.join(map(repr, group))} differ by case or blanks alone."
+        for group in nearly_same(names)
+    ]

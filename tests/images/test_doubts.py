@@ -1,0 +1,67 @@
+"""Labels that cannot be, and where they stand in their file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lead.errors import LeadError
+from lead.images.doubts import doubts, refuse_far, refuse_unlabelled
+from lead.images.labels import FolderPictures, load_labels, save_labels
+from lead.landmarks import Labels, Schema
+
+NAN = float("nan")
+
+
+def test_names_that_differ_by_case_are_told_with_their_line(tmp_path: Path) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text("image,name,x,y\na.png,nose,1,2\nA.PNG,nose,1,2\nb.png,Nose,1,2\n")
+    told = doubts(load_labels(file), FolderPictures(tmp_path))
+    assert told == [
+        f"{file}, line 4: the landmarks 'nose', 'Nose' differ by case or blanks alone.",
+        f"{file}, line 3: the pictures 'a.png', 'A.PNG' differ by case or blanks alone.",
+    ]
+
+
+def test_labels_beyond_their_picture_are_counted(tmp_path: Path) -> None:
+    Image.new("RGB", (30, 20)).save(tmp_path / "a.png")
+    xy = np.array([[[29.4, 19.4], [-0.6, 3]], [[30, 1], [99, 99]]])
+    labels = Labels.from_xy(Schema(("p", "q")), ["a.png", "gone.png"], xy)
+    save_labels(labels, tmp_path / "labels.csv")
+    told, missing = doubts(load_labels(tmp_path / "labels.csv"), FolderPictures(tmp_path))
+    assert missing.endswith(f"line 4: 1 labelled picture is not in {tmp_path}, the first is 'gone.png'.")
+    assert told.endswith("line 3: 1 label lies outside, the first is 'q' of 'a.png' at (-0.6, 3) of 30 × 20 pixels.")
+
+
+def test_a_name_within_another_does_not_take_its_line(tmp_path: Path) -> None:
+    for name in ("1.png", "11.png"):
+        Image.new("RGB", (30, 20)).save(tmp_path / name)
+    file = tmp_path / "labels.csv"
+    file.write_text("image,name,x,y\n11.png,nose,1,2\n11.png,nose tip,3,4\n1.png,nose,99,2\n1.png,nose tip,3,4\n")
+    (told,) = doubts(load_labels(file), FolderPictures(tmp_path))
+    assert told.startswith(f"{file}, line 4: 1 label lies outside, the first is 'nose' of '1.png'")
+
+
+def test_what_is_far_outside_is_refused_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text("image,a_x,a_y\n11.png,44,2\n1.png,46,2\n2.png,1,31\n")
+    labels = load_labels(file)
+    refuse_far(labels.take([0]), [(30, 20)])
+    with pytest.raises(LeadError) as refused:
+        refuse_far(labels, [(30, 20)] * 3)
+    assert str(refused.value).startswith(f"{file}, line 3: 1.png: a is at (46, 2), far outside its picture of 30 × 20")
+    assert "(2 such labels in all)" in str(refused.value)
+    with pytest.raises(LeadError, match=r"^p\.png: a is at \(-16, 0\)"):  # of labels that are from no file
+        refuse_far(Labels.from_xy(Schema(("a",)), ["p.png"], [[[-16, 0]]]), [(30, 20)])
+
+
+def test_a_landmark_without_a_label_is_refused() -> None:
+    labels = Labels.from_xy(
+        Schema(("a", "b")), ["p.png", "q.png"], [[[1.0, 2.0], [NAN, NAN]], [[3.0, 4.0], [NAN, NAN]]]
+    )
+    with pytest.raises(LeadError, match="has a label for: b"):
+        refuse_unlabelled(labels)
+    refuse_unlabelled(labels.only(["a"]))
