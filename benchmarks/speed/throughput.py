@@ -43,7 +43,7 @@ from lead.training.engine import LOG_EVERY, Stage, Training  # noqa: E402
 from lead.training.launch import make_fabric  # noqa: E402
 from lead.training.precision import fastest_precision  # noqa: E402
 from lead.training.pretrain import Byol  # noqa: E402
-from lead.training.run import Pictures, open_pictures  # noqa: E402
+from lead.training.run import TrainingPictures, open_pictures  # noqa: E402
 
 Step = Callable[[], None]
 SIDE = 96
@@ -85,7 +85,9 @@ class Turns:
         self.since = time.perf_counter()
 
 
-def trained(stage: Stage, settings: Settings, pictures: Pictures, bare: Step, precision: ExactPrecision) -> Turns:
+def trained(
+    stage: Stage, settings: Settings, pictures: TrainingPictures, bare: Step, precision: ExactPrecision
+) -> Turns:
     """A training with its bare steps between."""
     turns = Turns(bare)
     with tempfile.TemporaryDirectory() as folder:

@@ -2,57 +2,47 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any, Literal, get_args
+from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 
 from lead import prediction, processes
 from lead.config import Settings, load_preset
-from lead.datasets import is_plain, open_dataset
+from lead.datasets import open_dataset
 from lead.datasets.base import Dataset
-from lead.datasets.folder import with_frames
 from lead.errors import LeadError, unknown
-from lead.evaluation.drawings import draw_all
+from lead.evaluation.drawings import draw_all, draw_matches, drawing_names
 from lead.evaluation.results import Result
 from lead.experiments import protocols
 from lead.experiments.supervised import supervised
-from lead.features import Extractor, Sight
+from lead.features import Extractor
 from lead.files import check_folder, default_cache
 from lead.images.build import open_store
-from lead.images.doubts import doubts, refuse_far, refuse_unlabelled
-from lead.images.film import films_need
-from lead.images.find import find_images, find_media, is_film
-from lead.images.labels import FolderPictures, load_labels
-from lead.images.sample import open_films, sample_films
-from lead.images.store import ImageStore, skipped_text
-from lead.inference import Calibration, Landmarker, kind_of
+from lead.images.doubts import doubts
+from lead.images.find import expanded
+from lead.images.labels import FolderPictures, load_labels, save_labels
+from lead.images.store import skipped_text
+from lead.inference import Landmarker
 from lead.landmarks import Labels
 from lead.landmarks.io import check_target, read_labels, write_labels
-from lead.landmarks.model import HIDDEN, VISIBLE
+from lead.landmarks.model import VISIBLE
 from lead.landmarks.naming import beside, labelled_row
-from lead.nn.backbone import licence_of
-from lead.nn.confidence import Confidence
 from lead.nn.matching import match_points
 from lead.prediction import Predicted, Shard
-from lead.provenance import commit, versions
 from lead.reporting import Counting, Progress, Report, Say, silent, unsaid
-from lead.seeds import mixed_seed
-from lead.training import run as stages
-from lead.training.cascade import POOL, SELF_TAUGHT, CascadeFit, fit_cascade
-from lead.training.fit import Fitted, FittedKind, Labelled, fit_head
-from lead.training.launch import check_batch, make_fabric
-from lead.training.run import Run
+from lead.training.data import opened
+from lead.training.fit import FittedKind
+from lead.training.landmarks import FitSummary, fit_landmarker
+from lead.training.launch import join
+from lead.training.run import Run, claim, open_pictures
+from lead.training.stages import as_retried, learnt
 from lead.training.teacher import load_teacher
 
-FRAMES = "frames"
-"""Folder in a run for the frames of films."""
 TASKS = ("regression", "few-shot", "matching")
 Stage = Literal["both", "pretrain", "distill"]
 
@@ -101,12 +91,12 @@ def train(
     """
     _one_of("stage", stage, get_args(Stage))
     chosen = settings or load_preset(preset, assignments)
-    _join(chosen, stage, say)
+    join(chosen, stage, say)
     if retry_smaller:
-        chosen = stages.as_retried(Path(out), chosen)
+        chosen = as_retried(Path(out), chosen)
     if not processes.leads():
         sampling = decoding = None
-        say = _nothing
+        say = unsaid
     run = Run.plan(Path(out), chosen)
     processes.most(False)  # all have looked at the folder before anything is written
     teacher = chosen.distill.teacher
@@ -117,114 +107,27 @@ def train(
             "in for it with --teacher."
         )
     with processes.in_turn():
-        dataset = data if isinstance(data, Dataset) else _opened(Path(data), run, name, frames, sampling, say)
+        dataset = data if isinstance(data, Dataset) else opened(Path(data), run, name, frames, sampling, say)
     with processes.in_turn(machine=True):  # what is downloaded is so once
         if not run.has_backbone:
             run.initial_backbone()  # a wrong name or missing weights stop here, before anything is decoded or written
         if stage != "pretrain" and not run.has_student:
             load_teacher(teacher)  # and here
-    pictures = stages.open_pictures(dataset, chosen, progress=decoding)
+    pictures = open_pictures(dataset, chosen, progress=decoding)
     has_backbone, has_student = bool(processes.most(run.has_backbone)), bool(processes.most(run.has_student))
     with processes.in_turn():
         run = Run.create(Path(out), chosen)
         if not (has_backbone and (has_student or stage == "pretrain")):
-            stages.claim(run, pictures)
+            claim(run, pictures)
     if skipped := pictures.store.skipped:
         say(skipped_text(skipped, rest=str(run.folder / "run.json")))
     done = {"pretrain": has_backbone or (stage == "both" and has_student), "distill": has_student}
-    return _learnt(run, pictures, {k: v for k, v in done.items() if stage in {"both", k}}, retry_smaller, report, say)
-
-
-def _learnt(
-    run: Run, pictures: stages.Pictures, done: dict[str, bool], retry_smaller: bool, report: Report, say: Say
-) -> Run:
-    """A run with the stages in ``done``, each of which is trained unless it is done already."""
-    works: dict[str, stages.Work] = {"pretrain": stages.pretrain, "distill": stages.distill}
-    for name in done:
-        if done[name]:
-            say(f"{name}: done already.")
-            continue
-        with _timed(run, name):
-            if retry_smaller:
-                run = stages.smaller_until_it_fits(works[name], run, pictures, report, say)
-            else:
-                works[name](run, pictures, report)
-    return run
-
-
-@contextmanager
-def _timed(run: Run, stage: str) -> Iterator[None]:
-    """Records how long a stage took; of one that is interrupted and goes on in a later call, the sum."""
-    started = time.monotonic()
-    try:
-        yield
-    finally:
-        spent = run.provenance.get(f"{stage}_seconds", 0.0) + time.monotonic() - started
-        run.record(**{f"{stage}_seconds": round(spent, 1)})
-
-
-def _join(settings: Settings, stage: Stage, say: Say) -> None:
-    """Joins the processes that were started together, if any, and checks that each can have a part of every batch."""
-    make_fabric("32-true")
-    if processes.count() == 1 and (found := torch.cuda.device_count()) > 1:
-        say(f"One of {found} GPUs is used. For all, begin the command: torchrun --nproc-per-node {found} -m lead.cli")
-    for name, batch in (("pretrain", settings.pretrain.batch), ("distill", settings.distill.batch)):
-        if stage in {"both", name}:
-            check_batch(name, batch)
-
-
-def _nothing(_: str) -> None:
-    """What all processes but the first say."""
-
-
-def _opened(data: Path, run: Run, name: str | None, frames: int | None, sampling: Progress | None, say: Say) -> Dataset:
-    """The dataset in a folder; of films, frames are taken first, into the run's folder."""
-    if is_film(data):
-        pictures: list[str] = []
-        films = {data.name: data}
-    elif name in (None, "folder") and (name or is_plain(data)):
-        pictures, found = find_media(data)
-        films = {film: data / film for film in found}
-    else:
-        return open_dataset(data, name)
-    need = films_need() if pictures and films else None
-    if need:
-        say(f"{len(films)} film{'' if len(films) == 1 else 's'} left out. {need}")
-    if need or not films:
-        return open_dataset(data, name)
-    known, skipped = open_films(films)
-    if not run.has_backbone:
-        run.initial_backbone()  # a wrong name or missing weights stop here, before anything is written
-    run = Run.create(run.folder, run.settings)
-    sampled = sample_films(known, run.folder / FRAMES, count=frames, seed=run.settings.seed, progress=sampling)
-    for film, reason in (*skipped, *sampled.skipped):
-        say(f"{film} left out: {reason}.")
-    say(sampled.summary(run.folder / FRAMES))
-    return with_frames(data, pictures, run.folder / FRAMES, sampled.files, sampled.films)
+    return learnt(run, pictures, {k: v for k, v in done.items() if stage in {"both", k}}, retry_smaller, report, say)
 
 
 def _one_of(kind: str, value: str, choices: Sequence[str]) -> None:
     if value not in choices:
         raise unknown(kind, value, choices)
-
-
-@dataclass(frozen=True)
-class FitSummary:
-    """What fitting found.
-
-    Attributes:
-        landmarker: ready to predict or save.
-        used: labelled pictures that were used.
-        missing: labelled pictures that are not on disk or cannot be read, with the reason.
-        head: its name; "cascade-coarse" is a cascade whose second look did no better on held-out labels.
-        error: its mean distance on labels it had not seen, as a share of the picture's longer side; NaN for one label.
-    """
-
-    landmarker: Landmarker
-    used: int
-    missing: tuple[tuple[str, str], ...]
-    head: str
-    error: float
 
 
 def fit(
@@ -235,6 +138,7 @@ def fit(
     head: FittedKind = "cascade",
     seed: int = 0,
     progress: Progress | None = None,
+    say: Say = unsaid,
 ) -> FitSummary:
     """Fits a landmark head on a run's frozen features.
 
@@ -249,6 +153,7 @@ def fit(
             look alone and with less context, and ``"softargmax"``, the peers'.
         seed: of everything random.
         progress: called as features are computed.
+        say: told what of the labels is likely a mistake.
 
     Raises:
         LeadError: the run has no features yet, no labelled picture is there, or a landmark has no label at all.
@@ -257,44 +162,10 @@ def fit(
     run = run if isinstance(run, Run) else Run.open(Path(run))
     _need_features(run)
     root, known = _labels(labels, pictures)
+    for doubt in doubts(known, FolderPictures(root)):
+        say(doubt)
     named = pictures is not None or not isinstance(labels, Labels)  # else the folder is wherever Python runs
-    store, found, missing = _labelled_store(root, known, run.settings.picture.store, seed if named else None)
-    refuse_unlabelled(found)
-    refuse_far(found, store.sizes[[store.index(image) for image in found.images]])
-    student = run.student()
-    sight = Sight(Extractor(student, run.settings.picture), store)
-    frame = sight.extractor.frame
-    rows = np.array([store.index(image) for image in found.images], dtype=np.int64)
-    points = torch.from_numpy(frame.normalise(store.to_store(rows, found.xy))).float()
-    fitted: CascadeFit | Fitted
-    if head == "cascade":
-        fitted = fit_cascade(
-            sight,
-            rows,
-            points,
-            hidden=found.visible == HIDDEN,
-            unlabelled=np.arange(len(store)),
-            groups=[PurePosixPath(image).parent.as_posix() for image in found.images],
-            seed=seed,
-            progress=progress,
-        )
-        calibration: Confidence | Calibration | None = fitted.confidence
-    else:
-        fitted = fit_head(Labelled(sight.whole(rows, progress=progress), points), kind=head, seed=seed)
-        calibration = fitted.calibration
-    error, backbone = fitted.error * (frame.shown / frame.side), run.settings.backbone
-    origin: dict[str, Any] = {
-        "run": run.provenance,
-        "labels": len(found),
-        "pictures": store.digest,
-        "start": {"weights": backbone.init, "licence": licence_of(backbone.name, backbone.init)},
-        "held_out_error": None if math.isnan(error) else error,
-        "versions": versions(),
-        "commit": commit(),
-        "seed": seed,
-    }
-    model = Landmarker(found.schema, run.settings, student, fitted.head, calibration, origin)
-    return FitSummary(model, len(found), missing, kind_of(fitted.head), error)
+    return fit_landmarker(run, known, root, head=head, seed=seed, self_taught=named, progress=progress)
 
 
 def _labels(labels: Labels | Path | str, pictures: Path | str | None) -> tuple[Path, Labels]:
@@ -303,35 +174,6 @@ def _labels(labels: Labels | Path | str, pictures: Path | str | None) -> tuple[P
     path = Path(labels)
     root = Path(pictures) if pictures else beside(path)
     return root, load_labels(path, pictures=root)
-
-
-def _labelled_store(
-    root: Path, labels: Labels, side: int, seed: int | None
-) -> tuple[ImageStore, Labels, tuple[tuple[str, str], ...]]:
-    """The labelled pictures that can be read, their labels in the same order, and the others with the reason.
-
-    Where so few are labelled that unlabelled ones help, the store also holds some of the folder's others, drawn by
-    the seed; none without one.
-    """
-    used = [i for i in range(len(labels)) if (labels.visible[i] > 0).any()]
-    absent = [(labels.images[i], "no such file") for i in used if not (root / labels.images[i]).is_file()]
-    here = [i for i in used if (root / labels.images[i]).is_file()]
-    if not here:
-        example = f" ({root / absent[0][0]} is not there)" if absent else ""
-        raise LeadError(
-            f"None of the {len(labels)} labelled pictures is in {root}{example}. Name their folder with --pictures."
-        )
-    files = [labels.images[i] for i in here]
-    others: list[str] = []
-    if len(files) <= SELF_TAUGHT and seed is not None:
-        unlabelled = sorted(set(find_images(root)) - set(files))
-        drawn = np.random.default_rng(mixed_seed(seed, "unlabelled")).permutation(len(unlabelled))[:POOL]
-        others = [unlabelled[i] for i in np.sort(drawn)]
-    store = open_store(root, [*files, *others], side, default_cache())
-    readable = set(store.files)
-    found = labels.take(i for i in here if labels.images[i] in readable)
-    skipped = (item for item in store.skipped if item[0] not in set(others))
-    return store, found, (*absent, *skipped)
 
 
 def predict(
@@ -522,6 +364,9 @@ def match(
     queries: Sequence[Path | str],
     *,
     pictures: Path | str | None = None,
+    out: Path | str | None = None,
+    overwrite: bool = False,
+    counting: Counting | None = None,
     say: Say = unsaid,
 ) -> Labels:
     """Carries one picture's landmarks to others by the nearest feature.
@@ -530,19 +375,28 @@ def match(
         run: a trained run.
         reference: the labelled picture.
         labels: landmarks that include the reference's; see :func:`lead.landmarks.naming.labelled_row`.
-        queries: pictures.
+        queries: pictures, or folders of them.
         pictures: folder that the labels' picture paths are relative to; the label file's own by default.
+        out: folder to write into, new or empty: ``matches.json`` (COCO key points), and a drawing of each pair.
+        overwrite: whether files that are already there may be replaced.
+        counting: makes what is called with (done, in all), of ``"drawing"``.
         say: told which pictures were skipped.
 
     Returns:
         Landmarks of the queries that can be read, in their own pixels; ``score`` is the cosine similarity, floored
         at 0. A landmark that the reference does not label is unlabelled.
+
+    Raises:
+        LeadError: the run has no features yet, no label belongs to the reference, no query can be read, or ``out``
+            holds something.
     """
+    if out is not None:
+        check_folder(Path(out), overwrite=overwrite)
     run = run if isinstance(run, Run) else Run.open(Path(run))
     _need_features(run)
     root, known = _labels(labels, pictures)
     row = labelled_row(Path(reference), root, known)
-    first, asked_for = Path(reference).as_posix(), list(dict.fromkeys(Path(q).as_posix() for q in queries))
+    first, asked_for = Path(reference).as_posix(), expanded(queries)
     store = open_store(Path(), list(dict.fromkeys([first, *asked_for])), run.settings.picture.store, default_cache())
     files = [file for file in asked_for if file in set(store.files)]
     if not files:
@@ -565,7 +419,12 @@ def match(
     places = store.to_original(where, frame.denormalise(np.concatenate(found)))
     places[:, np.isnan(known.xy[row]).any(-1)] = np.nan
     visible = np.full(places.shape[:2], VISIBLE, dtype=np.int8)
-    return Labels(known.schema, tuple(files), places, visible, np.concatenate(similarity))
+    matches = Labels(known.schema, tuple(files), places, visible, np.concatenate(similarity))
+    if out is not None:
+        names = drawing_names(files)
+        save_labels(matches, Path(out) / "matches.json", overwrite=overwrite)
+        draw_matches(Path(reference), known.xy[row], matches, names, Path(out), counting)
+    return matches
 
 
 def _need_features(run: Run) -> None:

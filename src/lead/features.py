@@ -32,12 +32,8 @@ from lead.nn.student import AnyStudent, LinearStudent, Student
 from lead.reporting import Progress
 
 BATCH = 64
-
-
 AT_ONCE = 16
 """Pictures that a processor's network is given at a time; with more, its maps leave the caches."""
-
-
 Features = npt.NDArray[np.float16]
 
 

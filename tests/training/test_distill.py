@@ -25,8 +25,9 @@ from lead.training.distill import Distill
 from lead.training.engine import Training
 from lead.training.launch import make_fabric
 from lead.training.pretrain import draw_view
-from lead.training.run import Run, open_pictures, pretrain
-from lead.training.run import distill as run_distill
+from lead.training.run import Run, open_pictures
+from lead.training.stages import distill as run_distill
+from lead.training.stages import pretrain
 
 PICTURES = torch.rand(4, 3, 48, 48, generator=torch.Generator().manual_seed(0))
 SIZES = PictureSettings(store=48, input=32)

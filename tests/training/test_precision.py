@@ -11,11 +11,10 @@ import torch
 from lead.config import Settings, load_preset
 from lead.datasets.base import Dataset
 from lead.nn.backbone import Backbone
-from lead.training import precision
-from lead.training import run as stages
+from lead.training import precision, stages
 from lead.training.precision import fastest_precision
 from lead.training.pretrain import Byol, draw_view
-from lead.training.run import Run
+from lead.training.run import Run, open_pictures
 
 
 @pytest.fixture
@@ -79,7 +78,7 @@ def test_a_run_goes_on_in_the_precision_in_which_it_began(
     device: Callable[[float], None], tiny: Callable[..., Settings], folder: Dataset, tmp_path: Path
 ) -> None:
     run = Run.create(tmp_path / "run", tiny(precision="auto"))
-    pictures = stages.open_pictures(folder, run.settings)
+    pictures = open_pictures(folder, run.settings)
     device(0.5)
     stages.pretrain(run, pictures)
     assert run.provenance["precision"] == "bf16-mixed"
@@ -114,6 +113,6 @@ def test_a_training_in_bfloat16_sees_the_pictures_themselves(
     monkeypatch.setattr(Byol, "forward", forward)
     for precise in ("32-true", "bf16-mixed"):
         run = Run.create(tmp_path / precise, tiny(precision=precise, pretrain={"steps": 1}))
-        stages.pretrain(run, stages.open_pictures(folder, run.settings))
+        stages.pretrain(run, open_pictures(folder, run.settings))
     assert maps == [torch.float32, torch.bfloat16]  # convolutions are in half precision, what goes in is not
     assert torch.equal(*seen)

@@ -21,7 +21,8 @@ from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.inference import Landmarker, make_head
 from lead.landmarks.model import Schema
-from lead.training.run import Run, distill, held_out, open_pictures, pretrain, training_rows
+from lead.training.run import Run, held_out, open_pictures, training_rows
+from lead.training.stages import distill, pretrain
 
 Maker = Callable[..., Settings]
 

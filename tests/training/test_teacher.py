@@ -21,7 +21,8 @@ from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.nn.backbone import Backbone
 from lead.training.distill import Distill
-from lead.training.run import Run, distill, open_pictures, pretrain
+from lead.training.run import Run, open_pictures
+from lead.training.stages import distill, pretrain
 from lead.training.teacher import load_teacher
 
 Maker = Callable[..., Settings]

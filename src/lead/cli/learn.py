@@ -151,7 +151,7 @@ def _show(result: str) -> None:
 
 
 def _features_and_next(out: Path) -> str:
-    from lead.api import FRAMES
+    from lead.training.data import FRAMES
 
     frames = out / FRAMES
     if frames.is_dir():

@@ -65,19 +65,12 @@ def fit(
     if not overwrite:
         refuse_existing(out)
     from lead import api
-    from lead.images.doubts import doubts
-    from lead.images.labels import FolderPictures, load_labels
     from lead.images.store import skipped_text
-    from lead.landmarks.naming import beside
-    from lead.training.run import Run
 
-    opened = Run.open(run)
-    root = pictures or beside(labels)
-    known = load_labels(labels, pictures=root)
-    for doubt in doubts(known, FolderPictures(root)):
-        warn(doubt)
     with watching() as watch:
-        summary = api.fit(opened, known, pictures=root, head=head.value, seed=seed, progress=watch.counting("features"))
+        summary = api.fit(
+            run, labels, pictures=pictures, head=head.value, seed=seed, progress=watch.counting("features"), say=warn
+        )
     if summary.missing:
         warn(skipped_text(summary.missing))
     summary.landmarker.save(out)
@@ -170,28 +163,20 @@ def match(
 
     Writes matches.json (COCO key points, with the similarity as score) and a drawing of each pair.
     """
-    from lead.files import check_folder
-
-    check_folder(out, overwrite=overwrite)
     from lead import api
-    from lead.evaluation.draw import draw_match
-    from lead.evaluation.drawings import drawing_names, save_drawing
-    from lead.images.decode import decode
-    from lead.images.labels import load_labels, save_labels
-    from lead.landmarks.naming import beside, labelled_row
 
-    root = pictures or beside(labels)
-    known = load_labels(labels, pictures=root)
-    start = known.xy[labelled_row(reference, root, known)]
-    left = decode(reference)
-    found = api.match(run, reference, known, _expand(queries), pictures=root, say=warn)
-    names = drawing_names(found.images)
-    save_labels(found, out / "matches.json", overwrite=overwrite)
     with watching() as watch:
-        count = watch.counting("drawing")
-        for i, (file, name) in enumerate(zip(found.images, names, strict=True)):
-            save_drawing(draw_match(left, start, decode(Path(file)), found.xy[i], found.schema), out / name)
-            count(i + 1, len(found))
+        found = api.match(
+            run,
+            reference,
+            labels,
+            queries,
+            pictures=pictures,
+            out=out,
+            overwrite=overwrite,
+            counting=watch.counting,
+            say=warn,
+        )
     show(f"Landmarks of {len(found)} picture{'' if len(found) == 1 else 's'}: {out / 'matches.json'}")
     show(f"Drawings: {out}")
 
@@ -241,10 +226,3 @@ def convert(
 def _warn_lost(path: Path, lost: Sequence[str]) -> None:
     if lost:
         warn(f"{path}: its format cannot hold {', '.join(lost)}. These were left out.")
-
-
-def _expand(paths: Sequence[Path]) -> list[Path]:
-    """The pictures named, and those of the folders named."""
-    from lead.images.find import find_images
-
-    return [p for path in paths for p in ([path / f for f in find_images(path)] if path.is_dir() else [path])]

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from lead.evaluation.draw import draw_landmarks
+from lead.evaluation.draw import draw_landmarks, draw_match
 from lead.evaluation.overlay import draw_film
 from lead.files import replacing
+from lead.geometry import FloatArray
 from lead.images.decode import decode
 from lead.images.find import is_film
 from lead.landmarks.model import Labels
@@ -39,6 +40,32 @@ def draw_all(
             progress(row + 1, len(stills))
     for (film, labels), name in zip(films.items(), names[len(stills) :], strict=True):
         draw_film(root / film, labels, folder / name, progress=counting(f"drawing {film}") if counting else None)
+
+
+def draw_matches(
+    reference: Path,
+    start: FloatArray,
+    matches: Labels,
+    names: Sequence[Path],
+    folder: Path,
+    counting: Counting | None = None,
+) -> None:
+    """Draws a labelled picture beside each of those that its landmarks were carried to.
+
+    Args:
+        reference: the labelled picture.
+        start: (K, 2) its landmarks, in its own pixels.
+        matches: landmarks of the others.
+        names: of their drawings.
+        folder: to draw into.
+        counting: asked for ``"drawing"``.
+    """
+    progress = counting("drawing") if counting else None
+    left = decode(reference)
+    for row, (file, name) in enumerate(zip(matches.images, names, strict=True)):
+        save_drawing(draw_match(left, start, decode(Path(file)), matches.xy[row], matches.schema), folder / name)
+        if progress:
+            progress(row + 1, len(matches))
 
 
 def drawing_names(files: Sequence[str]) -> list[Path]:

@@ -38,16 +38,10 @@ from lead.tuning import cores
 
 FORMAT = 1
 """Raised whenever a store's pixels or index change meaning, so that older ones are built anew."""
-
-
 CHUNK = 256
 """Pictures that a killed build loses at most."""
-
-
 ABANDONED_AFTER_S = 7 * 24 * 3600.0
 """A build that nobody went on with for so long is removed."""
-
-
 CHECK = "LEAD_CHECK_STORES"
 """Set in the environment, every picture of a store is checked as it is opened; else the last ones are."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -117,3 +117,11 @@ def listed(pictures: Path | str | Sequence[Path | str]) -> Listed:
             raise LeadError(f"There is no picture {root / file}. Give pictures and films, or one folder of them.")
     films = [file for file in files if is_film(root / file)]
     return Listed(root, [file for file in files if file not in set(films)], films)
+
+
+def expanded(paths: Iterable[Path | str]) -> list[str]:
+    """The pictures named, and those of the folders named, as POSIX paths, each once."""
+    found: list[Path] = []
+    for path in map(Path, paths):
+        found += [path / file for file in find_images(path)] if path.is_dir() else [path]
+    return list(dict.fromkeys(path.as_posix() for path in found))

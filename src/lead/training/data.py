@@ -1,0 +1,43 @@
+"""What a run learns from: the pictures of a folder or dataset, and frames of films."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lead.datasets import is_plain, open_dataset
+from lead.datasets.base import Dataset
+from lead.datasets.folder import with_frames
+from lead.images.film import films_need
+from lead.images.find import find_media, is_film
+from lead.images.sample import open_films, sample_films
+from lead.reporting import Progress, Say
+from lead.training.run import Run
+
+FRAMES = "frames"
+"""Folder in a run for the frames of films."""
+
+
+def opened(data: Path, run: Run, name: str | None, frames: int | None, sampling: Progress | None, say: Say) -> Dataset:
+    """The dataset in a folder; of films, frames are taken first, into the run's folder."""
+    if is_film(data):
+        pictures: list[str] = []
+        films = {data.name: data}
+    elif name in (None, "folder") and (name or is_plain(data)):
+        pictures, found = find_media(data)
+        films = {film: data / film for film in found}
+    else:
+        return open_dataset(data, name)
+    need = films_need() if pictures and films else None
+    if need:
+        say(f"{len(films)} film{'' if len(films) == 1 else 's'} left out. {need}")
+    if need or not films:
+        return open_dataset(data, name)
+    known, skipped = open_films(films)
+    if not run.has_backbone:
+        run.initial_backbone()  # a wrong name or missing weights stop here, before anything is written
+    run = Run.create(run.folder, run.settings)
+    sampled = sample_films(known, run.folder / FRAMES, count=frames, seed=run.settings.seed, progress=sampling)
+    for film, reason in (*skipped, *sampled.skipped):
+        say(f"{film} left out: {reason}.")
+    say(sampled.summary(run.folder / FRAMES))
+    return with_frames(data, pictures, run.folder / FRAMES, sampled.files, sampled.films)

@@ -1,0 +1,138 @@
+"""A landmarker from a run's frozen features and a few labels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import torch
+
+from lead.errors import LeadError
+from lead.features import Extractor, Sight
+from lead.files import default_cache
+from lead.images.build import open_store
+from lead.images.doubts import refuse_far, refuse_unlabelled
+from lead.images.find import find_images
+from lead.images.store import ImageStore
+from lead.inference import Calibration, Landmarker, kind_of
+from lead.landmarks import Labels
+from lead.landmarks.model import HIDDEN
+from lead.nn.backbone import licence_of
+from lead.nn.confidence import Confidence
+from lead.provenance import commit, versions
+from lead.reporting import Progress
+from lead.seeds import mixed_seed
+from lead.training.cascade import POOL, SELF_TAUGHT, CascadeFit, fit_cascade
+from lead.training.fit import Fitted, FittedKind, Labelled, fit_head
+from lead.training.run import Run
+
+
+@dataclass(frozen=True)
+class FitSummary:
+    """What fitting found.
+
+    Attributes:
+        landmarker: ready to predict or save.
+        used: labelled pictures that were used.
+        missing: labelled pictures that are not on disk or cannot be read, with the reason.
+        head: its name; "cascade-coarse" is a cascade whose second look did no better on held-out labels.
+        error: its mean distance on labels it had not seen, as a share of the picture's longer side; NaN for one label.
+    """
+
+    landmarker: Landmarker
+    used: int
+    missing: tuple[tuple[str, str], ...]
+    head: str
+    error: float
+
+
+def fit_landmarker(
+    run: Run,
+    labels: Labels,
+    root: Path,
+    *,
+    head: FittedKind,
+    seed: int,
+    self_taught: bool,
+    progress: Progress | None = None,
+) -> FitSummary:
+    """Fits a head and puts it together with the features that it needs; see :func:`lead.fit`.
+
+    Args:
+        run: a trained run.
+        labels: of pictures below ``root``.
+        root: the pictures' folder.
+        head: which to fit.
+        seed: of everything random.
+        self_taught: whether unlabelled pictures of the folder may be learnt from, where so few are labelled.
+        progress: called as features are computed.
+    """
+    store, found, missing = _labelled_store(root, labels, run.settings.picture.store, seed if self_taught else None)
+    refuse_unlabelled(found)
+    refuse_far(found, store.sizes[[store.index(image) for image in found.images]])
+    student = run.student()
+    sight = Sight(Extractor(student, run.settings.picture), store)
+    frame = sight.extractor.frame
+    rows = np.array([store.index(image) for image in found.images], dtype=np.int64)
+    points = torch.from_numpy(frame.normalise(store.to_store(rows, found.xy))).float()
+    fitted: CascadeFit | Fitted
+    if head == "cascade":
+        fitted = fit_cascade(
+            sight,
+            rows,
+            points,
+            hidden=found.visible == HIDDEN,
+            unlabelled=np.arange(len(store)),
+            groups=[PurePosixPath(image).parent.as_posix() for image in found.images],
+            seed=seed,
+            progress=progress,
+        )
+        calibration: Confidence | Calibration | None = fitted.confidence
+    else:
+        fitted = fit_head(Labelled(sight.whole(rows, progress=progress), points), kind=head, seed=seed)
+        calibration = fitted.calibration
+    error, backbone = fitted.error * (frame.shown / frame.side), run.settings.backbone
+    origin: dict[str, Any] = {
+        "run": run.provenance,
+        "labels": len(found),
+        "pictures": store.digest,
+        "start": {"weights": backbone.init, "licence": licence_of(backbone.name, backbone.init)},
+        "held_out_error": None if math.isnan(error) else error,
+        "versions": versions(),
+        "commit": commit(),
+        "seed": seed,
+    }
+    model = Landmarker(found.schema, run.settings, student, fitted.head, calibration, origin)
+    return FitSummary(model, len(found), missing, kind_of(fitted.head), error)
+
+
+def _labelled_store(
+    root: Path, labels: Labels, side: int, seed: int | None
+) -> tuple[ImageStore, Labels, tuple[tuple[str, str], ...]]:
+    """The labelled pictures that can be read, their labels in the same order, and the others with the reason.
+
+    Where so few are labelled that unlabelled ones help, the store also holds some of the folder's others, drawn by
+    the seed; none without one.
+    """
+    used = [i for i in range(len(labels)) if (labels.visible[i] > 0).any()]
+    absent = [(labels.images[i], "no such file") for i in used if not (root / labels.images[i]).is_file()]
+    here = [i for i in used if (root / labels.images[i]).is_file()]
+    if not here:
+        example = f" ({root / absent[0][0]} is not there)" if absent else ""
+        raise LeadError(
+            f"None of the {len(labels)} labelled pictures is in {root}{example}. Name their folder with --pictures."
+        )
+    files = [labels.images[i] for i in here]
+    others: list[str] = []
+    if len(files) <= SELF_TAUGHT and seed is not None:
+        unlabelled = sorted(set(find_images(root)) - set(files))
+        drawn = np.random.default_rng(mixed_seed(seed, "unlabelled")).permutation(len(unlabelled))[:POOL]
+        others = [unlabelled[i] for i in np.sort(drawn)]
+    store = open_store(root, [*files, *others], side, default_cache())
+    readable = set(store.files)
+    found = labels.take(i for i in here if labels.images[i] in readable)
+    skipped = (item for item in store.skipped if item[0] not in set(others))
+    return store, found, (*absent, *skipped)
