@@ -7,6 +7,7 @@ import inspect
 import re
 import shlex
 import tomllib
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from lead.config import Settings, presets
 from lead.config_text import describe
 from lead.evaluation.index import index
 from lead.evaluation.tables import fill
+from lead.landmarks.io import FORMATS
 from lead.studio.book import LabelBook
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
@@ -82,6 +84,23 @@ def test_links_and_pictures_lead_somewhere(path: Path) -> None:
         assert there.is_file(), f"{path.name}: {target} is not there"
         if anchor:
             assert anchor in anchors(there.read_text(encoding="utf-8")), f"{path.name}: no heading for {target}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+def test_files_and_names_of_the_code_that_are_mentioned_are_there(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for file in re.findall(r"`((?:src|tests|benchmarks|examples)/[\w/.-]*)`", text):
+        assert (ROOT / file).exists(), f"{path.name}: {file} is not there"
+    for name, file in re.findall(r"`(\w+)` (?:of|in) `((?:src|tests)/[\w/]+\.py)`", text):
+        defined = re.search(rf"^(?:(?:class|def) )?{name}\b", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
+        assert defined, f"{path.name}: {file} has no {name}"
+    for module, name in re.findall(r"`(lead(?:\.[a-z]\w*)+)\.(\w+)[(`]", text):
+        assert hasattr(import_module(module), name), f"{path.name}: {module} has no {name}"
+
+
+def test_every_format_has_its_line() -> None:
+    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `([\w-]+)` \|", page, re.MULTILINE)) == {known.name for known in FORMATS}
 
 
 def test_the_documents_show_every_step() -> None:

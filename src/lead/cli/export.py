@@ -37,9 +37,9 @@ def export(
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write a model as one ONNX file, from squares of pixels to landmarks and the errors to expect.
+    """Write a model as one ONNX file, from squares of pixels to landmarks and expected errors.
 
-    The file describes itself: what goes in, what comes out, and how the two belong to a picture. It is written only if
+    The file describes itself: its inputs, its outputs, and how both relate to a picture. It is written only if
     its landmarks are the model's, within 0.05 pixels on 200 pictures.
     """
     from lead.files import refuse_existing

@@ -25,10 +25,10 @@ def frames(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the draws.", min=0)] = 0,
 ) -> None:
-    """Take frames that are unlike one another out of films, as PNG files to learn from and to label.
+    """Extract frames of films that differ from one another, as PNG files to learn from and to label.
 
     They go to DIR/FILM/NUMBER.png, with frames.json beside them, which says what they were drawn from. Ctrl-C stops;
-    the same command again goes on. No file that is there is written again.
+    the same command again resumes. Existing files are not written again.
     """
     from lead.images.sample import find_named, open_films, sample_films
 

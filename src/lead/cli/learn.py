@@ -70,8 +70,8 @@ RetrySmaller = Annotated[
     bool,
     typer.Option(
         "--retry-smaller",
-        help="Where memory runs out as a stage begins, begin it anew with half the batch, and so on. That is another "
-        "training: RUN/settings.yaml then says the smaller batch, and RUN/run.json why.",
+        help="Where memory runs out as a stage begins, begin it anew with half the batch, and so on. That is a "
+        "different training: RUN/settings.yaml then says the smaller batch, and RUN/run.json why.",
     ),
 ]
 Frames = Annotated[
@@ -98,10 +98,10 @@ def train(
 ) -> None:
     """Learn features from a folder of pictures, without labels: stage 1, then stage 2.
 
-    Of films, frames that are unlike one another are taken first, into RUN/frames, to learn from and to label.
+    Of films, frames that differ from one another are extracted first, into RUN/frames, to learn from and to label.
 
-    Ctrl-C stops after the step under way and saves. The same command again goes on from there, and does nothing
-    where all is done. On several GPUs, start it with `torchrun --nproc-per-node N -m lead.cli train …`.
+    Ctrl-C finishes the current step, saves, and stops. The same command resumes from there, and does nothing if all
+    is done. On several GPUs, start it with `torchrun --nproc-per-node N -m lead.cli train …`.
     """
     changed = _with_init(init, _with_teacher(teacher, download, assignments))
     _learn("both", data, name, out, preset, changed, frames, retry_smaller=retry_smaller)

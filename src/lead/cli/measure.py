@@ -71,7 +71,7 @@ def evaluate(
     overwrite: Overwrite = False,
     name: Name = None,
 ) -> None:
-    """Measure a run's features on a dataset, beside the untrained network and stage 1's.
+    """Measure a run's features on a dataset, compared with the untrained network and stage 1's.
 
     Prints a table, and writes it with everything it takes to measure it again to DIR/DATASET/NAME/TASK.json, and to
     .md beside it; point sets that are asked for are part of the name.

@@ -56,8 +56,8 @@ def reproduce(
     """Make the paper's tables and figures, and their peers' rows, under one protocol.
 
     Trains whatever a table needs, once: a stage is found again by its settings and pictures, a measurement by the
-    network. Interrupted, the same command goes on. Writes RESULTS/DATASET/PRESET/NAME.json, .md and, for figures,
-    .webp. The paper's own numbers stand in brackets beside ours.
+    network. Interrupted, the same command resumes. Writes RESULTS/DATASET/PRESET/NAME.json, .md and, for figures,
+    .webp. The paper's own numbers are in brackets beside ours.
     """
     from lead.reproduce import catalogue
 
@@ -100,7 +100,7 @@ def repeat(
     data: Annotated[Path, typer.Argument(help="Folder of the dataset that it was measured on.", metavar="DATASET")],
     pictures: Annotated[
         Path | None,
-        typer.Option(help="Folder of the pictures that it was trained on, if they are others.", metavar="DIR"),
+        typer.Option(help="Folder of the pictures that it was trained on, if different.", metavar="DIR"),
     ] = None,
     out: Annotated[
         Path | None,
@@ -110,7 +110,7 @@ def repeat(
 ) -> None:
     """Make a result again from its own record: train, measure, and compare every number.
 
-    Says what differs: versions, hardware, code, data. Ends with status 1 if a number is another. On one machine with
+    Says what differs: versions, hardware, code, data. Ends with status 1 if a number differs. On one machine with
     one version of everything, a CPU gives the same numbers to the last bit.
     """
     from lead.datasets import open_dataset

@@ -59,7 +59,7 @@ def studio(
         typer.Option("--open/--no-open", help="Open the page in a browser. Default: where there is a screen."),
     ] = None,
 ) -> None:
-    """Label a folder of pictures in the browser; the more is labelled, the better it suggests.
+    """Label a folder of pictures in the browser; the more you label, the better its suggestions.
 
     Prints an address that holds a secret token: whoever has it can use the page. The environment variable
     LEAD_STUDIO_TOKEN fixes the token, else it is a new one each time. Every label is saved at once; Ctrl-C ends the

@@ -51,14 +51,14 @@ def fit(
     pictures: LabelRoot = None,
     head: Annotated[
         Head,
-        typer.Option(help="How landmarks are found. cascade does best; the others are there to compare with."),
+        typer.Option(help="How landmarks are found. cascade does best; the others are for comparison."),
     ] = Head.CASCADE,
     seed: Annotated[int, typer.Option(help="Of everything random in it.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """Fit landmarks to a run's features, from one labelled picture or more, and write a model.
 
-    Labelled pictures that are missing or unreadable are left out, counted and named.
+    Labelled pictures that are missing or unreadable are skipped, counted and listed.
     """
     from lead.files import refuse_existing
 
@@ -110,11 +110,11 @@ def predict(
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Find landmarks in pictures, in each picture's own pixels, with a confidence and the error to expect.
+    """Find landmarks in pictures, in each picture's own pixels, with a confidence and an expected error.
 
-    Films have a row for each frame, named film.mp4#0 and so on. Pictures that cannot be read are left out, counted and
-    named; so are films, from where they break off. What is done is kept beside FILE until all is: interrupted or
-    killed, the same command goes on.
+    Films have a row for each frame, named film.mp4#0 and so on. Pictures that cannot be read are skipped, counted and
+    listed; so is the rest of a film that breaks off. Finished work is kept beside FILE until all is done: interrupted
+    or killed, the same command resumes.
     """
     from lead import api
     from lead.images.store import skipped_text
