@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lead.errors import LeadError
-from lead.files import default_cache, lock
+from lead.files import alone, default_cache
 from lead.geometry import resize_points
 from lead.images import build as build_module
 from lead.images import rows as rows_module
@@ -380,10 +380,11 @@ def test_a_clock_that_jumps_removes_no_build_that_is_under_way(folder: Path, tmp
     past = time.time() - build_module.ABANDONED_AFTER_S - 60
     for path in (*left.iterdir(), left):
         os.utime(path, (past, past))
-    with (left / "rows.jsonl").open("ab") as rows:
-        assert lock(rows.fileno())  # as whoever builds it has it
+    with alone(left.with_suffix(".lock")):  # as whoever builds it has it
         open_store(folder, FILES, 16, cache)
         assert left.exists()
+    open_store(folder, FILES, 4, cache)
+    assert not left.exists()
 
 
 def test_of_two_builds_at_once_one_waits_for_the_other(folder: Path, tmp_path: Path) -> None:

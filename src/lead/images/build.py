@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError
-from lead.files import alone, lock
+from lead.files import alone
 from lead.images.decode import (
     Box,
     UnreadablePicture,
@@ -148,7 +148,7 @@ def _build(
 ) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(folder.parent)
-    with alone(folder.with_name(f"{folder.name}.lock")):
+    with alone(_lock(folder)):
         if folder.exists():  # another process has built it meanwhile
             return
         partial = folder.with_name(f"{folder.name}{_PARTIAL}")
@@ -330,16 +330,20 @@ def _check(store: ImageStore, part: slice) -> None:
         raise ValueError(f"{len(wrong)} pictures are not as they were stored, the first is {store.files[wrong[0]]}")
 
 
+def _lock(folder: Path) -> Path:
+    """Of a store, or of the build that will be it."""
+    return folder.with_suffix(".lock")
+
+
 def _remove_abandoned(cache: Path) -> None:
     for partial in cache.glob(f"*{_PARTIAL}"):
         try:
             silent = time.time() - max(path.stat().st_mtime for path in (partial, *partial.iterdir()))
-            with (partial / _ROWS).open("ab") as rows:
-                at_work = not lock(rows.fileno())  # a clock that has jumped makes any build look old
-        except OSError:  # its own build finished or removed it meanwhile
+            if silent > ABANDONED_AFTER_S:
+                with alone(_lock(partial), wait_s=0):  # a clock that has jumped makes any build look old
+                    shutil.rmtree(partial, ignore_errors=True)
+        except (OSError, LeadError):  # its own build finished or removed it meanwhile, or is at work
             continue
-        if silent > ABANDONED_AFTER_S and not at_work:
-            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _cannot_write(error: OSError, cache: Path, needed: int) -> LeadError:
