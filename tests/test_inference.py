@@ -42,7 +42,6 @@ from lead.nn.confidence import Confidence
 from lead.nn.heads import SoftArgmaxHead
 from lead.nn.reduction import NonNegativeFactors, PrincipalComponents
 from lead.nn.student import LinearStudent, Student
-from lead.training import cascade
 from lead.training.cascade import fit_cascade
 from lead.training.fit import Labelled, fit_ridge
 
@@ -389,11 +388,11 @@ def check_same(found: Labels, expected: Labels) -> None:
             np.testing.assert_allclose(mine, other, rtol=0.01, atol=1e-4)
 
 
-def test_a_film_is_its_frames(cascaded: Landmarker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_film_is_its_frames(cascaded: Landmarker, tmp_path: Path) -> None:
     """In chunks that do not divide it; with the second look, which is cut from the frames as large as they are."""
     path = film(tmp_path / "a.mp4", wandering(11))
     expected = cascaded.predict(unpacked(path, tmp_path / "frames"))
-    monkeypatch.setattr("lead.images.film.CHUNK_BYTES", 4 * 4 * 160 * 96)
+    cascaded.extractor.batch = 4
     told: list[tuple[int, int]] = []
     found = cascaded.predict(path, progress=lambda *done: told.append(done))
     assert found.images == tuple(f"a.mp4#{i}" for i in range(11))
@@ -427,7 +426,7 @@ def test_no_more_of_a_film_is_decoded_than_is_looked_at_next(
     model: Landmarker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = film(tmp_path / "a.mp4", wandering(20))
-    monkeypatch.setattr("lead.images.film.CHUNK_BYTES", 3 * 4 * 160 * 96)
+    model.extractor.batch = 3
     read: list[object] = []
     whole = film_module._upright
 
@@ -468,9 +467,8 @@ def fine(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
-def cascaded(tiny: Maker, tmp_path: Path, fine: bool, monkeypatch: pytest.MonkeyPatch) -> Landmarker:
+def cascaded(tiny: Maker, tmp_path: Path, fine: bool) -> Landmarker:
     """As ``model``, with a cascade that also says how surely."""
-    monkeypatch.setattr(cascade, "_halves", lambda _: [2.5] if fine else [])
     settings = tiny(picture={"store": SIDE, "input": SIDE})
     (tmp_path / "train").mkdir()
     places = np.random.default_rng(0).uniform(10, SIDE - 20, (20, 2))
@@ -482,7 +480,8 @@ def cascaded(tiny: Maker, tmp_path: Path, fine: bool, monkeypatch: pytest.Monkey
         open_store(tmp_path / "train", names, SIDE, tmp_path / "cache"),
     )
     points = sight.extractor.frame.normalise(np.stack([places, places + np.array([0, BELOW])], axis=1))
-    fitted = fit_cascade(sight, np.arange(len(places)), torch.from_numpy(points).float())
+    halves = [2.5] if fine else []
+    fitted = fit_cascade(sight, np.arange(len(places)), torch.from_numpy(points).float(), halves=halves)
     return Landmarker(SCHEMA, settings, student(settings), fitted.head, fitted.confidence, {"seed": 0})
 
 

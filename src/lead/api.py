@@ -46,6 +46,7 @@ from lead.reporting import Counting, Progress, Report, Say, silent, unsaid
 from lead.seeds import mixed_seed
 from lead.training import run as stages
 from lead.training.cascade import POOL, SELF_TAUGHT, CascadeFit, fit_cascade
+from lead.training.engine import UPKEEP, Upkeep
 from lead.training.fit import Fitted, FittedKind, Labelled, fit_head
 from lead.training.launch import check_batch, make_fabric
 from lead.training.run import Run
@@ -72,6 +73,7 @@ def train(
     sampling: Progress | None = None,
     decoding: Progress | None = None,
     say: Say = unsaid,
+    upkeep: Upkeep = UPKEEP,
 ) -> Run:
     """Learns features from a folder of pictures. Called again, it resumes, or returns at once if it is done.
 
@@ -94,6 +96,7 @@ def train(
         sampling: called as films are read.
         decoding: called as pictures are decoded.
         say: told which pictures and films were skipped, and which stages are done already.
+        upkeep: when the training looks at itself, saves and gives up.
 
     Raises:
         LeadError: bad pictures or settings; the run was made with others; the loss diverged; memory ran out; the
@@ -107,7 +110,7 @@ def train(
     if not processes.leads():
         sampling = decoding = None
         say = _nothing
-    run = Run.plan(Path(out), chosen)
+    run = Run.plan(Path(out), chosen, upkeep)
     processes.most(False)  # all have looked at the folder before anything is written
     teacher = chosen.distill.teacher
     if stage == "distill" and not run.has_backbone and teacher.model is None:
@@ -126,7 +129,7 @@ def train(
     pictures = stages.open_pictures(dataset, chosen, progress=decoding)
     has_backbone, has_student = bool(processes.most(run.has_backbone)), bool(processes.most(run.has_student))
     with processes.in_turn():
-        run = Run.create(Path(out), chosen)
+        run = Run.create(Path(out), chosen, upkeep)
         if not (has_backbone and (has_student or stage == "pretrain")):
             stages.claim(run, pictures)
     if skipped := pictures.store.skipped:
@@ -195,7 +198,7 @@ def _opened(data: Path, run: Run, name: str | None, frames: int | None, sampling
     known, skipped = open_films(films)
     if not run.has_backbone:
         run.initial_backbone()  # a wrong name or missing weights stop here, before anything is written
-    run = Run.create(run.folder, run.settings)
+    run = Run.create(run.folder, run.settings, run.upkeep)
     sampled = sample_films(known, run.folder / FRAMES, count=frames, seed=run.settings.seed, progress=sampling)
     for film, reason in (*skipped, *sampled.skipped):
         say(f"{film} left out: {reason}.")

@@ -68,6 +68,7 @@ def open_store(
     boxes: npt.ArrayLike | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
+    chunk: int = CHUNK,
 ) -> ImageStore:
     """The store of some pictures: built on the first call, mapped into memory at once on the next.
 
@@ -90,6 +91,7 @@ def open_store(
         boxes: (n, 4) x, y, width, height of the part of each picture to store (see above); None for whole pictures.
         workers: decoding threads, by default one for each core.
         progress: called after every picture while building.
+        chunk: pictures that a killed build loses at most.
 
     Raises:
         LeadError: no file is given, a box is empty, no picture can be decoded, the cache cannot be written or has no
@@ -103,7 +105,7 @@ def open_store(
     folder = cache / _key(root, files, size, parts)
     if not folder.exists():
         try:
-            _build(root, files, parts, size, folder, workers or cores(shared=False), progress)  # the others wait
+            _build(root, files, parts, size, folder, workers or cores(shared=False), progress, chunk)  # the others wait
         except OSError as error:
             raise _cannot_write(error, cache, len(files) * size * size * 3) from error
     return replace(_open(folder), root=root)
@@ -145,6 +147,7 @@ def _build(
     folder: Path,
     workers: int,
     progress: Progress | None,
+    chunk: int,
 ) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(folder.parent)
@@ -154,7 +157,7 @@ def _build(
         partial = folder.with_name(f"{folder.name}{_PARTIAL}")
         partial.mkdir(exist_ok=True)
         try:
-            index = _write_pixels(partial, root, files, boxes, side, workers, progress)
+            index = _write_pixels(partial, root, files, boxes, side, workers, progress, chunk)
             (partial / "index.json").write_text(json.dumps(index), encoding="utf-8")
             (partial / _ROWS).unlink()
             partial.rename(folder)
@@ -210,10 +213,11 @@ def _write_pixels(
     side: int,
     workers: int,
     progress: Progress | None,
+    chunk: int,
 ) -> Record:
     """Decodes into ``partial`` and returns the index. Rows are written, not mapped: a full disk then is an error.
 
-    The journal in it tells of :data:`CHUNK` pictures at a time, once their rows are written.
+    The journal in it tells of ``chunk`` pictures at a time, once their rows are written.
     """
     row, header = side * side * 3, io.BytesIO()
     shape = {"descr": "|u1", "fortran_order": False, "shape": (len(files), side, side, 3)}
@@ -238,7 +242,7 @@ def _write_pixels(
                 out.write(result.pixels.data)
                 entries.append((result.size, result.sha256.hex(), result.checksum, result.box))
             index.add(file, entries[-1])
-            if len(entries) == CHUNK:
+            if len(entries) == chunk:
                 out.flush()
                 journal.append({"pictures": entries})
                 entries = []

@@ -6,7 +6,7 @@ import gc
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from lead.provenance import commit, versions
 from lead.reporting import Report, silent
 from lead.seeds import mixed_seed, run_identity
 from lead.training.distill import Distill
-from lead.training.engine import FAILED, Training
+from lead.training.engine import FAILED, UPKEEP, Training, Upkeep
 from lead.training.failure import SMALLEST, OutOfMemory
 from lead.training.launch import make_fabric
 from lead.training.precision import fastest_precision
@@ -57,10 +57,12 @@ class Run:
     Attributes:
         folder: holds ``settings.yaml``, ``run.json``, ``metrics.jsonl``, ``tensorboard/`` and the networks.
         settings: with which it was made.
+        upkeep: when its trainings look at themselves, save and give up.
     """
 
     folder: Path
     settings: Settings
+    upkeep: Upkeep = field(default=UPKEEP, compare=False)
 
     @classmethod
     def open(cls, folder: Path | str) -> Run:
@@ -74,9 +76,9 @@ class Run:
         return cls(folder, check(parse(read_text(file), str(file)), str(file)))
 
     @classmethod
-    def create(cls, folder: Path, settings: Settings) -> Run:
+    def create(cls, folder: Path, settings: Settings, upkeep: Upkeep = UPKEEP) -> Run:
         """A new run, or the one that is there if it was made with equal settings. Errors as :meth:`plan`."""
-        run = cls.plan(folder, settings)
+        run = cls.plan(folder, settings, upkeep)
         if not processes.leads():
             return run
         if not run.has_begun:
@@ -91,13 +93,13 @@ class Run:
         return run
 
     @classmethod
-    def plan(cls, folder: Path, settings: Settings) -> Run:
+    def plan(cls, folder: Path, settings: Settings, upkeep: Upkeep = UPKEEP) -> Run:
         """What :meth:`create` would return; nothing is written.
 
         Raises:
             LeadError: the folder holds something else, or networks that other settings made.
         """
-        run = cls(folder, settings)
+        run = cls(folder, settings, upkeep)
         if (folder / "settings.yaml").exists():
             there = cls.open(folder).settings
             free = STAGE_TWO if run.has_stage_one_alone else set()
@@ -353,7 +355,7 @@ def _with_half_the_batch(run: Run, error: OutOfMemory, say: Callable[[str], None
     tree = run.settings.model_dump()
     tree[error.stage] |= new
     try:
-        smaller = Run(run.folder, check(tree, f"{error.stage}.batch={batch}"))
+        smaller = replace(run, settings=check(tree, f"{error.stage}.batch={batch}"))
     except LeadError:  # a batch that holds too few pictures for another setting
         raise error from None
     retry = {"stage": error.stage, "step": error.step, "cause": error.cause, "from": old, "to": new}
@@ -412,6 +414,7 @@ def _training(
         fabric=make_fabric(_precision(run)),
         identity=identity,
         names=pictures.store.files,
+        upkeep=run.upkeep,
     )
 
 
