@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ from lead.inference import Landmarker
 from lead.landmarks import Labels
 from lead.landmarks.model import Schema
 from lead.landmarks.naming import labelled_row
+from lead.training.fit import Choices, fit_ridge
 from lead.training.run import Run
 
 SCHEMA = Schema(("a", "b", "c"))
@@ -189,8 +191,7 @@ def test_pictures_without_a_label_are_learnt_from_while_labels_are_few(
 def test_the_error_is_a_share_of_the_longer_side(
     tiny: Maker, folder: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lead.training.fit.RIDGES", (1e-3,))
-    monkeypatch.setattr("lead.training.fit.SHARPNESSES", (60.0,))
+    monkeypatch.setattr("lead.training.fit.fit_ridge", partial(fit_ridge, choices=Choices((1e-3,), (60.0,))))
     settings = tiny(picture={"frame": 0.5}, pretrain={"steps": 0}, distill={"steps": 0})
     run = api.train(folder, tmp_path / "run", settings=settings)
     known, apart = labels_of(folder, 6), []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -27,7 +28,7 @@ from lead import checkpoint
 from lead.config import HypercolumnSettings, PictureSettings, Settings
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
-from lead.features import Extractor, Frame, Sight, cached_features, make_student
+from lead.features import Extractor, Frame, Sight, cached_features, features_file, make_student
 from lead.geometry import denormalise_points
 from lead.images import film as film_module
 from lead.images.build import open_store
@@ -41,7 +42,6 @@ from lead.nn.confidence import Confidence
 from lead.nn.heads import SoftArgmaxHead
 from lead.nn.reduction import NonNegativeFactors, PrincipalComponents
 from lead.nn.student import LinearStudent, Student
-from lead.training import cascade
 from lead.training.cascade import fit_cascade
 from lead.training.fit import Labelled, fit_ridge
 
@@ -132,28 +132,28 @@ def test_features_are_computed_once(tiny: Maker, folder: Dataset, cache: Path, m
     assert [p.suffix for p in (cache / "features").iterdir()] == [".npy"]
 
 
-@pytest.mark.parametrize("end", ["interrupted", "killed"])
-def test_half_a_file_is_never_taken_for_a_whole_one(
+@pytest.mark.parametrize("end", ["interrupted", "killed", "torn"])
+def test_half_a_file_is_gone_on_with_and_never_taken_for_a_whole_one(
     tiny: Maker, folder: Dataset, cache: Path, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
     extractor, rows = Extractor(student(tiny()), tiny().picture, batch=4), np.arange(12)
     store = stored(folder, tiny(), cache)
-    whole = extractor.features
+    whole, asked = extractor.features, list[int]()
 
     def breaks_off(pixels: Tensor) -> Tensor:
-        if (pixels.numpy() == store.pixels[4:8]).all():
+        if (pixels.numpy() == store.pixels[8:12]).all():
             if end == "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
             raise KeyboardInterrupt
-        return torch.zeros(len(pixels), 16, 8, 8)
+        return whole(pixels)
+
+    def counted(pixels: Tensor) -> Tensor:
+        asked.append(len(pixels))
+        return whole(pixels)
 
     with monkeypatch.context() as patch:
         patch.setattr(extractor, "features", breaks_off)
-        if end == "interrupted":
-            with pytest.raises(KeyboardInterrupt):
-                cached_features(extractor, store, rows)
-            assert not list((cache / "features").iterdir())
-        else:
+        if end == "killed":
             child = os.fork()
             if child == 0:
                 try:
@@ -161,9 +161,53 @@ def test_half_a_file_is_never_taken_for_a_whole_one(
                 finally:
                     os._exit(1)  # not killed: never back into pytest
             assert os.waitpid(child, 0)[1] == signal.SIGKILL
-            assert not list((cache / "features").glob("*.npy"))
-    expected = whole(torch.from_numpy(np.array(store.pixels))).cpu().numpy()
-    np.testing.assert_allclose(cached_features(extractor, store, rows), expected, atol=2e-3, rtol=2e-3)
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                cached_features(extractor, store, rows)
+    (left,) = (cache / "features").iterdir()
+    assert left.suffix != ".npy"
+    if end == "torn":
+        os.truncate(left, left.stat().st_size - 7)
+    monkeypatch.setattr(extractor, "features", counted)
+    found, told = list[np.ndarray](), list[tuple[int, int]]()
+    found.append(np.array(cached_features(extractor, store, rows, progress=lambda *done: told.append(done))))
+    assert asked == ([4, 4] if end == "torn" else [4])  # whole groups, so that they are the same to the last bit
+    assert told == ([(4, 12), (8, 12), (12, 12)] if end == "torn" else [(8, 12), (12, 12)])
+    monkeypatch.setenv("LEAD_CACHE", str(cache / "another"))
+    np.testing.assert_array_equal(cached_features(extractor, store, rows), found[0])
+
+
+def test_features_that_were_not_used_for_long_make_room(
+    tiny: Maker, folder: Dataset, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extractor, store = Extractor(student(tiny()), tiny().picture), stored(folder, tiny(), cache)
+
+    def features(row: int) -> np.ndarray:
+        return cached_features(extractor, store, np.array([row]))
+
+    def kept(row: int) -> bool:
+        return features_file(extractor, store, np.array([row])).exists()
+
+    def as_of(row: int, hours_ago: float) -> None:
+        past = time.time() - 3600 * hours_ago
+        os.utime(features_file(extractor, store, np.array([row])), (past, past))
+
+    seen = [features(row) for row in range(3)]
+    size = features_file(extractor, store, np.array([0])).stat().st_size
+    before = [np.array(one) for one in seen]
+    for row, hours_ago in enumerate((5.0, 4.0, 3.0)):
+        as_of(row, hours_ago)
+    features(0)  # used now, so the one after it is the oldest
+    monkeypatch.setenv("LEAD_CACHE_GB", str(3.5 * size / 1e9))
+    features(3)
+    assert [kept(row) for row in range(4)] == [True, False, True, True]
+    monkeypatch.setenv("LEAD_CACHE_GB", "0")
+    features(4)
+    assert [kept(row) for row in range(5)] == [True, False, False, True, True]  # whatever was used just now stays
+    np.testing.assert_array_equal(seen, before)  # what is mapped stays readable
+    monkeypatch.setenv("LEAD_CACHE_GB", "much")
+    with pytest.raises(LeadError, match="LEAD_CACHE_GB is 'much'"):
+        features(5)
 
 
 def test_a_digest_stands_for_everything_that_makes_a_feature(tiny: Maker) -> None:
@@ -344,11 +388,11 @@ def check_same(found: Labels, expected: Labels) -> None:
             np.testing.assert_allclose(mine, other, rtol=0.01, atol=1e-4)
 
 
-def test_a_film_is_its_frames(cascaded: Landmarker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_film_is_its_frames(cascaded: Landmarker, tmp_path: Path) -> None:
     """In chunks that do not divide it; with the second look, which is cut from the frames as large as they are."""
     path = film(tmp_path / "a.mp4", wandering(11))
     expected = cascaded.predict(unpacked(path, tmp_path / "frames"))
-    monkeypatch.setattr("lead.images.film.CHUNK_BYTES", 4 * 4 * 160 * 96)
+    cascaded.extractor.batch = 4
     told: list[tuple[int, int]] = []
     found = cascaded.predict(path, progress=lambda *done: told.append(done))
     assert found.images == tuple(f"a.mp4#{i}" for i in range(11))
@@ -382,7 +426,7 @@ def test_no_more_of_a_film_is_decoded_than_is_looked_at_next(
     model: Landmarker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = film(tmp_path / "a.mp4", wandering(20))
-    monkeypatch.setattr("lead.images.film.CHUNK_BYTES", 3 * 4 * 160 * 96)
+    model.extractor.batch = 3
     read: list[object] = []
     whole = film_module._upright
 
@@ -423,9 +467,8 @@ def fine(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
-def cascaded(tiny: Maker, tmp_path: Path, fine: bool, monkeypatch: pytest.MonkeyPatch) -> Landmarker:
+def cascaded(tiny: Maker, tmp_path: Path, fine: bool) -> Landmarker:
     """As ``model``, with a cascade that also says how surely."""
-    monkeypatch.setattr(cascade, "_halves", lambda _: [2.5] if fine else [])
     settings = tiny(picture={"store": SIDE, "input": SIDE})
     (tmp_path / "train").mkdir()
     places = np.random.default_rng(0).uniform(10, SIDE - 20, (20, 2))
@@ -437,7 +480,8 @@ def cascaded(tiny: Maker, tmp_path: Path, fine: bool, monkeypatch: pytest.Monkey
         open_store(tmp_path / "train", names, SIDE, tmp_path / "cache"),
     )
     points = sight.extractor.frame.normalise(np.stack([places, places + np.array([0, BELOW])], axis=1))
-    fitted = fit_cascade(sight, np.arange(len(places)), torch.from_numpy(points).float())
+    halves = [2.5] if fine else []
+    fitted = fit_cascade(sight, np.arange(len(places)), torch.from_numpy(points).float(), halves=halves)
     return Landmarker(SCHEMA, settings, student(settings), fitted.head, fitted.confidence, {"seed": 0})
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lead.errors import LeadError
 from lead.journal import Journal, read_header, read_records
 
 HEADER = {"of": "a test"}
@@ -58,7 +59,7 @@ def test_the_last_records_are_dropped_where_that_is_asked(path: Path) -> None:
 
 
 def test_one_process_at_a_time_has_it(path: Path) -> None:
-    with Journal(path, HEADER), pytest.raises(BlockingIOError):
+    with Journal(path, HEADER), pytest.raises(LeadError, match="Another process is at work"):
         Journal(path, HEADER)
     Journal(path, HEADER).close()
 

@@ -42,9 +42,12 @@ pretrain: {steps: 24, batch: 16, hidden: 32, projection: 16}
 distill: {steps: 24, batch: 16, dimension: 16, width: 16, projection: null, alignment: 1, exchange: 1, equivariance: 1}
 """
 PROGRAM = """
-from lead.training import engine
-engine.SAVE_EVERY_S, engine.COLLAPSED = 0.2, -1.0  # and two dozen pictures may look alike to so small a network
+from functools import partial
+from lead import api
 from lead.cli import main
+from lead.training.engine import Upkeep
+# So small a network may tell little apart.
+api.train = partial(api.train, upkeep=Upkeep(save_every_s=0.2, collapsed=-1.0))
 main()
 """
 STORM = Path(__file__).resolve().parents[2] / "tests" / "studio" / "storm.py"

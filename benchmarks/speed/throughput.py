@@ -39,7 +39,7 @@ from lead.datasets import open_dataset  # noqa: E402
 from lead.losses import byol_loss, equivariance_loss, exchange_loss  # noqa: E402
 from lead.nn.backbone import Backbone  # noqa: E402
 from lead.training.distill import Distill  # noqa: E402
-from lead.training.engine import LOG_EVERY, Stage, Training  # noqa: E402
+from lead.training.engine import UPKEEP, Stage, Training  # noqa: E402
 from lead.training.launch import make_fabric  # noqa: E402
 from lead.training.precision import fastest_precision  # noqa: E402
 from lead.training.pretrain import Byol  # noqa: E402
@@ -73,15 +73,15 @@ class Turns:
     since: float = 0.0
 
     def report(self, _stage: str, step: int, _total: int, _values: object) -> None:
-        """Called by a training after ``LOG_EVERY`` steps."""
+        """Called by a training after ``UPKEEP.log_every`` steps."""
         now = time.perf_counter()
-        if step > LOG_EVERY:  # the first ten warm up
-            self.ours_s.append((now - self.since) / LOG_EVERY)
+        if step > UPKEEP.log_every:  # the first ten warm up
+            self.ours_s.append((now - self.since) / UPKEEP.log_every)
         started = time.perf_counter()
-        for _ in range(LOG_EVERY):
+        for _ in range(UPKEEP.log_every):
             self.bare()
-        if step > LOG_EVERY:
-            self.bare_s.append((time.perf_counter() - started) / LOG_EVERY)
+        if step > UPKEEP.log_every:
+            self.bare_s.append((time.perf_counter() - started) / UPKEEP.log_every)
         self.since = time.perf_counter()
 
 
@@ -202,7 +202,7 @@ def peer(files: list[Path], batch: int, steps: int) -> list[float] | None:
     model, criterion = PeersByol(), NegativeCosineSimilarity()
     optimiser = torch.optim.SGD(model.parameters(), lr=0.06)
     seconds, since = [], time.perf_counter()
-    for one, two in islice(endless(loader), steps + LOG_EVERY):
+    for one, two in islice(endless(loader), steps + UPKEEP.log_every):
         update_momentum(model.network, model.slow[0], m=0.996)
         update_momentum(model.projector, model.slow[1], m=0.996)
         predicted_one, target_one = model(one)
@@ -213,7 +213,7 @@ def peer(files: list[Path], batch: int, steps: int) -> list[float] | None:
         optimiser.zero_grad()
         seconds.append(time.perf_counter() - since)
         since = time.perf_counter()
-    return seconds[LOG_EVERY:]
+    return seconds[UPKEEP.log_every :]
 
 
 def endless(loader: torch.utils.data.DataLoader[Any]) -> Iterator[Any]:
@@ -248,7 +248,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--results", type=Path, default=Path("results"))
     chosen = parser.parse_args()
-    data, batch, steps = open_dataset(chosen.dataset), chosen.batch, chosen.steps + LOG_EVERY
+    data, batch, steps = open_dataset(chosen.dataset), chosen.batch, chosen.steps + UPKEEP.log_every
     pictures = open_pictures(data, settings_of(batch, steps))
     files = [data.root / pictures.store.files[row] for row in pictures.rows]
     measured: dict[str, list[Turns]] = {}

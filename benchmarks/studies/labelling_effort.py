@@ -461,7 +461,7 @@ def main() -> None:
     )
     path = result.path(chosen.results)
     result.write(path, overwrite=True)
-    path.with_suffix(".md").write_text(markdown(result), encoding="utf-8")
+    write_atomic(path.with_suffix(".md"), markdown(result), overwrite=True)
     sys.stdout.write(markdown(result) + f"{path}\n")
 
 

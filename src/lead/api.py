@@ -36,6 +36,7 @@ from lead.nn.matching import match_points
 from lead.prediction import Predicted, Shard
 from lead.reporting import Counting, Progress, Report, Say, silent, unsaid
 from lead.training.data import opened
+from lead.training.engine import UPKEEP, Upkeep
 from lead.training.fit import FittedKind
 from lead.training.landmarks import FitSummary, fit_landmarker
 from lead.training.launch import join
@@ -62,6 +63,7 @@ def train(
     sampling: Progress | None = None,
     decoding: Progress | None = None,
     say: Say = unsaid,
+    upkeep: Upkeep = UPKEEP,
 ) -> Run:
     """Learns features from a folder of pictures. Called again, it resumes, or returns at once if it is done.
 
@@ -84,6 +86,7 @@ def train(
         sampling: called as films are read.
         decoding: called as pictures are decoded.
         say: told which pictures and films were skipped, and which stages are done already.
+        upkeep: when the training looks at itself, saves and gives up.
 
     Raises:
         LeadError: bad pictures or settings; the run was made with others; the loss diverged; memory ran out; the
@@ -97,7 +100,7 @@ def train(
     if not processes.leads():
         sampling = decoding = None
         say = unsaid
-    run = Run.plan(Path(out), chosen)
+    run = Run.plan(Path(out), chosen, upkeep)
     processes.most(False)  # all have looked at the folder before anything is written
     teacher = chosen.distill.teacher
     if stage == "distill" and not run.has_backbone and teacher.model is None:
@@ -116,7 +119,7 @@ def train(
     pictures = open_pictures(dataset, chosen, progress=decoding)
     has_backbone, has_student = bool(processes.most(run.has_backbone)), bool(processes.most(run.has_student))
     with processes.in_turn():
-        run = Run.create(Path(out), chosen)
+        run = Run.create(Path(out), chosen, upkeep)
         if not (has_backbone and (has_student or stage == "pretrain")):
             claim(run, pictures)
     if skipped := pictures.store.skipped:

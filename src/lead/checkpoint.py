@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from lead.errors import LeadError
+from lead.files import replacing
 
 VERSION = 1
 """Of the layout of these files. A reader refuses any other."""
@@ -31,13 +31,8 @@ def save(path: Path, kind: str, tensors: Mapping[str, Tensor], meta: Mapping[str
     header = {"lead": json.dumps({"version": VERSION, "kind": kind, **meta})}
     plain = {k: v.detach().to("cpu", copy=True, memory_format=torch.contiguous_format) for k, v in tensors.items()}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
+        with replacing(path) as partial:
             save_file(plain, partial, metadata=header)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
     except (OSError, SafetensorError) as error:  # the latter for a full disk
         raise LeadError(f"Could not write {path}: {error}. What was there before is intact.") from error
 

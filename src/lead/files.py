@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
 import sys
+import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+from platformdirs import user_cache_path
 
 from lead.errors import LeadError
 
-if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
-    pass
+CACHE_GB = 20.0
+"""What the features in the cache may take by default, in gigabytes."""
 
-
-from contextlib import contextmanager, suppress
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
-
-_FAR = 2**40
-"""The byte that is locked on Windows, where nobody else can read what is locked: beyond any file's end."""
+IN_USE_S = 3600.0
+"""A file in the cache that was used so short a time ago is taken to be in use."""
 
 
 def read_text(path: Path) -> str:
@@ -101,18 +98,23 @@ def replacing(path: Path) -> Iterator[Path]:
     whole. A file that is replaced hands its permissions on.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         yield partial
-        _to_disk(partial, os.O_RDWR)
         with suppress(FileNotFoundError):
             shutil.copymode(path, partial)
-        partial.replace(path)
-        if sys.platform != "win32":  # where a folder cannot be opened
-            _to_disk(path.parent, os.O_RDONLY)
+        settle(partial, path)
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+def settle(partial: Path, path: Path) -> None:
+    """Gives a file that is written its name, once its content is on the disk."""
+    _to_disk(partial, os.O_RDWR)
+    partial.replace(path)
+    if sys.platform != "win32":  # where a folder cannot be opened
+        _to_disk(path.parent, os.O_RDONLY)
 
 
 def _to_disk(path: Path, mode: int) -> None:
@@ -127,51 +129,80 @@ def _to_disk(path: Path, mode: int) -> None:
         os.close(handle)
 
 
-def lock(handle: int, *, wait: bool = False) -> bool:
-    """Takes the lock of an open file, which goes with its handle, or with the process in whatever way that ends.
+@contextmanager
+def alone(lock: Path, *, wait_s: float = -1, busy: str = "") -> Iterator[None]:
+    """Lets one process at a time do something.
 
-    Where the file system has no locks, everybody has it.
+    The system lets go of the lock when the process ends, in whatever way. Where the file system has no locks,
+    everybody has it.
 
     Args:
-        handle: of the file.
-        wait: for whoever has it.
+        lock: its file, which is there only meanwhile; its folder is made if missing. What a killed process leaves of it
+            hinders nobody.
+        wait_s: for whoever has it, in seconds; by default as long as it takes.
+        busy: what to tell the user if another process keeps it.
 
-    Returns:
-        Whether it is ours.
+    Raises:
+        LeadError: another process keeps it.
+        OSError: the lock's file cannot be made.
     """
+    held = FileLock(lock, timeout=wait_s, thread_local=False, fallback_to_soft=False)
     try:
-        if sys.platform == "win32":
-            os.lseek(handle, _FAR, os.SEEK_SET)
-            msvcrt.locking(handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        held.acquire()
+    except Timeout:
+        raise LeadError(busy or f"Another process holds {lock}. Wait for it, or stop it first.") from None
     except OSError as error:
-        return error.errno in (errno.ENOLCK, errno.ENOTSUP)
-    return True
+        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+            raise
+    try:
+        yield
+    finally:
+        if held.is_locked:
+            with suppress(OSError):
+                lock.unlink()
+        held.release()
 
 
-@contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Lets one process at a time do something; the others wait. The lock's file is there only meanwhile."""
-    while True:
-        with path.open("ab") as file:
-            lock(file.fileno(), wait=True)
-            try:
-                ours = os.path.samestat(path.stat(), os.fstat(file.fileno()))
-            except FileNotFoundError:
-                ours = False
-            if not ours:  # whoever had it has removed it
-                continue
-            try:
-                yield
-            finally:
-                with suppress(OSError):
-                    path.unlink()
-            return
+def lock_of(path: Path) -> Path:
+    """The file of the lock of a file or folder: its hidden neighbour."""
+    return path.with_name(f".{path.name}.lock")
 
 
 def default_cache() -> Path:
-    """Where stores live: the environment's ``LEAD_CACHE``, else ``lead`` in the user's cache folder."""
+    """Where stores and features live: the environment's ``LEAD_CACHE``, else ``lead`` in the user's cache folder."""
     if chosen := os.environ.get("LEAD_CACHE"):
         return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "lead"
+    return user_cache_path("lead", appauthor=False)
+
+
+def used_now(path: Path) -> None:
+    """Tells :func:`remove_unused` so."""
+    with suppress(OSError):  # of a cache that others may only read
+        os.utime(path)
+
+
+def remove_unused(folder: Path, needed: int) -> None:
+    """Makes room in a folder of the cache: the files go that were not used for longest.
+
+    They go until those left and ``needed`` bytes together are within the environment's ``LEAD_CACHE_GB``, by default
+    :data:`CACHE_GB`. One that was used within :data:`IN_USE_S` stays, as some process may be at work with it.
+
+    Raises:
+        LeadError: ``LEAD_CACHE_GB`` is no number.
+    """
+    asked = os.environ.get("LEAD_CACHE_GB", "")
+    try:
+        most = float(asked or CACHE_GB) * 1e9
+    except ValueError:
+        raise LeadError(f"LEAD_CACHE_GB is {asked!r}; give a number of gigabytes, as in LEAD_CACHE_GB=20.") from None
+    found: list[tuple[float, int, Path]] = []
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):  # another process has just removed it
+            found.append((path.stat().st_mtime, path.stat().st_size, path))
+    over = sum(size for _, size, _ in found) + needed - most
+    for used, size, path in sorted(found):
+        if over <= 0 or used > time.time() - IN_USE_S:
+            return
+        with suppress(OSError):  # as on Windows, where what is mapped into memory stays
+            path.unlink()
+            over -= size

@@ -10,10 +10,11 @@ import json
 import os
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from lead.files import lock
+from lead.files import alone, lock_of
 
 Record = dict[str, Any]
 """Anything that JSON holds."""
@@ -30,14 +31,16 @@ class Journal:
         replaced: whether what was there belonged to something else.
 
     Raises:
-        BlockingIOError: another process has it open.
+        LeadError: another process has it open.
+        OSError: it cannot be written.
     """
 
     def __init__(self, path: Path, header: Record) -> None:
-        self._file = path.open("a+b")
-        if not lock(self._file.fileno()):
-            self._file.close()
-            raise BlockingIOError(f"{path} is in use")
+        with ExitStack() as opened:
+            busy = f"Another process is at work on {path}. Wait for it, or stop it first."
+            opened.enter_context(alone(lock_of(path), wait_s=0, busy=busy))
+            self._file = opened.enter_context(path.open("a+b"))
+            self._opened = opened.pop_all()
         begun = read_header(path)
         self.replaced = begun not in (None, header)
         self._ends = [0]
@@ -60,8 +63,8 @@ class Journal:
 
     def close(self) -> None:
         """Lets others have it, and waits until it is on the disk."""
-        os.fsync(self._file.fileno())
-        self._file.close()
+        with self._opened:
+            os.fsync(self._file.fileno())
 
     def __enter__(self) -> Journal:
         return self

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError
-from lead.files import cannot_write, lock
+from lead.files import alone, cannot_write, lock_of
 from lead.geometry import Size
 from lead.images.film import UnreadableFilm, films_need, open_film, stored_frames
 from lead.images.find import Listed, listed
@@ -346,14 +346,13 @@ class Parts:
                 if written or not any(piece.labels for piece in pieces):
                     for path in parts:
                         path.unlink(missing_ok=True)
+                        lock_of(path).unlink(missing_ok=True)  # which a killed process left
 
     def _part(self) -> Journal:
         """This process's part, to append to."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             part = Journal(self.path, self.header)
-        except BlockingIOError:
-            raise LeadError(f"Another process is at work on {self.path}. Wait for it, or stop it first.") from None
         except OSError as error:
             raise cannot_write(self.path, error) from error
         if part.replaced:
@@ -384,14 +383,8 @@ class Parts:
         if len(self._known()) < self.work.units or not parts:
             yield False
             return
-        try:
-            first = parts[0].open("r+b")
-        except FileNotFoundError:  # another process has just written it all
-            yield False
-            return
-        with first:
-            lock(first.fileno(), wait=True)
-            yield len(self._known()) == self.work.units
+        with alone(lock_of(self.out)):
+            yield len(self._known()) == self.work.units  # else another process has just written it all
 
     def _keep(self, part: Journal, unit: int, piece: Piece) -> None:
         try:

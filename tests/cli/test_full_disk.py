@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from lead.config import load_preset
 from lead.datasets import open_dataset
 from lead.errors import LeadError
 from lead.images.find import find_media
-from lead.training import engine
+from lead.training.engine import Upkeep
 
 pytestmark = [
     pytest.mark.xdist_group("disk"),
@@ -39,18 +38,16 @@ def invoke(*arguments: object) -> Any:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Beetles, a run on them and a model."""
     world = tmp_path_factory.mktemp("disk")
     write_beetles(world / "beetles", 16, size=48, species=8, workers=1)
     (world / "least.yaml").write_text(LEAST)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "COLLAPSED", -1.0)
-        train = invoke("train", world / "beetles", "--out", world / "run", "--preset", world / "least.yaml")
-        assert train.exit_code == 0, train.output
-        fit = invoke("fit", world / "run", world / "beetles" / "landmarks.json", "--out", world / "model.safetensors")
-        assert fit.exit_code == 0, fit.output
-        yield world
+    train = invoke("train", world / "beetles", "--out", world / "run", "--preset", world / "least.yaml")
+    assert train.exit_code == 0, train.output
+    fit = invoke("fit", world / "run", world / "beetles" / "landmarks.json", "--out", world / "model.safetensors")
+    assert fit.exit_code == 0, fit.output
+    return world
 
 
 def commands(world: Path, out: Path) -> dict[str, tuple[list[object], Path]]:
@@ -98,8 +95,8 @@ def test_a_folder_that_cannot_be_written_to_is_named(world: Path, tmp_path: Path
 def test_a_disk_that_fills_as_a_stage_saves_costs_no_checkpoint(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "SAVE_EVERY_S", -1.0)
-    settings, saves = load_preset(str(world / "least.yaml")), 0
+    always, saves = Upkeep(save_every_s=-1.0), 0
+    settings = load_preset(str(world / "least.yaml"))
     save = checkpoint.save
 
     def fills(path: Path, *rest: Any) -> None:
@@ -110,9 +107,9 @@ def test_a_disk_that_fills_as_a_stage_saves_costs_no_checkpoint(
 
     monkeypatch.setattr(checkpoint, "save", fills)
     with pytest.raises(LeadError, match=r"Could not write .*distill-state.* What was there before is intact"):
-        api.train(world / "beetles", tmp_path / "run", settings=settings)
+        api.train(world / "beetles", tmp_path / "run", settings=settings, upkeep=always)
     assert checkpoint.read_meta(tmp_path / "run" / "distill-state.safetensors", "state")["step"] == 3
-    run = api.train(world / "beetles", tmp_path / "run", settings=settings)
+    run = api.train(world / "beetles", tmp_path / "run", settings=settings, upkeep=always)
     assert (run.folder / "student.safetensors").read_bytes() == (world / "run" / "student.safetensors").read_bytes()
 
 

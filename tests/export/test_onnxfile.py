@@ -36,7 +36,6 @@ from lead.nn.backbone import Backbone
 from lead.nn.confidence import Confidence
 from lead.nn.heads import SoftArgmaxHead
 from lead.nn.student import Student
-from lead.training import cascade
 from lead.training.cascade import fit_cascade
 from lead.training.fit import Labelled, fit_ridge
 
@@ -110,8 +109,7 @@ def models(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     points = torch.from_numpy(extractor.frame.normalise(labels().xy)).float()
     rows, found = np.arange(len(store)), dict[str, Landmarker]()
     for name, halves in (("two looks", [2.5]), ("one look", [])):
-        with mock.patch.object(cascade, "_halves", lambda _, halves=halves: halves):
-            fitted = fit_cascade(Sight(extractor, store), rows, points)
+        fitted = fit_cascade(Sight(extractor, store), rows, points, halves=halves)
         fitted.confidence.hidden.copy_(torch.randn(9, 3, generator=torch.Generator().manual_seed(1)))
         found[name] = Landmarker(SCHEMA, SETTINGS, student(), fitted.head, fitted.confidence, {"labels": 20})
     features = extractor.features(torch.from_numpy(np.array(store.pixels))).half().cpu().numpy()

@@ -14,7 +14,7 @@ from filming import RATE, film, number_of, numbered, turned
 from PIL import Image
 
 from lead.errors import LeadError
-from lead.images.film import UnreadableFilm, frames, open_film, write_film
+from lead.images.film import UnreadableFilm, frames, open_film, stored_frames, write_film
 
 CORNERS = np.array([[[230, 30, 30], [30, 200, 30]], [[40, 40, 220], [220, 220, 220]]], dtype=np.uint8)
 SCENE = CORNERS.repeat(24, axis=0).repeat(32, axis=1)
@@ -39,6 +39,14 @@ def test_frames_come_in_order_with_their_numbers(tmp_path: Path, name: str) -> N
     some = [(number, number_of(picture)) for number, picture in frames(path, [31, 2, 17])]
     assert some == [(2, 2), (17, 17), (31, 31)]
     assert list(frames(path, [])) == []
+
+
+@pytest.mark.parametrize(("most", "memory", "lengths"), [(4, 2**30, [4, 4, 2]), (99, 3 * 4 * 64 * 48, [3, 3, 3, 1])])
+def test_no_more_frames_are_held_than_memory_is_for(tmp_path: Path, most: int, memory: int, lengths: list[int]) -> None:
+    known = open_film(film(tmp_path / "a.mp4", numbered(10)))
+    stores = list(stored_frames(known, "a.mp4", 16, most, memory=memory))
+    assert [len(store) for store in stores] == lengths
+    assert [file for store in stores for file in store.files] == [f"a.mp4#{number}" for number in range(10)]
 
 
 def test_the_colours_are_the_films(tmp_path: Path) -> None:

@@ -156,9 +156,9 @@ def test_a_film_that_breaks_off_is_left_out(tmp_path: Path) -> None:
     assert sorted(p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.png")) == list(files)
 
 
-def test_of_a_long_film_frames_evenly_spaced_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sample, "CANDIDATES", 10)
-    files, *_ = sample_films([film(tmp_path / "a.mp4", numbered(100))], tmp_path / "out", count=100)
+def test_of_a_long_film_frames_evenly_spaced_are_looked_at(tmp_path: Path) -> None:
+    films = [film(tmp_path / "a.mp4", numbered(100))]
+    files, *_ = sample_films(films, tmp_path / "out", count=100, candidates=10)
     assert 5 <= len(files) <= 10
     assert all(number % 16 == 0 for number in numbers(files))
     for file, number in zip(files, numbers(files), strict=True):

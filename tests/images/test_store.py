@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lead.errors import LeadError
-from lead.files import default_cache, lock
+from lead.files import alone, default_cache
 from lead.geometry import resize_points
 from lead.images import build as build_module
 from lead.images import rows as rows_module
@@ -279,7 +279,7 @@ def killed(folder: Path, cache: Path, after: int) -> None:
     child = os.fork()
     if child == 0:
         try:
-            open_store(folder, many(folder), 8, cache, progress=progress)
+            open_store(folder, many(folder), 8, cache, progress=progress, chunk=4)
         finally:
             os._exit(1)  # not killed: never back into pytest
     assert os.waitpid(child, 0)[1] == signal.SIGKILL
@@ -302,7 +302,6 @@ def many(folder: Path, count: int = 30) -> list[str]:
 def test_a_killed_build_is_gone_on_with_to_the_same_bytes(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, boxed: bool
 ) -> None:
-    monkeypatch.setattr(build_module, "CHUNK", 4)
     files, cache = many(folder), tmp_path / "cache"
     boxes = [(0.0, 0.0, 4.0, np.inf)] * len(files) if boxed else None
     whole = open_store(folder, files, 8, tmp_path / "whole", boxes=boxes)
@@ -320,7 +319,7 @@ def test_a_killed_build_is_gone_on_with_to_the_same_bytes(
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            open_store(folder, files, 8, cache, boxes=boxes, progress=stop)
+            open_store(folder, files, 8, cache, boxes=boxes, progress=stop, chunk=4)
         assert [path.suffix for path in cache.iterdir()] == [".partial"]
     monkeypatch.setattr(build_module, "decode_row", counted)
     told: list[int] = []
@@ -331,10 +330,7 @@ def test_a_killed_build_is_gone_on_with_to_the_same_bytes(
     assert (store.digest, store.skipped) == (whole.digest, whole.skipped)
 
 
-def test_killed_anywhere_it_comes_to_the_same_bytes(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(build_module, "CHUNK", 4)
+def test_killed_anywhere_it_comes_to_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     open_store(folder, many(folder), 8, tmp_path / "whole")
     draws = np.random.default_rng(0)
     for round in range(3):
@@ -346,10 +342,7 @@ def test_killed_anywhere_it_comes_to_the_same_bytes(
 
 
 @pytest.mark.parametrize("lost", ["pixels", "rows"])
-def test_what_a_power_cut_took_of_a_build_is_made_again(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
-) -> None:
-    monkeypatch.setattr(build_module, "CHUNK", 4)
+def test_what_a_power_cut_took_of_a_build_is_made_again(folder: Path, tmp_path: Path, lost: str) -> None:
     open_store(folder, many(folder), 8, tmp_path / "whole")
     killed(folder, tmp_path / "cache", 25)
     (partial,) = (tmp_path / "cache").glob("*.partial")
@@ -380,10 +373,11 @@ def test_a_clock_that_jumps_removes_no_build_that_is_under_way(folder: Path, tmp
     past = time.time() - build_module.ABANDONED_AFTER_S - 60
     for path in (*left.iterdir(), left):
         os.utime(path, (past, past))
-    with (left / "rows.jsonl").open("ab") as rows:
-        assert lock(rows.fileno())  # as whoever builds it has it
+    with alone(left.with_suffix(".lock")):  # as whoever builds it has it
         open_store(folder, FILES, 16, cache)
         assert left.exists()
+    open_store(folder, FILES, 4, cache)
+    assert not left.exists()
 
 
 def test_of_two_builds_at_once_one_waits_for_the_other(folder: Path, tmp_path: Path) -> None:

@@ -40,12 +40,8 @@ def test_a_file_that_hangs_the_library_is_refused_and_the_next_is_read(monkeypat
     ],
 )
 @pytest.mark.parametrize("size", [10, 2**20])  # more than a pipe holds: the writing too must come to an end
-def test_a_reader_that_does_not_come_back(
-    program: str, message: str, size: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(apart, "SECONDS", 0.4)
-    monkeypatch.setattr(apart, "SECONDS_A_MEGABYTE", 0.0)
-    reader = _Reader([sys.executable, "-c", program])
+def test_a_reader_that_does_not_come_back(program: str, message: str, size: int) -> None:
+    reader = _Reader([sys.executable, "-c", program], seconds=0.4, seconds_a_megabyte=0.0)
     for _ in range(2):
         with pytest.raises(LeadError, match=message):
             reader.ask("hdf", bytes(size))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -45,19 +44,13 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     folder = tmp_path_factory.mktemp("again")
     write_beetles(folder / "beetles", 24, size=48, species=12, workers=1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lead.training.engine.COLLAPSED", -1.0)
-        run = api.train(folder / "beetles", folder / "run", settings=SETTINGS)
-        result = api.evaluate(
-            run, folder / "beetles", "few-shot", labels=[2], draws=2, heads=["ridge"], methods=["lead"]
-        )
-        result.write(folder / "result.json")
-        yield World(
-            folder / "beetles", folder / "result.json", result, (run.folder / "student.safetensors").read_bytes()
-        )
+    run = api.train(folder / "beetles", folder / "run", settings=SETTINGS)
+    result = api.evaluate(run, folder / "beetles", "few-shot", labels=[2], draws=2, heads=["ridge"], methods=["lead"])
+    result.write(folder / "result.json")
+    return World(folder / "beetles", folder / "result.json", result, (run.folder / "student.safetensors").read_bytes())
 
 
 def test_a_result_is_made_again_to_the_last_bit(world: World, tmp_path: Path) -> None:

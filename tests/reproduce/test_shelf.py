@@ -18,6 +18,7 @@ from lead.errors import LeadError
 from lead.evaluation.results import Row
 from lead.reproduce import shelf as module
 from lead.reproduce.shelf import Shelf
+from lead.training.engine import Upkeep
 from lead.training.run import Run
 
 Maker = Callable[..., Settings]
@@ -101,9 +102,8 @@ def test_other_pictures_have_stages_of_their_own(
 
 @pytest.mark.parametrize("stage", ["pretrain", "distill"])
 def test_an_interrupted_stage_goes_on_to_the_same_weights(
-    tiny: Maker, folder: Dataset, tmp_path: Path, stage: str, monkeypatch: pytest.MonkeyPatch
+    tiny: Maker, folder: Dataset, tmp_path: Path, stage: str
 ) -> None:
-    monkeypatch.setattr("lead.training.engine.LOG_EVERY", 1)
     whole = Shelf(tmp_path / "whole", folder).trained(tiny())
     seen: list[tuple[str, int]] = []
 
@@ -112,7 +112,7 @@ def test_an_interrupted_stage_goes_on_to_the_same_weights(
         if (name, step) == (stage, 4):
             signal.raise_signal(signal.SIGINT)
 
-    shelf = Shelf(tmp_path / "cut", folder, report=interrupt)
+    shelf = Shelf(tmp_path / "cut", folder, report=interrupt, upkeep=Upkeep(log_every=1))
     with pytest.raises(LeadError, match=f"Interrupted in {stage} after step 4 of 6"):
         shelf.trained(tiny())
     cut = shelf.trained(tiny())

@@ -28,8 +28,7 @@ from lead.reproduce.arms import Arm, contrast_landmarks, default, dve, pyramid, 
 from lead.reproduce.catalogue import FIGURES, TABLES, made, make
 from lead.reproduce.shelf import Shelf
 from lead.reproduce.study import Entry, Study, merged
-from lead.training import engine
-from lead.training.engine import Collapsed
+from lead.training.engine import Collapsed, Upkeep
 from lead.training.run import Run
 
 pytestmark = pytest.mark.xdist_group("study")  # one shelf for all of them
@@ -54,8 +53,9 @@ class World:
     def results(self) -> Path:
         return self.folder / "results"
 
-    def study(self, seeds: Sequence[int] = (0,)) -> Study:
-        shelf = Shelf(self.folder / "runs", self.data)
+    def study(self, seeds: Sequence[int] = (0,), collapsed: float = -1.0) -> Study:
+        """With trainings that are taken for collapsed below a spread; two steps from random weights have hardly any."""
+        shelf = Shelf(self.folder / "runs", self.data, upkeep=Upkeep(collapsed=collapsed))
         return Study(
             self.preset,
             "least",
@@ -74,7 +74,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("reproduce")
     write_beetles(folder / "beetles", 40, size=48, species=20, workers=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "COLLAPSED", -1.0)  # two steps from random weights tell nothing apart
         patch.setattr("lead.nn.reduction.FIT_SWEEPS", 2)
         beetles = open_dataset(folder / "beetles")
         few = beetles.points("all").only([*beetles.normaliser["all"], "head"])  # every landmark costs fits of its own
@@ -362,12 +361,9 @@ def test_a_figure_of_nothing_but_collapsed_arms_says_so(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_training_that_collapses_has_no_number_in_any_measurement(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_training_that_collapses_has_no_number_in_any_measurement(world: World) -> None:
     """The loop itself gives it up, here at the end of stage 2; asked again it says the same and trains nothing."""
-    study, arm = world.study(), pyramid("byol", "alignment", head=8)
-    monkeypatch.setattr(engine, "COLLAPSED", 10.0)
+    study, arm = world.study(collapsed=10.0), pyramid("byol", "alignment", head=8)
     assert study.rows(arm, "matching") == []
     assert study.rows(arm, "few-labels", (10,)) == []
     assert len(study.notes) == 2

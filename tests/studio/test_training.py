@@ -229,15 +229,13 @@ def test_the_end_of_the_studio_however_it_comes_ends_the_training(
     assert "Traceback" not in trainer._log.read_text()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no such locks here")
-def test_two_processes_do_not_train_into_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "WAIT_S", 0.1)
-    with worker.alone(tmp_path / "run"):
-        with worker.alone(tmp_path / "other"):
+def test_two_processes_do_not_train_into_one_run(tmp_path: Path) -> None:
+    with worker.own(tmp_path / "run"):
+        with worker.own(tmp_path / "other"):
             pass
-        with pytest.raises(LeadError, match="under way"), worker.alone(tmp_path / "run"):
+        with pytest.raises(LeadError, match="under way"), worker.own(tmp_path / "run", wait_s=0.1):
             pass
-    with worker.alone(tmp_path / "run"):
+    with worker.own(tmp_path / "run"):
         pass
 
 

@@ -21,8 +21,7 @@ import torch
 from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 
-from lead import geometry, processes
-from lead.cli import main
+from lead import api, geometry, processes
 from lead.config import Settings, check
 from lead.errors import LeadError
 from lead.images import views
@@ -32,9 +31,9 @@ from lead.nn.batchnorm import normalise_whole_batches
 from lead.nn.regressor import LandmarkRegressor
 from lead.nn.student import Student
 from lead.reporting import silent
-from lead.training import engine, launch
+from lead.training import launch
 from lead.training.distill import Distill
-from lead.training.engine import Stage, Training
+from lead.training.engine import Stage, Training, Upkeep
 from lead.training.launch import make_fabric
 from lead.training.pretrain import Byol, Moco
 from lead.training.supervised import Supervised
@@ -48,7 +47,7 @@ Result = dict[str, Any]
 
 @contextmanager
 def double_precision() -> Iterator[None]:
-    """Everything that would be computed in single precision is in double, and every step is logged."""
+    """Everything that would be computed in single precision is in double."""
     single = geometry.cell_grid
 
     def grid(height: int, width: int, *, device: torch.device | str = "cpu") -> Tensor:
@@ -59,7 +58,6 @@ def double_precision() -> Iterator[None]:
         mock.patch.object(geometry, "cell_grid", grid),
         mock.patch.object(views, "cell_grid", grid),
         mock.patch.object(distance, "cell_grid", grid),
-        mock.patch.object(engine, "LOG_EVERY", 1),
     ):
         torch.set_default_dtype(torch.float64)
         views._control_points.cache_clear()
@@ -138,6 +136,7 @@ def training(kind: str, folder: Path) -> Training:
         seed=0,
         fabric=make_fabric("32-true"),
         identity="x",
+        upkeep=Upkeep(log_every=1),
         targets=targets if kind == "supervised" else None,
     )
 
@@ -248,7 +247,7 @@ def everything(folder: Path) -> None:
 
 
 def command(folder: Path, out: str, *, dies: bool) -> None:
-    """``lead train`` with a checkpoint at every step; if asked, the second process is killed in stage 2."""
+    """Trains with a checkpoint at every step; if asked, the second process is killed in stage 2."""
     advance = Training._advance
 
     def advance_or_die(self: Training, *batch: Tensor) -> None:
@@ -256,14 +255,9 @@ def command(folder: Path, out: str, *, dies: bool) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         advance(self, *batch)
 
-    line = ["lead", "train", folder / "pictures", "--out", folder / out, "--preset", folder / "tiny.yaml"]
-    with (
-        mock.patch.object(engine, "SAVE_EVERY_S", -1.0),
-        mock.patch.object(Training, "_advance", advance_or_die),
-        mock.patch.object(sys, "argv", [str(word) for word in line]),
-        contextlib.suppress(SystemExit),
-    ):
-        main()
+    with mock.patch.object(Training, "_advance", advance_or_die), contextlib.suppress(LeadError):
+        preset, upkeep = str(folder / "tiny.yaml"), Upkeep(save_every_s=-1.0)
+        api.train(folder / "pictures", folder / out, preset=preset, upkeep=upkeep)
 
 
 if __name__ == "__main__":

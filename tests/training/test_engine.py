@@ -8,6 +8,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +23,12 @@ from lead.config import StageSettings
 from lead.errors import LeadError
 from lead.reporting import Report, silent
 from lead.seeds import mixed_seed, run_identity
-from lead.training import engine
 from lead.training.engine import (
+    UPKEEP,
     Collapsed,
     Stage,
     Training,
+    Upkeep,
     batch_rows,
     interruptible,
     learning_rate,
@@ -121,7 +123,13 @@ class Line(Stage):
         self.progress.append(progress)
 
 
-def line(folder: Path, *, steps: int = 12, optimiser: str = "adamw", identity: str = "a") -> tuple[Line, Training]:
+EVERY_STEP = Upkeep(log_every=1, save_every_s=-1.0)
+"""A log record and a checkpoint after every step."""
+
+
+def line(
+    folder: Path, *, steps: int = 12, optimiser: str = "adamw", identity: str = "a", upkeep: Upkeep = UPKEEP
+) -> tuple[Line, Training]:
     torch.manual_seed(0)
     stage = Line()
     pixels = np.random.default_rng(0).integers(0, 255, (10, 8, 8, 3)).astype(np.uint8)
@@ -135,6 +143,7 @@ def line(folder: Path, *, steps: int = 12, optimiser: str = "adamw", identity: s
         seed=3,
         fabric=make_fabric("32-true"),
         identity=identity,
+        upkeep=upkeep,
     )
     return stage, training
 
@@ -157,17 +166,13 @@ def stop_at(step: int) -> Report:
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
-def test_a_run_that_was_cut_short_goes_on_as_if_it_had_not_been(
-    tmp_path: Path, optimiser: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_was_cut_short_goes_on_as_if_it_had_not_been(tmp_path: Path, optimiser: str) -> None:
     whole, training = line(tmp_path / "whole", optimiser=optimiser)
     training.run(silent)
-    monkeypatch.setattr(engine, "LOG_EVERY", 1)
-    monkeypatch.setattr(engine, "SAVE_EVERY_S", -1.0)  # a checkpoint after every step
-    _, training = line(tmp_path / "cut", optimiser=optimiser)
+    _, training = line(tmp_path / "cut", optimiser=optimiser, upkeep=EVERY_STEP)
     with pytest.raises(Stop):
         training.run(stop_at(8))
-    cut, training = line(tmp_path / "cut", optimiser=optimiser)
+    cut, training = line(tmp_path / "cut", optimiser=optimiser, upkeep=EVERY_STEP)
     assert training.step == 7  # the report stops the loop before step 8 is saved
     training.run(silent)
     assert cut.calls == 5
@@ -219,9 +224,8 @@ def test_a_loss_that_is_no_number_stops_and_names_the_step(tmp_path: Path) -> No
         training.run(silent)
 
 
-def test_no_checkpoint_is_written_of_a_network_that_blew_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "SAVE_EVERY_S", -1.0)
-    stage, training = line(tmp_path)
+def test_no_checkpoint_is_written_of_a_network_that_blew_up(tmp_path: Path) -> None:
+    stage, training = line(tmp_path, upkeep=Upkeep(save_every_s=-1.0))
     stage.blow_up_at = 3
     with pytest.raises(LeadError, match="nan"):
         training.run(silent)
@@ -307,7 +311,12 @@ class Folding(Line):
         return super().forward(pictures, generator) | {"spread": torch.tensor(self.apart(int(self.done)))}
 
 
-def folding(folder: Path, steps: int, apart: Callable[[int], float]) -> tuple[Folding, Training]:
+IMPATIENT = Upkeep(log_every=5, patience=20)
+
+
+def folding(
+    folder: Path, steps: int, apart: Callable[[int], float], upkeep: Upkeep = IMPATIENT
+) -> tuple[Folding, Training]:
     torch.manual_seed(0)
     stage = Folding(apart)
     return stage, Training(
@@ -320,14 +329,8 @@ def folding(folder: Path, steps: int, apart: Callable[[int], float]) -> tuple[Fo
         seed=3,
         fabric=make_fabric("32-true"),
         identity="a",
+        upkeep=upkeep,
     )
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looks every 5 steps, and gives a collapse 20."""
-    monkeypatch.setattr(engine, "LOG_EVERY", 5)
-    monkeypatch.setattr(engine, "PATIENCE", 20)
 
 
 def state(folder: Path) -> tuple[int, int | None]:
@@ -336,7 +339,6 @@ def state(folder: Path) -> tuple[int, int | None]:
     return meta["step"], meta["collapsed_since"]
 
 
-@pytest.mark.usefixtures("impatient")
 def test_a_stage_that_stays_collapsed_is_given_up(tmp_path: Path) -> None:
     stage, training = folding(tmp_path, 100, lambda step: 0.5 if step < 7 else 0.0199)
     with pytest.raises(
@@ -350,7 +352,6 @@ def test_a_stage_that_stays_collapsed_is_given_up(tmp_path: Path) -> None:
     assert [r["step"] for r in lines if "collapsed" in r] == [10, 15, 20, 25, 30]
 
 
-@pytest.mark.usefixtures("impatient")
 def test_a_stage_that_was_given_up_says_the_same_again(tmp_path: Path) -> None:
     _, training = folding(tmp_path, 100, lambda _: 0.0)
     with pytest.raises(Collapsed) as first:
@@ -362,7 +363,6 @@ def test_a_stage_that_was_given_up_says_the_same_again(tmp_path: Path) -> None:
     assert again.calls == 0
 
 
-@pytest.mark.usefixtures("impatient")
 def test_a_stage_may_not_end_collapsed(tmp_path: Path) -> None:
     _, training = folding(tmp_path, 12, lambda step: 0.5 if step < 11 else 0.0)
     for _ in range(2):  # nor by being asked again
@@ -372,7 +372,6 @@ def test_a_stage_may_not_end_collapsed(tmp_path: Path) -> None:
         _, training = folding(tmp_path, 12, lambda _: 0.5)
 
 
-@pytest.mark.usefixtures("impatient")
 def test_features_that_come_apart_again_are_forgiven(tmp_path: Path) -> None:
     stage, training = folding(tmp_path, 60, lambda step: 0.0 if step % 25 < 20 and step < 50 else 0.0201)
     training.run(silent)  # collapsed from 5 to 15, and from 25 to 40
@@ -380,18 +379,17 @@ def test_features_that_come_apart_again_are_forgiven(tmp_path: Path) -> None:
     assert training.collapsed_since is None
 
 
-@pytest.mark.usefixtures("impatient")
-def test_a_collapse_is_remembered_over_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "SAVE_EVERY_S", -1.0)  # a checkpoint, and a look, after every step
+def test_a_collapse_is_remembered_over_a_kill(tmp_path: Path) -> None:
+    always = replace(IMPATIENT, save_every_s=-1.0)  # a checkpoint, and a look, after every step
 
     def apart(step: int) -> float:
         return 0.5 if step < 7 else 0.0
 
-    _, training = folding(tmp_path, 100, apart)
+    _, training = folding(tmp_path, 100, apart, always)
     with pytest.raises(Stop):
         training.run(stop_at(20))
     assert state(tmp_path) == (19, 7)
-    stage, training = folding(tmp_path, 100, apart)
+    stage, training = folding(tmp_path, 100, apart, always)
     assert training.collapsed_since == 7
     with pytest.raises(Collapsed, match="since step 7; this is step 30 of 100"):
         training.run(silent)

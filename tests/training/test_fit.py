@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -15,8 +16,8 @@ from lead.errors import LeadError
 from lead.nn.heads import REDUCED, RidgeHead, SoftArgmaxHead, gaussian_maps
 from lead.training import fit
 from lead.training.fit import (
-    RIDGES,
-    SHARPNESSES,
+    CHOICES,
+    Choices,
     Labelled,
     SoftArgmaxRecipe,
     apply,
@@ -114,14 +115,15 @@ def answer(features: npt.NDArray[np.float16], weight: Array, sharpness: float, r
 # --- ridge -----------------------------------------------------------------------------------------------------------
 
 
+ONE_RIDGE = Choices(ridges=(1e-3,))
+
+
 @pytest.mark.parametrize(("radius", "sigma"), [(1, 1.0), (0, 1.7)])
-def test_ridge_is_penalised_least_squares(radius: int, sigma: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fit, "RIDGES", (1e-3,))
-    monkeypatch.setattr(fit, "CHUNK", 3)  # 7 pictures in three parts
-    labelled = random_labels(7, 3, 5)
+def test_ridge_is_penalised_least_squares(radius: int, sigma: float) -> None:
+    labelled = replace(random_labels(7, 3, 5), chunk=3)  # 7 pictures in three parts
     labelled.points[[0, 4], 2] = NAN  # a landmark missing here and there is fitted on the other pictures
     labelled.points[3, 1, 0] = NAN
-    head = fit_ridge(labelled, radius=radius, sigma=sigma).head
+    head = fit_ridge(labelled, radius=radius, sigma=sigma, choices=ONE_RIDGE).head
     assert isinstance(head, RidgeHead)
     np.testing.assert_allclose(head.weight.numpy(), least_squares(labelled, 1e-3, radius, sigma), atol=2e-4)
 
@@ -132,9 +134,9 @@ def test_the_error_is_that_of_leaving_one_picture_out() -> None:
     truth = labelled.points.double().numpy()
     errors: dict[tuple[float, float], Array] = {}
     scores: dict[tuple[float, float], Array] = {}
-    for ridge in RIDGES:
+    for ridge in CHOICES.ridges:
         weights = [least_squares(labelled.take(np.delete(np.arange(6), i)), ridge) for i in range(6)]
-        for sharpness in SHARPNESSES:
+        for sharpness in CHOICES.sharpnesses:
             found = [answer(labelled.features[i], weights[i], sharpness) for i in range(6)]
             errors[ridge, sharpness] = np.linalg.norm(np.stack([p for p, _ in found]) - truth, axis=-1) / 2
             scores[ridge, sharpness] = np.stack([s for _, s in found])
@@ -185,19 +187,17 @@ def leading(labelled: Labelled) -> Array:
     return out
 
 
-def test_wide_features_are_reduced_to_their_leading_components(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fit, "RIDGES", (1e-3,))
+def test_wide_features_are_reduced_to_their_leading_components() -> None:
     labelled = wide(12)
     vectors = leading(labelled)
-    head = fit_ridge(labelled, radius=0).head
+    head = fit_ridge(labelled, radius=0, choices=ONE_RIDGE).head
     assert isinstance(head, RidgeHead)
     reduction = head.reduction.double().numpy()
     np.testing.assert_allclose(reduction.T @ reduction, vectors.T @ vectors, atol=1e-4)  # the same subspace
     unit = labelled.features / np.linalg.norm(labelled.features.astype(np.float64), axis=1, keepdims=True)
     compact = Labelled(np.einsum("rc,nchw->nrhw", vectors, unit), labelled.points)  # ridge does not mind a rotation
-    torch.testing.assert_close(
-        apply(head, labelled), apply(fit_ridge(compact, radius=0).head, compact), atol=1e-3, rtol=0
-    )
+    other = fit_ridge(compact, radius=0, choices=ONE_RIDGE).head
+    torch.testing.assert_close(apply(head, labelled), apply(other, compact), atol=1e-3, rtol=0)
 
 
 def test_components_come_largest_first() -> None:
@@ -271,9 +271,8 @@ def summed(labelled: Labelled, k: int) -> tuple[Array, Array, int]:
     return x.T @ x, x.T @ y, len(x)
 
 
-def test_moments_are_sums_over_cells(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fit, "CHUNK", 2)
-    labelled = random_labels(5, 3, 6)
+def test_moments_are_sums_over_cells() -> None:
+    labelled = replace(random_labels(5, 3, 6), chunk=2)
     labelled.points[[0, 3], 1] = NAN
     found = fit.moments_of(RidgeHead(3, 3), labelled)
     assert sorted(found) == [(0, 2), (1,)]
@@ -402,12 +401,11 @@ def test_a_picture_does_not_teach_the_landmarks_that_it_lacks() -> None:
     assert not torch.allclose(weights[0][0], weights[1][0], atol=1e-4)
 
 
-def test_a_batch_may_be_worked_on_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_may_be_worked_on_in_parts() -> None:
     labelled, heads = things(10, seed=1), []
     labelled.points[::3, 1] = NAN
     for values in (2**40, 1):
-        monkeypatch.setattr(fit, "MAP_VALUES", values)
-        heads.append(train_softargmax(labelled, 0, SoftArgmaxRecipe(epochs=1, pictures=64)))
+        heads.append(train_softargmax(labelled, 0, SoftArgmaxRecipe(epochs=1, pictures=64), map_values=values))
     torch.testing.assert_close(heads[0].state_dict(), heads[1].state_dict(), atol=1e-5, rtol=1e-4)
 
 
@@ -422,24 +420,24 @@ def test_the_seed_decides_the_peers_head() -> None:
 
 
 def test_the_peers_head_is_judged_on_pictures_it_has_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fit, "FEW_LABELS", SoftArgmaxRecipe(epochs=1, pictures=32, batch=8))
+    recipe = SoftArgmaxRecipe(epochs=1, pictures=32, batch=8)
     labelled = things(12, seed=0)  # no two alike
     seen: list[Labelled] = []
 
-    def watched(some: Labelled, seed: int) -> SoftArgmaxHead:
+    def watched(some: Labelled, seed: int, recipe: SoftArgmaxRecipe) -> SoftArgmaxHead:
         seen.append(some)
-        return train_softargmax(some, seed)
+        return train_softargmax(some, seed, recipe)
 
     monkeypatch.setattr(fit, "train_softargmax", watched)
-    fitted = fit_head(labelled, kind="softargmax")
+    fitted = fit_head(labelled, kind="softargmax", recipe=recipe)
     used = {features.tobytes() for features in seen[0].features}
     held = np.array([i for i in range(12) if labelled.features[i].tobytes() not in used])
     assert len(held) == 5  # enough to calibrate on
-    trial = train_softargmax(seen[0], 0)
+    trial = train_softargmax(seen[0], 0, recipe)
     unseen = labelled.take(held)
     assert fitted.error == pytest.approx(float(fit.distances(apply(trial, unseen), unseen.points).mean()))
-    whole = train_softargmax(labelled, 0)
+    whole = train_softargmax(labelled, 0, recipe)
     torch.testing.assert_close(apply(fitted.head, unseen), apply(whole, unseen))
-    few = fit_head(labelled.take(np.arange(4)), kind="softargmax")
+    few = fit_head(labelled.take(np.arange(4)), kind="softargmax", recipe=recipe)
     assert np.isnan(few.error)
     assert few.calibration is None

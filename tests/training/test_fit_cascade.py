@@ -100,13 +100,12 @@ def test_landmarks_of_unseen_pictures_are_found(seen: tuple[Sight, Tensor], coun
     assert torch.isfinite(fitted.confidence.expected(found)).all()
 
 
-def test_the_second_look_is_nearer(seen: tuple[Sight, Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_second_look_is_nearer(seen: tuple[Sight, Tensor]) -> None:
     sight, points = seen
     rows = np.arange(12)
     both = fit_cascade(sight, rows, points[rows])
     assert both.head.fine is not None
-    monkeypatch.setattr(cascade, "_halves", lambda _: [])
-    first = fit_cascade(sight, rows, points[rows])
+    first = fit_cascade(sight, rows, points[rows], halves=[])
     assert first.head.fine is None
     assert both.error < 0.8 * first.error
     errors = [float(distances(said(sight, f), points[TEST]).mean()) for f in (both, first)]
@@ -201,18 +200,17 @@ def test_more_pictures_than_are_used_are_drawn_from(
     seen: tuple[Sight, Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sight, points = seen
-    monkeypatch.setattr(cascade, "MOST", 8)
     told = list[tuple[int, int]]()
     rows = np.arange(20)
     groups = [str(i // 2) for i in range(20)]
+    hidden = np.zeros((20, 4), bool)
     fitted = fit_cascade(
-        sight, rows, points[rows], groups=groups, hidden=np.zeros((20, 4), bool), progress=lambda *d: told.append(d)
+        sight, rows, points[rows], groups=groups, hidden=hidden, progress=lambda *d: told.append(d), most=8
     )
     assert told[-1] == (8, 8)
     assert distances(said(sight, fitted), points[TEST]).mean() < 0.15 * guess(points, rows)
     rare = points[rows].clone()
     rare[1:, 3] = torch.nan
-    monkeypatch.setattr(cascade, "_halves", lambda _: [])
     used = []
 
     def watched(count: int, *how: Any) -> list[Rows]:
@@ -221,7 +219,7 @@ def test_more_pictures_than_are_used_are_drawn_from(
 
     monkeypatch.setattr(cascade, "folds", watched)
     for seed in range(5):
-        fit_cascade(sight, rows, rare, seed=seed)
+        fit_cascade(sight, rows, rare, seed=seed, most=8, halves=[])
     assert set(used) == {8, 20}  # all of them where the only label of a landmark would be left out
 
 
@@ -237,7 +235,7 @@ class Wide(Colours):
 def test_wide_features_are_reduced_to_what_tells_most(
     seen: tuple[Sight, Tensor], monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    monkeypatch.setattr(heads, "REDUCED", 6)  # of 14
+    monkeypatch.setattr(heads, "REDUCED", 6)  # of 14: with as many as models have, this would take a minute
     sight, points = seen
     extractor = Wide(sight.extractor.network, sight.extractor.picture, device=torch.device("cpu"))
     wide, rows = Sight(extractor, sight.store), np.arange(count)
@@ -253,14 +251,14 @@ class Noise(Sight):
         return np.stack([np.random.default_rng(row).normal(size=(24, 8, 8)) for row in rows]).astype(np.float16)
 
 
-def test_pictures_of_one_group_are_held_out_together(
-    seen: tuple[Sight, Tensor], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pictures_of_one_group_are_held_out_together(seen: tuple[Sight, Tensor]) -> None:
     """Twins are learnt by heart from one another, unless they are held out together."""
-    monkeypatch.setattr(cascade, "_halves", lambda _: [])
     sight, rows = Noise(seen[0].extractor, seen[0].store), np.repeat(np.arange(4), 3)
     points = (torch.rand(4, 4, 2, generator=torch.Generator().manual_seed(0)) - 0.5)[rows]
-    apart, together = (fit_cascade(sight, rows, points, groups=g).error for g in (None, [str(row) for row in rows]))
+    apart, together = (
+        fit_cascade(sight, rows, points, groups=groups, halves=[]).error
+        for groups in (None, [str(row) for row in rows])
+    )
     assert apart < 0.2 * together
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,10 @@ from lead.images.build import open_store
 from lead.reporting import silent
 from lead.seeds import mixed_seed
 from lead.training import engine, reader, run
-from lead.training.engine import Stage, Training, batch_rows
+from lead.training.engine import Stage, Training, Upkeep, batch_rows
 from lead.training.failure import OutOfMemory, blow_up, norm, out_of_memory
 from lead.training.launch import make_fabric
+from lead.training.reader import Waits
 from lead.training.run import Run
 
 Maker = Callable[..., Settings]
@@ -71,12 +73,17 @@ class Fragile(Stage):
         pass
 
 
+OFTEN = Upkeep(log_every=5)
+"""A look every 5 steps, and a checkpoint at each look and no sooner."""
+
+
 def fragile(
     folder: Path,
     trouble: Trouble | None = None,
     *,
     pixels: npt.NDArray[np.uint8] | None = None,
     clip: float = 0.0,
+    upkeep: Upkeep = OFTEN,
 ) -> tuple[Fragile, Training]:
     torch.manual_seed(0)
     stage = Fragile(trouble)
@@ -92,13 +99,8 @@ def fragile(
         fabric=make_fabric("32-true"),
         identity="a",
         names=NAMES,
+        upkeep=upkeep,
     )
-
-
-@pytest.fixture(autouse=True)
-def _often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A look every 5 steps, and a checkpoint at each look and no sooner."""
-    monkeypatch.setattr(engine, "LOG_EVERY", 5)
 
 
 def saving(training: Training) -> Any:
@@ -177,12 +179,9 @@ def test_what_is_no_longer_finite_is_told_and_kept_and_the_same_command_goes_on(
         assert_same_end(again, undisturbed(tmp_path / "whole"))
 
 
-def test_no_state_that_is_not_finite_replaces_the_last_good_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_state_that_is_not_finite_replaces_the_last_good_one(tmp_path: Path) -> None:
     """Between two looks, too, where the clock asks for a checkpoint."""
-    monkeypatch.setattr(engine, "SAVE_EVERY_S", -1.0)
-    _, training = fragile(tmp_path, bad_gradient)
+    _, training = fragile(tmp_path, bad_gradient, upkeep=replace(OFTEN, save_every_s=-1.0))
     with pytest.raises(LeadError, match="after step 7"):
         training.run(silent)
     assert checkpoint.read_meta(tmp_path / "fragile-state.safetensors", "state")["step"] == 6
@@ -284,19 +283,14 @@ def test_a_mistake_in_the_program_stays_what_it_is(tmp_path: Path, monkeypatch: 
         training.run(silent)
 
 
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "SLOW_AFTER_S", 0.05)
-    monkeypatch.setattr(reader, "GIVEN_UP_AFTER_S", 0.4)
-    monkeypatch.setattr(reader, "LOOK_EVERY_S", 0.02)
+HASTY = Waits(slow_after_s=0.05, given_up_after_s=0.4, look_every_s=0.02)
 
 
-@pytest.mark.usefixtures("hasty")
 def test_a_disk_that_does_not_answer_is_told_and_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     never = threading.Event()
-    _, training = fragile(tmp_path)
+    _, training = fragile(tmp_path, upkeep=replace(OFTEN, waits=HASTY))
     monkeypatch.setattr(engine, "read_rows", lambda *_: never.wait())
     with pytest.raises(
         LeadError, match=r"step 1 of fragile has not come in 0 s\. See that its disk .*No state was saved"
@@ -308,13 +302,11 @@ def test_a_disk_that_does_not_answer_is_told_and_given_up(
     never.set()
 
 
-@pytest.mark.usefixtures("hasty")
 def test_the_user_need_not_wait_for_a_disk_that_does_not_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader, "GIVEN_UP_AFTER_S", 600.0)
     never = threading.Event()
-    _, training = fragile(tmp_path)
+    _, training = fragile(tmp_path, upkeep=replace(OFTEN, waits=replace(HASTY, given_up_after_s=600.0)))
     whole = training.pixels
     reads = iter(range(100))
 
@@ -334,13 +326,11 @@ def test_the_user_need_not_wait_for_a_disk_that_does_not_answer(
     assert whole is training.pixels
 
 
-def test_a_late_batch_is_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "SLOW_AFTER_S", 0.02)
-    monkeypatch.setattr(reader, "LOOK_EVERY_S", 0.01)
+def test_a_late_batch_is_a_batch() -> None:
     ready = threading.Event()
     threading.Timer(0.1, ready.set).start()
     batch = reader.read_ahead(lambda step: (torch.tensor(step if ready.wait() else 0),), 7)
-    assert reader.wait_for(batch, "It", threading.Event())[0] == 7
+    assert reader.wait_for(batch, "It", threading.Event(), Waits(slow_after_s=0.02, look_every_s=0.01))[0] == 7
 
 
 STUCK = """
@@ -349,14 +339,13 @@ from pathlib import Path
 import numpy as np  # noqa: E402
 from lead.images.store import read_rows
 from lead.training import reader
-reader.SLOW_AFTER_S, reader.GIVEN_UP_AFTER_S, reader.LOOK_EVERY_S = 0.1, 0.3, 0.05
 file = Path(sys.argv[1])
 np.save(file, np.zeros((4, 8, 8, 3), np.uint8))
 pixels = np.load(file, mmap_mode="r")
 file.unlink()
 os.mkfifo(file)  # opening it waits for a writer, who never comes
 batch = reader.read_ahead(lambda step: (read_rows(pixels, np.arange(step)),), 3)
-reader.wait_for(batch, f"What is read from {file}", threading.Event())
+reader.wait_for(batch, f"What is read from {file}", threading.Event(), reader.Waits(0.1, 0.3, 0.05))
 """
 
 
@@ -440,7 +429,7 @@ def test_a_retry_is_the_run_of_the_smaller_batch(
     expected = api.train(folder, tmp_path / "expected", settings=smaller)
     limited(monkeypatch, stage, most=3, at=2)
     said: list[str] = []
-    made = api.train(folder, tmp_path / "run", settings=large, retry_smaller=True, say=said.append)
+    made = api.train(folder, tmp_path / "run", settings=large, retry_smaller=True, say=said.append, upkeep=OFTEN)
     assert made.settings == Run.open(made.folder).settings
     assert getattr(made.settings, stage).lr == pytest.approx(rate)
     assert weights(made) == weights(expected)
@@ -467,7 +456,7 @@ def test_a_retried_run_is_gone_on_with(
 ) -> None:
     """By the same command, whether it was stopped before or after the first checkpoint."""
     limited(monkeypatch, "pretrain", most=4)
-    train = partial(api.train, folder, settings=tiny(), stage="pretrain", retry_smaller=True)
+    train = partial(api.train, folder, settings=tiny(), stage="pretrain", retry_smaller=True, upkeep=OFTEN)
     expected = train(tmp_path / "expected").backbone().state_dict()
     out = tmp_path / "run"
 

@@ -21,7 +21,7 @@ from lead.geometry import cell_grid, inside
 from lead.images.views import Chained, Warp, correspondence
 from lead.nn.backbone import Backbone
 from lead.reporting import silent
-from lead.training.engine import Training
+from lead.training.engine import Training, Upkeep
 from lead.training.launch import make_fabric
 from lead.training.pretrain import Byol, Moco, draw_view, draw_warp
 from lead.training.run import Run, open_pictures
@@ -233,11 +233,7 @@ class Stop(Exception):
     """Raised from a report, as a kill would end the loop."""
 
 
-def test_a_moco_stage_that_was_killed_goes_on_with_its_queue(
-    tiny: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lead.training.engine.LOG_EVERY", 1)
-    monkeypatch.setattr("lead.training.engine.SAVE_EVERY_S", -1.0)  # a checkpoint after every step
+def test_a_moco_stage_that_was_killed_goes_on_with_its_queue(tiny: Callable[..., Settings], tmp_path: Path) -> None:
     settings = tiny(pretrain={"objective": "moco", "steps": 5, "batch": 4, "moco": {"queue": 10, "dimension": 12}})
     pixels = np.random.default_rng(0).integers(0, 255, (8, 48, 48, 3)).astype(np.uint8)
 
@@ -253,6 +249,7 @@ def test_a_moco_stage_that_was_killed_goes_on_with_its_queue(
             seed=0,
             fabric=make_fabric("32-true"),
             identity="x",
+            upkeep=Upkeep(log_every=1, save_every_s=-1.0),  # a checkpoint after every step
         )
 
     def stop(_stage: str, step: int, *_: object) -> None:
@@ -275,17 +272,14 @@ def test_a_moco_stage_that_was_killed_goes_on_with_its_queue(
         assert torch.equal(ours, theirs), name
 
 
-def test_the_objective_chooses_moco(
-    tiny: Callable[..., Settings], folder: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lead.training.engine.LOG_EVERY", 1)
+def test_the_objective_chooses_moco(tiny: Callable[..., Settings], folder: Dataset, tmp_path: Path) -> None:
     settings = moco_settings(tiny)
 
     def interrupt(_stage: str, step: int, *_: object) -> None:
         if step == 3:
             signal.raise_signal(signal.SIGINT)
 
-    run, pictures = Run.create(tmp_path / "run", settings), open_pictures(folder, settings)
+    run, pictures = Run.create(tmp_path / "run", settings, Upkeep(log_every=1)), open_pictures(folder, settings)
     with pytest.raises(LeadError, match="Interrupted in pretrain after step 3 of 6"):
         pretrain(run, pictures, interrupt)
     tensors, _ = checkpoint.load(run.folder / "pretrain-state.safetensors", "state")

@@ -21,14 +21,15 @@ from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.inference import Landmarker, make_head
 from lead.landmarks.model import Schema
+from lead.training.engine import UPKEEP, Upkeep
 from lead.training.run import Run, held_out, open_pictures, training_rows
 from lead.training.stages import distill, pretrain
 
 Maker = Callable[..., Settings]
 
 
-def finished(folder: Path, settings: Settings, dataset: Dataset) -> Run:
-    run = Run.create(folder, settings)
+def finished(folder: Path, settings: Settings, dataset: Dataset, upkeep: Upkeep = UPKEEP) -> Run:
+    run = Run.create(folder, settings, upkeep)
     pictures = open_pictures(dataset, settings)
     pretrain(run, pictures)
     distill(run, pictures)
@@ -105,17 +106,16 @@ def test_a_finished_run_returns_at_once(tiny: Maker, folder: Dataset, tmp_path: 
     ("stage", "name"), [("pretrain", "test_resnet"), ("distill", "test_resnet"), ("distill", "test_vit")]
 )
 def test_an_interrupted_run_goes_on_to_the_same_student(
-    tiny: Maker, folder: Dataset, tmp_path: Path, stage: str, name: str, monkeypatch: pytest.MonkeyPatch
+    tiny: Maker, folder: Dataset, tmp_path: Path, stage: str, name: str
 ) -> None:
     settings = tiny(backbone={"name": name})
     finished(tmp_path / "whole", settings, folder)
-    monkeypatch.setattr("lead.training.engine.LOG_EVERY", 1)
 
     def interrupt(name: str, step: int, *_: object) -> None:
         if (name, step) == (stage, 4):
             os.kill(os.getpid(), signal.SIGINT)
 
-    run, pictures = Run.create(tmp_path / "cut", settings), open_pictures(folder, settings)
+    run, pictures = Run.create(tmp_path / "cut", settings, Upkeep(log_every=1)), open_pictures(folder, settings)
 
     def both() -> None:
         pretrain(run, pictures, interrupt)
@@ -124,7 +124,7 @@ def test_an_interrupted_run_goes_on_to_the_same_student(
     with pytest.raises(LeadError, match=f"Interrupted in {stage} after step 4 of 6"):
         both()
     assert (run.folder / f"{stage}-state.safetensors").exists()
-    finished(tmp_path / "cut", settings, folder)
+    finished(tmp_path / "cut", settings, folder, Upkeep(log_every=1))
     assert student_bytes(tmp_path / "cut") == student_bytes(tmp_path / "whole")
     records = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
     steps = [(r["stage"], r["step"]) for r in records]
@@ -138,14 +138,14 @@ import torch  # noqa: E402
 torch.set_num_threads(1)
 from lead.config import check
 from lead.datasets.base import Dataset
-from lead.training import engine
+from lead.training.engine import Upkeep
 from lead.training.run import Run, distill, open_pictures, pretrain
-engine.LOG_EVERY, engine.SAVE_EVERY_S = 1, -1.0
 root, out = Path(sys.argv[1]), Path(sys.argv[2])
 names = tuple(sorted(p.name for p in root.iterdir()))
 dataset = Dataset("tiny", root, names, tuple(str(i // 2) for i in range(12)), ("train",) * 12)
 settings = check(yaml.safe_load(sys.argv[3]), "test")
-run, pictures = Run.create(out, settings), open_pictures(dataset, settings)
+upkeep = Upkeep(log_every=1, save_every_s=-1.0)
+run, pictures = Run.create(out, settings, upkeep), open_pictures(dataset, settings)
 pretrain(run, pictures)
 distill(run, pictures, lambda stage, step, *_: print(stage, step, flush=True))
 """
@@ -196,11 +196,8 @@ def test_stage_twos_settings_may_change_until_it_begins(tiny: Maker, folder: Dat
         Run.create(run.folder, first)
 
 
-def test_other_pictures_are_not_resumed_from(
-    tiny: Maker, folder: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lead.training.engine.LOG_EVERY", 1)
-    run = Run.create(tmp_path / "run", tiny())
+def test_other_pictures_are_not_resumed_from(tiny: Maker, folder: Dataset, tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", tiny(), Upkeep(log_every=1))
     with pytest.raises(LeadError, match="Interrupted"):
         pretrain(run, open_pictures(folder, tiny()), lambda *_: signal.raise_signal(signal.SIGINT))
     fewer = replace(folder, split=("train",) * 11 + ("test",))

@@ -23,8 +23,9 @@ from lead.images.store import ImageStore
 from lead.nn.backbone import Backbone
 from lead.nn.regressor import LandmarkRegressor
 from lead.nn.student import Student
-from lead.reporting import silent
+from lead.reporting import Report, silent
 from lead.training import supervised
+from lead.training.engine import Upkeep
 from lead.training.pretrain import draw_view
 from lead.training.supervised import Supervised, train_supervised
 
@@ -181,15 +182,15 @@ def test_only_the_given_pictures_count_and_each_has_its_own_landmarks(tiny: Make
     assert all(torch.equal(value, second[name]) for name, value in first.items())
 
 
-def test_an_interrupted_training_goes_on_to_the_same_network(
-    tiny: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lead.training.engine.LOG_EVERY", 1)
+def test_an_interrupted_training_goes_on_to_the_same_network(tiny: Maker, tmp_path: Path) -> None:
     store, points = dotted(12)
     points[3, 1] = np.nan
 
     def train(name: str, report: Callable[[str, int, int, Mapping[str, float]], None] = silent) -> dict[str, Tensor]:
-        network = train_supervised(tmp_path / name, quick(tiny), store, np.arange(12), points, seed=4, report=report)
+        upkeep = Upkeep(log_every=1)
+        network = train_supervised(
+            tmp_path / name, quick(tiny), store, np.arange(12), points, seed=4, report=report, upkeep=upkeep
+        )
         return network.state_dict()
 
     def interrupt(stage: str, step: int, *_: object) -> None:
@@ -208,9 +209,7 @@ def test_an_interrupted_training_goes_on_to_the_same_network(
     assert not list((tmp_path / "cut").glob("*-state.safetensors"))
 
 
-def test_a_killed_training_goes_on_to_the_same_network(
-    tiny: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_training_goes_on_to_the_same_network(tiny: Maker, tmp_path: Path) -> None:
     class Killed(BaseException):
         """Ends the loop as a kill would, with nothing saved on the way out."""
 
@@ -221,14 +220,15 @@ def test_a_killed_training_goes_on_to_the_same_network(
     store, points = dotted(12)
     settings, rows = quick(tiny), np.arange(12)
     whole = train_supervised(tmp_path / "whole", settings, store, rows, points, seed=0).state_dict()
-    monkeypatch.setattr("lead.training.engine.LOG_EVERY", 1)
-    monkeypatch.setattr("lead.training.engine.SAVE_EVERY_S", -1.0)  # a checkpoint after every step
+
+    def resumed(report: Report) -> LandmarkRegressor:
+        always = Upkeep(log_every=1, save_every_s=-1.0)  # a checkpoint after every step
+        return train_supervised(tmp_path / "cut", settings, store, rows, points, seed=0, report=report, upkeep=always)
+
     with pytest.raises(Killed):
-        train_supervised(tmp_path / "cut", settings, store, rows, points, seed=0, report=kill)
+        resumed(kill)
     steps = list[int]()
-    cut = train_supervised(
-        tmp_path / "cut", settings, store, rows, points, seed=0, report=lambda _s, step, *_: steps.append(step)
-    )
+    cut = resumed(lambda _stage, step, *_: steps.append(step))
     assert steps == [4, 5, 6]
     assert all(torch.equal(value, whole[name]) for name, value in cut.state_dict().items())
 
@@ -242,14 +242,14 @@ def test_a_training_goes_on_in_the_precision_in_which_it_began(
 
     store, points = dotted(12)
     settings = quick(tiny).model_copy(update={"precision": "auto"})
-    monkeypatch.setattr("lead.training.engine.LOG_EVERY", 1)
+    upkeep = Upkeep(log_every=1)
 
     def train(folder: str, began: str, goes_on: str) -> dict[str, torch.Tensor]:
         for chosen in (began, goes_on):
             monkeypatch.setattr(supervised, "fastest_precision", lambda *_, chosen=chosen: chosen)
             with contextlib.suppress(LeadError):
                 found = train_supervised(
-                    tmp_path / folder, settings, store, np.arange(12), points, seed=0, report=interrupt
+                    tmp_path / folder, settings, store, np.arange(12), points, seed=0, report=interrupt, upkeep=upkeep
                 )
         return dict(found.state_dict())
 

@@ -21,6 +21,7 @@ from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.nn.backbone import Backbone
 from lead.training.distill import Distill
+from lead.training.engine import Upkeep
 from lead.training.run import Run, open_pictures
 from lead.training.stages import distill, pretrain
 from lead.training.teacher import load_teacher
@@ -121,13 +122,12 @@ def test_the_student_starts_from_stage_one_where_there_is_one(
 
 
 def test_a_taught_stage_goes_on_to_the_same_student_but_not_with_other_weights(
-    tiny: Maker, folder: Dataset, tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Maker, folder: Dataset, tmp_path: Path, weights: Path
 ) -> None:
     settings = taught(tiny, weights)
     pictures = open_pictures(folder, settings)
-    whole, cut = (Run.create(tmp_path / name, settings) for name in ("whole", "cut"))
+    whole, cut = (Run.create(tmp_path / name, settings, Upkeep(log_every=1)) for name in ("whole", "cut"))
     distill(whole, pictures)
-    monkeypatch.setattr("lead.training.engine.LOG_EVERY", 1)
 
     def interrupt(_name: str, step: int, *_: object) -> None:
         if step == 2:

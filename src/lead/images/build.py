@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError
-from lead.files import alone, lock
+from lead.files import alone
 from lead.images.decode import (
     Box,
     UnreadablePicture,
@@ -62,6 +62,7 @@ def open_store(
     boxes: npt.ArrayLike | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
+    chunk: int = CHUNK,
 ) -> ImageStore:
     """The store of some pictures: built on the first call, mapped into memory at once on the next.
 
@@ -84,6 +85,7 @@ def open_store(
         boxes: (n, 4) x, y, width, height of the part of each picture to store (see above); None for whole pictures.
         workers: decoding threads, by default one for each core.
         progress: called after every picture while building.
+        chunk: pictures that a killed build loses at most.
 
     Raises:
         LeadError: no file is given, a box is empty, no picture can be decoded, the cache cannot be written or has no
@@ -97,7 +99,7 @@ def open_store(
     folder = cache / _key(root, files, size, parts)
     if not folder.exists():
         try:
-            _build(root, files, parts, size, folder, workers or cores(shared=False), progress)  # the others wait
+            _build(root, files, parts, size, folder, workers or cores(shared=False), progress, chunk)  # the others wait
         except OSError as error:
             raise _cannot_write(error, cache, len(files) * size * size * 3) from error
     return replace(_open(folder), root=root)
@@ -139,16 +141,17 @@ def _build(
     folder: Path,
     workers: int,
     progress: Progress | None,
+    chunk: int,
 ) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(folder.parent)
-    with alone(folder.with_name(f"{folder.name}.lock")):
+    with alone(_lock(folder)):
         if folder.exists():  # another process has built it meanwhile
             return
         partial = folder.with_name(f"{folder.name}{_PARTIAL}")
         partial.mkdir(exist_ok=True)
         try:
-            index = _write_pixels(partial, root, files, boxes, side, workers, progress)
+            index = _write_pixels(partial, root, files, boxes, side, workers, progress, chunk)
             (partial / "index.json").write_text(json.dumps(index), encoding="utf-8")
             (partial / _ROWS).unlink()
             partial.rename(folder)
@@ -204,10 +207,11 @@ def _write_pixels(
     side: int,
     workers: int,
     progress: Progress | None,
+    chunk: int,
 ) -> Record:
     """Decodes into ``partial`` and returns the index. Rows are written, not mapped: a full disk then is an error.
 
-    The journal in it tells of :data:`CHUNK` pictures at a time, once their rows are written.
+    The journal in it tells of ``chunk`` pictures at a time, once their rows are written.
     """
     row, header = side * side * 3, io.BytesIO()
     shape = {"descr": "|u1", "fortran_order": False, "shape": (len(files), side, side, 3)}
@@ -232,7 +236,7 @@ def _write_pixels(
                 out.write(result.pixels.data)
                 entries.append((result.size, result.sha256.hex(), result.checksum, result.box))
             index.add(file, entries[-1])
-            if len(entries) == CHUNK:
+            if len(entries) == chunk:
                 out.flush()
                 journal.append({"pictures": entries})
                 entries = []
@@ -324,16 +328,20 @@ def _check(store: ImageStore, part: slice) -> None:
         raise ValueError(f"{len(wrong)} pictures are not as they were stored, the first is {store.files[wrong[0]]}")
 
 
+def _lock(folder: Path) -> Path:
+    """Of a store, or of the build that will be it."""
+    return folder.with_suffix(".lock")
+
+
 def _remove_abandoned(cache: Path) -> None:
     for partial in cache.glob(f"*{_PARTIAL}"):
         try:
             silent = time.time() - max(path.stat().st_mtime for path in (partial, *partial.iterdir()))
-            with (partial / _ROWS).open("ab") as rows:
-                at_work = not lock(rows.fileno())  # a clock that has jumped makes any build look old
-        except OSError:  # its own build finished or removed it meanwhile
+            if silent > ABANDONED_AFTER_S:
+                with alone(_lock(partial), wait_s=0):  # a clock that has jumped makes any build look old
+                    shutil.rmtree(partial, ignore_errors=True)
+        except (OSError, LeadError):  # its own build finished or removed it meanwhile, or is at work
             continue
-        if silent > ABANDONED_AFTER_S and not at_work:
-            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _cannot_write(error: OSError, cache: Path, needed: int) -> LeadError:

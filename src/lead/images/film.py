@@ -130,19 +130,20 @@ def decoded(path: Path) -> Generator[VideoFrame]:
         raise UnreadableFilm(path, _reason(error, done)) from error
 
 
-def stored_frames(film: Film, name: str, side: int, most: int) -> Generator[ImageStore]:
+def stored_frames(film: Film, name: str, side: int, most: int, *, memory: int = CHUNK_BYTES) -> Generator[ImageStore]:
     """A film as stores in memory, one after the other; the next is made while one is looked at.
 
     Args:
         film: to read through.
         name: of it, by which the frames are called (see :mod:`lead.landmarks.frames`).
         side: of the stored pictures, in pixels.
-        most: frames in a store; fewer where they are large (:data:`CHUNK_BYTES`).
+        most: frames in a store; fewer where they are large.
+        memory: for the frames of a store, in bytes.
 
     Raises:
         UnreadableFilm: it is damaged, be it after some of its frames, which come first.
     """
-    count = min(most, max(CHUNK_BYTES // (4 * film.size[0] * film.size[1]), 1))  # Pillow takes 4 bytes a pixel
+    count = min(most, max(memory // (4 * film.size[0] * film.size[1]), 1))  # Pillow takes 4 bytes a pixel
     return _ahead(_stores(film.path, name, side, count))
 
 

@@ -107,6 +107,7 @@ def sample_films(
     count: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
+    candidates: int = CANDIDATES,
 ) -> Sampled:
     """Writes frames of films as PNG files: ``<film's name>/<number>.png``, the number counted from 0.
 
@@ -118,6 +119,7 @@ def sample_films(
         count: frames of each film, at most; by default as many as last time, at first :data:`COUNT`.
         seed: of the draws.
         progress: called with (frames read, in all), each film being read twice.
+        candidates: frames of each that are looked at, at most.
 
     Raises:
         LeadError: no film can be read to its end, or the folder holds frames that were drawn otherwise, or something
@@ -135,7 +137,7 @@ def sample_films(
                 progress(before + min(read, most), total)
 
         try:
-            numbers = _drawn(film.path, folder / name, count, seed, read_so_far)
+            numbers = _drawn(film.path, folder / name, count, seed, read_so_far, candidates)
             _extract(film, folder / name, numbers, read_so_far)
         except UnreadableFilm as error:
             skipped.append((name, error.reason))
@@ -174,7 +176,9 @@ def _file(number: int) -> str:
     return f"{number:06}.png"
 
 
-def _drawn(film: Path, folder: Path, count: int | None, seed: int, progress: Callable[[int], None]) -> list[int]:
+def _drawn(
+    film: Path, folder: Path, count: int | None, seed: int, progress: Callable[[int], None], candidates: int
+) -> list[int]:
     """The numbers of a film's frames to take, as they are recorded in ``folder``, else drawn and recorded there."""
     record = folder / RECORD
     if record.is_file():
@@ -189,7 +193,7 @@ def _drawn(film: Path, folder: Path, count: int | None, seed: int, progress: Cal
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise LeadError(f"{folder} is there, and no {RECORD} in it says what was drawn. Give another folder.")
     asked = {"bytes": film.stat().st_size, "count": COUNT if count is None else count, "seed": seed}
-    squares, step, seen = _look(film, progress)
+    squares, step, seen = _look(film, progress, candidates)
     numbers = [step * row for row in draw(squares, asked["count"], seed)]
     write_atomic(record, json.dumps({"film": film.name, **asked, "of": seen, "every": step, "frames": numbers}) + "\n")
     return numbers
@@ -205,7 +209,7 @@ def _recorded(record: Path) -> dict[str, Any]:
     return known
 
 
-def _look(film: Path, progress: Callable[[int], None]) -> tuple[npt.NDArray[np.uint8], int, int]:
+def _look(film: Path, progress: Callable[[int], None], candidates: int) -> tuple[npt.NDArray[np.uint8], int, int]:
     """Small squares (N, SIDE, SIDE, 3) of frames 0, step, 2 · step … of a film; the step; how many frames it has."""
     squares: list[npt.NDArray[np.uint8]] = []
     step, seen = 1, 0
@@ -213,7 +217,7 @@ def _look(film: Path, progress: Callable[[int], None]) -> tuple[npt.NDArray[np.u
         for frame in stored:
             if seen % step == 0:
                 squares.append(thumbnail(frame, SIDE))
-                if len(squares) > CANDIDATES:
+                if len(squares) > candidates:
                     squares, step = squares[::2], 2 * step
             seen += 1
             progress(seen)

@@ -31,15 +31,21 @@ MEMORY, TIMES = 4 * 2**30, 64
 class _Reader:
     """The other process, and the only thread that may talk to it just now."""
 
-    def __init__(self, command: Sequence[str] = (sys.executable, "-m", __name__)) -> None:
-        self._command = command
+    def __init__(
+        self,
+        command: Sequence[str] = (sys.executable, "-m", __name__),
+        *,
+        seconds: float = SECONDS,
+        seconds_a_megabyte: float = SECONDS_A_MEGABYTE,
+    ) -> None:
+        self._command, self._seconds, self._seconds_a_megabyte = command, seconds, seconds_a_megabyte
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
         atexit.register(self.close)
 
     def ask(self, kind: str, data: bytes) -> Labels:
-        limit = SECONDS + SECONDS_A_MEGABYTE * len(data) / 1e6
+        limit = self._seconds + self._seconds_a_megabyte * len(data) / 1e6
         overdue = threading.Event()
         with self._lock:
             process = self._running()

@@ -24,6 +24,7 @@ def alignment_loss(
     *,
     temperature: float = 0.05,
     teacher_temperature: float = 0.05,
+    tile: int | None = None,
 ) -> Tensor:
     """Cross-entropy of q from p, the softmaxes over all cells of picture j for each cell of picture i.
 
@@ -36,12 +37,14 @@ def alignment_loss(
         teacher_i, teacher_j: (B, D, H, W) hypercolumns on the same grid; no gradient flows into them.
         temperature: τ of q.
         teacher_temperature: τ of p. The paper has one τ for both.
+        tile: similarities that are held at once, at most; by default what suits the device.
 
     Returns:
         Scalar, float32. Its least value is the entropy of p.
     """
     students, teachers = (student_i.float(), student_j.float()), (teacher_i.detach(), teacher_j.detach())
-    loss: Tensor = _Tiled.apply(*students, *teachers, temperature, teacher_temperature)
+    tile = tile or (TILE if student_i.device.type == "cpu" else TILE_ELSEWHERE)
+    loss: Tensor = _Tiled.apply(*students, *teachers, temperature, teacher_temperature, tile)
     return loss
 
 
@@ -57,9 +60,9 @@ class _Tiled(torch.autograd.Function):
         teacher_j: Tensor,
         temperature: float,
         teacher_temperature: float,
+        tile: int,
     ) -> Tensor:
         batch, cells, device = len(student_i), student_i[0, 0].numel(), student_i.device
-        tile = TILE if device.type == "cpu" else TILE_ELSEWHERE
         pictures, parts = max(tile // cells**2, 1), -(-(cells**2) // tile)  # at once; that one picture comes in
         ctx.slopes = torch.empty_like(student_i), torch.empty_like(student_j)
         total = torch.zeros((), device=device)
@@ -82,7 +85,7 @@ class _Tiled(torch.autograd.Function):
         if ctx.slopes is None:
             raise RuntimeError("The alignment loss can be differentiated once: its gradient is not kept.")
         (of_i, of_j), ctx.slopes = ctx.slopes, None
-        return of_i.mul_(above), of_j.mul_(above), None, None, None, None
+        return of_i.mul_(above), of_j.mul_(above), None, None, None, None, None
 
 
 def _tiled(

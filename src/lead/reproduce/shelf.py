@@ -15,6 +15,7 @@ from lead.evaluation.results import Row, measured_once
 from lead.files import replacing
 from lead.reporting import Report, Say, silent, unsaid
 from lead.seeds import run_identity
+from lead.training.engine import UPKEEP, Upkeep
 from lead.training.run import BACKBONE, Run, open_pictures
 
 
@@ -27,12 +28,14 @@ class Shelf:
         dataset: to train on.
         report: a training's progress.
         say: told what is being trained.
+        upkeep: of the trainings.
     """
 
     folder: Path
     dataset: Dataset
     report: Report = silent
     say: Say = unsaid
+    upkeep: Upkeep = UPKEEP
 
     def stage_one(self, settings: Settings) -> Run:
         """A run with stage 1, shared by all settings that differ in stage 2 only."""
@@ -40,7 +43,7 @@ class Shelf:
         folder = self.folder / f"stage-1-{self._key(alone)}"
         if not (run := Run(folder, alone)).has_backbone:
             self.say(f"stage 1 ({settings.pretrain.objective}, from {settings.backbone.init}): {folder}")
-            run = train(self.dataset, folder, settings=alone, stage="pretrain", report=self.report)
+            run = train(self.dataset, folder, settings=alone, stage="pretrain", report=self.report, upkeep=self.upkeep)
         return run
 
     def trained(self, settings: Settings) -> Run:
@@ -57,7 +60,7 @@ class Shelf:
         terms = settings.distill.model_dump(include={"alignment", "equivariance", "exchange", "projector", "dve"})
         weights = ", ".join(f"{name} {weight:g}" for name, weight in terms.items() if weight)
         self.say(f"stage 2 ({weights}; {settings.distill.dimension}-d): {folder}")
-        return train(self.dataset, folder, settings=settings, stage="distill", report=self.report)
+        return train(self.dataset, folder, settings=settings, stage="distill", report=self.report, upkeep=self.upkeep)
 
     def measured(self, what: Sequence[Any], measure: Callable[[], Sequence[Row]]) -> list[Row]:
         """The rows of a measurement, from the shelf if it was made before.

@@ -32,7 +32,8 @@ ids, the order. ``bbox`` and ``area`` follow the points only where they were tho
 prediction (``keypoint_scores``, ``px_error``, ``px_90``) go for a landmark that is set by hand. In a file that gives
 every image a ``split``, new images are of ``train``.
 
-Beside the file lies the hidden folder ``.lead``: ``history/<name of the file>/`` with earlier states, and ``lock``.
+Beside the file lies the hidden folder ``.lead``: ``history/<name of the file>/`` with earlier states, and
+``lock`` while it is open.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,7 +52,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lead.errors import LeadError, unknown
-from lead.files import replacing
+from lead.files import alone, replacing
 from lead.images.decode import UnreadablePicture
 from lead.images.doubts import refuse_far
 from lead.landmarks.model import Labels, Schema
@@ -59,7 +60,6 @@ from lead.studio.document import Document, PointsChange, check_landmarks
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
 from lead.studio.history import History
-from lead.studio.lock import FolderLock
 from lead.studio.messages import LabelsChange, Landmarks, LandmarksChange, PictureLabels, Point, Snapshot
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
@@ -130,14 +130,14 @@ class LabelBook:
         home: the hidden folder beside it.
     """
 
-    def __init__(self, folder: PictureFolder, file: Path, events: Events, lock: FolderLock) -> None:
+    def __init__(self, folder: PictureFolder, file: Path, events: Events) -> None:
         """Use :meth:`open`."""
         self.file = file
         self.home = file.parent / HOME
         self._target = file.resolve()  # a link is followed, not replaced
         self.folder = folder
         self.events = events
-        self._lock = lock
+        self._lock = ExitStack()
         self._history = History(self.home / "history" / file.name)
         self._changing = threading.RLock()
         self._last_version = 0
@@ -173,12 +173,17 @@ class LabelBook:
             )
         if not file.parent.is_dir():
             raise LeadError(f"No folder {file.parent} for the label file {file.name}. Make the folder first.")
-        lock = FolderLock(file.parent / HOME / "lock", file)
-        try:
-            book = cls(folder, file, events, lock)
-        except BaseException:
-            lock.release()
-            raise
+        with ExitStack() as held:
+            busy = f"Another lead studio has {file} open. Use the page that it serves, or stop it first (Ctrl+C)."
+            try:
+                held.enter_context(alone(file.parent / HOME / "lock", wait_s=0, busy=busy))
+            except OSError as error:
+                raise LeadError(
+                    f"Cannot keep labels in {file.parent}: {error.strerror}. Make the folder writable, or keep them "
+                    "elsewhere with --labels FILE."
+                ) from error
+            book = cls(folder, file, events)
+            book._lock = held.pop_all()
         for left in book._target.parent.glob(
             f".{glob.escape(book._target.name)}.*.part"
         ):  # of a studio that was killed
@@ -190,7 +195,7 @@ class LabelBook:
         """Releases the lock; nothing can be changed any more."""
         with self._changing:
             self._closed = True
-            self._lock.release()
+            self._lock.close()
 
     # --- reading ---
 

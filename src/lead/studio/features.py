@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 import threading
@@ -10,16 +9,14 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lead.errors import LeadError
-from lead.features import Extractor, Frame, features_file
+from lead.features import Extractor, FeatureFile, Frame
 from lead.files import default_cache
 from lead.geometry import FloatArray
 from lead.images.build import open_store
@@ -96,7 +93,7 @@ class FeatureBank:
     """
 
     def __init__(self, run: Run, folder: PictureFolder, changed: Callable[[], None] = lambda: None) -> None:
-        self.extractor = Extractor(run.student(), run.settings.picture)
+        self.extractor = Extractor(run.student(), run.settings.picture, batch=BATCH)
         self.run, self.folder = run, folder
         self.stage: Stage = "decoding"
         self.done, self.total = 0, len(folder.files)
@@ -105,7 +102,7 @@ class FeatureBank:
         self._stop = threading.Event()
         self._lock = threading.Lock()  # of what follows
         self._recent: OrderedDict[str, Seen] = OrderedDict()
-        self._rows: _Rows | None = None
+        self._rows: FeatureFile | None = None
 
     def close(self) -> None:
         """Makes :meth:`work` return soon."""
@@ -145,23 +142,12 @@ class FeatureBank:
             raise _Stopped
 
     def _compute(self, store: ImageStore) -> None:
-        rows = np.arange(len(store))
-        file = features_file(self.extractor, store, rows)
-        try:
-            cached = _Rows(file, self.extractor, store)
-            with self._lock:
-                self.store, self._rows = store, cached
-                self.stage, self.done = "features", cached.done
-            self._progress(cached.done, len(store))
-            while cached.done < len(store):
-                batch = torch.from_numpy(np.array(store.pixels[cached.done : cached.done + BATCH]))
-                cached.append(self.extractor.features(batch).half().cpu().numpy())
-                self._progress(cached.done, len(store))
-            cached.finish()
-        except OSError as error:
-            raise LeadError(
-                f"Cannot keep features in {file.parent}: {error.strerror}. Free space, or set LEAD_CACHE."
-            ) from error
+        cached = FeatureFile(self.extractor, store, np.arange(len(store)))
+        with self._lock:
+            self.store, self._rows = store, cached
+            self.stage, self.done = "features", cached.done
+        self._progress(cached.done, len(store))
+        cached.fill(self._progress)
         self.stage = "ready"
         self._changed()
 
@@ -188,7 +174,7 @@ class FeatureBank:
             raise UnreadablePicture(path, reason)
         row = store.index(file)
         if whole and rows is not None and row < rows.done:
-            features = torch.from_numpy(rows.read(row))
+            features = torch.from_numpy(np.array(rows.mapped()[row]))
         else:
             features = self.extractor.features(torch.from_numpy(np.array(store.pixels[row : row + 1])))[0].half().cpu()
         seen = Seen(features, store, row, self.extractor.frame)
@@ -209,77 +195,6 @@ class FeatureBank:
         if store is None or rows is None or rows.done == 0:
             return None
         return store, rows.mapped()
-
-
-class _Rows:
-    """The file of :func:`lead.features.cached_features`, filled from its first row on, over several sessions.
-
-    It lies beside the final file under another name until it is whole. What is in it depends on nothing but its name,
-    so two sessions may fill the same one.
-    """
-
-    def __init__(self, file: Path, extractor: Extractor, store: ImageStore) -> None:
-        self.file, self._partial, self._count = file, file.with_suffix(".begun"), len(store)
-        if file.exists():
-            whole = np.load(file, mmap_mode="r")
-            self._shape: tuple[int, ...] = whole.shape[1:]
-            self._offset, self.done = int(whole.offset), len(whole)
-            return
-        file.parent.mkdir(parents=True, exist_ok=True)
-        first = extractor.features(torch.from_numpy(np.array(store.pixels[:1])))
-        self._shape = tuple(first.shape[1:])
-        header = _header((self._count, *self._shape))
-        self._offset = len(header)
-        self._partial.touch()
-        with self._partial.open("r+b") as begun:
-            if begun.read(self._offset) != header:  # torn, or nothing there yet
-                begun.truncate(0)
-                begun.seek(0)
-                begun.write(header)
-        self.done = min((self._partial.stat().st_size - self._offset) // self._row_bytes, self._count)
-
-    @property
-    def _row_bytes(self) -> int:
-        return 2 * int(np.prod(self._shape))
-
-    @property
-    def _here(self) -> Path:
-        return self.file if self.file.exists() else self._partial
-
-    def append(self, features: npt.NDArray[np.float16]) -> None:
-        """Writes the next rows (n, C, h, w)."""
-        # Written, not mapped: a full disk then is an error, not a signal.
-        with self._here.open("r+b") as out:
-            out.seek(self._offset + self.done * self._row_bytes)
-            out.write(np.ascontiguousarray(features).tobytes())
-        self.done += len(features)
-
-    def finish(self) -> None:
-        """Gives the file its final name."""
-        if not self.file.exists():
-            with self._partial.open("rb") as whole:
-                os.fsync(whole.fileno())
-            with suppress(FileNotFoundError):  # another session has just done so
-                self._partial.replace(self.file)
-        self._partial.unlink(missing_ok=True)
-
-    def read(self, row: int) -> npt.NDArray[np.float16]:
-        """(C, h, w) of one row, in memory."""
-        return np.array(self.mapped()[row])
-
-    def mapped(self) -> npt.NDArray[np.float16]:
-        """(done, C, h, w), memory-mapped."""
-        how: dict[str, Any] = {"mode": "r", "offset": self._offset, "shape": (self.done, *self._shape)}
-        for file in (self.file, self._partial):  # which may take the other's place meanwhile
-            with suppress(FileNotFoundError):
-                return np.memmap(file, np.float16, **how)
-        return np.memmap(self.file, np.float16, **how)
-
-
-def _header(shape: tuple[int, ...]) -> bytes:
-    out = io.BytesIO()
-    np.lib.format.write_array_header_1_0(out, {"descr": "<f2", "fortran_order": False, "shape": shape})
-    return out.getvalue()
 
 
 def give_way() -> None:

@@ -13,13 +13,13 @@ import json
 import os
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 from lead.errors import LeadError
+from lead.files import alone, lock_of
 from lead.tuning import wait_passively
 
 STOPPED = 130
@@ -62,28 +62,13 @@ class Stop:
 
 
 @contextmanager
-def alone(run: Path) -> Iterator[None]:
-    """Holds the run's lock, which the system lets go of when the process ends, in whatever way.
+def own(run: Path, *, wait_s: float = WAIT_S) -> Iterator[None]:
+    """Holds the run's lock.
 
     Raises:
         LeadError: another process trains into this run, and goes on doing so.
     """
-    try:
-        import fcntl
-    except ImportError:  # not on this system; the label file's lock keeps a second studio out all the same
-        yield
-        return
-    run.parent.mkdir(parents=True, exist_ok=True)
-    with run.with_name(f".{run.name}.lock").open("w") as file:
-        until = time.monotonic() + WAIT_S
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise LeadError(f"Another training into {run} is under way. Wait for its end.") from None
-                time.sleep(0.2)
+    with alone(lock_of(run), wait_s=wait_s, busy=f"Another training into {run} is under way. Wait for its end."):
         yield
 
 
@@ -102,7 +87,7 @@ def main() -> None:
         settings = load_preset(preset)
         if stop.asked:  # while something was imported that lets no interrupt through
             sys.exit(STOPPED)
-        with alone(run):
+        with own(run):
             api.train(plain.load(folder), run, settings=settings, report=report, decoding=decoding)
     except KeyboardInterrupt:
         sys.exit(STOPPED)

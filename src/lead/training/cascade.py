@@ -126,6 +126,8 @@ def fit_cascade(
     groups: Sequence[str] | None = None,
     seed: int = 0,
     progress: Progress | None = None,
+    most: int = MOST,
+    halves: Sequence[float] | None = None,
 ) -> CascadeFit:
     """Fits both looks, keeps the second if it does better on out-of-fold labels, and calibrates the result.
 
@@ -139,14 +141,16 @@ def fit_cascade(
             and fall in one fold, lest the expected errors be too small.
         seed: of the folds, the crops, and the unlabelled pictures that are drawn.
         progress: called as features of the labelled pictures are computed.
+        most: labelled pictures that are used.
+        halves: crops to try for the second look, by half their side in radii; by default what suits the landmarks.
 
     Raises:
         LeadError: a landmark is labelled on no picture.
     """
     check_labelled(points)
     random = np.random.default_rng(mixed_seed(seed, "cascade"))
-    if len(rows) > MOST:
-        kept = np.sort(random.permutation(len(rows))[:MOST])
+    if len(rows) > most:
+        kept = np.sort(random.permutation(len(rows))[:most])
         some = points[torch.from_numpy(kept)]
         if not bool(some.isnan().any(-1).all(0).any()):  # a rare landmark's labels must not all be left out
             rows, points, hidden = rows[kept], some, None if hidden is None else hidden[kept]
@@ -156,7 +160,7 @@ def fit_cascade(
     features = sight.whole(rows, progress=progress)
     coarse, out_of_fold = _fit_coarse(inputs, features)
     best = _assess(coarse, out_of_fold, features, points)
-    for half in _halves(coarse):
+    for half in _halves(coarse) if halves is None else halves:
         look = _fit_fine(inputs, coarse, out_of_fold, half)
         if not best.error <= look.error:  # NaN for a single label: the fine look is taken unchecked
             best = look

@@ -35,7 +35,7 @@ def opened(data: Path, run: Run, name: str | None, frames: int | None, sampling:
     known, skipped = open_films(films)
     if not run.has_backbone:
         run.initial_backbone()  # a wrong name or missing weights stop here, before anything is written
-    run = Run.create(run.folder, run.settings)
+    run = Run.create(run.folder, run.settings, run.upkeep)
     sampled = sample_films(known, run.folder / FRAMES, count=frames, seed=run.settings.seed, progress=sampling)
     for film, reason in (*skipped, *sampled.skipped):
         say(f"{film} left out: {reason}.")

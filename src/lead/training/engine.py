@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -38,20 +39,33 @@ from lead.seeds import mixed_seed
 from lead.training.failure import STATE, WEIGHTS, BlowUp, OutOfMemory, blow_up, norm, out_of_memory
 from lead.training.launch import check_batch
 from lead.training.log import Log
-from lead.training.reader import Batch, read_ahead, wait_for
+from lead.training.reader import WAITS, Batch, Waits, read_ahead, wait_for
 from lead.tuning import keep_freed_memory
-
-LOG_EVERY = 10
-"""Steps between log records, and between looks for numbers that are no longer finite."""
-SAVE_EVERY_S = 120.0
-"""Seconds between checkpoints."""
-COLLAPSED = 0.02
-"""Features whose spread (0: all alike, about 1: all over the sphere) is below this have collapsed."""
-PATIENCE = 200
-"""Steps for which features may stay collapsed before a stage is given up; at a stage's end they may not be at all."""
 
 FAILED = "-failed.safetensors"
 """How the file is called, after its stage, in which a state is kept whose numbers are no longer finite."""
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """When a training looks at itself, saves and gives up. What it comes to does not depend on the first two.
+
+    Attributes:
+        log_every: steps between log records, and between looks for numbers that are no longer finite.
+        save_every_s: seconds between checkpoints.
+        collapsed: features whose spread (0: all alike, about 1: all over the sphere) is below this have collapsed.
+        patience: steps for which they may stay so before a stage is given up; at a stage's end they may not be at all.
+        waits: for a batch that is read.
+    """
+
+    log_every: int = 10
+    save_every_s: float = 120.0
+    collapsed: float = 0.02
+    patience: int = 200
+    waits: Waits = WAITS
+
+
+UPKEEP = Upkeep()
 
 
 class Collapsed(LeadError):
@@ -151,6 +165,7 @@ class Training:
         identity: what this state belongs to (settings and pictures); another identity is not resumed from.
         targets: (N, ...) what the stage is to say of each picture, for a stage that learns from that.
         names: N names of the pictures, to say which a step that failed has seen.
+        upkeep: when it looks at itself, saves and gives up.
 
     Raises:
         LeadError: the batch cannot be divided among the processes, or the folder has the state of something else.
@@ -171,11 +186,12 @@ class Training:
         identity: str,
         targets: npt.NDArray[np.float32] | None = None,
         names: Sequence[str] | None = None,
+        upkeep: Upkeep = UPKEEP,
     ) -> None:
         check_batch(stage.name, settings.batch)
         keep_freed_memory()
         self.stage = stage.to(memory_format=torch.channels_last).train()  # each stage says what train means to it
-        self.settings = settings
+        self.settings, self.upkeep = settings, upkeep
         self.pixels, self.rows, self.targets, self.names = pixels, rows, targets, names
         self.folder, self.seed, self.fabric, self.identity = folder, seed, fabric, identity
         self.total = settings.total_steps(len(rows))
@@ -190,7 +206,9 @@ class Training:
         self.step = self._resume()  # after the networks moved, so that the optimiser's state follows them
         self.saved = self.step
         self.never_finite = {key for key, value in self._state().items() if not value.isfinite().all()}  # masks, say
-        self.recent: deque[dict[str, Tensor]] = deque(maxlen=LOG_EVERY)  # the latest steps' losses and norm of weights
+        self.recent: deque[dict[str, Tensor]] = deque(
+            maxlen=upkeep.log_every
+        )  # the latest steps' losses and norm of weights
         self.generator = SharedGenerator(device=fabric.device)
         self.generator.rank, self.generator.processes = processes.rank(), processes.count()
 
@@ -201,7 +219,7 @@ class Training:
             LeadError: the numbers are no longer finite, the pictures can no longer be read, or the user interrupted
                 (after a checkpoint is written).
             OutOfMemory: a batch does not fit.
-            Collapsed: the features have been nearly all alike for ``PATIENCE`` steps, or are at the end.
+            Collapsed: the features have been nearly all alike for ``upkeep.patience`` steps, or are at the end.
         """
         leads = processes.leads()
         saved = time.monotonic()
@@ -214,14 +232,14 @@ class Training:
                         batch = self._await(upcoming, asked)
                         upcoming = read_ahead(self._read, min(self.step + 1, self.total - 1))
                         self._advance(*self.fabric.to_device(batch))
-                    if self.step % LOG_EVERY == 0 or self.step == self.total:
+                    if self.step % self.upkeep.log_every == 0 or self.step == self.total:
                         values = self._look()
                         if log:
                             log.write(self.step, values)
                             report(self.stage.name, self.step, self.total, values)
                         self._give_up_if_collapsed()
                     # The first process's clock counts, a signal to any: 0 to go on, 1 to save, 2 to stop.
-                    due = leads and time.monotonic() - saved > SAVE_EVERY_S
+                    due = leads and time.monotonic() - saved > self.upkeep.save_every_s
                     due_to_all = processes.most(2 if asked.is_set() else int(due))
                     if due_to_all:
                         self._look()  # a state that has blown up must not replace the last good one
@@ -233,7 +251,7 @@ class Training:
 
     def _give_up_if_collapsed(self) -> None:
         since = self.collapsed_since
-        if since is None or (self.step < self.total and self.step - since < PATIENCE):
+        if since is None or (self.step < self.total and self.step - since < self.upkeep.patience):
             return
         self.save()
         name = self.stage.name
@@ -276,7 +294,7 @@ class Training:
         file = getattr(self.pixels, "filename", None)
         what = f"The batch of step {self.step + 1} of {self.stage.name}{f', read from {file},' if file else ''}"
         try:
-            return wait_for(upcoming, what, asked)
+            return wait_for(upcoming, what, asked, self.upkeep.waits)
         except LeadError as error:
             raise LeadError(f"{error} {self._kept()}") from error
         except OSError as error:
@@ -336,7 +354,7 @@ class Training:
         values = steps[-1]
         del values[WEIGHTS]
         values["lr"] = learning_rate(self.settings, self.step - 1, self.total)
-        if values.get("spread", 1.0) < COLLAPSED:
+        if values.get("spread", 1.0) < self.upkeep.collapsed:
             values["collapsed"] = 1.0
             self.collapsed_since = self.step if self.collapsed_since is None else self.collapsed_since
         else:

@@ -28,9 +28,6 @@ PlainKind = Literal["ridge", "softargmax"]
 
 SIGMA = 1.0
 """Width of the ridge head's target bumps, in cells."""
-RIDGES = (1e-5, 1e-4, 1e-3, 1e-2)
-SHARPNESSES = (60.0, 120.0, 240.0)
-"""Flatter ones draw every answer to the picture's middle; with few labels cross-validation cannot say."""
 FOLDS = 5
 SINGLE_LABEL = (1e-2, 60.0)
 """Ridge and sharpness where a lone label leaves nothing to choose them on."""
@@ -43,27 +40,46 @@ MAP_VALUES = 2**23
 
 
 @dataclass(frozen=True)
+class Choices:
+    """What cross-validation chooses from.
+
+    Attributes:
+        ridges: strengths of the penalty.
+        sharpnesses: of the soft-argmax. Flatter ones draw every answer to the picture's middle; with few labels
+            cross-validation cannot say.
+    """
+
+    ridges: tuple[float, ...] = (1e-5, 1e-4, 1e-3, 1e-2)
+    sharpnesses: tuple[float, ...] = (60.0, 120.0, 240.0)
+
+
+CHOICES = Choices()
+
+
+@dataclass(frozen=True)
 class Labelled:
     """Pictures' features beside their landmarks.
 
     Attributes:
         features: (N, C, h, w) float16.
         points: (N, K, 2) float32, normalised; NaN where unlabelled.
+        chunk: pictures that are worked on at once, at most.
     """
 
     features: Features
     points: Tensor
+    chunk: int = CHUNK
 
     def __len__(self) -> int:
         return len(self.points)
 
     def take(self, rows: npt.NDArray[np.int64]) -> Labelled:
         """Some of the pictures."""
-        return Labelled(self.features[rows], self.points[torch.from_numpy(rows)])
+        return Labelled(self.features[rows], self.points[torch.from_numpy(rows)], self.chunk)
 
     def chunks(self) -> list[slice]:
-        """Slices of at most ``CHUNK`` pictures."""
-        return [slice(i, min(i + CHUNK, len(self))) for i in range(0, len(self), CHUNK)]
+        """Slices of at most ``chunk`` pictures."""
+        return [slice(i, min(i + self.chunk, len(self))) for i in range(0, len(self), self.chunk)]
 
     def feature_chunk(self, chunk: slice) -> Tensor:
         """(n, C, h, w) float32."""
@@ -90,14 +106,16 @@ class Fitted:
     held_out: tuple[Tensor, Tensor] | None = None
 
 
-def fit_head(labelled: Labelled, *, kind: PlainKind = "ridge", seed: int = 0) -> Fitted:
-    """Fits a head, and calibrates its score on out-of-fold labels.
+def fit_head(
+    labelled: Labelled, *, kind: PlainKind = "ridge", seed: int = 0, recipe: SoftArgmaxRecipe | None = None
+) -> Fitted:
+    """Fits a head, and calibrates its score on out-of-fold labels; ``recipe`` is as for :func:`train_softargmax`.
 
     Raises:
         LeadError: a landmark is labelled on no picture.
     """
     check_labelled(labelled.points)
-    return fit_ridge(labelled, seed=seed) if kind == "ridge" else _fit_softargmax(labelled, seed)
+    return fit_ridge(labelled, seed=seed) if kind == "ridge" else _fit_softargmax(labelled, seed, recipe)
 
 
 def check_labelled(points: Tensor) -> None:
@@ -144,7 +162,9 @@ Moments = dict[tuple[int, ...], _Sums]
 """Of one part of the pictures: groups of landmarks (by position) that are labelled on the same ones."""
 
 
-def fit_ridge(labelled: Labelled, *, radius: int = 1, sigma: float = SIGMA, seed: int = 0) -> Fitted:
+def fit_ridge(
+    labelled: Labelled, *, radius: int = 1, sigma: float = SIGMA, seed: int = 0, choices: Choices = CHOICES
+) -> Fitted:
     """Ridge regression to heat maps; its strength and sharpness by cross-validation over pictures."""
     head = RidgeHead(labelled.features.shape[1], labelled.points.shape[1], radius)
     if labelled.features.shape[1] > REDUCED:
@@ -154,7 +174,7 @@ def fit_ridge(labelled: Labelled, *, radius: int = 1, sigma: float = SIGMA, seed
     if len(labelled) == 1:
         settle(head, moments, *SINGLE_LABEL)
         return Fitted(head, "ridge", float("nan"), None)
-    seen = settle_by_folds(head, labelled, parts, moments)
+    seen = settle_by_folds(head, labelled, parts, moments, choices)
     calibration = calibrate(seen.score, seen.errors)
     return Fitted(head, "ridge", float(seen.errors.nanmean()), calibration, (seen.points, seen.score))
 
@@ -183,7 +203,11 @@ class Settled:
 
 
 def settle_by_folds(
-    head: RidgeHead, labelled: Labelled, parts: list[npt.NDArray[np.int64]], moments: list[Moments]
+    head: RidgeHead,
+    labelled: Labelled,
+    parts: list[npt.NDArray[np.int64]],
+    moments: list[Moments],
+    choices: Choices = CHOICES,
 ) -> Settled:
     """As :func:`settle`, with the ridge and the sharpness that do best on parts held out in turn.
 
@@ -192,8 +216,9 @@ def settle_by_folds(
         labelled: what is answered for each picture by a head that has not seen its part.
         parts: rows of ``labelled``, of each part.
         moments: of what each part teaches.
+        choices: to choose from.
     """
-    held_out = _cross_validate(head, labelled, parts, moments)
+    held_out = _cross_validate(head, labelled, parts, moments, choices)
     errors = {key: distances(found, labelled.points) for key, (found, _) in held_out.items()}
     best = min(errors, key=lambda key: float(errors[key].nanmean()))
     settle(head, moments, *best)
@@ -201,23 +226,24 @@ def settle_by_folds(
 
 
 def _cross_validate(
-    head: RidgeHead, labelled: Labelled, parts: list[npt.NDArray[np.int64]], moments: list[Moments]
+    head: RidgeHead, labelled: Labelled, parts: list[npt.NDArray[np.int64]], moments: list[Moments], choices: Choices
 ) -> dict[tuple[float, float], tuple[Tensor, Tensor]]:
     """What each (ridge, sharpness) says of pictures it has not seen: points (N, K, 2) and scores (N, K)."""
     count, landmarks = labelled.points.shape[:2]
-    points = {(r, s): torch.empty(count, landmarks, 2) for r in RIDGES for s in SHARPNESSES}
-    scores = {r: torch.empty(count, landmarks) for r in RIDGES}
+    ridges, sharpnesses = choices.ridges, choices.sharpnesses
+    points = {(r, s): torch.empty(count, landmarks, 2) for r in ridges for s in sharpnesses}
+    scores = {r: torch.empty(count, landmarks) for r in ridges}
     for fold, part in enumerate(parts):
         others = [sums for i, sums in enumerate(moments) if i != fold]
-        weights = [solve(others, landmarks, ridge) for ridge in RIDGES]
+        weights = [solve(others, landmarks, ridge) for ridge in ridges]
         unseen = labelled.take(part)
         for chunk in unseen.chunks():
             rows = torch.from_numpy(part[chunk])
             heats = head.heat_of(head.inputs(unseen.feature_chunk(chunk)), torch.cat(weights, dim=1))
-            heats = heats.reshape(len(heats), len(RIDGES), landmarks, *heats.shape[-2:])
-            for ridge, heat in zip(RIDGES, heats.unbind(1), strict=True):
+            heats = heats.reshape(len(heats), len(ridges), landmarks, *heats.shape[-2:])
+            for ridge, heat in zip(ridges, heats.unbind(1), strict=True):
                 scores[ridge][rows] = head.height(heat)
-                for sharpness in SHARPNESSES:
+                for sharpness in sharpnesses:
                     points[ridge, sharpness][rows] = soft_argmax(sharpness * heat)
     return {(ridge, sharpness): (found, scores[ridge]) for (ridge, sharpness), found in points.items()}
 
@@ -369,8 +395,17 @@ FEW_LABELS = SoftArgmaxRecipe(lr=1e-2, weight_decay=5e-2)
 FEW = 100
 
 
-def train_softargmax(labelled: Labelled, seed: int, recipe: SoftArgmaxRecipe | None = None) -> SoftArgmaxHead:
-    """The peers' regressor: smooth-L1 on ten times the normalised coordinates, features frozen."""
+def train_softargmax(
+    labelled: Labelled, seed: int, recipe: SoftArgmaxRecipe | None = None, *, map_values: int = MAP_VALUES
+) -> SoftArgmaxHead:
+    """The peers' regressor: smooth-L1 on ten times the normalised coordinates, features frozen.
+
+    Args:
+        labelled: pictures.
+        seed: of first weights and batches.
+        recipe: by default that for so many labels.
+        map_values: of the head's maps that a step works on at once.
+    """
     recipe = recipe or (FEW_LABELS if len(labelled) <= FEW else ALL_LABELS)
     keep_freed_memory()
     torch.manual_seed(mixed_seed(seed, "softargmax"))
@@ -381,7 +416,7 @@ def train_softargmax(labelled: Labelled, seed: int, recipe: SoftArgmaxRecipe | N
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps, eta_min=recipe.lr * recipe.floor)
     random = np.random.default_rng(mixed_seed(seed, "softargmax", "batches"))
     maps = labelled.points.shape[1] * FILTERS * math.prod(labelled.features.shape[2:])  # values of a picture's
-    part = max(MAP_VALUES // maps, 1)
+    part = max(map_values // maps, 1)
     for _ in range(steps):
         rows = random.choice(len(labelled), recipe.batch, replace=len(labelled) < recipe.batch)
         # Few labels stand in a batch many times over: each is computed once, and counts as often as it stands there.
@@ -401,14 +436,14 @@ def train_softargmax(labelled: Labelled, seed: int, recipe: SoftArgmaxRecipe | N
     return head.eval()
 
 
-def _fit_softargmax(labelled: Labelled, seed: int) -> Fitted:
+def _fit_softargmax(labelled: Labelled, seed: int, recipe: SoftArgmaxRecipe | None = None) -> Fitted:
     """Judged and calibrated on one out-of-fold part, since each fit takes minutes; then fitted on every label."""
     if len(labelled) < FOLDS:
-        return Fitted(train_softargmax(labelled, seed), "softargmax", float("nan"), None)
+        return Fitted(train_softargmax(labelled, seed, recipe), "softargmax", float("nan"), None)
     order = np.random.default_rng(mixed_seed(seed, "folds")).permutation(len(labelled))
     judged = np.sort(order[: max(len(labelled) // FOLDS, min(FOLDS, len(labelled) // 2))])
-    trial = train_softargmax(labelled.take(np.setdiff1d(np.arange(len(labelled)), judged)), seed)
+    trial = train_softargmax(labelled.take(np.setdiff1d(np.arange(len(labelled)), judged)), seed, recipe)
     unseen = labelled.take(judged)
     errors = distances(apply(trial, unseen), unseen.points)
     calibration = calibrate(apply(trial.score, unseen), errors)
-    return Fitted(train_softargmax(labelled, seed), "softargmax", float(errors.nanmean()), calibration)
+    return Fitted(train_softargmax(labelled, seed, recipe), "softargmax", float(errors.nanmean()), calibration)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,12 @@ from lead.nn.backbone import Backbone
 from lead.nn.student import AnyStudent
 from lead.seeds import mixed_seed, run_identity
 from lead.training.distill import Distill
-from lead.training.engine import FAILED
+from lead.training.engine import FAILED, UPKEEP, Upkeep
 
 TRAINED_ON = "trained_on"
 """The key under which records keep :attr:`TrainingPictures.identity`."""
 FEWEST = 8
-"""TrainingPictures below which nothing can be learnt."""
+"""Pictures below which nothing can be learnt."""
 
 
 BACKBONE, STUDENT = "backbone.safetensors", "student.safetensors"
@@ -45,10 +45,12 @@ class Run:
     Attributes:
         folder: holds ``settings.yaml``, ``run.json``, ``metrics.jsonl``, ``tensorboard/`` and the networks.
         settings: with which it was made.
+        upkeep: when its trainings look at themselves, save and give up.
     """
 
     folder: Path
     settings: Settings
+    upkeep: Upkeep = field(default=UPKEEP, compare=False)
 
     @classmethod
     def open(cls, folder: Path | str) -> Run:
@@ -62,9 +64,9 @@ class Run:
         return cls(folder, check(parse(read_text(file), str(file)), str(file)))
 
     @classmethod
-    def create(cls, folder: Path, settings: Settings) -> Run:
+    def create(cls, folder: Path, settings: Settings, upkeep: Upkeep = UPKEEP) -> Run:
         """A new run, or the one that is there if it was made with equal settings. Errors as :meth:`plan`."""
-        run = cls.plan(folder, settings)
+        run = cls.plan(folder, settings, upkeep)
         if not processes.leads():
             return run
         if not run.has_begun:
@@ -79,13 +81,13 @@ class Run:
         return run
 
     @classmethod
-    def plan(cls, folder: Path, settings: Settings) -> Run:
+    def plan(cls, folder: Path, settings: Settings, upkeep: Upkeep = UPKEEP) -> Run:
         """What :meth:`create` would return; nothing is written.
 
         Raises:
             LeadError: the folder holds something else, or networks that other settings made.
         """
-        run = cls(folder, settings)
+        run = cls(folder, settings, upkeep)
         if (folder / "settings.yaml").exists():
             there = cls.open(folder).settings
             free = STAGE_TWO if run.has_stage_one_alone else set()

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def _with_half_the_batch(run: Run, error: OutOfMemory, say: Say) -> Run:
     tree = run.settings.model_dump()
     tree[error.stage] |= new
     try:
-        smaller = Run(run.folder, check(tree, f"{error.stage}.batch={batch}"))
+        smaller = replace(run, settings=check(tree, f"{error.stage}.batch={batch}"))
     except LeadError:  # a batch that holds too few pictures for another setting
         raise error from None
     retry = {"stage": error.stage, "step": error.step, "cause": error.cause, "from": old, "to": new}
@@ -176,6 +177,7 @@ def _training(
         fabric=make_fabric(_precision(run)),
         identity=identity,
         names=pictures.store.files,
+        upkeep=run.upkeep,
     )
 
 

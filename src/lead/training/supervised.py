@@ -23,7 +23,7 @@ from lead.nn.student import Student
 from lead.provenance import commit, versions
 from lead.reporting import Report, silent
 from lead.seeds import mixed_seed, run_identity
-from lead.training.engine import Stage, Training
+from lead.training.engine import UPKEEP, Stage, Training, Upkeep
 from lead.training.launch import make_fabric
 from lead.training.precision import fastest_precision
 from lead.training.pretrain import draw_view
@@ -91,6 +91,7 @@ def train_supervised(
     seed: int,
     pretrained: bool = False,
     report: Report = silent,
+    upkeep: Upkeep = UPKEEP,
 ) -> LandmarkRegressor:
     """The network trained on some labelled pictures. Resumes where it was interrupted; is read back if it is done.
 
@@ -103,6 +104,7 @@ def train_supervised(
         seed: of first weights, batches and views.
         pretrained: start the encoder as ``backbone.init`` says; else with random weights.
         report: told of the progress.
+        upkeep: when it looks at itself, saves and gives up.
 
     Returns:
         The network on the CPU, ready to predict: what :meth:`lead.features.Frame.show` shows (B, 3, H, W) to places
@@ -136,6 +138,7 @@ def train_supervised(
             identity=identity,
             targets=_targets(store, rows, points),
             names=store.files,
+            upkeep=upkeep,
         )
         training.run(report)
         meta = {"identity": identity, "landmarks": points.shape[1], "versions": versions(), "commit": commit()}
