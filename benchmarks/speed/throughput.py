@@ -39,11 +39,12 @@ from lead.datasets import open_dataset  # noqa: E402
 from lead.losses import byol_loss, equivariance_loss, exchange_loss  # noqa: E402
 from lead.nn.backbone import Backbone  # noqa: E402
 from lead.training.distill import Distill  # noqa: E402
-from lead.training.engine import UPKEEP, Stage, Training  # noqa: E402
+from lead.training.engine import Stage, Training  # noqa: E402
 from lead.training.launch import make_fabric  # noqa: E402
 from lead.training.precision import fastest_precision  # noqa: E402
 from lead.training.pretrain import Byol  # noqa: E402
 from lead.training.run import TrainingPictures, open_pictures  # noqa: E402
+from lead.training.upkeep import UPKEEP  # noqa: E402
 
 Step = Callable[[], None]
 SIDE = 96

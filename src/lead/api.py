@@ -19,7 +19,6 @@ from lead.errors import LeadError, unknown
 from lead.evaluation.drawings import draw_all, draw_matches, drawing_names
 from lead.evaluation.results import Result
 from lead.experiments import protocols
-from lead.experiments.supervised import supervised
 from lead.features import Extractor
 from lead.files import check_folder, default_cache
 from lead.images.build import open_store
@@ -36,13 +35,11 @@ from lead.nn.matching import match_points
 from lead.prediction import Predicted, Shard
 from lead.reporting import Counting, Progress, Report, Say, silent, unsaid
 from lead.training.data import opened
-from lead.training.engine import UPKEEP, Upkeep
 from lead.training.fit import FittedKind
 from lead.training.landmarks import FitSummary, fit_landmarker
-from lead.training.launch import join
 from lead.training.run import Run, claim, open_pictures
-from lead.training.stages import as_retried, learnt
 from lead.training.teacher import load_teacher
+from lead.training.upkeep import UPKEEP, Upkeep
 
 TASKS = ("regression", "few-shot", "matching")
 Stage = Literal["both", "pretrain", "distill"]
@@ -92,11 +89,13 @@ def train(
         LeadError: bad pictures or settings; the run was made with others; the loss diverged; memory ran out; the
             pictures can no longer be read; several processes are to retry; or the user interrupted.
     """
+    from lead.training import stages  # with Fabric and TensorBoard, which nothing else here needs
+
     _one_of("stage", stage, get_args(Stage))
     chosen = settings or load_preset(preset, assignments)
-    join(chosen, stage, say)
+    stages.join(chosen, stage, say)
     if retry_smaller:
-        chosen = as_retried(Path(out), chosen)
+        chosen = stages.as_retried(Path(out), chosen)
     if not processes.leads():
         sampling = decoding = None
         say = unsaid
@@ -125,7 +124,9 @@ def train(
     if skipped := pictures.store.skipped:
         say(skipped_text(skipped, rest=str(run.folder / "run.json")))
     done = {"pretrain": has_backbone or (stage == "both" and has_student), "distill": has_student}
-    return learnt(run, pictures, {k: v for k, v in done.items() if stage in {"both", k}}, retry_smaller, report, say)
+    return stages.learnt(
+        run, pictures, {k: v for k, v in done.items() if stage in {"both", k}}, retry_smaller, report, say
+    )
 
 
 def _one_of(kind: str, value: str, choices: Sequence[str]) -> None:
@@ -317,6 +318,8 @@ def evaluate(
             start; it is measured only if it is named.
         say: told what is being measured, and which pictures were skipped.
     """
+    from lead.experiments.supervised import supervised  # which trains
+
     _one_of("task", task, TASKS)
     for head in heads:
         _one_of("head", head, get_args(FittedKind))

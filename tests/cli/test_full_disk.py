@@ -18,7 +18,7 @@ from lead.config import load_preset
 from lead.datasets import open_dataset
 from lead.errors import LeadError
 from lead.images.find import find_media
-from lead.training.engine import Upkeep
+from lead.training.upkeep import Upkeep
 
 pytestmark = [
     pytest.mark.xdist_group("disk"),

@@ -18,8 +18,8 @@ from lead.errors import LeadError
 from lead.evaluation.results import Row
 from lead.reproduce import shelf as module
 from lead.reproduce.shelf import Shelf
-from lead.training.engine import Upkeep
 from lead.training.run import Run
+from lead.training.upkeep import Upkeep
 
 Maker = Callable[..., Settings]
 

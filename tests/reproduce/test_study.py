@@ -28,8 +28,9 @@ from lead.reproduce.arms import Arm, contrast_landmarks, default, dve, pyramid, 
 from lead.reproduce.catalogue import FIGURES, TABLES, made, make
 from lead.reproduce.shelf import Shelf
 from lead.reproduce.study import Entry, Study, merged
-from lead.training.engine import Collapsed, Upkeep
+from lead.training.engine import Collapsed
 from lead.training.run import Run
+from lead.training.upkeep import Upkeep
 
 pytestmark = pytest.mark.xdist_group("study")  # one shelf for all of them
 TREE = {

@@ -33,10 +33,11 @@ from lead.nn.student import Student
 from lead.reporting import silent
 from lead.training import launch
 from lead.training.distill import Distill
-from lead.training.engine import Stage, Training, Upkeep
+from lead.training.engine import Stage, Training
 from lead.training.launch import make_fabric
 from lead.training.pretrain import Byol, Moco
 from lead.training.supervised import Supervised
+from lead.training.upkeep import Upkeep
 
 STEPS = {"byol": 50, "default": 50, "alignment": 50, "moco": 20, "dve": 10, "supervised": 10}
 RATES = {"byol": 0.01, "default": 1e-3, "alignment": 1e-3, "moco": 0.01, "dve": 1e-4, "supervised": 0.01}

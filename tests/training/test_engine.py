@@ -24,11 +24,9 @@ from lead.errors import LeadError
 from lead.reporting import Report, silent
 from lead.seeds import mixed_seed, run_identity
 from lead.training.engine import (
-    UPKEEP,
     Collapsed,
     Stage,
     Training,
-    Upkeep,
     batch_rows,
     interruptible,
     learning_rate,
@@ -37,6 +35,7 @@ from lead.training.engine import (
 )
 from lead.training.launch import make_fabric
 from lead.training.log import Log
+from lead.training.upkeep import UPKEEP, Upkeep
 
 
 @settings(deadline=None)

@@ -30,11 +30,12 @@ from lead.images.build import open_store
 from lead.reporting import silent
 from lead.seeds import mixed_seed
 from lead.training import engine, reader, run
-from lead.training.engine import Stage, Training, Upkeep, batch_rows
+from lead.training.engine import Stage, Training, batch_rows
 from lead.training.failure import OutOfMemory, blow_up, norm, out_of_memory
 from lead.training.launch import make_fabric
 from lead.training.reader import Waits
 from lead.training.run import Run
+from lead.training.upkeep import Upkeep
 
 Maker = Callable[..., Settings]
 Trouble = Callable[["Fragile", int], None]

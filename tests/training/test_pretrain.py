@@ -21,11 +21,12 @@ from lead.geometry import cell_grid, inside
 from lead.images.views import Chained, Warp, correspondence
 from lead.nn.backbone import Backbone
 from lead.reporting import silent
-from lead.training.engine import Training, Upkeep
+from lead.training.engine import Training
 from lead.training.launch import make_fabric
 from lead.training.pretrain import Byol, Moco, draw_view, draw_warp
 from lead.training.run import Run, open_pictures
 from lead.training.stages import pretrain
+from lead.training.upkeep import Upkeep
 
 PICTURES = torch.rand(4, 3, 48, 48, generator=torch.Generator().manual_seed(0))
 SIZES = PictureSettings(store=48, input=32)

@@ -21,9 +21,9 @@ from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.inference import Landmarker, make_head
 from lead.landmarks.model import Schema
-from lead.training.engine import UPKEEP, Upkeep
 from lead.training.run import Run, held_out, open_pictures, training_rows
 from lead.training.stages import distill, pretrain
+from lead.training.upkeep import UPKEEP, Upkeep
 
 Maker = Callable[..., Settings]
 
@@ -139,7 +139,8 @@ torch.set_num_threads(1)
 from lead.config import check
 from lead.datasets.base import Dataset
 from lead.training.engine import Upkeep
-from lead.training.run import Run, distill, open_pictures, pretrain
+from lead.training.run import Run, open_pictures
+from lead.training.stages import distill, pretrain
 root, out = Path(sys.argv[1]), Path(sys.argv[2])
 names = tuple(sorted(p.name for p in root.iterdir()))
 dataset = Dataset("tiny", root, names, tuple(str(i // 2) for i in range(12)), ("train",) * 12)

@@ -25,9 +25,9 @@ from lead.nn.regressor import LandmarkRegressor
 from lead.nn.student import Student
 from lead.reporting import Report, silent
 from lead.training import supervised
-from lead.training.engine import Upkeep
 from lead.training.pretrain import draw_view
 from lead.training.supervised import Supervised, train_supervised
+from lead.training.upkeep import Upkeep
 
 Maker = Callable[..., Settings]
 SIDE = 48

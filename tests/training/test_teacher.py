@@ -21,10 +21,10 @@ from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.nn.backbone import Backbone
 from lead.training.distill import Distill
-from lead.training.engine import Upkeep
 from lead.training.run import Run, open_pictures
 from lead.training.stages import distill, pretrain
 from lead.training.teacher import load_teacher
+from lead.training.upkeep import Upkeep
 
 Maker = Callable[..., Settings]
 

@@ -15,8 +15,8 @@ from lead.evaluation.results import Row, measured_once
 from lead.files import replacing
 from lead.reporting import Report, Say, silent, unsaid
 from lead.seeds import run_identity
-from lead.training.engine import UPKEEP, Upkeep
 from lead.training.run import BACKBONE, Run, open_pictures
+from lead.training.upkeep import UPKEEP, Upkeep
 
 
 @dataclass

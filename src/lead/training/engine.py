@@ -18,7 +18,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -36,36 +35,12 @@ from lead.images.store import read_rows
 from lead.nn.batchnorm import normalise_whole_batches
 from lead.reporting import Report
 from lead.seeds import mixed_seed
-from lead.training.failure import STATE, WEIGHTS, BlowUp, OutOfMemory, blow_up, norm, out_of_memory
+from lead.training.failure import FAILED, STATE, WEIGHTS, BlowUp, OutOfMemory, blow_up, norm, out_of_memory
 from lead.training.launch import check_batch
 from lead.training.log import Log
-from lead.training.reader import WAITS, Batch, Waits, read_ahead, wait_for
+from lead.training.reader import Batch, read_ahead, wait_for
+from lead.training.upkeep import UPKEEP, Upkeep
 from lead.tuning import keep_freed_memory
-
-FAILED = "-failed.safetensors"
-"""How the file is called, after its stage, in which a state is kept whose numbers are no longer finite."""
-
-
-@dataclass(frozen=True)
-class Upkeep:
-    """When a training looks at itself, saves and gives up. What it comes to does not depend on the first two.
-
-    Attributes:
-        log_every: steps between log records, and between looks for numbers that are no longer finite.
-        save_every_s: seconds between checkpoints.
-        collapsed: features whose spread (0: all alike, about 1: all over the sphere) is below this have collapsed.
-        patience: steps for which they may stay so before a stage is given up; at a stage's end they may not be at all.
-        waits: for a batch that is read.
-    """
-
-    log_every: int = 10
-    save_every_s: float = 120.0
-    collapsed: float = 0.02
-    patience: int = 200
-    waits: Waits = WAITS
-
-
-UPKEEP = Upkeep()
 
 
 class Collapsed(LeadError):

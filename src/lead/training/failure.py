@@ -117,3 +117,7 @@ def blow_up(steps: Sequence[Mapping[str, float]], last: int) -> BlowUp | None:
         if not all(map(math.isfinite, values.values())):
             return BlowUp(last - len(steps) + 1 + i, values, [earlier["loss"] for earlier in steps[:i]])
     return None
+
+
+FAILED = "-failed.safetensors"
+"""How the file is called, after its stage, in which a state is kept whose numbers are no longer finite."""

@@ -20,9 +20,8 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from torch.nn.parallel import DistributedDataParallel
 
 from lead import processes
-from lead.config import ExactPrecision, Settings
+from lead.config import ExactPrecision
 from lead.errors import LeadError
-from lead.reporting import Say
 
 
 class _Bfloat16(MixedPrecision):
@@ -122,13 +121,3 @@ def check_batch(stage: str, batch: int) -> None:
             f"{stage}.batch={batch} cannot be divided equally among {parts} processes. Give {stage}.batch={choices}, "
             "or start another number of processes."
         )
-
-
-def join(settings: Settings, stage: str, say: Say) -> None:
-    """Joins the processes that were started together, if any, and checks that each can have a part of every batch."""
-    make_fabric("32-true")
-    if processes.count() == 1 and (found := torch.cuda.device_count()) > 1:
-        say(f"One of {found} GPUs is used. For all, begin the command: torchrun --nproc-per-node {found} -m lead.cli")
-    for name, batch in (("pretrain", settings.pretrain.batch), ("distill", settings.distill.batch)):
-        if stage in {"both", name}:
-            check_batch(name, batch)

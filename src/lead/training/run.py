@@ -24,8 +24,8 @@ from lead.images.store import ImageStore
 from lead.nn.backbone import Backbone
 from lead.nn.student import AnyStudent
 from lead.seeds import mixed_seed, run_identity
-from lead.training.distill import Distill
-from lead.training.engine import FAILED, UPKEEP, Upkeep
+from lead.training.failure import FAILED
+from lead.training.upkeep import UPKEEP, Upkeep
 
 TRAINED_ON = "trained_on"
 """The key under which records keep :attr:`TrainingPictures.identity`."""
@@ -112,7 +112,7 @@ class Run:
     @property
     def has_stage_one_alone(self) -> bool:
         """Whether stage 1 is done and stage 2 has left nothing: its settings may still change."""
-        state = self.folder / f"{Distill.name}-state.safetensors"
+        state = self.folder / "distill-state.safetensors"
         return self.has_backbone and not self.has_student and not state.exists()
 
     @property

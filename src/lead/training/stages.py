@@ -24,7 +24,7 @@ from lead.seeds import mixed_seed, run_identity
 from lead.training.distill import Distill
 from lead.training.engine import Training
 from lead.training.failure import SMALLEST, OutOfMemory
-from lead.training.launch import make_fabric
+from lead.training.launch import check_batch, make_fabric
 from lead.training.precision import fastest_precision
 from lead.training.pretrain import Byol, Moco
 from lead.training.run import (
@@ -38,6 +38,16 @@ from lead.training.teacher import Teacher, load_teacher
 
 Work = Callable[["Run", "TrainingPictures", Report], None]
 """A stage: :func:`pretrain` or :func:`distill`."""
+
+
+def join(settings: Settings, stage: str, say: Say) -> None:
+    """Joins the processes that were started together, if any, and checks that each can have a part of every batch."""
+    make_fabric("32-true")
+    if processes.count() == 1 and (found := torch.cuda.device_count()) > 1:
+        say(f"One of {found} GPUs is used. For all, begin the command: torchrun --nproc-per-node {found} -m lead.cli")
+    for name, batch in (("pretrain", settings.pretrain.batch), ("distill", settings.distill.batch)):
+        if stage in {"both", name}:
+            check_batch(name, batch)
 
 
 def pretrain(run: Run, pictures: TrainingPictures, report: Report = silent) -> None:

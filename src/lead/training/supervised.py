@@ -23,10 +23,11 @@ from lead.nn.student import Student
 from lead.provenance import commit, versions
 from lead.reporting import Report, silent
 from lead.seeds import mixed_seed, run_identity
-from lead.training.engine import UPKEEP, Stage, Training, Upkeep
+from lead.training.engine import Stage, Training
 from lead.training.launch import make_fabric
 from lead.training.precision import fastest_precision
 from lead.training.pretrain import draw_view
+from lead.training.upkeep import UPKEEP, Upkeep
 
 SUPERVISED = "supervised.safetensors"
 
