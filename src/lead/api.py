@@ -97,16 +97,14 @@ def train(
     if retry_smaller:
         chosen = stages.as_retried(Path(out), chosen)
     if not processes.leads():
-        sampling = decoding = None
-        say = unsaid
+        sampling, decoding, say = None, None, unsaid
     run = Run.plan(Path(out), chosen, upkeep)
     processes.most(False)  # all have looked at the folder before anything is written
     teacher = chosen.distill.teacher
     if stage == "distill" and not run.has_backbone and teacher.model is None:
         place = data.root if isinstance(data, Dataset) else data
         raise LeadError(
-            f"{out} has no stage 1 yet. Run: lead pretrain {place} --out {out}. Or name a pre-trained model to stand "
-            "in for it with --teacher."
+            f"{out} has no stage 1 yet. Run: lead pretrain {place} --out {out}. Or name a pre-trained model: --teacher."
         )
     with processes.in_turn():
         dataset = data if isinstance(data, Dataset) else opened(Path(data), run, name, frames, sampling, say)
