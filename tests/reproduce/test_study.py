@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -71,14 +71,12 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     folder = tmp_path_factory.mktemp("reproduce")
     write_beetles(folder / "beetles", 40, size=48, species=20, workers=1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lead.nn.reduction.FIT_SWEEPS", 2)
-        beetles = open_dataset(folder / "beetles")
-        few = beetles.points("all").only([*beetles.normaliser["all"], "head"])  # every landmark costs fits of its own
-        yield World(replace(beetles, point_sets={"all": few}), check(TREE, "test"), folder)
+    beetles = open_dataset(folder / "beetles")
+    few = beetles.points("all").only([*beetles.normaliser["all"], "head"])  # every landmark costs fits of its own
+    return World(replace(beetles, point_sets={"all": few}), check(TREE, "test"), folder)
 
 
 def ours(rows: Sequence[Row], method: str) -> list[Row]:

@@ -38,14 +38,14 @@ class _Reader:
         seconds: float = SECONDS,
         seconds_a_megabyte: float = SECONDS_A_MEGABYTE,
     ) -> None:
-        self._command, self._seconds, self._seconds_a_megabyte = command, seconds, seconds_a_megabyte
+        self._command, self.seconds, self._seconds_a_megabyte = command, seconds, seconds_a_megabyte
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
         atexit.register(self.close)
 
     def ask(self, kind: str, data: bytes) -> Labels:
-        limit = self._seconds + self._seconds_a_megabyte * len(data) / 1e6
+        limit = self.seconds + self._seconds_a_megabyte * len(data) / 1e6
         overdue = threading.Event()
         with self._lock:
             process = self._running()
