@@ -23,11 +23,11 @@ from lead.config import StageSettings
 from lead.errors import LeadError
 from lead.reporting import Report, silent
 from lead.seeds import mixed_seed, run_identity
+from lead.training.batches import batch_rows
 from lead.training.engine import (
     Collapsed,
     Stage,
     Training,
-    batch_rows,
     interruptible,
     learning_rate,
     make_optimiser,

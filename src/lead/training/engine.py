@@ -31,14 +31,14 @@ from lead import checkpoint, processes
 from lead.config import StageSettings
 from lead.errors import LeadError
 from lead.images.draws import SharedGenerator
-from lead.images.store import read_rows
 from lead.nn.batchnorm import normalise_whole_batches
 from lead.reporting import Report
 from lead.seeds import mixed_seed
+from lead.training.batches import Batches
 from lead.training.failure import FAILED, STATE, WEIGHTS, BlowUp, OutOfMemory, blow_up, norm, out_of_memory
 from lead.training.launch import check_batch
 from lead.training.log import Log
-from lead.training.reader import Batch, read_ahead, wait_for
+from lead.training.reader import Batch
 from lead.training.upkeep import UPKEEP, Upkeep
 from lead.tuning import keep_freed_memory
 
@@ -88,17 +88,6 @@ def interruptible() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def batch_rows(rows: npt.NDArray[np.int64], batch: int, step: int, seed: int) -> npt.NDArray[np.int64]:
-    """The pictures of a step: shuffled epochs laid end to end, so that any folder fills any batch."""
-    positions = np.arange(step * batch, (step + 1) * batch)
-    out = np.empty(batch, dtype=np.int64)
-    for epoch in np.unique(positions // len(rows)):
-        here = positions // len(rows) == epoch
-        order = np.random.default_rng(mixed_seed(seed, "epoch", int(epoch))).permutation(rows)
-        out[here] = order[positions[here] % len(rows)]
-    return out
 
 
 def make_optimiser(stage: Stage, settings: StageSettings, kind: str) -> torch.optim.Optimizer:
@@ -167,8 +156,9 @@ class Training:
         keep_freed_memory()
         self.stage = stage.to(memory_format=torch.channels_last).train()  # each stage says what train means to it
         self.settings, self.upkeep = settings, upkeep
-        self.pixels, self.rows, self.targets, self.names = pixels, rows, targets, names
-        self.folder, self.seed, self.fabric, self.identity = folder, seed, fabric, identity
+        seed_of_batches = mixed_seed(seed, stage.name)
+        self.batches = Batches(stage.name, pixels, rows, targets, settings.batch, seed_of_batches, upkeep.waits)
+        self.names, self.folder, self.seed, self.fabric, self.identity = names, folder, seed, fabric, identity
         self.total = settings.total_steps(len(rows))
         self.state_file = folder / f"{stage.name}-state.safetensors"
         self.failed_file = folder / f"{stage.name}{FAILED}"
@@ -178,12 +168,11 @@ class Training:
         with self._minding_memory(0):
             self.model, self.wrapped = fabric.setup(stage, self.optimiser)
         self.collapsed_since: int | None = None
-        self.step = self._resume()  # after the networks moved, so that the optimiser's state follows them
+        # After the networks moved, so that the optimiser's state follows them.
+        self.step = _same_for_all(self._restore(), self.state_file)
         self.saved = self.step
         self.never_finite = {key for key, value in self._state().items() if not value.isfinite().all()}  # masks, say
-        self.recent: deque[dict[str, Tensor]] = deque(
-            maxlen=upkeep.log_every
-        )  # the latest steps' losses and norm of weights
+        self.recent: deque[dict[str, Tensor]] = deque(maxlen=upkeep.log_every)  # the latest losses and norms of weights
         self.generator = SharedGenerator(device=fabric.device)
         self.generator.rank, self.generator.processes = processes.rank(), processes.count()
 
@@ -201,11 +190,11 @@ class Training:
         with closing(Log(self.folder, self.stage.name, self.step)) if leads else nullcontext() as log:
             self._give_up_if_collapsed()  # a stage that was given up stays so, however often it is asked for
             with interruptible() as asked:
-                upcoming = read_ahead(self._read, self.step)
+                upcoming = self.batches.ahead(self.step)
                 while self.step < self.total:
                     with self._minding_memory(self.step + 1):
                         batch = self._await(upcoming, asked)
-                        upcoming = read_ahead(self._read, min(self.step + 1, self.total - 1))
+                        upcoming = self.batches.ahead(min(self.step + 1, self.total - 1))
                         self._advance(*self.fabric.to_device(batch))
                     if self.step % self.upkeep.log_every == 0 or self.step == self.total:
                         values = self._look()
@@ -261,29 +250,11 @@ class Training:
             ) from None
 
     def _await(self, upcoming: Future[Batch], asked: threading.Event) -> Batch:
-        """The next step's batch.
-
-        Raises:
-            LeadError: it cannot be read, does not come, or the user does not want to wait for one that is late.
-        """
-        file = getattr(self.pixels, "filename", None)
-        what = f"The batch of step {self.step + 1} of {self.stage.name}{f', read from {file},' if file else ''}"
+        """The next step's batch. What it raises also says from where the same command goes on."""
         try:
-            return wait_for(upcoming, what, asked, self.upkeep.waits)
+            return self.batches.waited_for(upcoming, self.step + 1, asked)
         except LeadError as error:
             raise LeadError(f"{error} {self._kept()}") from error
-        except OSError as error:
-            raise LeadError(f"{what} cannot be read: {error}. {self._kept()}") from error
-
-    def _rows(self, step: int) -> npt.NDArray[np.int64]:
-        """The pictures of a step, of all processes."""
-        return batch_rows(self.rows, self.settings.batch, step, mixed_seed(self.seed, self.stage.name))
-
-    def _read(self, step: int) -> Batch:
-        """This process's pictures (B, S, S, 3) uint8 of a step and, if there are any, their targets."""
-        rows = np.split(self._rows(step), processes.count())[processes.rank()]
-        pictures = torch.from_numpy(read_rows(self.pixels, rows))
-        return (pictures,) if self.targets is None else (pictures, torch.from_numpy(self.targets[rows]))
 
     def _advance(self, pictures: Tensor, *targets: Tensor) -> None:
         """One optimiser step."""
@@ -342,7 +313,7 @@ class Training:
         All processes find the same, and wait until the first has written it.
         """
         name = self.stage.name
-        rate, rows = learning_rate(self.settings, failed.step - 1, self.total), self._rows(failed.step - 1)
+        rate, rows = learning_rate(self.settings, failed.step - 1, self.total), self.batches.rows_of(failed.step - 1)
         kept = f"What it has come to, and which pictures that step saw, is kept in {self.failed_file.name}."
         if processes.leads():
             state = self._state()
@@ -379,16 +350,6 @@ class Training:
         processes.most(False)
         self.saved = self.step
 
-    def _resume(self) -> int:
-        step = self._restore()
-        least, most = -processes.most(-step), processes.most(step)
-        if least != most:
-            raise LeadError(
-                f"The processes do not see the same {self.state_file}: some are at step {least}, others at {most}. "
-                "Give --out a folder that all machines share."
-            )
-        return step
-
     def _restore(self) -> int:
         if not self.state_file.exists():
             return 0
@@ -403,6 +364,17 @@ class Training:
         self.collapsed_since = meta["collapsed_since"]
         step: int = meta["step"]
         return step
+
+
+def _same_for_all(step: int, state_file: Path) -> int:
+    """The step, if all processes are at the same. Waits for all."""
+    least, most = -processes.most(-step), processes.most(step)
+    if least != most:
+        raise LeadError(
+            f"The processes do not see the same {state_file}: some are at step {least}, others at {most}. "
+            "Give --out a folder that all machines share."
+        )
+    return step
 
 
 def spread(vectors: Tensor) -> Tensor:
