@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from unittest import mock
@@ -22,6 +23,7 @@ from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 
 from lead import api, geometry, processes
+from lead.cli import main
 from lead.config import Settings, check
 from lead.errors import LeadError
 from lead.images import views
@@ -248,7 +250,7 @@ def everything(folder: Path) -> None:
 
 
 def command(folder: Path, out: str, *, dies: bool) -> None:
-    """Trains with a checkpoint at every step; if asked, the second process is killed in stage 2."""
+    """``lead train`` with a checkpoint at every step; if asked, the second process is killed in stage 2."""
     advance = Training._advance
 
     def advance_or_die(self: Training, *batch: Tensor) -> None:
@@ -256,9 +258,14 @@ def command(folder: Path, out: str, *, dies: bool) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         advance(self, *batch)
 
-    with mock.patch.object(Training, "_advance", advance_or_die), contextlib.suppress(LeadError):
-        preset, upkeep = str(folder / "tiny.yaml"), Upkeep(save_every_s=-1.0)
-        api.train(folder / "pictures", folder / out, preset=preset, upkeep=upkeep)
+    line = ["lead", "train", folder / "pictures", "--out", folder / out, "--preset", folder / "tiny.yaml"]
+    with (
+        mock.patch.object(api, "train", partial(api.train, upkeep=Upkeep(save_every_s=-1.0))),
+        mock.patch.object(Training, "_advance", advance_or_die),
+        mock.patch.object(sys, "argv", [str(word) for word in line]),
+        contextlib.suppress(SystemExit),
+    ):
+        main()
 
 
 if __name__ == "__main__":
