@@ -27,7 +27,7 @@ from torch import Tensor  # noqa: E402
 from lead.datasets import open_dataset  # noqa: E402
 from lead.evaluation.results import Row, markdown  # noqa: E402
 from lead.experiments.protocols import Bench, regression  # noqa: E402
-from lead.features import Sight  # noqa: E402
+from lead.features import FeatureSource  # noqa: E402
 from lead.files import write_atomic  # noqa: E402
 from lead.nn.cascade import Cascade, CascadeOutput  # noqa: E402
 from lead.training.cascade import Rows, _jittered  # noqa: E402
@@ -38,14 +38,14 @@ AVERAGED = 5
 
 
 @torch.inference_mode()
-def _averaged(sight: Sight, head: Cascade, rows: Rows, features: Tensor) -> CascadeOutput:
-    """In place of :meth:`lead.features.Sight.find_in`: landmarks on several crops, mapped back and averaged."""
+def _averaged(source: FeatureSource, head: Cascade, rows: Rows, features: Tensor) -> CascadeOutput:
+    """In place of :meth:`lead.features.FeatureSource.find_in`: landmarks on several crops, mapped back and averaged."""
     first = head.coarse_output(features)
     if head.fine is None:
         return head.refine(first, features)
     generator = torch.Generator().manual_seed(0)
     poses = [first.pose, *(_jittered(first.pose, generator) for _ in range(AVERAGED - 1))]
-    looks = [(replace(first, pose=pose), next(sight.crops(rows, head.crop(pose)))) for pose in poses]
+    looks = [(replace(first, pose=pose), next(source.crops(rows, head.crop(pose)))) for pose in poses]
     found = [head.refine(*look) for look in looks]
     return replace(found[0], points=torch.stack([one.points for one in found]).mean(0))
 
@@ -56,7 +56,7 @@ VARIANTS: Mapping[str, Mapping[str, object]] = {
     "cascade without the ring": {"lead.nn.cascade.RING": 0},
     "cascade without random crops": {"lead.training.cascade.CROPS": 1, "lead.training.cascade.CROPS_OF_ONE": 1},
     "cascade without self-teaching": {"lead.training.cascade.SELF_TAUGHT": 0},
-    f"cascade, {AVERAGED} crops averaged": {"lead.features.Sight.find_in": _averaged},
+    f"cascade, {AVERAGED} crops averaged": {"lead.features.FeatureSource.find_in": _averaged},
 }
 """What is replaced by what in each."""
 

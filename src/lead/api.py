@@ -412,7 +412,7 @@ def match(
     start = np.array([store.index(first)], dtype=np.int64)
     where = np.array([store.index(file) for file in files], dtype=np.int64)
     seen = next(extractor.batches(store, start))  # (1, C, h, w)
-    xy = frame.normalise(store.to_store(start, known.xy[row : row + 1]))
+    xy = frame.points(store, start, known.xy[row : row + 1])
     asked = torch.from_numpy(xy).float().nan_to_num().to(seen.device)
     found, similarity = [], []
     for batch in extractor.batches(store, where):
@@ -420,7 +420,7 @@ def match(
         points, close = match_points(seen.expand(count, -1, -1, -1), asked.expand(count, -1, -1), batch)
         found.append(points.double().cpu().numpy())
         similarity.append(close.clamp(0, 1).double().cpu().numpy())
-    places = store.to_original(where, frame.denormalise(np.concatenate(found)))
+    places = frame.places(store, where, np.concatenate(found))
     places[:, np.isnan(known.xy[row]).any(-1)] = np.nan
     visible = np.full(places.shape[:2], VISIBLE, dtype=np.int8)
     matches = Labels(known.schema, tuple(files), places, visible, np.concatenate(similarity))

@@ -19,7 +19,7 @@ from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.evaluation.metrics import Summary, hiding, mean_shape, normalised_errors, summarise, trust, unit_lengths
 from lead.evaluation.results import LabelCount, Result, Row, measured_once
-from lead.features import Extractor, Frame, Sight, cached_features
+from lead.features import Extractor, FeatureSource, Frame, cached_features
 from lead.files import default_cache
 from lead.geometry import FloatArray
 from lead.images.build import open_store
@@ -148,14 +148,14 @@ class Bench:
     def labelled(self, system: System, points: Labels, rows: Sequence[int]) -> Labelled:
         """Features and normalised landmarks of some labelled pictures."""
         where = self.store_rows(points, rows)
-        xy = self.frame.normalise(self.store.to_store(where, points.xy[list(rows)]))
+        xy = self.frame.points(self.store, where, points.xy[list(rows)])
         features = cached_features(system.extractor, self.store, where)
         return Labelled(features, torch.from_numpy(xy).float())
 
     def view(self, points: Labels, rows: Sequence[int]) -> View:
         """Some labelled pictures as they are stored."""
         where = self.store_rows(points, rows)
-        xy = self.frame.normalise(self.store.to_store(where, points.xy[list(rows)]))
+        xy = self.frame.points(self.store, where, points.xy[list(rows)])
         stored = torch.from_numpy(xy).float() * (self.frame.shown / self.frame.side)
         return View(torch.from_numpy(self.store.pixels[where]), stored)
 
@@ -172,7 +172,7 @@ class Bench:
         ``counted`` (n, K) says which points are judged; None for all.
         """
         where = self.store_rows(points, rows)
-        xy = self.store.to_original(where, self.frame.denormalise(predicted))
+        xy = self.frame.places(self.store, where, predicted)
         truth = points.xy[list(rows)]
         if counted is not None:
             truth = np.where(counted[..., None], truth, np.nan)
@@ -320,7 +320,7 @@ def _cascade_rows(
         seed = mixed_seed(bench.settings.seed, "head", d)
         predicted, expected, radii, hidden = _cascade(bench, system, points, picked, judge, seed)
         summaries.append(bench.errors(points, judge, predicted, bench.dataset.normaliser[name]))
-        true = bench.frame.normalise(bench.store.to_store(bench.store_rows(points, judge), points.xy[judge]))
+        true = bench.frame.points(bench.store, bench.store_rows(points, judge), points.xy[judge])
         away = np.linalg.norm(predicted - true, axis=-1) / 2
         known = np.isfinite(away) & np.isfinite(expected)
         told.append(trust(expected, radii, away) | hiding(hidden, points.visible[judge] == HIDDEN, known))
@@ -343,11 +343,11 @@ def _cascade(
     of it (NaN).
     """
     known = np.flatnonzero(np.isfinite(points.xy[picked]).all(-1).any(0))
-    sight = Sight(system.extractor, bench.store)
+    source = FeatureSource(system.extractor, bench.store)
     rows = bench.store_rows(points, picked)
-    xy = bench.frame.normalise(bench.store.to_store(rows, points.xy[picked]))
+    xy = source.points(rows, points.xy[picked])
     fitted = fit_cascade(
-        sight,
+        source,
         rows,
         torch.from_numpy(xy[:, known]).float(),
         hidden=points.visible[picked][:, known] == HIDDEN,
@@ -357,7 +357,7 @@ def _cascade(
     )
     device = system.extractor.device
     head, confidence = fitted.head.to(device), fitted.confidence.to(device)
-    found = list(sight.find(head, bench.store_rows(points, judge)))
+    found = list(source.find(head, bench.store_rows(points, judge)))
     errors = torch.cat([confidence.expected(f.signals) * f.size[:, None] / 2 for f in found])
     expected = np.full((len(judge), points.xy.shape[1]), np.nan)
     expected[:, known] = errors.double().cpu().numpy()
@@ -402,8 +402,8 @@ def _mean_shape(
 
     A landmark that none of them labels is put in the middle, which is the ridge head's answer too.
     """
-    xy = bench.store.to_store(bench.store_rows(points, picked), points.xy[list(picked)])
-    shape = np.nan_to_num(mean_shape(bench.frame.normalise(xy)), nan=0.0)
+    labelled = bench.frame.points(bench.store, bench.store_rows(points, picked), points.xy[list(picked)])
+    shape = np.nan_to_num(mean_shape(labelled), nan=0.0)
     return bench.errors(points, judge, np.broadcast_to(shape, (len(judge), *shape.shape)), pair)
 
 
@@ -465,8 +465,7 @@ def _copied(
     bench: Bench, points: Labels, rows: list[int], chosen: npt.NDArray[np.int64], pair: tuple[str, str]
 ) -> Summary:
     """The reference's places in the frame, unchanged."""
-    xy = bench.store.to_store(bench.store_rows(points, rows), points.xy[rows])
-    predicted = bench.frame.normalise(xy)[chosen[:, 0]]
+    predicted = bench.frame.points(bench.store, bench.store_rows(points, rows), points.xy[rows])[chosen[:, 0]]
     return bench.errors(points, [rows[i] for i in chosen[:, 1]], predicted, pair)
 
 

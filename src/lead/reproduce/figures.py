@@ -69,7 +69,9 @@ class Shown:
     @property
     def normalised(self) -> Tensor:
         """(n, K, 2) in the frame."""
-        return torch.from_numpy(self.bench.frame.normalise(self.xy)).float()
+        return torch.from_numpy(
+            self.bench.frame.points(self.bench.store, self.where, self.points.xy[list(self.rows)])
+        ).float()
 
     def features(self) -> Tensor:
         """(n, C, h, w) float32, of the bench's one system."""
