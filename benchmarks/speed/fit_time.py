@@ -23,7 +23,7 @@ import torch  # noqa: E402
 
 from benchmarks.measuring import keep, table  # noqa: E402
 from lead.datasets import open_dataset  # noqa: E402
-from lead.experiments.protocols import Bench, label_draws  # noqa: E402
+from lead.experiments.bench import Bench, label_draws  # noqa: E402
 from lead.features import BATCH, FeatureSource  # noqa: E402
 from lead.training.cascade import fit_cascade  # noqa: E402
 from lead.training.run import Run  # noqa: E402

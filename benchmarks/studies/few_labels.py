@@ -25,8 +25,11 @@ import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from lead.datasets import open_dataset  # noqa: E402
-from lead.evaluation.results import Row, markdown  # noqa: E402
-from lead.experiments.protocols import Bench, regression  # noqa: E402
+from lead.evaluation.grids import markdown  # noqa: E402
+from lead.evaluation.results import Row  # noqa: E402
+from lead.evaluation.summary import error_rows  # noqa: E402
+from lead.experiments.bench import Bench  # noqa: E402
+from lead.experiments.regression import regression  # noqa: E402
 from lead.features import FeatureSource  # noqa: E402
 from lead.files import write_atomic  # noqa: E402
 from lead.nn.cascade import Cascade, CascadeOutput  # noqa: E402
@@ -67,11 +70,11 @@ def rows_of(bench: Bench, variant: str, points: str, labels: list[int], draws: i
     for patch in patches:
         patch.start()
     try:
-        rows = regression(bench, labels=labels, draws=draws, heads=["cascade"], point_sets=[points], say=print)
+        found = regression(bench, labels=labels, draws=draws, heads=["cascade"], point_sets=[points], say=print)
     finally:
         for patch in patches:
             patch.stop()
-    wanted = [row for row in rows if row.metric.startswith("regression") and row.method == "lead/cascade"]
+    wanted = [row for row in error_rows(found) if row.metric.startswith("regression") and row.method == "lead/cascade"]
     return [replace(row, method=f"lead/{variant}") for row in wanted]
 
 
@@ -88,7 +91,7 @@ def main() -> None:
     started = time.monotonic()
     bench = replace(
         Bench.of_run(Run.open(chosen.run), open_dataset(chosen.dataset), "validation", ["lead"]),
-        kept=None,  # a variant is not told apart by the code's version
+        kept=None,  # what is patched is not told apart
     )
     labels = [int(number) for number in chosen.labels.split(",")]
     rows = [row for name in VARIANTS for row in rows_of(bench, name, chosen.points, labels, chosen.draws)]

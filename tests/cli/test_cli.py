@@ -23,7 +23,8 @@ from lead.beetles.rendering import SCHEMA
 from lead.cli import app
 from lead.config import Settings, check, load_preset
 from lead.config_text import describe, parse
-from lead.evaluation.results import markdown, read
+from lead.evaluation.grids import markdown
+from lead.evaluation.results import read
 from lead.landmarks import Labels, deeplabcut
 from lead.training.run import Run
 

@@ -15,7 +15,7 @@ from lead.datasets import open_dataset
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.evaluation.results import Result, Row, read
-from lead.experiments.protocols import Bench
+from lead.experiments.bench import Bench
 from lead.provenance import commit, machine, versions
 from lead.reporting import Report, Say, silent, unsaid
 from lead.reproduce import catalogue

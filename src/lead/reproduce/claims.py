@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lead.errors import LeadError
-from lead.evaluation.results import Result, Row, decimals, read
+from lead.evaluation.grids import decimals
+from lead.evaluation.results import Result, Row, read
 from lead.files import write_atomic
 from lead.provenance import commit, today, versions
 

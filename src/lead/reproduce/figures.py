@@ -16,7 +16,8 @@ from lead.errors import LeadError
 from lead.evaluation import figures
 from lead.evaluation.results import ZOOMS, Result
 from lead.experiments import interpret
-from lead.experiments.protocols import Bench, fitted
+from lead.experiments.bench import Bench
+from lead.experiments.regression import fitted
 from lead.experiments.zoom import fit_zoomed, shown_at
 from lead.geometry import FloatArray, denormalise_points
 from lead.landmarks.model import Labels
