@@ -24,6 +24,7 @@ wait_passively()  # before torch is imported
 import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
 
+from benchmarks.measuring import recorded  # noqa: E402
 from lead.datasets import open_dataset  # noqa: E402
 from lead.evaluation.grids import markdown  # noqa: E402
 from lead.evaluation.results import Row  # noqa: E402
@@ -95,7 +96,8 @@ def main() -> None:
     )
     labels = [int(number) for number in chosen.labels.split(",")]
     rows = [row for name in VARIANTS for row in rows_of(bench, name, chosen.points, labels, chosen.draws)]
-    result = bench.result("few-labels-validation", rows, started, chosen.preset_name)
+    command = recorded("few_labels", chosen)
+    result = bench.result("few-labels-validation", rows, started, chosen.preset_name, command)
     path = result.path(chosen.results)
     result.write(path, overwrite=True)
     write_atomic(path.with_suffix(".md"), markdown(result), overwrite=True)

@@ -35,6 +35,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from fastapi.testclient import TestClient  # noqa: E402
 
+from benchmarks.measuring import recorded  # noqa: E402
 from lead.datasets import ytfaces  # noqa: E402
 from lead.evaluation.grids import markdown  # noqa: E402
 from lead.evaluation.metrics import normalised_errors, unit_lengths  # noqa: E402
@@ -458,6 +459,7 @@ def main() -> None:
         rows=tuple(rows_of(efforts)),
         title=f"Labelling effort: {world.data.name}, {chosen.points} points, {len(chosen.seeds)} seeds",
         notes=tuple(notes_of(efforts)),
+        command=recorded("labelling_effort", chosen),
         date=today(),
     )
     path = result.path(chosen.results)

@@ -20,6 +20,7 @@ from lead.tuning import wait_passively
 
 wait_passively()  # before torch is imported
 
+from benchmarks.measuring import recorded  # noqa: E402
 from lead.config import HypercolumnSettings, load_preset  # noqa: E402
 from lead.datasets import open_dataset  # noqa: E402
 from lead.evaluation.grids import markdown  # noqa: E402
@@ -58,7 +59,9 @@ def main() -> None:
             bench = Bench(dataset, [system], judged, "validation")
             rows += [replace(row, features=name) for row in error_rows(matching(bench)) if row.method == objective]
     title = "Stage 1 by how its hypercolumn is put together, on validation identities"
-    result = replace(bench.result("stage-one-validation", rows, started, "short"), title=title)
+    result = replace(
+        bench.result("stage-one-validation", rows, started, "short", recorded("stage_one", chosen)), title=title
+    )
     result.write(result.path(chosen.results), overwrite=True)
     sys.stdout.write(markdown(result) + "\n")
 

@@ -18,7 +18,7 @@ from lead.datasets.base import Dataset
 from lead.errors import LeadError, unknown
 from lead.evaluation.drawings import draw_all, draw_matches, drawing_names
 from lead.evaluation.results import Result
-from lead.evaluation.summary import error_rows, threshold_rows
+from lead.evaluation.summary import error_rows, further_rows
 from lead.experiments.bench import SYSTEMS, Bench, result_name
 from lead.experiments.matching import matching
 from lead.experiments.regression import DRAWS, FEW, regression
@@ -363,7 +363,7 @@ def evaluate(
         "draws": draws,
         "methods": None if methods is None else list(methods),
     }
-    rows = [*error_rows(found), *threshold_rows(found)]
+    rows = [*error_rows(found), *further_rows(found)]
     return bench.result(result_name(task, split, point_sets), rows, started, preset, command)
 
 

@@ -15,7 +15,7 @@ from lead.errors import LeadError
 from lead.evaluation.metrics import normalised_errors
 from lead.evaluation.predictions import Predictions
 from lead.evaluation.results import Row
-from lead.evaluation.summary import error_rows, threshold_rows
+from lead.evaluation.summary import error_rows, further_rows
 
 DRAWS, PICTURES, LANDMARKS = 2, 5, 3
 RNG = np.random.default_rng(0)
@@ -154,7 +154,7 @@ def test_coverage_is_counted_in_the_frame() -> None:
 
 
 def test_what_is_correct_is_counted_for_every_threshold() -> None:
-    rows = by_metric(threshold_rows([MADE]))
+    rows = by_metric(further_rows([MADE]))
     names = [f"{name}-{threshold}-regression-68" for name in ("pck", "pictures") for threshold in (5, 10, 20)]
     assert list(rows) == names
     errors = MADE.errors

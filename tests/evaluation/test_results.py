@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from lead.errors import LeadError
-from lead.evaluation.grids import CALIBRATION_CELLS, CORRECT_CELLS, calibration_grid, grid, markdown, rich_tables
+from lead.evaluation.grids import CALIBRATION_CELLS, FURTHER_CELLS, calibration_grid, grid, markdown, rich_tables
 from lead.evaluation.metrics import Summary
 from lead.evaluation.results import Result, Row, read
 
@@ -288,27 +288,28 @@ def test_only_a_rank_correlation_may_be_below_nothing() -> None:
         Row("lead/cascade", "64-d", 10, "rank-6", "%", 1.0, 1.0)
 
 
-# --- what is correct -------------------------------------------------------------------------------------------------
+# --- further metrics -------------------------------------------------------------------------------------------------
 
 
-def test_what_is_correct_has_a_table_of_its_own() -> None:
-    correct = (
+def test_further_metrics_have_a_table_of_their_own() -> None:
+    further = (
         Row("lead/ridge", "64-d", 10, "pictures-5-regression-68", "%", 3.04, 3.04, 1.0, 3),
         Row("lead/ridge", "64-d", 10, "pck-10-regression-68", "%", 80.26, 80.26, 2.0, 3),
         Row("lead/ridge", "64-d", 10, "pck-5-regression-68", "%", 40.0, 40.0, 2.0, 3),
         Row("copy-location", "", None, "pck-5-matching-same", "%", 0.0, 0.0),
     )
-    result = replace(RESULT, rows=(*ROWS, *correct))
+    result = replace(RESULT, rows=(*ROWS, *further))
     tables = [part.splitlines() for part in markdown(result).split("\n\n") if part.startswith("|")]
     assert tables[1] == [
-        "| Method | Measured | PCK at 5 % (%) | PCK at 10 % (%) | All points within 5 % (%) |",
+        "| Method | Measured | Points within 5 % (PCK) (%) | Points within 10 % (PCK) (%) "
+        "| Pictures with all points within 5 % (%) |",
         "| --- | --- | --: | --: | --: |",
         "| lead/ridge | Regression, 68 points, 10 labels | 40.0 ± 2.0 | 80.3 ± 2.0 | 3.0 ± 1.0 |",
         "| copy-location | Matching, same individual | 0.0 | – | – |",
     ]
-    assert CORRECT_CELLS in markdown(result)
+    assert FURTHER_CELLS in markdown(result)
     assert tables[0] == [line for line in markdown(RESULT).splitlines() if line.startswith("|")]
     assert len(rich_tables(result)) == 1  # of which the terminal shows nothing
     for metric in ("pck-10", "pck-11-regression-68", "pck-10-regression-6", "pictures-5-"):
         with pytest.raises(LeadError, match=f"Unknown metric '{metric}'"):
-            replace(correct[0], metric=metric)
+            replace(further[0], metric=metric)

@@ -149,12 +149,18 @@ def test_a_result_of_other_settings_is_not_taken_for_this_one(world: World) -> N
     assert made(named, "table2", world.results) is None
 
 
-def test_a_table_is_made_again_from_its_record(world: World) -> None:
+@pytest.mark.parametrize("name", ["table2", "fig9", "fig5"])
+def test_a_table_or_figure_is_made_again_from_its_record(world: World, name: str) -> None:
     study = world.study()
-    before = make(study, "table2", world.results)
-    found = repeat(catalogue.target(study, "table2", world.results), world.data, out=world.folder / "runs")
+    before = make(study, name, world.results)
+    found = repeat(catalogue.target(study, name, world.results), world.data, out=world.folder / "runs")
     assert found.numbers == ()
-    assert found.after.rows == before.rows
+    assert (found.after.rows, found.after.notes) == (before.rows, before.notes)
+    if not before.rows:  # a figure tells its numbers in its notes
+        (world.folder / "other").mkdir(exist_ok=True)
+        replace(before, notes=("another", *before.notes[1:])).write(world.folder / "other" / f"{name}.json")
+        told = repeat(world.folder / "other" / f"{name}.json", world.data, out=world.folder / "runs")
+        assert told.numbers == (f"'another' there, {before.notes[0]!r} here",)
 
 
 def test_a_validation_result_has_a_name_of_its_own(world: World) -> None:

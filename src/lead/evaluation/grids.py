@@ -80,12 +80,12 @@ def calibration_grid(result: Result) -> Grid:
     return _shares((row, labels_text(row.labels), row.metric) for row in result.rows if row.metric in CALIBRATION)
 
 
-def correct_grid(result: Result) -> Grid:
-    """How much is correct: a line for each measurement and number of labels, a column for each threshold."""
+def further_grid(result: Result) -> Grid:
+    """Further metrics: a line for each measurement and number of labels, a column for each metric."""
     cells = []
     for row in result.rows:
-        if row.correct:
-            key, metric = row.correct
+        if row.further:
+            key, metric = row.further
             cells.append((row, ", ".join(filter(None, [METRICS[metric], labels_text(row.labels)])), key))
     return _shares(cells)
 
@@ -128,10 +128,7 @@ CALIBRATION_CELLS = (
     "Expected errors beside actual ones: mean ± standard deviation over draws. The coverage of the 50 % radius should "
     "be 50 %. Rank correlation times 100; chance would find 10 % of the worst decile."
 )
-CORRECT_CELLS = (
-    "PCK: points within so many percent of the unit length; then pictures all of whose labelled points are. Mean ± "
-    "standard deviation over draws. Higher is better."
-)
+FURTHER_CELLS = "Further metrics of the same errors: mean ± standard deviation over draws. Higher is better."
 BRACKETS = "In brackets, what the method's paper reports, on its own benchmark."
 
 
@@ -160,13 +157,13 @@ def _markdown_table(table: Grid, second: str) -> str:
 def rich_tables(result: Result) -> list[Table]:
     """The result as tables for the terminal, the best of each column in bold green, with its notes below.
 
-    What is correct by threshold is left to :func:`markdown`: a terminal is too narrow.
+    Further metrics are left to :func:`markdown`: a terminal is too narrow.
     """
     title = result.title or f"{result.benchmark}, {result.preset}: {result.name}"
     return [
         _rich_table(drawn, title, "\n".join([cells, *(result.notes if second == "Features" else ())]), second)
         for drawn, second, cells in _tables(result)
-        if cells != CORRECT_CELLS
+        if cells != FURTHER_CELLS
     ]
 
 
@@ -175,7 +172,7 @@ def _tables(result: Result) -> list[tuple[Grid, str, str]]:
     tables = [
         (grid(result), "Features", f"{CELLS} {BRACKETS}" if result.has_published else CELLS),
         (calibration_grid(result), "Labels", CALIBRATION_CELLS),
-        (correct_grid(result), "Measured", CORRECT_CELLS),
+        (further_grid(result), "Measured", FURTHER_CELLS),
     ]
     return [table for table in tables if table[0].lines]
 

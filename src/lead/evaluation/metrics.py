@@ -6,8 +6,9 @@ measure, and every summary here looks past NaN.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,9 @@ from lead.errors import LeadError
 from lead.landmarks.model import Labels
 
 FloatArray = npt.NDArray[np.float64]
+
+THRESHOLDS = (5, 10, 20)
+"""In percent of the unit length, up to which a point counts as correct."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,20 @@ def pictures_within(errors: FloatArray, threshold: float) -> float:
     judged = known.any(axis=1)
     fine = (~known | (errors <= threshold))[judged].all(axis=1)
     return 100 * float(fine.mean()) if judged.any() else float("nan")
+
+
+FURTHER: dict[str, tuple[str, Callable[[FloatArray], float]]] = {
+    **{
+        f"pck-{share}": (f"Points within {share} % (PCK)", partial(points_within, threshold=share))
+        for share in THRESHOLDS
+    },
+    **{
+        f"pictures-{share}": (f"Pictures with all points within {share} %", partial(pictures_within, threshold=share))
+        for share in THRESHOLDS
+    },
+}
+"""Further metrics of errors (N, K) in percent of the unit length: by key, the heading and the function. Whatever is here
+is computed from saved predictions and has its column in a table of further metrics, where higher is better."""
 
 
 def calibration(expected: FloatArray, radii: Mapping[int, FloatArray], errors: FloatArray) -> dict[str, float]:

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from lead.errors import LeadError, unknown
-from lead.evaluation.metrics import Summary
+from lead.evaluation.metrics import FURTHER, Summary
 from lead.files import write_atomic
 
 METHODS = {
@@ -73,13 +73,7 @@ CALIBRATION = {
     )
 }
 """Metrics of expected errors, and their headings; a table of their own shows them."""
-THRESHOLDS = (5, 10, 20)
-"""In percent of the unit length, up to which a point counts as correct."""
-CORRECT = {f"pck-{threshold}": f"PCK at {threshold} %" for threshold in THRESHOLDS} | {
-    f"pictures-{threshold}": f"All points within {threshold} %" for threshold in THRESHOLDS
-}
-"""Metrics by threshold, and their headings; a table of their own shows them. A hyphen and one of METRICS follow."""
-TITLES = METRICS | CALIBRATION | CORRECT
+TITLES = METRICS | CALIBRATION | {key: heading for key, (heading, _) in FURTHER.items()}
 UNIT = "%"
 PEERS_UNIT = "px of 70"
 
@@ -95,7 +89,7 @@ class Row:
         method: see METHODS.
         features: what it worked on, "64-d" for instance; may be empty.
         labels: see LabelCount.
-        metric: one of METRICS or CALIBRATION, or one of CORRECT of one of METRICS: "pck-10-regression-68".
+        metric: one of METRICS or CALIBRATION; or one of FURTHER, a hyphen and one of METRICS: "pck-10-regression-68".
         unit: unit of mean, median and sd, "%" for instance.
         mean, median: averaged over the draws.
         sd: spread of the mean over the draws (dividing by their number); None for a single draw.
@@ -121,7 +115,7 @@ class Row:
         for name in self.method.partition("/")[0].split("+"):
             if name not in METHODS:
                 raise unknown("method", name, METHODS)
-        if self.metric not in METRICS and self.metric not in CALIBRATION and not self.correct:
+        if self.metric not in METRICS and self.metric not in CALIBRATION and not self.further:
             raise unknown("metric", self.metric, (*METRICS, *CALIBRATION))
         if isinstance(self.labels, str) and self.labels != "all":
             raise unknown("number of labels", self.labels, ["all"])
@@ -135,11 +129,10 @@ class Row:
             raise LeadError(f"{self.method}, {self.metric}: {self.labels} labels, {self.draws} draws; both start at 1.")
 
     @property
-    def correct(self) -> tuple[str, str] | None:
-        """Of a share of what is correct, which of CORRECT it is and of which of METRICS; None for any other row."""
-        measure, threshold, metric = (*self.metric.split("-", 2), "", "")[:3]
-        key = f"{measure}-{threshold}"
-        return (key, metric) if key in CORRECT and metric in METRICS else None
+    def further(self) -> tuple[str, str] | None:
+        """Which of FURTHER it is, and of the errors of which of METRICS; None for any other row."""
+        parts = ((key, self.metric.removeprefix(f"{key}-")) for key in FURTHER)
+        return next((part for part in parts if part[1] in METRICS and part[1] != self.metric), None)
 
     @classmethod
     def of_draws(

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from lead.evaluation.metrics import FloatArray, calibration, hiding, pictures_within, points_within, summarise
+from lead.evaluation.metrics import FURTHER, FloatArray, calibration, hiding, summarise
 from lead.evaluation.predictions import SHARES, Predictions
-from lead.evaluation.results import PEERS_UNIT, THRESHOLDS, UNIT, Row
+from lead.evaluation.results import PEERS_UNIT, UNIT, Row
 
 PIXELS = 70
 """Side in pixels of the frame in which the peers count matching errors."""
@@ -19,15 +19,13 @@ def error_rows(measured: Iterable[Predictions]) -> list[Row]:
     return [row for predictions in measured for row in (*_errors(predictions), *_calibration(predictions))]
 
 
-def threshold_rows(measured: Iterable[Predictions]) -> list[Row]:
-    """For each of THRESHOLDS, how many points are correct (PCK), and how many pictures with all their points."""
+def further_rows(measured: Iterable[Predictions]) -> list[Row]:
+    """A row for each of FURTHER."""
     rows = []
     for predictions in measured:
         errors = predictions.errors
-        for name, count in (("pck", points_within), ("pictures", pictures_within)):
-            for threshold in THRESHOLDS:
-                values = [count(one, threshold) for one in errors]
-                rows.append(_row(predictions, f"{name}-{threshold}-{predictions.metric}", values))
+        for key, (_, metric) in FURTHER.items():
+            rows.append(_row(predictions, f"{key}-{predictions.metric}", [metric(one) for one in errors]))
     return rows
 
 
