@@ -151,8 +151,8 @@ FURTHER: dict[str, tuple[str, Callable[[FloatArray], float]]] = {
         for share in THRESHOLDS
     },
 }
-"""Further metrics of errors (N, K) in percent of the unit length: by key, the heading and the function. Whatever is here
-is computed from saved predictions and has its column in a table of further metrics, where higher is better."""
+"""Further metrics of errors (N, K) in percent of the unit length, by key: the heading and the function. Whatever is
+here is computed from saved predictions and has a column in a table of further metrics. Higher is better."""
 
 
 def calibration(expected: FloatArray, radii: Mapping[int, FloatArray], errors: FloatArray) -> dict[str, float]:
