@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -75,3 +76,14 @@ def keep(name: str, found: Mapping[str, Any], text: str, results: Path) -> None:
     write_atomic(there, json.dumps(record, indent=2) + "\n", overwrite=True)
     write_atomic(there.with_suffix(".md"), text, overwrite=True)
     print(text)
+
+
+def recorded(of: str, chosen: argparse.Namespace) -> dict[str, Any]:
+    """The command of a study's result, with which ``lead repeat`` makes it again: all arguments but the folders."""
+    words: list[str] = []
+    for name, value in vars(chosen).items():
+        if name in ("run", "dataset"):
+            words.append(name.upper())
+        elif name not in ("runs", "results"):
+            words += [f"--{name.replace('_', '-')}", *map(str, value if isinstance(value, list) else [value])]
+    return {"name": "study", "of": of, "arguments": words}

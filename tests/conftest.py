@@ -19,7 +19,7 @@ from PIL import Image
 from lead.config import Settings, check
 from lead.datasets.base import Dataset
 
-pytest_plugins = ["pages"]  # of tests/studio: two files named conftest.py would be one module to mypy
+pytest_plugins = ["pages", "benches"]  # not conftest.py in their folders: mypy takes files of one name for one module
 
 settings.register_profile("lead", deadline=None)  # a busy machine is no failure
 settings.load_profile("lead")

@@ -16,7 +16,7 @@ from lead import api
 from lead.config import Settings
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
-from lead.features import Sight
+from lead.features import FeatureSource
 from lead.images.labels import save_labels
 from lead.inference import Landmarker
 from lead.landmarks import Labels
@@ -170,8 +170,8 @@ def test_pictures_without_a_label_are_learnt_from_while_labels_are_few(
 ) -> None:
     asked = list[tuple[list[str], list[str] | None]]()
 
-    def watched(sight: Sight, rows: Any, _: Any, **how: Any) -> Any:
-        others = sorted({sight.store.files[i] for i in how["unlabelled"]} - {sight.store.files[i] for i in rows})
+    def watched(source: FeatureSource, rows: Any, _: Any, **how: Any) -> Any:
+        others = sorted({source.store.files[i] for i in how["unlabelled"]} - {source.store.files[i] for i in rows})
         asked.append((others, how["groups"]))
         raise LeadError("seen enough")
 

@@ -28,7 +28,7 @@ from lead import checkpoint
 from lead.config import HypercolumnSettings, PictureSettings, Settings
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
-from lead.features import Extractor, Frame, Sight, cached_features, features_file, make_student
+from lead.features import Extractor, FeatureSource, Frame, cached_features, features_file, make_student
 from lead.geometry import denormalise_points
 from lead.images import film as film_module
 from lead.images.build import open_store
@@ -475,13 +475,13 @@ def cascaded(tiny: Maker, tmp_path: Path, fine: bool) -> Landmarker:
     names = [f"{i}.png" for i in range(len(places))]
     for name, (x, y) in zip(names, places.tolist(), strict=True):
         dotted(SIDE, SIDE, x, y).save(tmp_path / "train" / name)
-    sight = Sight(
+    source = FeatureSource(
         Extractor(student(settings), settings.picture),
         open_store(tmp_path / "train", names, SIDE, tmp_path / "cache"),
     )
-    points = sight.extractor.frame.normalise(np.stack([places, places + np.array([0, BELOW])], axis=1))
+    points = source.extractor.frame.normalise(np.stack([places, places + np.array([0, BELOW])], axis=1))
     halves = [2.5] if fine else []
-    fitted = fit_cascade(sight, np.arange(len(places)), torch.from_numpy(points).float(), halves=halves)
+    fitted = fit_cascade(source, np.arange(len(places)), torch.from_numpy(points).float(), halves=halves)
     return Landmarker(SCHEMA, settings, student(settings), fitted.head, fitted.confidence, {"seed": 0})
 
 
@@ -513,7 +513,7 @@ def test_expected_errors_are_in_each_pictures_own_pixels(cascaded: Landmarker, f
     confidence.weight.zero_()
     confidence.level.copy_(torch.tensor([0.2, 0.4]).log())  # in radii of the shape
     store = open_store(folder.root, folder.files, SIDE, tmp_path / "more")
-    (located,) = Sight(cascaded.extractor, store).find(_cascade_of(cascaded), np.arange(12))
+    (located,) = FeatureSource(cascaded.extractor, store).find(_cascade_of(cascaded), np.arange(12))
     found = cascaded.predict(folder.root)
     assert found.px_error is not None
     sides = np.array([max(Image.open(folder.path(i)).size) for i in range(12)])  # normalised units span 2
@@ -569,7 +569,7 @@ def test_what_is_found_beyond_the_picture_is_out_of_view(
             told = (points, torch.full((1, 2), 0.5), torch.zeros(1, 2, Cascade.SIGNALS), torch.ones(1))
             return CascadeOutput(*(value.to(cascaded.extractor.device) for value in told))
 
-        monkeypatch.setattr(Sight, "find_in", located)
+        monkeypatch.setattr(FeatureSource, "find_in", located)
         found = cascaded.predict(tmp_path / "wide.png")
         assert found.visible.tolist() == [[HIDDEN if inside else UNLABELLED, HIDDEN]]
         assert found.px_error is not None
@@ -584,9 +584,9 @@ def test_crops_are_features_of_the_squares_that_are_asked_for(tiny: Maker, folde
     """A frame that shows the middle half of the store: a square of it is a square of half the size in the store."""
     settings = tiny(picture={"store": 64, "input": 32, "frame": 0.5})
     extractor, store = Extractor(student(settings), settings.picture, batch=2), stored(folder, settings, cache)
-    sight, rows = Sight(extractor, store), np.array([3, 0, 3])
+    source, rows = FeatureSource(extractor, store), np.array([3, 0, 3])
     whole = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]).expand(3, -1, -1)
-    parts = list(sight.crops(rows, whole))
+    parts = list(source.crops(rows, whole))
     assert [len(part) for part in parts] == [2, 1]
     middle = torch.from_numpy(np.array(store.pixels[rows])).permute(0, 3, 1, 2)[..., 16:48, 16:48].float() / 255
     expected = extractor.features_of(middle.contiguous().to(extractor.device))

@@ -23,8 +23,8 @@ import torch  # noqa: E402
 
 from benchmarks.measuring import keep, table  # noqa: E402
 from lead.datasets import open_dataset  # noqa: E402
-from lead.experiments.protocols import Bench, label_draws  # noqa: E402
-from lead.features import BATCH, Sight  # noqa: E402
+from lead.experiments.bench import Bench, label_draws  # noqa: E402
+from lead.features import BATCH, FeatureSource  # noqa: E402
 from lead.training.cascade import fit_cascade  # noqa: E402
 from lead.training.run import Run  # noqa: E402
 
@@ -42,28 +42,28 @@ def measure(bench: Bench, points: str, count: int) -> dict[str, float]:
     labels = bench.dataset.points(points)
     fit, _ = bench.rows(labels)
     (picked,) = label_draws(bench, fit, count, 1)
-    sight = Sight(bench.systems[0].extractor, bench.store)
+    source = FeatureSource(bench.systems[0].extractor, bench.store)
     rows = bench.store_rows(labels, picked)
-    sight.whole(rows)
-    xy = bench.frame.normalise(bench.store.to_store(rows, labels.xy[picked]))
+    source.whole(rows)
+    xy = source.points(rows, labels.xy[picked])
     crops = 0
-    plain = Sight.crops
+    plain = FeatureSource.crops
 
-    def counted(self: Sight, rows, affine):  # type: ignore[no-untyped-def]
+    def counted(self: FeatureSource, rows, affine):  # type: ignore[no-untyped-def]
         nonlocal crops
         crops += len(rows)
         return plain(self, rows, affine)
 
-    with mock.patch.object(Sight, "crops", counted):
+    with mock.patch.object(FeatureSource, "crops", counted):
         start = time.perf_counter()
-        fit_cascade(sight, rows, torch.from_numpy(xy).float())
+        fit_cascade(source, rows, torch.from_numpy(xy).float())
         whole = time.perf_counter() - start
     side = bench.frame.input
     pictures = torch.rand(BATCH, 3, side, side).contiguous(memory_format=torch.channels_last)
-    sight.extractor.features_of(pictures)
+    source.extractor.features_of(pictures)
     start = time.perf_counter()
     for _ in range(round(crops / BATCH) or 1):
-        sight.extractor.features_of(pictures)
+        source.extractor.features_of(pictures)
     bare = time.perf_counter() - start
     return {"seconds": round(whole, 2), "crops": crops, "network": round(bare, 2), "ratio": round(whole / bare, 2)}
 

@@ -18,7 +18,7 @@ from lead.tuning import wait_passively
 wait_passively()  # before torch is imported
 
 import lead  # noqa: E402
-from lead.evaluation.results import markdown  # noqa: E402
+from lead.evaluation.grids import markdown  # noqa: E402
 
 NO_TERM: dict[str, object] = {"distill.alignment": 0, "distill.equivariance": 0, "distill.exchange": 0}
 VARIANTS: dict[str, dict[str, object]] = {

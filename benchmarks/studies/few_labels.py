@@ -24,10 +24,14 @@ wait_passively()  # before torch is imported
 import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
 
+from benchmarks.measuring import recorded  # noqa: E402
 from lead.datasets import open_dataset  # noqa: E402
-from lead.evaluation.results import Row, markdown  # noqa: E402
-from lead.experiments.protocols import Bench, regression  # noqa: E402
-from lead.features import Sight  # noqa: E402
+from lead.evaluation.grids import markdown  # noqa: E402
+from lead.evaluation.results import Row  # noqa: E402
+from lead.evaluation.summary import error_rows  # noqa: E402
+from lead.experiments.bench import Bench  # noqa: E402
+from lead.experiments.regression import regression  # noqa: E402
+from lead.features import FeatureSource  # noqa: E402
 from lead.files import write_atomic  # noqa: E402
 from lead.nn.cascade import Cascade, CascadeOutput  # noqa: E402
 from lead.training.cascade import Rows, _jittered  # noqa: E402
@@ -38,14 +42,14 @@ AVERAGED = 5
 
 
 @torch.inference_mode()
-def _averaged(sight: Sight, head: Cascade, rows: Rows, features: Tensor) -> CascadeOutput:
-    """In place of :meth:`lead.features.Sight.find_in`: landmarks on several crops, mapped back and averaged."""
+def _averaged(source: FeatureSource, head: Cascade, rows: Rows, features: Tensor) -> CascadeOutput:
+    """In place of :meth:`lead.features.FeatureSource.find_in`: landmarks on several crops, mapped back and averaged."""
     first = head.coarse_output(features)
     if head.fine is None:
         return head.refine(first, features)
     generator = torch.Generator().manual_seed(0)
     poses = [first.pose, *(_jittered(first.pose, generator) for _ in range(AVERAGED - 1))]
-    looks = [(replace(first, pose=pose), next(sight.crops(rows, head.crop(pose)))) for pose in poses]
+    looks = [(replace(first, pose=pose), next(source.crops(rows, head.crop(pose)))) for pose in poses]
     found = [head.refine(*look) for look in looks]
     return replace(found[0], points=torch.stack([one.points for one in found]).mean(0))
 
@@ -56,7 +60,7 @@ VARIANTS: Mapping[str, Mapping[str, object]] = {
     "cascade without the ring": {"lead.nn.cascade.RING": 0},
     "cascade without random crops": {"lead.training.cascade.CROPS": 1, "lead.training.cascade.CROPS_OF_ONE": 1},
     "cascade without self-teaching": {"lead.training.cascade.SELF_TAUGHT": 0},
-    f"cascade, {AVERAGED} crops averaged": {"lead.features.Sight.find_in": _averaged},
+    f"cascade, {AVERAGED} crops averaged": {"lead.features.FeatureSource.find_in": _averaged},
 }
 """What is replaced by what in each."""
 
@@ -67,11 +71,11 @@ def rows_of(bench: Bench, variant: str, points: str, labels: list[int], draws: i
     for patch in patches:
         patch.start()
     try:
-        rows = regression(bench, labels=labels, draws=draws, heads=["cascade"], point_sets=[points], say=print)
+        found = regression(bench, labels=labels, draws=draws, heads=["cascade"], point_sets=[points], say=print)
     finally:
         for patch in patches:
             patch.stop()
-    wanted = [row for row in rows if row.metric.startswith("regression") and row.method == "lead/cascade"]
+    wanted = [row for row in error_rows(found) if row.metric.startswith("regression") and row.method == "lead/cascade"]
     return [replace(row, method=f"lead/{variant}") for row in wanted]
 
 
@@ -88,11 +92,12 @@ def main() -> None:
     started = time.monotonic()
     bench = replace(
         Bench.of_run(Run.open(chosen.run), open_dataset(chosen.dataset), "validation", ["lead"]),
-        kept=None,  # a variant is not told apart by the code's version
+        kept=None,  # what is patched is not told apart
     )
     labels = [int(number) for number in chosen.labels.split(",")]
     rows = [row for name in VARIANTS for row in rows_of(bench, name, chosen.points, labels, chosen.draws)]
-    result = bench.result("few-labels-validation", rows, started, chosen.preset_name)
+    command = recorded("few_labels", chosen)
+    result = bench.result("few-labels-validation", rows, started, chosen.preset_name, command)
     path = result.path(chosen.results)
     result.write(path, overwrite=True)
     write_atomic(path.with_suffix(".md"), markdown(result), overwrite=True)

@@ -35,9 +35,11 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from fastapi.testclient import TestClient  # noqa: E402
 
+from benchmarks.measuring import recorded  # noqa: E402
 from lead.datasets import ytfaces  # noqa: E402
+from lead.evaluation.grids import markdown  # noqa: E402
 from lead.evaluation.metrics import normalised_errors, unit_lengths  # noqa: E402
-from lead.evaluation.results import Result, Row, markdown  # noqa: E402
+from lead.evaluation.results import Result, Row  # noqa: E402
 from lead.features import Extractor, cached_features  # noqa: E402
 from lead.files import default_cache, write_atomic  # noqa: E402
 from lead.geometry import FloatArray  # noqa: E402
@@ -110,7 +112,7 @@ class World:
         """Some labelled pictures of a part of the dataset, whose features are computed once for all of it."""
         everyone = self.points.take(self.rows[part])
         where = np.array([self.store.index(file) for file in everyone.images], dtype=np.int64)
-        xy = self.extractor.frame.normalise(self.store.to_store(where, everyone.xy))
+        xy = self.extractor.frame.points(self.store, where, everyone.xy)
         labelled = Labelled(cached_features(self.extractor, self.store, where), torch.from_numpy(xy).float())
         some = np.searchsorted(self.rows[part], rows)
         labels = self.points.take(rows)
@@ -120,7 +122,7 @@ class World:
         """Mean error on the judged pictures, in percent of the inter-ocular distance."""
         where = np.array([self.store.index(file) for file in self.judged.labels.images], dtype=np.int64)
         points = apply(head, self.judged.labelled).double().numpy()
-        xy = self.store.to_original(where, self.extractor.frame.denormalise(points))
+        xy = self.extractor.frame.places(self.store, where, points)
         return float(np.nanmean(normalised_errors(xy, self.judged.labels.xy, self.judged.unit)))
 
 
@@ -295,7 +297,7 @@ def work(world: World, truth: Pictures, folder: Path, seed: int, how: Condition,
 def fit(world: World, annotator: Annotator, truth: Pictures, rows: Sequence[int], seed: int) -> Head:
     """The head that the studio exports, from what is labelled."""
     where = np.array([world.store.index(truth.labels.images[row]) for row in rows])
-    xy = world.extractor.frame.normalise(world.store.to_store(where, annotator.xy(rows)))
+    xy = world.extractor.frame.points(world.store, where, annotator.xy(rows))
     features = truth.labelled.features[np.array(rows, dtype=np.int64)]
     return fit_ridge(Labelled(features, torch.from_numpy(xy).float()), seed=seed).head
 
@@ -457,6 +459,7 @@ def main() -> None:
         rows=tuple(rows_of(efforts)),
         title=f"Labelling effort: {world.data.name}, {chosen.points} points, {len(chosen.seeds)} seeds",
         notes=tuple(notes_of(efforts)),
+        command=recorded("labelling_effort", chosen),
         date=today(),
     )
     path = result.path(chosen.results)

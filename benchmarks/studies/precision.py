@@ -21,7 +21,9 @@ wait_passively()  # before torch is imported
 from benchmarks.measuring import keep  # noqa: E402
 from lead import api  # noqa: E402
 from lead.datasets import open_dataset  # noqa: E402
-from lead.experiments.protocols import Bench, regression  # noqa: E402
+from lead.evaluation.summary import error_rows  # noqa: E402
+from lead.experiments.bench import Bench  # noqa: E402
+from lead.experiments.regression import regression  # noqa: E402
 
 PRECISIONS = ("32-true", "bf16-mixed")
 
@@ -42,7 +44,8 @@ def main() -> None:
             run = api.train(
                 data, chosen.runs / f"{precision}-{seed}", preset=chosen.preset, assignments=given, say=print
             )
-            rows = regression(Bench.of_run(run, data, "validation", ["lead"]), point_sets=[next(iter(data.point_sets))])
+            bench = Bench.of_run(run, data, "validation", ["lead"])
+            rows = error_rows(regression(bench, point_sets=[next(iter(data.point_sets))]))
             found = next(row for row in rows if row.method == "lead/ridge")
             errors[precision].append(float(found.mean or "nan"))
             print(f"seed {seed}, {precision}: {errors[precision][-1]:.2f} %")

@@ -20,10 +20,14 @@ from lead.tuning import wait_passively
 
 wait_passively()  # before torch is imported
 
+from benchmarks.measuring import recorded  # noqa: E402
 from lead.config import HypercolumnSettings, load_preset  # noqa: E402
 from lead.datasets import open_dataset  # noqa: E402
-from lead.evaluation.results import Row, markdown  # noqa: E402
-from lead.experiments.protocols import Bench, System, matching  # noqa: E402
+from lead.evaluation.grids import markdown  # noqa: E402
+from lead.evaluation.results import Row  # noqa: E402
+from lead.evaluation.summary import error_rows  # noqa: E402
+from lead.experiments.bench import Bench, System  # noqa: E402
+from lead.experiments.matching import matching  # noqa: E402
 from lead.features import Extractor  # noqa: E402
 from lead.reproduce.arms import stage_one  # noqa: E402
 from lead.reproduce.shelf import Shelf  # noqa: E402
@@ -53,9 +57,11 @@ def main() -> None:
         for name, levels in VARIANTS.items():
             system = System(objective, Extractor(run.backbone(), preset.picture, levels))
             bench = Bench(dataset, [system], judged, "validation")
-            rows += [replace(row, features=name) for row in matching(bench) if row.method == objective]
+            rows += [replace(row, features=name) for row in error_rows(matching(bench)) if row.method == objective]
     title = "Stage 1 by how its hypercolumn is put together, on validation identities"
-    result = replace(bench.result("stage-one-validation", rows, started, "short"), title=title)
+    result = replace(
+        bench.result("stage-one-validation", rows, started, "short", recorded("stage_one", chosen)), title=title
+    )
     result.write(result.path(chosen.results), overwrite=True)
     sys.stdout.write(markdown(result) + "\n")
 

@@ -18,7 +18,10 @@ from lead.datasets.base import Dataset
 from lead.errors import LeadError, unknown
 from lead.evaluation.drawings import draw_all, draw_matches, drawing_names
 from lead.evaluation.results import Result
-from lead.experiments import protocols
+from lead.evaluation.summary import error_rows, further_rows
+from lead.experiments.bench import SYSTEMS, Bench, result_name
+from lead.experiments.matching import matching
+from lead.experiments.regression import DRAWS, FEW, regression
 from lead.features import Extractor
 from lead.files import check_folder, default_cache
 from lead.images.build import open_store
@@ -295,12 +298,14 @@ def evaluate(
     split: str = "test",
     heads: Sequence[FittedKind] = ("cascade", "ridge"),
     point_sets: Sequence[str] | None = None,
-    labels: Sequence[int] = protocols.FEW,
-    draws: int = protocols.DRAWS,
+    labels: Sequence[int] = FEW,
+    draws: int = DRAWS,
     methods: Sequence[str] | None = None,
     say: Say = unsaid,
 ) -> Result:
     """Measures a run's features on a dataset, beside the untrained backbone and the stage-1 hypercolumn.
+
+    What is predicted is kept in ``predictions/`` of the run's folder and read from there when it is asked for again.
 
     Args:
         run: a trained run.
@@ -326,7 +331,7 @@ def evaluate(
     heads, labels = list(dict.fromkeys(heads)), sorted(set(labels))
     point_sets = list(dict.fromkeys(point_sets)) if point_sets else None
     for method in methods or ():
-        _one_of("method", method, (*protocols.SYSTEMS, "supervised"))
+        _one_of("method", method, (*SYSTEMS, "supervised"))
     if methods is not None and "supervised" in methods and task != "few-shot":
         raise LeadError(f"The method 'supervised' is measured by the task few-shot, not by {task}.")
     if methods is None or "lead" in methods:
@@ -334,18 +339,18 @@ def evaluate(
     if task == "matching" and len(point_sets or ()) > 1:
         raise LeadError("Matching measures one point set at a time; name one.")
     started = time.monotonic()
-    bench = protocols.Bench.of_run(run, dataset, split, methods)
+    bench = Bench.of_run(run, dataset, split, methods)
     if bench.store.skipped:
         say(skipped_text(bench.store.skipped))
     if task == "matching":
-        rows = protocols.matching(bench, point_set=point_sets[0] if point_sets else None, say=say)
+        found = matching(bench, point_set=point_sets[0] if point_sets else None, say=say)
     elif task == "regression":
-        rows = protocols.regression(bench, heads=heads, point_sets=point_sets, say=say)
+        found = regression(bench, heads=heads, point_sets=point_sets, say=say)
     else:
-        rows = protocols.regression(bench, labels=labels, draws=draws, heads=heads, point_sets=point_sets, say=say)
+        found = regression(bench, labels=labels, draws=draws, heads=heads, point_sets=point_sets, say=say)
         if methods is not None and "supervised" in methods:
             for name in point_sets or dataset.point_sets:
-                rows += supervised(
+                found += supervised(
                     bench, labels, run.folder / "supervised", draws=draws, pretrained=True, point_set=name, say=say
                 )
     command = {
@@ -358,7 +363,8 @@ def evaluate(
         "draws": draws,
         "methods": None if methods is None else list(methods),
     }
-    return bench.result(protocols.result_name(task, split, point_sets), rows, started, preset, command)
+    rows = [*error_rows(found), *further_rows(found)]
+    return bench.result(result_name(task, split, point_sets), rows, started, preset, command)
 
 
 def match(
@@ -412,7 +418,7 @@ def match(
     start = np.array([store.index(first)], dtype=np.int64)
     where = np.array([store.index(file) for file in files], dtype=np.int64)
     seen = next(extractor.batches(store, start))  # (1, C, h, w)
-    xy = frame.normalise(store.to_store(start, known.xy[row : row + 1]))
+    xy = frame.points(store, start, known.xy[row : row + 1])
     asked = torch.from_numpy(xy).float().nan_to_num().to(seen.device)
     found, similarity = [], []
     for batch in extractor.batches(store, where):
@@ -420,7 +426,7 @@ def match(
         points, close = match_points(seen.expand(count, -1, -1, -1), asked.expand(count, -1, -1), batch)
         found.append(points.double().cpu().numpy())
         similarity.append(close.clamp(0, 1).double().cpu().numpy())
-    places = store.to_original(where, frame.denormalise(np.concatenate(found)))
+    places = frame.places(store, where, np.concatenate(found))
     places[:, np.isnan(known.xy[row]).any(-1)] = np.nan
     visible = np.full(places.shape[:2], VISIBLE, dtype=np.int8)
     matches = Labels(known.schema, tuple(files), places, visible, np.concatenate(similarity))

@@ -379,7 +379,7 @@ def _heat_maps(run: Run, dataset: Dataset, beetles_shown: Labels) -> list[Shown]
     rows = np.arange(len(store))
     features = torch.cat(list(extractor.batches(store, rows)))  # (n, C, h, w)
     known = beetles_shown.only(ASKED)
-    xy = extractor.frame.normalise(store.to_store(rows[:1], known.xy[:1]))
+    xy = extractor.frame.points(store, rows[:1], known.xy[:1])
     points = torch.from_numpy(xy).float().to(features.device)
     others = features[1:]
     count = len(others)

@@ -96,6 +96,20 @@ class Frame:
         """The inverse of :meth:`normalise`."""
         return denormalise_points(points * (self.shown / self.side), (self.side, self.side))
 
+    def points(self, store: ImageStore, rows: npt.ArrayLike, xy: FloatArray) -> FloatArray:
+        """Places in pictures' own pixels, in the shown square's normalised coordinates.
+
+        Args:
+            store: of the pictures.
+            rows: (n,) of it.
+            xy: (n, K, 2) own pixels; NaN stays NaN.
+        """
+        return self.normalise(store.to_store(rows, xy))
+
+    def places(self, store: ImageStore, rows: npt.ArrayLike, points: FloatArray) -> FloatArray:
+        """The inverse of :meth:`points`."""
+        return store.to_original(rows, self.denormalise(points))
+
 
 class Extractor:
     """A frozen network that makes one feature for each cell of a picture.
@@ -288,7 +302,7 @@ def cached_features(
 
 
 @dataclass(frozen=True)
-class Sight:
+class FeatureSource:
     """Pictures, and the network that sees them.
 
     Attributes:
@@ -302,6 +316,14 @@ class Sight:
     def whole(self, rows: npt.NDArray[np.int64], *, progress: Progress | None = None) -> Features:
         """(n, C, h, w) features of whole pictures, from the cache if they are there."""
         return cached_features(self.extractor, self.store, rows, progress=progress)
+
+    def points(self, rows: npt.ArrayLike, xy: FloatArray) -> FloatArray:
+        """Places in pictures' own pixels as normalised points: see :meth:`Frame.points`."""
+        return self.extractor.frame.points(self.store, rows, xy)
+
+    def places(self, rows: npt.ArrayLike, points: FloatArray) -> FloatArray:
+        """Normalised points as places in pictures' own pixels: see :meth:`Frame.places`."""
+        return self.extractor.frame.places(self.store, rows, points)
 
     def crops(self, rows: npt.NDArray[np.int64], affine: Tensor) -> Iterator[Tensor]:
         """Features (b, C, h, w) of squares cut from pictures, a batch at a time.

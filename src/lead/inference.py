@@ -22,7 +22,7 @@ from lead.errors import LeadError
 from lead.features import (
     BATCH,
     Extractor,
-    Sight,
+    FeatureSource,
     _content,
     make_student,
 )
@@ -171,11 +171,11 @@ class Landmarker:
         else:
             whole = torch.from_numpy(np.asarray(features, dtype=np.float32)).to(self.extractor.device)
         if isinstance(self.head, Cascade):
-            found = _of_cascade(Sight(self.extractor, store).find_in(self.head, rows, whole), self.calibration)
+            found = _of_cascade(FeatureSource(self.extractor, store).find_in(self.head, rows, whole), self.calibration)
         else:
             found = _of_head(self.head, whole, self.calibration)
         frame = self.extractor.frame
-        xy = store.to_original(rows, frame.denormalise(found.xy))
+        xy = frame.places(store, rows, found.xy)
         px = (frame.shown / store.scale[rows].mean(-1))[:, None]
         beyond = ((xy < -0.5) | (xy > store.sizes[rows, None] - 0.5)).any(-1)
         visible = np.select([beyond, found.hidden], [UNLABELLED, HIDDEN], VISIBLE).astype(np.int8)

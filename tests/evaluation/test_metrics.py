@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 
 from lead.errors import LeadError
 from lead.evaluation.metrics import (
+    calibration,
     hiding,
     mean_shape,
     normalised_errors,
     peers_pck,
+    pictures_within,
+    points_within,
     summarise,
-    trust,
     unit_lengths,
 )
 from lead.landmarks.model import Labels, Schema
@@ -148,17 +150,17 @@ def test_the_peers_pck_refuses_gaps() -> None:
 # --- told errors -----------------------------------------------------------------------------------------------------
 
 
-def test_trust_on_a_few_points_by_hand() -> None:
+def test_calibration_on_a_few_points_by_hand() -> None:
     errors = np.array([[1.0, 2.0], [3.0, np.nan], [4.0, 8.0]])
     expected = np.array([[1.5, 1.0], [3.5, 99.0], [5.0, 4.0]])
     radii = {50: 0.9 * expected, 90: 2 * expected}
-    found = trust(expected, radii, errors)
+    found = calibration(expected, radii, errors)
     # Of the five points, radii for 50 % hold 1.0 <= 1.35, 3.0 <= 3.15 and 4.0 <= 4.5; those for 90 % hold all.
     assert found["within-50"] == pytest.approx(60)
     assert found["within-90"] == pytest.approx(100)
-    # Ranks of the errors are 1, 2, 3, 4, 5, of what is told 2, 1, 3, 5, 4: 1 - 6 · (1 + 1 + 0 + 1 + 1) / (5 · 24).
+    # Ranks of the errors are 1, 2, 3, 4, 5, of what is expected 2, 1, 3, 5, 4: 1 - 6 · (1 + 1 + 0 + 1 + 1) / (5 · 24).
     assert found["rank"] == pytest.approx(80)
-    assert found["worst"] == 0  # the worst is the last; the last but one is told to be
+    assert found["worst"] == 0  # the worst is the last; the last but one is expected to be
     assert set(found) == {"within-50", "within-90", "rank", "worst"}
 
 
@@ -172,25 +174,25 @@ def test_the_worst_tenth_equals_a_slow_count(seed: int) -> None:
     places = range(len(known))
     bad = {i for i in places if sum(other[0] > known[i][0] for other in known) < count}
     told = {i for i in places if sum(other[1] > known[i][1] for other in known) < count}
-    found = trust(expected, {}, errors)
+    found = calibration(expected, {}, errors)
     assert found["worst"] == pytest.approx(100 * len(bad & told) / count)
-    assert trust(errors, {}, errors) == pytest.approx({"rank": 100, "worst": 100})
-    assert trust(-errors, {}, errors)["rank"] == pytest.approx(-100)
+    assert calibration(errors, {}, errors) == pytest.approx({"rank": 100, "worst": 100})
+    assert calibration(-errors, {}, errors)["rank"] == pytest.approx(-100)
 
 
-def test_telling_the_same_of_every_point_tells_nothing() -> None:
+def test_expecting_the_same_of_every_point_says_nothing() -> None:
     errors = np.arange(20.0)[None]
-    found = trust(np.ones((1, 20)), {80: np.full((1, 20), 15.0)}, errors)
+    found = calibration(np.ones((1, 20)), {80: np.full((1, 20), 15.0)}, errors)
     assert found["rank"] == 0
     assert found["within-80"] == pytest.approx(80)
 
 
-def test_nothing_told_of_a_point_is_not_judged() -> None:
+def test_a_point_of_which_nothing_is_expected_is_not_judged() -> None:
     errors, told = np.array([[1.0, 9.0]]), np.array([[2.0, np.nan]])
-    assert trust(told, {90: told}, errors)["within-90"] == 100.0
+    assert calibration(told, {90: told}, errors)["within-90"] == 100.0
 
 
-def test_what_is_told_to_be_hidden_by_hand() -> None:
+def test_what_is_predicted_to_be_hidden_by_hand() -> None:
     hidden = np.array([[True, True, False], [True, False, False]])
     told = np.array([[True, False, True], [False, False, False]])
     known = np.array([[True, True, True], [False, True, True]])
@@ -198,3 +200,28 @@ def test_what_is_told_to_be_hidden_by_hand() -> None:
     assert found == pytest.approx({"hidden": 50, "shown": 100 / 3})
     assert hiding(told, ~known & hidden, known) == {}  # nothing known is hidden: there is nothing to find
     assert hiding(told, hidden, hidden) == pytest.approx({"hidden": 100 / 3})
+
+
+# --- thresholds ------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_within_a_threshold_by_hand() -> None:
+    nan = float("nan")
+    errors = np.array([[1.0, 5.0, 2.0], [5.1, 0.0, nan], [nan, nan, nan], [4.0, nan, nan]])
+    assert points_within(errors, 5) == pytest.approx(100 * 5 / 6)  # the threshold itself is within
+    assert pictures_within(errors, 5) == pytest.approx(100 * 2 / 3)  # what is not measured does not count
+    assert (points_within(errors, 0.5), pictures_within(errors, 0.5)) == pytest.approx((100 / 6, 0))
+    assert points_within(errors, 99) == pictures_within(errors, 99) == 100
+    assert math.isnan(points_within(errors[2:3], 5))
+    assert math.isnan(pictures_within(errors[2:3], 5))
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0, 100))
+def test_shares_within_a_threshold_equal_a_slow_count(seed: int, threshold: float) -> None:
+    predicted, truth, unit = case(seed)
+    table = [[e for e in line if e is not None] for line in slow_errors(predicted, truth, unit)]
+    points = [e for line in table for e in line]
+    errors = normalised_errors(predicted, truth, unit)
+    assert points_within(errors, threshold) == pytest.approx(100 * sum(e <= threshold for e in points) / len(points))
+    whole = [all(e <= threshold for e in line) for line in table if line]
+    assert pictures_within(errors, threshold) == pytest.approx(100 * sum(whole) / len(whole))

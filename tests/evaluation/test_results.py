@@ -9,8 +9,9 @@ import pytest
 from rich.console import Console
 
 from lead.errors import LeadError
+from lead.evaluation.grids import CALIBRATION_CELLS, FURTHER_CELLS, calibration_grid, grid, markdown, rich_tables
 from lead.evaluation.metrics import Summary
-from lead.evaluation.results import TRUST_CELLS, Result, Row, grid, markdown, read, rich_tables, trust_grid
+from lead.evaluation.results import Result, Row, read
 
 ROWS = (
     Row("mean-shape", "", 10, "regression-5", "%", 30.0, 28.0, 1.0, 3),
@@ -220,9 +221,9 @@ def test_a_file_without_the_newer_keys_is_read(tmp_path: Path) -> None:
     assert read(path) == RESULT
 
 
-# --- told errors -----------------------------------------------------------------------------------------------------
+# --- expected errors -------------------------------------------------------------------------------------------------
 
-TOLD = replace(
+EXPECTED = replace(
     RESULT,
     rows=(
         *ROWS,
@@ -236,8 +237,8 @@ TOLD = replace(
 )
 
 
-def test_told_errors_have_a_table_of_their_own(tmp_path: Path) -> None:
-    tables = [part.splitlines() for part in markdown(TOLD).split("\n\n") if part.startswith("|")]
+def test_expected_errors_have_a_table_of_their_own(tmp_path: Path) -> None:
+    tables = [part.splitlines() for part in markdown(EXPECTED).split("\n\n") if part.startswith("|")]
     assert len(tables) == 2
     assert tables[1] == [
         "| Method | Labels | Coverage of the 50 % radius, 5 points (%) "
@@ -248,16 +249,16 @@ def test_told_errors_have_a_table_of_their_own(tmp_path: Path) -> None:
         "| lead/cascade | all labels | – | 66.0 | – |",
     ]
     # The other table is what it is without them, with the cascade's line.
-    without = replace(TOLD, rows=TOLD.rows[: len(ROWS) + 1])
+    without = replace(EXPECTED, rows=EXPECTED.rows[: len(ROWS) + 1])
     assert tables[0] == [line for line in markdown(without).splitlines() if line.startswith("|")]
-    assert TRUST_CELLS in markdown(TOLD)
-    assert TRUST_CELLS not in markdown(without)
-    TOLD.write(tmp_path / "told.json")
-    assert read(tmp_path / "told.json") == TOLD
+    assert CALIBRATION_CELLS in markdown(EXPECTED)
+    assert CALIBRATION_CELLS not in markdown(without)
+    EXPECTED.write(tmp_path / "expected.json")
+    assert read(tmp_path / "expected.json") == EXPECTED
 
 
-def test_the_terminal_shows_the_told_errors_beside_the_table() -> None:
-    drawn = rich_tables(TOLD)
+def test_the_terminal_shows_the_expected_errors_beside_the_table() -> None:
+    drawn = rich_tables(EXPECTED)
     assert [len(rich_tables(RESULT)), len(drawn)] == [1, 2]
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(drawn[1])
@@ -274,14 +275,41 @@ def test_the_terminal_shows_the_told_errors_beside_the_table() -> None:
         "Labels",
     ):
         assert shown in text
-    assert [len(line.cells) for line in trust_grid(TOLD).lines] == [3, 3, 3]
-    assert not trust_grid(RESULT).lines
+    assert [len(line.cells) for line in calibration_grid(EXPECTED).lines] == [3, 3, 3]
+    assert not calibration_grid(RESULT).lines
 
 
-def test_only_a_told_error_may_be_below_nothing() -> None:
+def test_only_a_rank_correlation_may_be_below_nothing() -> None:
     with pytest.raises(LeadError, match="finite"):
         Row("lead/cascade", "64-d", 10, "regression-5", "%", -1.0, 1.0)
     with pytest.raises(LeadError, match="finite"):
         Row("lead/cascade", "64-d", 10, "rank-5", "%", float("nan"), 1.0)
     with pytest.raises(LeadError, match=r"Unknown metric 'rank-6'. Did you mean 'rank-68'"):
         Row("lead/cascade", "64-d", 10, "rank-6", "%", 1.0, 1.0)
+
+
+# --- further metrics -------------------------------------------------------------------------------------------------
+
+
+def test_further_metrics_have_a_table_of_their_own() -> None:
+    further = (
+        Row("lead/ridge", "64-d", 10, "pictures-5-regression-68", "%", 3.04, 3.04, 1.0, 3),
+        Row("lead/ridge", "64-d", 10, "pck-10-regression-68", "%", 80.26, 80.26, 2.0, 3),
+        Row("lead/ridge", "64-d", 10, "pck-5-regression-68", "%", 40.0, 40.0, 2.0, 3),
+        Row("copy-location", "", None, "pck-5-matching-same", "%", 0.0, 0.0),
+    )
+    result = replace(RESULT, rows=(*ROWS, *further))
+    tables = [part.splitlines() for part in markdown(result).split("\n\n") if part.startswith("|")]
+    assert tables[1] == [
+        "| Method | Measured | Points within 5 % (PCK) (%) | Points within 10 % (PCK) (%) "
+        "| Pictures with all points within 5 % (%) |",
+        "| --- | --- | --: | --: | --: |",
+        "| lead/ridge | Regression, 68 points, 10 labels | 40.0 ± 2.0 | 80.3 ± 2.0 | 3.0 ± 1.0 |",
+        "| copy-location | Matching, same individual | 0.0 | – | – |",
+    ]
+    assert FURTHER_CELLS in markdown(result)
+    assert tables[0] == [line for line in markdown(RESULT).splitlines() if line.startswith("|")]
+    assert len(rich_tables(result)) == 1  # of which the terminal shows nothing
+    for metric in ("pck-10", "pck-11-regression-68", "pck-10-regression-6", "pictures-5-"):
+        with pytest.raises(LeadError, match=f"Unknown metric '{metric}'"):
+            replace(further[0], metric=metric)

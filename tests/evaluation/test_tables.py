@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from lead.errors import LeadError
-from lead.evaluation.results import Result, Row, markdown
+from lead.evaluation.grids import markdown
+from lead.evaluation.results import Result, Row
 from lead.evaluation.tables import fill, main
 
 ROWS = (

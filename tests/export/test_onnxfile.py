@@ -25,7 +25,7 @@ from lead.export.graph import Interpolation, Squares, framing
 from lead.export.int8 import Quantised, to_int8
 from lead.export.onnxfile import Exported, to_onnx
 from lead.export.runtime import answers
-from lead.features import Extractor, Frame, Sight
+from lead.features import Extractor, FeatureSource, Frame
 from lead.images.build import open_store
 from lead.images.labels import save_labels
 from lead.images.store import ImageStore
@@ -109,7 +109,7 @@ def models(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     points = torch.from_numpy(extractor.frame.normalise(labels().xy)).float()
     rows, found = np.arange(len(store)), dict[str, Landmarker]()
     for name, halves in (("two looks", [2.5]), ("one look", [])):
-        fitted = fit_cascade(Sight(extractor, store), rows, points, halves=halves)
+        fitted = fit_cascade(FeatureSource(extractor, store), rows, points, halves=halves)
         fitted.confidence.hidden.copy_(torch.randn(9, 3, generator=torch.Generator().manual_seed(1)))
         found[name] = Landmarker(SCHEMA, SETTINGS, student(), fitted.head, fitted.confidence, {"labels": 20})
     features = extractor.features(torch.from_numpy(np.array(store.pixels))).half().cpu().numpy()

@@ -13,10 +13,11 @@ from typer.testing import CliRunner
 from lead import api
 from lead.beetles.writing import write_beetles
 from lead.cli import app
-from lead.config import check
+from lead.config import Settings, check
 from lead.datasets import open_dataset
 from lead.errors import LeadError
 from lead.evaluation.results import Result, read
+from lead.reproduce import again
 from lead.reproduce.again import repeat
 
 pytestmark = pytest.mark.xdist_group("again")
@@ -108,12 +109,70 @@ def test_what_does_not_say_how_it_was_made_is_refused(world: World, tmp_path: Pa
     replace(world.result, command={}).write(tmp_path / "old.json")
     with pytest.raises(LeadError, match=r"old.json does not say how it was made"):
         repeat(tmp_path / "old.json", world.data)
-    replace(world.result, command={"name": "reproduce", "of": "fig4"}, benchmark="beetles").write(tmp_path / "fig.json")
-    tree = json.loads((tmp_path / "fig.json").read_text())
-    tree["settings"] |= {"split": "test", "seeds": [0], "labels": [1], "draws": 1, "dimensions": [64], "heads": []}
-    (tmp_path / "fig.json").write_text(json.dumps(tree))
-    with pytest.raises(LeadError, match=r"fig4 is a figure: draw it again with `lead reproduce fig4`"):
-        repeat(tmp_path / "fig.json", world.data, out=tmp_path / "out")
+    for command in (
+        {"name": "reproduce", "of": "fig2"},
+        {"name": "study", "of": "no_such_script", "arguments": []},
+        {"name": "study", "of": "../speed/kill", "arguments": []},
+        {"name": "evaluate", "task": "few-shot"},
+        {**world.result.command, "task": "anything"},
+    ):
+        replace(world.result, command=command).write(tmp_path / "odd.json", overwrite=True)
+        with pytest.raises(LeadError, match=r"odd.json does not say how it was made"):
+            repeat(tmp_path / "odd.json", world.data)
     replace(world.result, benchmark="elsewhere").write(tmp_path / "else.json")
     with pytest.raises(LeadError, match=r"was measured on elsewhere"):
         repeat(tmp_path / "else.json", world.data)
+
+
+def test_a_result_of_the_first_versions_is_repeated_without_what_it_does_not_say(world: World, tmp_path: Path) -> None:
+    """No digests of pictures, no machine, and none of the metrics that came later."""
+    rows = tuple(row for row in world.result.rows if not row.further)
+    assert 0 < len(rows) < len(world.result.rows)
+    settings = {key: value for key, value in world.result.settings.items() if key != "run"}
+    replace(world.result, rows=rows, settings=settings, data={}, machine={}).write(tmp_path / "old.json")
+    assert repeat(tmp_path / "old.json", world.data, out=tmp_path / "out").numbers == ()
+
+
+STUDY = """
+import json, os, sys
+from pathlib import Path
+run, data, option, value = sys.argv[1:]
+assert option == "--draws" and (Path(run) / "student.safetensors").is_file() and Path(data, "images").is_dir()
+record = json.loads(Path(os.environ["BEFORE"]).read_text())
+record["rows"][0]["mean"] += float(value)
+path = Path("results", record["benchmark"], record["preset"], record["name"] + ".json")
+path.parent.mkdir(parents=True)
+path.write_text(json.dumps(record))
+"""
+
+
+@pytest.mark.parametrize(("value", "differ"), [("0", 0), ("1", 1)])
+def test_a_study_is_made_again_by_its_script(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, differ: int
+) -> None:
+    folder = tmp_path / "repository" / "benchmarks" / "studies"
+    folder.mkdir(parents=True)
+    (folder / "one_study.py").write_text(STUDY)
+    monkeypatch.setattr(again, "REPOSITORY", tmp_path / "repository")
+    command = {"name": "study", "of": "one_study", "arguments": ["RUN", "DATASET", "--draws", value]}
+    replace(world.result, command=command).write(tmp_path / "before.json")
+    monkeypatch.setenv("BEFORE", str(tmp_path / "before.json"))
+    found = repeat(tmp_path / "before.json", world.data, out=tmp_path / "out")
+    assert len(found.numbers) == differ
+
+
+RESULTS = Path(__file__).parents[2] / "results"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for p in sorted(RESULTS.rglob("*.json")) if p.parent.name != "benchmarks"],
+    ids=lambda p: "-".join(p.relative_to(RESULTS).parts),
+)
+def test_every_result_names_a_command_that_makes_it_again(path: Path) -> None:
+    if path.stem == "claims":  # what the tables beside it come to: `lead reproduce claims`
+        assert json.loads(path.read_text())["command"] == {"name": "reproduce", "of": "claims"}
+        return
+    result = read(path)
+    again.maker(result, path)  # or it is refused
+    check({key: value for key, value in result.settings.items() if key in Settings.model_fields}, str(path))

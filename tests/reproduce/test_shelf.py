@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,6 @@ from lead import api, checkpoint
 from lead.config import Settings
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
-from lead.evaluation.results import Row
 from lead.reproduce import shelf as module
 from lead.reproduce.shelf import Shelf
 from lead.training.run import Run
@@ -121,36 +119,3 @@ def test_an_interrupted_stage_goes_on_to_the_same_weights(
     for kind in ("backbone", "student"):
         assert same(tensors(cut.folder, kind), tensors(whole.folder, kind))
     assert not list((tmp_path / "cut").rglob("*.part"))
-
-
-def test_a_measurement_is_made_once(folder: Dataset, tmp_path: Path) -> None:
-    calls: list[str] = []
-    rows = [
-        Row("lead", "64-d", 10, "regression-all", "%", 1.25, 1.0, 0.1, 3, 2.0),
-        Row("mean-shape", "", "all", "regression-all", "%", 1 / 3, 0.1),
-    ]
-
-    def measure(name: str, value: list[Row]) -> Callable[[], list[Row]]:
-        def made() -> list[Row]:
-            calls.append(name)
-            return value
-
-        return made
-
-    what = ["lead", "abc", {"labels": [1, 5]}]
-    for shelf in (Shelf(tmp_path, folder), Shelf(tmp_path, folder)):
-        for _ in range(2):
-            assert shelf.measured(what, measure("first", rows)) == rows
-    assert Shelf(tmp_path, folder).measured([*what, 1], measure("second", rows[:1])) == rows[:1]
-    assert calls == ["first", "second"]
-    assert all(isinstance(json.loads(path.read_text()), list) for path in (tmp_path / "measured").iterdir())
-
-
-def test_a_measurement_that_fails_leaves_nothing(folder: Dataset, tmp_path: Path) -> None:
-    def fail() -> list[Row]:
-        raise LeadError("no labels")
-
-    with pytest.raises(LeadError, match="no labels"):
-        Shelf(tmp_path, folder).measured(["x"], fail)
-    row = Row("lead", "", None, "matching-warp", "%", 1.0, 1.0)
-    assert Shelf(tmp_path, folder).measured(["x"], lambda: [row]) == [row]

@@ -17,9 +17,12 @@ from lead.config import Settings, check
 from lead.datasets import open_dataset
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
-from lead.evaluation.results import Result, Row, markdown, read
-from lead.experiments import protocols
-from lead.experiments.protocols import Bench, System
+from lead.evaluation.grids import markdown
+from lead.evaluation.results import Result, Row, read
+from lead.evaluation.summary import error_rows
+from lead.experiments.bench import Bench, System
+from lead.experiments.matching import peers_matching
+from lead.experiments.regression import regression
 from lead.features import Extractor
 from lead.provenance import commit
 from lead.reproduce import catalogue, tables
@@ -146,12 +149,18 @@ def test_a_result_of_other_settings_is_not_taken_for_this_one(world: World) -> N
     assert made(named, "table2", world.results) is None
 
 
-def test_a_table_is_made_again_from_its_record(world: World) -> None:
+@pytest.mark.parametrize("name", ["table2", "fig9", "fig5"])
+def test_a_table_or_figure_is_made_again_from_its_record(world: World, name: str) -> None:
     study = world.study()
-    before = make(study, "table2", world.results)
-    found = repeat(catalogue.target(study, "table2", world.results), world.data, out=world.folder / "runs")
+    before = make(study, name, world.results)
+    found = repeat(catalogue.target(study, name, world.results), world.data, out=world.folder / "runs")
     assert found.numbers == ()
-    assert found.after.rows == before.rows
+    assert (found.after.rows, found.after.notes) == (before.rows, before.notes)
+    if not before.rows:  # a figure tells its numbers in its notes
+        (world.folder / "other").mkdir(exist_ok=True)
+        replace(before, notes=("another", *before.notes[1:])).write(world.folder / "other" / f"{name}.json")
+        told = repeat(world.folder / "other" / f"{name}.json", world.data, out=world.folder / "runs")
+        assert told.numbers == (f"'another' there, {before.notes[0]!r} here",)
 
 
 def test_a_validation_result_has_a_name_of_its_own(world: World) -> None:
@@ -200,7 +209,7 @@ def test_table_1_shows_each_feature_beside_the_papers_number(world: World) -> No
     assert published["byol", "368-d", "peers-same"] == 0.49
     assert {key[0] for key, value in published.items() if value is None} == {"copy-location", "byol+pca", "lead"}
     assert all(row.published is None for row in rows if row.unit == "%")  # the paper's are no percents
-    direct = protocols.peers_matching(bench(world, study.run(contrast_landmarks(64)), "moco+projector"))
+    direct = error_rows(peers_matching(bench(world, study.run(contrast_landmarks(64)), "moco+projector")))
     for row in direct:
         found = [r for r in rows if (r.method, r.metric, r.unit) == (row.method, row.metric, row.unit)]
         assert found[0].mean == pytest.approx(row.mean, rel=1e-5)
@@ -218,7 +227,7 @@ def test_table_6_measures_the_students_of_its_four_arms(world: World) -> None:
     runs = result.settings["runs"]
     assert isinstance(runs, dict)
     assert len(runs) == 8
-    expected = protocols.regression(bench(world, study.run(pyramid("byol", "projector", 128)), "byol+projector"))
+    expected = error_rows(regression(bench(world, study.run(pyramid("byol", "projector", 128)), "byol+projector")))
     found = [r for r in result.rows if (r.method, r.features) == ("byol+projector", features[1])]
     assert found[0].mean == pytest.approx(expected[-1].mean, rel=1e-5)
     assert ours(result.rows, "mean-shape")[0].mean == pytest.approx(expected[0].mean, rel=1e-6)
@@ -282,6 +291,19 @@ def test_the_supervised_baseline_trains_as_long_as_both_stages(world: World) -> 
     logs = list((world.folder / "runs").glob("supervised-*/metrics.jsonl"))
     assert len(logs) == 2
     assert {json.loads(log.read_text().splitlines()[-1])["step"] for log in logs} == {4}
+
+
+def test_what_was_predicted_and_reduced_is_not_made_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = world.study()
+    before = [TABLES[name](study).rows for name in ("table1", "supervised")]
+
+    def refused(*_: object, **__: object) -> None:
+        raise AssertionError("what is there was made again")
+
+    for name in ("matching.match_points", "regression.fit_ridge", "supervised.train_supervised", "baselines.fit_nmf"):
+        monkeypatch.setattr(f"lead.experiments.{name}", refused)
+    monkeypatch.setattr("lead.provenance.commit", lambda: "another")
+    assert [TABLES[name](world.study()).rows for name in ("table1", "supervised")] == before
 
 
 def test_starts_crosses_both_starts_only_where_there_are_two(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from lead.config import PictureSettings
 from lead.errors import LeadError
-from lead.features import Extractor, Sight
+from lead.features import Extractor, FeatureSource
 from lead.images.build import open_store
 from lead.nn import heads
 from lead.nn.backbone import Backbone
@@ -40,7 +40,7 @@ class Colours(Extractor):
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sight, Tensor]:
+def seen(tmp_path_factory: pytest.TempPathFactory) -> tuple[FeatureSource, Tensor]:
     """Four coloured spots on a thing that is turned, scaled and moved; and their places, (COUNT, 4, 2) normalised."""
     root, draws = tmp_path_factory.mktemp("spots"), np.random.default_rng(0)
     names = [f"{i:02}.bmp" for i in range(COUNT)]  # read again for every crop, so of a format that takes no decoding
@@ -58,9 +58,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sight, Tensor]:
         xy.append(places)
     settings = PictureSettings(store=64, input=64, frame=1.0)
     extractor = Colours(Student(Backbone("test_resnet"), 8, 8), settings, device=torch.device("cpu"))
-    sight = Sight(extractor, open_store(root, names, 64, tmp_path_factory.mktemp("spots-store")))
-    points = extractor.frame.normalise(sight.store.to_store(np.arange(COUNT), np.array(xy)))
-    return sight, torch.from_numpy(points).float()
+    source = FeatureSource(extractor, open_store(root, names, 64, tmp_path_factory.mktemp("spots-store")))
+    points = source.points(np.arange(COUNT), np.array(xy))
+    return source, torch.from_numpy(points).float()
 
 
 @pytest.fixture(autouse=True)
@@ -69,9 +69,9 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEAD_CACHE", str(tmp_path / "cache"))
 
 
-def said(sight: Sight, fitted: CascadeFit, rows: Rows = TEST) -> Tensor:
+def said(source: FeatureSource, fitted: CascadeFit, rows: Rows = TEST) -> Tensor:
     """(n, K, 2) normalised."""
-    return torch.cat([found.points for found in sight.find(fitted.head, rows)])
+    return torch.cat([found.points for found in source.find(fitted.head, rows)])
 
 
 def guess(points: Tensor, rows: Rows) -> float:
@@ -81,14 +81,14 @@ def guess(points: Tensor, rows: Rows) -> float:
 
 
 @pytest.mark.parametrize("count", [1, 2, 6, 12])
-def test_landmarks_of_unseen_pictures_are_found(seen: tuple[Sight, Tensor], count: int) -> None:
-    sight, points = seen
+def test_landmarks_of_unseen_pictures_are_found(seen: tuple[FeatureSource, Tensor], count: int) -> None:
+    source, points = seen
     rows = np.arange(count)
     told = list[tuple[int, int]]()
     fitted = fit_cascade(
-        sight, rows, points[rows], unlabelled=np.arange(24), progress=lambda *done: told.append(done), seed=1
+        source, rows, points[rows], unlabelled=np.arange(24), progress=lambda *done: told.append(done), seed=1
     )
-    errors = distances(said(sight, fitted), points[TEST])
+    errors = distances(said(source, fitted), points[TEST])
     assert errors.mean() < (0.35 if count == 1 else 0.15) * guess(points, rows)
     assert told[-1] == (count, count)
     if count == 1:
@@ -96,23 +96,23 @@ def test_landmarks_of_unseen_pictures_are_found(seen: tuple[Sight, Tensor], coun
         assert fitted.head.fine is not None
     else:
         assert fitted.error == pytest.approx(float(errors.mean()), rel=1.0, abs=0.003)
-    found = torch.cat([f.signals for f in sight.find(fitted.head, TEST)])
+    found = torch.cat([f.signals for f in source.find(fitted.head, TEST)])
     assert torch.isfinite(fitted.confidence.expected(found)).all()
 
 
-def test_the_second_look_is_nearer(seen: tuple[Sight, Tensor]) -> None:
-    sight, points = seen
+def test_the_second_look_is_nearer(seen: tuple[FeatureSource, Tensor]) -> None:
+    source, points = seen
     rows = np.arange(12)
-    both = fit_cascade(sight, rows, points[rows])
+    both = fit_cascade(source, rows, points[rows])
     assert both.head.fine is not None
-    first = fit_cascade(sight, rows, points[rows], halves=[])
+    first = fit_cascade(source, rows, points[rows], halves=[])
     assert first.head.fine is None
     assert both.error < 0.8 * first.error
-    errors = [float(distances(said(sight, f), points[TEST]).mean()) for f in (both, first)]
+    errors = [float(distances(said(source, f), points[TEST]).mean()) for f in (both, first)]
     assert errors[0] < 0.8 * errors[1]
 
 
-class Blind(Sight):
+class Blind(FeatureSource):
     """Its crops show nothing."""
 
     def crops(self, rows: Rows, affine: Tensor) -> Iterator[Tensor]:
@@ -121,23 +121,23 @@ class Blind(Sight):
             yield torch.rand(features.shape, generator=random)
 
 
-def test_a_second_look_that_does_not_help_is_dropped(seen: tuple[Sight, Tensor]) -> None:
-    sight, points = seen
+def test_a_second_look_that_does_not_help_is_dropped(seen: tuple[FeatureSource, Tensor]) -> None:
+    source, points = seen
     rows = np.arange(6)
-    fitted = fit_cascade(Blind(sight.extractor, sight.store), rows, points[rows])
+    fitted = fit_cascade(Blind(source.extractor, source.store), rows, points[rows])
     assert fitted.head.fine is None
-    errors = distances(said(sight, fitted), points[TEST])
+    errors = distances(said(source, fitted), points[TEST])
     assert errors.mean() < 0.35 * guess(points, rows)
 
 
 @pytest.mark.parametrize("count", [2, 6])
-def test_the_seed_decides(seen: tuple[Sight, Tensor], count: int) -> None:
-    sight, points = seen
+def test_the_seed_decides(seen: tuple[FeatureSource, Tensor], count: int) -> None:
+    source, points = seen
     rows = np.arange(count)
     states = []
     for seed in (3, 3, 4):
         torch.rand(5)  # what was drawn before does not matter
-        fitted = fit_cascade(sight, rows, points[rows], unlabelled=np.arange(24), seed=seed)
+        fitted = fit_cascade(source, rows, points[rows], unlabelled=np.arange(24), seed=seed)
         state = fitted.head.state_dict() | {f"confidence.{k}": v for k, v in fitted.confidence.state_dict().items()}
         states.append(state)
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
@@ -146,69 +146,69 @@ def test_the_seed_decides(seen: tuple[Sight, Tensor], count: int) -> None:
 
 @pytest.mark.parametrize("landmarks", [[2], [0, 1]])
 @pytest.mark.parametrize("count", [1, 3, 8])
-def test_one_landmark_and_two(seen: tuple[Sight, Tensor], landmarks: list[int], count: int) -> None:
-    sight, every = seen
+def test_one_landmark_and_two(seen: tuple[FeatureSource, Tensor], landmarks: list[int], count: int) -> None:
+    source, every = seen
     points, rows = every[:, landmarks], np.arange(count)
-    fitted = fit_cascade(sight, rows, points[rows], unlabelled=np.arange(24))
-    errors = distances(said(sight, fitted), points[TEST])
+    fitted = fit_cascade(source, rows, points[rows], unlabelled=np.arange(24))
+    errors = distances(said(source, fitted), points[TEST])
     assert errors.mean() < (0.5 if count == 1 else 0.25) * guess(points, rows)
 
 
-def test_landmarks_on_one_spot_have_no_shape_but_a_place(seen: tuple[Sight, Tensor]) -> None:
-    sight, every = seen
+def test_landmarks_on_one_spot_have_no_shape_but_a_place(seen: tuple[FeatureSource, Tensor]) -> None:
+    source, every = seen
     points = every[:, [2, 2]]
-    fitted = fit_cascade(sight, np.arange(6), points[:6])
+    fitted = fit_cascade(source, np.arange(6), points[:6])
     assert (fitted.head.shape == 0).all()
-    assert distances(said(sight, fitted), points[TEST]).mean() < 0.25 * guess(points, np.arange(6))
+    assert distances(said(source, fitted), points[TEST]).mean() < 0.25 * guess(points, np.arange(6))
 
 
-def test_missing_labels_are_looked_past(seen: tuple[Sight, Tensor]) -> None:
-    sight, every = seen
+def test_missing_labels_are_looked_past(seen: tuple[FeatureSource, Tensor]) -> None:
+    source, every = seen
     points, rows = every.clone(), np.arange(12)
     points[rows] = torch.where(
         torch.rand(12, 4, 1, generator=torch.Generator().manual_seed(0)) < 0.3, torch.nan, points[rows]
     )
     points[0, 1, 0] = torch.nan  # half a place is none
     assert points[rows].isnan().any(-1).sum() > 8
-    fitted = fit_cascade(sight, rows, points[rows])
-    errors = distances(said(sight, fitted), every[TEST])
+    fitted = fit_cascade(source, rows, points[rows])
+    errors = distances(said(source, fitted), every[TEST])
     assert np.isfinite(fitted.error)
     assert (errors.mean(0) < 0.2 * guess(points, rows)).all()
 
 
-def test_a_rare_landmark_is_found_with_its_only_labels_held_out(seen: tuple[Sight, Tensor]) -> None:
-    sight, every = seen
+def test_a_rare_landmark_is_found_with_its_only_labels_held_out(seen: tuple[FeatureSource, Tensor]) -> None:
+    source, every = seen
     points, rows = every.clone(), np.arange(6)
     points[1:6, 3] = torch.nan  # labelled once: whoever holds that picture out knows nothing of it
-    fitted = fit_cascade(sight, rows, points[rows], unlabelled=np.arange(24))
-    errors = distances(said(sight, fitted), every[TEST]).mean(0)
+    fitted = fit_cascade(source, rows, points[rows], unlabelled=np.arange(24))
+    errors = distances(said(source, fitted), every[TEST]).mean(0)
     assert (errors[:3] < 0.02).all()
     assert errors[3] < 0.5 * guess(every, rows)
 
 
-def test_a_landmark_that_is_labelled_nowhere_is_refused(seen: tuple[Sight, Tensor]) -> None:
-    sight, every = seen
+def test_a_landmark_that_is_labelled_nowhere_is_refused(seen: tuple[FeatureSource, Tensor]) -> None:
+    source, every = seen
     points = every[:3].clone()
     points[:, 2] = torch.nan
     with pytest.raises(LeadError, match=r"\[2\].*labelled on no picture"):
-        fit_cascade(sight, np.arange(3), points)
+        fit_cascade(source, np.arange(3), points)
     with pytest.raises(LeadError, match="labelled on no picture"):
-        fit_cascade(sight, np.arange(0), every[:0])
+        fit_cascade(source, np.arange(0), every[:0])
 
 
 def test_more_pictures_than_are_used_are_drawn_from(
-    seen: tuple[Sight, Tensor], monkeypatch: pytest.MonkeyPatch
+    seen: tuple[FeatureSource, Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sight, points = seen
+    source, points = seen
     told = list[tuple[int, int]]()
     rows = np.arange(20)
     groups = [str(i // 2) for i in range(20)]
     hidden = np.zeros((20, 4), bool)
     fitted = fit_cascade(
-        sight, rows, points[rows], groups=groups, hidden=hidden, progress=lambda *d: told.append(d), most=8
+        source, rows, points[rows], groups=groups, hidden=hidden, progress=lambda *d: told.append(d), most=8
     )
     assert told[-1] == (8, 8)
-    assert distances(said(sight, fitted), points[TEST]).mean() < 0.15 * guess(points, rows)
+    assert distances(said(source, fitted), points[TEST]).mean() < 0.15 * guess(points, rows)
     rare = points[rows].clone()
     rare[1:, 3] = torch.nan
     used = []
@@ -219,7 +219,7 @@ def test_more_pictures_than_are_used_are_drawn_from(
 
     monkeypatch.setattr(cascade, "folds", watched)
     for seed in range(5):
-        fit_cascade(sight, rows, rare, seed=seed, most=8, halves=[])
+        fit_cascade(source, rows, rare, seed=seed, most=8, halves=[])
     assert set(used) == {8, 20}  # all of them where the only label of a landmark would be left out
 
 
@@ -233,42 +233,42 @@ class Wide(Colours):
 
 @pytest.mark.parametrize("count", [1, 6])
 def test_wide_features_are_reduced_to_what_tells_most(
-    seen: tuple[Sight, Tensor], monkeypatch: pytest.MonkeyPatch, count: int
+    seen: tuple[FeatureSource, Tensor], monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     monkeypatch.setattr(heads, "REDUCED", 6)  # of 14: with as many as models have, this would take a minute
-    sight, points = seen
-    extractor = Wide(sight.extractor.network, sight.extractor.picture, device=torch.device("cpu"))
-    wide, rows = Sight(extractor, sight.store), np.arange(count)
+    source, points = seen
+    extractor = Wide(source.extractor.network, source.extractor.picture, device=torch.device("cpu"))
+    wide, rows = FeatureSource(extractor, source.store), np.arange(count)
     fitted = fit_cascade(wide, rows, points[rows], unlabelled=np.arange(24))
     errors = distances(said(wide, fitted), points[TEST])
     assert errors.mean() < (0.4 if count == 1 else 0.2) * guess(points, rows)
 
 
-class Noise(Sight):
+class Noise(FeatureSource):
     """Features that know each picture from every other, and tell nothing else."""
 
     def whole(self, rows: Rows, **_: object) -> npt.NDArray[np.float16]:
         return np.stack([np.random.default_rng(row).normal(size=(24, 8, 8)) for row in rows]).astype(np.float16)
 
 
-def test_pictures_of_one_group_are_held_out_together(seen: tuple[Sight, Tensor]) -> None:
+def test_pictures_of_one_group_are_held_out_together(seen: tuple[FeatureSource, Tensor]) -> None:
     """Twins are learnt by heart from one another, unless they are held out together."""
-    sight, rows = Noise(seen[0].extractor, seen[0].store), np.repeat(np.arange(4), 3)
+    source, rows = Noise(seen[0].extractor, seen[0].store), np.repeat(np.arange(4), 3)
     points = (torch.rand(4, 4, 2, generator=torch.Generator().manual_seed(0)) - 0.5)[rows]
     apart, together = (
-        fit_cascade(sight, rows, points, groups=groups, halves=[]).error
+        fit_cascade(source, rows, points, groups=groups, halves=[]).error
         for groups in (None, [str(row) for row in rows])
     )
     assert apart < 0.2 * together
 
 
-def test_errors_that_are_told_hold_what_they_are_said_to(seen: tuple[Sight, Tensor]) -> None:
-    sight, points = seen
+def test_errors_that_are_told_hold_what_they_are_said_to(seen: tuple[FeatureSource, Tensor]) -> None:
+    source, points = seen
     rows = np.arange(24)
-    fitted = fit_cascade(sight, rows, points[rows])
-    found = list(sight.find(fitted.head, TEST))
+    fitted = fit_cascade(source, rows, points[rows])
+    found = list(source.find(fitted.head, TEST))
     expected = torch.cat([fitted.confidence.expected(f.signals) * f.size[:, None] / 2 for f in found])
-    errors = distances(said(sight, fitted), points[TEST])
+    errors = distances(said(source, fitted), points[TEST])
     assert float(expected.mean() / errors.mean()) == pytest.approx(1, abs=0.4)
     for share in (0.5, 0.8, 0.9):
         within = float((errors <= expected * fitted.confidence.factor(share)).float().mean())

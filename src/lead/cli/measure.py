@@ -74,13 +74,15 @@ def evaluate(
     """Measure a run's features on a dataset, compared with the untrained network and stage 1's.
 
     Prints a table, and writes it with everything it takes to measure it again to DIR/DATASET/NAME/TASK.json, and to
-    .md beside it; point sets that are asked for are part of the name.
+    .md beside it; point sets that are asked for are part of the name. What is predicted is kept in RUN/predictions:
+    asked again, for another table or another metric, nothing is fitted.
     """
     counts = numbers(labels, "--labels")
     from lead import api
     from lead.datasets import open_dataset
-    from lead.evaluation.results import markdown, results_path, rich_tables
-    from lead.experiments.protocols import result_name
+    from lead.evaluation.grids import markdown, rich_tables
+    from lead.evaluation.results import results_path
+    from lead.experiments.bench import result_name
     from lead.files import check_writable, refuse_existing, write_atomic
 
     data = open_dataset(dataset, name)

@@ -155,7 +155,7 @@ def _list_names() -> None:
 
 
 def _make(study: Study, name: str, results: Path, overwrite: bool) -> None:
-    from lead.evaluation.results import rich_tables
+    from lead.evaluation.grids import rich_tables
     from lead.reproduce import catalogue, claims
 
     path = catalogue.target(study, name, results)

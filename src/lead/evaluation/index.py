@@ -93,7 +93,9 @@ def _of_result(result: Result) -> str:
 
 
 def _repeat(record: dict[str, Any], file: Path) -> str:
-    """The command that makes a result again from its record."""
+    """The command that makes a result again from its record; what the tables beside it come to is put to them anew."""
+    if "claims" in record:
+        return f"`lead reproduce claims --data {file.parts[1]} --preset {file.parts[2]}`"
     return f"`lead repeat {file.as_posix()} {record.get('benchmark', 'DATA')}`" if record.get("command") else "none yet"
 
 

@@ -6,8 +6,9 @@ measure, and every summary here looks past NaN.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,9 @@ from lead.errors import LeadError
 from lead.landmarks.model import Labels
 
 FloatArray = npt.NDArray[np.float64]
+
+THRESHOLDS = (5, 10, 20)
+"""In percent of the unit length, up to which a point counts as correct."""
 
 
 @dataclass(frozen=True)
@@ -118,48 +122,82 @@ def summarise(errors: FloatArray) -> Summary:
     )
 
 
-def trust(expected: FloatArray, radii: Mapping[int, FloatArray], errors: FloatArray) -> dict[str, float]:
-    """Whether the errors that a method tells are true, in percent.
+def points_within(errors: FloatArray, threshold: float) -> float:
+    """Of all measured points, the percentage whose error is at most a threshold: PCK. NaN if there is none.
 
     Args:
-        expected: (N, K) told; NaN where nothing is.
-        radii: (N, K) by the percentage of true places that they are said to hold.
-        errors: (N, K) true, in the same unit; NaN where nothing is known.
+        errors: (N, K).
+        threshold: in the unit of the errors.
+    """
+    measured = errors[np.isfinite(errors)]
+    return 100 * float((measured <= threshold).mean()) if len(measured) else float("nan")
+
+
+def pictures_within(errors: FloatArray, threshold: float) -> float:
+    """Of the pictures with a measured point, the percentage all of whose errors (N, K) are at most a threshold."""
+    known = np.isfinite(errors)
+    judged = known.any(axis=1)
+    fine = (~known | (errors <= threshold))[judged].all(axis=1)
+    return 100 * float(fine.mean()) if judged.any() else float("nan")
+
+
+FURTHER: dict[str, tuple[str, Callable[[FloatArray], float]]] = {
+    **{
+        f"pck-{share}": (f"Points within {share} % (PCK)", partial(points_within, threshold=share))
+        for share in THRESHOLDS
+    },
+    **{
+        f"pictures-{share}": (f"Pictures with all points within {share} %", partial(pictures_within, threshold=share))
+        for share in THRESHOLDS
+    },
+}
+"""Further metrics of errors (N, K) in percent of the unit length, by key: the heading and the function. Whatever is
+here is computed from saved predictions and has a column in a table of further metrics. Higher is better."""
+
+
+def calibration(expected: FloatArray, radii: Mapping[int, FloatArray], errors: FloatArray) -> dict[str, float]:
+    """How well expected errors agree with actual ones, in percent.
+
+    Args:
+        expected: (N, K) expected errors; NaN where there is none.
+        radii: (N, K) by the percentage of true places that they should hold.
+        errors: (N, K) actual errors, in the same unit; NaN where unknown.
 
     Returns:
-        ``within-P``: of the points, how many are within the radius said to hold P percent. ``rank``: 100 times
-        Spearman's correlation of told and true errors. ``worst``: of the tenth of the points that is worst, how many
-        are in the tenth that is told to be.
+        ``within-P``: the coverage of the P % radius, which should be P. ``rank``: 100 times Spearman's correlation of
+        expected and actual errors. ``worst``: the recall of the worst decile, that is, of the tenth of the points with
+        the largest actual errors, how many are in the tenth with the largest expected ones.
     """
     from scipy.stats import spearmanr  # takes a while, and who trains or predicts needs none
 
     known = np.isfinite(errors) & np.isfinite(expected)
-    true, told = errors[known], expected[known]
-    out = {f"within-{percent}": 100 * float((true <= radius[known]).mean()) for percent, radius in radii.items()}
-    out["rank"] = 100 * float(spearmanr(told, true).statistic) if np.ptp(told) > 0 and np.ptp(true) > 0 else 0.0
-    tenth = max(len(true) // 10, 1)
-    worst, named = (set(np.argsort(-values, kind="stable")[:tenth].tolist()) for values in (true, told))
+    actual, guessed = errors[known], expected[known]
+    out = {f"within-{percent}": 100 * float((actual <= radius[known]).mean()) for percent, radius in radii.items()}
+    varied = np.ptp(guessed) > 0 and np.ptp(actual) > 0
+    out["rank"] = 100 * float(spearmanr(guessed, actual).statistic) if varied else 0.0
+    tenth = max(len(actual) // 10, 1)
+    worst, named = (set(np.argsort(-values, kind="stable")[:tenth].tolist()) for values in (actual, guessed))
     out["worst"] = 100 * len(worst & named) / tenth
     return out
 
 
 def hiding(
-    told: npt.NDArray[np.bool_], hidden: npt.NDArray[np.bool_], known: npt.NDArray[np.bool_]
+    predicted: npt.NDArray[np.bool_], hidden: npt.NDArray[np.bool_], known: npt.NDArray[np.bool_]
 ) -> dict[str, float]:
-    """Whether the landmarks that a method tells to be hidden are, in percent; nothing where none is labelled so.
+    """Whether the landmarks that are predicted to be hidden are, in percent; nothing where none is labelled so.
 
     Args:
-        told: (N, K) those that it says are hidden.
+        predicted: (N, K) those that are predicted to be hidden.
         hidden: (N, K) those that are.
         known: (N, K) those of which it is known.
 
     Returns:
-        ``hidden``: of the hidden, how many are told to be. ``shown``: of the visible, how many are told to be hidden.
+        ``hidden``: of the hidden, how many are predicted to be. ``shown``: of the visible, how many are.
     """
     groups = {"hidden": known & hidden, "shown": known & ~hidden}
     if not groups["hidden"].any():
         return {}
-    return {name: 100 * float(told[group].mean()) for name, group in groups.items() if group.any()}
+    return {name: 100 * float(predicted[group].mean()) for name, group in groups.items() if group.any()}
 
 
 def peers_pck(

@@ -14,7 +14,8 @@ from jinja2 import Environment, StrictUndefined
 from PIL import Image
 
 from lead.evaluation.chart import HEIGHT, WIDTH, Chart, lay_out
-from lead.evaluation.results import BRACKETS, METRICS, Grid, Result, decimals, grid
+from lead.evaluation.grids import BRACKETS, Grid, decimals, grid
+from lead.evaluation.results import METRICS, Result
 from lead.files import write_atomic
 
 

@@ -28,7 +28,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lead.errors import LeadError, unknown
-from lead.evaluation.results import Result, Row, decimals, markdown, read
+from lead.evaluation.grids import decimals, markdown
+from lead.evaluation.results import Result, Row, read
 from lead.files import read_text, write_atomic
 
 _BODY = r"(?:(?!<!--).)*"  # no comment within, so that a forgotten end does not swallow the next block

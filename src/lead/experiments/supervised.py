@@ -6,17 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from lead.evaluation.results import Row
-from lead.experiments.protocols import UNIT, Bench, label_count, label_draws
+from lead.evaluation.predictions import Predictions
+from lead.experiments.bench import Bench, PointSet, label_count, label_draws
 from lead.features import BATCH, default_device
 from lead.geometry import FloatArray
 from lead.nn.regressor import LandmarkRegressor
 from lead.reporting import Report, Say, silent, unsaid
 from lead.seeds import run_identity
 from lead.training.supervised import train_supervised
+
+PREDICTIONS_VERSION = 1
+"""Of the code that trains the network and predicts with it, here and in :mod:`lead.training`. Raise it with any change
+after which it answers otherwise: predictions that an earlier version saved are then made anew."""
 
 
 def supervised(
@@ -30,8 +33,8 @@ def supervised(
     point_set: str | None = None,
     report: Report = silent,
     say: Say = unsaid,
-) -> list[Row]:
-    """Trains the network on so many labelled pictures alone and judges it on the split.
+) -> list[Predictions]:
+    """Trains the network on so many labelled pictures alone and predicts the split.
 
     Args:
         bench: dataset, settings and split; its systems are not looked at.
@@ -44,44 +47,55 @@ def supervised(
         report: of each training's progress.
         say: told what is being trained.
     """
-    name = point_set or next(iter(bench.dataset.point_sets), "")
-    points = bench.dataset.points(name)
-    fit, judge = bench.rows(points)
-    rows = []
+    points = bench.point_set(point_set)
+    settings = bench.settings.model_dump(
+        mode="json", include={"picture", "backbone", "supervised", "distill"}, exclude_defaults=True
+    )
+    start = ["pretrained"] if pretrained else []
+    out = []
     for number in counts:
-        if number is not None and number > len(fit):
-            say(f"supervised: left out {number} labels; only {len(fit)} pictures are labelled.")
+        if number is not None and number > len(points.fit):
+            say(f"supervised: left out {number} labels; only {len(points.fit)} pictures are labelled.")
             continue
-        summaries = []
-        for draw, picked in enumerate(label_draws(bench, fit, number, draws)):
-            where = bench.store_rows(points, picked)
-            xy = bench.store.to_store(where, points.xy[picked])
-            parts = bench.settings.model_dump(
-                mode="json", include={"picture", "backbone", "supervised", "distill"}, exclude_defaults=True
+        chosen = label_draws(bench, points.fit, number, draws)
+
+        def make(number: int | None = number, chosen: list[list[int]] = chosen) -> Predictions:
+            found = []
+            for draw, picked in enumerate(chosen):
+                where = bench.store_rows(points.labels, picked)
+                key = run_identity(settings, seed, bench.store.digest, where.tolist(), points.name, *start)
+                say(f"supervised from {number or 'all'} labels, draw {draw}, seed {seed}")
+                network = train_supervised(
+                    folder / f"supervised-{key}",
+                    bench.settings,
+                    bench.store,
+                    where,
+                    bench.store.to_store(where, points.labels.xy[picked]),
+                    seed=seed,
+                    pretrained=pretrained,
+                    report=report,
+                )
+                found.append(_predicted(bench, network, points))
+            return bench.predictions(
+                points,
+                points.judge,
+                np.stack(found),
+                metric=f"regression-{points.name}",
+                method="supervised",
+                features="",
+                labels=label_count(number),
+                labelled=chosen,
             )
-            start = ["pretrained"] if pretrained else []
-            key = run_identity(parts, seed, bench.store.digest, where.tolist(), name, *start)
-            say(f"supervised from {number or 'all'} labels, draw {draw}, seed {seed}")
-            network = train_supervised(
-                folder / f"supervised-{key}",
-                bench.settings,
-                bench.store,
-                where,
-                xy,
-                seed=seed,
-                pretrained=pretrained,
-                report=report,
-            )
-            predicted = _predicted(bench, network, bench.store_rows(points, judge))
-            summaries.append(bench.errors(points, judge, predicted, bench.dataset.normaliser[name]))
-        rows.append(Row.of_draws("supervised", "", label_count(number), f"regression-{name}", UNIT, summaries))
-    return rows
+
+        what = ["supervised", PREDICTIONS_VERSION, settings, start, seed, chosen, points.judge]
+        out.append(bench.saved(make, points, None, *what))
+    return out
 
 
 @torch.inference_mode()
-def _predicted(bench: Bench, network: LandmarkRegressor, where: npt.NDArray[np.int64]) -> FloatArray:
-    """(n, K, 2) normalised places in the frame."""
-    device = default_device()
+def _predicted(bench: Bench, network: LandmarkRegressor, points: PointSet) -> FloatArray:
+    """(n, K, 2) normalised places in the frame, of the pictures judged."""
+    device, where = default_device(), bench.store_rows(points.labels, points.judge)
     network = network.to(device)
     found = []
     for start in range(0, len(where), BATCH):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +11,10 @@ import torch
 from torch import Tensor
 
 from lead.errors import LeadError
-from lead.evaluation.metrics import Summary
-from lead.evaluation.results import ZOOMS, Row
-from lead.experiments.protocols import UNIT, Bench, System, fitted
+from lead.evaluation.predictions import Predictions
+from lead.evaluation.results import ZOOMS
+from lead.experiments.bench import Bench, PointSet, System
+from lead.experiments.regression import fitted
 from lead.features import BATCH
 from lead.geometry import inside
 from lead.images.views import View, Warp
@@ -22,7 +24,9 @@ from lead.reporting import Say, unsaid
 from lead.seeds import mixed_seed
 from lead.training.fit import Labelled, PlainKind
 
-FloatArray = npt.NDArray[np.float64]
+PREDICTIONS_VERSION = 1
+"""Of the code that zooms, fits and predicts, here, in :mod:`lead.images.views` and :mod:`lead.training.fit`. Raise it
+with any change after which heads answer otherwise: predictions that an earlier version saved are then made anew."""
 
 
 def zoomed(view: View, factor: Tensor, base: float) -> View:
@@ -58,8 +62,8 @@ def zoom(
     base: float = 0.5,
     seed: int = 0,
     say: Say = unsaid,
-) -> list[Row]:
-    """Fits a head on labelled training pictures, each at a random field of view, and judges it at fixed ones.
+) -> list[Predictions]:
+    """Fits a head on labelled training pictures, each at a random field of view, and predicts the split at fixed ones.
 
     A landmark outside what is shown is left out, of fitting and of judging. Errors are in % of the unit length of the
     picture, so they do not depend on the scale at which it is seen. The extractor's frame applies to what is shown.
@@ -75,24 +79,25 @@ def zoom(
         say: told what is being measured, and what share of the labelled landmarks is left out.
 
     Returns:
-        For each system a row for each of ``test``, with the metric "zoom-1.25" for 1.25.
+        For each system those of each of ``test``, with the metric "zoom-1.25" for 1.25.
     """
-    name = point_set or next(iter(bench.dataset.point_sets), "")
-    points = bench.dataset.points(name)
-    pair = bench.dataset.normaliser[name]
-    fit, judge = bench.rows(points)
-    rows = []
-    for number, system in enumerate(bench.systems):
-        fitted_head = fit_zoomed(bench, system, points, fit, train=train, head=head, base=base, seed=seed)
-        features = bench.features_text(system)
+    points = bench.point_set(point_set)
+    labelled = np.isfinite(points.labels.xy[points.judge]).all(-1)
+    out: list[Predictions] = []
+    for system in bench.systems:
+        fit = cache(
+            partial(fit_zoomed, bench, system, points.labels, points.fit, train=train, head=head, base=base, seed=seed)
+        )
         for factor in test:
-            metric = f"zoom-{factor:.2f}"
-            summary, left_out = _judged(bench, system, fitted_head, points, judge, factor, base, pair)
-            if number == 0:
-                say(f"{metric}: {100 * left_out:.1f}% of the labelled landmarks lie outside and are left out")
-            say(f"{metric}: {system.method}/{head}")
-            rows.append(Row.of_draws(f"{system.method}/{head}", features, "all", metric, UNIT, [summary]))
-    return rows
+            make = partial(_at, bench, points, system, head, fit, factor, base)
+            what = ["zoom", PREDICTIONS_VERSION, factor, train, head, base, seed, points.fit, points.judge]
+            found = bench.saved(make, points, system, *what)
+            if not out or found.metric not in {one.metric for one in out}:
+                left_out = float(1 - np.isfinite(found.truth).all(-1).sum() / labelled.sum())
+                say(f"{found.metric}: {100 * left_out:.1f}% of the labelled landmarks lie outside and are left out")
+            say(f"{found.metric}: {found.method}")
+            out.append(found)
+    return out
 
 
 def fit_zoomed(
@@ -142,24 +147,31 @@ def _labelled(
 
 
 @torch.inference_mode()
-def _judged(
+def _at(
     bench: Bench,
+    points: PointSet,
     system: System,
-    head: Head,
-    points: Labels,
-    rows: Sequence[int],
+    kind: PlainKind,
+    fit: Callable[[], Head],
     factor: float,
     base: float,
-    pair: tuple[str, str],
-) -> tuple[Summary, float]:
-    """Errors at one field of view, and the share of the labelled landmarks that lie outside it."""
+) -> Predictions:
+    """What a head says at one field of view."""
+    head, rows = fit(), points.judge
     found, seen = [], []
     for start in range(0, len(rows), BATCH):
         part = rows[start : start + BATCH]
-        pixels, places = shown_at(bench, points, part, torch.full((len(part),), factor), base)
+        pixels, places = shown_at(bench, points.labels, part, torch.full((len(part),), factor), base)
         found.append(head(system.extractor.features(pixels).float().cpu()).double())
         seen.append(~places.isnan().any(-1))
-    predicted: FloatArray = torch.cat(found).numpy() * (base * factor)  # of the unzoomed frame
-    counted: npt.NDArray[np.bool_] = torch.cat(seen).numpy()
-    known = np.isfinite(points.xy[list(rows)]).all(-1)
-    return bench.errors(points, rows, predicted, pair, counted), float(1 - counted.sum() / known.sum())
+    return bench.predictions(
+        points,
+        rows,
+        (torch.cat(found).numpy() * (base * factor))[None],  # of the unzoomed frame
+        counted=torch.cat(seen).numpy(),
+        metric=f"zoom-{factor:.2f}",
+        method=f"{system.method}/{kind}",
+        features=bench.features_text(system),
+        labels="all",
+        labelled=[points.fit],
+    )

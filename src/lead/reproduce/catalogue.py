@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lead.errors import LeadError, unknown
-from lead.evaluation.results import Result, markdown, read, results_path
+from lead.evaluation.grids import markdown
+from lead.evaluation.results import Result, read, results_path
 from lead.files import replacing, write_atomic
 from lead.reproduce import claims, figures, tables
 from lead.reproduce.study import Study

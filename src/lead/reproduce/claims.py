@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lead.errors import LeadError
-from lead.evaluation.results import Result, Row, decimals, read
+from lead.evaluation.grids import decimals
+from lead.evaluation.results import Result, Row, read
 from lead.files import write_atomic
 from lead.provenance import commit, today, versions
 
@@ -246,8 +247,10 @@ def write(folder: Path) -> list[Claim]:
         raise LeadError(f"No table in {folder}. Make them first: lead reproduce all --data DIR")
     found = claims(Filed(folder))
     entries = [asdict(claim) | {"verdict": claim.verdict} for claim in found]
-    document = {"title": TITLE, "commit": commit(), "date": today(), "versions": versions(), "claims": entries}
-    write_atomic(folder / "claims.json", json.dumps(document, indent=1) + "\n", overwrite=True)
+    made_by = {"name": "reproduce", "of": "claims"}
+    document = {"title": TITLE, "commit": commit(), "date": today(), "versions": versions(), "command": made_by}
+    text = json.dumps({**document, "claims": entries}, indent=1)
+    write_atomic(folder / "claims.json", text + "\n", overwrite=True)
     write_atomic(folder / "claims.md", markdown(found), overwrite=True)
     return found
 

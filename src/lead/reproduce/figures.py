@@ -16,7 +16,8 @@ from lead.errors import LeadError
 from lead.evaluation import figures
 from lead.evaluation.results import ZOOMS, Result
 from lead.experiments import interpret
-from lead.experiments.protocols import Bench, fitted
+from lead.experiments.bench import Bench
+from lead.experiments.regression import fitted
 from lead.experiments.zoom import fit_zoomed, shown_at
 from lead.geometry import FloatArray, denormalise_points
 from lead.landmarks.model import Labels
@@ -69,7 +70,9 @@ class Shown:
     @property
     def normalised(self) -> Tensor:
         """(n, K, 2) in the frame."""
-        return torch.from_numpy(self.bench.frame.normalise(self.xy)).float()
+        return torch.from_numpy(
+            self.bench.frame.points(self.bench.store, self.where, self.points.xy[list(self.rows)])
+        ).float()
 
     def features(self) -> Tensor:
         """(n, C, h, w) float32, of the bench's one system."""

@@ -1,17 +1,15 @@
-"""Trained stages and measurements, each made once and found again by what it depends on."""
+"""Trained stages, reductions and predictions, each made once and found again by what it depends on."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lead.api import train
 from lead.config import DistillSettings, HypercolumnSettings, Settings
 from lead.datasets.base import Dataset
-from lead.evaluation.results import Row, measured_once
+from lead.experiments.bench import PREDICTIONS
 from lead.files import replacing
 from lead.reporting import Report, Say, silent, unsaid
 from lead.seeds import run_identity
@@ -21,7 +19,7 @@ from lead.training.upkeep import UPKEEP, Upkeep
 
 @dataclass
 class Shelf:
-    """A folder of runs on one dataset, and of what was measured on them.
+    """A folder of runs on one dataset, and of what was predicted with them.
 
     Attributes:
         folder: made if missing. Deleting it loses time only.
@@ -62,14 +60,15 @@ class Shelf:
         self.say(f"stage 2 ({weights}; {settings.distill.dimension}-d): {folder}")
         return train(self.dataset, folder, settings=settings, stage="distill", report=self.report, upkeep=self.upkeep)
 
-    def measured(self, what: Sequence[Any], measure: Callable[[], Sequence[Row]]) -> list[Row]:
-        """The rows of a measurement, from the shelf if it was made before.
+    @property
+    def predictions(self) -> Path:
+        """Folder of what measurements predicted."""
+        return self.folder / PREDICTIONS
 
-        Args:
-            what: everything that the rows depend on, as plain JSON values.
-            measure: makes them.
-        """
-        return measured_once(self.folder / "measured" / f"{run_identity(what)}.json", measure)
+    @property
+    def reductions(self) -> Path:
+        """Folder of fitted reductions."""
+        return self.folder / "reductions"
 
     def _key(self, settings: Settings) -> str:
         pictures = open_pictures(self.dataset, settings)

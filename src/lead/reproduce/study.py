@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from lead.config import Settings
 from lead.datasets.base import Dataset
 from lead.evaluation.results import Result, Row
-from lead.experiments import protocols
+from lead.evaluation.summary import error_rows
 from lead.experiments.baselines import fit_reduction
-from lead.experiments.protocols import Bench, System
+from lead.experiments.bench import Bench, System
+from lead.experiments.matching import matching, peers_matching
+from lead.experiments.regression import DRAWS, FEW, regression
 from lead.experiments.supervised import supervised
 from lead.experiments.zoom import zoom
 from lead.features import Extractor
@@ -48,7 +50,7 @@ class Study:
         preset_name: the name under which results are filed.
         dataset: to train on.
         bench_data: to measure on; the same dataset by default.
-        shelf: where trained stages and measurements are kept.
+        shelf: where trained stages and predictions are kept.
         split: that is judged.
         seeds: of training; measurements are averaged over them, and always draw the same labels and pairs.
         labels, draws: of the few-label protocol.
@@ -66,8 +68,8 @@ class Study:
     shelf: Shelf
     split: str = "test"
     seeds: Sequence[int] = (0,)
-    labels: Sequence[int] = protocols.FEW
-    draws: int = protocols.DRAWS
+    labels: Sequence[int] = FEW
+    draws: int = DRAWS
     dimensions: Sequence[int] = tuple(CL_FACTORS)
     heads: Sequence[PlainKind] = ("ridge",)
     say: Say = unsaid
@@ -93,7 +95,7 @@ class Study:
             files = {self.dataset.files[i] for i in training_rows(self.dataset, self.preset)}
             rows = np.array([i for i, file in enumerate(bench.store.files) if file in files], dtype=np.int64)
             self.say(f"{kind} of {arm.method} to {dimension} dimensions")
-            extractor = fit_reduction(extractor, bench.store, rows, kind, dimension, seed)
+            extractor = fit_reduction(extractor, bench.store, rows, kind, dimension, seed, kept=self.shelf.reductions)
         return System(arm.method, extractor)
 
     def _whole(self, arm: Arm, seed: int) -> Extractor:
@@ -127,11 +129,11 @@ class Study:
         both = pyramid("byol", "alignment").settings(self.preset, 0)
         steps = both.pretrain.total_steps(pictures) + both.distill.total_steps(pictures)
         baseline = self.preset.supervised.model_copy(update={"steps": steps})
-        bench = Bench(self.bench_data, [], self.preset.model_copy(update={"supervised": baseline}), self.split)
-        shelf = self.shelf
+        shelf, settings = self.shelf, self.preset.model_copy(update={"supervised": baseline})
+        bench = Bench(self.bench_data, [], settings, self.split, kept=shelf.predictions)
         return merged(
             [
-                supervised(bench, counts, shelf.folder, seed=seed, report=shelf.report, say=self.say)
+                error_rows(supervised(bench, counts, shelf.folder, seed=seed, report=shelf.report, say=self.say))
                 for seed in self.seeds
             ]
         )
@@ -140,7 +142,7 @@ class Study:
 
     def bench(self, system: System, dataset: Dataset | None = None) -> Bench:
         """A dataset seen by one system; its draws do not depend on the training's seed."""
-        return Bench(dataset or self.bench_data, [system], self.preset, self.split)
+        return Bench(dataset or self.bench_data, [system], self.preset, self.split, kept=self.shelf.predictions)
 
     def rows(self, arm: Arm, kind: Measurement, labels: Sequence[int] | None = None) -> list[Row]:
         """An arm's measurement, averaged over the training seeds; empty if it collapsed. Baselines come with it."""
@@ -153,37 +155,18 @@ class Study:
         return merged(by_seed)
 
     def _measured(self, arm: Arm, kind: Measurement, seed: int, labels: Sequence[int]) -> list[Row]:
-        if kind.startswith("regression"):
-            names = list(self.bench_data.point_sets)
-            asked = names if kind == "regression" else names[:1]
-            return [row for name in asked for row in self._shelved(arm, "regression", seed, name, [])]
-        counts = [list(labels), self.draws] if kind == "few-labels" else []
-        return self._shelved(arm, kind, seed, next(iter(self.bench_data.point_sets)), counts)
-
-    def _shelved(self, arm: Arm, kind: Measurement, seed: int, points: str, counts: list[Any]) -> list[Row]:
-        """One measurement of one point set, from the shelf if it was made before."""
-        whole = System(arm.method, self._whole(arm, seed))
-        bench = self.bench(whole)
-        protocol = [kind, self.split, self.preset.seed, self.preset.validation, self.preset.validation_seed]
-        known = [points, protocols.labels_digest(bench.dataset.points(points))]
-        heads = list(self.heads) if kind in ("regression", "few-labels") else []
-        # A reduction takes minutes to fit; what it will be follows from these.
-        reduction = [*arm.reduction, seed] if arm.reduction else []
-        what = [arm.method, whole.extractor.digest(), bench.store.digest, known, protocol, heads, counts, *reduction]
-
-        def measure() -> Sequence[Row]:
-            self.say(f"measuring {kind} of {arm.method} ({arm.variant or 'as it is'}), {points} points, seed {seed}")
-            bench = self.bench(self.system(arm, seed) if arm.reduction else whole)
-            if kind == "peers-matching":
-                return protocols.peers_matching(bench, point_set=points)
-            if kind == "matching":
-                return protocols.matching(bench, point_set=points)
-            if kind == "zoom":
-                return zoom(bench, point_set=points)
-            few, draws = counts or ([None], 1)
-            return protocols.regression(bench, labels=few, draws=draws, heads=self.heads, point_sets=[points])
-
-        return self.shelf.measured(what, measure)
+        bench = self.bench(self.system(arm, seed))
+        self.say(f"{kind} of {arm.method} ({arm.variant or 'as it is'}), seed {seed}")
+        first, *others = self.bench_data.point_sets
+        if kind == "peers-matching":
+            return error_rows(peers_matching(bench))
+        if kind == "matching":
+            return error_rows(matching(bench))
+        if kind == "zoom":
+            return error_rows(zoom(bench))
+        few, draws = (labels, self.draws) if kind == "few-labels" else ([None], 1)
+        asked = [first, *others] if kind == "regression" else [first]
+        return error_rows(regression(bench, labels=few, draws=draws, heads=self.heads, point_sets=asked))
 
     # --- tables -----------------------------------------------------------------------------------------------------
 

@@ -52,12 +52,12 @@ class Seen:
 
     def to_frame(self, xy: FloatArray) -> FloatArray:
         """The picture's own pixels (K, 2) to the frame's normalised coordinates; NaN stays NaN."""
-        points: FloatArray = self.frame.normalise(self.store.to_store([self.row], xy[None]))[0]
+        points: FloatArray = self.frame.points(self.store, [self.row], xy[None])[0]
         return points
 
     def to_picture(self, points: FloatArray) -> FloatArray:
         """The inverse of :meth:`to_frame`."""
-        xy: FloatArray = self.store.to_original([self.row], self.frame.denormalise(points)[None])[0]
+        xy: FloatArray = self.frame.places(self.store, [self.row], points[None])[0]
         return xy
 
     @property

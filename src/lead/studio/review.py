@@ -87,7 +87,7 @@ def review(
         scores.append(answer.score.double().numpy())
         errors.append(answer.expected.double().numpy())
     rows = np.arange(len(features))
-    xy = store.to_original(rows, frame.denormalise(np.concatenate(points)))
+    xy = frame.places(store, rows, np.concatenate(points))
     frame_px = frame.shown / store.scale[rows].mean(-1)
     expected = np.concatenate(errors) * frame_px[:, None]
     expected[np.isnan(xy).any(-1)] = np.nan

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lead.features import Features, Sight
+from lead.features import Features, FeatureSource
 from lead.nn.cascade import Cascade, CascadeOutput, CoarseOutput
 from lead.nn.confidence import Confidence
 from lead.nn.heads import RidgeHead
@@ -81,7 +81,7 @@ class _Inputs:
     """What a fit has to go by.
 
     Attributes:
-        sight: of the pictures.
+        source: of the pictures.
         rows: (N,) of its store, the labelled pictures.
         points: (N, K, 2) normalised.
         parts: positions in ``rows`` of one fold.
@@ -89,7 +89,7 @@ class _Inputs:
         seed: of the crops.
     """
 
-    sight: Sight
+    source: FeatureSource
     rows: Rows
     points: Tensor
     parts: list[Rows]
@@ -117,7 +117,7 @@ class _TrainingSet:
 
 
 def fit_cascade(
-    sight: Sight,
+    source: FeatureSource,
     rows: Rows,
     points: Tensor,
     *,
@@ -132,7 +132,7 @@ def fit_cascade(
     """Fits both looks, keeps the second if it does better on out-of-fold labels, and calibrates the result.
 
     Args:
-        sight: of the pictures.
+        source: of the pictures.
         rows: (N,) of the store: labelled pictures.
         points: (N, K, 2) normalised; NaN where unlabelled.
         hidden: (N, K) which landmarks are labelled as hidden; None if nothing says.
@@ -156,8 +156,8 @@ def fit_cascade(
             rows, points, hidden = rows[kept], some, None if hidden is None else hidden[kept]
             groups = None if groups is None else [groups[i] for i in kept.tolist()]
     parts = folds(len(rows), seed, groups) if len(rows) > 1 else [np.arange(1)]
-    inputs = _Inputs(sight, rows, points, parts, _pool(rows, unlabelled, random), seed)
-    features = sight.whole(rows, progress=progress)
+    inputs = _Inputs(source, rows, points, parts, _pool(rows, unlabelled, random), seed)
+    features = source.whole(rows, progress=progress)
     coarse, out_of_fold = _fit_coarse(inputs, features)
     best = _assess(coarse, out_of_fold, features, points)
     for half in _halves(coarse) if halves is None else halves:
@@ -228,7 +228,7 @@ def _fit_coarse(inputs: _Inputs, features: Features) -> tuple[Cascade, _OutOfFol
     sizes = fit_pose(shape, whole.points, usual=size).size
     cascade.sizes.copy_(torch.stack([sizes.min(), sizes.mean(), sizes.max()]))
     moments = [moments_of(cascade.coarse, whole.take(part), share=SHARE) for part in inputs.parts]
-    pool = inputs.sight.whole(inputs.pool) if len(inputs.pool) else None
+    pool = inputs.source.whole(inputs.pool) if len(inputs.pool) else None
     out_of_fold = _learn(cascade.coarse, shape, _TrainingSet(whole, inputs.parts, moments, pool, size))
     return cascade, out_of_fold
 
@@ -307,14 +307,14 @@ def _fit_fine(inputs: _Inputs, coarse: Cascade, out_of_fold: _OutOfFold | None, 
     if seen is None:  # a single label: there is no picture that it was not learnt from
         answered = Labelled(np.zeros((1, 1, 1, 1), dtype=np.float16), inputs.points)
     else:
-        crops = _crops(inputs.sight, cascade, inputs.rows, seen.pose)
+        crops = _crops(inputs.source, cascade, inputs.rows, seen.pose)
         answered = Labelled(crops, cascade.to_crop(inputs.points, seen.pose))
     pool = None
     if len(inputs.pool):
         unknown = torch.zeros(len(inputs.pool), len(coarse.shape), 2)
-        unseen = Labelled(inputs.sight.whole(inputs.pool), unknown)
+        unseen = Labelled(inputs.source.whole(inputs.pool), unknown)
         pose = cascade.pose(apply(coarse.coarse, unseen), apply(coarse.coarse.score, unseen))
-        pool = _crops(inputs.sight, cascade, inputs.pool, pose)
+        pool = _crops(inputs.source, cascade, inputs.pool, pose)
     training = _TrainingSet(answered, inputs.parts, _crop_moments(inputs, cascade), pool, 1 / half)
     kept = _learn(cascade.fine, cascade.shape, training)
     return _assess(cascade, kept, answered.features, inputs.points, seen)
@@ -331,7 +331,7 @@ def _crop_moments(inputs: _Inputs, cascade: Cascade) -> list[Moments]:
     for part in inputs.parts:
         again = torch.from_numpy(part).repeat_interleave(each)
         pose = _jittered(known.take(again), generator)
-        crops = _crops(inputs.sight, cascade, rows[again.numpy()], pose)
+        crops = _crops(inputs.source, cascade, rows[again.numpy()], pose)
         labelled = Labelled(crops, cascade.to_crop(points[again], pose))
         out.append(moments_of(cascade.fine, labelled, share=SHARE))
     return out
@@ -345,9 +345,9 @@ def _jittered(pose: Pose, generator: torch.Generator) -> Pose:
     return Pose(turn, pose.shift + torch.stack([x, y], dim=-1) * SHIFTED * pose.size[:, None])
 
 
-def _crops(sight: Sight, cascade: Cascade, rows: Rows, pose: Pose) -> Features:
+def _crops(source: FeatureSource, cascade: Cascade, rows: Rows, pose: Pose) -> Features:
     """(n, C, h, w) features of crops."""
-    return np.concatenate([f.half().cpu().numpy() for f in sight.crops(rows, cascade.crop(pose))])
+    return np.concatenate([f.half().cpu().numpy() for f in source.crops(rows, cascade.crop(pose))])
 
 
 def _coarse_output(cascade: Cascade, points: Tensor, score: Tensor) -> CoarseOutput:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from lead.errors import LeadError
-from lead.features import Extractor, Sight
+from lead.features import Extractor, FeatureSource
 from lead.files import default_cache
 from lead.images.build import open_store
 from lead.images.doubts import refuse_far, refuse_unlabelled
@@ -74,14 +74,14 @@ def fit_landmarker(
     refuse_unlabelled(found)
     refuse_far(found, store.sizes[[store.index(image) for image in found.images]])
     student = run.student()
-    sight = Sight(Extractor(student, run.settings.picture), store)
-    frame = sight.extractor.frame
+    source = FeatureSource(Extractor(student, run.settings.picture), store)
+    frame = source.extractor.frame
     rows = np.array([store.index(image) for image in found.images], dtype=np.int64)
-    points = torch.from_numpy(frame.normalise(store.to_store(rows, found.xy))).float()
+    points = torch.from_numpy(frame.points(store, rows, found.xy)).float()
     fitted: CascadeFit | Fitted
     if head == "cascade":
         fitted = fit_cascade(
-            sight,
+            source,
             rows,
             points,
             hidden=found.visible == HIDDEN,
@@ -92,7 +92,7 @@ def fit_landmarker(
         )
         calibration: Confidence | Calibration | None = fitted.confidence
     else:
-        fitted = fit_head(Labelled(sight.whole(rows, progress=progress), points), kind=head, seed=seed)
+        fitted = fit_head(Labelled(source.whole(rows, progress=progress), points), kind=head, seed=seed)
         calibration = fitted.calibration
     error, backbone = fitted.error * (frame.shown / frame.side), run.settings.backbone
     origin: dict[str, Any] = {
