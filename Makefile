@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 TOOLS := $(VENV)/tools
 LOCK := requirements-dev.txt
 
-.PHONY: demo test check lock audit tables docs clean
+.PHONY: demo test check page lock audit tables docs clean
 
 # Every package is of the version and the content that the lock names; what builds our own is among them.
 $(VENV)/installed: pyproject.toml $(LOCK)
@@ -20,10 +20,24 @@ demo: $(VENV)/installed
 test: $(VENV)/installed check
 	$(BIN)/pytest -n auto --dist loadgroup --max-worker-restart 1
 
-check: $(VENV)/installed
+check: $(VENV)/installed page
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The page's JavaScript. Where there is no Node it stays unchecked, unless LEAD_REQUIRE_NODE is set.
+ifneq ($(shell command -v npm || true),)
+page: node_modules/installed
+	npm run --silent check
+else
+page:
+	@echo "There is no Node here: the page's JavaScript is not checked."
+	@case "$${LEAD_REQUIRE_NODE:-0}" in 0) ;; *) exit 1 ;; esac
+endif
+
+node_modules/installed: package.json package-lock.json .npmrc
+	npm ci --silent
+	touch $@
 
 # Locks what the development environment installs, for every platform and Python that we support. What is locked
 # already stays; UPGRADE=--upgrade takes the newest of everything but torch, which goes with its torchvision.
@@ -50,4 +64,4 @@ docs: $(VENV)/installed
 	$(BIN)/python -m lead.cli.reference docs/commands.md
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -17,8 +17,9 @@ const PROBE_SECONDS = 30; // a connection cut without a sign (a closed laptop, a
 const LONGEST_WAIT = 15;
 
 /**
- * Fires `connection` (on itself) whenever `connection` changes, an event for each of the server's kinds (`detail` is the
- * message), `opened` when events begin to come, and `back` when the server answers again or has dropped events, so that everything has to be read anew.
+ * Fires `connection` (on itself) whenever `connection` changes, an event for each of the server's kinds (`detail` is
+ * the message), `opened` when events begin to come, and `back` when the server answers again or has dropped events, so
+ * that everything has to be read anew.
  */
 export class Api extends EventTarget {
   constructor() {
@@ -36,19 +37,24 @@ export class Api extends EventTarget {
 
   /**
    * @param {string} path  below /api, e.g. `/pictures`
-   * @param {{method?: string, json?: *, body?: BodyInit, query?: object, signal?: AbortSignal, keepalive?: boolean, timeout?: number}} [options]
+   * @param {{method?: string, json?: *, body?: BodyInit, query?: object, signal?: AbortSignal, keepalive?: boolean,
+   *   timeout?: number}} [options]
    * @returns {Promise<*>} the JSON answer, null if it is empty
    * @throws {ApiError}
    */
   async request(path, {method = 'GET', json, body, query, signal, keepalive = false, timeout = 60000} = {}) {
     const headers = {};
-    if (json !== undefined) { headers['Content-Type'] = 'application/json'; body = JSON.stringify(json); }
+    if (json !== undefined) {
+      headers['Content-Type'] = 'application/json';
+      body = JSON.stringify(json);
+    }
     let response;
     let content;
     try {
       const signals = [AbortSignal.timeout(timeout)];
       if (signal) signals.push(signal);
-      response = await fetch(this.url(path, query), {method, headers, body, keepalive, signal: AbortSignal.any(signals), credentials: 'same-origin'});
+      response = await fetch(this.url(path, query), {method, headers, body, keepalive, signal: AbortSignal.any(signals),
+        credentials: 'same-origin'});
       content = await response.text();
     } catch (error) {
       if (signal?.aborted) throw error;
@@ -60,37 +66,57 @@ export class Api extends EventTarget {
       throw new ApiError(0, 'The server does not answer.');
     }
     let value = null;
-    try { value = content ? JSON.parse(content) : null; } catch { /* an error page: the status says enough */ }
+    try {
+      value = content ? JSON.parse(content) : null;
+    } catch { /* an error page: the status says enough */ }
     if (this.connection === 'lost' && this.timer) this.retry(); // it answers again
     if (response.ok) return value;
     if (response.status === 403 || response.status === 401) this.setConnection('denied');
     throw new ApiError(response.status, value?.error ?? `The server answered with error ${response.status}.`, value);
   }
 
-  get(path, query, options = {}) { return this.request(path, {query, ...options}); }
-  post(path, json, options = {}) { return this.request(path, {method: 'POST', json, ...options}); }
-  put(path, json, options = {}) { return this.request(path, {method: 'PUT', json, ...options}); }
-  patch(path, json, options = {}) { return this.request(path, {method: 'PATCH', json, ...options}); }
+  get(path, query, options = {}) {
+    return this.request(path, {query, ...options});
+  }
+  post(path, json, options = {}) {
+    return this.request(path, {method: 'POST', json, ...options});
+  }
+  put(path, json, options = {}) {
+    return this.request(path, {method: 'PUT', json, ...options});
+  }
+  patch(path, json, options = {}) {
+    return this.request(path, {method: 'PATCH', json, ...options});
+  }
 
   /** An address under /api, to fetch or to put in `src` or `href`. Absent and null query values are left out. */
   url(path, query) {
     const q = Object.entries(query ?? {}).filter(([, v]) => v !== null && v !== undefined);
-    return `/api${path}${q.length ? `?${new URLSearchParams(q.map(([k, v]) => [k, Array.isArray(v) ? v.join(',') : String(v)]))}` : ''}`;
+    return `/api${path}${
+      q.length ? `?${new URLSearchParams(q.map(([k, v]) => [k, Array.isArray(v) ? v.join(',') : String(v)]))}` : ''
+    }`;
   }
 
   /** Where the picture's image is, longer side ≤ `side`: 128, 320, 1024 or 2048. */
-  image(id, side) { return this.url(`/pictures/${id}/image`, {side}); }
+  image(id, side) {
+    return this.url(`/pictures/${id}/image`, {side});
+  }
 
   /** Where one 512 × 512 px tile of the picture in full resolution is. */
-  tile(id, column, row) { return this.url(`/pictures/${id}/tile`, {column, row}); }
+  tile(id, column, row) {
+    return this.url(`/pictures/${id}/tile`, {column, row});
+  }
 
   /** Begins to listen. Goes on until the page is left, whatever happens to the server. */
   listen() {
     this.open();
     addEventListener('online', () => this.retry());
     addEventListener('offline', () => this.probe());
-    document.addEventListener('visibilitychange', () => { if (!document.hidden) this.probe(); });
-    setInterval(() => { if (!document.hidden && Date.now() - this.heard > PROBE_SECONDS * 1000) this.probe(); }, 5000);
+    document.addEventListener('visibilitychange', () => {
+      if (!document.hidden) this.probe();
+    });
+    setInterval(() => {
+      if (!document.hidden && Date.now() - this.heard > PROBE_SECONDS * 1000) this.probe();
+    }, 5000);
   }
 
   open() {
@@ -105,9 +131,14 @@ export class Api extends EventTarget {
       this.setConnection('open');
       this.emit(kind, null); // what happened meanwhile was not told
     };
-    source.onerror = () => { if (source === this.source) { this.lose(); } };
+    source.onerror = () => {
+      if (source === this.source) this.lose();
+    };
     for (const kind of KINDS) {
-      source.addEventListener(kind, (event) => { this.heard = Date.now(); this.emit(kind, JSON.parse(event.data)); });
+      source.addEventListener(kind, (event) => {
+        this.heard = Date.now();
+        this.emit(kind, JSON.parse(event.data));
+      });
     }
     source.addEventListener('missed', () => this.emit('back', null));
   }
@@ -145,11 +176,16 @@ export class Api extends EventTarget {
   }
 
   setConnection(value) {
-    if (value === 'denied') { this.source?.close(); this.source = null; }
+    if (value === 'denied') {
+      this.source?.close();
+      this.source = null;
+    }
     if (value === this.connection && value !== 'lost') return;
     this.connection = value;
     this.emit('connection', value);
   }
 
-  emit(kind, detail) { this.dispatchEvent(new CustomEvent(kind, {detail})); }
+  emit(kind, detail) {
+    this.dispatchEvent(new CustomEvent(kind, {detail}));
+  }
 }

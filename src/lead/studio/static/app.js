@@ -5,20 +5,22 @@
  *
  *     export function mount(root, app, route) { root.append(h('div.page', …)); return () => { …unmount… }; }
  *
- * `root` is an empty <main>'s child that fills the window below the top bar; the shell empties it afterwards. `mount` may be async and
- * may also return `{unmount, update(route)}`: then a change of the id alone (`#/explore/a` → `#/explore/b`) calls `update` in place
- * of mounting anew. `route` is `{name, id}`. Everything subscribed with `app.on`, `app.keys` or `app.every` inside `mount` (before
- * its first await) is undone at unmount by itself. A view shows `emptyState(…)` (dom.js) while it has nothing to show.
+ * `root` is an empty <main>'s child that fills the window below the top bar; the shell empties it afterwards. `mount`
+ * may be async and may also return `{unmount, update(route)}`: then a change of the id alone (`#/explore/a` →
+ * `#/explore/b`) calls `update` in place of mounting anew. `route` is `{name, id}`. Everything subscribed with
+ * `app.on`, `app.keys` or `app.every` inside `mount` (before its first await) is undone at unmount by itself. A view
+ * shows `emptyState(…)` (dom.js) while it has nothing to show.
  *
  * `app` offers
- *   app.api                    requests (api.js): get, post, put, patch, request, url, image(id, side), tile(id, column, row)
+ *   app.api                    requests (api.js): get, post, put, patch, url, image(id, side), tile(id, column, row)
  *   app.state                  State of messages.py, kept up to date by events
  *   app.pictures               list of Picture, kept up to date; app.picture(id)
  *   app.landmarks()            Landmarks; app.colour(name)
- *   app.route                  {name, id} of what is shown; app.go('label', id) or app.go('review') goes elsewhere; app.href('label', id)
- *   app.on(kind, fn) → off     kinds: the server's labels (as shown here, own changes included), landmarks, model, training, problem,
- *                              restored; and state, pictures, connection, status (saving), theme, back (read everything anew)
- *   app.keys(fn) → off         fn(event) for keys not typed in a field and not with a dialog open; return true if it was yours
+ *   app.route                  {name, id} of what is shown; app.go('label', id) goes elsewhere; app.href('label', id)
+ *   app.on(kind, fn) → off     kinds: the server's labels (as shown here, own changes included), landmarks, model,
+ *                              training, problem, restored; and state, pictures, connection, status (saving), theme,
+ *                              back (read everything anew)
+ *   app.keys(fn) → off         fn(event) for keys not typed in a field or a dialog; return true if it was yours
  *   app.every(ms, fn) → off    an interval
  *   app.load(id)               PictureDetail with the labels as shown (also makes app.labels(id) known)
  *   app.labels(id)             PictureLabels as shown, null before load
@@ -28,20 +30,16 @@
  *   app.report(error)          shows an error as a toast; use as `.catch(app.report)`
  *   app.outbox.flushed()       wait for it before what depends on all labels being on the server (export, landmarks)
  *   app.reload()               reads state and pictures anew
- *
- * TEST IDS (data-testid), kept stable for the end-to-end tests, are listed at the foot of help.js.
  */
 
 import {Api, ApiError} from './api.js';
 import {emptyState, h, isTyping, throttle} from './dom.js';
-import {Outbox, Undo, same} from './outbox.js';
+import {Outbox, same, Undo} from './outbox.js';
 import {Banners, TopBar} from './top.js';
 
 /** Route name → module. */
-const VIEWS = {
-  label: './label.js', landmarks: './landmarks.js', features: './setup.js', review: './review.js', disputes: './review.js',
-  explore: './explore.js', export: './export.js',
-};
+const VIEWS = {label: './label.js', landmarks: './landmarks.js', features: './setup.js', review: './review.js',
+  disputes: './review.js', explore: './explore.js', export: './export.js'};
 const FEW_PICTURES = 2000; // up to here the whole list is cheap to read again
 
 class App {
@@ -81,14 +79,18 @@ class App {
     await this.readFirst();
     this.outbox = new Outbox(this.api, this.state.label_file);
     this.history = new Undo(this.state.label_file);
-    this.outbox.addEventListener('labels', (event) => { this.count(event.detail); this.emit('labels', event.detail); });
+    this.outbox.addEventListener('labels', (event) => {
+      this.count(event.detail);
+      this.emit('labels', event.detail);
+    });
     this.outbox.addEventListener('status', () => this.emit('status', null));
     this.outbox.addEventListener('conflict', (event) => this.conflict(event.detail));
     this.top = new TopBar(this);
     this.api.listen();
     await this.outbox.start();
     await this.navigate();
-    for (const file of new Set(Object.values(VIEWS))) import(file).catch(() => {}); // so that all views open also without the server
+    // so that all views open also without the server
+    for (const file of new Set(Object.values(VIEWS))) import(file).catch(() => {});
   }
 
   /** The first reading, tried until it works. */
@@ -99,14 +101,16 @@ class App {
         return;
       } catch (error) {
         if (!(error instanceof ApiError) || error.status !== 0) {
-          if (this.api.connection !== 'denied') this.root.replaceChildren(emptyState('The studio cannot start', error.message));
+          if (this.api.connection !== 'denied') {
+            this.root.replaceChildren(emptyState('The studio cannot start', error.message));
+          }
           await new Promise((resolve) => setTimeout(resolve, 3000));
         } else await new Promise((resolve) => setTimeout(resolve, 1000));
       }
     }
   }
 
-  // --- state -----------------------------------------------------------------------------------------------------------------
+  // --- state ---------------------------------------------------------------------------------------------------------
 
   async readAll() {
     const news = new Set();
@@ -117,7 +121,9 @@ class App {
       for (const kind of news) if (this.state && kind in state) state[kind] = this.state[kind];
       if (news.has('problem')) state.foreign = this.state?.foreign ?? state.foreign;
       this.setState(state);
-    } finally { this.readings.delete(news); }
+    } finally {
+      this.readings.delete(news);
+    }
   }
 
   async readPictures() {
@@ -148,11 +154,20 @@ class App {
   }
 
   heard(kind, detail) {
-    if (kind === 'connection') { this.emit(kind, detail); return; }
+    if (kind === 'connection') {
+      this.emit(kind, detail);
+      return;
+    }
     if (!this.state) return;
     for (const news of this.readings) news.add(kind);
-    if (kind === 'back' || kind === 'restored') { this.reload().catch(() => {}); return; }
-    if (kind === 'landmarks') { this.newLandmarks(detail); return; }
+    if (kind === 'back' || kind === 'restored') {
+      this.reload().catch(() => {});
+      return;
+    }
+    if (kind === 'landmarks') {
+      this.newLandmarks(detail);
+      return;
+    }
     if (kind === 'model') {
       const fitted = detail.model !== this.state.model.model;
       this.state.model = detail;
@@ -168,7 +183,8 @@ class App {
   newLandmarks(landmarks) {
     if (landmarks.version === this.state.landmarks.version) return;
     const names = new Set(landmarks.landmarks.map((l) => l.name));
-    if (this.state.landmarks.landmarks.some((l) => !names.has(l.name))) this.history?.clear(); // it is about names that are no more
+    // it is about names that are no more
+    if (this.state.landmarks.landmarks.some((l) => !names.has(l.name))) this.history?.clear();
     this.state.landmarks = landmarks;
     this.outbox?.forget();
     this.outbox?.retry();
@@ -196,35 +212,56 @@ class App {
     this.state.begun = this.pictures.filter((p) => p.labelled && !p.complete).length;
   }
 
-  picture(id) { return this.pictures[this.index.get(id)] ?? null; }
-  landmarks() { return this.state.landmarks; }
-  colour(name) { return this.landmarks().landmarks.find((l) => l.name === name)?.colour ?? '#888888'; }
+  picture(id) {
+    return this.pictures[this.index.get(id)] ?? null;
+  }
+  landmarks() {
+    return this.state.landmarks;
+  }
+  colour(name) {
+    return this.landmarks().landmarks.find((l) => l.name === name)?.colour ?? '#888888';
+  }
 
-  // --- labels ----------------------------------------------------------------------------------------------------------------
+  // --- labels --------------------------------------------------------------------------------------------------------
 
-  load(id) { return this.outbox.load(id); }
-  labels(id) { return this.outbox.labels(id); }
+  load(id) {
+    return this.outbox.load(id);
+  }
+  labels(id) {
+    return this.outbox.labels(id);
+  }
 
   /**
    * Changes labels of a loaded picture: shown and saved at once, and can be undone.
    * @param {Object<string, import('./outbox.js').Point|null>} points
-   * @param {{what?: string, merge?: string, checked?: boolean}} [options]  `what` in a few words; for `merge` see Undo.record
+   * @param {{what?: string, merge?: string, checked?: boolean}} [options]
+   *   `what` in a few words; for `merge` see Undo.record
    */
   change(id, points, {what = 'change', merge = '', checked} = {}) {
     const now = this.labels(id).points;
     const names = Object.keys(points).filter((name) => !same(now[name], points[name]));
     if (!names.length && checked === undefined) return;
     const after = Object.fromEntries(names.map((name) => [name, points[name]]));
-    if (names.length) this.history.record({id, what, before: Object.fromEntries(names.map((name) => [name, now[name] ?? null])), after}, merge);
+    if (names.length) {
+      this.history.record({id, what, before: Object.fromEntries(names.map((name) => [name, now[name] ?? null])), after},
+        merge);
+    }
     this.outbox.change(id, after, checked);
   }
 
-  undo() { return this.travel(false); }
-  redo() { return this.travel(true); }
+  undo() {
+    return this.travel(false);
+  }
+  redo() {
+    return this.travel(true);
+  }
 
   async travel(forward) {
     const change = this.history.step(forward);
-    if (!change) { this.toast(forward ? 'Nothing to redo.' : 'Nothing to undo.'); return; }
+    if (!change) {
+      this.toast(forward ? 'Nothing to redo.' : 'Nothing to undo.');
+      return;
+    }
     const {id, what, from, to} = change;
     try {
       if (!this.labels(id)) await this.load(id);
@@ -239,7 +276,9 @@ class App {
       this.go('label', id);
       this.toast(`${forward ? 'Redone' : 'Undone'}: ${what} on ${this.picture(id)?.file ?? id}`);
     }
-    if (names.length < Object.keys(to).length) this.toast('Some of these labels were changed elsewhere since; those were left.');
+    if (names.length < Object.keys(to).length) {
+      this.toast('Some of these labels were changed elsewhere since; those were left.');
+    }
     this.outbox.change(id, Object.fromEntries(names.map((name) => [name, to[name]])));
     this.emit('travelled', {id, names});
   }
@@ -247,15 +286,21 @@ class App {
   conflict({id, points}) {
     const names = points.map((p) => p.name).join(', ');
     const mine = Object.fromEntries(points.map((p) => [p.name, p.mine]));
-    this.toast(`${names} on ${this.picture(id)?.file ?? id} was changed elsewhere at the same time; that value was kept.`, 'bad', {
-      label: 'Use mine', run: () => this.change(id, mine, {what: 'own value'}),
-    });
+    this.toast(
+      `${names} on ${this.picture(id)?.file ?? id} was changed elsewhere at the same time; that value was kept.`,
+      'bad',
+      {label: 'Use mine', run: () => this.change(id, mine, {what: 'own value'})},
+    );
   }
 
-  // --- routes ----------------------------------------------------------------------------------------------------------------
+  // --- routes --------------------------------------------------------------------------------------------------------
 
-  href(name, id) { return `#/${name}${id ? `/${id}` : ''}`; }
-  go(name, id = null) { location.hash = this.href(name, id); }
+  href(name, id) {
+    return `#/${name}${id ? `/${id}` : ''}`;
+  }
+  go(name, id = null) {
+    location.hash = this.href(name, id);
+  }
 
   async navigate() {
     if (!this.state) return;
@@ -264,7 +309,10 @@ class App {
     const before = this.route;
     this.route = route;
     this.emit('route', route);
-    if (this.view?.update && before.name === route.name) { this.view.update(route); return; }
+    if (this.view?.update && before.name === route.name) {
+      this.view.update(route);
+      return;
+    }
     await this.show(route);
   }
 
@@ -277,7 +325,9 @@ class App {
       module = await import(VIEWS[route.name]);
     } catch (error) {
       console.error(error);
-      if (this.route === route) root.append(emptyState('Not here yet', `This part of the studio could not be loaded (${error.message}).`));
+      if (this.route === route) {
+        root.append(emptyState('Not here yet', `This part of the studio could not be loaded (${error.message}).`));
+      }
       return;
     }
     if (this.route.name !== route.name || !root.isConnected) return; // gone elsewhere meanwhile
@@ -296,11 +346,15 @@ class App {
   leave() {
     for (const off of this.scope ?? []) off();
     this.scope = null;
-    try { this.view?.unmount?.(); } catch (error) { console.error(error); }
+    try {
+      this.view?.unmount?.();
+    } catch (error) {
+      console.error(error);
+    }
     this.view = null;
   }
 
-  // --- events and keys -------------------------------------------------------------------------------------------------------
+  // --- events and keys -----------------------------------------------------------------------------------------------
 
   on(kind, fn) {
     const listener = (event) => fn(event.detail);
@@ -316,7 +370,9 @@ class App {
   keys(fn) {
     this.keyHandlers ??= [];
     this.keyHandlers.unshift(fn);
-    return this.scoped(() => { this.keyHandlers = this.keyHandlers.filter((f) => f !== fn); });
+    return this.scoped(() => {
+      this.keyHandlers = this.keyHandlers.filter((f) => f !== fn);
+    });
   }
 
   scoped(off) {
@@ -324,18 +380,34 @@ class App {
     return off;
   }
 
-  emit(kind, detail) { this.bus.dispatchEvent(new CustomEvent(kind, {detail})); }
+  emit(kind, detail) {
+    this.bus.dispatchEvent(new CustomEvent(kind, {detail}));
+  }
 
   pressed(event) {
     if (isTyping(event) || event.isComposing || document.querySelector('dialog[open]')) return;
-    for (const handler of this.keyHandlers ?? []) if (handler(event)) { event.preventDefault(); return; }
+    for (const handler of this.keyHandlers ?? []) {
+      if (handler(event)) {
+        event.preventDefault();
+        return;
+      }
+    }
     const command = event.ctrlKey || event.metaKey;
     const key = event.key.toLowerCase();
     if (!this.state) return;
-    if (command && !event.altKey && (key === 'y' || (key === 'z' && event.shiftKey))) { event.preventDefault(); this.redo(); }
-    else if (command && !event.altKey && key === 'z') { event.preventDefault(); this.undo(); }
-    else if (!command && !event.altKey && event.key === '?') { event.preventDefault(); this.help(); }
-    else if (!command && !event.altKey && key === 't') { event.preventDefault(); this.toggleTheme(); }
+    if (command && !event.altKey && (key === 'y' || (key === 'z' && event.shiftKey))) {
+      event.preventDefault();
+      this.redo();
+    } else if (command && !event.altKey && key === 'z') {
+      event.preventDefault();
+      this.undo();
+    } else if (!command && !event.altKey && event.key === '?') {
+      event.preventDefault();
+      this.help();
+    } else if (!command && !event.altKey && key === 't') {
+      event.preventDefault();
+      this.toggleTheme();
+    }
   }
 
   async help() {
@@ -343,12 +415,14 @@ class App {
     showHelp(this);
   }
 
-  // --- theme, toasts ---------------------------------------------------------------------------------------------------------
+  // --- theme, toasts -------------------------------------------------------------------------------------------------
 
   /** @returns {'dark'|'light'} */
   theme() {
     let chosen = null;
-    try { chosen = localStorage.getItem('lead.theme'); } catch { /* switched off */ }
+    try {
+      chosen = localStorage.getItem('lead.theme');
+    } catch { /* switched off */ }
     return chosen ?? (matchMedia('(prefers-color-scheme: light)').matches ? 'light' : 'dark');
   }
 
@@ -359,7 +433,9 @@ class App {
   }
 
   toggleTheme() {
-    try { localStorage.setItem('lead.theme', this.theme() === 'dark' ? 'light' : 'dark'); } catch { /* not kept */ }
+    try {
+      localStorage.setItem('lead.theme', this.theme() === 'dark' ? 'light' : 'dark');
+    } catch { /* not kept */ }
     this.applyTheme();
   }
 
@@ -367,7 +443,12 @@ class App {
   toast(message, kind = 'info', action) {
     const place = document.getElementById('toasts');
     const toast = h(`div.toast.${kind}`, {testid: 'toast'}, h('span', message));
-    if (action) toast.append(h('button', {testid: 'toast-action', onclick: () => { toast.remove(); action.run(); }}, action.label));
+    if (action) {
+      toast.append(h('button', {testid: 'toast-action', onclick: () => {
+        toast.remove();
+        action.run();
+      }}, action.label));
+    }
     toast.append(h('button.plain', {'aria-label': 'Dismiss', onclick: () => toast.remove()}, '×'));
     for (const other of [...place.children]) if (other.firstChild.textContent === message) other.remove();
     while (place.children.length > 2) place.firstChild.remove();

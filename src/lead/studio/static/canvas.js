@@ -1,24 +1,27 @@
 /**
  * Pictures with points on them: PictureCanvas to work on, drawThumbnail to look at.
  *
- * Coordinates. A picture's (0, 0) is the *centre* of its top-left pixel, so that its edges are at -0.5 and width - 0.5. On the screen a
- * place is `(x + 0.5) * scale + offset` in CSS pixels from the canvas's corner. An image of the picture, whatever its own size, is drawn
- * onto the picture's edges; each axis so gets its own exact scale.
+ * Coordinates. A picture's (0, 0) is the *centre* of its top-left pixel, so that its edges are at -0.5 and width - 0.5.
+ * On the screen a place is `(x + 0.5) * scale + offset` in CSS pixels from the canvas's corner. An image of the
+ * picture, whatever its own size, is drawn onto the picture's edges; each axis so gets its own exact scale.
  */
 
 import {h} from './dom.js';
 
-const TILE = 512;               // side of a tile of the server's, in pixels of the picture
-const NEAREST_FROM = 8;         // device pixels to one pixel of the picture, from which on pixels are shown as squares
+const TILE = 512; // side of a tile of the server's, in pixels of the picture
+const NEAREST_FROM = 8; // device pixels to one pixel of the picture, from which on pixels are shown as squares
 const LARGEST_SCALE = 64;
-const GRAB = 10;                // how far from a point a press still takes hold of it, in CSS pixels
-const MARGIN = 16;             // around a picture that is shown whole
-const BELOW = 54;              // below it, where the hint is
+const GRAB = 10; // how far from a point a press still takes hold of it, in CSS pixels
+const MARGIN = 16; // around a picture that is shown whole
+const BELOW = 54; // below it, where the hint is
 const LOUPE = 176;
 
-/** @typedef {{name: string, x: number, y: number, colour: string, style: 'visible'|'hidden'|'suggested', expected_px?: number}} Mark */
+/**
+ * @typedef {{name: string, x: number, y: number, colour: string, style: 'visible'|'hidden'|'suggested',
+ *   expected_px?: number}} Mark
+ */
 
-// --- images ------------------------------------------------------------------------------------------------------------------
+// --- images ----------------------------------------------------------------------------------------------------------
 
 const images = new Map();
 const IMAGES_KEPT = 160;
@@ -31,7 +34,10 @@ export function loadImage(url) {
     const image = new Image();
     image.decoding = 'async';
     image.src = url;
-    promise = image.decode().then(() => { promise.image = image; return image; });
+    promise = image.decode().then(() => {
+      promise.image = image;
+      return image;
+    });
     promise.catch(() => images.delete(url));
   }
   images.set(url, promise);
@@ -57,7 +63,7 @@ export function prefetch(api, id) {
   loadLarge(api.image(id, 2048)).catch(() => {});
 }
 
-// --- painting ----------------------------------------------------------------------------------------------------------------
+// --- painting --------------------------------------------------------------------------------------------------------
 
 /** Lines between points that are shown; dashed where one of the two is a suggestion. */
 export function paintSkeleton(ctx, view, marks, skeleton) {
@@ -66,7 +72,10 @@ export function paintSkeleton(ctx, view, marks, skeleton) {
     const [p, q] = [at.get(a), at.get(b)];
     if (!p || !q) continue;
     const sure = p.style !== 'suggested' && q.style !== 'suggested';
-    for (const [width, colour] of [[3.5, 'rgb(0 0 0 / 45%)'], [1.5, sure ? 'rgb(255 255 255 / 90%)' : 'rgb(255 255 255 / 60%)']]) {
+    for (const [width, colour] of [[3.5, 'rgb(0 0 0 / 45%)'], [
+      1.5,
+      sure ? 'rgb(255 255 255 / 90%)' : 'rgb(255 255 255 / 60%)',
+    ]]) {
       ctx.beginPath();
       ctx.setLineDash(sure ? [] : [4, 4]);
       ctx.moveTo(...view.place(p.x, p.y));
@@ -178,15 +187,23 @@ function heatColour(v) {
 
 /** Where a part of a picture is on a canvas. */
 class View {
-  constructor(scale, left, top) { Object.assign(this, {scale, left, top}); }
-  place(x, y) { return [(x + 0.5) * this.scale + this.left, (y + 0.5) * this.scale + this.top]; }
+  constructor(scale, left, top) {
+    Object.assign(this, {scale, left, top});
+  }
+  place(x, y) {
+    return [(x + 0.5) * this.scale + this.left, (y + 0.5) * this.scale + this.top];
+  }
 }
 
-/** Gives a canvas `width` × `height` CSS pixels at the screen's resolution; returns its context, in CSS pixels and cleared. */
+/** Gives a canvas `width` × `height` CSS pixels at the screen's resolution; returns its context, in CSS pixels and
+ *  cleared. */
 function prepare(canvas, width, height) {
   const ratio = window.devicePixelRatio || 1;
   const [w, hh] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
-  if (canvas.width !== w || canvas.height !== hh) { canvas.width = w; canvas.height = hh; }
+  if (canvas.width !== w || canvas.height !== hh) {
+    canvas.width = w;
+    canvas.height = hh;
+  }
   const ctx = canvas.getContext('2d');
   ctx.setTransform(w / width, 0, 0, hh / height, 0, 0);
   ctx.clearRect(0, 0, width, height);
@@ -197,13 +214,18 @@ function prepare(canvas, width, height) {
  * Draws a picture to look at.
  *
  * @param {HTMLCanvasElement} canvas  laid out by CSS: it is drawn at the size that it has
- * @param {{image: CanvasImageSource|null, width: number, height: number, marks?: Mark[], skeleton?: [string, string][], crop?: number[],
- *   heat?: {image: HTMLCanvasElement, box: number[]}, current?: string, r?: number, error?: boolean, cover?: boolean, names?: boolean}} what
- *   `image` is of the picture, in whatever size; `width` and `height` are the picture's own; `crop` is x, y, width, height in its pixels
- *   as edges (the whole picture is 0, 0, width, height); `heat` as from heatImage; `cover` fills the canvas rather than fits into it
+ * @param {{image: CanvasImageSource|null, width: number, height: number, marks?: Mark[],
+ *   skeleton?: [string, string][], crop?: number[], heat?: {image: HTMLCanvasElement, box: number[]}, current?: string,
+ *   r?: number, error?: boolean, cover?: boolean, names?: boolean}} what
+ *   `image` is of the picture, in whatever size; `width` and `height` are the picture's own; `crop` is x, y, width,
+ *   height in its pixels as edges (the whole picture is 0, 0, width, height); `heat` as from heatImage; `cover` fills
+ *   the canvas rather than fits into it
  * @returns {View} with `place(x, y)` from the picture to CSS pixels of the canvas, and `scale`
  */
-export function drawThumbnail(canvas, {image, width, height, marks = [], skeleton = [], crop, heat, current, r = 3, error = false, cover = false, names = false}) {
+export function drawThumbnail(canvas,
+  {image, width, height, marks = [], skeleton = [], crop, heat, current, r = 3, error = false, cover = false,
+    names = false})
+{
   const [w, hh] = [canvas.clientWidth || 1, canvas.clientHeight || 1];
   const ctx = prepare(canvas, w, hh);
   const [cx, cy, cw, ch] = crop ?? [0, 0, width, height];
@@ -225,7 +247,11 @@ export function drawThumbnail(canvas, {image, width, height, marks = [], skeleto
   paintSkeleton(ctx, view, marks, skeleton);
   for (const mark of marks) if (mark.name !== current) paintMark(ctx, view, mark, {r, error});
   for (const mark of marks) if (mark.name === current) paintMark(ctx, view, mark, {r: r + 1, error, current: true});
-  if (names) for (const mark of marks) if (mark.name === current) paintName(ctx, view, mark, {width: w, height: hh});
+  if (names) {
+    for (const mark of marks) {
+      if (mark.name === current) paintName(ctx, view, mark, {width: w, height: hh});
+    }
+  }
   return view;
 }
 
@@ -241,18 +267,21 @@ export function marksOf(landmarks, points, suggested = {}) {
   for (const {name, colour} of landmarks.landmarks) {
     const [label, guess] = [points[name], suggested[name]];
     if (label && label.state !== 'absent') marks.push({name, colour, x: label.x, y: label.y, style: label.state});
-    else if (!label && guess) marks.push({name, colour, x: guess.x, y: guess.y, style: 'suggested', expected_px: guess.expected_px});
+    else if (!label && guess) {
+      marks.push({name, colour, x: guess.x, y: guess.y, style: 'suggested', expected_px: guess.expected_px});
+    }
   }
   return marks;
 }
 
-// --- the picture to work on --------------------------------------------------------------------------------------------------
+// --- the picture to work on ------------------------------------------------------------------------------------------
 
 /**
- * A picture to zoom, pan, point at and work on. What it shows is set by `marks`, `skeleton`, `current`, `heat` and then `draw()`.
+ * A picture to zoom, pan, point at and work on. What it shows is set by `marks`, `skeleton`, `current`, `heat` and then
+ * `draw()`.
  *
  * `on` has what it calls back, each left out as one likes:
- *   press(x, y, event) → name|null   pressed where no point is; the name of a point that is there now, to be dragged on, or null
+ *   press(x, y, event) → name|null   pressed where no point is; the name of the point there now, to be dragged, or null
  *   grab(name)                       pressed on a point
  *   move(name, x, y)                 it is being dragged
  *   drop(name, x, y, moved, event)   let go of
@@ -306,7 +335,7 @@ export class PictureCanvas {
     this.element.remove();
   }
 
-  // --- which picture ---------------------------------------------------------------------------------------------------------
+  // --- which picture -------------------------------------------------------------------------------------------------
 
   /**
    * Shows another picture: a small image of it at once, then a large one, then tiles where they are needed.
@@ -317,7 +346,10 @@ export class PictureCanvas {
     const another = this.picture?.id !== picture.id;
     this.picture = picture;
     this.element.setAttribute('aria-label', `Picture ${picture.file ?? picture.id}`);
-    if (!another && this.base) { this.draw(); return; }
+    if (!another && this.base) {
+      this.draw();
+      return;
+    }
     this.drag = null;
     this.base = null;
     this.element.dataset.ready = '';
@@ -327,7 +359,12 @@ export class PictureCanvas {
     const [small, whole] = [loadImage(this.api.image(picture.id, 320)), loadLarge(this.api.image(picture.id, 2048))];
     if (whole.image) this.base = whole.image;
     else if (small.image) this.base = small.image;
-    small.then((image) => { if (is() && !this.base) { this.base = image; this.draw(); } }, () => {});
+    small.then((image) => {
+      if (is() && !this.base) {
+        this.base = image;
+        this.draw();
+      }
+    }, () => {});
     this.draw();
     try {
       const image = await whole;
@@ -349,7 +386,7 @@ export class PictureCanvas {
     this.draw();
   }
 
-  // --- coordinates -----------------------------------------------------------------------------------------------------------
+  // --- coordinates ---------------------------------------------------------------------------------------------------
 
   /** From the picture to the window, in CSS pixels (what a mouse event's clientX and clientY are). */
   toScreen(x, y) {
@@ -369,8 +406,12 @@ export class PictureCanvas {
     return {x: (sx - left) / scale - 0.5, y: (sy - top) / scale - 0.5};
   }
 
-  get width() { return this.element.clientWidth || 1; }
-  get height() { return this.element.clientHeight || 1; }
+  get width() {
+    return this.element.clientWidth || 1;
+  }
+  get height() {
+    return this.element.clientHeight || 1;
+  }
 
   fitScale() {
     const {width, height} = this.picture;
@@ -381,7 +422,8 @@ export class PictureCanvas {
   fit() {
     if (!this.picture) return;
     const scale = this.fitScale();
-    this.view = new View(scale, (this.width - this.picture.width * scale) / 2, (this.height + MARGIN - this.below - this.picture.height * scale) / 2);
+    this.view = new View(scale, (this.width - this.picture.width * scale) / 2,
+      (this.height + MARGIN - this.below - this.picture.height * scale) / 2);
     this.fitted = true;
     this.changed();
   }
@@ -431,10 +473,11 @@ export class PictureCanvas {
   }
 
   resized() {
-    if (this.fitted) this.fit(); else this.draw();
+    if (this.fitted) this.fit();
+    else this.draw();
   }
 
-  // --- pointer ---------------------------------------------------------------------------------------------------------------
+  // --- pointer -------------------------------------------------------------------------------------------------------
 
   bind() {
     const {element} = this;
@@ -444,19 +487,33 @@ export class PictureCanvas {
     listen('pointermove', (e) => this.moved(e));
     listen('pointerup', (e) => this.up(e));
     listen('pointercancel', () => this.breakOff());
-    listen('pointerleave', () => { this.hovered = null; this.on.hover?.(null, null); this.draw(); });
+    listen('pointerleave', () => {
+      this.hovered = null;
+      this.on.hover?.(null, null);
+      this.draw();
+    });
     listen('wheel', (e) => this.wheeled(e), {passive: false});
     listen('contextmenu', (e) => e.preventDefault());
     listen('auxclick', (e) => e.preventDefault());
-    addEventListener('blur', () => { this.space = false; }, {signal});
-    addEventListener('keyup', (e) => { if (e.key === ' ') { this.space = false; this.cursor(); } }, {signal});
+    addEventListener('blur', () => {
+      this.space = false;
+    }, {signal});
+    addEventListener('keyup', (e) => {
+      if (e.key === ' ') {
+        this.space = false;
+        this.cursor();
+      }
+    }, {signal});
     this.watchRatio();
   }
 
   /** A window dragged to another screen is drawn at that screen's resolution. */
   watchRatio() {
     const query = matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`);
-    query.addEventListener('change', () => { this.draw(); this.watchRatio(); }, {once: true, signal: this.abort.signal});
+    query.addEventListener('change', () => {
+      this.draw();
+      this.watchRatio();
+    }, {once: true, signal: this.abort.signal});
   }
 
   /** Space is held: the next drag pans. */
@@ -477,7 +534,10 @@ export class PictureCanvas {
     for (const mark of this.marks) {
       const [x, y] = this.view.place(mark.x, mark.y);
       const d = Math.hypot(x - sx, y - sy) - (mark.name === this.current ? 0.5 : 0);
-      if (d <= least) { least = d; best = mark; }
+      if (d <= least) {
+        least = d;
+        best = mark;
+      }
     }
     return best;
   }
@@ -506,7 +566,9 @@ export class PictureCanvas {
       this.on.grab?.(hit.name);
     } else if (this.inside(x, y)) {
       const name = this.on.press?.(x, y, event) ?? null;
-      this.drag = name === null ? {kind: 'none'} : {kind: 'point', name, sx, sy, dx: 0, dy: 0, x, y, far: false, placed: true};
+      this.drag = name === null
+        ? {kind: 'none'}
+        : {kind: 'point', name, sx, sy, dx: 0, dy: 0, x, y, far: false, placed: true};
     } else this.drag = {kind: 'none'};
     this.draw();
   }
@@ -520,7 +582,10 @@ export class PictureCanvas {
     if (!this.picture) return;
     const [sx, sy] = this.at(event);
     const {drag} = this;
-    if (!drag) { this.pointed(sx, sy); return; }
+    if (!drag) {
+      this.pointed(sx, sy);
+      return;
+    }
     if (drag.kind === 'pan') {
       this.pan(sx - drag.sx, sy - drag.sy);
       [drag.sx, drag.sy] = [sx, sy];
@@ -568,8 +633,11 @@ export class PictureCanvas {
   cursor() {
     const {drag} = this;
     const dragging = drag?.kind === 'point' && drag.far;
-    this.element.style.cursor = dragging ? 'none' : drag?.kind === 'pan' ? 'grabbing' : this.space ? 'grab'
-      : this.hovered ? 'move' : 'crosshair';
+    this.element.style.cursor = dragging ? 'none' : drag?.kind === 'pan' ? 'grabbing' : this.space
+      ? 'grab'
+      : this.hovered
+      ? 'move'
+      : 'crosshair';
   }
 
   /** A wheel zooms at the pointer. On a trackpad two fingers pan, and a pinch (which comes as Ctrl and wheel) zooms. */
@@ -583,12 +651,13 @@ export class PictureCanvas {
     }
     this.wheel.at = now;
     const unit = event.deltaMode === 0 ? 1 : event.deltaMode === 1 ? 33 : this.height;
-    if (event.ctrlKey || event.metaKey) this.zoom(Math.exp(-event.deltaY * unit * (this.wheel.trackpad ? 0.01 : 0.002)), sx, sy);
-    else if (this.wheel.trackpad) this.pan(-event.deltaX, -event.deltaY);
+    if (event.ctrlKey || event.metaKey) {
+      this.zoom(Math.exp(-event.deltaY * unit * (this.wheel.trackpad ? 0.01 : 0.002)), sx, sy);
+    } else if (this.wheel.trackpad) this.pan(-event.deltaX, -event.deltaY);
     else this.zoom(Math.exp(-event.deltaY * unit * 0.002), sx, sy);
   }
 
-  // --- drawing ---------------------------------------------------------------------------------------------------------------
+  // --- drawing -------------------------------------------------------------------------------------------------------
 
   /** Draws with the next frame. */
   draw() {
@@ -605,7 +674,9 @@ export class PictureCanvas {
     paintSkeleton(ctx, this.view, marks, this.skeleton);
     const top = [this.hovered, this.current];
     for (const mark of marks) if (!top.includes(mark.name)) paintMark(ctx, this.view, mark);
-    for (const mark of marks) if (top.includes(mark.name)) paintMark(ctx, this.view, mark, {current: mark.name === this.current});
+    for (const mark of marks) {
+      if (top.includes(mark.name)) paintMark(ctx, this.view, mark, {current: mark.name === this.current});
+    }
     const dragging = this.drag?.kind === 'point';
     const bounds = {width: this.width, height: this.height};
     for (const mark of marks) if (!dragging && top.includes(mark.name)) paintName(ctx, this.view, mark, bounds);
@@ -616,7 +687,12 @@ export class PictureCanvas {
   marksNow() {
     const {drag} = this;
     if (drag?.kind !== 'point' || !(drag.far || drag.placed)) return this.marks;
-    return this.marks.map((m) => (m.name === drag.name ? {...m, x: drag.x, y: drag.y, style: m.style === 'suggested' ? 'visible' : m.style} : m));
+    return this.marks.map((
+      m,
+    ) => (m.name === drag.name
+      ? {...m, x: drag.x, y: drag.y, style: m.style === 'suggested' ? 'visible' : m.style}
+      : m)
+    );
   }
 
   /** The picture where `view` puts it, as far as it lies within `bounds` (CSS pixels). */
@@ -629,7 +705,9 @@ export class PictureCanvas {
     if (base) {
       ctx.imageSmoothingEnabled = (scale * ratio * picture.width) / base.naturalWidth < NEAREST_FROM;
       ctx.drawImage(base, left, top, picture.width * scale, picture.height * scale);
-      if (base.naturalWidth < picture.width && scale * ratio > (1.1 * base.naturalWidth) / picture.width && base.naturalWidth > 320) {
+      if (base.naturalWidth < picture.width && scale * ratio > (1.1 * base.naturalWidth) / picture.width
+        && base.naturalWidth > 320)
+      {
         this.paintTiles(ctx, view, bounds, ratio);
       }
     } else {
@@ -653,12 +731,16 @@ export class PictureCanvas {
     const {id, width, height} = this.picture;
     ctx.imageSmoothingEnabled = scale * ratio < NEAREST_FROM;
     const first = (edge, offset) => Math.max(0, Math.floor((edge - offset) / scale / TILE));
-    const last = (edge, offset, length) => Math.min(Math.ceil(length / TILE) - 1, Math.floor((edge - offset) / scale / TILE));
+    const last = (edge, offset, length) =>
+      Math.min(Math.ceil(length / TILE) - 1, Math.floor((edge - offset) / scale / TILE));
     for (let row = first(bounds.top, top); row <= last(bounds.bottom, top, height); row += 1) {
       for (let column = first(bounds.left, left); column <= last(bounds.right, left, width); column += 1) {
         const promise = loadImage(this.api.tile(id, column, row));
         if (!promise.image) {
-          if (!promise.awaited) { promise.awaited = true; promise.then(() => this.draw(), () => {}); }
+          if (!promise.awaited) {
+            promise.awaited = true;
+            promise.then(() => this.draw(), () => {});
+          }
           continue;
         }
         const [w, hh] = [Math.min(TILE, width - column * TILE), Math.min(TILE, height - row * TILE)];

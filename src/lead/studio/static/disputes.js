@@ -1,10 +1,11 @@
-/** The labels that the model disputes, for a second look: where the label is, where the model expects it, and what to do. */
+/** The labels that the model disputes, for a second look: where the label is, where the model expects it, and what
+ *  to do. */
 
-import { count, emptyState, fill, h, kbd } from './dom.js';
-import { whenSeen } from './parts.js';
+import {count, emptyState, fill, h, kbd} from './dom.js';
+import {whenSeen} from './parts.js';
 
-const KINDS = { outlier: 'Far off', swap: 'Swapped?', duplicate: 'One spot', outside: 'Outside' };
-const CROP = [336, 252];  // CSS pixels
+const KINDS = {outlier: 'Far off', swap: 'Swapped?', duplicate: 'One spot', outside: 'Outside'};
+const CROP = [336, 252]; // CSS pixels
 
 /** What tells one dispute from another, through new fits. */
 const keyOf = (d) => [d.id, d.kind, ...d.landmarks].join(' ');
@@ -16,8 +17,8 @@ export class DisputeList {
     this.told = told;
     this.cards = new Map();
     this.settled = new Set();
-    this.head = h('p.muted', { testid: 'disputes-summary' });
-    this.list = h('div.d-list', { testid: 'disputes', role: 'list', 'aria-label': 'Disputed labels' });
+    this.head = h('p.muted', {testid: 'disputes-summary'});
+    this.list = h('div.d-list', {testid: 'disputes', role: 'list', 'aria-label': 'Disputed labels'});
     this.element = h('div.column.d-column', this.head, this.list);
     root.append(this.element);
     this.root = root;
@@ -28,13 +29,13 @@ export class DisputeList {
         const news = [status.model, status.stage, status.fitting].join();
         if (news === this.heard && !this.waiting) return;
         this.heard = news;
-        if (status.model !== this.model) this.settled.clear();  // this fit knows what was done about them
+        if (status.model !== this.model) this.settled.clear(); // this fit knows what was done about them
         this.model = status.model;
         this.read();
       }),
       app.on('back', () => this.read()),
-      app.on('labels', ({ id }) => this.redraw(id)),
-      app.on('travelled', ({ id }) => {  // undone with Ctrl-Z
+      app.on('labels', ({id}) => this.redraw(id)),
+      app.on('travelled', ({id}) => { // undone with Ctrl-Z
         const last = this.acts?.findLast((act) => act.gone[0].dispute.id === id);
         if (last) this.bring(last.gone, last.order);
       }),
@@ -73,37 +74,41 @@ export class DisputeList {
     this.empty?.remove();
     this.element.hidden = !n;
     if (n) {
-      fill(this.head, `${count(n, 'label')} for a second look, the most doubtful first. `, h('span.d-key', h('span.d-solid'), 'label'), h('span.d-key', h('span.d-hollow'), 'where the model expects it'));
+      fill(this.head, `${count(n, 'label')} for a second look, the most doubtful first. `,
+        h('span.d-key', h('span.d-solid'), 'label'), h('span.d-key', h('span.d-hollow'), 'where the model expects it'));
       return;
     }
-    this.empty = emptyState(this.waiting ? 'Nothing to compare with yet' : 'No disputed labels', this.waiting ?? 'The model, fitted without each labelled picture in turn, finds every landmark near where you put it.',
-      h('a.button', { href: '#/label', testid: 'disputes-to-label' }, 'Label pictures'));
+    this.empty = emptyState(this.waiting ? 'Nothing to compare with yet' : 'No disputed labels', this.waiting
+      ?? 'The model, fitted without each labelled picture in turn, finds every landmark near where you put it.',
+      h('a.button', {href: '#/label', testid: 'disputes-to-label'}, 'Label pictures'));
     this.root.append(this.empty);
   }
 
   card(dispute, key) {
-    const canvas = h('canvas.d-crop', { 'aria-hidden': 'true', 'data-key': key });
+    const canvas = h('canvas.d-crop', {'aria-hidden': 'true', 'data-key': key});
     const models = dispute.landmarks.filter((name) => dispute.expected[name]);
-    const act = (testid, letter, text, run, title, more = {}) => h('button', { testid, title, onclick: () => run(), ...more }, text, kbd(letter));
-    const actions = {
-      o: () => this.app.go('label', dispute.id),
+    const act = (testid, letter, text, run, title, more = {}) =>
+      h('button', {testid, title, onclick: () => run(), ...more}, text, kbd(letter));
+    const actions = {o: () => this.app.go('label', dispute.id),
       s: dispute.kind === 'swap' ? () => this.swap(dispute) : null,
-      m: models.length ? () => this.take(dispute, models) : null,
-      r: () => this.right(dispute),
-    };
-    const element = h('article.card.d-card', { tabindex: 0, role: 'listitem', testid: 'dispute', 'data-key': key, 'data-id': dispute.id, 'data-kind': dispute.kind, 'aria-label': `${dispute.file}: ${dispute.message}` },
-      canvas,
+      m: models.length ? () => this.take(dispute, models) : null, r: () => this.right(dispute)};
+    const element = h('article.card.d-card', {tabindex: 0, role: 'listitem', testid: 'dispute', 'data-key': key,
+      'data-id': dispute.id, 'data-kind': dispute.kind, 'aria-label': `${dispute.file}: ${dispute.message}`}, canvas,
       h('div.stack.d-words',
-        h('div.row', h('span.badge.warn', KINDS[dispute.kind]), h('span.ellipsis.muted', { title: dispute.file }, dispute.file)),
-        h('p.d-message', dispute.message),
-        h('div.row.wrap', dispute.landmarks.map((name) => h('span.row.d-name', h('span.swatch', { style: { '--colour': this.app.colour(name) } }), name))),
-        h('div.row.wrap.d-actions',
-          actions.s ? act('dispute-swap', 'S', 'Swap them', actions.s, 'Exchanges the two labels', { class: 'primary' }) : null,
-          actions.m ? act('dispute-take', 'M', 'Take the model’s', actions.m, 'Puts the label where the model expects it') : null,
+        h('div.row', h('span.badge.warn', KINDS[dispute.kind]),
+          h('span.ellipsis.muted', {title: dispute.file}, dispute.file)), h('p.d-message', dispute.message),
+        h('div.row.wrap',
+          dispute.landmarks.map((name) =>
+            h('span.row.d-name', h('span.swatch', {style: {'--colour': this.app.colour(name)}}), name)
+          )), h('div.row.wrap.d-actions', actions.s
+          ? act('dispute-swap', 'S', 'Swap them', actions.s, 'Exchanges the two labels', {class: 'primary'})
+          : null, actions.m
+          ? act('dispute-take', 'M', 'Take the model’s', actions.m, 'Puts the label where the model expects it')
+          : null,
           act('dispute-right', 'R', 'It is right', actions.r, 'This picture’s labels are not disputed any more'),
           act('dispute-open', 'O', 'Open', actions.o, 'Opens the picture in the label view'))));
     this.seen.observe(canvas);
-    return { dispute, element, canvas, actions };
+    return {dispute, element, canvas, actions};
   }
 
   // drawing
@@ -127,14 +132,15 @@ export class DisputeList {
     for (const card of this.cards.values()) if (card.dispute.id === id && card.image) this.paint(card);
   }
 
-  paint({ dispute, detail, window, image, canvas }) {
+  paint({dispute, detail, window, image, canvas}) {
     const ratio = devicePixelRatio || 1;
     [canvas.width, canvas.height] = CROP.map((side) => side * ratio);
     const context = canvas.getContext('2d');
     const scale = canvas.width / window.width;
     const part = image.naturalWidth / detail.width;
     context.imageSmoothingQuality = 'high';
-    context.drawImage(image, (window.x + 0.5) * part, (window.y + 0.5) * part, window.width * part, window.height * part, 0, 0, canvas.width, canvas.height);
+    context.drawImage(image, (window.x + 0.5) * part, (window.y + 0.5) * part, window.width * part,
+      window.height * part, 0, 0, canvas.width, canvas.height);
     const at = (p) => [(p.x - window.x) * scale, (p.y - window.y) * scale];
     const labels = this.app.labels(dispute.id)?.points ?? detail.labels.points;
     for (const name of dispute.landmarks) {
@@ -144,9 +150,10 @@ export class DisputeList {
       if (model) dot(context, ...at(model), ratio, colour, false);
       if (label?.x != null) dot(context, ...at(label), ratio, colour, true);
     }
-    if (dispute.landmarks.length < 2) return;  // else which is which has to be said
+    if (dispute.landmarks.length < 2) return; // else which is which has to be said
     for (const name of dispute.landmarks) {
-      const place = dispute.kind === 'duplicate' ? dispute.expected[name] ?? labels[name] : labels[name];  // not on one spot
+      // not on one spot
+      const place = dispute.kind === 'duplicate' ? dispute.expected[name] ?? labels[name] : labels[name];
       if (place?.x != null) word(context, name, ...at(place), ratio);
     }
   }
@@ -154,16 +161,25 @@ export class DisputeList {
   // what can be done
 
   change(dispute, points, what, checked) {
-    const { app } = this;
-    const undo = checked ? () => app.change(dispute.id, {}, { checked: false }) : () => app.undo();
-    app.change(dispute.id, points, { what, checked });
+    const {app} = this;
+    const undo = checked ? () => app.change(dispute.id, {}, {checked: false}) : () => app.undo();
+    app.change(dispute.id, points, {what, checked});
     const order = [...this.cards.values()];
     const gone = order.filter((card) => card.dispute === dispute || (checked && card.dispute.id === dispute.id));
-    app.toast(checked ? `${dispute.file} is not disputed any more.` : `${what[0].toUpperCase()}${what.slice(1)} on ${dispute.file}.`, 'good', {
-      label: 'Undo', run: () => { undo(); this.bring(gone, order); },
-    });
-    (this.acts ??= []).push({ gone, order });
-    const next = order.slice(order.findIndex((card) => card.dispute === dispute) + 1).find((card) => !gone.includes(card)) ?? order.findLast((card) => !gone.includes(card));
+    app.toast(
+      checked
+        ? `${dispute.file} is not disputed any more.`
+        : `${what[0].toUpperCase()}${what.slice(1)} on ${dispute.file}.`,
+      'good',
+      {label: 'Undo', run: () => {
+        undo();
+        this.bring(gone, order);
+      }},
+    );
+    (this.acts ??= []).push({gone, order});
+    const next =
+      order.slice(order.findIndex((card) => card.dispute === dispute) + 1).find((card) => !gone.includes(card))
+        ?? order.findLast((card) => !gone.includes(card));
     for (const card of gone) {
       this.settled.add(keyOf(card.dispute));
       this.cards.delete(keyOf(card.dispute));
@@ -180,7 +196,9 @@ export class DisputeList {
     this.acts = this.acts.filter((act) => act.gone !== gone);
     const there = new Set([...this.cards.values(), ...gone]);
     const old = order.filter((card) => there.has(card));
-    this.cards = new Map([...old, ...[...there].filter((card) => !old.includes(card))].map((card) => [keyOf(card.dispute), card]));
+    this.cards = new Map(
+      [...old, ...[...there].filter((card) => !old.includes(card))].map((card) => [keyOf(card.dispute), card]),
+    );
     fill(this.list, [...this.cards.values()].map((card) => card.element));
     this.tell();
     gone[0].element.focus();
@@ -195,44 +213,57 @@ export class DisputeList {
     try {
       const labels = await this.ready(dispute);
       const [a, b] = dispute.landmarks;
-      this.change(dispute, { [a]: labels[b] ?? null, [b]: labels[a] ?? null }, `swapped ${a} and ${b}`);
-    } catch (error) { this.app.report(error); }
+      this.change(dispute, {[a]: labels[b] ?? null, [b]: labels[a] ?? null}, `swapped ${a} and ${b}`);
+    } catch (error) {
+      this.app.report(error);
+    }
   }
 
   async take(dispute, names) {
     try {
       const labels = await this.ready(dispute);
-      const point = (name) => ({ state: labels[name]?.state === 'hidden' ? 'hidden' : 'visible', x: dispute.expected[name].x, y: dispute.expected[name].y });
-      this.change(dispute, Object.fromEntries(names.map((name) => [name, point(name)])), `took the model’s ${names.join(' and ')}`);
-    } catch (error) { this.app.report(error); }
+      const point = (name) => ({state: labels[name]?.state === 'hidden' ? 'hidden' : 'visible',
+        x: dispute.expected[name].x, y: dispute.expected[name].y});
+      this.change(dispute, Object.fromEntries(names.map((name) => [name, point(name)])),
+        `took the model’s ${names.join(' and ')}`);
+    } catch (error) {
+      this.app.report(error);
+    }
   }
 
   async right(dispute) {
     try {
       await this.ready(dispute);
       this.change(dispute, {}, 'said that it is right', true);
-    } catch (error) { this.app.report(error); }
+    } catch (error) {
+      this.app.report(error);
+    }
   }
 
   // keys
 
-  current() { return document.activeElement?.closest?.('.d-card') ?? null; }
+  current() {
+    return document.activeElement?.closest?.('.d-card') ?? null;
+  }
 
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || !this.cards.size) return false;
     const element = this.current();
     const letter = event.key.toLowerCase();
-    const step = { ArrowDown: 1, ArrowUp: -1, j: 1, k: -1 }[event.key];
+    const step = {ArrowDown: 1, ArrowUp: -1, j: 1, k: -1}[event.key];
     if (step) {
       const order = [...this.list.children];
       const to = element ? order[order.indexOf(element) + step] : order[0];
       to?.focus();
-      to?.scrollIntoView({ block: 'nearest' });
+      to?.scrollIntoView({block: 'nearest'});
       return Boolean(to);
     }
     if (!element) return false;
     const card = this.cards.get(element.dataset.key);
-    if (event.key === 'Enter' && document.activeElement === element) { card.actions.o(); return true; }
+    if (event.key === 'Enter' && document.activeElement === element) {
+      card.actions.o();
+      return true;
+    }
     const action = card?.actions[letter];
     if (!action) return false;
     action();
@@ -250,17 +281,22 @@ export class DisputeList {
 
 /** The part of a picture, in its pixels, that shows all places of a dispute and what is around them. */
 export function cropOf(dispute, detail) {
-  const places = dispute.landmarks.flatMap((name) => [detail.labels.points[name], dispute.expected[name]]).filter((p) => p?.x != null);
+  const places = dispute.landmarks.flatMap((name) => [detail.labels.points[name], dispute.expected[name]]).filter((p) =>
+    p?.x != null
+  );
   const xs = places.map((p) => p.x);
   const ys = places.map((p) => p.y);
-  const [left, right, top, bottom] = places.length ? [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)] : [0, detail.width - 1, 0, detail.height - 1];
+  const [left, right, top, bottom] = places.length
+    ? [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)]
+    : [0, detail.width - 1, 0, detail.height - 1];
   const shape = CROP[0] / CROP[1];
-  const width = Math.max(1.7 * (right - left), 1.7 * (bottom - top) * shape, 0.45 * Math.max(detail.width, detail.height));
+  const width = Math.max(1.7 * (right - left), 1.7 * (bottom - top) * shape,
+    0.45 * Math.max(detail.width, detail.height));
   const height = width / shape;
-  const within = (at, length, size) => (length >= size ? (size - length) / 2 - 0.5 : Math.min(Math.max(at, -0.5), size - 0.5 - length));
-  return {
-    x: within((left + right - width) / 2, width, detail.width), y: within((top + bottom - height) / 2, height, detail.height), width, height,
-  };
+  const within = (at, length,
+    size) => (length >= size ? (size - length) / 2 - 0.5 : Math.min(Math.max(at, -0.5), size - 0.5 - length));
+  return {x: within((left + right - width) / 2, width, detail.width),
+    y: within((top + bottom - height) / 2, height, detail.height), width, height};
 }
 
 function dashes(context, [x1, y1], [x2, y2], ratio) {

@@ -1,12 +1,13 @@
 /** Making elements, icons and dialogs. Text from files is only ever set as text, never parsed as HTML. */
 
 /**
- * An element. `h('button.primary', {onclick: fn, 'aria-label': 'Close', testid: 'close', style: {width: '3px'}}, 'Close')`
+ * An element. `h('button.primary', {onclick: fn, 'aria-label': 'Close', testid: 'close', style: {width: '3px'}},
+ * 'Close')`
  *
  * @param {string} tag  tag name, with `.class` parts
- * @param {object|Node|string|Array|null} [props]  properties and attributes; `on…` functions are listeners, `class` is added to
- *   the tag's, `style` and `dataset` are objects, `testid` is `data-testid`; `false`, `null` and `undefined` are left out.
- *   May be left out itself: a child in its place is taken as one.
+ * @param {object|Node|string|Array|null} [props]  properties and attributes; `on…` functions are listeners,
+ *   `class` is added to the tag's, `style` and `dataset` are objects, `testid` is `data-testid`; `false`, `null` and
+ *   `undefined` are left out. May be left out itself: a child in its place is taken as one.
  * @param {...*} children  nodes, strings, numbers, arrays of these; `null` and `false` are left out
  * @returns {HTMLElement}
  */
@@ -15,7 +16,9 @@ export function h(tag, props, ...children) {
   const element = document.createElement(name || 'div');
   if (classes.length) element.className = classes.join(' ');
   if (name === 'button') element.type = 'button';
-  if (props instanceof Node || Array.isArray(props) || (props !== null && props !== undefined && typeof props !== 'object')) {
+  if (props instanceof Node || Array.isArray(props)
+    || (props !== null && props !== undefined && typeof props !== 'object'))
+  {
     children.unshift(props);
     props = null;
   }
@@ -28,11 +31,12 @@ function set(element, key, value) {
   if (value === null || value === undefined || value === false) return;
   if (key.startsWith('on') && typeof value === 'function') element.addEventListener(key.slice(2), value);
   else if (key === 'class') element.classList.add(...String(value).split(' ').filter(Boolean));
-  else if (key === 'style') for (const [name, v] of Object.entries(value)) setStyle(element, name, v);
+  else if (key === 'style') { for (const [name, v] of Object.entries(value)) setStyle(element, name, v); }
   else if (key === 'dataset') Object.assign(element.dataset, value);
   else if (key === 'testid') element.dataset.testid = value;
   else if (key === 'for') element.htmlFor = value;
-  else if (key in element && !key.startsWith('aria') && typeof element[key] !== 'function' && key !== 'list' && key !== 'role') element[key] = value;
+  else if (key in element && !key.startsWith('aria') && typeof element[key] !== 'function' && key !== 'list'
+    && key !== 'role') element[key] = value;
   else element.setAttribute(key, value === true ? '' : String(value));
 }
 
@@ -62,20 +66,11 @@ export function text(element, value) {
 }
 
 // Drawn on a grid of 16 × 16 with a stroke of 1.5.
-const PATHS = {
-  accept: 'M3 8.5l3.2 3.2L13 5',
-  acceptAll: 'M1.5 8.5l3 3L11 5M7.5 11.2l.5.3L14.5 5',
-  absent: 'M4 4l8 8M12 4l-8 8',
-  arrowLeft: 'M10 3.5L5.5 8l4.5 4.5',
-  arrowRight: 'M6 3.5L10.5 8 6 12.5',
-  arrowUp: 'M3.5 10L8 5.5l4.5 4.5',
-  arrowDown: 'M3.5 6L8 10.5 12.5 6',
-  close: 'M4 4l8 8M12 4l-8 8',
-  plus: 'M8 3v10M3 8h10',
-  minus: 'M3 8h10',
-  fit: 'M2.5 6V2.5H6M10 2.5h3.5V6M13.5 10v3.5H10M6 13.5H2.5V10',
-  undo: 'M5.5 3L2.5 6l3 3M2.5 6H10a3.5 3.5 0 010 7H6.5',
-  redo: 'M10.5 3l3 3-3 3M13.5 6H6a3.5 3.5 0 000 7h3.5',
+const PATHS = {accept: 'M3 8.5l3.2 3.2L13 5', acceptAll: 'M1.5 8.5l3 3L11 5M7.5 11.2l.5.3L14.5 5',
+  absent: 'M4 4l8 8M12 4l-8 8', arrowLeft: 'M10 3.5L5.5 8l4.5 4.5', arrowRight: 'M6 3.5L10.5 8 6 12.5',
+  arrowUp: 'M3.5 10L8 5.5l4.5 4.5', arrowDown: 'M3.5 6L8 10.5 12.5 6', close: 'M4 4l8 8M12 4l-8 8',
+  plus: 'M8 3v10M3 8h10', minus: 'M3 8h10', fit: 'M2.5 6V2.5H6M10 2.5h3.5V6M13.5 10v3.5H10M6 13.5H2.5V10',
+  undo: 'M5.5 3L2.5 6l3 3M2.5 6H10a3.5 3.5 0 010 7H6.5', redo: 'M10.5 3l3 3-3 3M13.5 6H6a3.5 3.5 0 000 7h3.5',
   hidden: 'M2 8s2.2-4 6-4 6 4 6 4-2.2 4-6 4-6-4-6-4M3 13L13 3',
   visible: 'M2 8s2.2-4 6-4 6 4 6 4-2.2 4-6 4-6-4-6-4M8 9.7a1.7 1.7 0 100-3.4 1.7 1.7 0 000 3.4',
   trash: 'M3 4.5h10M6.5 4.5V3h3v1.5M4.5 4.5l.6 8.5h5.8l.6-8.5M6.8 7v3.6M9.2 7v3.6',
@@ -83,20 +78,16 @@ const PATHS = {
   skeleton: 'M4 4.5l4 3.5 4-3.5M8 8v4.5M4 4.5h.01M12 4.5h.01M8 12.5h.01',
   theme: 'M8 2.5a5.5 5.5 0 100 11zM8 2.5a5.5 5.5 0 010 11',
   help: 'M6 6a2 2 0 113 1.7c-.7.4-1 .8-1 1.6M8 11.7h.01M8 14.2A6.2 6.2 0 108 1.8a6.2 6.2 0 000 12.4',
-  tone: 'M8 5a3 3 0 100 6zM8 5a3 3 0 010 6M8 1.5v1.3M8 13.2v1.3M1.5 8h1.3M13.2 8h1.3M3.4 3.4l.9.9M11.7 11.7l.9.9M3.4 12.6l.9-.9M11.7 4.3l.9-.9',
-  search: 'M7 11.5a4.5 4.5 0 100-9 4.5 4.5 0 000 9M10.3 10.3L14 14',
-  warning: 'M8 2.5l6 11H2zM8 6.5v3.3M8 11.8h.01',
+  tone: 'M8 5a3 3 0 100 6zM8 5a3 3 0 010 6M8 1.5v1.3M8 13.2v1.3M1.5 8h1.3M13.2 8h1.3'
+    + 'M3.4 3.4l.9.9M11.7 11.7l.9.9M3.4 12.6l.9-.9M11.7 4.3l.9-.9',
+  search: 'M7 11.5a4.5 4.5 0 100-9 4.5 4.5 0 000 9M10.3 10.3L14 14', warning: 'M8 2.5l6 11H2zM8 6.5v3.3M8 11.8h.01',
   info: 'M8 14.2A6.2 6.2 0 108 1.8a6.2 6.2 0 000 12.4M8 7.3v4M8 4.9h.01',
   sparkle: 'M8 2l1.4 4.1L13.5 8l-4.1 1.9L8 14l-1.4-4.1L2.5 8l4.1-1.9z',
-  download: 'M8 2.5v7.5M4.8 7L8 10.2 11.2 7M3 13.2h10',
-  upload: 'M8 10.5V3M4.8 6L8 2.8 11.2 6M3 13.2h10',
-  history: 'M2.8 8a5.2 5.2 0 105.2-5.2A5.4 5.4 0 003.8 5M3 2.5V5.3h2.8M8 5v3.2l2.2 1.3',
-  play: 'M5 3l8 5-8 5z',
-  stop: 'M4 4h8v8H4z',
-  folder: 'M2 4.5V12.5h12v-7H8L6.5 3.5H2z',
+  download: 'M8 2.5v7.5M4.8 7L8 10.2 11.2 7M3 13.2h10', upload: 'M8 10.5V3M4.8 6L8 2.8 11.2 6M3 13.2h10',
+  history: 'M2.8 8a5.2 5.2 0 105.2-5.2A5.4 5.4 0 003.8 5M3 2.5V5.3h2.8M8 5v3.2l2.2 1.3', play: 'M5 3l8 5-8 5z',
+  stop: 'M4 4h8v8H4z', folder: 'M2 4.5V12.5h12v-7H8L6.5 3.5H2z',
   link: 'M6.5 9.5l3-3M7.5 4.5l1-1a2.8 2.8 0 014 4l-1 1M8.5 11.5l-1 1a2.8 2.8 0 01-4-4l1-1',
-  drag: 'M6 4h.01M10 4h.01M6 8h.01M10 8h.01M6 12h.01M10 12h.01',
-};
+  drag: 'M6 4h.01M10 4h.01M6 8h.01M10 8h.01M6 12h.01M10 12h.01'};
 
 /**
  * An icon as inline SVG, hidden from screen readers: label the button that holds it.
@@ -119,7 +110,8 @@ export function icon(name, size = 16) {
 
 /** A button that shows an icon alone; `label` is its name and, with its key, its tooltip. */
 export function iconButton(name, label, props = {}, key = '') {
-  return h('button.icon-button', {title: key ? `${label}  (${key})` : label, 'aria-label': label, ...props}, icon(name));
+  return h('button.icon-button', {title: key ? `${label}  (${key})` : label, 'aria-label': label, ...props},
+    icon(name));
 }
 
 /** A key as on a keyboard. */
@@ -130,7 +122,8 @@ export const spinner = () => h('span.spinner', {'aria-hidden': 'true'});
 
 /** What a view shows when it has nothing else to show. */
 export function emptyState(title, body, ...actions) {
-  return h('div.empty', {testid: 'empty'}, h('h2', title), body ? h('p', body) : null, actions.length ? h('div.actions', actions) : null);
+  return h('div.empty', {testid: 'empty'}, h('h2', title), body ? h('p', body) : null,
+    actions.length ? h('div.actions', actions) : null);
 }
 
 /** Whether keys typed now belong to a field. */
@@ -147,26 +140,41 @@ export function throttle(fn, ms) {
   let last = 0;
   return () => {
     if (timer) return;
-    timer = setTimeout(() => { timer = 0; last = Date.now(); fn(); }, Math.max(0, last + ms - Date.now()));
+    timer = setTimeout(() => {
+      timer = 0;
+      last = Date.now();
+      fn();
+    }, Math.max(0, last + ms - Date.now()));
   };
 }
 
 /**
  * A modal dialog.
  *
- * @param {{title: string, body?: Node|string|Array, actions: {label: string, value: *, kind?: string}[], testid?: string}} options
+ * @param {{title: string, body?: Node|string|Array, actions: {label: string, value: *, kind?: string}[],
+ *   testid?: string}} options
  *   the first action has the focus; Escape gives `null`
  * @returns {Promise<*>} the chosen action's value, or null
  */
 export function dialog({title, body, actions, testid = 'dialog'}) {
   return new Promise((resolve) => {
     let result = null;
-    const close = (value) => { result = value; element.close(); };
-    const buttons = actions.map((a) => h('button', {class: a.kind ?? '', testid: `${testid}-${slug(a.label)}`, onclick: () => close(a.value)}, a.label));
-    const element = h('dialog.dialog', {testid, 'aria-label': title},
-      h('h2', title), h('div.dialog-body', typeof body === 'string' ? h('p', body) : body), h('div.actions', buttons));
-    element.addEventListener('close', () => { element.remove(); resolve(result); });
-    element.addEventListener('click', (e) => { if (e.target === element) element.close(); });
+    const close = (value) => {
+      result = value;
+      element.close();
+    };
+    const buttons = actions.map((a) =>
+      h('button', {class: a.kind ?? '', testid: `${testid}-${slug(a.label)}`, onclick: () => close(a.value)}, a.label)
+    );
+    const element = h('dialog.dialog', {testid, 'aria-label': title}, h('h2', title),
+      h('div.dialog-body', typeof body === 'string' ? h('p', body) : body), h('div.actions', buttons));
+    element.addEventListener('close', () => {
+      element.remove();
+      resolve(result);
+    });
+    element.addEventListener('click', (e) => {
+      if (e.target === element) element.close();
+    });
     document.body.append(element);
     element.showModal();
     buttons[0]?.focus();
@@ -175,7 +183,8 @@ export function dialog({title, body, actions, testid = 'dialog'}) {
 
 /** Asks; true if the person goes ahead. */
 export const confirm = (title, body, go = 'Go ahead', kind = 'primary') =>
-  dialog({title, body, testid: 'confirm', actions: [{label: 'Cancel', value: false}, {label: go, value: true, kind}]}).then(Boolean);
+  dialog({title, body, testid: 'confirm', actions: [{label: 'Cancel', value: false}, {label: go, value: true, kind}]})
+    .then(Boolean);
 
 /** A name fit for `data-testid`: "left eye" → "left-eye". */
 export const slug = (name) => name.trim().toLowerCase().replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-|-$/g, '');

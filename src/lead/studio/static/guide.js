@@ -3,8 +3,8 @@
 import {drawThumbnail, loadImage, marksOf} from './canvas.js';
 import {fill, h, iconButton, text} from './dom.js';
 
-const AT_MOST = 12;      // pictures to leaf through
-const PART = 0.42;       // of the picture's shorter side that is shown around the landmark
+const AT_MOST = 12; // pictures to leaf through
+const PART = 0.42; // of the picture's shorter side that is shown around the landmark
 
 export class Guide {
   constructor(place, app) {
@@ -17,18 +17,31 @@ export class Guide {
     this.details = new Map();
     this.key = '';
     this.title = h('span.ellipsis.small.muted', {testid: 'guide-name'});
-    this.canvas = h('canvas', {testid: 'guide', role: 'img', title: 'Click: the whole picture, or the landmark from near', onclick: () => { this.whole = !this.whole; this.paint(); }});
+    this.canvas = h('canvas', {testid: 'guide', role: 'img',
+      title: 'Click: the whole picture, or the landmark from near', onclick: () => {
+        this.whole = !this.whole;
+        this.paint();
+      }});
     this.note = h('p.small.muted.guide-note');
-    this.before = iconButton('arrowLeft', 'Previous guide picture', {testid: 'guide-prev', onclick: () => this.leaf(-1)});
+    this.before = iconButton('arrowLeft', 'Previous guide picture', {testid: 'guide-prev',
+      onclick: () => this.leaf(-1)});
     this.after = iconButton('arrowRight', 'Next guide picture', {testid: 'guide-next', onclick: () => this.leaf(1)});
-    fill(place, h('div.side-head', h('h2', 'Guide'), this.title, h('span.spacer'), this.before, this.after), h('div.guide-frame', this.canvas, this.note));
+    fill(place, h('div.side-head', h('h2', 'Guide'), this.title, h('span.spacer'), this.before, this.after),
+      h('div.guide-frame', this.canvas, this.note));
     this.observer = new ResizeObserver(() => this.paint());
     this.observer.observe(this.canvas);
-    app.on('labels', (labels) => { if (labels.id === this.shown?.id) this.paint(); });
-    app.on('back', () => { this.details.clear(); this.key = ''; });
+    app.on('labels', (labels) => {
+      if (labels.id === this.shown?.id) this.paint();
+    });
+    app.on('back', () => {
+      this.details.clear();
+      this.key = '';
+    });
   }
 
-  destroy() { this.observer.disconnect(); }
+  destroy() {
+    this.observer.disconnect();
+  }
 
   toggle() {
     this.on = !this.on;
@@ -58,7 +71,9 @@ export class Guide {
     text(this.title, found ? found.file.split('/').at(-1) : '');
     this.canvas.hidden = !found;
     this.note.hidden = Boolean(found);
-    text(this.note, candidates.length ? `No other picture shows ${landmark ?? 'it'}.` : 'Once another picture is labelled, you see here where each landmark sits.');
+    text(this.note, candidates.length
+      ? `No other picture shows ${landmark ?? 'it'}.`
+      : 'Once another picture is labelled, you see here where each landmark sits.');
     this.paint();
   }
 
@@ -88,13 +103,15 @@ export class Guide {
     const {width, height} = shown;
     const side = Math.max(24, PART * Math.min(width, height));
     const ratio = (this.canvas.clientHeight || 1) / (this.canvas.clientWidth || 1);
-    const within = (middle, length, whole) => (length >= whole ? (whole - length) / 2 : Math.min(Math.max(middle - length / 2, 0), whole - length));
+    const within = (middle, length,
+      whole) => (length >= whole ? (whole - length) / 2 : Math.min(Math.max(middle - length / 2, 0), whole - length));
     const [w, hh] = ratio < 1 ? [side / ratio, side] : [side, side * ratio];
     const near = point && point.state !== 'absent' && !this.whole;
     const crop = near ? [within(point.x + 0.5, w, width), within(point.y + 0.5, hh, height), w, hh] : undefined;
     const image = await loadImage(app.api.image(shown.id, 1024)).catch(() => null);
     if (this.shown !== shown || this.landmark !== landmark) return;
     this.canvas.setAttribute('aria-label', `${landmark ?? 'Landmarks'} on ${shown.file}`);
-    drawThumbnail(this.canvas, {image, width, height, crop, current: landmark, marks: marksOf(app.landmarks(), points), skeleton: app.landmarks().skeleton, r: 4, names: true});
+    drawThumbnail(this.canvas, {image, width, height, crop, current: landmark, marks: marksOf(app.landmarks(), points),
+      skeleton: app.landmarks().skeleton, r: 4, names: true});
   }
 }

@@ -1,6 +1,6 @@
 /** The label view: pictures on the left, the one at work in the middle, its landmarks and a guide on the right. */
 
-import {PictureCanvas, marksOf, prefetch} from './canvas.js';
+import {marksOf, PictureCanvas, prefetch} from './canvas.js';
 import {add, count, emptyState, fill, h, icon, iconButton, kbd, px, text, throttle} from './dom.js';
 import {Guide} from './guide.js';
 import {Rail} from './rail.js';
@@ -13,8 +13,8 @@ export function mount(root, app, route) {
 }
 
 const thousandth = (value) => Math.round(value * 1000) / 1000;
-const STEP = 1;          // of an arrow key, in pixels of the picture
-const FINE_STEP = 0.1;   // with Shift
+const STEP = 1; // of an arrow key, in pixels of the picture
+const FINE_STEP = 0.1; // with Shift
 
 class LabelView {
   constructor(root, app) {
@@ -23,7 +23,8 @@ class LabelView {
     this.detail = null;
     this.suggestions = {points: {}, waiting_for: null};
     this.current = null;
-    /** whether the current landmark was chosen (list, keys) and not by pressing on its point: then a click sets it anew */
+    /** whether the current landmark was chosen (list, keys) and not by pressing on its point: then a click sets it
+     *  anew */
     this.armed = false;
     /** whether it is simply the next one without a label */
     this.inOrder = true;
@@ -42,7 +43,7 @@ class LabelView {
     this.subscribe();
   }
 
-  // --- building --------------------------------------------------------------------------------------------------------------
+  // --- building ------------------------------------------------------------------------------------------------------
 
   build(root) {
     const {app} = this;
@@ -50,8 +51,10 @@ class LabelView {
     this.name = h('span.ellipsis.file', {testid: 'file-name'});
     this.facts = h('span.muted.number.facts', {testid: 'picture-facts'});
     this.zoomText = h('span.zoom-text.number.muted', {testid: 'zoom'});
-    this.skeletonButton = iconButton('skeleton', 'Skeleton lines', {testid: 'skeleton', 'aria-pressed': 'true', onclick: () => this.toggleSkeleton()}, 'S');
-    this.guideButton = iconButton('guide', 'Guide picture', {testid: 'guide-toggle', 'aria-pressed': 'true', onclick: () => this.toggleGuide()}, 'G');
+    this.skeletonButton = iconButton('skeleton', 'Skeleton lines', {testid: 'skeleton', 'aria-pressed': 'true',
+      onclick: () => this.toggleSkeleton()}, 'S');
+    this.guideButton = iconButton('guide', 'Guide picture', {testid: 'guide-toggle', 'aria-pressed': 'true',
+      onclick: () => this.toggleGuide()}, 'G');
     this.tonePlace = h('span.tone-place');
     this.canvasPlace = h('div.canvas-place');
     this.hint = h('div.hint', {testid: 'hint', 'aria-live': 'polite'});
@@ -59,76 +62,91 @@ class LabelView {
     const stage = h('section.stage', {'aria-label': 'Picture'},
       h('div.stage-head',
         iconButton('arrowLeft', 'Previous picture', {testid: 'prev', onclick: () => this.step(-1)}, ','),
-        iconButton('arrowRight', 'Next picture', {testid: 'next', onclick: () => this.step(1)}, '.'),
-        this.name, this.facts, h('span.spacer'),
-        iconButton('undo', 'Undo', {testid: 'undo', onclick: () => app.undo()}, 'Ctrl Z'),
-        iconButton('redo', 'Redo', {testid: 'redo', onclick: () => app.redo()}, 'Ctrl Shift Z'),
-        h('span.rule'), this.tonePlace, this.skeletonButton, this.guideButton, h('span.rule'),
+        iconButton('arrowRight', 'Next picture', {testid: 'next', onclick: () => this.step(1)}, '.'), this.name,
+        this.facts, h('span.spacer'), iconButton('undo', 'Undo', {testid: 'undo', onclick: () => app.undo()}, 'Ctrl Z'),
+        iconButton('redo', 'Redo', {testid: 'redo', onclick: () => app.redo()}, 'Ctrl Shift Z'), h('span.rule'),
+        this.tonePlace, this.skeletonButton, this.guideButton, h('span.rule'),
         iconButton('minus', 'Zoom out', {testid: 'zoom-out', onclick: () => this.canvas.zoom(1 / 1.25)}, '−'),
-        this.zoomText,
-        iconButton('plus', 'Zoom in', {testid: 'zoom-in', onclick: () => this.canvas.zoom(1.25)}, '+'),
+        this.zoomText, iconButton('plus', 'Zoom in', {testid: 'zoom-in', onclick: () => this.canvas.zoom(1.25)}, '+'),
         iconButton('fit', 'Whole picture', {testid: 'fit', onclick: () => this.canvas.fit()}, 'F')),
       h('div.canvas-frame', this.canvasPlace, this.hint, this.notice));
     root.append(h('div.label', this.railPlace, stage, this.buildSide()));
-    this.canvas = new PictureCanvas(this.canvasPlace, app.api, {
-      press: (x, y, event) => this.pressed(x, y, event),
-      grab: (name) => this.select(name, false),
-      drop: (name, x, y, moved) => this.dropped(name, x, y, moved),
-      cancel: () => { this.placing = null; this.draw(); },
-      view: () => this.drawZoom(),
-      failed: (message) => this.fail(message),
-    });
+    this.canvas = new PictureCanvas(this.canvasPlace, app.api, {press: (x, y, event) => this.pressed(x, y, event),
+      grab: (name) => this.select(name, false), drop: (name, x, y, moved) => this.dropped(name, x, y, moved),
+      cancel: () => {
+        this.placing = null;
+        this.draw();
+      }, view: () => this.drawZoom(), failed: (message) => this.fail(message)});
     window.studio.canvas = this.canvas;
     this.rail = new Rail(this.railPlace, app);
     this.guide = new Guide(this.guidePlace, app);
-    this.tone = new Tone(this.tonePlace, (filter) => { this.canvas.filter = filter; this.canvas.draw(); });
+    this.tone = new Tone(this.tonePlace, (filter) => {
+      this.canvas.filter = filter;
+      this.canvas.draw();
+    });
     // A button pressed with the mouse gives the keys back to the picture.
     root.addEventListener('click', (event) => {
-      if (event.detail > 0 && event.target.closest('button, a') && !event.target.closest('dialog')) this.canvas.element.focus({preventScroll: true});
+      if (event.detail > 0 && event.target.closest('button, a') && !event.target.closest('dialog')) {
+        this.canvas.element.focus({preventScroll: true});
+      }
     });
   }
 
   buildSide() {
     this.reason = h('p.reason', {testid: 'reason'});
-    this.mode = h('select.small', {testid: 'next-mode', 'aria-label': 'Which picture comes next', onchange: () => this.setMode(this.mode.value)},
-      h('option', {value: 'useful'}, 'the most useful'), h('option', {value: 'order'}, 'in the list’s order'));
+    this.mode = h('select.small', {testid: 'next-mode', 'aria-label': 'Which picture comes next',
+      onchange: () => this.setMode(this.mode.value)}, h('option', {value: 'useful'}, 'the most useful'),
+      h('option', {value: 'order'}, 'in the list’s order'));
     this.mode.value = remembered('lead.next', 'useful');
     this.acceptAllButton = h('button.primary', {testid: 'accept-all', onclick: () => this.acceptAll()});
     this.waiting = h('div.notice.small', {testid: 'waiting', hidden: true});
     this.listHead = h('span.muted.number', {testid: 'landmark-count'});
     this.list = h('ol.landmarks', {testid: 'landmarks', 'aria-label': 'Landmarks'});
-    const act = (name, label, key, testid, run) => h('button.small', {testid, title: `${label}  (${key})`, onclick: run}, icon(name, 14), label.split(' ')[0]);
+    const act = (name, label, key, testid, run) =>
+      h('button.small', {testid, title: `${label}  (${key})`, onclick: run}, icon(name, 14), label.split(' ')[0]);
     this.acceptButton = act('accept', 'Accept the suggestion', 'A', 'accept', () => this.accept());
     this.hiddenButton = act('hidden', 'Hidden: there, but covered', 'H', 'hidden', () => this.toggleHidden());
     this.hiddenButton.lastChild.textContent = 'Hidden';
     this.absentButton = act('absent', 'Absent from this picture', 'X', 'absent', () => this.toggleAbsent());
     this.clearButton = act('trash', 'Clear: take the label away', 'Delete', 'clear', () => this.clear());
     this.clearButton.lastChild.textContent = 'Clear';
-    this.actions = h('div.point-actions', {role: 'group', 'aria-label': 'The current landmark'}, this.acceptButton, this.hiddenButton, this.absentButton, this.clearButton);
+    this.actions = h('div.point-actions', {role: 'group', 'aria-label': 'The current landmark'}, this.acceptButton,
+      this.hiddenButton, this.absentButton, this.clearButton);
     this.guidePlace = h('div.guide');
     return h('aside.side', {'aria-label': 'Landmarks'},
       h('div.side-top', this.reason,
         h('div.row.side-buttons', this.acceptAllButton,
-          h('button', {testid: 'next-suggested', title: 'The picture that helps most  (N)', onclick: () => this.goSuggested()}, 'Suggest', kbd('N'))),
+          h('button', {testid: 'next-suggested', title: 'The picture that helps most  (N)',
+            onclick: () => this.goSuggested()}, 'Suggest', kbd('N'))),
         h('label.row.small.muted.next-mode', 'Then comes', this.mode), this.waiting),
-      h('div.side-head', h('h2', 'Landmarks'), this.listHead),
-      this.list, this.actions, this.guidePlace);
+      h('div.side-head', h('h2', 'Landmarks'), this.listHead), this.list, this.actions, this.guidePlace);
   }
 
   subscribe() {
     const {app} = this;
-    app.on('labels', (labels) => { if (labels.id === this.detail?.id) { this.settleCurrent(); this.draw(); } });
-    app.on('landmarks', () => { this.current = null; this.reopen(); });
+    app.on('labels', (labels) => {
+      if (labels.id === this.detail?.id) {
+        this.settleCurrent();
+        this.draw();
+      }
+    });
+    app.on('landmarks', () => {
+      this.current = null;
+      this.reopen();
+    });
     app.on('back', () => this.reopen());
     const soon = throttle(() => this.readSuggestions(), 150);
     const later = throttle(() => this.readSuggestions(), 1000);
     app.on('model', ({model, stage, fitted_to: fittedTo}) => {
       const fit = [model, stage, fittedTo].join();
-      if (fit !== this.fit) soon(); else if (this.suggestions.waiting_for) later(); // progress alone changes no suggestion
+      if (fit !== this.fit) soon();
+      else if (this.suggestions.waiting_for) later(); // progress alone changes no suggestion
       this.fit = fit;
     });
     app.on('state', () => this.drawWaiting());
-    app.on('travelled', ({id, names}) => { if (id === this.detail?.id && names[0]) this.select(names[0], false); });
+    app.on('travelled', ({id, names}) => {
+      if (id === this.detail?.id && names[0]) this.select(names[0], false);
+    });
     app.on('theme', () => this.canvas.draw());
     app.keys((event) => this.key(event));
   }
@@ -142,23 +160,31 @@ class LabelView {
     window.studio.canvas = null;
   }
 
-  // --- which picture ---------------------------------------------------------------------------------------------------------
+  // --- which picture -------------------------------------------------------------------------------------------------
 
-  get id() { return this.detail?.id ?? null; }
-  get labels() { return (this.id && this.app.labels(this.id)?.points) || {}; }
-  get names() { return this.app.landmarks().landmarks.map((l) => l.name); }
+  get id() {
+    return this.detail?.id ?? null;
+  }
+  get labels() {
+    return (this.id && this.app.labels(this.id)?.points) || {};
+  }
+  get names() {
+    return this.app.landmarks().landmarks.map((l) => l.name);
+  }
 
   /** Shows a picture; without an id, the one that the page suggests. */
   async open(id) {
     const {app} = this;
     if (!app.pictures.length) {
-      this.fail('There are no pictures in this folder', `lead studio looks for pictures in ${app.state.folder} and the folders in it.`);
+      this.fail('There are no pictures in this folder',
+        `lead studio looks for pictures in ${app.state.folder} and the folders in it.`);
       return;
     }
     if (!id || !app.picture(id)) {
       const first = await this.choose(null);
       const {name, id: since} = app.route;
-      if (name === 'label' && since === id) location.replace(app.href('label', first ?? app.pictures[0].id)); // else gone elsewhere meanwhile
+      // else gone elsewhere meanwhile
+      if (name === 'label' && since === id) location.replace(app.href('label', first ?? app.pictures[0].id));
       return;
     }
     this.wanted = id;
@@ -224,7 +250,10 @@ class LabelView {
     text(this.name, detail.file);
     this.name.title = detail.file;
     const place = (app.index.get(detail.id) ?? 0) + 1;
-    text(this.facts, `${detail.width} × ${detail.height} · ${place.toLocaleString('en')} of ${app.pictures.length.toLocaleString('en')}`);
+    text(this.facts,
+      `${detail.width} × ${detail.height} · ${place.toLocaleString('en')} of ${
+        app.pictures.length.toLocaleString('en')
+      }`);
     this.drawReason();
     this.drawWaiting();
     this.drawZoom();
@@ -234,7 +263,8 @@ class LabelView {
   /** Reads the picture on show anew: something may have changed while nobody told. */
   reopen() {
     const id = this.id ?? this.wanted;
-    if (id) this.open(id); else this.draw();
+    if (id) this.open(id);
+    else this.draw();
   }
 
   fail(title, body = '') {
@@ -252,7 +282,8 @@ class LabelView {
   /** Asks the page which picture to label next. @returns {Promise<string|null>} its id; null if all are labelled */
   async choose(after) {
     try {
-      const choice = await this.app.api.get('/next', {after, skip: this.skipped.size ? [...this.skipped].slice(-200) : null});
+      const choice = await this.app.api.get('/next', {after,
+        skip: this.skipped.size ? [...this.skipped].slice(-200) : null});
       if (choice.id) this.keepReason(choice);
       return choice.id;
     } catch {
@@ -263,7 +294,9 @@ class LabelView {
   keepReason(choice) {
     this.reasons.delete(choice.id);
     this.reasons.set(choice.id, choice);
-    try { sessionStorage.setItem('lead.reasons', JSON.stringify(Object.fromEntries([...this.reasons].slice(-50)))); } catch { /* not kept */ }
+    try {
+      sessionStorage.setItem('lead.reasons', JSON.stringify(Object.fromEntries([...this.reasons].slice(-50))));
+    } catch { /* not kept */ }
   }
 
   async goSuggested() {
@@ -275,8 +308,13 @@ class LabelView {
       if (id && !app.picture(id)?.complete) this.skipped.add(id);
       await app.outbox.flushed(); // what to label next depends on what is labelled
       const next = await this.choose(id);
-      if (next && next !== id) { this.skipped.delete(next); app.go('label', next); } else this.allDone();
-    } finally { this.leaving = false; }
+      if (next && next !== id) {
+        this.skipped.delete(next);
+        app.go('label', next);
+      } else this.allDone();
+    } finally {
+      this.leaving = false;
+    }
   }
 
   allDone() {
@@ -284,14 +322,21 @@ class LabelView {
     const left = app.pictures.filter((p) => !p.complete && !p.unreadable).length;
     if (left) {
       this.skipped.clear();
-      app.toast(`Nothing more to suggest; ${count(left, 'picture')} in the list ${left === 1 ? 'is' : 'are'} not complete.`);
+      app.toast(
+        `Nothing more to suggest; ${count(left, 'picture')} in the list ${left === 1 ? 'is' : 'are'} not complete.`,
+      );
     } else app.toast('Every picture is labelled.', 'good', {label: 'Review them', run: () => app.go('review')});
   }
 
-  goOn() { if (this.mode.value === 'order') this.step(1); else this.goSuggested(); }
+  goOn() {
+    if (this.mode.value === 'order') this.step(1);
+    else this.goSuggested();
+  }
 
   setMode(value) {
-    try { localStorage.setItem('lead.next', value); } catch { /* not kept */ }
+    try {
+      localStorage.setItem('lead.next', value);
+    } catch { /* not kept */ }
     this.lookAhead(this.id);
   }
 
@@ -304,12 +349,16 @@ class LabelView {
     if (!next || this.id !== id) return;
     prefetch(this.app.api, next);
     this.load(next).catch(() => {});
-    this.fetchSuggestions(next).then((found) => { this.ahead = found; }, () => {});
+    this.fetchSuggestions(next).then((found) => {
+      this.ahead = found;
+    }, () => {});
   }
 
-  // --- suggestions -----------------------------------------------------------------------------------------------------------
+  // --- suggestions ---------------------------------------------------------------------------------------------------
 
-  fetchSuggestions(id) { return this.app.api.get(`/pictures/${id}/suggestions`); }
+  fetchSuggestions(id) {
+    return this.app.api.get(`/pictures/${id}/suggestions`);
+  }
 
   async readSuggestions() {
     const {id} = this;
@@ -327,7 +376,7 @@ class LabelView {
     this.draw();
   }
 
-  // --- the current landmark --------------------------------------------------------------------------------------------------
+  // --- the current landmark ------------------------------------------------------------------------------------------
 
   firstUnlabelled(after = -1) {
     const {names, labels} = this;
@@ -374,10 +423,11 @@ class LabelView {
     return this.suggestions.points[name] ?? null;
   }
 
-  // --- changing --------------------------------------------------------------------------------------------------------------
+  // --- changing ------------------------------------------------------------------------------------------------------
 
   change(points, what, merge) {
-    if (this.id && this.app.labels(this.id)) this.app.change(this.id, points, {what, merge}); // else they are being read anew
+    // else they are being read anew
+    if (this.id && this.app.labels(this.id)) this.app.change(this.id, points, {what, merge});
   }
 
   put(name, x, y, state = 'visible', merge = '') {
@@ -421,7 +471,9 @@ class LabelView {
   }
 
   /** Names of landmarks with a suggestion and no label. */
-  acceptable() { return this.names.filter((name) => !this.labels[name] && this.suggestions.points[name]); }
+  acceptable() {
+    return this.names.filter((name) => !this.labels[name] && this.suggestions.points[name]);
+  }
 
   suggestedPoint(name, state = 'visible') {
     const {x, y} = this.suggestions.points[name];
@@ -438,14 +490,30 @@ class LabelView {
   /** All suggestions become labels, in one change, and the next picture comes. */
   acceptAll() {
     if (this.leaving) return;
-    if (!this.detail) { this.goOn(); return; }
-    if (!this.names.length) { this.app.go('landmarks'); return; }
+    if (!this.detail) {
+      this.goOn();
+      return;
+    }
+    if (!this.names.length) {
+      this.app.go('landmarks');
+      return;
+    }
     const names = this.acceptable();
-    if (names.length) this.change(Object.fromEntries(names.map((name) => [name, this.suggestedPoint(name)])), count(names.length, 'suggestion'));
+    if (names.length) {
+      this.change(Object.fromEntries(names.map((name) => [name, this.suggestedPoint(name)])),
+        count(names.length, 'suggestion'));
+    }
     const left = this.names.filter((name) => !this.labels[name]);
-    if (!left.length) { this.goOn(); return; }
+    if (!left.length) {
+      this.goOn();
+      return;
+    }
     this.select(left[0]);
-    this.app.toast(`${left.length === 1 ? `${left[0]} has` : `${left.length} landmarks have`} neither label nor suggestion: click where, or press X if absent. “.” goes on all the same.`);
+    this.app.toast(
+      `${
+        left.length === 1 ? `${left[0]} has` : `${left.length} landmarks have`
+      } neither label nor suggestion: click where, or press X if absent. “.” goes on all the same.`,
+    );
   }
 
   toggleHidden() {
@@ -453,16 +521,24 @@ class LabelView {
     if (!name) return;
     this.inOrder = false;
     const label = this.labels[name];
-    if (label && label.state !== 'absent') this.change({[name]: {...label, state: label.state === 'hidden' ? 'visible' : 'hidden'}}, name);
-    else if (!label && this.suggestions.points[name]) this.change({[name]: this.suggestedPoint(name, 'hidden')}, name);
-    else { this.hiddenNext = !this.hiddenNext; this.draw(); }
+    if (label && label.state !== 'absent') {
+      this.change({[name]: {...label, state: label.state === 'hidden' ? 'visible' : 'hidden'}}, name);
+    } else if (!label && this.suggestions.points[name]) {
+      this.change({[name]: this.suggestedPoint(name, 'hidden')}, name);
+    } else {
+      this.hiddenNext = !this.hiddenNext;
+      this.draw();
+    }
   }
 
   toggleAbsent() {
     const name = this.current;
     if (!name) return;
     if (this.labels[name]?.state === 'absent') this.change({[name]: null}, name);
-    else { this.change({[name]: {state: 'absent', x: null, y: null}}, name); this.advance(name); }
+    else {
+      this.change({[name]: {state: 'absent', x: null, y: null}}, name);
+      this.advance(name);
+    }
   }
 
   clear() {
@@ -484,7 +560,7 @@ class LabelView {
     this.draw();
   }
 
-  // --- keys ------------------------------------------------------------------------------------------------------------------
+  // --- keys ----------------------------------------------------------------------------------------------------------
 
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return false;
@@ -497,22 +573,27 @@ class LabelView {
       return true;
     }
     const at = '123456789'.indexOf(event.key);
-    if (at >= 0) { if (this.names[at]) this.select(this.names[at]); return true; }
+    if (at >= 0) {
+      if (this.names[at]) this.select(this.names[at]);
+      return true;
+    }
     const run = this.keyActions(event)[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (!run || (event.repeat && ['Enter', 'n', 'h', 'x', 'a', 'g', 's'].includes(event.key.toLowerCase()))) return Boolean(run);
+    if (!run || (event.repeat && ['Enter', 'n', 'h', 'x', 'a', 'g', 's'].includes(event.key.toLowerCase()))) {
+      return Boolean(run);
+    }
     run();
     return true;
   }
 
   keyActions(event) {
-    return {
-      '.': () => this.step(1), ',': () => this.step(-1), PageDown: () => this.step(1), PageUp: () => this.step(-1),
-      n: () => this.goSuggested(), Enter: () => this.acceptAll(), a: () => this.accept(),
+    return {'.': () => this.step(1), ',': () => this.step(-1), PageDown: () => this.step(1),
+      PageUp: () => this.step(-1), n: () => this.goSuggested(), Enter: () => this.acceptAll(), a: () => this.accept(),
       Tab: () => this.cycle(event.shiftKey ? -1 : 1), j: () => this.cycle(1), k: () => this.cycle(-1),
-      h: () => this.toggleHidden(), x: () => this.toggleAbsent(), Delete: () => this.clear(), Backspace: () => this.clear(),
-      f: () => this.canvas.fit(), '+': () => this.canvas.zoom(1.25), '=': () => this.canvas.zoom(1.25), '-': () => this.canvas.zoom(1 / 1.25),
-      g: () => this.toggleGuide(), s: () => this.toggleSkeleton(), b: () => this.tone.toggle(), ' ': () => this.canvas.holdSpace(), Escape: () => this.escape(),
-    };
+      h: () => this.toggleHidden(), x: () => this.toggleAbsent(), Delete: () => this.clear(),
+      Backspace: () => this.clear(), f: () => this.canvas.fit(), '+': () => this.canvas.zoom(1.25),
+      '=': () => this.canvas.zoom(1.25), '-': () => this.canvas.zoom(1 / 1.25), g: () => this.toggleGuide(),
+      s: () => this.toggleSkeleton(), b: () => this.tone.toggle(), ' ': () => this.canvas.holdSpace(),
+      Escape: () => this.escape()};
   }
 
   /** Breaks off a drag; otherwise gives Tab back to the browser, by putting the focus on the buttons. */
@@ -522,7 +603,7 @@ class LabelView {
     else this.acceptAllButton.focus();
   }
 
-  // --- drawing ---------------------------------------------------------------------------------------------------------------
+  // --- drawing -------------------------------------------------------------------------------------------------------
 
   draw() {
     this.drawCanvas();
@@ -543,13 +624,18 @@ class LabelView {
   }
 
   drawZoom() {
-    if (this.detail) text(this.zoomText, `${Math.round(this.canvas.view.scale * (window.devicePixelRatio || 1) * 100)} %`);
+    if (this.detail) {
+      text(this.zoomText, `${Math.round(this.canvas.view.scale * (window.devicePixelRatio || 1) * 100)} %`);
+    }
   }
 
   drawReason() {
     const choice = this.reasons.get(this.id);
-    const label = {coverage: 'Stands for many', uncertain: 'Unsure here', order: 'Next in order', none: ''}[choice?.kind] ?? '';
-    fill(this.reason, choice ? [h('span.badge.accent', icon('sparkle', 12), label), ` ${choice.reason}`] : 'You chose this picture yourself.');
+    const label =
+      {coverage: 'Stands for many', uncertain: 'Unsure here', order: 'Next in order', none: ''}[choice?.kind] ?? '';
+    fill(this.reason, choice
+      ? [h('span.badge.accent', icon('sparkle', 12), label), ` ${choice.reason}`]
+      : 'You chose this picture yourself.');
   }
 
   /** What is missing until there are suggestions. */
@@ -561,7 +647,9 @@ class LabelView {
     const key = `${message}${features}`;
     if (!message || key === this.waitingKey) return;
     this.waitingKey = key;
-    fill(this.waiting, icon('info', 14), h('span', message, ' ', features ? h('a', {href: app.href('features'), testid: 'to-features'}, 'Go to Features') : null));
+    fill(this.waiting, icon('info', 14),
+      h('span', message, ' ',
+        features ? h('a', {href: app.href('features'), testid: 'to-features'}, 'Go to Features') : null));
   }
 
   drawList() {
@@ -570,9 +658,11 @@ class LabelView {
     if (this.listVersion !== landmarks) {
       this.listVersion = landmarks;
       this.rows = new Map(landmarks.landmarks.map((landmark, i) => [landmark.name, this.makeRow(landmark, i)]));
-      fill(this.list, landmarks.landmarks.length ? [...this.rows.values()].map((row) => row.item) : h('li.no-landmarks',
-        h('p', 'Say first what there is to label: name the landmarks, or take them from a label file.'),
-        h('button.primary', {testid: 'name-landmarks', onclick: () => app.go('landmarks')}, 'Name the landmarks')));
+      fill(this.list, landmarks.landmarks.length
+        ? [...this.rows.values()].map((row) => row.item)
+        : h('li.no-landmarks',
+          h('p', 'Say first what there is to label: name the landmarks, or take them from a label file.'),
+          h('button.primary', {testid: 'name-landmarks', onclick: () => app.go('landmarks')}, 'Name the landmarks')));
     }
     const {labels, names} = this;
     for (const [name, row] of this.rows) this.updateRow(name, row);
@@ -582,8 +672,9 @@ class LabelView {
 
   makeRow({name, colour}, i) {
     const state = h('span.landmark-state.number');
-    const button = h('button.landmark', {testid: 'landmark', dataset: {name}, tabindex: -1, onclick: () => this.select(name)},
-      h('span.landmark-key', i < 9 ? String(i + 1) : ''), h('span.mark', {style: {'--colour': colour}}), h('span.ellipsis.landmark-name', {title: name}, name), state);
+    const button = h('button.landmark', {testid: 'landmark', dataset: {name}, tabindex: -1,
+      onclick: () => this.select(name)}, h('span.landmark-key', i < 9 ? String(i + 1) : ''),
+      h('span.mark', {style: {'--colour': colour}}), h('span.ellipsis.landmark-name', {title: name}, name), state);
     return {item: h('li', button), button, state};
   }
 
@@ -591,17 +682,28 @@ class LabelView {
     const label = this.labels[name];
     const guess = this.suggestions.points[name];
     const kind = label?.state ?? (guess ? 'suggested' : 'unlabelled');
-    const words = {visible: '', hidden: 'hidden', absent: 'absent', unlabelled: '', suggested: guess ? `±${px(guess.expected_px)} px` : ''}[kind];
+    const words =
+      {visible: '', hidden: 'hidden', absent: 'absent', unlabelled: '',
+        suggested: guess ? `±${px(guess.expected_px)} px` : ''}[kind];
     button.dataset.state = kind;
     button.tabIndex = name === (this.current ?? this.names[0]) ? 0 : -1;
     button.setAttribute('aria-label', `${name}: ${kind}${kind === 'suggested' ? `, ${words}` : ''}`);
     const current = name === this.current;
     if (current !== (button.getAttribute('aria-current') === 'true')) {
-      if (current) { button.setAttribute('aria-current', 'true'); button.scrollIntoView({block: 'nearest'}); } else button.removeAttribute('aria-current');
+      if (current) {
+        button.setAttribute('aria-current', 'true');
+        button.scrollIntoView({block: 'nearest'});
+      } else button.removeAttribute('aria-current');
     }
     if (button.dataset.words === kind + words) return;
     button.dataset.words = kind + words;
-    fill(state, kind === 'visible' ? icon('accept', 14) : kind === 'hidden' ? [icon('hidden', 14)] : kind === 'absent' ? [icon('absent', 14)] : null, words);
+    fill(state, kind === 'visible'
+      ? icon('accept', 14)
+      : kind === 'hidden'
+      ? [icon('hidden', 14)]
+      : kind === 'absent'
+      ? [icon('absent', 14)]
+      : null, words);
   }
 
   drawActions() {
@@ -635,12 +737,23 @@ class LabelView {
     else if (!current) parts.push(icon('accept', 14), 'All labelled.', kbd('↵'), 'next picture');
     else {
       const swatch = h('span.swatch', {style: {'--colour': app.colour(current)}});
-      const place = () => (this.hiddenNext ? [swatch, h('b', current), 'is covered: click where it would be'] : ['Click', swatch, h('b', current)]);
-      if (!label) parts.push(...place(), ...(this.suggestions.points[current] ? ['or', kbd('A'), 'accept'] : []));
-      else if (this.armed) parts.push('Click to set', swatch, h('b', current), 'anew');
+      const place = () => (this.hiddenNext
+        ? [swatch, h('b', current), 'is covered: click where it would be']
+        : ['Click', swatch, h('b', current)]);
+      if (!label) {
+        parts.push(...place(), ...(this.suggestions.points[current] ? ['or', kbd('A'), 'accept'] : []));
+      } else if (this.armed) parts.push('Click to set', swatch, h('b', current), 'anew');
       else parts.push(swatch, h('b', current), 'drag or', kbd('←'), kbd('→'), 'to correct');
     }
-    const key = [current, label?.state, this.armed, this.hiddenNext, this.names.length, Boolean(this.suggestions.points[current]), Boolean(this.detail)].join('|');
+    const key = [
+      current,
+      label?.state,
+      this.armed,
+      this.hiddenNext,
+      this.names.length,
+      Boolean(this.suggestions.points[current]),
+      Boolean(this.detail),
+    ].join('|');
     if (key === this.hintKey) return;
     this.hintKey = key;
     this.hint.hidden = !parts.length;
@@ -649,9 +762,17 @@ class LabelView {
 }
 
 function kept(key) {
-  try { return JSON.parse(sessionStorage.getItem(key)) ?? {}; } catch { return {}; }
+  try {
+    return JSON.parse(sessionStorage.getItem(key)) ?? {};
+  } catch {
+    return {};
+  }
 }
 
 function remembered(key, otherwise) {
-  try { return localStorage.getItem(key) ?? otherwise; } catch { return otherwise; }
+  try {
+    return localStorage.getItem(key) ?? otherwise;
+  } catch {
+    return otherwise;
+  }
 }

@@ -1,37 +1,40 @@
 /** The landmarks: their names, colours, order, lines and left/right pairs; or all of that from a label file. */
 
-import { count, fill, h, icon, iconButton, kbd, slug, spinner } from './dom.js';
-import { LabelFile } from './labelfile.js';
-import { schemaEdits, added, distinct, lineToggled, LONGEST, moved, namesIn, pairToggled, recoloured, removed, renamed, suggestedPairs } from './schema.js';
-import { PALETTE, segmented, svg } from './parts.js';
+import {count, fill, h, icon, iconButton, kbd, slug, spinner} from './dom.js';
+import {LabelFile} from './labelfile.js';
+import {PALETTE, segmented, svg} from './parts.js';
+import {added, distinct, lineToggled, LONGEST, moved, namesIn, pairToggled, recoloured, removed, renamed, schemaEdits,
+  suggestedPairs} from './schema.js';
 
 class LandmarksView {
   constructor(root, app) {
     this.app = app;
     this.edits = schemaEdits(app);
-    this.list = h('ol.l-list', { testid: 'landmark-list', 'aria-label': 'Landmarks in the order of labelling' });
-    this.entry = h('input', {
-      type: 'text', testid: 'landmark-entry', maxLength: LONGEST, autocomplete: 'off', 'aria-label': 'Name of a new landmark', 'aria-describedby': 'entry-hint',
-    });
-    this.saved = h('span.l-saved', { testid: 'landmarks-state', role: 'status' });
-    this.hint = h('p.muted.small', { id: 'entry-hint', testid: 'entry-hint' });
-    this.undoButton = h('button.plain', { testid: 'landmarks-undo', onclick: () => this.edits.undo() }, icon('undo'), 'Undo');
+    this.list = h('ol.l-list', {testid: 'landmark-list', 'aria-label': 'Landmarks in the order of labelling'});
+    this.entry = h('input', {type: 'text', testid: 'landmark-entry', maxLength: LONGEST, autocomplete: 'off',
+      'aria-label': 'Name of a new landmark', 'aria-describedby': 'entry-hint'});
+    this.saved = h('span.l-saved', {testid: 'landmarks-state', role: 'status'});
+    this.hint = h('p.muted.small', {id: 'entry-hint', testid: 'entry-hint'});
+    this.undoButton = h('button.plain', {testid: 'landmarks-undo', onclick: () => this.edits.undo()}, icon('undo'),
+      'Undo');
     this.drawing = new Drawing(app, this.edits);
     const file = new LabelFile(app, () => this.edits.shown().landmarks.length > 0);
     this.title = h('p.muted.spacer');
-    this.colours = h('button.small.plain', {
-      testid: 'distinct-colours', title: 'Colours that stay apart, also for the colour-blind', onclick: () => this.edits.edit('colours', distinct),
-    }, 'Distinct colours');
+    this.colours = h('button.small.plain', {testid: 'distinct-colours',
+      title: 'Colours that stay apart, also for the colour-blind', onclick: () => this.edits.edit('colours', distinct)},
+      'Distinct colours');
     this.columns = h('div.l-columns',
-      h('section.stack.l-left', { 'aria-label': 'Names' },
+      h('section.stack.l-left', {'aria-label': 'Names'},
         h('div.page-head', h('h1', 'Landmarks'), h('span.spacer'), this.saved, this.undoButton),
         h('div.row', this.title, this.colours),
-        h('div.card.l-card', this.list, h('div.l-entry', icon('plus'), this.entry), this.hint),
-        file.element),
+        h('div.card.l-card', this.list, h('div.l-entry', icon('plus'), this.entry), this.hint), file.element),
       this.drawing.element);
     root.append(h('div.page', this.columns));
     this.entry.addEventListener('keydown', (event) => {
-      if (event.key === 'Enter' && !event.isComposing) { event.preventDefault(); this.addNames([this.entry.value.trim()].filter(Boolean)); }
+      if (event.key === 'Enter' && !event.isComposing) {
+        event.preventDefault();
+        this.addNames([this.entry.value.trim()].filter(Boolean));
+      }
     });
     this.entry.addEventListener('paste', (event) => {
       const names = namesIn(event.clipboardData.getData('text/plain'));
@@ -47,7 +50,9 @@ class LandmarksView {
   }
 
   key(event) {
-    if ((event.ctrlKey || event.metaKey) && !event.shiftKey && event.key.toLowerCase() === 'z' && this.edits.undoable) return this.edits.undo();
+    if ((event.ctrlKey || event.metaKey) && !event.shiftKey && event.key.toLowerCase() === 'z' && this.edits.undoable) {
+      return this.edits.undo();
+    }
     return this.drawing.key(event);
   }
 
@@ -59,7 +64,7 @@ class LandmarksView {
     this.say(fresh.length < names.length ? `${names.filter((n) => there.has(n)).join(', ')} is there already.` : null);
     this.entry.value = '';
     this.entry.focus();
-    this.entry.scrollIntoView({ block: 'nearest' });
+    this.entry.scrollIntoView({block: 'nearest'});
   }
 
   say(problem) {
@@ -70,7 +75,8 @@ class LandmarksView {
   draw() {
     const schema = this.edits.shown();
     const n = schema.landmarks.length;
-    fill(this.title, n ? `${count(n, 'landmark')}, labelled in this order. Drag, or press Alt-↑ and Alt-↓, to reorder.`
+    fill(this.title, n
+      ? `${count(n, 'landmark')}, labelled in this order. Drag, or press Alt-↑ and Alt-↓, to reorder.`
       : 'Name the places to find on every picture, in the order in which you want to click them.');
     this.entry.placeholder = n ? 'Next name' : 'First name, for example left_eye';
     if (!this.hint.textContent) this.say(null);
@@ -82,7 +88,9 @@ class LandmarksView {
     this.list.parentNode.classList.toggle('empty-list', !n);
     this.columns.classList.toggle('alone', !n);
     if (focus && !this.dragging) {
-      const again = [...this.list.querySelectorAll('[data-focus]')].find((e) => e.dataset.focus === (this.follow?.[focus] ?? focus));
+      const again = [...this.list.querySelectorAll('[data-focus]')].find((e) =>
+        e.dataset.focus === (this.follow?.[focus] ?? focus)
+      );
       again?.focus();
       if (again && typed !== null && !this.follow) again.value = typed;
     }
@@ -93,27 +101,35 @@ class LandmarksView {
   drawState() {
     const state = this.edits.state();
     this.saved.dataset.state = state;
-    fill(this.saved, state === 'saved' ? null : state === 'saving' ? [spinner(), h('span', 'Saving…')]
-      : h('span.notice.bad', icon('warning'), h('span', `Not saved yet: ${this.edits.problem}`), h('button.small', { testid: 'landmarks-retry', onclick: () => this.edits.retry() }, 'Try again')));
+    fill(this.saved, state === 'saved' ? null : state === 'saving'
+      ? [spinner(), h('span', 'Saving…')]
+      : h('span.notice.bad', icon('warning'), h('span', `Not saved yet: ${this.edits.problem}`),
+        h('button.small', {testid: 'landmarks-retry', onclick: () => this.edits.retry()}, 'Try again')));
     this.undoButton.hidden = !this.edits.undoable;
     this.undoButton.title = this.edits.undoable ? `Undo: ${this.edits.undoable.what}  (Ctrl-Z)` : '';
   }
 
-  row(schema, { name, colour }, i) {
+  row(schema, {name, colour}, i) {
     const partner = schema.flip_pairs.find((pair) => pair.includes(name))?.find((other) => other !== name);
-    const field = h('input', {
-      type: 'text', value: name, maxLength: LONGEST, testid: `name-${slug(name)}`, 'data-focus': `name ${name}`, 'aria-label': `Name of landmark ${i + 1}`, autocomplete: 'off',
-    });
-    const row = h('li.l-row', { testid: `landmark-${slug(name)}`, 'data-name': name },
-      h('span.l-handle', { title: 'Drag to reorder', testid: `drag-${slug(name)}`, 'aria-hidden': 'true', onpointerdown: (event) => this.drag(event, row) }, icon('drag')),
-      h('span.l-number.number.muted', String(i + 1)),
-      h('input', {
-        type: 'color', value: colour, testid: `colour-${slug(name)}`, 'data-focus': `colour ${name}`, 'aria-label': `Colour of ${name}`,
-        onchange: (event) => { const value = event.target.value; this.edits.edit(`colour of ${name}`, (s) => recoloured(s, name, value)); },
-      }),
-      field,
-      partner ? h('span.badge', { title: `${name} and ${partner} change places in a mirrored picture` }, `⇄ ${partner}`) : null,
-      iconButton('trash', schema.landmarks.length > 1 ? `Remove ${name}` : 'The only landmark cannot be removed: rename it', { disabled: schema.landmarks.length < 2, testid: `remove-${slug(name)}`, 'data-focus': `remove ${name}`, onclick: () => this.remove(name, i) }));
+    const field = h('input', {type: 'text', value: name, maxLength: LONGEST, testid: `name-${slug(name)}`,
+      'data-focus': `name ${name}`, 'aria-label': `Name of landmark ${i + 1}`, autocomplete: 'off'});
+    const row = h('li.l-row', {testid: `landmark-${slug(name)}`, 'data-name': name},
+      h('span.l-handle', {title: 'Drag to reorder', testid: `drag-${slug(name)}`, 'aria-hidden': 'true',
+        onpointerdown: (event) => this.drag(event, row)}, icon('drag')), h('span.l-number.number.muted', String(i + 1)),
+      h('input', {type: 'color', value: colour, testid: `colour-${slug(name)}`, 'data-focus': `colour ${name}`,
+        'aria-label': `Colour of ${name}`, onchange: (event) => {
+          const value = event.target.value;
+          this.edits.edit(`colour of ${name}`, (s) => recoloured(s, name, value));
+        }}), field, partner
+      ? h('span.badge', {title: `${name} and ${partner} change places in a mirrored picture`}, `⇄ ${partner}`)
+      : null,
+      iconButton('trash',
+        schema.landmarks.length > 1 ? `Remove ${name}` : 'The only landmark cannot be removed: rename it', {
+        disabled: schema.landmarks.length < 2,
+        testid: `remove-${slug(name)}`,
+        'data-focus': `remove ${name}`,
+        onclick: () => this.remove(name, i),
+      }));
     row.addEventListener('keydown', (event) => {
       if (!event.altKey || (event.key !== 'ArrowUp' && event.key !== 'ArrowDown')) return;
       event.preventDefault();
@@ -125,10 +141,16 @@ class LandmarksView {
     field.addEventListener('blur', () => this.drawing.point(null));
     field.addEventListener('change', () => this.rename(field, name));
     field.addEventListener('keydown', (event) => {
-      if (event.key === 'Escape') { field.value = name; field.removeAttribute('aria-invalid'); this.say(null); }
+      if (event.key === 'Escape') {
+        field.value = name;
+        field.removeAttribute('aria-invalid');
+        this.say(null);
+      }
       if (event.key === 'Enter' && !event.isComposing) {
         event.preventDefault();
-        if (this.rename(field, name)) (this.list.children[i + 1]?.querySelector('input[type=text]') ?? this.entry).focus();
+        if (this.rename(field, name)) {
+          (this.list.children[i + 1]?.querySelector('input[type=text]') ?? this.entry).focus();
+        }
       }
     });
     return row;
@@ -141,12 +163,17 @@ class LandmarksView {
     const taken = this.edits.shown().landmarks.some((l) => l.name === to);
     if (!to || taken) {
       field.setAttribute('aria-invalid', 'true');
-      this.say(to ? `There is a landmark ${to} already. Choose another name, or press Esc.` : 'A landmark needs a name. Press Esc to keep the old one.');
+      this.say(
+        to
+          ? `There is a landmark ${to} already. Choose another name, or press Esc.`
+          : 'A landmark needs a name. Press Esc to keep the old one.',
+      );
       return false;
     }
     this.say(null);
-    this.follow = { [`name ${name}`]: `name ${to}` };
-    this.edits.edit(`rename ${name} to ${to}`, (schema) => (schema.landmarks.some((l) => l.name === name) ? renamed(schema, name, to) : null), { [name]: to });
+    this.follow = {[`name ${name}`]: `name ${to}`};
+    this.edits.edit(`rename ${name} to ${to}`,
+      (schema) => (schema.landmarks.some((l) => l.name === name) ? renamed(schema, name, to) : null), {[name]: to});
     return true;
   }
 
@@ -158,7 +185,8 @@ class LandmarksView {
 
   move(name, to) {
     if (to < 0 || to >= this.edits.shown().landmarks.length) return;
-    this.edits.edit(`move ${name}`, (schema) => (schema.landmarks.some((l) => l.name === name) ? moved(schema, name, to) : null));
+    this.edits.edit(`move ${name}`,
+      (schema) => (schema.landmarks.some((l) => l.name === name) ? moved(schema, name, to) : null));
   }
 
   drag(event, row) {
@@ -184,11 +212,13 @@ class LandmarksView {
       this.draw();
     };
     // On the window: the row leaves the document for a moment when it moves, and would lose a capture.
-    addEventListener('pointermove', move, { signal: gone.signal });
-    for (const kind of ['pointerup', 'pointercancel', 'blur']) addEventListener(kind, end, { signal: gone.signal });
+    addEventListener('pointermove', move, {signal: gone.signal});
+    for (const kind of ['pointerup', 'pointercancel', 'blur']) addEventListener(kind, end, {signal: gone.signal});
   }
 
-  close() { this.edits.removeEventListener('change', this.changed); }
+  close() {
+    this.edits.removeEventListener('change', this.changed);
+  }
 }
 
 // --- lines and pairs, on a picture -----------------------------------------------------------------------------------
@@ -201,30 +231,35 @@ class Drawing {
     this.app = app;
     this.edits = edits;
     this.mode = 'lines';
-    this.chosen = null;  // the first of two
-    this.shown = null;  // PictureDetail that is drawn on
+    this.chosen = null; // the first of two
+    this.shown = null; // PictureDetail that is drawn on
     this.which = 0;
     this.head = h('div.row');
-    this.stage = h('div.l-stage', { testid: 'preview' });
+    this.stage = h('div.l-stage', {testid: 'preview'});
     this.caption = h('div.row.wrap.l-caption');
-    this.joined = h('div.l-joined', { testid: 'joined' });
-    this.help = h('p.muted', { testid: 'preview-help', role: 'status' });
-    this.modes = segmented('What two landmarks become', [['lines', 'Skeleton lines'], ['pairs', 'Left/right pairs']], 'lines', 'joining', (mode) => {
+    this.joined = h('div.l-joined', {testid: 'joined'});
+    this.help = h('p.muted', {testid: 'preview-help', role: 'status'});
+    this.modes = segmented('What two landmarks become', [['lines', 'Skeleton lines'], ['pairs', 'Left/right pairs']],
+      'lines', 'joining', (mode) => {
       this.mode = mode;
       this.chosen = null;
       this.draw();
     });
     this.actions = h('span.row');
-    this.element = h('section.card.stack.l-right', { 'aria-label': 'Lines and pairs', testid: 'drawing' },
+    this.element = h('section.card.stack.l-right', {'aria-label': 'Lines and pairs', testid: 'drawing'},
       h('div.row.wrap', this.modes, h('span.spacer'), this.actions), this.help, this.stage, this.caption, this.joined);
     this.pick();
-    app.on('pictures', () => { if (!this.shown) this.pick(); });
-    app.on('landmarks', () => this.pick());  // names may have changed
+    app.on('pictures', () => {
+      if (!this.shown) this.pick();
+    });
+    app.on('landmarks', () => this.pick()); // names may have changed
   }
 
   /** Draws on the picture with the most labels; `further` goes on to the next one. */
   async pick(further = 0) {
-    const labelled = this.app.pictures.filter((p) => p.labelled && !p.unreadable).sort((a, b) => b.labelled - a.labelled).slice(0, 30);
+    const labelled = this.app.pictures.filter((p) => p.labelled && !p.unreadable).sort((a, b) =>
+      b.labelled - a.labelled
+    ).slice(0, 30);
     this.several = labelled.length > 1;
     this.which = labelled.length ? (this.which + further) % labelled.length : 0;
     if (!labelled.length) return;
@@ -244,7 +279,9 @@ class Drawing {
   point(name) {
     if (this.pointed === name) return;
     this.pointed = name;
-    for (const group of this.stage.querySelectorAll('g.point')) group.classList.toggle('pointed', group.dataset.name === name);
+    for (const group of this.stage.querySelectorAll('g.point')) {
+      group.classList.toggle('pointed', group.dataset.name === name);
+    }
   }
 
   /** Where each landmark is drawn, in the drawing's own pixels. */
@@ -252,7 +289,7 @@ class Drawing {
     const places = new Map();
     const labels = this.shown ? this.app.labels(this.shown.id) ?? this.shown.labels : null;
     const missing = [];
-    for (const { name } of schema.landmarks) {
+    for (const {name} of schema.landmarks) {
       const p = labels?.points[name];
       if (p && p.x !== null) {
         const scale = this.scale;
@@ -285,30 +322,40 @@ class Drawing {
   }
 
   picture(schema, places, onPicture) {
-    const root = svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: `l-svg${onPicture ? ' on-picture' : ''}`, role: 'group', 'aria-label': 'Landmarks to join' });
-    if (onPicture) root.append(svg('image', { href: this.app.api.image(this.shown.id, 1024), x: this.left, y: this.top, width: this.shown.width * this.scale, height: this.shown.height * this.scale, preserveAspectRatio: 'none' }));
+    const root = svg('svg', {viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: `l-svg${onPicture ? ' on-picture' : ''}`,
+      role: 'group', 'aria-label': 'Landmarks to join'});
+    if (onPicture) {
+      root.append(
+        svg('image', {href: this.app.api.image(this.shown.id, 1024), x: this.left, y: this.top,
+          width: this.shown.width * this.scale, height: this.shown.height * this.scale, preserveAspectRatio: 'none'}),
+      );
+    }
     const line = ([a, b], kind) => {
       if (!places.has(a) || !places.has(b)) return;
       const [[x1, y1], [x2, y2]] = [places.get(a), places.get(b)];
-      root.append(svg('line', { class: `under ${kind}`, x1, y1, x2, y2 }), svg('line', { class: kind, x1, y1, x2, y2 }));
+      root.append(svg('line', {class: `under ${kind}`, x1, y1, x2, y2}), svg('line', {class: kind, x1, y1, x2, y2}));
     };
     for (const pair of schema.skeleton) line(pair, `bone${this.mode === 'pairs' ? ' faint' : ''}`);
-    if (this.mode === 'pairs') for (const pair of schema.flip_pairs) line(pair, 'flip');
-    this.rubber = svg('line', { class: this.mode === 'pairs' ? 'flip rubber' : 'bone rubber', visibility: 'hidden' });
+    if (this.mode === 'pairs') { for (const pair of schema.flip_pairs) line(pair, 'flip'); }
+    this.rubber = svg('line', {class: this.mode === 'pairs' ? 'flip rubber' : 'bone rubber', visibility: 'hidden'});
     root.append(this.rubber);
     root.addEventListener('pointermove', (event) => this.stretch(root, event, places));
     const taken = [...places.values()].map(([x, y]) => [x - 7, y - 7, x + 7, y + 7]);
-    for (const { name, colour } of schema.landmarks) {
+    for (const {name, colour} of schema.landmarks) {
       const [x, y] = places.get(name);
       const spot = room(name, x, y, taken);
-      const text = svg('text', { x: spot.x, y: spot.y, 'text-anchor': spot.anchor, class: spot.free ? null : 'on-demand' });
+      const text = svg('text', {x: spot.x, y: spot.y, 'text-anchor': spot.anchor,
+        class: spot.free ? null : 'on-demand'});
       text.textContent = name;
-      const group = svg('g', {
-        class: `point${this.chosen === name ? ' chosen' : ''}`, tabindex: 0, role: 'button', 'data-name': name, 'data-testid': `preview-${slug(name)}`,
-        'aria-label': name, 'aria-pressed': this.chosen === name,
-        onclick: () => this.choose(name),
-        onkeydown: (event) => { if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); this.choose(name); } },
-      }, svg('circle', { class: 'reach', cx: x, cy: y, r: 13 }), svg('circle', { class: 'dot', cx: x, cy: y, r: 5.5, fill: colour }), text);
+      const group = svg('g', {class: `point${this.chosen === name ? ' chosen' : ''}`, tabindex: 0, role: 'button',
+        'data-name': name, 'data-testid': `preview-${slug(name)}`, 'aria-label': name,
+        'aria-pressed': this.chosen === name, onclick: () => this.choose(name), onkeydown: (event) => {
+          if (event.key === 'Enter' || event.key === ' ') {
+            event.preventDefault();
+            this.choose(name);
+          }
+        }}, svg('circle', {class: 'reach', cx: x, cy: y, r: 13}),
+        svg('circle', {class: 'dot', cx: x, cy: y, r: 5.5, fill: colour}), text);
       root.append(group);
     }
     return root;
@@ -318,7 +365,8 @@ class Drawing {
     if (!this.chosen || !places.has(this.chosen)) return;
     const box = root.getBoundingClientRect();
     const [x1, y1] = places.get(this.chosen);
-    const at = { x1, y1, x2: ((event.clientX - box.left) * WIDTH) / box.width, y2: ((event.clientY - box.top) * HEIGHT) / box.height };
+    const at = {x1, y1, x2: ((event.clientX - box.left) * WIDTH) / box.width,
+      y2: ((event.clientY - box.top) * HEIGHT) / box.height};
     for (const [key, value] of Object.entries(at)) this.rubber.setAttribute(key, value);
     this.rubber.setAttribute('visibility', 'visible');
   }
@@ -347,31 +395,55 @@ class Drawing {
     const pairs = this.mode === 'pairs';
     const list = pairs ? schema.flip_pairs : schema.skeleton;
     const suggested = suggestedPairs(schema);
-    fill(this.help, this.chosen ? [h('strong', this.chosen), ` – choose the landmark to ${pairs ? 'pair it with' : 'draw a line to'}. `, kbd('Esc'), ' lets it go.']
-      : pairs ? 'Pairs change places in a mirrored picture. Choose two landmarks to pair them, or to part them again.'
-        : 'Lines show how landmarks hang together. Choose one landmark after another; a line that is there goes away.');
-    fill(this.actions, pairs && suggested.length ? h('button', {
-      testid: 'suggest-pairs', title: suggested.map((p) => p.join(' ⇄ ')).join('\n'),
-      onclick: () => this.edits.edit('pairs from the names', (s) => suggestedPairs(s).reduce((now, [a, b]) => pairToggled(now, a, b), s)),
-    }, icon('sparkle'), `Pair ${count(suggested.length, 'left/right name', 'left/right names')}`) : null,
-    !pairs && !schema.skeleton.length && schema.landmarks.length > 1 ? h('button', {
-      testid: 'join-all', onclick: () => this.edits.edit('lines in order', (s) => s.landmarks.slice(1).reduce((now, l, i) => lineToggled(now, s.landmarks[i].name, l.name), s)),
-    }, 'Join in order') : null,
-    list.length > 1 ? h('button.plain', {
-      testid: 'clear-joined', onclick: () => this.edits.edit(pairs ? 'no pairs' : 'no lines', (s) => ({ ...s, [pairs ? 'flip_pairs' : 'skeleton']: [] })),
-    }, pairs ? 'Remove all pairs' : 'Remove all lines') : null);
-    fill(this.caption, h('span.muted.ellipsis', onPicture ? this.shown.file : 'As soon as a picture is labelled, this is drawn on it.'), h('span.spacer'),
-      onPicture && this.several ? h('button.small', { testid: 'preview-other', onclick: () => this.pick(1) }, 'Another picture') : null);
-    fill(this.joined, list.map(([a, b]) => h('span.l-join', { testid: `join-${slug(a)}-${slug(b)}` },
-      swatch(this.app, schema, a), a, h('span.muted', pairs ? '⇄' : '—'), swatch(this.app, schema, b), b,
-      h('button.plain', { 'aria-label': `${pairs ? 'Part' : 'Remove the line between'} ${a} and ${b}`, testid: `unjoin-${slug(a)}-${slug(b)}`,
-        onclick: () => this.edits.edit(`${pairs ? 'pair' : 'line'} ${a} – ${b}`, (s) => (pairs ? pairToggled : lineToggled)(s, a, b)) }, '×'))));
+    fill(this.help, this.chosen
+      ? [
+        h('strong', this.chosen),
+        ` – choose the landmark to ${pairs ? 'pair it with' : 'draw a line to'}. `,
+        kbd('Esc'),
+        ' lets it go.',
+      ]
+      : pairs
+      ? 'Pairs change places in a mirrored picture. Choose two landmarks to pair them, or to part them again.'
+      : 'Lines show how landmarks hang together. Choose one landmark after another; a line that is there goes away.');
+    fill(this.actions, pairs && suggested.length
+      ? h('button', {testid: 'suggest-pairs', title: suggested.map((p) => p.join(' ⇄ ')).join('\n'),
+        onclick: () =>
+          this.edits.edit('pairs from the names', (s) =>
+            suggestedPairs(s).reduce((now, [a, b]) => pairToggled(now, a, b), s))}, icon('sparkle'),
+        `Pair ${count(suggested.length, 'left/right name', 'left/right names')}`)
+      : null, !pairs && !schema.skeleton.length && schema.landmarks.length > 1
+      ? h('button', {testid: 'join-all',
+        onclick: () =>
+          this.edits.edit('lines in order', (s) =>
+            s.landmarks.slice(1).reduce((now, l, i) => lineToggled(now, s.landmarks[i].name, l.name), s))},
+        'Join in order')
+      : null, list.length > 1
+      ? h('button.plain', {testid: 'clear-joined',
+        onclick: () =>
+          this.edits.edit(pairs ? 'no pairs' : 'no lines', (s) => ({...s, [pairs ? 'flip_pairs' : 'skeleton']: []}))},
+        pairs ? 'Remove all pairs' : 'Remove all lines')
+      : null);
+    fill(this.caption,
+      h('span.muted.ellipsis', onPicture ? this.shown.file : 'As soon as a picture is labelled, this is drawn on it.'),
+      h('span.spacer'), onPicture && this.several
+      ? h('button.small', {testid: 'preview-other', onclick: () => this.pick(1)}, 'Another picture')
+      : null);
+    fill(this.joined,
+      list.map(([a, b]) =>
+        h('span.l-join', {testid: `join-${slug(a)}-${slug(b)}`}, swatch(this.app, schema, a), a,
+          h('span.muted', pairs ? '⇄' : '—'), swatch(this.app, schema, b), b,
+          h('button.plain', {'aria-label': `${pairs ? 'Part' : 'Remove the line between'} ${a} and ${b}`,
+            testid: `unjoin-${slug(a)}-${slug(b)}`, onclick: () =>
+              this.edits.edit(`${pairs ? 'pair' : 'line'} ${a} – ${b}`, (s) =>
+                (pairs ? pairToggled : lineToggled)(s, a, b))}, '×'))
+      ));
   }
 }
 
 const hasPlace = (labels, name) => labels?.points[name]?.x != null;
 
-const swatch = (app, schema, name) => h('span.swatch', { style: { '--colour': schema.landmarks.find((l) => l.name === name)?.colour ?? '#888' } });
+const swatch = (app, schema, name) =>
+  h('span.swatch', {style: {'--colour': schema.landmarks.find((l) => l.name === name)?.colour ?? '#888'}});
 
 /**
  * Where a landmark's name can stand without covering another name or point; beside it, shown on demand, if nowhere.
@@ -379,16 +451,21 @@ const swatch = (app, schema, name) => h('span.swatch', { style: { '--colour': sc
  */
 function room(name, x, y, taken) {
   const width = 6.6 * name.length;
-  const spots = [[x + 10, y + 4, 'start', x + 10], [x - 10, y + 4, 'end', x - 10 - width], [x, y - 11, 'middle', x - width / 2], [x, y + 19, 'middle', x - width / 2]];
+  const spots = [[x + 10, y + 4, 'start', x + 10], [x - 10, y + 4, 'end', x - 10 - width], [
+    x,
+    y - 11,
+    'middle',
+    x - width / 2,
+  ], [x, y + 19, 'middle', x - width / 2]];
   for (const [atX, atY, anchor, left] of spots) {
     const box = [left, atY - 10, left + width, atY + 3];
     if (left < 2 || left + width > WIDTH - 2 || box[1] < 0 || box[3] > HEIGHT) continue;
     if (taken.some((b) => box[0] < b[2] && b[0] < box[2] && box[1] < b[3] && b[1] < box[3])) continue;
     taken.push(box);
-    return { x: atX, y: atY, anchor, free: true };
+    return {x: atX, y: atY, anchor, free: true};
   }
   const right = x > WIDTH / 2;
-  return { x: x + (right ? -10 : 10), y: y + 4, anchor: right ? 'end' : 'start', free: false };
+  return {x: x + (right ? -10 : 10), y: y + 4, anchor: right ? 'end' : 'start', free: false};
 }
 
 /** Without a labelled picture: pairs face each other, the rest stands between them; with no pairs, all in a ring. */
@@ -398,7 +475,9 @@ function abstractLayout(schema) {
   if (!schema.flip_pairs.length) {
     names.forEach((name, i) => {
       const angle = (2 * Math.PI * i) / names.length - Math.PI / 2;
-      places.set(name, names.length === 1 ? [WIDTH / 2, HEIGHT / 2] : [WIDTH / 2 + 170 * Math.cos(angle), HEIGHT / 2 + 150 * Math.sin(angle)]);
+      places.set(name, names.length === 1
+        ? [WIDTH / 2, HEIGHT / 2]
+        : [WIDTH / 2 + 170 * Math.cos(angle), HEIGHT / 2 + 150 * Math.sin(angle)]);
     });
     return places;
   }

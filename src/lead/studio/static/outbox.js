@@ -1,11 +1,12 @@
 /**
- * Changes of labels on their way to the server. A change shows at once, is kept in localStorage until the server has it, and is
- * sent again until it does: a reload, a crash, a lost server or a full disk lose nothing.
+ * Changes of labels on their way to the server. A change shows at once, is kept in localStorage until the server has
+ * it, and is sent again until it does: a reload, a crash, a lost server or a full disk lose nothing.
  *
- * For each picture the outbox holds what the server last said (`known`) and, on top, the landmarks changed here (`touched`), each
- * with the values (`ours`) that the server may hold if nobody else changed it: what it held when the landmark was first changed here,
- * and what we set since, which may have been written though we never heard so. When the server's state turns out to have moved on (another
- * tab, another person), landmarks that did not change there keep our value; where both changed, theirs stands and the person is told.
+ * For each picture the outbox holds what the server last said (`known`) and, on top, the landmarks changed here
+ * (`touched`), each with the values (`ours`) that the server may hold if nobody else changed it: what it held when the
+ * landmark was first changed here, and what we set since, which may have been written though we never heard so. When
+ * the server's state turns out to have moved on (another tab, another person), landmarks that did not change there keep
+ * our value; where both changed, theirs stands and the person is told.
  */
 
 import {ApiError} from './api.js';
@@ -43,12 +44,14 @@ class Entry {
     this.refused = null;
   }
 
-  get dirty() { return this.touched.size > 0 || this.checked !== undefined; }
+  get dirty() {
+    return this.touched.size > 0 || this.checked !== undefined;
+  }
 }
 
 /**
- * Fires `labels` (detail: the PictureLabels as shown) whenever what is shown of a picture changes, `status` when the save state
- * may have, and `conflict` (detail: `{id, points: [{name, mine, theirs}]}`).
+ * Fires `labels` (detail: the PictureLabels as shown) whenever what is shown of a picture changes, `status` when the
+ * save state may have, and `conflict` (detail: `{id, points: [{name, mine, theirs}]}`).
  */
 export class Outbox extends EventTarget {
   /**
@@ -66,12 +69,18 @@ export class Outbox extends EventTarget {
     this.attempts = 0;
     this.timer = 0;
     this.tab = '';
-    api.addEventListener('connection', () => { if (api.connection === 'open') this.retry(); });
-    addEventListener('pagehide', () => { if (this.ready) this.flush(); });
-    addEventListener('beforeunload', (event) => { if (this.changes() && !this.stored) event.preventDefault(); });
+    api.addEventListener('connection', () => {
+      if (api.connection === 'open') this.retry();
+    });
+    addEventListener('pagehide', () => {
+      if (this.ready) this.flush();
+    });
+    addEventListener('beforeunload', (event) => {
+      if (this.changes() && !this.stored) event.preventDefault();
+    });
   }
 
-  // --- what is shown ---------------------------------------------------------------------------------------------------------
+  // --- what is shown -------------------------------------------------------------------------------------------------
 
   /** What is shown of a picture: the server's state with our changes on top. Null before it was loaded.
    *  @returns {PictureLabels|null} */
@@ -80,7 +89,8 @@ export class Outbox extends EventTarget {
     if (!entry?.known) return null;
     const points = {...entry.known.points};
     for (const [name, {value}] of entry.touched) {
-      if (value) points[name] = value; else delete points[name];
+      if (value) points[name] = value;
+      else delete points[name];
     }
     return {...entry.known, points, checked: entry.checked ?? entry.known.checked};
   }
@@ -95,7 +105,7 @@ export class Outbox extends EventTarget {
     return {...detail, labels: this.labels(id)};
   }
 
-  // --- changing --------------------------------------------------------------------------------------------------------------
+  // --- changing ------------------------------------------------------------------------------------------------------
 
   /**
    * Changes landmarks of a picture that is loaded; a null point takes the label away.
@@ -125,7 +135,8 @@ export class Outbox extends EventTarget {
     return n;
   }
 
-  /** @returns {{state: 'saved'|'saving'|'unsaved', changes: number, reason: string, refused: {id: string, error: string}[]}} */
+  /** @returns {{state: 'saved'|'saving'|'unsaved', changes: number, reason: string, refused: {id: string, error:
+   *  string}[]}} */
   status() {
     const changes = this.changes();
     const refused = [...this.entries].filter(([, e]) => e.refused).map(([id, e]) => ({id, error: e.refused}));
@@ -160,7 +171,7 @@ export class Outbox extends EventTarget {
     this.show(id);
   }
 
-  // --- the server's side -----------------------------------------------------------------------------------------------------
+  // --- the server's side ---------------------------------------------------------------------------------------------
 
   /** The server told of a picture's new state. */
   receive(labels) {
@@ -198,9 +209,13 @@ export class Outbox extends EventTarget {
   async send(id) {
     const entry = this.entry(id);
     if (entry.sending || !entry.dirty || entry.refused) return;
-    if (!entry.known) { this.load(id).catch((error) => this.fail(entry, error)); return; }
+    if (!entry.known) {
+      this.load(id).catch((error) => this.fail(entry, error));
+      return;
+    }
     const sent = new Map(entry.touched);
-    const change = {base: entry.known.version, points: Object.fromEntries([...sent].map(([name, {value}]) => [name, value]))};
+    const change = {base: entry.known.version,
+      points: Object.fromEntries([...sent].map(([name, {value}]) => [name, value]))};
     if (entry.checked !== undefined) change.checked = entry.checked;
     entry.sending = true;
     entry.told += 1;
@@ -211,8 +226,9 @@ export class Outbox extends EventTarget {
       this.acknowledge(id, entry, sent, change.checked, labels);
     } catch (error) {
       entry.sending = false;
-      if (error instanceof ApiError && error.status === 409 && error.body?.labels) this.adopt(id, error.body.labels, true);
-      else this.fail(entry, error);
+      if (error instanceof ApiError && error.status === 409 && error.body?.labels) {
+        this.adopt(id, error.body.labels, true);
+      } else this.fail(entry, error);
     }
     const {held} = entry;
     entry.held = null;
@@ -242,7 +258,9 @@ export class Outbox extends EventTarget {
     const forGood = status >= 400 && status < 500 && ![401, 403, 408, 409, 429].includes(status);
     if (forGood) entry.refused = error.message;
     else {
-      this.problem = status === 403 || status === 401 ? 'The server was started anew and wants the URL that it printed then.' : error.message;
+      this.problem = status === 403 || status === 401
+        ? 'The server was started anew and wants the URL that it printed then.'
+        : error.message;
       if (status !== 403 && status !== 401) this.later();
     }
     this.emit('status', null);
@@ -261,32 +279,45 @@ export class Outbox extends EventTarget {
     for (const id of this.entries.keys()) this.send(id);
   }
 
-  // --- surviving the page ----------------------------------------------------------------------------------------------------
+  // --- surviving the page --------------------------------------------------------------------------------------------
 
-  /** Takes up what this tab, before a reload, and tabs that are gone left behind. Call once, before anything is changed. */
+  /** Takes up what this tab, before a reload, and tabs that are gone left behind. Call once, before anything is
+   *  changed. */
   async start() {
     this.tab = await claimTab(this.prefix);
     this.take(this.prefix + this.tab);
     this.ready = true;
     for (const key of Object.keys(storage() ?? {})) {
       if (!key.startsWith(this.prefix) || key === this.prefix + this.tab) continue;
-      // The lock is granted when the tab that left these is gone; without locks (no secure context) there is no telling.
-      if (navigator.locks) navigator.locks.request(key, () => { this.take(key); this.flush(); });
-      else this.take(key);
+      // The lock is granted when the tab that left these is gone; without locks (no secure context) there is no
+      // telling.
+      if (navigator.locks) {
+        navigator.locks.request(key, () => {
+          this.take(key);
+          this.flush();
+        });
+      } else this.take(key);
     }
     this.flush();
   }
 
   take(key) {
     let left;
-    try { left = JSON.parse(storage()?.getItem(key) ?? '{}'); } catch { left = {}; }
+    try {
+      left = JSON.parse(storage()?.getItem(key) ?? '{}');
+    } catch {
+      left = {};
+    }
     for (const [id, {touched, checked}] of Object.entries(left)) {
       const entry = this.entry(id);
       entry.known = null; // to be loaded, and compared with, before these are sent
       for (const [name, t] of Object.entries(touched)) if (!entry.touched.has(name)) entry.touched.set(name, t);
       entry.checked ??= checked;
     }
-    if (key !== this.prefix + this.tab) { storage()?.removeItem(key); this.keep(); }
+    if (key !== this.prefix + this.tab) {
+      storage()?.removeItem(key);
+      this.keep();
+    }
   }
 
   keep() {
@@ -315,21 +346,32 @@ export class Outbox extends EventTarget {
     if (labels) this.emit('labels', labels);
   }
 
-  emit(kind, detail) { this.dispatchEvent(new CustomEvent(kind, {detail})); }
+  emit(kind, detail) {
+    this.dispatchEvent(new CustomEvent(kind, {detail}));
+  }
 }
 
 function storage() {
-  try { return window.localStorage; } catch { return null; }
+  try {
+    return window.localStorage;
+  } catch {
+    return null;
+  }
 }
 
-/** This tab's name, the same after a reload; a duplicated tab gets its own. Held, by a lock, for as long as the tab lives. */
+/** This tab's name, the same after a reload; a duplicated tab gets its own. Held, by a lock, for as long as the tab
+ *  lives. */
 async function claimTab(prefix) {
   let tab;
-  try { tab = sessionStorage.getItem('lead.tab'); } catch { /* switched off */ }
+  try {
+    tab = sessionStorage.getItem('lead.tab');
+  } catch { /* switched off */ }
   const fresh = () => Math.random().toString(36).slice(2, 10);
   tab ??= fresh();
   while (!(await hold(prefix + tab))) tab = fresh();
-  try { sessionStorage.setItem('lead.tab', tab); } catch { /* switched off */ }
+  try {
+    sessionStorage.setItem('lead.tab', tab);
+  } catch { /* switched off */ }
   return tab;
 }
 
@@ -351,7 +393,9 @@ export class Undo {
     this.done = [];
     this.undone = [];
     this.at = 0;
-    try { ({done: this.done, undone: this.undone} = JSON.parse(sessionStorage.getItem(this.key)) ?? this); } catch { /* none */ }
+    try {
+      ({done: this.done, undone: this.undone} = JSON.parse(sessionStorage.getItem(this.key)) ?? this);
+    } catch { /* none */ }
   }
 
   /** @param {string} merge  changes in a row (within a second) with the same `merge` are undone as one, e.g. nudges */
@@ -378,9 +422,15 @@ export class Undo {
   }
 
   /** A picture or landmark that is gone takes its changes with it. */
-  clear() { this.done = []; this.undone = []; this.keep(); }
+  clear() {
+    this.done = [];
+    this.undone = [];
+    this.keep();
+  }
 
   keep() {
-    try { sessionStorage.setItem(this.key, JSON.stringify({done: this.done, undone: this.undone})); } catch { /* not kept */ }
+    try {
+      sessionStorage.setItem(this.key, JSON.stringify({done: this.done, undone: this.undone}));
+    } catch { /* not kept */ }
   }
 }

@@ -1,6 +1,6 @@
 // What the further views share: how numbers and times read, SVG, the heat map's colours, and small controls.
 
-import { h } from './dom.js';
+import {h} from './dom.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 
@@ -16,7 +16,7 @@ export function svg(tag, attributes = {}, ...children) {
   return element;
 }
 
-// --- how things read --------------------------------------------------------------------------------------------
+// --- how things read -------------------------------------------------------------------------------------------------
 
 /** Three figures at most: 0.0412, 2.31, 48.2, 517. */
 export function figure(value) {
@@ -40,12 +40,25 @@ export function elapsed(seconds) {
 /** What stands between slashes at the end of a path. */
 export const basename = (path) => path.replace(/[\\/]+$/, '').split(/[\\/]/).pop() || path;
 
-// --- colours ----------------------------------------------------------------------------------------------------
+// --- colours ---------------------------------------------------------------------------------------------------------
 
-/** Landmark colours that stay apart under the common kinds of colour blindness: Okabe and Ito's, then lighter and darker. */
+/** Landmark colours that stay apart under the common kinds of colour blindness: Okabe and Ito's, then lighter and
+ *  darker. */
 export const PALETTE = [
-  '#e69f00', '#56b4e9', '#009e73', '#f0e442', '#d55e00', '#cc79a7', '#0072b2',
-  '#ffd27a', '#b3e2ff', '#66d9b8', '#a65628', '#f7b6d8', '#7b9bff', '#b5b35c',
+  '#e69f00',
+  '#56b4e9',
+  '#009e73',
+  '#f0e442',
+  '#d55e00',
+  '#cc79a7',
+  '#0072b2',
+  '#ffd27a',
+  '#b3e2ff',
+  '#66d9b8',
+  '#a65628',
+  '#f7b6d8',
+  '#7b9bff',
+  '#b5b35c',
 ];
 
 /** The first colour of the palette that is used least. */
@@ -87,13 +100,14 @@ export const HEAT = (() => {
   return table;
 })();
 
-// --- controls ---------------------------------------------------------------------------------------------------
+// --- controls --------------------------------------------------------------------------------------------------------
 
 /** One of a few choices, as a row of buttons. `choices`: [[value, text], …]. The element's `value` can be set. */
 export function segmented(label, choices, value, testid, changed) {
   const buttons = choices.map(([choice, text]) =>
-    h('button', { role: 'radio', testid: `${testid}-${choice}`, onclick: () => pick(choice, true) }, text));
-  const group = h('div.segmented', { role: 'radiogroup', 'aria-label': label, testid }, buttons);
+    h('button', {role: 'radio', testid: `${testid}-${choice}`, onclick: () => pick(choice, true)}, text)
+  );
+  const group = h('div.segmented', {role: 'radiogroup', 'aria-label': label, testid}, buttons);
   function pick(choice, tell) {
     value = choice;
     choices.forEach(([other], i) => {
@@ -103,7 +117,7 @@ export function segmented(label, choices, value, testid, changed) {
     if (tell) changed(value);
   }
   group.addEventListener('keydown', (event) => {
-    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const step = {ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1}[event.key];
     if (!step) return;
     event.preventDefault();
     event.stopPropagation();
@@ -112,13 +126,13 @@ export function segmented(label, choices, value, testid, changed) {
     buttons[at].focus();
   });
   pick(value, false);
-  Object.defineProperty(group, 'value', { get: () => value, set: (choice) => pick(choice, false) });
+  Object.defineProperty(group, 'value', {get: () => value, set: (choice) => pick(choice, false)});
   return group;
 }
 
 /** A line of text with a button that copies it. */
 export function copyable(text, testid, what) {
-  const button = h('button.v-copy', { testid, 'aria-label': `Copy: ${what}` }, 'Copy');
+  const button = h('button.v-copy', {testid, 'aria-label': `Copy: ${what}`}, 'Copy');
   const code = h('code', text);
   let timer = 0;
   button.addEventListener('click', async () => {
@@ -126,7 +140,7 @@ export function copyable(text, testid, what) {
     try {
       await navigator.clipboard.writeText(text);
     } catch {
-      const range = document.createRange();  // no clipboard without a secure origin: select it, for Ctrl-C
+      const range = document.createRange(); // no clipboard without a secure origin: select it, for Ctrl-C
       range.selectNodeContents(code);
       getSelection().removeAllRanges();
       getSelection().addRange(range);
@@ -134,7 +148,9 @@ export function copyable(text, testid, what) {
     }
     button.textContent = done ? 'Copied' : 'Press Ctrl-C';
     clearTimeout(timer);
-    timer = setTimeout(() => { button.textContent = 'Copy'; }, 1600);
+    timer = setTimeout(() => {
+      button.textContent = 'Copy';
+    }, 1600);
   });
   return h('div.v-command', code, button);
 }
@@ -147,5 +163,5 @@ export function whenSeen(fn, root = null) {
       observer.unobserve(entry.target);
       fn(entry.target);
     }
-  }, { root, rootMargin: '300px' });
+  }, {root, rootMargin: '300px'});
 }

@@ -1,11 +1,15 @@
-/** The list of pictures beside the one being labelled. Only the rows in sight exist, so that it holds tens of thousands. */
+/** The list of pictures beside the one being labelled. Only the rows in sight exist, so that it holds tens of
+ *  thousands. */
 
 import {loadImage} from './canvas.js';
 import {count, fill, h, icon, percent, text, throttle} from './dom.js';
 
 const ROW = 60; // height in CSS pixels, as in app.css
 const SPARE = 6;
-const FILTERS = [['all', 'All'], ['todo', 'To do'], ['begun', 'Begun'], ['complete', 'Complete'], ['disputed', 'Disputed']];
+const FILTERS = [['all', 'All'], ['todo', 'To do'], ['begun', 'Begun'], ['complete', 'Complete'], [
+  'disputed',
+  'Disputed',
+]];
 
 /** @returns {'todo'|'begun'|'complete'|'unreadable'} */
 export function stateOf(picture) {
@@ -28,37 +32,52 @@ export class Rail {
     this.list = [];
     this.position = new Map();
     this.rows = new Map();
-    this.select = h('select', {testid: 'rail-filter', 'aria-label': 'Which pictures', onchange: () => this.setFilter(this.select.value)},
-      FILTERS.map(([value, label]) => h('option', {value}, label)));
-    this.search = h('input', {type: 'search', testid: 'rail-search', placeholder: 'Search by name', 'aria-label': 'Search pictures by name',
-      oninput: () => { this.query = this.search.value.trim().toLowerCase(); this.refilter(); }, onkeydown: (e) => this.searched(e)});
+    this.select = h('select', {testid: 'rail-filter', 'aria-label': 'Which pictures',
+      onchange: () => this.setFilter(this.select.value)}, FILTERS.map(([value, label]) => h('option', {value}, label)));
+    this.search = h('input', {type: 'search', testid: 'rail-search', placeholder: 'Search by name',
+      'aria-label': 'Search pictures by name', oninput: () => {
+        this.query = this.search.value.trim().toLowerCase();
+        this.refilter();
+      }, onkeydown: (e) => this.searched(e)});
     this.inner = h('div.rail-inner');
     this.scroller = h('div.rail-list', {testid: 'rail', tabindex: -1, onscroll: () => this.draw()}, this.inner);
     this.total = h('span.small.muted.number', {testid: 'rail-count'});
-    fill(place, h('div.rail-head', h('div.rail-search', icon('search', 14), this.search), h('div.row', this.select, this.total)), this.scroller);
+    fill(place,
+      h('div.rail-head', h('div.rail-search', icon('search', 14), this.search), h('div.row', this.select, this.total)),
+      this.scroller);
     this.observer = new ResizeObserver(() => this.draw());
     this.observer.observe(this.scroller);
     const soon = throttle(() => this.refilter(), 60);
     app.on('pictures', soon);
     app.on('landmarks', soon);
-    app.on('model', throttle(() => { if (this.filter === 'disputed') this.readDisputes(); }, 2000));
+    app.on('model', throttle(() => {
+      if (this.filter === 'disputed') this.readDisputes();
+    }, 2000));
     this.select.value = this.filter;
     this.setFilter(this.filter);
   }
 
-  destroy() { this.observer.disconnect(); }
+  destroy() {
+    this.observer.disconnect();
+  }
 
   /** Enter opens the first picture found, Escape ends the search. */
   searched(event) {
     if (event.key !== 'Enter' && event.key !== 'Escape') return;
     if (event.key === 'Enter' && this.list.length) this.app.go('label', this.list[0].id);
-    if (event.key === 'Escape') { this.search.value = ''; this.query = ''; this.refilter(); }
+    if (event.key === 'Escape') {
+      this.search.value = '';
+      this.query = '';
+      this.refilter();
+    }
     this.search.blur();
   }
 
   setFilter(filter) {
     this.filter = filter;
-    try { sessionStorage.setItem('lead.filter', filter); } catch { /* not kept */ }
+    try {
+      sessionStorage.setItem('lead.filter', filter);
+    } catch { /* not kept */ }
     if (filter === 'disputed') this.readDisputes();
     this.refilter();
   }
@@ -68,22 +87,33 @@ export class Rail {
       const {disputes} = await this.app.api.get('/disputes');
       this.disputed = new Set(disputes.map((d) => d.id));
       this.refilter();
-    } catch (error) { this.app.report(error); }
+    } catch (error) {
+      this.app.report(error);
+    }
   }
 
   refilter() {
     const {filter, query} = this;
-    this.list = this.app.pictures.filter((p) => (filter === 'all' || (filter === 'disputed' ? this.disputed.has(p.id) : stateOf(p) === filter))
-      && (!query || p.file.toLowerCase().includes(query)));
+    this.list = this.app.pictures.filter((p) =>
+      (filter === 'all' || (filter === 'disputed' ? this.disputed.has(p.id) : stateOf(p) === filter))
+      && (!query || p.file.toLowerCase().includes(query))
+    );
     this.position = new Map(this.list.map((p, i) => [p.id, i]));
     this.inner.style.height = `${this.list.length * ROW}px`;
     const all = this.app.pictures.length;
-    text(this.total, this.list.length === all ? count(all, 'picture') : `${this.list.length.toLocaleString('en')} of ${all.toLocaleString('en')}`);
-    this.inner.dataset.empty = this.list.length ? '' : filter === 'disputed' && !query ? 'No label is disputed.' : 'No picture passes.';
+    text(this.total, this.list.length === all
+      ? count(all, 'picture')
+      : `${this.list.length.toLocaleString('en')} of ${all.toLocaleString('en')}`);
+    this.inner.dataset.empty = this.list.length
+      ? ''
+      : filter === 'disputed' && !query
+      ? 'No label is disputed.'
+      : 'No picture passes.';
     this.draw(true);
   }
 
-  /** The picture `step` places on from picture `id` in the list as filtered (in the whole list, if it is not in that); null at the ends. */
+  /** The picture `step` places on from picture `id` in the list as filtered (in the whole list, if it is not in
+   *  that); null at the ends. */
   neighbour(id, step) {
     const at = this.position.get(id);
     if (at !== undefined) return this.list[at + step]?.id ?? null;
@@ -112,7 +142,12 @@ export class Rail {
     const last = Math.min(this.list.length - 1, Math.ceil((scrollTop + clientHeight) / ROW) + SPARE);
     const wanted = new Set();
     for (let i = first; i <= last; i += 1) wanted.add(this.list[i].id);
-    for (const [id, row] of this.rows) if (!wanted.has(id)) { row.element.remove(); this.rows.delete(id); }
+    for (const [id, row] of this.rows) {
+      if (!wanted.has(id)) {
+        row.element.remove();
+        this.rows.delete(id);
+      }
+    }
     for (let i = first; i <= last; i += 1) {
       const picture = this.list[i];
       let row = this.rows.get(picture.id);
@@ -135,28 +170,38 @@ export class Rail {
       h('span.ellipsis', picture.file.slice(cut)));
     const progress = h('span.rail-progress.number');
     const error = h('span.rail-error.number');
-    const element = h('a.rail-row', {href: app.href('label', picture.id), title: picture.file, dataset: {id: picture.id}, testid: 'rail-item'},
-      thumb, h('span.rail-text', name, h('span.rail-below', progress, error)));
+    const element = h('a.rail-row', {href: app.href('label', picture.id), title: picture.file,
+      dataset: {id: picture.id}, testid: 'rail-item'}, thumb,
+      h('span.rail-text', name, h('span.rail-below', progress, error)));
     if (picture.unreadable) thumb.append(icon('warning'));
-    else setTimeout(() => element.isConnected && this.fillThumb(thumb, picture.id), 40); // rows that only rush by ask for nothing
+    // rows that only rush by ask for nothing
+    else setTimeout(() => element.isConnected && this.fillThumb(thumb, picture.id), 40);
     return {element, progress, error};
   }
 
   fillThumb(thumb, id) {
     loadImage(this.app.api.image(id, 128)).then(
-      (image) => thumb.append(h('img', {src: image.src, alt: '', draggable: false})), () => thumb.append(icon('warning')));
+      (image) => thumb.append(h('img', {src: image.src, alt: '', draggable: false})),
+      () => thumb.append(icon('warning')),
+    );
   }
 
   update({element, progress, error}, picture) {
     const state = stateOf(picture);
     element.dataset.state = state;
     element.tabIndex = picture.id === this.current ? 0 : -1;
-    if (picture.id === this.current) element.setAttribute('aria-current', 'true'); else element.removeAttribute('aria-current');
+    if (picture.id === this.current) element.setAttribute('aria-current', 'true');
+    else element.removeAttribute('aria-current');
     const all = this.app.landmarks().landmarks.length;
-    const words = {todo: 'To do', unreadable: 'Unreadable', begun: `${picture.labelled} of ${all}`, complete: 'Complete'}[state];
+    const words =
+      {todo: 'To do', unreadable: 'Unreadable', begun: `${picture.labelled} of ${all}`, complete: 'Complete'}[state];
     if (element.dataset.words !== words) {
       element.dataset.words = words;
-      fill(progress, state === 'complete' ? icon('accept', 12) : state === 'begun' ? h('span.pie', {style: {'--share': String(picture.labelled / Math.max(1, all))}}) : null, words);
+      fill(progress, state === 'complete'
+        ? icon('accept', 12)
+        : state === 'begun'
+        ? h('span.pie', {style: {'--share': String(picture.labelled / Math.max(1, all))}})
+        : null, words);
     }
     text(error, picture.expected === null || state === 'complete' ? '' : `±${percent(picture.expected)}`);
     error.title = 'Mean expected error of the suggestions, as a share of the longer side';
@@ -167,5 +212,7 @@ function remembered(key, otherwise) {
   try {
     const value = sessionStorage.getItem(key);
     return FILTERS.some(([name]) => name === value) ? value : otherwise;
-  } catch { return otherwise; }
+  } catch {
+    return otherwise;
+  }
 }
