@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 TOOLS := $(VENV)/tools
 LOCK := requirements-dev.txt
 
-.PHONY: demo test check page lock audit tables docs clean
+.PHONY: demo test check page types lock audit tables docs clean
 
 # Every package is of the version and the content that the lock names; what builds our own is among them.
 $(VENV)/installed: pyproject.toml $(LOCK)
@@ -38,6 +38,10 @@ endif
 node_modules/installed: package.json package-lock.json .npmrc
 	npm ci --silent
 	touch $@
+
+# Writes the types of the messages between page and server from the server's own description of them.
+types: $(VENV)/installed node_modules/installed
+	$(BIN)/python tests/studio/described.py | npm run --silent types > types/messages.d.ts
 
 # Locks what the development environment installs, for every platform and Python that we support. What is locked
 # already stays; UPGRADE=--upgrade takes the newest of everything but torch, which goes with its torchvision.
