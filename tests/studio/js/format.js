@@ -9,8 +9,6 @@ const WIDTH = {lineWidth: 120, indentWidth: 2};
 const STYLE = {quoteStyle: 'alwaysSingle', spaceSurroundingProperties: false,
   'importDeclaration.spaceSurroundingNamedImports': false, 'exportDeclaration.spaceSurroundingNamedExports': false,
   preferHanging: true, 'arguments.preferHanging': 'always', 'parameters.preferHanging': 'always',
-  'arrayExpression.preferHanging': 'never', 'arrayExpression.preferSingleLine': true,
-  'objectExpression.preferSingleLine': true, singleBodyPosition: 'sameLine', operatorPosition: 'nextLine',
   'arrowFunction.useParentheses': 'force'};
 
 const formatter = createFromBuffer(readFileSync(getPath()));
@@ -18,7 +16,8 @@ formatter.setConfig(WIDTH, STYLE);
 const mistakes = formatter.getConfigDiagnostics();
 if (mistakes.length) throw new Error(JSON.stringify(mistakes));
 
-/** Lays a file's text out. Once is not always enough: a line that was broken may make another too long. */
+/** Lays a file's text out. Once is not always enough: a line that was broken may make another too long.
+ *  @param {string} filePath @param {string} fileText @returns {string} */
 function laidOut(filePath, fileText) {
   const formatted = formatter.formatText({filePath, fileText});
   return formatted === fileText ? formatted : laidOut(filePath, formatted);

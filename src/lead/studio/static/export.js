@@ -1,17 +1,28 @@
 /** Taking the work along: files in every format, the fitted model, the same in a terminal; and earlier states of the
  *  labels. */
 
-import {confirm, count, fill, h, icon, spinner} from './dom.js';
+import {wordsOf} from './api.js';
+import {confirm, count, fill, h, icon, refill, spinner} from './dom.js';
+import {lasting} from './kept.js';
 import {copyable, segmented} from './parts.js';
 
-/** A path as a shell's word. */
+/**
+ * @import {ExportFormat, Snapshot} from 'types/messages'
+ * @import {App} from './app.js'
+ */
+
+/** @type {[choice: 'labels'|'predictions'|'both', text: string][]} */
+const CHOICES = [['labels', 'My labels'], ['predictions', 'Predictions'], ['both', 'Both']];
+
+/** A path as a shell's word. @param {string} word */
 export const quote = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll('\'', '\'\\\'\'')}'`);
 
-/** A time with its zone, as the person's own clock shows it. */
+/** A time with its zone, as the person's own clock shows it. @param {string} iso */
 const local = (iso) =>
   new Intl.DateTimeFormat(undefined, {dateStyle: 'medium', timeStyle: 'medium'}).format(new Date(iso));
 
-/** Hands a fetched file to the browser, under the name that the server gives it. */
+/** Hands a fetched file to the browser, under the name that the server gives it.
+ *  @param {string} address @param {string} fallback */
 async function download(address, fallback) {
   const response = await fetch(address, {credentials: 'same-origin'});
   if (!response.ok) {
@@ -30,32 +41,36 @@ async function download(address, fallback) {
 }
 
 class Export {
+  /** @param {HTMLElement} root @param {App} app */
   constructor(root, app) {
     this.app = app;
-    this.format = localStorage.getItem('lead.export.format') ?? 'coco';
+    this.format = lasting.text('lead.export.format') ?? 'coco';
+    /** @type {'labels'|'predictions'|'both'} */
     this.what = 'labels';
+    /** @type {ExportFormat[]} */
     this.formats = [];
+    this.downloading = false;
+    this.dead = false;
+    this.status = app.state.model;
+    /** @type {ReturnType<typeof setTimeout>|undefined} */
+    this.timer = undefined;
     this.files = h('section.card.stack', {testid: 'export-files', 'aria-label': 'A file'});
     this.model = h('section.card.stack', {testid: 'export-model-card', 'aria-label': 'The model'});
     this.terminal = h('section.card.stack', {testid: 'export-terminal', 'aria-label': 'In a terminal'});
     this.history = h('section.card.stack', {testid: 'history', 'aria-label': 'Earlier states of the labels'});
-    this.root = h('div.page', h('div.column', h('h1', 'Export'), this.files, this.model, this.terminal, this.history));
-    root.append(this.root);
-    this.offs = [
-      app.on('model', (status) => {
-        const same = ['stage', 'model'].every((key) => status[key] === this.status[key]);
-        this.status = status;
-        if (!same && !this.downloading) {
-          this.drawFiles();
-          this.drawModel();
-          this.drawTerminal();
-        }
-      }),
-      app.on('labels', () => this.later()),
-      app.on('restored', () => this.refresh()),
-      app.on('back', () => this.refresh()),
-    ];
-    this.status = app.state.model;
+    root.append(
+      h('div.page', h('div.column', h('h1', 'Export'), this.files, this.model, this.terminal, this.history)),
+    );
+    app.on('model', (status) => {
+      const same = status.stage === this.status.stage && status.model === this.status.model;
+      this.status = status;
+      if (same || this.downloading) return;
+      this.drawFiles();
+      this.drawModel();
+      this.drawTerminal();
+    });
+    app.on('labels', () => this.later());
+    app.on('back', () => this.refresh());
     fill(this.files, h('h2', 'A file'), h('p.muted', spinner(), ' Reading the formats…'));
     this.drawModel();
     this.drawTerminal();
@@ -74,7 +89,7 @@ class Export {
       if (!this.formats.some((f) => f.name === this.format)) this.format = this.formats[0]?.name;
       this.drawFiles();
     } catch (error) {
-      if (!this.dead) fill(this.files, h('h2', 'A file'), h('p.notice.bad', {role: 'alert'}, error.message));
+      if (!this.dead) fill(this.files, h('h2', 'A file'), h('p.notice.bad', {role: 'alert'}, wordsOf(error)));
     }
     await this.readHistory();
   }
@@ -88,21 +103,19 @@ class Export {
   drawFiles() {
     if (this.dead || !this.formats.length) return;
     if (!this.predicts) this.what = 'labels';
-    const focus = this.files.contains(document.activeElement) ? document.activeElement.dataset.testid : null;
-    const what = segmented('What to export', [['labels', 'My labels'], ['predictions', 'Predictions'], [
-      'both',
-      'Both',
-    ]], this.what, 'export-what', (value) => {
+    const what = segmented('What to export', CHOICES, this.what, 'export-what', (value) => {
       this.what = value;
       this.drawFiles();
     });
-    if (!this.predicts) { for (const b of [...what.children].slice(1)) b.disabled = true; }
+    for (const b of what.querySelectorAll('button')) {
+      b.disabled = b.dataset.testid !== 'export-what-labels' && !this.predicts;
+    }
     const held =
       {labels: `What is labelled by hand: ${count(this.app.state.complete + this.app.state.begun, 'picture')}.`,
         predictions: `What the model finds on all ${count(this.app.state.pictures, 'picture')}, labelled or not.`,
         both: `Your labels where there are some, the model’s landmarks on every other picture.`}[this.what];
     const format = this.formats.find((f) => f.name === this.format);
-    fill(this.files, h('h2', 'A file'),
+    refill(this.files, h('h2', 'A file'),
       h('div.row', what, h('span.muted', this.predicts ? held : `${held} Predictions come with features and labels.`)),
       h('fieldset.v-formats', h('legend', 'Format'),
         this.formats.map((f) =>
@@ -116,15 +129,16 @@ class Export {
         h('button.primary', {testid: 'export-download',
           onclick: (e) =>
             this.download(e.currentTarget, this.app.api.url('/export', {format: this.format, what: this.what}),
-              `landmarks${format.extension}`)}, icon('download'), 'Download')));
-    if (focus) this.files.querySelector(`[data-testid="${focus}"]`)?.focus();
+              `landmarks${format?.extension ?? ''}`)}, icon('download'), 'Download')));
   }
 
+  /** @param {string} name */
   pick(name) {
     this.format = name;
-    localStorage.setItem('lead.export.format', name);
+    lasting.keep('lead.export.format', name);
   }
 
+  /** @param {HTMLButtonElement} button @param {string} address @param {string} fallback */
   async download(button, address, fallback) {
     button.disabled = this.downloading = true;
     const inside = [...button.childNodes];
@@ -132,7 +146,7 @@ class Export {
     try {
       this.app.toast(`Downloaded ${await download(address, fallback)}.`, 'good');
     } catch (error) {
-      this.app.toast(error.message, 'bad');
+      this.app.toast(wordsOf(error), 'bad');
     } finally {
       fill(button, inside);
       button.disabled = this.downloading = false;
@@ -162,6 +176,7 @@ class Export {
     const {folder, label_file: labels, training} = this.app.state;
     const run = quote(training.run ?? 'RUN');
     const inside = labels.slice(0, labels.lastIndexOf('/')) === folder.replace(/\/+$/, '');
+    /** @type {[name: string, title: string, line: string][]} */
     const lines = [
       [
         'fit',
@@ -173,10 +188,11 @@ class Export {
         'Find them on pictures',
         `lead predict mine.safetensors ${quote(folder)} --out landmarks.json --draw drawings`,
       ],
-      inside
-        ? ['evaluate', 'Measure the features on your labels', `lead evaluate ${run} ${quote(folder)} regression`]
-        : null,
-    ].filter(Boolean);
+    ];
+    if (inside) {
+      lines.push(['evaluate', 'Measure the features on your labels',
+        `lead evaluate ${run} ${quote(folder)} regression`]);
+    }
     fill(this.terminal, h('h2', 'In a terminal'),
       h('p', 'Your labels are in ', h('code', {testid: 'label-file'}, labels),
         ' as COCO key points, always up to date. The same work there:'),
@@ -193,10 +209,11 @@ class Export {
       const snapshots = await this.app.api.get('/history');
       if (!this.dead) this.drawHistory(snapshots);
     } catch (error) {
-      if (!this.dead) fill(this.history, h('h2', 'History'), h('p.notice.bad', {role: 'alert'}, error.message));
+      if (!this.dead) fill(this.history, h('h2', 'History'), h('p.notice.bad', {role: 'alert'}, wordsOf(error)));
     }
   }
 
+  /** @param {Snapshot[]} snapshots */
   drawHistory(snapshots) {
     fill(this.history, h('h2', 'History'),
       h('p.muted',
@@ -215,6 +232,7 @@ class Export {
           + 'label, and before anything that takes labels away.'));
   }
 
+  /** @param {Snapshot} snapshot */
   async restore(snapshot) {
     const yes = await confirm('Go back to this state?',
       `The labels become what they were on ${local(snapshot.at)}: ${count(snapshot.points, 'point')} on ${
@@ -222,22 +240,21 @@ class Export {
       }. The present state is put into the history first.`, 'Restore');
     if (!yes || this.dead) return;
     try {
-      await this.app.api.post(`/history/${encodeURIComponent(snapshot.id)}/restore`, {});
+      await this.app.api.post(`/history/${encodeURIComponent(snapshot.id)}/restore`);
       this.app.toast('Restored. The state before it is in the history.', 'good');
       await this.readHistory();
     } catch (error) {
-      this.app.toast(error.message, 'bad');
+      this.app.toast(wordsOf(error), 'bad');
     }
   }
 
   close() {
     this.dead = true;
     clearTimeout(this.timer);
-    for (const off of this.offs) off();
-    this.root.remove();
   }
 }
 
+/** @param {HTMLElement} root @param {App} app */
 export function mount(root, app) {
   const view = new Export(root, app);
   return () => view.close();

@@ -2,6 +2,9 @@
 
 import {dialog, h, kbd} from './dom.js';
 
+/** @import {App} from './app.js' */
+
+/** @type {[title: string, rows: [keys: string[], what: string][]][]} */
 const KEYS = [['Labelling', [
   [['Click'], 'set the current landmark, and on to the next'],
   [['Shift', 'Click'], 'set it as hidden'],
@@ -47,19 +50,19 @@ const LOOKS = [['solid', 'visible', 'labelled'], ['hidden', 'hidden', 'labelled 
   'suggested; the ring around it is the error to expect',
 ], ['', 'absent', 'absent: only in the list']];
 
-/** Opens the help. */
+/** Opens the help. @param {App} app */
 export function showHelp(app) {
-  const groups = KEYS.map(([title, rows]) =>
+  const [labelling, moving, looking, others] = KEYS.map(([title, rows]) =>
     h('section', h('h3', title), h('dl.keys', rows.map(([keys, what]) => [h('dt', keys.map(kbd)), h('dd', what)])))
   );
-  const looks = h('section', h('h3', 'Points'), h('dl.keys.looks', LOOKS.map((
+  const looks = LOOKS.map((
     [, state, what],
-  ) => [h('dt', {dataset: {state}}, h('span.mark', {style: {'--colour': '#3fa7ff'}})), h('dd', what)])));
-  groups[2].append(looks);
-  groups[1].append(groups.pop()); // the other views, where there is room
+  ) => [h('dt', {dataset: {state}}, h('span.mark', {style: {'--colour': '#3fa7ff'}})), h('dd', what)]);
+  looking.append(h('section', h('h3', 'Points'), h('dl.keys.looks', looks)));
+  moving.append(others); // where there is room
   return dialog({title: 'Keys', testid: 'help-dialog', actions: [{label: 'Close', value: null, kind: 'primary'}],
     body: [
-      h('div.help', groups),
+      h('div.help', labelling, moving, looking),
       h('p.small.muted', `Every change is saved at once in ${app.state.label_file}. lead ${app.state.version}`),
     ]});
 }

@@ -1,17 +1,21 @@
 /** The list of pictures beside the one being labelled. Only the rows in sight exist, so that it holds tens of
  *  thousands. */
 
-import {loadImage} from './canvas.js';
-import {count, fill, h, icon, percent, text, throttle} from './dom.js';
+import {count, fill, h, icon, markCurrent, percent, renew, text, throttle} from './dom.js';
+import {loadImage} from './images.js';
+import {passing} from './kept.js';
+
+/**
+ * @import {Picture} from 'types/messages'
+ * @import {App} from './app.js'
+ * @typedef {{element: HTMLElement, progress: HTMLElement, error: HTMLElement}} Row
+ */
 
 const ROW = 60; // height in CSS pixels, as in app.css
 const SPARE = 6;
-const FILTERS = [['all', 'All'], ['todo', 'To do'], ['begun', 'Begun'], ['complete', 'Complete'], [
-  'disputed',
-  'Disputed',
-]];
+const FILTERS = {all: 'All', todo: 'To do', begun: 'Begun', complete: 'Complete', disputed: 'Disputed'};
 
-/** @returns {'todo'|'begun'|'complete'|'unreadable'} */
+/** @param {Picture} picture @returns {'todo'|'begun'|'complete'|'unreadable'} */
 export function stateOf(picture) {
   if (picture.unreadable) return 'unreadable';
   return picture.complete ? 'complete' : picture.labelled ? 'begun' : 'todo';
@@ -20,20 +24,26 @@ export function stateOf(picture) {
 export class Rail {
   /**
    * @param {HTMLElement} place
-   * @param {object} app
+   * @param {App} app
    */
   constructor(place, app) {
     this.app = app;
-    this.filter = remembered('lead.filter', 'all');
+    const kept = passing.text('lead.filter') ?? '';
+    this.filter = Object.hasOwn(FILTERS, kept) ? kept : 'all';
     this.query = '';
+    /** @type {string|null} */
     this.current = null;
+    /** @type {Set<string>} */
     this.disputed = new Set();
-    /** pictures that pass the filter */
+    /** pictures that pass the filter @type {Picture[]} */
     this.list = [];
+    /** @type {Map<string, number>} */
     this.position = new Map();
+    /** @type {Map<string, Row>} */
     this.rows = new Map();
     this.select = h('select', {testid: 'rail-filter', 'aria-label': 'Which pictures',
-      onchange: () => this.setFilter(this.select.value)}, FILTERS.map(([value, label]) => h('option', {value}, label)));
+      onchange: () => this.setFilter(this.select.value)},
+      Object.entries(FILTERS).map(([value, label]) => h('option', {value}, label)));
     this.search = h('input', {type: 'search', testid: 'rail-search', placeholder: 'Search by name',
       'aria-label': 'Search pictures by name', oninput: () => {
         this.query = this.search.value.trim().toLowerCase();
@@ -61,7 +71,7 @@ export class Rail {
     this.observer.disconnect();
   }
 
-  /** Enter opens the first picture found, Escape ends the search. */
+  /** Enter opens the first picture found, Escape ends the search. @param {KeyboardEvent} event */
   searched(event) {
     if (event.key !== 'Enter' && event.key !== 'Escape') return;
     if (event.key === 'Enter' && this.list.length) this.app.go('label', this.list[0].id);
@@ -73,11 +83,10 @@ export class Rail {
     this.search.blur();
   }
 
+  /** @param {string} filter */
   setFilter(filter) {
     this.filter = filter;
-    try {
-      sessionStorage.setItem('lead.filter', filter);
-    } catch { /* not kept */ }
+    passing.keep('lead.filter', filter);
     if (filter === 'disputed') this.readDisputes();
     this.refilter();
   }
@@ -113,17 +122,18 @@ export class Rail {
   }
 
   /** The picture `step` places on from picture `id` in the list as filtered (in the whole list, if it is not in
-   *  that); null at the ends. */
+   *  that); null at the ends. @param {string|null|undefined} id @param {number} step */
   neighbour(id, step) {
-    const at = this.position.get(id);
+    const at = this.position.get(id ?? '');
     if (at !== undefined) return this.list[at + step]?.id ?? null;
     const all = this.app.pictures;
-    for (let i = (this.app.index.get(id) ?? -1) + step; i >= 0 && i < all.length; i += step) {
+    for (let i = (this.app.index.get(id ?? '') ?? -1) + step; i >= 0 && i < all.length; i += step) {
       if (this.position.has(all[i].id) || !this.list.length) return all[i].id;
     }
     return null;
   }
 
+  /** @param {string} id */
   show(id) {
     this.current = id;
     const at = this.position.get(id);
@@ -140,28 +150,22 @@ export class Rail {
     const {scrollTop, clientHeight} = this.scroller;
     const first = Math.max(0, Math.floor(scrollTop / ROW) - SPARE);
     const last = Math.min(this.list.length - 1, Math.ceil((scrollTop + clientHeight) / ROW) + SPARE);
-    const wanted = new Set();
-    for (let i = first; i <= last; i += 1) wanted.add(this.list[i].id);
+    const wanted = new Set(this.list.slice(first, last + 1).map((p) => p.id));
     for (const [id, row] of this.rows) {
-      if (!wanted.has(id)) {
-        row.element.remove();
-        this.rows.delete(id);
-      }
+      if (wanted.has(id)) continue;
+      row.element.remove();
+      this.rows.delete(id);
     }
     for (let i = first; i <= last; i += 1) {
       const picture = this.list[i];
-      let row = this.rows.get(picture.id);
-      const fresh = !row;
-      if (fresh) {
-        row = this.makeRow(picture);
-        this.rows.set(picture.id, row);
-        this.inner.append(row.element);
-      }
+      const there = this.rows.get(picture.id);
+      const row = there ?? this.makeRow(picture);
       row.element.style.transform = `translateY(${i * ROW}px)`;
-      if (fresh || anew) this.update(row, picture);
+      if (!there || anew) this.update(row, picture);
     }
   }
 
+  /** @param {Picture} picture @returns {Row} */
   makeRow(picture) {
     const {app} = this;
     const thumb = h('span.thumb');
@@ -176,9 +180,13 @@ export class Rail {
     if (picture.unreadable) thumb.append(icon('warning'));
     // rows that only rush by ask for nothing
     else setTimeout(() => element.isConnected && this.fillThumb(thumb, picture.id), 40);
-    return {element, progress, error};
+    const row = {element, progress, error};
+    this.rows.set(picture.id, row);
+    this.inner.append(element);
+    return row;
   }
 
+  /** @param {HTMLElement} thumb @param {string} id */
   fillThumb(thumb, id) {
     loadImage(this.app.api.image(id, 128)).then(
       (image) => thumb.append(h('img', {src: image.src, alt: '', draggable: false})),
@@ -186,33 +194,21 @@ export class Rail {
     );
   }
 
+  /** @param {Row} row @param {Picture} picture */
   update({element, progress, error}, picture) {
     const state = stateOf(picture);
     element.dataset.state = state;
     element.tabIndex = picture.id === this.current ? 0 : -1;
-    if (picture.id === this.current) element.setAttribute('aria-current', 'true');
-    else element.removeAttribute('aria-current');
+    markCurrent(element, picture.id === this.current);
     const all = this.app.landmarks().landmarks.length;
     const words =
       {todo: 'To do', unreadable: 'Unreadable', begun: `${picture.labelled} of ${all}`, complete: 'Complete'}[state];
-    if (element.dataset.words !== words) {
-      element.dataset.words = words;
-      fill(progress, state === 'complete'
-        ? icon('accept', 12)
-        : state === 'begun'
-        ? h('span.pie', {style: {'--share': String(picture.labelled / Math.max(1, all))}})
-        : null, words);
-    }
+    renew(progress, words, () => [
+      state === 'complete' ? icon('accept', 12) : null,
+      state === 'begun' ? h('span.pie', {style: {'--share': String(picture.labelled / Math.max(1, all))}}) : null,
+      words,
+    ]);
     text(error, picture.expected === null || state === 'complete' ? '' : `±${percent(picture.expected)}`);
     error.title = 'Mean expected error of the suggestions, as a share of the longer side';
-  }
-}
-
-function remembered(key, otherwise) {
-  try {
-    const value = sessionStorage.getItem(key);
-    return FILTERS.some(([name]) => name === value) ? value : otherwise;
-  } catch {
-    return otherwise;
   }
 }

@@ -1,22 +1,34 @@
 /** Changing the landmarks: the edits as functions, and their way to the server. */
 
+import {ApiError, wordsOf} from './api.js';
+import {Bus} from './bus.js';
 import {confirm, count} from './dom.js';
 import {freeColour, PALETTE} from './parts.js';
 
-/** @typedef {{name: string, colour: string}} Landmark */
-/** @typedef {{landmarks: Landmark[], skeleton: string[][], flip_pairs: string[][]}} Schema */
+/**
+ * @import {Landmarks} from 'types/messages'
+ * @import {App} from './app.js'
+ * @typedef {Pick<Landmarks, 'landmarks'|'skeleton'|'flip_pairs'>} Schema
+ * @typedef {[string, string]} Pair
+ * @typedef {{what: string, apply: (schema: Schema) => Schema|null, names: Record<string, string>, drop: boolean,
+ *   before: Schema, after: Schema, undo: boolean}} Edit
+ */
 
 export const LONGEST = 100; // characters of a name
 
+/** @param {Pair} pair @param {string} a @param {string} b */
 const joins = (pair, a, b) => (pair[0] === a && pair[1] === b) || (pair[0] === b && pair[1] === a);
+/** @param {Pair[]} pairs @param {string} name */
 const without = (pairs, name) => pairs.filter((pair) => !pair.includes(name));
 
-/** The names in a pasted text, one a line; what stands after a tab, as copied from a table, is left out. */
+/** The names in a pasted text, one a line; what stands after a tab, as copied from a table, is left out.
+ *  @param {string} text */
 export function namesIn(text) {
   return text.split(/\r?\n/).map((line) => line.split('\t')[0].trim().slice(0, LONGEST)).filter(Boolean);
 }
 
-/** Adds landmarks with the next free colours; names that are there already are left out. @returns {Schema} */
+/** Adds landmarks with the next free colours; names that are there already are left out. @returns {Schema}
+ *  @param {Schema} schema @param {string[]} names */
 export function added(schema, names) {
   const landmarks = [...schema.landmarks];
   for (const name of names) {
@@ -26,59 +38,67 @@ export function added(schema, names) {
   return {...schema, landmarks};
 }
 
+/** @param {Schema} schema @param {string} from @param {string} to */
 export function renamed(schema, from, to) {
-  const swap = (pair) => pair.map((name) => (name === from ? to : name));
+  const rename = (/** @type {string} */ name) => name === from ? to : name;
+  const swap = (/** @type {Pair} */ [a, b]) => /** @type {Pair} */ ([rename(a), rename(b)]);
   return {landmarks: schema.landmarks.map((l) => (l.name === from ? {...l, name: to} : l)),
     skeleton: schema.skeleton.map(swap), flip_pairs: schema.flip_pairs.map(swap)};
 }
 
+/** @param {Schema} schema @param {string} name @param {string} colour */
 export const recoloured = (schema, name, colour) => ({...schema,
   landmarks: schema.landmarks.map((l) => (l.name === name ? {...l, colour} : l))});
 
-/** All landmarks in the palette's colours, in order. */
+/** All landmarks in the palette's colours, in order. @param {Schema} schema */
 export const distinct = (schema) => ({...schema,
   landmarks: schema.landmarks.map((l, i) => ({...l, colour: PALETTE[i % PALETTE.length]}))});
 
+/** @param {Schema} schema @param {string} name */
 export const removed = (schema, name) => ({landmarks: schema.landmarks.filter((l) => l.name !== name),
   skeleton: without(schema.skeleton, name), flip_pairs: without(schema.flip_pairs, name)});
 
-/** Puts a landmark at place `to` (from 0) of the order. */
+/** Puts a landmark at place `to` (from 0) of the order. @param {Schema} schema @param {string} name
+ *  @param {number} to */
 export function moved(schema, name, to) {
   const landmarks = schema.landmarks.filter((l) => l.name !== name);
-  landmarks.splice(Math.max(0, to), 0, schema.landmarks.find((l) => l.name === name));
+  landmarks.splice(Math.max(0, to), 0, ...schema.landmarks.filter((l) => l.name === name));
   return {...schema, landmarks};
 }
 
-/** Draws the line between two landmarks, or takes it away. */
+/** Draws the line between two landmarks, or takes it away.
+ *  @param {Schema} schema @param {string} a @param {string} b @returns {Schema} */
 export const lineToggled = (schema, a, b) => ({...schema, skeleton: schema.skeleton.some((line) => joins(line, a, b))
   ? schema.skeleton.filter((line) => !joins(line, a, b))
   : [...schema.skeleton, [a, b]]});
 
-/** Makes two landmarks a left/right pair, or no longer. A landmark is in one pair at most. */
+/** Makes two landmarks a left/right pair, or no longer. A landmark is in one pair at most.
+ *  @param {Schema} schema @param {string} a @param {string} b @returns {Schema} */
 export const pairToggled = (schema, a, b) => ({...schema,
   flip_pairs: schema.flip_pairs.some((pair) => joins(pair, a, b))
     ? schema.flip_pairs.filter((pair) => !joins(pair, a, b))
     : [...without(without(schema.flip_pairs, a), b), [a, b]]});
 
-/** What the right-hand partner of a left-hand landmark may be called. */
+/** What the right-hand partner of a left-hand landmark may be called. @param {string} name */
 function mirrored(name) {
-  const cased = (match, word) => (match === match.toUpperCase()
-    ? word.toUpperCase()
-    : match[0] === match[0].toUpperCase()
-    ? word[0].toUpperCase() + word.slice(1)
-    : word);
+  /** @param {string} match @param {string} word */
+  const cased = (match, word) => {
+    if (match === match.toUpperCase()) return word.toUpperCase();
+    return match[0] === match[0].toUpperCase() ? word[0].toUpperCase() + word.slice(1) : word;
+  };
   return [
     name.replace(/left/gi, (m) => cased(m, 'right')),
-    name.replace(/(^|[_\-. ])([lL])(?=$|[_\-. \d])/g, (m, before, letter) => before + (letter === 'l' ? 'r' : 'R')),
+    name.replace(/(^|[_\-. ])([lL])(?=$|[_\-. \d])/g, (_, before, letter) => before + (letter === 'l' ? 'r' : 'R')),
     name.replace(/([a-z\d])L$/, '$1R'),
     name.replace(/^([lL])(?=[A-Z])/, (m) => (m === 'l' ? 'r' : 'R')),
   ].filter((other) => other !== name);
 }
 
-/** Left/right pairs that the names suggest and that are not there yet, left first. */
+/** Left/right pairs that the names suggest and that are not there yet, left first. @param {Schema} schema */
 export function suggestedPairs(schema) {
   const names = new Set(schema.landmarks.map((l) => l.name));
   const taken = new Set(schema.flip_pairs.flat());
+  /** @type {Pair[]} */
   const pairs = [];
   for (const {name} of schema.landmarks) {
     const other = mirrored(name).find((candidate) => names.has(candidate));
@@ -89,24 +109,31 @@ export function suggestedPairs(schema) {
   return pairs;
 }
 
+/** @param {Schema} schema @returns {Schema} */
 const copy = ({landmarks, skeleton, flip_pairs}) => structuredClone({landmarks, skeleton, flip_pairs});
+/** @param {Schema} a @param {Schema} b */
 const alike = (a, b) => JSON.stringify(copy(a)) === JSON.stringify(copy(b));
 
 /**
  * Edits on their way to the server: each is shown at once and saved at once, in order. An edit is a function of the
- * landmarks, so that it can be made anew on what another tab has changed meanwhile. Fires `change` whenever what is
+ * landmarks, so that it can be made anew on what another tab has changed meanwhile. Tells of `change` whenever what is
  * shown, or whether it is saved, may have changed. There is one per page: an edit outlives the view that made it.
+ * @extends {Bus<{change: null}>}
  */
-export class SchemaEdits extends EventTarget {
+export class SchemaEdits extends Bus {
+  /** @param {App} app */
   constructor(app) {
     super();
     this.app = app;
+    /** @type {Edit[]} */
     this.pending = [];
+    /** @type {Edit[]} */
     this.done = [];
+    /** @type {string|null} */
     this.problem = null;
     this.sending = false;
-    app.bus.addEventListener('landmarks', () => this.tell());
-    app.bus.addEventListener('connection', () => {
+    app.bus.on('landmarks', () => this.tell());
+    app.bus.on('connection', () => {
       if (app.api.connection === 'open') this.flush();
     });
     addEventListener('beforeunload', (event) => {
@@ -127,13 +154,13 @@ export class SchemaEdits extends EventTarget {
   /**
    * @param {string} what  in a few words
    * @param {(schema: Schema) => Schema|null} apply  null if it can no longer be made
-   * @param {Object<string, string>} [names]  old name to new name
+   * @param {Record<string, string>} [names]  old name to new name
    */
   edit(what, apply, names = {}) {
     const before = this.shown();
     const after = apply(before);
     if (!after || alike(before, after)) return;
-    this.pending.push({what, apply, names, drop: false, before, after});
+    this.pending.push({what, apply, names, drop: false, before, after, undo: false});
     this.tell();
     this.flush();
   }
@@ -164,7 +191,7 @@ export class SchemaEdits extends EventTarget {
   }
 
   tell() {
-    this.dispatchEvent(new Event('change'));
+    this.emit('change', null);
   }
 
   retry() {
@@ -179,7 +206,7 @@ export class SchemaEdits extends EventTarget {
     try {
       while (this.pending.length) await this.send(this.pending[0]);
     } catch (error) {
-      this.problem = error.message;
+      this.problem = wordsOf(error);
     } finally {
       this.sending = false;
       this.tell();
@@ -187,7 +214,7 @@ export class SchemaEdits extends EventTarget {
   }
 
   /** Sends the first pending edit; it leaves the queue when it is saved, or cannot be made. Throws if it has to be
-   *  tried again. */
+   *  tried again. @param {Edit} edit */
   async send(edit) {
     const {app} = this;
     if (!(await app.outbox.flushed())) {
@@ -211,8 +238,10 @@ export class SchemaEdits extends EventTarget {
     }
   }
 
+  /** @param {Edit} edit @param {unknown} error */
   async refused(edit, error) {
     const {app} = this;
+    if (!(error instanceof ApiError) || [0, 401, 403].includes(error.status) || error.status >= 500) throw error;
     const {landmarks, dropped} = error.body ?? {};
     if (dropped && !edit.drop) {
       const n = Object.values(dropped).reduce((sum, k) => sum + k, 0);
@@ -231,8 +260,6 @@ export class SchemaEdits extends EventTarget {
         return;
       }
       app.toast('The landmarks were changed in another tab; your edit is made on top of that.');
-    } else if (error.status === 0 || error.status >= 500 || error.status === 401 || error.status === 403) {
-      throw error;
     } else {
       this.pending.shift();
       app.toast(error.message, 'bad');
@@ -240,9 +267,10 @@ export class SchemaEdits extends EventTarget {
   }
 }
 
+/** @type {SchemaEdits|null} */
 let edits = null;
 
-/** The page's one queue of edits. */
+/** The page's one queue of edits. @param {App} app */
 export function schemaEdits(app) {
   edits ??= new SchemaEdits(app);
   return edits;
