@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 TOOLS := $(VENV)/tools
 LOCK := requirements-dev.txt
 
-.PHONY: demo test check lock audit tables docs site clean
+.PHONY: demo test check page types lock audit tables docs site clean
 
 # Every package is of the version and the content that the lock names; what builds our own is among them.
 $(VENV)/installed: pyproject.toml $(LOCK)
@@ -20,10 +20,28 @@ demo: $(VENV)/installed
 test: $(VENV)/installed check
 	$(BIN)/pytest -n auto --dist loadgroup --max-worker-restart 1
 
-check: $(VENV)/installed site
+check: $(VENV)/installed page site
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The page's JavaScript. Where there is no Node it stays unchecked, unless LEAD_REQUIRE_NODE is set.
+ifneq ($(shell command -v npm || true),)
+page: node_modules/installed
+	npm run --silent check
+else
+page:
+	@echo "There is no Node here: the page's JavaScript is not checked."
+	@case "$${LEAD_REQUIRE_NODE:-0}" in 0) ;; *) exit 1 ;; esac
+endif
+
+node_modules/installed: package.json package-lock.json .npmrc
+	npm ci --silent
+	touch $@
+
+# Writes the types of the messages between page and server from the server's own description of them.
+types: $(VENV)/installed node_modules/installed
+	$(BIN)/python tests/studio/described.py | npm run --silent types > types/messages.d.ts
 
 # Locks what the development environment installs, for every platform and Python that we support. What is locked
 # already stays; UPGRADE=--upgrade takes the newest of everything but torch, which goes with its torchvision.
@@ -55,4 +73,8 @@ site: $(VENV)/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 clean:
+<<<<<<< HEAD
 	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .hypothesis
+=======
+	rm -rf $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+>>>>>>> js

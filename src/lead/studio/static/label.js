@@ -1,140 +1,191 @@
 /** The label view: pictures on the left, the one at work in the middle, its landmarks and a guide on the right. */
 
-import {PictureCanvas, marksOf, prefetch} from './canvas.js';
-import {add, count, emptyState, fill, h, icon, iconButton, kbd, px, text, throttle} from './dom.js';
+import {ApiError, wordsOf} from './api.js';
+import {PictureCanvas} from './canvas.js';
+import {ARROWS, count, emptyState, fill, h, icon, iconButton, kbd, lookUp, markCurrent, px, renew, text,
+  throttle} from './dom.js';
+import {clamp} from './geometry.js';
 import {Guide} from './guide.js';
+import {prefetch} from './images.js';
+import {lasting, passing} from './kept.js';
+import {marksOf} from './paint.js';
 import {Rail} from './rail.js';
 import {Tone} from './tone.js';
 
+/**
+ * @import {Route} from 'types/app'
+ * @import {Child} from 'types/dom'
+ * @import {Choice, Landmark, Landmarks, PictureDetail, Point, Suggestions} from 'types/messages'
+ * @import {App} from './app.js'
+ * @import {Points} from './outbox.js'
+ * @typedef {{item: HTMLElement, button: HTMLButtonElement, state: HTMLElement}} Row
+ */
+
+/** @param {HTMLElement} root @param {App} app @param {Route} route */
 export function mount(root, app, route) {
   const view = new LabelView(root, app);
   view.open(route.id);
-  return {unmount: () => view.destroy(), update: (next) => view.open(next.id)};
+  return {unmount: () => view.destroy(), update: (/** @type {Route} */ next) => view.open(next.id)};
 }
 
+/** @param {number} value */
 const thousandth = (value) => Math.round(value * 1000) / 1000;
-const STEP = 1;          // of an arrow key, in pixels of the picture
-const FINE_STEP = 0.1;   // with Shift
+const STEP = 1; // of an arrow key, in pixels of the picture
+const FINE_STEP = 0.1; // with Shift
+/** @type {Record<string, 'accept'|'hidden'|'absent'>} */
+const ROW_ICONS = {visible: 'accept', hidden: 'hidden', absent: 'absent'};
+/** @type {Record<Choice['kind'], string>} */
+const REASONS = {coverage: 'Stands for many', uncertain: 'Unsure here', order: 'Next in order', none: ''};
 
 class LabelView {
+  /** @param {HTMLElement} root @param {App} app */
   constructor(root, app) {
     this.app = app;
-    /** @type {object|null} PictureDetail of the picture at work */
+    /** the picture at work @type {PictureDetail|null} */
     this.detail = null;
-    this.suggestions = {points: {}, waiting_for: null};
+    /** id of the picture asked for @type {string|null} */
+    this.wanted = null;
+    this.suggestions = nothing('');
+    /** @type {string|null} */
     this.current = null;
-    /** whether the current landmark was chosen (list, keys) and not by pressing on its point: then a click sets it anew */
+    /** whether the current landmark was chosen (list, keys) and not by pressing on its point: then a click sets it
+     *  anew */
     this.armed = false;
     /** whether it is simply the next one without a label */
     this.inOrder = true;
     this.hiddenNext = false;
-    /** a point just pressed into the picture and not let go of yet */
+    /** a point just pressed into the picture and not let go of yet
+     *  @type {{name: string, x: number, y: number, state: 'visible'|'hidden'}|null} */
     this.placing = null;
-    /** Choices by picture: why the page suggested it */
-    this.reasons = new Map(Object.entries(kept('lead.reasons')));
+    /** by picture, why the page suggested it @type {Map<string, Choice>} */
+    this.reasons = new Map(Object.entries(passing.value('lead.reasons', {})));
+    /** @type {Set<string>} */
     this.skipped = new Set();
-    /** PictureDetails by picture, for their sizes: what was or will soon be shown */
+    /** by picture, for their sizes: what was or will soon be shown @type {Map<string, PictureDetail>} */
     this.details = new Map();
-    /** Suggestions of the picture that probably comes next */
+    /** of the picture that probably comes next @type {Suggestions|null} */
     this.ahead = null;
     this.showSkeleton = true;
-    this.build(root);
-    this.subscribe();
-  }
+    this.leaving = false;
+    this.fit = '';
+    /** those that the list shows @type {Landmarks|null} */
+    this.listed = null;
+    /** @type {Map<string, Row>} */
+    this.rows = new Map();
 
-  // --- building --------------------------------------------------------------------------------------------------------------
-
-  build(root) {
-    const {app} = this;
-    this.railPlace = h('aside.rail', {'aria-label': 'Pictures'});
     this.name = h('span.ellipsis.file', {testid: 'file-name'});
     this.facts = h('span.muted.number.facts', {testid: 'picture-facts'});
     this.zoomText = h('span.zoom-text.number.muted', {testid: 'zoom'});
-    this.skeletonButton = iconButton('skeleton', 'Skeleton lines', {testid: 'skeleton', 'aria-pressed': 'true', onclick: () => this.toggleSkeleton()}, 'S');
-    this.guideButton = iconButton('guide', 'Guide picture', {testid: 'guide-toggle', 'aria-pressed': 'true', onclick: () => this.toggleGuide()}, 'G');
-    this.tonePlace = h('span.tone-place');
-    this.canvasPlace = h('div.canvas-place');
+    this.skeletonButton = iconButton('skeleton', 'Skeleton lines', {testid: 'skeleton', 'aria-pressed': 'true',
+      onclick: () => this.toggleSkeleton()}, 'S');
+    this.guideButton = iconButton('guide', 'Guide picture', {testid: 'guide-toggle', 'aria-pressed': 'true',
+      onclick: () => this.toggleGuide()}, 'G');
     this.hint = h('div.hint', {testid: 'hint', 'aria-live': 'polite'});
     this.notice = h('div.stage-notice', {hidden: true});
-    const stage = h('section.stage', {'aria-label': 'Picture'},
-      h('div.stage-head',
-        iconButton('arrowLeft', 'Previous picture', {testid: 'prev', onclick: () => this.step(-1)}, ','),
-        iconButton('arrowRight', 'Next picture', {testid: 'next', onclick: () => this.step(1)}, '.'),
-        this.name, this.facts, h('span.spacer'),
-        iconButton('undo', 'Undo', {testid: 'undo', onclick: () => app.undo()}, 'Ctrl Z'),
-        iconButton('redo', 'Redo', {testid: 'redo', onclick: () => app.redo()}, 'Ctrl Shift Z'),
-        h('span.rule'), this.tonePlace, this.skeletonButton, this.guideButton, h('span.rule'),
-        iconButton('minus', 'Zoom out', {testid: 'zoom-out', onclick: () => this.canvas.zoom(1 / 1.25)}, '−'),
-        this.zoomText,
-        iconButton('plus', 'Zoom in', {testid: 'zoom-in', onclick: () => this.canvas.zoom(1.25)}, '+'),
-        iconButton('fit', 'Whole picture', {testid: 'fit', onclick: () => this.canvas.fit()}, 'F')),
-      h('div.canvas-frame', this.canvasPlace, this.hint, this.notice));
-    root.append(h('div.label', this.railPlace, stage, this.buildSide()));
-    this.canvas = new PictureCanvas(this.canvasPlace, app.api, {
-      press: (x, y, event) => this.pressed(x, y, event),
-      grab: (name) => this.select(name, false),
-      drop: (name, x, y, moved) => this.dropped(name, x, y, moved),
-      cancel: () => { this.placing = null; this.draw(); },
-      view: () => this.drawZoom(),
-      failed: (message) => this.fail(message),
-    });
-    window.studio.canvas = this.canvas;
-    this.rail = new Rail(this.railPlace, app);
-    this.guide = new Guide(this.guidePlace, app);
-    this.tone = new Tone(this.tonePlace, (filter) => { this.canvas.filter = filter; this.canvas.draw(); });
-    // A button pressed with the mouse gives the keys back to the picture.
-    root.addEventListener('click', (event) => {
-      if (event.detail > 0 && event.target.closest('button, a') && !event.target.closest('dialog')) this.canvas.element.focus({preventScroll: true});
-    });
-  }
-
-  buildSide() {
     this.reason = h('p.reason', {testid: 'reason'});
-    this.mode = h('select.small', {testid: 'next-mode', 'aria-label': 'Which picture comes next', onchange: () => this.setMode(this.mode.value)},
-      h('option', {value: 'useful'}, 'the most useful'), h('option', {value: 'order'}, 'in the list’s order'));
-    this.mode.value = remembered('lead.next', 'useful');
+    this.mode = h('select.small', {testid: 'next-mode', 'aria-label': 'Which picture comes next',
+      onchange: () => this.setMode(this.mode.value)}, h('option', {value: 'useful'}, 'the most useful'),
+      h('option', {value: 'order'}, 'in the list’s order'));
+    this.mode.value = lasting.text('lead.next') ?? 'useful';
     this.acceptAllButton = h('button.primary', {testid: 'accept-all', onclick: () => this.acceptAll()});
     this.waiting = h('div.notice.small', {testid: 'waiting', hidden: true});
     this.listHead = h('span.muted.number', {testid: 'landmark-count'});
     this.list = h('ol.landmarks', {testid: 'landmarks', 'aria-label': 'Landmarks'});
-    const act = (name, label, key, testid, run) => h('button.small', {testid, title: `${label}  (${key})`, onclick: run}, icon(name, 14), label.split(' ')[0]);
-    this.acceptButton = act('accept', 'Accept the suggestion', 'A', 'accept', () => this.accept());
-    this.hiddenButton = act('hidden', 'Hidden: there, but covered', 'H', 'hidden', () => this.toggleHidden());
-    this.hiddenButton.lastChild.textContent = 'Hidden';
-    this.absentButton = act('absent', 'Absent from this picture', 'X', 'absent', () => this.toggleAbsent());
-    this.clearButton = act('trash', 'Clear: take the label away', 'Delete', 'clear', () => this.clear());
-    this.clearButton.lastChild.textContent = 'Clear';
-    this.actions = h('div.point-actions', {role: 'group', 'aria-label': 'The current landmark'}, this.acceptButton, this.hiddenButton, this.absentButton, this.clearButton);
-    this.guidePlace = h('div.guide');
+    this.acceptButton = action('accept', 'Accept', 'Accept the suggestion  (A)', () => this.accept());
+    this.hiddenButton = action('hidden', 'Hidden', 'Hidden: there, but covered  (H)', () => this.toggleHidden());
+    this.absentButton = action('absent', 'Absent', 'Absent from this picture  (X)', () => this.toggleAbsent());
+    this.clearButton = action('trash', 'Clear', 'Clear: take the label away  (Delete)', () => this.clear());
+    this.actions = h('div.point-actions', {role: 'group', 'aria-label': 'The current landmark'}, this.acceptButton,
+      this.hiddenButton, this.absentButton, this.clearButton);
+
+    const places = {rail: h('aside.rail', {'aria-label': 'Pictures'}), tone: h('span.tone-place'),
+      canvas: h('div.canvas-place'), guide: h('div.guide')};
+    root.append(h('div.label', places.rail, this.stage(places.tone, places.canvas), this.side(places.guide)));
+    this.canvas = new PictureCanvas(places.canvas, app.api, {
+      press: (x, y, event) => this.pressed(x, y, event),
+      grab: (name) => this.select(name, false),
+      drop: (name, x, y, moved) => this.dropped(name, x, y, moved),
+      cancel: () => {
+        this.placing = null;
+        this.draw();
+      },
+      view: () => this.drawZoom(),
+      failed: (message) => this.fail(message),
+    });
+    window.studio.canvas = this.canvas;
+    this.rail = new Rail(places.rail, app);
+    this.guide = new Guide(places.guide, app);
+    this.tone = new Tone(places.tone, (filter) => {
+      this.canvas.filter = filter;
+      this.canvas.draw();
+    });
+    // A button pressed with the mouse gives the keys back to the picture.
+    root.addEventListener('click', ({detail, target}) => {
+      const pressed = detail > 0 && target instanceof Element && target.closest('button, a');
+      if (pressed && !pressed.closest('dialog')) this.canvas.element.focus({preventScroll: true});
+    });
+    this.subscribe();
+  }
+
+  // --- building ------------------------------------------------------------------------------------------------------
+
+  /** @param {HTMLElement} tone @param {HTMLElement} canvas  where these come */
+  stage(tone, canvas) {
+    const {app} = this;
+    return h('section.stage', {'aria-label': 'Picture'},
+      h('div.stage-head',
+        iconButton('arrowLeft', 'Previous picture', {testid: 'prev', onclick: () => this.step(-1)}, ','),
+        iconButton('arrowRight', 'Next picture', {testid: 'next', onclick: () => this.step(1)}, '.'), this.name,
+        this.facts, h('span.spacer'), iconButton('undo', 'Undo', {testid: 'undo', onclick: () => app.undo()}, 'Ctrl Z'),
+        iconButton('redo', 'Redo', {testid: 'redo', onclick: () => app.redo()}, 'Ctrl Shift Z'), h('span.rule'), tone,
+        this.skeletonButton, this.guideButton, h('span.rule'),
+        iconButton('minus', 'Zoom out', {testid: 'zoom-out', onclick: () => this.canvas.zoom(1 / 1.25)}, '−'),
+        this.zoomText, iconButton('plus', 'Zoom in', {testid: 'zoom-in', onclick: () => this.canvas.zoom(1.25)}, '+'),
+        iconButton('fit', 'Whole picture', {testid: 'fit', onclick: () => this.canvas.fit()}, 'F')),
+      h('div.canvas-frame', canvas, this.hint, this.notice));
+  }
+
+  /** @param {HTMLElement} guide  where it comes */
+  side(guide) {
     return h('aside.side', {'aria-label': 'Landmarks'},
       h('div.side-top', this.reason,
         h('div.row.side-buttons', this.acceptAllButton,
-          h('button', {testid: 'next-suggested', title: 'The picture that helps most  (N)', onclick: () => this.goSuggested()}, 'Suggest', kbd('N'))),
+          h('button', {testid: 'next-suggested', title: 'The picture that helps most  (N)',
+            onclick: () => this.goSuggested()}, 'Suggest', kbd('N'))),
         h('label.row.small.muted.next-mode', 'Then comes', this.mode), this.waiting),
-      h('div.side-head', h('h2', 'Landmarks'), this.listHead),
-      this.list, this.actions, this.guidePlace);
+      h('div.side-head', h('h2', 'Landmarks'), this.listHead), this.list, this.actions, guide);
   }
 
   subscribe() {
     const {app} = this;
-    app.on('labels', (labels) => { if (labels.id === this.detail?.id) { this.settleCurrent(); this.draw(); } });
-    app.on('landmarks', () => { this.current = null; this.reopen(); });
+    app.on('labels', (labels) => {
+      if (labels.id === this.detail?.id) {
+        this.settleCurrent();
+        this.draw();
+      }
+    });
+    app.on('landmarks', () => {
+      this.current = null;
+      this.reopen();
+    });
     app.on('back', () => this.reopen());
     const soon = throttle(() => this.readSuggestions(), 150);
     const later = throttle(() => this.readSuggestions(), 1000);
     app.on('model', ({model, stage, fitted_to: fittedTo}) => {
       const fit = [model, stage, fittedTo].join();
-      if (fit !== this.fit) soon(); else if (this.suggestions.waiting_for) later(); // progress alone changes no suggestion
+      if (fit !== this.fit) soon();
+      else if (this.suggestions.waiting_for) later(); // progress alone changes no suggestion
       this.fit = fit;
     });
     app.on('state', () => this.drawWaiting());
-    app.on('travelled', ({id, names}) => { if (id === this.detail?.id && names[0]) this.select(names[0], false); });
+    app.on('travelled', ({id, names}) => {
+      if (id === this.detail?.id && names[0]) this.select(names[0], false);
+    });
     app.on('theme', () => this.canvas.draw());
     app.keys((event) => this.key(event));
   }
 
   destroy() {
-    this.abort?.abort();
     this.canvas.destroy();
     this.rail.destroy();
     this.guide.destroy();
@@ -142,23 +193,31 @@ class LabelView {
     window.studio.canvas = null;
   }
 
-  // --- which picture ---------------------------------------------------------------------------------------------------------
+  // --- which picture -------------------------------------------------------------------------------------------------
 
-  get id() { return this.detail?.id ?? null; }
-  get labels() { return (this.id && this.app.labels(this.id)?.points) || {}; }
-  get names() { return this.app.landmarks().landmarks.map((l) => l.name); }
+  get id() {
+    return this.detail?.id ?? null;
+  }
+  get labels() {
+    return (this.id && this.app.labels(this.id)?.points) || {};
+  }
+  get names() {
+    return this.app.landmarks().landmarks.map((l) => l.name);
+  }
 
-  /** Shows a picture; without an id, the one that the page suggests. */
+  /** Shows a picture; without an id, the one that the page suggests. @param {string|null} id */
   async open(id) {
     const {app} = this;
     if (!app.pictures.length) {
-      this.fail('There are no pictures in this folder', `lead studio looks for pictures in ${app.state.folder} and the folders in it.`);
+      this.fail('There are no pictures in this folder',
+        `lead studio looks for pictures in ${app.state.folder} and the folders in it.`);
       return;
     }
     if (!id || !app.picture(id)) {
       const first = await this.choose(null);
       const {name, id: since} = app.route;
-      if (name === 'label' && since === id) location.replace(app.href('label', first ?? app.pictures[0].id)); // else gone elsewhere meanwhile
+      // else gone elsewhere meanwhile
+      if (name === 'label' && since === id) location.replace(app.href('label', first ?? app.pictures[0].id));
       return;
     }
     this.wanted = id;
@@ -181,42 +240,45 @@ class LabelView {
     this.lookAhead(id);
   }
 
-  /** Reads a picture's labels and size, and keeps the size. */
+  /** Reads a picture's labels and size, and keeps the size. @param {string} id */
   async load(id) {
     const detail = await this.app.load(id);
     this.details.delete(id);
     this.details.set(id, detail);
-    if (this.details.size > 200) this.details.delete(this.details.keys().next().value);
+    if (this.details.size > 200) this.details.delete([...this.details.keys()][0]);
     return detail;
   }
 
+  /** @param {string} id @param {unknown} error */
   cannotShow(id, error) {
-    const {file} = this.app.picture(id);
+    const file = this.app.picture(id)?.file ?? id;
     this.detail = null;
     this.app.shown = null;
     this.setCurrent(null, true);
     this.canvas.clear();
     text(this.name, file);
     text(this.facts, '');
-    if (error.status === 0) this.fail('Not here yet', `${file} is shown as soon as the server answers.`);
-    else {
-      this.fail('This picture cannot be shown', error.message);
+    if (error instanceof ApiError && error.status === 0) {
+      this.fail('Not here yet', `${file} is shown as soon as the server answers.`);
+    } else {
+      this.fail('This picture cannot be shown', wordsOf(error));
       this.app.rereadPictures(); // the list says so too
     }
   }
 
+  /** @param {PictureDetail} detail */
   begin(detail) {
     const {app} = this;
     const another = this.id !== detail.id;
     this.detail = detail;
     app.shown = detail;
     app.last = detail.id;
-    app.emit('picture', detail);
+    app.bus.emit('picture', detail);
     this.notice.hidden = true;
     if (another) {
       const {ahead} = this;
       const current = ahead?.id === detail.id && ahead.model === app.state.model.model;
-      this.suggestions = current ? ahead : {id: detail.id, points: {}, waiting_for: null};
+      this.suggestions = ahead && current ? ahead : nothing(detail.id);
       this.placing = null;
       this.setCurrent(this.firstUnlabelled(), true);
     }
@@ -224,7 +286,10 @@ class LabelView {
     text(this.name, detail.file);
     this.name.title = detail.file;
     const place = (app.index.get(detail.id) ?? 0) + 1;
-    text(this.facts, `${detail.width} × ${detail.height} · ${place.toLocaleString('en')} of ${app.pictures.length.toLocaleString('en')}`);
+    text(this.facts,
+      `${detail.width} × ${detail.height} · ${place.toLocaleString('en')} of ${
+        app.pictures.length.toLocaleString('en')
+      }`);
     this.drawReason();
     this.drawWaiting();
     this.drawZoom();
@@ -234,36 +299,42 @@ class LabelView {
   /** Reads the picture on show anew: something may have changed while nobody told. */
   reopen() {
     const id = this.id ?? this.wanted;
-    if (id) this.open(id); else this.draw();
+    if (id) this.open(id);
+    else this.draw();
   }
 
+  /** @param {string} title */
   fail(title, body = '') {
     this.notice.hidden = false;
     fill(this.notice, emptyState(title, body));
     this.draw();
   }
 
+  /** @param {number} by */
   step(by) {
     const id = this.rail.neighbour(this.id ?? this.wanted, by);
     if (id) this.app.go('label', id);
     else this.app.toast(by > 0 ? 'This is the last picture in the list.' : 'This is the first picture in the list.');
   }
 
-  /** Asks the page which picture to label next. @returns {Promise<string|null>} its id; null if all are labelled */
+  /** Asks the page which picture to label next. @returns {Promise<string|null>} its id; null if all are labelled
+   *  @param {string|null} after */
   async choose(after) {
     try {
-      const choice = await this.app.api.get('/next', {after, skip: this.skipped.size ? [...this.skipped].slice(-200) : null});
-      if (choice.id) this.keepReason(choice);
+      const choice = await this.app.api.get('/next', {after,
+        skip: this.skipped.size ? [...this.skipped].slice(-200) : null});
+      if (choice.id) this.keepReason(choice.id, choice);
       return choice.id;
     } catch {
       return this.rail.neighbour(after, 1); // without the server, in order
     }
   }
 
-  keepReason(choice) {
-    this.reasons.delete(choice.id);
-    this.reasons.set(choice.id, choice);
-    try { sessionStorage.setItem('lead.reasons', JSON.stringify(Object.fromEntries([...this.reasons].slice(-50)))); } catch { /* not kept */ }
+  /** @param {string} id @param {Choice} choice */
+  keepReason(id, choice) {
+    this.reasons.delete(id);
+    this.reasons.set(id, choice);
+    passing.keep('lead.reasons', Object.fromEntries([...this.reasons].slice(-50)));
   }
 
   async goSuggested() {
@@ -275,8 +346,13 @@ class LabelView {
       if (id && !app.picture(id)?.complete) this.skipped.add(id);
       await app.outbox.flushed(); // what to label next depends on what is labelled
       const next = await this.choose(id);
-      if (next && next !== id) { this.skipped.delete(next); app.go('label', next); } else this.allDone();
-    } finally { this.leaving = false; }
+      if (next && next !== id) {
+        this.skipped.delete(next);
+        app.go('label', next);
+      } else this.allDone();
+    } finally {
+      this.leaving = false;
+    }
   }
 
   allDone() {
@@ -284,18 +360,24 @@ class LabelView {
     const left = app.pictures.filter((p) => !p.complete && !p.unreadable).length;
     if (left) {
       this.skipped.clear();
-      app.toast(`Nothing more to suggest; ${count(left, 'picture')} in the list ${left === 1 ? 'is' : 'are'} not complete.`);
+      app.toast(
+        `Nothing more to suggest; ${count(left, 'picture')} in the list ${left === 1 ? 'is' : 'are'} not complete.`,
+      );
     } else app.toast('Every picture is labelled.', 'good', {label: 'Review them', run: () => app.go('review')});
   }
 
-  goOn() { if (this.mode.value === 'order') this.step(1); else this.goSuggested(); }
+  goOn() {
+    if (this.mode.value === 'order') this.step(1);
+    else this.goSuggested();
+  }
 
+  /** @param {string} value */
   setMode(value) {
-    try { localStorage.setItem('lead.next', value); } catch { /* not kept */ }
+    lasting.keep('lead.next', value);
     this.lookAhead(this.id);
   }
 
-  /** Loads what the next picture will need, so that it opens at once. */
+  /** Loads what the next picture will need, so that it opens at once. @param {string|null} id */
   async lookAhead(id) {
     if (!id || this.app.api.connection === 'lost') return;
     await new Promise((resolve) => setTimeout(resolve, 250));
@@ -304,12 +386,17 @@ class LabelView {
     if (!next || this.id !== id) return;
     prefetch(this.app.api, next);
     this.load(next).catch(() => {});
-    this.fetchSuggestions(next).then((found) => { this.ahead = found; }, () => {});
+    this.fetchSuggestions(next).then((found) => {
+      this.ahead = found;
+    }, () => {});
   }
 
-  // --- suggestions -----------------------------------------------------------------------------------------------------------
+  // --- suggestions ---------------------------------------------------------------------------------------------------
 
-  fetchSuggestions(id) { return this.app.api.get(`/pictures/${id}/suggestions`); }
+  /** @param {string} id */
+  fetchSuggestions(id) {
+    return this.app.api.get(`/pictures/${id}/suggestions`);
+  }
 
   async readSuggestions() {
     const {id} = this;
@@ -320,14 +407,14 @@ class LabelView {
     } catch { /* the banner tells of a lost server; the next model event asks again */ }
   }
 
-  /** Points that the person touched are labels, which no suggestion moves. */
+  /** Points that the person touched are labels, which no suggestion moves. @param {Suggestions} found */
   setSuggestions(found) {
     this.suggestions = found;
     this.drawWaiting();
     this.draw();
   }
 
-  // --- the current landmark --------------------------------------------------------------------------------------------------
+  // --- the current landmark ------------------------------------------------------------------------------------------
 
   firstUnlabelled(after = -1) {
     const {names, labels} = this;
@@ -336,10 +423,11 @@ class LabelView {
 
   /** The current landmark is one that there is and, unless chosen, one without a label. */
   settleCurrent() {
-    const at = this.names.indexOf(this.current);
-    if (at < 0 || (this.inOrder && this.labels[this.current])) this.setCurrent(this.firstUnlabelled(at), true);
+    const at = this.current ? this.names.indexOf(this.current) : -1;
+    if (at < 0 || (this.inOrder && this.labels[this.names[at]])) this.setCurrent(this.firstUnlabelled(at), true);
   }
 
+  /** @param {string|null} name @param {boolean} inOrder */
   setCurrent(name, inOrder, armed = false) {
     this.current = name;
     this.inOrder = inOrder;
@@ -347,6 +435,7 @@ class LabelView {
     this.hiddenNext = false;
   }
 
+  /** @param {string} name */
   select(name, armed = true) {
     this.setCurrent(name, false, armed);
     this.draw();
@@ -354,12 +443,13 @@ class LabelView {
     if (armed && point) this.canvas.reveal(point.x, point.y);
   }
 
-  /** On from a landmark to the next one without a label. */
+  /** On from a landmark to the next one without a label. @param {string} name */
   advance(name) {
     this.setCurrent(this.firstUnlabelled(this.names.indexOf(name)), true);
     this.draw();
   }
 
+  /** @param {number} by */
   cycle(by) {
     const {names} = this;
     if (!names.length) return;
@@ -367,23 +457,33 @@ class LabelView {
     this.select(names[(at + by + names.length) % names.length]);
   }
 
-  /** Where a landmark is drawn: its label, or the suggestion in its place. */
+  /** Where a landmark is drawn: its label, or the suggestion in its place. @param {string} name */
   pointOf(name) {
     const label = this.labels[name];
     if (label) return label.state === 'absent' ? null : label;
     return this.suggestions.points[name] ?? null;
   }
 
-  // --- changing --------------------------------------------------------------------------------------------------------------
-
-  change(points, what, merge) {
-    if (this.id && this.app.labels(this.id)) this.app.change(this.id, points, {what, merge}); // else they are being read anew
+  /** The state of a landmark that is moved. @param {string} name */
+  stateOf(name) {
+    return this.labels[name]?.state === 'hidden' ? 'hidden' : 'visible';
   }
 
-  put(name, x, y, state = 'visible', merge = '') {
+  // --- changing ------------------------------------------------------------------------------------------------------
+
+  /** @param {Points} points @param {string} what @param {string} [merge] */
+  change(points, what, merge) {
+    // else they are being read anew
+    if (this.id && this.app.labels(this.id)) this.app.change(this.id, points, {what, merge});
+  }
+
+  /** @param {string} name @param {number} x @param {number} y @param {'visible'|'hidden'} state
+   *  @param {string} [merge] */
+  put(name, x, y, state, merge) {
     this.change({[name]: {state, x: thousandth(x), y: thousandth(y)}}, name, merge);
   }
 
+  /** @param {number} x @param {number} y @param {PointerEvent} event */
   pressed(x, y, event) {
     if (!this.detail || !this.names.length) return null;
     if (!this.current || (this.labels[this.current] && !this.armed)) {
@@ -396,6 +496,7 @@ class LabelView {
     return this.current;
   }
 
+  /** @param {string} name @param {number} x @param {number} y @param {boolean} moved */
   dropped(name, x, y, moved) {
     const {placing} = this;
     this.placing = null;
@@ -403,26 +504,30 @@ class LabelView {
       this.put(name, x, y, placing.state);
       this.advance(name);
     } else if (moved) {
-      this.put(name, x, y, this.labels[name]?.state === 'hidden' ? 'hidden' : 'visible');
+      this.put(name, x, y, this.stateOf(name));
       this.select(name, false);
     }
     this.draw();
   }
 
+  /** @param {number} dx @param {number} dy */
   nudge(dx, dy) {
     const {current, detail} = this;
     const point = current && this.pointOf(current);
-    if (!point) return;
-    const x = Math.min(Math.max(point.x + dx, -0.5), detail.width - 0.5);
-    const y = Math.min(Math.max(point.y + dy, -0.5), detail.height - 0.5);
+    if (!point || !detail) return;
+    const x = clamp(point.x + dx, -0.5, detail.width - 0.5);
+    const y = clamp(point.y + dy, -0.5, detail.height - 0.5);
     this.inOrder = false; // it stays the current one, though it has a label now
-    this.put(current, x, y, this.labels[current]?.state === 'hidden' ? 'hidden' : 'visible', `nudge ${current}`);
+    this.put(current, x, y, this.stateOf(current), `nudge ${current}`);
     this.canvas.reveal(x, y);
   }
 
   /** Names of landmarks with a suggestion and no label. */
-  acceptable() { return this.names.filter((name) => !this.labels[name] && this.suggestions.points[name]); }
+  acceptable() {
+    return this.names.filter((name) => !this.labels[name] && this.suggestions.points[name]);
+  }
 
+  /** @param {string} name @param {'visible'|'hidden'} [state] @returns {Point} */
   suggestedPoint(name, state = 'visible') {
     const {x, y} = this.suggestions.points[name];
     return {state, x: thousandth(x), y: thousandth(y)};
@@ -438,14 +543,30 @@ class LabelView {
   /** All suggestions become labels, in one change, and the next picture comes. */
   acceptAll() {
     if (this.leaving) return;
-    if (!this.detail) { this.goOn(); return; }
-    if (!this.names.length) { this.app.go('landmarks'); return; }
-    const names = this.acceptable();
-    if (names.length) this.change(Object.fromEntries(names.map((name) => [name, this.suggestedPoint(name)])), count(names.length, 'suggestion'));
-    const left = this.names.filter((name) => !this.labels[name]);
-    if (!left.length) { this.goOn(); return; }
+    if (this.detail && !this.names.length) {
+      this.app.go('landmarks');
+      return;
+    }
+    const left = this.detail ? this.accepted() : [];
+    if (!left.length) {
+      this.goOn();
+      return;
+    }
     this.select(left[0]);
-    this.app.toast(`${left.length === 1 ? `${left[0]} has` : `${left.length} landmarks have`} neither label nor suggestion: click where, or press X if absent. “.” goes on all the same.`);
+    const have = left.length === 1 ? `${left[0]} has` : `${left.length} landmarks have`;
+    this.app.toast(
+      `${have} neither label nor suggestion: click where, or press X if absent. “.” goes on all the same.`,
+    );
+  }
+
+  /** Accepts the suggestions; returns the landmarks that are left without a label. */
+  accepted() {
+    const names = this.acceptable();
+    if (names.length) {
+      this.change(Object.fromEntries(names.map((name) => [name, this.suggestedPoint(name)])),
+        count(names.length, 'suggestion'));
+    }
+    return this.names.filter((name) => !this.labels[name]);
   }
 
   toggleHidden() {
@@ -453,16 +574,24 @@ class LabelView {
     if (!name) return;
     this.inOrder = false;
     const label = this.labels[name];
-    if (label && label.state !== 'absent') this.change({[name]: {...label, state: label.state === 'hidden' ? 'visible' : 'hidden'}}, name);
-    else if (!label && this.suggestions.points[name]) this.change({[name]: this.suggestedPoint(name, 'hidden')}, name);
-    else { this.hiddenNext = !this.hiddenNext; this.draw(); }
+    if (label && label.state !== 'absent') {
+      this.change({[name]: {...label, state: label.state === 'hidden' ? 'visible' : 'hidden'}}, name);
+    } else if (!label && this.suggestions.points[name]) {
+      this.change({[name]: this.suggestedPoint(name, 'hidden')}, name);
+    } else {
+      this.hiddenNext = !this.hiddenNext;
+      this.draw();
+    }
   }
 
   toggleAbsent() {
     const name = this.current;
     if (!name) return;
     if (this.labels[name]?.state === 'absent') this.change({[name]: null}, name);
-    else { this.change({[name]: {state: 'absent', x: null, y: null}}, name); this.advance(name); }
+    else {
+      this.change({[name]: {state: 'absent', x: null, y: null}}, name);
+      this.advance(name);
+    }
   }
 
   clear() {
@@ -484,35 +613,42 @@ class LabelView {
     this.draw();
   }
 
-  // --- keys ------------------------------------------------------------------------------------------------------------------
+  // --- keys ----------------------------------------------------------------------------------------------------------
 
+  /** @param {KeyboardEvent} event */
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return false;
     const onControl = event.target instanceof HTMLElement && event.target.closest('button, a, select');
     if (onControl && ['Enter', ' ', 'Tab', 'ArrowUp', 'ArrowDown'].includes(event.key)) return false;
-    const arrow = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}[event.key];
+    const arrow = lookUp(ARROWS, event.key);
     if (arrow) {
       const step = event.shiftKey ? FINE_STEP : STEP;
       this.nudge(arrow[0] * step, arrow[1] * step);
       return true;
     }
     const at = '123456789'.indexOf(event.key);
-    if (at >= 0) { if (this.names[at]) this.select(this.names[at]); return true; }
-    const run = this.keyActions(event)[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (!run || (event.repeat && ['Enter', 'n', 'h', 'x', 'a', 'g', 's'].includes(event.key.toLowerCase()))) return Boolean(run);
+    if (at >= 0) {
+      if (this.names[at]) this.select(this.names[at]);
+      return true;
+    }
+    const run = lookUp(this.keyActions(event), event.key.length === 1 ? event.key.toLowerCase() : event.key);
+    if (!run || (event.repeat && ['Enter', 'n', 'h', 'x', 'a', 'g', 's'].includes(event.key.toLowerCase()))) {
+      return Boolean(run);
+    }
     run();
     return true;
   }
 
+  /** @param {KeyboardEvent} event */
   keyActions(event) {
-    return {
-      '.': () => this.step(1), ',': () => this.step(-1), PageDown: () => this.step(1), PageUp: () => this.step(-1),
-      n: () => this.goSuggested(), Enter: () => this.acceptAll(), a: () => this.accept(),
+    return {'.': () => this.step(1), ',': () => this.step(-1), PageDown: () => this.step(1),
+      PageUp: () => this.step(-1), n: () => this.goSuggested(), Enter: () => this.acceptAll(), a: () => this.accept(),
       Tab: () => this.cycle(event.shiftKey ? -1 : 1), j: () => this.cycle(1), k: () => this.cycle(-1),
-      h: () => this.toggleHidden(), x: () => this.toggleAbsent(), Delete: () => this.clear(), Backspace: () => this.clear(),
-      f: () => this.canvas.fit(), '+': () => this.canvas.zoom(1.25), '=': () => this.canvas.zoom(1.25), '-': () => this.canvas.zoom(1 / 1.25),
-      g: () => this.toggleGuide(), s: () => this.toggleSkeleton(), b: () => this.tone.toggle(), ' ': () => this.canvas.holdSpace(), Escape: () => this.escape(),
-    };
+      h: () => this.toggleHidden(), x: () => this.toggleAbsent(), Delete: () => this.clear(),
+      Backspace: () => this.clear(), f: () => this.canvas.fit(), '+': () => this.canvas.zoom(1.25),
+      '=': () => this.canvas.zoom(1.25), '-': () => this.canvas.zoom(1 / 1.25), g: () => this.toggleGuide(),
+      s: () => this.toggleSkeleton(), b: () => this.tone.toggle(), ' ': () => this.canvas.holdSpace(),
+      Escape: () => this.escape()};
   }
 
   /** Breaks off a drag; otherwise gives Tab back to the browser, by putting the focus on the buttons. */
@@ -522,7 +658,7 @@ class LabelView {
     else this.acceptAllButton.focus();
   }
 
-  // --- drawing ---------------------------------------------------------------------------------------------------------------
+  // --- drawing -------------------------------------------------------------------------------------------------------
 
   draw() {
     this.drawCanvas();
@@ -543,13 +679,16 @@ class LabelView {
   }
 
   drawZoom() {
-    if (this.detail) text(this.zoomText, `${Math.round(this.canvas.view.scale * (window.devicePixelRatio || 1) * 100)} %`);
+    if (this.detail) {
+      text(this.zoomText, `${Math.round(this.canvas.view.scale * (window.devicePixelRatio || 1) * 100)} %`);
+    }
   }
 
   drawReason() {
-    const choice = this.reasons.get(this.id);
-    const label = {coverage: 'Stands for many', uncertain: 'Unsure here', order: 'Next in order', none: ''}[choice?.kind] ?? '';
-    fill(this.reason, choice ? [h('span.badge.accent', icon('sparkle', 12), label), ` ${choice.reason}`] : 'You chose this picture yourself.');
+    const choice = this.reasons.get(this.id ?? '');
+    fill(this.reason, choice
+      ? [h('span.badge.accent', icon('sparkle', 12), REASONS[choice.kind]), ` ${choice.reason}`]
+      : 'You chose this picture yourself.');
   }
 
   /** What is missing until there are suggestions. */
@@ -558,21 +697,24 @@ class LabelView {
     const message = this.suggestions.waiting_for;
     this.waiting.hidden = !message || !this.names.length;
     const features = app.state.model.stage === 'none' || app.state.model.stage === 'failed';
-    const key = `${message}${features}`;
-    if (!message || key === this.waitingKey) return;
-    this.waitingKey = key;
-    fill(this.waiting, icon('info', 14), h('span', message, ' ', features ? h('a', {href: app.href('features'), testid: 'to-features'}, 'Go to Features') : null));
+    if (!message) return;
+    renew(this.waiting, `${message}${features}`,
+      () => [icon('info', 14),
+        h('span', message, ' ',
+          features ? h('a', {href: app.href('features'), testid: 'to-features'}, 'Go to Features') : null)]);
   }
 
   drawList() {
     const {app} = this;
     const landmarks = app.landmarks();
-    if (this.listVersion !== landmarks) {
-      this.listVersion = landmarks;
+    if (this.listed !== landmarks) {
+      this.listed = landmarks;
       this.rows = new Map(landmarks.landmarks.map((landmark, i) => [landmark.name, this.makeRow(landmark, i)]));
-      fill(this.list, landmarks.landmarks.length ? [...this.rows.values()].map((row) => row.item) : h('li.no-landmarks',
-        h('p', 'Say first what there is to label: name the landmarks, or take them from a label file.'),
-        h('button.primary', {testid: 'name-landmarks', onclick: () => app.go('landmarks')}, 'Name the landmarks')));
+      fill(this.list, landmarks.landmarks.length
+        ? [...this.rows.values()].map((row) => row.item)
+        : h('li.no-landmarks',
+          h('p', 'Say first what there is to label: name the landmarks, or take them from a label file.'),
+          h('button.primary', {testid: 'name-landmarks', onclick: () => app.go('landmarks')}, 'Name the landmarks')));
     }
     const {labels, names} = this;
     for (const [name, row] of this.rows) this.updateRow(name, row);
@@ -580,28 +722,32 @@ class LabelView {
     this.acceptAllButton.hidden = !names.length;
   }
 
+  /** @param {Landmark} landmark @param {number} i @returns {Row} */
   makeRow({name, colour}, i) {
     const state = h('span.landmark-state.number');
-    const button = h('button.landmark', {testid: 'landmark', dataset: {name}, tabindex: -1, onclick: () => this.select(name)},
-      h('span.landmark-key', i < 9 ? String(i + 1) : ''), h('span.mark', {style: {'--colour': colour}}), h('span.ellipsis.landmark-name', {title: name}, name), state);
+    const button = h('button.landmark', {testid: 'landmark', dataset: {name}, tabindex: -1,
+      onclick: () => this.select(name)}, h('span.landmark-key', i < 9 ? String(i + 1) : ''),
+      h('span.mark', {style: {'--colour': colour}}), h('span.ellipsis.landmark-name', {title: name}, name), state);
     return {item: h('li', button), button, state};
   }
 
+  /** @param {string} name @param {Row} row */
   updateRow(name, {button, state}) {
-    const label = this.labels[name];
+    const label = /** @type {Point|undefined} */ (this.labels[name]);
     const guess = this.suggestions.points[name];
     const kind = label?.state ?? (guess ? 'suggested' : 'unlabelled');
-    const words = {visible: '', hidden: 'hidden', absent: 'absent', unlabelled: '', suggested: guess ? `±${px(guess.expected_px)} px` : ''}[kind];
+    const words = kind === 'suggested'
+      ? `±${px(guess.expected_px)} px`
+      : kind === 'hidden' || kind === 'absent'
+      ? kind
+      : '';
     button.dataset.state = kind;
     button.tabIndex = name === (this.current ?? this.names[0]) ? 0 : -1;
     button.setAttribute('aria-label', `${name}: ${kind}${kind === 'suggested' ? `, ${words}` : ''}`);
     const current = name === this.current;
-    if (current !== (button.getAttribute('aria-current') === 'true')) {
-      if (current) { button.setAttribute('aria-current', 'true'); button.scrollIntoView({block: 'nearest'}); } else button.removeAttribute('aria-current');
-    }
-    if (button.dataset.words === kind + words) return;
-    button.dataset.words = kind + words;
-    fill(state, kind === 'visible' ? icon('accept', 14) : kind === 'hidden' ? [icon('hidden', 14)] : kind === 'absent' ? [icon('absent', 14)] : null, words);
+    if (current && !button.hasAttribute('aria-current')) button.scrollIntoView({block: 'nearest'});
+    markCurrent(button, current);
+    renew(state, kind + words, () => [kind in ROW_ICONS ? icon(ROW_ICONS[kind], 14) : null, words]);
   }
 
   drawActions() {
@@ -619,39 +765,36 @@ class LabelView {
     const done = this.names.length && !n && this.names.every((name) => labels[name]);
     const words = n ? `Accept ${n === 1 ? 'the suggestion' : `all ${n}`}` : 'Next picture';
     this.acceptAllButton.disabled = Boolean(this.detail) && !n && !done;
-    if (this.acceptAllButton.dataset.words !== words) {
-      this.acceptAllButton.dataset.words = words;
-      fill(this.acceptAllButton, words, kbd('↵'));
-    }
+    renew(this.acceptAllButton, words, () => [words, kbd('↵')]);
   }
 
-  /** What a click does now. */
   drawHint() {
-    const {current, labels, app} = this;
-    const label = current ? labels[current] : null;
-    const parts = [];
-    if (!this.detail) parts.push();
-    else if (!this.names.length) parts.push('No landmarks are named yet.');
-    else if (!current) parts.push(icon('accept', 14), 'All labelled.', kbd('↵'), 'next picture');
-    else {
-      const swatch = h('span.swatch', {style: {'--colour': app.colour(current)}});
-      const place = () => (this.hiddenNext ? [swatch, h('b', current), 'is covered: click where it would be'] : ['Click', swatch, h('b', current)]);
-      if (!label) parts.push(...place(), ...(this.suggestions.points[current] ? ['or', kbd('A'), 'accept'] : []));
-      else if (this.armed) parts.push('Click to set', swatch, h('b', current), 'anew');
-      else parts.push(swatch, h('b', current), 'drag or', kbd('←'), kbd('→'), 'to correct');
+    const {current, labels} = this;
+    const shown = [current, current && labels[current]?.state, this.armed, this.hiddenNext, this.names.length,
+      Boolean(current && this.suggestions.points[current]), Boolean(this.detail)];
+    this.hint.hidden = !this.detail;
+    renew(this.hint, shown.join('|'), () => this.hintWords());
+  }
+
+  /** What a click does now. @returns {Child} */
+  hintWords() {
+    const {current, app} = this;
+    if (!this.detail) return null;
+    if (!this.names.length) return 'No landmarks are named yet.';
+    if (!current) return [icon('accept', 14), 'All labelled.', kbd('↵'), 'next picture'];
+    const named = [h('span.swatch', {style: {'--colour': app.colour(current)}}), h('b', current)];
+    if (!this.labels[current]) {
+      return [this.hiddenNext ? [named, 'is covered: click where it would be'] : ['Click', named],
+        this.suggestions.points[current] ? ['or', kbd('A'), 'accept'] : null];
     }
-    const key = [current, label?.state, this.armed, this.hiddenNext, this.names.length, Boolean(this.suggestions.points[current]), Boolean(this.detail)].join('|');
-    if (key === this.hintKey) return;
-    this.hintKey = key;
-    this.hint.hidden = !parts.length;
-    add(fill(this.hint), parts);
+    return this.armed ? ['Click to set', named, 'anew'] : [named, 'drag or', kbd('←'), kbd('→'), 'to correct'];
   }
 }
 
-function kept(key) {
-  try { return JSON.parse(sessionStorage.getItem(key)) ?? {}; } catch { return {}; }
-}
+/** @param {string} id @returns {Suggestions} */
+const nothing = (id) => ({id, method: null, model: 0, points: {}, waiting_for: null});
 
-function remembered(key, otherwise) {
-  try { return localStorage.getItem(key) ?? otherwise; } catch { return otherwise; }
-}
+/** A button for the current landmark. @param {'accept'|'hidden'|'absent'|'trash'} name @param {string} label
+ *  @param {string} title @param {() => void} run */
+const action = (name, label, title, run) =>
+  h('button.small', {testid: name === 'trash' ? 'clear' : name, title, onclick: run}, icon(name, 14), label);

@@ -1,44 +1,60 @@
 /** Taking landmarks, or landmarks and labels, from a label file in any format that is read. */
 
-import { count, fill, h, icon, spinner } from './dom.js';
-import { segmented } from './parts.js';
+import {wordsOf} from './api.js';
+import {count, fill, find, h, icon, spinner} from './dom.js';
+import {segmented} from './parts.js';
 
-const LARGEST = 64 * 2 ** 20;  // bytes
-const NAMED = 8;  // missing pictures that are named
+/**
+ * @import {Imported} from 'types/messages'
+ * @import {App} from './app.js'
+ */
 
-/** Bytes as "12 kB". */
-const size = (bytes) => (bytes < 1000 ? `${bytes} bytes` : bytes < 1e6 ? `${Math.round(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
+const LARGEST = 64 * 2 ** 20; // bytes
+const NAMED = 8; // missing pictures that are named
+/** @type {[choice: 'labels'|'landmarks', text: string][]} */
+const CHOICES = [['labels', 'Landmarks and labels'], ['landmarks', 'Landmarks only']];
+
+/** Bytes as "12 kB". @param {number} bytes */
+export function size(bytes) {
+  if (bytes < 1000) return `${bytes} bytes`;
+  return bytes < 1e6 ? `${Math.round(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
 
 export class LabelFile {
-  /** @param {() => boolean} some  whether there are landmarks already */
+  /** @param {App} app @param {() => boolean} some  whether there are landmarks already */
   constructor(app, some) {
     this.app = app;
     this.some = some;
+    /** @type {File|null} */
     this.file = null;
+    /** @type {'labels'|'landmarks'} */
     this.what = 'labels';
+    this.busy = false;
     this.replace = false;
     this.add = false;
-    this.picker = h('input.visually-hidden', { type: 'file', testid: 'import-file', tabindex: -1, 'aria-label': 'Label file' });
-    this.picker.addEventListener('change', () => this.choose(this.picker.files[0]));
+    this.picker = h('input.visually-hidden', {type: 'file', testid: 'import-file', tabindex: -1,
+      'aria-label': 'Label file', onchange: () => this.choose(this.picker.files)});
     this.body = h('div.stack');
-    this.report = h('div', { testid: 'import-report', 'aria-live': 'polite' });
-    this.element = h('section.card.stack.l-file', { testid: 'import', 'aria-label': 'From a label file' }, this.picker, this.body, this.report);
-    this.element.addEventListener('dragover', (event) => { event.preventDefault(); this.element.classList.add('over'); });
-    this.element.addEventListener('dragleave', () => this.element.classList.remove('over'));
-    this.element.addEventListener('drop', (event) => {
-      event.preventDefault();
-      this.element.classList.remove('over');
-      this.choose(event.dataTransfer.files[0]);
-    });
+    this.report = h('div', {testid: 'import-report', 'aria-live': 'polite'});
+    this.element = h('section.card.stack.l-file', {testid: 'import', 'aria-label': 'From a label file',
+      ondragover: (event) => {
+        event.preventDefault();
+        this.element.classList.add('over');
+      }, ondragleave: () => this.element.classList.remove('over'), ondrop: (event) => {
+        event.preventDefault();
+        this.element.classList.remove('over');
+        this.choose(event.dataTransfer?.files);
+      }}, this.picker, this.body, this.report);
     this.draw();
   }
 
-  choose(file) {
-    if (!file) return;
-    this.file = file;
+  /** @param {FileList|null|undefined} files */
+  choose(files) {
+    if (!files?.length) return;
+    [this.file] = files;
     fill(this.report);
     this.draw();
-    this.body.querySelector('[data-testid="import-go"]')?.focus();
+    find(this.body, '[data-testid="import-go"]')?.focus();
   }
 
   forget() {
@@ -48,57 +64,92 @@ export class LabelFile {
   }
 
   draw() {
-    const { file } = this;
-    fill(this.body, h('div.row', h('h2', 'From a label file'), h('span.spacer'),
-      h('button', { testid: 'import-choose', onclick: () => this.picker.click() }, icon('folder'), file ? 'Choose another' : 'Choose a file')),
-    file ? this.offer(file) : h('p.muted', 'Names, lines, pairs and labels from COCO key points, CSV and the other formats that are written here. Drop the file here, or choose it.'));
+    const {file} = this;
+    fill(this.body,
+      h('div.row', h('h2', 'From a label file'), h('span.spacer'),
+        h('button', {testid: 'import-choose', onclick: () => this.picker.click()}, icon('folder'),
+          file ? 'Choose another' : 'Choose a file')), file
+      ? this.offer(file)
+      : h('p.muted',
+        'Names, lines, pairs and labels from COCO key points, CSV and the other formats that are written here. '
+          + 'Drop the file here, or choose it.'));
   }
 
+  /** @param {File} file */
   offer(file) {
     const large = file.size > LARGEST;
     return [
-      h('p', { testid: 'import-name' }, h('strong', file.name), h('span.muted', ` ${size(file.size)}`)),
+      h('p', {testid: 'import-name'}, h('strong', file.name), h('span.muted', ` ${size(file.size)}`)),
       large ? h('p.notice.bad', 'A label file can be 64 MB at most.') : null,
-      segmented('What to take', [['labels', 'Landmarks and labels'], ['landmarks', 'Landmarks only']], this.what, 'import-what', (what) => { this.what = what; this.draw(); }),
-      this.what === 'labels' ? h('label.check', h('input', { type: 'checkbox', testid: 'import-replace', checked: this.replace, onchange: (e) => { this.replace = e.target.checked; } }),
-        'Where the file and the labels here differ, take the file’s') : null,
-      this.some() ? h('label.check', h('input', { type: 'checkbox', testid: 'import-add', checked: this.add, onchange: (e) => { this.add = e.target.checked; } }),
-        'Add landmarks of the file that are not here yet') : null,
-      h('div.row', h('button.primary', { testid: 'import-go', disabled: large || this.busy, onclick: () => this.send() }, this.busy ? [spinner(), 'Reading…'] : [icon('upload'), 'Take them']),
-        h('button.plain', { testid: 'import-cancel', onclick: () => this.forget() }, 'Not now')),
+      segmented('What to take', CHOICES, this.what, 'import-what', (what) => {
+        this.what = what;
+        this.draw();
+      }),
+      this.what === 'labels'
+        ? h('label.check',
+          h('input', {type: 'checkbox', testid: 'import-replace', checked: this.replace,
+            onchange: (e) => this.replace = e.currentTarget.checked}),
+          'Where the file and the labels here differ, take the file’s')
+        : null,
+      this.some()
+        ? h('label.check',
+          h('input', {type: 'checkbox', testid: 'import-add', checked: this.add,
+            onchange: (e) => this.add = e.currentTarget.checked}), 'Add landmarks of the file that are not here yet')
+        : null,
+      h('div.row',
+        h('button.primary', {testid: 'import-go', disabled: large || this.busy, onclick: () => this.send(file)},
+          this.busy ? [spinner(), 'Reading…'] : [icon('upload'), 'Take them']),
+        h('button.plain', {testid: 'import-cancel', onclick: () => this.forget()}, 'Not now')),
     ];
   }
 
-  async send() {
-    const { app, file, what } = this;
+  /** @param {File} file */
+  async send(file) {
+    const {app, what} = this;
     this.busy = true;
     this.draw();
     try {
       if (!(await app.outbox.flushed())) throw new Error('Some labels are not saved yet; try again when they are.');
-      const told = await app.api.request('/import', { method: 'POST', body: new Blob([file], { type: 'application/octet-stream' }), query: { what, replace: what === 'labels' && this.replace, add: this.some() && this.add, name: file.name }, timeout: 300000 });
+      /** @type {Imported} */
+      const told = await app.api.request('/import', {method: 'POST', timeout: 300000,
+        body: new Blob([file], {type: 'application/octet-stream'}),
+        query: {what, replace: what === 'labels' && this.replace, add: this.some() && this.add, name: file.name}});
       await app.reload();
       fill(this.report, this.told(file.name, told));
       this.busy = false;
       this.forget();
-      this.report.scrollIntoView({ block: 'nearest' });
+      this.report.scrollIntoView({block: 'nearest'});
     } catch (error) {
       this.busy = false;
       this.draw();
-      fill(this.report, h('p.notice.bad', { role: 'alert', testid: 'import-error' }, icon('warning'), h('span', error.message)));
-      this.report.scrollIntoView({ block: 'nearest' });
+      fill(this.report,
+        h('p.notice.bad', {role: 'alert', testid: 'import-error'}, icon('warning'), h('span', wordsOf(error))));
+      this.report.scrollIntoView({block: 'nearest'});
     }
   }
 
-  told(name, { format, landmarks, added, same, kept, replaced, missing, notes }) {
-    const lines = [
-      [landmarks, 'landmark', 'taken'], [added, 'label', 'added'], [replaced, 'label', 'replaced by the file’s'],
-      [kept, 'label', 'kept as it was here, though the file differs'], [same, 'label', 'the same in both'],
-    ].filter(([n]) => n);
-    return h('div.notice.l-report', icon('accept'), h('div.stack',
-      h('p', h('strong', name), ` was read as ${format}.`),
-      lines.length ? h('ul', lines.map(([n, one, how]) => h('li', h('span.number', count(n, one)), ` ${how}`))) : h('p', 'There was nothing new in it.'),
-      notes.map((note) => h('p', note)),
-      missing.length ? h('details', h('summary', `${count(missing.length, 'picture')} of the file ${missing.length === 1 ? 'is' : 'are'} not in this folder`),
-        h('ul.mono', missing.slice(0, NAMED).map((file) => h('li', file)), missing.length > NAMED ? h('li', `and ${missing.length - NAMED} more`) : null)) : null));
+  /** @param {string} name @param {Imported} told */
+  told(name, {format, landmarks, added, same, kept, replaced, missing, notes}) {
+    /** @type {[n: number, one: string, how: string][]} */
+    const found = [
+      [landmarks, 'landmark', 'taken'],
+      [added, 'label', 'added'],
+      [replaced, 'label', 'replaced by the file’s'],
+      [kept, 'label', 'kept as it was here, though the file differs'],
+      [same, 'label', 'the same in both'],
+    ];
+    const lines = found.filter(([n]) => n);
+    return h('div.notice.l-report', icon('accept'),
+      h('div.stack', h('p', h('strong', name), ` was read as ${format}.`), lines.length
+        ? h('ul', lines.map(([n, one, how]) => h('li', h('span.number', count(n, one)), ` ${how}`)))
+        : h('p', 'There was nothing new in it.'), notes.map((note) => h('p', note)), missing.length
+        ? h('details',
+          h('summary',
+            `${count(missing.length, 'picture')} of the file ${
+              missing.length === 1 ? 'is' : 'are'
+            } not in this folder`),
+          h('ul.mono', missing.slice(0, NAMED).map((file) => h('li', file)),
+            missing.length > NAMED ? h('li', `and ${missing.length - NAMED} more`) : null))
+        : null));
   }
 }

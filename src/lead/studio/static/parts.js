@@ -1,24 +1,10 @@
-// What the further views share: how numbers and times read, SVG, the heat map's colours, and small controls.
+/** What the further views share: how numbers and times read, colours, and small controls. */
 
-import { h } from './dom.js';
+import {ARROWS, h, lookUp} from './dom.js';
 
-const SVG = 'http://www.w3.org/2000/svg';
+// --- how things read -------------------------------------------------------------------------------------------------
 
-/** An SVG element: `svg('line', {x1: 0, …}, …children)`. Attributes that are null are left out. */
-export function svg(tag, attributes = {}, ...children) {
-  const element = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value == null) continue;
-    if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
-    else element.setAttribute(name, value);
-  }
-  element.append(...children.filter((child) => child != null));
-  return element;
-}
-
-// --- how things read --------------------------------------------------------------------------------------------
-
-/** Three figures at most: 0.0412, 2.31, 48.2, 517. */
+/** Three figures at most: 0.0412, 2.31, 48.2, 517. @param {number} value */
 export function figure(value) {
   if (!Number.isFinite(value)) return '–';
   if (value === 0) return '0';
@@ -26,10 +12,10 @@ export function figure(value) {
   return value.toFixed(Math.min(6, Math.max(0, 2 - Math.max(size, -4))));
 }
 
-/** Pixels with as many decimals as mean something: "0.8 px", "12 px". */
+/** Pixels with as many decimals as mean something: "0.8 px", "12 px". @param {number} value */
 export const pixels = (value) => `${value < 9.95 ? value.toFixed(1) : Math.round(value).toLocaleString('en')} px`;
 
-/** Seconds as "48 s", "3 min 20 s", "1 h 5 min". */
+/** Seconds as "48 s", "3 min 20 s", "1 h 5 min". @param {number} seconds */
 export function elapsed(seconds) {
   const s = Math.round(seconds);
   if (s < 60) return `${s} s`;
@@ -37,25 +23,27 @@ export function elapsed(seconds) {
   return `${Math.floor(s / 3600)} h ${Math.round((s % 3600) / 60)} min`;
 }
 
-/** What stands between slashes at the end of a path. */
+/** What stands between slashes at the end of a path. @param {string} path */
 export const basename = (path) => path.replace(/[\\/]+$/, '').split(/[\\/]/).pop() || path;
 
-// --- colours ----------------------------------------------------------------------------------------------------
+// --- colours ---------------------------------------------------------------------------------------------------------
 
-/** Landmark colours that stay apart under the common kinds of colour blindness: Okabe and Ito's, then lighter and darker. */
-export const PALETTE = [
-  '#e69f00', '#56b4e9', '#009e73', '#f0e442', '#d55e00', '#cc79a7', '#0072b2',
-  '#ffd27a', '#b3e2ff', '#66d9b8', '#a65628', '#f7b6d8', '#7b9bff', '#b5b35c',
-];
+/** Landmark colours that stay apart under the common kinds of colour blindness: Okabe and Ito's, then lighter and
+ *  darker. */
+export const PALETTE = (
+  '#e69f00 #56b4e9 #009e73 #f0e442 #d55e00 #cc79a7 #0072b2 '
+  + '#ffd27a #b3e2ff #66d9b8 #a65628 #f7b6d8 #7b9bff #b5b35c'
+).split(' ');
 
-/** The first colour of the palette that is used least. */
+/** The first colour of the palette that is used least. @param {string[]} used */
 export function freeColour(used) {
   const times = new Map(PALETTE.map((colour) => [colour, 0]));
-  for (const colour of used) if (times.has(colour)) times.set(colour, times.get(colour) + 1);
+  for (const colour of used) if (times.has(colour)) times.set(colour, (times.get(colour) ?? 0) + 1);
   return [...times].reduce((best, entry) => (entry[1] < best[1] ? entry : best))[0];
 }
 
-/** An OKLCH colour (hue in radians) as linear sRGB, which lies beyond [0, 1] where no screen can show it. */
+/** An OKLCH colour (hue in radians) as linear sRGB, which lies beyond [0, 1] where no screen can show it.
+ *  @param {number} light @param {number} chroma @param {number} hue */
 function linear(light, chroma, hue) {
   const a = chroma * Math.cos(hue);
   const b = chroma * Math.sin(hue);
@@ -75,10 +63,12 @@ function linear(light, chroma, hue) {
  */
 export const HEAT = (() => {
   const table = new Uint8Array(256 * 3);
+  /** @param {number} v */
   const encode = (v) => Math.round(255 * (v <= 0.0031308 ? 12.92 * v : 1.055 * v ** (1 / 2.4) - 0.055));
   for (let i = 0; i < 256; i++) {
     const t = i / 255;
     const hue = ((295 + 175 * t) * Math.PI) / 180;
+    /** @param {number} chroma */
     const shown = (chroma) => linear(0.16 + 0.79 * t, chroma, hue).every((v) => v >= 0 && v <= 1);
     let chroma = 0.2;
     while (chroma > 0 && !shown(chroma)) chroma -= 0.002;
@@ -87,65 +77,80 @@ export const HEAT = (() => {
   return table;
 })();
 
-// --- controls ---------------------------------------------------------------------------------------------------
+// --- controls --------------------------------------------------------------------------------------------------------
 
-/** One of a few choices, as a row of buttons. `choices`: [[value, text], …]. The element's `value` can be set. */
+/**
+ * One of a few choices, as a row of buttons.
+ * @template {string|number} T
+ * @param {string} label
+ * @param {[choice: T, text: string][]} choices
+ * @param {T} value
+ * @param {string} testid
+ * @param {(choice: T) => void} changed
+ */
 export function segmented(label, choices, value, testid, changed) {
-  const buttons = choices.map(([choice, text]) =>
-    h('button', { role: 'radio', testid: `${testid}-${choice}`, onclick: () => pick(choice, true) }, text));
-  const group = h('div.segmented', { role: 'radiogroup', 'aria-label': label, testid }, buttons);
-  function pick(choice, tell) {
-    value = choice;
-    choices.forEach(([other], i) => {
-      buttons[i].setAttribute('aria-checked', String(other === value));
-      buttons[i].tabIndex = other === value ? 0 : -1;
+  const buttons = choices.map(([choice, text], i) =>
+    h('button', {role: 'radio', testid: `${testid}-${choice}`, onclick: () => pick(i)}, text)
+  );
+  /** @param {number} at */
+  const show = (at) =>
+    buttons.forEach((button, i) => {
+      button.setAttribute('aria-checked', String(i === at));
+      button.tabIndex = i === at ? 0 : -1;
     });
-    if (tell) changed(value);
-  }
-  group.addEventListener('keydown', (event) => {
-    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    if (!step) return;
+  /** @param {number} at */
+  const pick = (at) => {
+    value = choices[at][0];
+    show(at);
+    changed(value);
+  };
+  const now = () => choices.findIndex(([choice]) => choice === value);
+  show(now());
+  return h('div.segmented', {role: 'radiogroup', 'aria-label': label, testid, onkeydown: (event) => {
+    const [across, down] = lookUp(ARROWS, event.key) ?? [0, 0];
+    if (!across && !down) return;
     event.preventDefault();
     event.stopPropagation();
-    const at = (choices.findIndex(([choice]) => choice === value) + step + choices.length) % choices.length;
-    pick(choices[at][0], true);
+    const at = (now() + across + down + choices.length) % choices.length;
+    pick(at);
     buttons[at].focus();
-  });
-  pick(value, false);
-  Object.defineProperty(group, 'value', { get: () => value, set: (choice) => pick(choice, false) });
-  return group;
+  }}, buttons);
 }
 
-/** A line of text with a button that copies it. */
+/** A line of text with a button that copies it. @param {string} text @param {string} testid @param {string} what */
 export function copyable(text, testid, what) {
-  const button = h('button.v-copy', { testid, 'aria-label': `Copy: ${what}` }, 'Copy');
+  const button = h('button.v-copy', {testid, 'aria-label': `Copy: ${what}`}, 'Copy');
   const code = h('code', text);
-  let timer = 0;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  let timer;
   button.addEventListener('click', async () => {
     let done = true;
     try {
       await navigator.clipboard.writeText(text);
     } catch {
-      const range = document.createRange();  // no clipboard without a secure origin: select it, for Ctrl-C
+      const range = document.createRange(); // no clipboard without a secure origin: select it, for Ctrl-C
       range.selectNodeContents(code);
-      getSelection().removeAllRanges();
-      getSelection().addRange(range);
+      getSelection()?.removeAllRanges();
+      getSelection()?.addRange(range);
       done = document.execCommand('copy');
     }
     button.textContent = done ? 'Copied' : 'Press Ctrl-C';
     clearTimeout(timer);
-    timer = setTimeout(() => { button.textContent = 'Copy'; }, 1600);
+    timer = setTimeout(() => {
+      button.textContent = 'Copy';
+    }, 1600);
   });
   return h('div.v-command', code, button);
 }
 
-/** Calls `fn` for each element when it first comes near the window. */
-export function whenSeen(fn, root = null) {
+/** Calls `fn` for each element when it first comes near the window.
+ *  @param {(element: Element) => void} fn @param {Element} root */
+export function whenSeen(fn, root) {
   return new IntersectionObserver((entries, observer) => {
     for (const entry of entries) {
       if (!entry.isIntersecting) continue;
       observer.unobserve(entry.target);
       fn(entry.target);
     }
-  }, { root, rootMargin: '300px' });
+  }, {root, rootMargin: '300px'});
 }

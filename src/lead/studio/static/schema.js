@@ -1,87 +1,106 @@
 /** Changing the landmarks: the edits as functions, and their way to the server. */
 
-import { confirm, count } from './dom.js';
-import { freeColour, PALETTE } from './parts.js';
+import {ApiError, wordsOf} from './api.js';
+import {Bus} from './bus.js';
+import {confirm, count} from './dom.js';
+import {freeColour, PALETTE} from './parts.js';
 
-/** @typedef {{name: string, colour: string}} Landmark */
-/** @typedef {{landmarks: Landmark[], skeleton: string[][], flip_pairs: string[][]}} Schema */
+/**
+ * @import {Landmarks} from 'types/messages'
+ * @import {App} from './app.js'
+ * @typedef {Pick<Landmarks, 'landmarks'|'skeleton'|'flip_pairs'>} Schema
+ * @typedef {[string, string]} Pair
+ * @typedef {{what: string, apply: (schema: Schema) => Schema|null, names: Record<string, string>, drop: boolean,
+ *   before: Schema, after: Schema, undo: boolean}} Edit
+ */
 
-export const LONGEST = 100;  // characters of a name
+export const LONGEST = 100; // characters of a name
 
+/** @param {Pair} pair @param {string} a @param {string} b */
 const joins = (pair, a, b) => (pair[0] === a && pair[1] === b) || (pair[0] === b && pair[1] === a);
+/** @param {Pair[]} pairs @param {string} name */
 const without = (pairs, name) => pairs.filter((pair) => !pair.includes(name));
 
-/** The names in a pasted text, one a line; what stands after a tab, as copied from a table, is left out. */
+/** The names in a pasted text, one a line; what stands after a tab, as copied from a table, is left out.
+ *  @param {string} text */
 export function namesIn(text) {
   return text.split(/\r?\n/).map((line) => line.split('\t')[0].trim().slice(0, LONGEST)).filter(Boolean);
 }
 
-/** Adds landmarks with the next free colours; names that are there already are left out. @returns {Schema} */
+/** Adds landmarks with the next free colours; names that are there already are left out. @returns {Schema}
+ *  @param {Schema} schema @param {string[]} names */
 export function added(schema, names) {
   const landmarks = [...schema.landmarks];
   for (const name of names) {
     if (landmarks.some((l) => l.name === name)) continue;
-    landmarks.push({ name, colour: freeColour(landmarks.map((l) => l.colour)) });
+    landmarks.push({name, colour: freeColour(landmarks.map((l) => l.colour))});
   }
-  return { ...schema, landmarks };
+  return {...schema, landmarks};
 }
 
+/** @param {Schema} schema @param {string} from @param {string} to */
 export function renamed(schema, from, to) {
-  const swap = (pair) => pair.map((name) => (name === from ? to : name));
-  return {
-    landmarks: schema.landmarks.map((l) => (l.name === from ? { ...l, name: to } : l)),
-    skeleton: schema.skeleton.map(swap), flip_pairs: schema.flip_pairs.map(swap),
-  };
+  const rename = (/** @type {string} */ name) => name === from ? to : name;
+  const swap = (/** @type {Pair} */ [a, b]) => /** @type {Pair} */ ([rename(a), rename(b)]);
+  return {landmarks: schema.landmarks.map((l) => (l.name === from ? {...l, name: to} : l)),
+    skeleton: schema.skeleton.map(swap), flip_pairs: schema.flip_pairs.map(swap)};
 }
 
-export const recoloured = (schema, name, colour) =>
-  ({ ...schema, landmarks: schema.landmarks.map((l) => (l.name === name ? { ...l, colour } : l)) });
+/** @param {Schema} schema @param {string} name @param {string} colour */
+export const recoloured = (schema, name, colour) => ({...schema,
+  landmarks: schema.landmarks.map((l) => (l.name === name ? {...l, colour} : l))});
 
-/** All landmarks in the palette's colours, in order. */
-export const distinct = (schema) => ({ ...schema, landmarks: schema.landmarks.map((l, i) => ({ ...l, colour: PALETTE[i % PALETTE.length] })) });
+/** All landmarks in the palette's colours, in order. @param {Schema} schema */
+export const distinct = (schema) => ({...schema,
+  landmarks: schema.landmarks.map((l, i) => ({...l, colour: PALETTE[i % PALETTE.length]}))});
 
-export const removed = (schema, name) => ({
-  landmarks: schema.landmarks.filter((l) => l.name !== name),
-  skeleton: without(schema.skeleton, name), flip_pairs: without(schema.flip_pairs, name),
-});
+/** @param {Schema} schema @param {string} name */
+export const removed = (schema, name) => ({landmarks: schema.landmarks.filter((l) => l.name !== name),
+  skeleton: without(schema.skeleton, name), flip_pairs: without(schema.flip_pairs, name)});
 
-/** Puts a landmark at place `to` (from 0) of the order. */
+/** Puts a landmark at place `to` (from 0) of the order. @param {Schema} schema @param {string} name
+ *  @param {number} to */
 export function moved(schema, name, to) {
   const landmarks = schema.landmarks.filter((l) => l.name !== name);
-  landmarks.splice(Math.max(0, to), 0, schema.landmarks.find((l) => l.name === name));
-  return { ...schema, landmarks };
+  landmarks.splice(Math.max(0, to), 0, ...schema.landmarks.filter((l) => l.name === name));
+  return {...schema, landmarks};
 }
 
-/** Draws the line between two landmarks, or takes it away. */
-export const lineToggled = (schema, a, b) => ({
-  ...schema,
-  skeleton: schema.skeleton.some((line) => joins(line, a, b)) ? schema.skeleton.filter((line) => !joins(line, a, b)) : [...schema.skeleton, [a, b]],
-});
+/** Draws the line between two landmarks, or takes it away.
+ *  @param {Schema} schema @param {string} a @param {string} b @returns {Schema} */
+export const lineToggled = (schema, a, b) => ({...schema, skeleton: schema.skeleton.some((line) => joins(line, a, b))
+  ? schema.skeleton.filter((line) => !joins(line, a, b))
+  : [...schema.skeleton, [a, b]]});
 
-/** Makes two landmarks a left/right pair, or no longer. A landmark is in one pair at most. */
-export const pairToggled = (schema, a, b) => ({
-  ...schema,
-  flip_pairs: schema.flip_pairs.some((pair) => joins(pair, a, b)) ? schema.flip_pairs.filter((pair) => !joins(pair, a, b))
-    : [...without(without(schema.flip_pairs, a), b), [a, b]],
-});
+/** Makes two landmarks a left/right pair, or no longer. A landmark is in one pair at most.
+ *  @param {Schema} schema @param {string} a @param {string} b @returns {Schema} */
+export const pairToggled = (schema, a, b) => ({...schema,
+  flip_pairs: schema.flip_pairs.some((pair) => joins(pair, a, b))
+    ? schema.flip_pairs.filter((pair) => !joins(pair, a, b))
+    : [...without(without(schema.flip_pairs, a), b), [a, b]]});
 
-/** What the right-hand partner of a left-hand landmark may be called. */
+/** What the right-hand partner of a left-hand landmark may be called. @param {string} name */
 function mirrored(name) {
-  const cased = (match, word) => (match === match.toUpperCase() ? word.toUpperCase() : match[0] === match[0].toUpperCase() ? word[0].toUpperCase() + word.slice(1) : word);
+  /** @param {string} match @param {string} word */
+  const cased = (match, word) => {
+    if (match === match.toUpperCase()) return word.toUpperCase();
+    return match[0] === match[0].toUpperCase() ? word[0].toUpperCase() + word.slice(1) : word;
+  };
   return [
     name.replace(/left/gi, (m) => cased(m, 'right')),
-    name.replace(/(^|[_\-. ])([lL])(?=$|[_\-. \d])/g, (m, before, letter) => before + (letter === 'l' ? 'r' : 'R')),
+    name.replace(/(^|[_\-. ])([lL])(?=$|[_\-. \d])/g, (_, before, letter) => before + (letter === 'l' ? 'r' : 'R')),
     name.replace(/([a-z\d])L$/, '$1R'),
     name.replace(/^([lL])(?=[A-Z])/, (m) => (m === 'l' ? 'r' : 'R')),
   ].filter((other) => other !== name);
 }
 
-/** Left/right pairs that the names suggest and that are not there yet, left first. */
+/** Left/right pairs that the names suggest and that are not there yet, left first. @param {Schema} schema */
 export function suggestedPairs(schema) {
   const names = new Set(schema.landmarks.map((l) => l.name));
   const taken = new Set(schema.flip_pairs.flat());
+  /** @type {Pair[]} */
   const pairs = [];
-  for (const { name } of schema.landmarks) {
+  for (const {name} of schema.landmarks) {
     const other = mirrored(name).find((candidate) => names.has(candidate));
     if (!other || taken.has(name) || taken.has(other)) continue;
     taken.add(name).add(other);
@@ -90,25 +109,36 @@ export function suggestedPairs(schema) {
   return pairs;
 }
 
-const copy = ({ landmarks, skeleton, flip_pairs }) => structuredClone({ landmarks, skeleton, flip_pairs });
+/** @param {Schema} schema @returns {Schema} */
+const copy = ({landmarks, skeleton, flip_pairs}) => structuredClone({landmarks, skeleton, flip_pairs});
+/** @param {Schema} a @param {Schema} b */
 const alike = (a, b) => JSON.stringify(copy(a)) === JSON.stringify(copy(b));
 
 /**
- * Edits on their way to the server: each is shown at once and saved at once, in order. An edit is a function of the landmarks, so
- * that it can be made anew on what another tab has changed meanwhile. Fires `change` whenever what is shown, or whether it is saved,
- * may have changed. There is one per page: an edit outlives the view that made it.
+ * Edits on their way to the server: each is shown at once and saved at once, in order. An edit is a function of the
+ * landmarks, so that it can be made anew on what another tab has changed meanwhile. Tells of `change` whenever what is
+ * shown, or whether it is saved, may have changed. There is one per page: an edit outlives the view that made it.
+ * @extends {Bus<{change: null}>}
  */
-export class SchemaEdits extends EventTarget {
+export class SchemaEdits extends Bus {
+  /** @param {App} app */
   constructor(app) {
     super();
     this.app = app;
+    /** @type {Edit[]} */
     this.pending = [];
+    /** @type {Edit[]} */
     this.done = [];
+    /** @type {string|null} */
     this.problem = null;
     this.sending = false;
-    app.bus.addEventListener('landmarks', () => this.tell());
-    app.bus.addEventListener('connection', () => { if (app.api.connection === 'open') this.flush(); });
-    addEventListener('beforeunload', (event) => { if (this.pending.length) event.preventDefault(); });
+    app.bus.on('landmarks', () => this.tell());
+    app.bus.on('connection', () => {
+      if (app.api.connection === 'open') this.flush();
+    });
+    addEventListener('beforeunload', (event) => {
+      if (this.pending.length) event.preventDefault();
+    });
   }
 
   /** The landmarks with all edits made. @returns {Schema} */
@@ -117,18 +147,20 @@ export class SchemaEdits extends EventTarget {
   }
 
   /** @returns {'saved'|'saving'|'unsaved'} */
-  state() { return !this.pending.length ? 'saved' : this.problem ? 'unsaved' : 'saving'; }
+  state() {
+    return !this.pending.length ? 'saved' : this.problem ? 'unsaved' : 'saving';
+  }
 
   /**
    * @param {string} what  in a few words
    * @param {(schema: Schema) => Schema|null} apply  null if it can no longer be made
-   * @param {Object<string, string>} [names]  old name to new name
+   * @param {Record<string, string>} [names]  old name to new name
    */
   edit(what, apply, names = {}) {
     const before = this.shown();
     const after = apply(before);
     if (!after || alike(before, after)) return;
-    this.pending.push({ what, apply, names, drop: false, before, after });
+    this.pending.push({what, apply, names, drop: false, before, after, undo: false});
     this.tell();
     this.flush();
   }
@@ -139,7 +171,8 @@ export class SchemaEdits extends EventTarget {
     return last?.before.landmarks.length ? last : null;
   }
 
-  /** Takes the last edit back, unless the landmarks have been changed elsewhere since. @returns whether there was one */
+  /** Takes the last edit back, unless the landmarks have been changed elsewhere since. @returns whether there was
+   *  one */
   undo() {
     const last = this.undoable;
     if (!last) return false;
@@ -149,16 +182,17 @@ export class SchemaEdits extends EventTarget {
       this.done = [];
       return true;
     }
-    this.pending.push({
-      what: `undo: ${last.what}`, apply: () => last.before, drop: false, before: last.after, after: last.before, undo: true,
-      names: Object.fromEntries(Object.entries(last.names).map(([from, to]) => [to, from])),
-    });
+    this.pending.push({what: `undo: ${last.what}`, apply: () => last.before, drop: false, before: last.after,
+      after: last.before, undo: true,
+      names: Object.fromEntries(Object.entries(last.names).map(([from, to]) => [to, from]))});
     this.tell();
     this.flush();
     return true;
   }
 
-  tell() { this.dispatchEvent(new Event('change')); }
+  tell() {
+    this.emit('change', null);
+  }
 
   retry() {
     this.problem = null;
@@ -172,39 +206,50 @@ export class SchemaEdits extends EventTarget {
     try {
       while (this.pending.length) await this.send(this.pending[0]);
     } catch (error) {
-      this.problem = error.message;
+      this.problem = wordsOf(error);
     } finally {
       this.sending = false;
       this.tell();
     }
   }
 
-  /** Sends the first pending edit; it leaves the queue when it is saved, or cannot be made. Throws if it has to be tried again. */
+  /** Sends the first pending edit; it leaves the queue when it is saved, or cannot be made. Throws if it has to be
+   *  tried again. @param {Edit} edit */
   async send(edit) {
-    const { app } = this;
-    if (!(await app.outbox.flushed())) throw new Error('Some labels are not saved yet; the landmarks follow when they are.');
+    const {app} = this;
+    if (!(await app.outbox.flushed())) {
+      throw new Error('Some labels are not saved yet; the landmarks follow when they are.');
+    }
     const now = app.landmarks();
     const after = edit.apply(copy(now));
-    if (!after || alike(now, after)) { this.pending.shift(); return; }
+    if (!after || alike(now, after)) {
+      this.pending.shift();
+      return;
+    }
     try {
-      const saved = await app.api.put('/landmarks', { ...after, version: now.version, renamed: edit.names, drop_labels: edit.drop });
+      const saved = await app.api.put('/landmarks', {...after, version: now.version, renamed: edit.names,
+        drop_labels: edit.drop});
       this.pending.shift();
       this.problem = null;
-      if (!edit.undo) this.done.push({ ...edit, before: copy(now), after: copy(saved) });
+      if (!edit.undo) this.done.push({...edit, before: copy(now), after: copy(saved)});
       app.newLandmarks(saved);
     } catch (error) {
       await this.refused(edit, error);
     }
   }
 
+  /** @param {Edit} edit @param {unknown} error */
   async refused(edit, error) {
-    const { app } = this;
-    const { landmarks, dropped } = error.body ?? {};
+    const {app} = this;
+    if (!(error instanceof ApiError) || [0, 401, 403].includes(error.status) || error.status >= 500) throw error;
+    const {landmarks, dropped} = error.body ?? {};
     if (dropped && !edit.drop) {
       const n = Object.values(dropped).reduce((sum, k) => sum + k, 0);
       const names = Object.keys(dropped).join(', ');
       edit.drop = await confirm(`Remove ${names} with ${count(n, 'label')}?`,
-        `${names} is labelled on ${count(Math.max(...Object.values(dropped)), 'picture')}. These labels go with it. A copy of the present state stays in the history (under Export), to go back to.`,
+        `${names} is labelled on ${
+          count(Math.max(...Object.values(dropped)), 'picture')
+        }. These labels go with it. A copy of the present state stays in the history (under Export), to go back to.`,
         'Remove', 'danger');
       if (!edit.drop) this.pending.shift();
     } else if (landmarks && landmarks.version !== app.landmarks().version) {
@@ -215,8 +260,6 @@ export class SchemaEdits extends EventTarget {
         return;
       }
       app.toast('The landmarks were changed in another tab; your edit is made on top of that.');
-    } else if (error.status === 0 || error.status >= 500 || error.status === 401 || error.status === 403) {
-      throw error;
     } else {
       this.pending.shift();
       app.toast(error.message, 'bad');
@@ -224,9 +267,10 @@ export class SchemaEdits extends EventTarget {
   }
 }
 
+/** @type {SchemaEdits|null} */
 let edits = null;
 
-/** The page's one queue of edits. */
+/** The page's one queue of edits. @param {App} app */
 export function schemaEdits(app) {
   edits ??= new SchemaEdits(app);
   return edits;

@@ -1,127 +1,63 @@
 /** The features: training them, watching that, and opening an existing run. */
 
-import { count, duration, fill, h, icon, percent, spinner } from './dom.js';
-import { basename, elapsed, figure, svg } from './parts.js';
+import {wordsOf} from './api.js';
+import {lossCurve, STAGE_NAMES} from './chart.js';
+import {count, duration, fill, h, icon, lookUp, percent, refill, spinner} from './dom.js';
+import {basename, elapsed} from './parts.js';
 
+/**
+ * @import {RunChoice, Training} from 'types/messages'
+ * @import {App} from './app.js'
+ */
+
+/** Of a training, in their order: [task, name, what it is]. */
 const STAGES = [
   ['decoding', 'Reading pictures', 'Every picture is decoded once and kept small in memory.'],
-  ['pretrain', 'Stage 1: telling pictures apart', 'The network learns that two views of one picture are the same thing.'],
-  ['distill', 'Stage 2: telling places apart', 'Each place of a picture gets a feature that the same part has on all pictures.'],
+  ['pretrain', 'Stage 1: telling pictures apart',
+    'The network learns that two views of one picture are the same thing.'],
+  ['distill', 'Stage 2: telling places apart',
+    'Each place of a picture gets a feature that the same part has on all pictures.'],
 ];
-const STAGE_NAMES = { pretrain: 'Stage 1', distill: 'Stage 2' };
 
-/** What a preset needs besides what its description (from the server) says. */
-const NEEDS = {
-  small: 'Starts from the ImageNet weights of the package’s extra “weights”.',
-  short: 'Starts from the ImageNet weights of the package’s extra “weights”.',
-};
-
-// --- the loss curve ---------------------------------------------------------------------------------------------
-
-/** About `wanted` round numbers that span [low, high]. */
-export function ticks(low, high, wanted = 4) {
-  const rough = (high - low) / wanted || 1;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * ([1, 2, 5].find((m) => m * power >= rough) ?? 10);
-  const from = Math.ceil(low / step - 1e-9);
-  const to = Math.floor(high / step + 1e-9);
-  return Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => Number(((from + i) * step).toPrecision(12)));
-}
-
-/** The loss of one stage of `steps` steps: axes, line, and the value under the pointer. */
-function panel(stage, points, steps, width, height) {
-  const pad = { left: 52, right: 14, top: 26, bottom: 38 };
-  const losses = points.map((p) => p.loss);
-  let low = Math.min(...losses);
-  let high = Math.max(...losses);
-  if (high - low < 1e-9) { low -= 0.5; high += 0.5; }
-  const margin = (high - low) * 0.06;
-  low -= margin;
-  high += margin;
-  const x = (step) => pad.left + ((width - pad.left - pad.right) * step) / Math.max(1, steps);
-  const y = (loss) => pad.top + ((height - pad.top - pad.bottom) * (high - loss)) / (high - low);
-  const root = svg('svg', { viewBox: `0 0 ${width} ${height}`, class: `v-chart ${stage}`, role: 'img', 'aria-label': `${STAGE_NAMES[stage]}: loss ${figure(losses[0])} at first, ${figure(losses.at(-1))} at step ${points.at(-1).step}` });
-  const label = (text, attributes) => { const t = svg('text', attributes); t.textContent = text; return t; };
-  const values = ticks(low, high);
-  const decimals = Math.max(0, -Math.floor(Math.log10(values.length > 1 ? values[1] - values[0] : 1) + 1e-9));
-  for (const value of values) {
-    root.append(svg('line', { class: 'grid', x1: pad.left, x2: width - pad.right, y1: y(value), y2: y(value) }),
-      label(value.toFixed(decimals), { x: pad.left - 8, y: y(value) + 4, 'text-anchor': 'end' }));
-  }
-  for (const step of ticks(0, steps)) {
-    root.append(svg('line', { class: 'tick', x1: x(step), x2: x(step), y1: height - pad.bottom, y2: height - pad.bottom + 4 }),
-      label(step.toLocaleString('en'), { x: x(step), y: height - pad.bottom + 17, 'text-anchor': 'middle' }));
-  }
-  root.append(
-    svg('line', { class: 'axis', x1: pad.left, x2: width - pad.right, y1: height - pad.bottom, y2: height - pad.bottom }),
-    label('step', { class: 'unit', x: width - pad.right, y: height - 5, 'text-anchor': 'end' }),
-    label('loss (no unit)', { class: 'unit', x: 2, y: 13 }),
-    label(STAGE_NAMES[stage], { class: 'title', x: width - pad.right, y: 13, 'text-anchor': 'end' }),
-    svg('polyline', { class: 'line', points: points.map((p) => `${x(p.step).toFixed(1)},${y(p.loss).toFixed(1)}`).join(' ') }));
-  hover(root, points, x, y, width, height - pad.bottom, label);
-  return root;
-}
-
-function hover(root, points, x, y, width, bottom, label) {
-  const rule = svg('line', { class: 'rule', y1: 20, y2: bottom, visibility: 'hidden' });
-  const dot = svg('circle', { class: 'dot', r: 3.5, visibility: 'hidden' });
-  const value = label('', { class: 'value', y: 34, visibility: 'hidden' });
-  root.append(rule, dot, value);
-  const show = (on) => [rule, dot, value].forEach((e) => e.setAttribute('visibility', on ? 'visible' : 'hidden'));
-  root.pointAt = (clientX) => {
-    const box = root.getBoundingClientRect();
-    const at = ((clientX - box.left) * width) / box.width;
-    const p = points.reduce((best, q) => (Math.abs(x(q.step) - at) < Math.abs(x(best.step) - at) ? q : best));
-    rule.setAttribute('x1', x(p.step));
-    rule.setAttribute('x2', x(p.step));
-    dot.setAttribute('cx', x(p.step));
-    dot.setAttribute('cy', y(p.loss));
-    const right = x(p.step) > width / 2;
-    value.setAttribute('x', x(p.step) + (right ? -8 : 8));
-    value.setAttribute('text-anchor', right ? 'end' : 'start');
-    value.textContent = `step ${p.step.toLocaleString('en')}: ${figure(p.loss)}`;
-    show(true);
-  };
-  root.addEventListener('pointermove', (event) => root.pointAt(event.clientX));
-  root.addEventListener('pointerleave', () => show(false));
-}
-
-/** Both stages' losses; the stage under way is drawn over all of its steps. */
-function lossCurve({ curve, task, total }) {
-  const stages = ['pretrain', 'distill'].map((stage) => [stage, curve.filter((p) => p.stage === stage)]).filter(([, points]) => points.length > 1);
-  const width = stages.length === 2 ? 372 : 760;
-  return h('div.v-charts', { testid: 'loss-curve' }, stages.map(([stage, points]) => panel(stage, points, Math.max(points.at(-1).step, stage === task ? total : 0), width, 210)));
-}
-
-// --- the view ---------------------------------------------------------------------------------------------------
+/** What a preset needs besides what its description (from the server) says. @type {Record<string, string>} */
+const NEEDS = {small: 'Starts from the ImageNet weights of the package’s extra “weights”.',
+  short: 'Starts from the ImageNet weights of the package’s extra “weights”.'};
 
 class Setup {
+  /** @param {HTMLElement} root @param {App} app */
   constructor(root, app) {
     this.app = app;
+    /** @type {string|null} */
     this.preset = null;
     this.busy = false;
-    this.now = h('section.card.stack', { testid: 'training', 'aria-label': 'Training' });
-    this.model = h('section.card.stack', { testid: 'model', 'aria-label': 'The model in this folder', hidden: true });
-    this.runs = h('section.card.stack', { testid: 'runs', 'aria-label': 'Existing runs' });
-    this.pointer = [-1, -1];
-    this.root = h('div.page', { onpointermove: (event) => { this.pointer = [event.clientX, event.clientY]; } }, h('div.column', h('h1', 'Features'), this.now, this.model, this.runs));
-    root.append(this.root);
+    this.dead = false;
+    /** @type {string|null} */
+    this.problem = null;
+    this.pointer = {x: -1, y: -1};
     this.training = app.state.training;
     this.status = app.state.model;
-    this.offs = [
-      app.on('training', (training) => this.tell(training)),
-      app.on('model', (status) => { this.status = status; this.drawModel(); }),
-      app.on('back', () => this.refresh()),
-    ];
+    this.now = h('section.card.stack', {testid: 'training', 'aria-label': 'Training'});
+    this.model = h('section.card.stack', {testid: 'model', 'aria-label': 'The model in this folder', hidden: true});
+    this.runs = h('section.card.stack', {testid: 'runs', 'aria-label': 'Existing runs'});
+    root.append(
+      h('div.page', {onpointermove: ({clientX, clientY}) => this.pointer = {x: clientX, y: clientY}},
+        h('div.column', h('h1', 'Features'), this.now, this.model, this.runs)),
+    );
+    app.on('training', (training) => this.tell(training));
+    app.on('model', (status) => {
+      this.status = status;
+      this.drawModel();
+    });
+    app.on('back', () => this.refresh());
     this.drawTraining();
     this.drawModel();
     this.refresh();
   }
 
-  /** What the server says of the training, merged: an event may leave the presets out. */
+  /** What the server says of the training, merged: an event may leave the presets out. @param {Training} training */
   tell(training) {
-    const was = this.training?.state;
-    this.training = { ...training, presets: training.presets?.length ? training.presets : this.training?.presets ?? [] };
+    const {state: was, presets} = this.training;
+    this.training = {...training, presets: training.presets.length ? training.presets : presets};
     this.drawTraining();
     if (was !== training.state) this.list();
   }
@@ -133,122 +69,157 @@ class Setup {
       this.drawModel();
       await this.list();
     } catch (error) {
-      if (!this.dead && error.status) this.app.toast(error.message, 'bad');
+      if (!this.dead) this.app.report(error);
     }
   }
 
+  /** @param {() => Promise<Training>} work */
   async act(work) {
     if (this.busy) return;
     this.busy = true;
     this.problem = null;
     this.drawTraining();
     try {
-      const training = await work();
-      if (training?.state) this.tell(training);
+      this.tell(await work());
     } catch (error) {
-      this.problem = error.message;
+      this.problem = wordsOf(error);
     } finally {
       this.busy = false;
       if (!this.dead) this.drawTraining();
     }
   }
 
-  start(preset) { return this.act(() => this.app.api.post('/training', preset ? { preset } : {})); }
-  cancel() { return this.act(() => this.app.api.post('/training/cancel', {})); }
+  /** @param {string|null} preset */
+  start(preset) {
+    return this.act(() => this.app.api.post('/training', {preset}));
+  }
+  cancel() {
+    return this.act(() => this.app.api.post('/training/cancel'));
+  }
 
   drawTraining() {
     if (this.dead) return;
-    const { state } = this.training;
-    const body = {
-      none: () => this.offer(), running: () => this.running(), stopping: () => this.running(),
-      stopped: () => this.stopped(), failed: () => this.failed(), done: () => this.done(),
-    }[state]();
-    const focus = this.now.contains(document.activeElement) ? document.activeElement.dataset.testid : null;
-    const open = [...this.now.querySelectorAll('details[open]')].map((d) => d.dataset.name);
-    fill(this.now, body, this.problem ? h('p.notice.bad', { role: 'alert', testid: 'training-problem' }, this.problem) : null);
+    const {state} = this.training;
+    const body = {none: () => this.offer(), running: () => this.running(), stopping: () => this.running(),
+      stopped: () => this.stopped(), failed: () => this.failed(), done: () => this.done()}[state]();
+    const open = [...this.now.querySelectorAll('details[open]')].map((d) => d.getAttribute('data-name'));
+    refill(this.now, body,
+      this.problem ? h('p.notice.bad', {role: 'alert', testid: 'training-problem'}, this.problem) : null);
     this.now.dataset.state = state;
-    for (const details of this.now.querySelectorAll('details')) details.open = open.includes(details.dataset.name);
-    if (focus) this.now.querySelector(`[data-testid="${focus}"]`)?.focus();
-    document.elementFromPoint(...this.pointer)?.closest('.v-chart')?.pointAt(this.pointer[0]);  // it is a new one
+    for (const details of this.now.querySelectorAll('details')) {
+      details.open = open.includes(details.dataset.name ?? '');
+    }
+    // A new curve goes on telling the value under the pointer.
+    const {x, y} = this.pointer;
+    document.elementFromPoint(x, y)?.closest('.v-chart')?.dispatchEvent(new PointerEvent('pointermove', {clientX: x}));
   }
 
   // nothing trained yet
 
   offer() {
-    if (!this.training.presets.length) return [h('h2', 'Train features for this folder'), h('p.row.muted', spinner(), this.training.message ?? 'Loading…')];
+    if (!this.training.presets.length) {
+      return [
+        h('h2', 'Train features for this folder'),
+        h('p.row.muted', spinner(), this.training.message ?? 'Loading…'),
+      ];
+    }
     const opened = this.status.stage !== 'none';
     const pictures = count(this.app.state.pictures, 'picture');
     return [
       h('h2', opened ? 'Features are in use' : 'Train features for this folder'),
-      opened ? h('p', 'The run below is open. Training here makes new features from this folder’s pictures and uses those instead.') : h('p',
-        `Training looks at the ${pictures} of this folder, without any labels, until it describes the same part in the same way on all of them. `
-        + 'After that a few labelled pictures are enough to find your landmarks on the rest.'),
+      opened
+        ? h('p',
+          'The run below is open. Training here makes new features from this folder’s pictures and uses those instead.')
+        : h('p',
+          `Training looks at the ${pictures} of this folder, without any labels, until it describes the same part `
+            + `in the same way on all of them. `
+            + 'After that a few labelled pictures are enough to find your landmarks on the rest.'),
       this.choices(),
-      h('div.row', h('button.primary', { testid: 'start-training', disabled: this.busy || !this.preset, onclick: () => this.start(this.preset) },
-        this.busy ? [spinner(), 'Starting…'] : [icon('play'), 'Start training'])),
+      h('div.row',
+        h('button.primary', {testid: 'start-training', disabled: this.busy || !this.preset,
+          onclick: () => this.start(this.preset)},
+          this.busy ? [spinner(), 'Starting…'] : [icon('play'), 'Start training'])),
       this.meanwhile('Labelling works while it trains'),
     ];
   }
 
   choices() {
-    const { presets } = this.training;
-    if (!presets.some((p) => p.name === this.preset)) this.preset = (presets.find((p) => p.name === 'small') ?? presets[0])?.name ?? null;
-    return h('fieldset.v-presets', { disabled: this.busy }, h('legend', 'Preset'),
-      presets.map((preset) => h('label.v-preset', {},
-        h('input', {
-          type: 'radio', name: 'preset', value: preset.name, checked: preset.name === this.preset, testid: `preset-${preset.name}`,
-          onchange: () => { this.preset = preset.name; },
-        }),
-        h('span.v-preset-text', h('strong', preset.name), h('span', preset.description),
-          NEEDS[preset.name] ? h('span.muted', NEEDS[preset.name]) : null))));
+    const {presets} = this.training;
+    if (!presets.some((p) => p.name === this.preset)) {
+      this.preset = (presets.find((p) => p.name === 'small') ?? presets[0])?.name ?? null;
+    }
+    return h('fieldset.v-presets', {disabled: this.busy}, h('legend', 'Preset'),
+      presets.map((preset) =>
+        h('label.v-preset', {},
+          h('input', {type: 'radio', name: 'preset', value: preset.name, checked: preset.name === this.preset,
+            testid: `preset-${preset.name}`, onchange: () => this.preset = preset.name}),
+          h('span.v-preset-text', h('strong', preset.name), h('span', preset.description),
+            NEEDS[preset.name] ? h('span.muted', NEEDS[preset.name]) : null))
+      ));
   }
 
+  /** @param {string} begin */
   meanwhile(begin) {
-    return h('p.muted', begin, ': ', h('a', { href: '#/label', testid: 'label-meanwhile' }, 'label pictures'), '.');
+    return h('p.muted', begin, ': ', h('a', {href: '#/label', testid: 'label-meanwhile'}, 'label pictures'), '.');
   }
 
   // under way
 
   running() {
-    const { task, step, total, seconds_left: left, state, preset } = this.training;
+    const {task, step, total, seconds_left: left, state, preset} = this.training;
     const at = STAGES.findIndex(([name]) => name === task);
     const stopping = state === 'stopping';
     return [
       h('div.row', h('h2', stopping ? 'Stopping: the state is being saved…' : 'Training'),
         preset ? h('span.badge', preset) : null, h('span.spacer'),
-        h('button', { testid: 'cancel-training', disabled: stopping || this.busy, onclick: () => this.cancel(), title: 'Stops after the step under way. The state is kept, and Resume goes on from there.' }, icon('stop'), 'Cancel')),
-      h('ol.v-stages', STAGES.map(([name, title], i) => h('li', {
-        class: i < at ? 'past' : i === at ? 'current' : '', 'aria-current': i === at ? 'step' : null, testid: `stage-${name}`,
-      }, title))),
+        h('button', {testid: 'cancel-training', disabled: stopping || this.busy, onclick: () => this.cancel(),
+          title: 'Stops after the step under way. The state is kept, and Resume goes on from there.'}, icon('stop'),
+          'Cancel')),
+      h('ol.v-stages',
+        STAGES.map(([name, title], i) =>
+          h('li', {class: i < at ? 'past' : i === at ? 'current' : '', 'aria-current': i === at ? 'step' : null,
+            testid: `stage-${name}`}, title)
+        )),
       at >= 0 ? h('p.muted', STAGES[at][2]) : null,
       this.bar(task ?? 'training', step, total),
-      h('p.row', h('span', { testid: 'training-step' }, total ? `${step.toLocaleString('en')} of ${total.toLocaleString('en')} ${task === 'decoding' ? 'pictures' : 'steps'}` : 'Starting…'),
-        h('span.spacer'),
-        h('span', { testid: 'time-left' }, left == null ? 'time left: not known yet' : `${duration(left)} left`)),
+      h('p.row', h('span', {testid: 'training-step'}, total
+        ? `${step.toLocaleString('en')} of ${total.toLocaleString('en')} ${task === 'decoding' ? 'pictures' : 'steps'}`
+        : 'Starting…'), h('span.spacer'),
+        h('span', {testid: 'time-left'}, left === null ? 'time left: not known yet' : `${duration(left)} left`)),
       this.chart(),
-      h('p.muted', 'Cancel keeps everything learnt so far; Resume goes on from there. ', h('a', { href: '#/label', testid: 'label-meanwhile' }, 'Labelling'), ' works meanwhile.'),
+      h('p.muted', 'Cancel keeps everything learnt so far; Resume goes on from there. ',
+        h('a', {href: '#/label', testid: 'label-meanwhile'}, 'Labelling'), ' works meanwhile.'),
     ];
   }
 
+  /** @param {string} label @param {number} done @param {number} total */
   bar(label, done, total) {
-    return h('div.progress-bar.wide.v-bar', { role: 'progressbar', 'aria-label': label, 'aria-valuemin': 0, 'aria-valuemax': total || 1, 'aria-valuenow': done, testid: 'training-progress' },
-      h('span', { style: { width: `${total ? (100 * done) / total : 0}%` } }));
+    return h('div.progress-bar.wide.v-bar', {role: 'progressbar', 'aria-label': label, 'aria-valuemin': 0,
+      'aria-valuemax': total || 1, 'aria-valuenow': done, testid: 'training-progress'},
+      h('span', {style: {width: `${total ? (100 * done) / total : 0}%`}}));
   }
 
-  chart() { return this.training.curve.length > 1 ? lossCurve(this.training) : null; }
+  chart() {
+    return this.training.curve.length > 1 ? lossCurve(this.training) : null;
+  }
 
   // stopped, failed, done
 
+  /** @param {string} text */
   resume(text) {
-    return h('button.primary', { testid: 'resume-training', disabled: this.busy, onclick: () => this.start(null) }, this.busy ? spinner() : icon('play'), text);
+    return h('button.primary', {testid: 'resume-training', disabled: this.busy, onclick: () => this.start(null)},
+      this.busy ? spinner() : icon('play'), text);
   }
 
   stopped() {
-    const { step, total, task, run } = this.training;
+    const {step, total, task, run} = this.training;
     return [
       h('h2', 'Training is stopped'),
-      h('p', { testid: 'stopped-text' }, 'Its state is kept', run ? [' in ', h('code', run)] : null,
-        total && task !== 'decoding' ? `. Resume goes on from step ${step.toLocaleString('en')} of ${total.toLocaleString('en')} (${STAGE_NAMES[task] ?? task}), as if it had never stopped.`
+      h('p', {testid: 'stopped-text'}, 'Its state is kept', run ? [' in ', h('code', run)] : null,
+        total && task !== 'decoding'
+          ? `. Resume goes on from step ${step.toLocaleString('en')} of ${total.toLocaleString('en')} (${
+            lookUp(STAGE_NAMES, task) ?? task
+          }), as if it had never stopped.`
           : '. Resume goes on from there.'),
       h('div.row', this.resume('Resume')),
       this.chart(),
@@ -260,29 +231,43 @@ class Setup {
     const lines = (this.training.message ?? 'It says nothing of why.').trim().split('\n');
     return [
       h('h2', 'Training failed'),
-      h('p.notice.bad', { role: 'alert', testid: 'training-message' }, lines[0]),
-      lines.length > 1 ? h('pre.v-log', { testid: 'training-log', tabindex: '0', 'aria-label': 'The last lines of the log' }, lines.slice(1).join('\n').replace(/^\n+/, '')) : null,
+      h('p.notice.bad', {role: 'alert', testid: 'training-message'}, lines[0]),
+      lines.length > 1
+        ? h('pre.v-log', {testid: 'training-log', tabindex: '0', 'aria-label': 'The last lines of the log'},
+          lines.slice(1).join('\n').replace(/^\n+/, ''))
+        : null,
       this.training.run ? h('div.row', this.resume('Try again from the last saved state')) : null,
-      h('details', { 'data-name': 'anew' }, h('summary', { testid: 'train-anew' }, 'Start with another preset'), this.choices(),
-        h('button', { testid: 'start-training', disabled: this.busy || !this.preset, onclick: () => this.start(this.preset) }, 'Start training')),
+      h('details', {'data-name': 'anew'}, h('summary', {testid: 'train-anew'}, 'Start with another preset'),
+        this.choices(),
+        h('button', {testid: 'start-training', disabled: this.busy || !this.preset,
+          onclick: () => this.start(this.preset)}, 'Start training')),
       this.meanwhile('Labelling works without it'),
     ];
   }
 
   done() {
-    const { run, preset, curve, message, pictures, seconds, presets } = this.training;
-    const facts = [pictures ? `Learnt from ${count(pictures, 'picture')}` : null, seconds ? `${pictures ? 'in' : 'Took'} ${elapsed(seconds)}` : null].filter(Boolean).join(' ');
+    const {run, preset, curve, message, pictures, seconds, presets} = this.training;
+    const facts = [
+      pictures ? `Learnt from ${count(pictures, 'picture')}` : null,
+      seconds ? `${pictures ? 'in' : 'Took'} ${elapsed(seconds)}` : null,
+    ].filter(Boolean).join(' ');
     return [
       h('div.row', h('h2', 'Features are trained'), preset ? h('span.badge', preset) : null),
-      message ? h('p', { testid: 'training-message' }, message) : null,
-      facts ? h('p', { testid: 'training-facts' }, `${facts}, without any labels.`) : null,
+      message ? h('p', {testid: 'training-message'}, message) : null,
+      facts ? h('p', {testid: 'training-facts'}, `${facts}, without any labels.`) : null,
       run ? h('p.muted', 'Kept in ', h('code', run)) : null,
-      h('div.row', h('a.button.primary', { href: '#/label', testid: 'label-now' }, 'Label pictures'),
-        h('a.button', { href: '#/explore', testid: 'explore-now' }, 'See what they know')),
-      curve.length > 1 ? h('details', { 'data-name': 'curve' }, h('summary', { testid: 'show-curve' }, 'Loss curve'), this.chart()) : null,
-      presets.length ? h('details', { 'data-name': 'anew' }, h('summary', { testid: 'train-anew' }, 'Train others'),
-        h('p', 'A new training goes into a folder of its own; this one stays and can be opened again below.'), this.choices(),
-        h('button', { testid: 'start-training', disabled: this.busy || !this.preset, onclick: () => this.start(this.preset) }, icon('play'), 'Start training')) : null,
+      h('div.row', h('a.button.primary', {href: '#/label', testid: 'label-now'}, 'Label pictures'),
+        h('a.button', {href: '#/explore', testid: 'explore-now'}, 'See what they know')),
+      curve.length > 1
+        ? h('details', {'data-name': 'curve'}, h('summary', {testid: 'show-curve'}, 'Loss curve'), this.chart())
+        : null,
+      presets.length
+        ? h('details', {'data-name': 'anew'}, h('summary', {testid: 'train-anew'}, 'Train others'),
+          h('p', 'A new training goes into a folder of its own; this one stays and can be opened again below.'),
+          this.choices(),
+          h('button', {testid: 'start-training', disabled: this.busy || !this.preset,
+            onclick: () => this.start(this.preset)}, icon('play'), 'Start training'))
+        : null,
     ];
   }
 
@@ -290,22 +275,27 @@ class Setup {
 
   drawModel() {
     if (this.dead) return;
-    const { stage, done, total, message, fitting, fitted_to: fitted, method, held_out: error } = this.status;
+    const {stage, done, total, message, fitting, fitted_to: fitted, method, held_out: error} = this.status;
     this.model.hidden = stage === 'none';
     if (stage === 'none') return;
     const making = stage === 'decoding' || stage === 'features';
-    const line = {
-      decoding: 'Reading the pictures…', features: 'Computing the features of every picture…',
-      ready: `The features of all ${count(total || this.app.state.pictures, 'picture')} are ready.`, failed: 'The features cannot be used.',
-    }[stage];
-    const fit = fitting ? 'Fitting landmarks to your labels…'
-      : !fitted ? 'Label one picture, and points are suggested on all others.'
-        : `${method === 'matching' ? 'Suggestions are matched to' : 'Landmarks are fitted to'} ${count(fitted, 'labelled picture')}`
-          + (error == null ? '.' : `; off by ${percent(error)} of the picture’s longer side on labels that it had not seen.`);
-    fill(this.model, h('h2', 'In this folder'), h('p', { testid: 'model-stage' }, line),
-      making ? [this.bar(line, done, total), h('p.muted', `${done.toLocaleString('en')} of ${count(total, 'picture')}`)] : null,
-      stage === 'failed' ? h('p.notice.bad', { role: 'alert' }, message) : null,
-      stage === 'ready' ? h('p.muted', { testid: 'model-fit' }, fit) : null);
+    const line =
+      {decoding: 'Reading the pictures…', features: 'Computing the features of every picture…',
+        ready: `The features of all ${count(total || this.app.state.pictures, 'picture')} are ready.`,
+        failed: 'The features cannot be used.'}[stage];
+    const off = error === null
+      ? ''
+      : `; off by ${percent(error)} of the picture’s longer side on labels that it had not seen`;
+    const how = method === 'matching' ? 'Suggestions are matched to' : 'Landmarks are fitted to';
+    const fit = fitting
+      ? 'Fitting landmarks to your labels…'
+      : fitted
+      ? `${how} ${count(fitted, 'labelled picture')}${off}.`
+      : 'Label one picture, and points are suggested on all others.';
+    fill(this.model, h('h2', 'In this folder'), h('p', {testid: 'model-stage'}, line), making
+      ? [this.bar(line, done, total), h('p.muted', `${done.toLocaleString('en')} of ${count(total, 'picture')}`)]
+      : null, stage === 'failed' ? h('p.notice.bad', {role: 'alert'}, message) : null,
+      stage === 'ready' ? h('p.muted', {testid: 'model-fit'}, fit) : null);
   }
 
   // existing runs
@@ -315,28 +305,34 @@ class Setup {
     try {
       runs = await this.app.api.get('/runs');
     } catch (error) {
-      if (!this.dead) fill(this.runs, h('h2', 'Open an existing run'), h('p.notice.bad', error.message));
+      if (!this.dead) fill(this.runs, h('h2', 'Open an existing run'), h('p.notice.bad', wordsOf(error)));
       return;
     }
     if (this.dead) return;
-    fill(this.runs, h('h2', 'Open an existing run'),
-      runs.length ? h('ul.v-list', runs.map((run) => this.run(run))) : h('p.muted', { testid: 'no-runs' },
-        'None found near this folder. To use one from elsewhere, start with ', h('code', 'lead studio FOLDER --run RUN'), '.'));
+    fill(this.runs, h('h2', 'Open an existing run'), runs.length
+      ? h('ul.v-list', runs.map((run) => this.run(run)))
+      : h('p.muted', {testid: 'no-runs'}, 'None found near this folder. To use one from elsewhere, start with ',
+        h('code', 'lead studio FOLDER --run RUN'), '.'));
   }
 
+  /** @param {RunChoice} run */
   run(run) {
     const training = ['running', 'stopping'].includes(this.training.state);
-    const why = !run.finished ? (run.current ? 'Resume goes on with it' : 'It is not finished') : run.current ? 'It is open' : training ? 'Cancel the training first' : '';
-    return h('li', { testid: `run-${run.id}` },
+    const unfinished = run.current ? 'Resume goes on with it' : 'It is not finished';
+    const finished = run.current ? 'It is open' : training ? 'Cancel the training first' : '';
+    const why = run.finished ? finished : unfinished;
+    return h('li', {testid: `run-${run.id}`},
       h('div.spacer', h('strong', basename(run.path)), ' ', run.preset ? h('span.badge', run.preset) : null,
-        run.current && run.finished ? h('span.badge.good', 'open') : null, run.finished ? null : h('span.badge.warn', 'not finished'),
-        h('div.muted.v-path', { title: run.path }, run.path)),
-      h('button', { testid: `open-run-${run.id}`, disabled: Boolean(why) || this.busy, title: why, onclick: () => this.open(run) }, 'Open'));
+        run.current && run.finished ? h('span.badge.good', 'open') : null,
+        run.finished ? null : h('span.badge.warn', 'not finished'), h('div.muted.v-path', {title: run.path}, run.path)),
+      h('button', {testid: `open-run-${run.id}`, disabled: Boolean(why) || this.busy, title: why,
+        onclick: () => this.open(run)}, 'Open'));
   }
 
+  /** @param {RunChoice} run */
   async open(run) {
     await this.act(async () => {
-      const state = await this.app.api.post(`/runs/${encodeURIComponent(run.id)}/open`, {});
+      const state = await this.app.api.post(`/runs/${encodeURIComponent(run.id)}/open`);
       this.status = state.model;
       this.drawModel();
       this.app.toast(`Opened ${basename(run.path)}.`, 'good');
@@ -347,11 +343,10 @@ class Setup {
 
   close() {
     this.dead = true;
-    for (const off of this.offs) off();
-    this.root.remove();
   }
 }
 
+/** @param {HTMLElement} root @param {App} app */
 export function mount(root, app) {
   const view = new Setup(root, app);
   return () => view.close();
