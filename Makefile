@@ -73,8 +73,4 @@ site: $(VENV)/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 clean:
-<<<<<<< HEAD
-	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .hypothesis
-=======
-	rm -rf $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
->>>>>>> js
+	rm -rf $(VENV) node_modules site .mypy_cache .ruff_cache .pytest_cache .hypothesis
