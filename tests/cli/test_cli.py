@@ -96,7 +96,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     fitted = good("fit", made.run, made.labels, "--out", made.model)
     assert "Head: cascade" in fitted.stdout  # with a second look or without
     assert f", fitted to {COUNT} labelled pictures" in fitted.stdout
-    assert "Held-out error:" in fitted.stdout
+    assert "Out-of-fold error, on labels not fitted to:" in fitted.stdout
     assert f"Model: {made.model}" in fitted.stdout
     return made
 

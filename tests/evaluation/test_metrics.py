@@ -147,7 +147,7 @@ def test_the_peers_pck_refuses_gaps() -> None:
         peers_pck(predicted[:0], truth[:0])
 
 
-# --- told errors -----------------------------------------------------------------------------------------------------
+# --- expected errors -------------------------------------------------------------------------------------------------
 
 
 def test_calibration_on_a_few_points_by_hand() -> None:

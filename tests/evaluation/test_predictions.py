@@ -102,7 +102,7 @@ def written(meta: dict[str, Any] | None, **arrays: Any) -> bytes:
 def test_any_other_file_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "other.npz"
     path.write_bytes(content)
-    with pytest.raises(LeadError, match=r"other\.npz is no file of predictions.*Delete it"):
+    with pytest.raises(LeadError, match=r"other\.npz is not a file of predictions.*Delete it"):
         Predictions.load(path)
 
 
@@ -110,7 +110,7 @@ def test_half_a_file_is_refused(tmp_path: Path) -> None:
     MADE.save(tmp_path / "one.npz")
     whole = (tmp_path / "one.npz").read_bytes()
     (tmp_path / "half.npz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(LeadError, match=r"half\.npz is no file of predictions"):
+    with pytest.raises(LeadError, match=r"half\.npz is not a file of predictions"):
         Predictions.load(tmp_path / "half.npz")
 
 

@@ -73,8 +73,8 @@ def test_a_number_measured_twice_is_refused() -> None:
     ("key", "value", "message"),
     [
         ("method", "leed", r"bad\.json: Unknown method 'leed'. Did you mean 'lead'"),
-        ("mean", "low", r"bad\.json is no results file: rows\.0\.mean"),
-        ("colour", "red", r"bad\.json is no results file: rows\.0\.colour"),
+        ("mean", "low", r"bad\.json is not a results file: rows\.0\.mean"),
+        ("colour", "red", r"bad\.json is not a results file: rows\.0\.colour"),
     ],
 )
 def test_a_bad_file_is_named_with_what_is_wrong(tmp_path: Path, key: str, value: str, message: str) -> None:
@@ -91,7 +91,7 @@ def test_no_file_and_no_json(tmp_path: Path) -> None:
     with pytest.raises(LeadError, match=r"Cannot read the results file .*none\.json"):
         read(tmp_path / "none.json")
     (tmp_path / "cut.json").write_text('{"name": "fe')
-    with pytest.raises(LeadError, match=r"cut\.json is no results file"):
+    with pytest.raises(LeadError, match=r"cut\.json is not a results file"):
         read(tmp_path / "cut.json")
 
 
@@ -194,7 +194,7 @@ def test_a_published_number_is_never_the_best() -> None:
 
 
 def test_pictures_lie_beside_the_file() -> None:
-    with pytest.raises(LeadError, match=r"'\.\./few\.png' is no file name"):
+    with pytest.raises(LeadError, match=r"'\.\./few\.png' is not a file name"):
         replace(RESULT, pictures=("../few.png",))
 
 

@@ -78,9 +78,9 @@ def fit(
     plural = "" if summary.used == 1 else "s"
     show(f"Head: {looks.get(summary.head, summary.head)}, fitted to {summary.used} labelled picture{plural}")
     if math.isnan(summary.error):
-        show("Held-out error: unknown; a single label leaves none to check on")
+        show("Out-of-fold error: unknown; a single label leaves none to check on")
     else:
-        show(f"Held-out error: {100 * summary.error:.2f} % of the picture's longer side")
+        show(f"Out-of-fold error, on labels not fitted to: {100 * summary.error:.2f} % of the picture's longer side")
     show(f"Model: {out}\nNext: lead predict {out} PICTURES --out landmarks.json")
 
 

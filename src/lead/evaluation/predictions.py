@@ -137,5 +137,5 @@ class Predictions:
                 return cls(**meta | {"labels": meta.get("labels")}, **{n: file[n] for n in file.files if n != "meta"})
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, LeadError) as error:
             raise LeadError(
-                f"{path} is no file of predictions, or is damaged: {error}. Delete it, and it is made again."
+                f"{path} is not a file of predictions, or is damaged: {error}. Delete it, and it is made again."
             ) from error

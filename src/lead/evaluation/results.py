@@ -224,7 +224,7 @@ class Result:
             seen.add(key)
         for picture in self.pictures:
             if Path(picture).name != picture:
-                raise LeadError(f"Result {self.name!r}: {picture!r} is no file name; pictures lie beside the result.")
+                raise LeadError(f"Result {self.name!r}: {picture!r} is not a file name; pictures lie beside it.")
 
     @property
     def has_published(self) -> bool:
@@ -250,6 +250,6 @@ def read(path: Path) -> Result:
     except ValidationError as problem:
         first = problem.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole file"
-        raise LeadError(f"{path} is no results file: {where}: {first['msg']}. Run the evaluation again.") from None
+        raise LeadError(f"{path} is not a results file: {where}: {first['msg']}. Run the evaluation again.") from None
     except LeadError as problem:
         raise LeadError(f"{path}: {problem}") from None

@@ -17,9 +17,9 @@ PRIOR_SPREAD = 0.65
 """Of the signals, of the logarithm of the error in radii, and of errors around what is expected (log-normal): about
 what they are on validation faces with one labelled picture, where the prior is all there is."""
 PRIOR_LABELS = 30.0
-"""Held-out labels that weigh as much as the prior."""
+"""Out-of-fold errors that weigh as much as the prior."""
 LANDMARK_LABELS = 5.0
-"""Held-out labels of one landmark that weigh as much as the level of all of them."""
+"""Out-of-fold errors of one landmark that weigh as much as the level of all of them."""
 ITERATIONS = 40
 FEWEST_HIDDEN = 5
 """Hidden labels, and visible ones, from which it is learnt what hidden looks like."""
