@@ -198,7 +198,7 @@ def test_a_planted_outlier_until_it_is_mended_or_checked(desk: Desk) -> None:
     kinds = {(d.kind, *d.landmarks) for d in desk.assistant.disputes().disputes if d.id == desk.id(3)}
     assert ("outside", "c") in kinds
     version = desk.book.labels(desk.id(3)).version
-    desk.book.change(desk.id(3), LabelsChange(base=version, checked=True))
+    desk.book.change_labels(desk.id(3), LabelsChange(base=version, checked=True))
     desk.assistant.labels_changed(desk.id(3))
     assert not [d for d in desk.assistant.disputes().disputes if d.id == desk.id(3)]
 
@@ -238,7 +238,7 @@ def test_all_pictures_are_looked_at_twice_when_labels_rest(desk: Desk, monkeypat
         desk.label(number)
     quick = desk.assistant.status().model
     wait_for(lambda: desk.assistant.predictions(sort="name", offset=0, limit=1).model > max(quick, 1))
-    labels = desk.book.as_labels()
+    labels = desk.book.contents.labels
     expected = api.fit(desk.run, labels, pictures=desk.folder.root).landmarker.predict(desk.folder.root)
     wait_for(lambda: desk.assistant.landmarker() is desk.assistant.landmarker())  # kept: not fitted anew
     found = desk.assistant.predictions(sort="name", offset=0, limit=100)

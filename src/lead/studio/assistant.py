@@ -238,7 +238,7 @@ class Assistant:
     def next(self, after: str | None, skip: Sequence[str]) -> Choice:
         """The picture to label next, and why: not ``after``, which is on the page, nor one of ``skip``."""
         passed = {*skip, *([after] if after else []), *self._unreadable()}
-        summary = self._book.summary()
+        summary = self._book.contents.summary
         with self._lock:
             chooser = self._chooser
         if chooser is not None:
@@ -259,7 +259,7 @@ class Assistant:
         if found is None:
             return Predictions(waiting_for=self._waiting_for())
         order = np.arange(len(found.xy)) if sort == "name" else found.worst_first
-        summary = self._book.summary()
+        summary = self._book.contents.summary
         pictures = []
         for row in order[offset : offset + limit].tolist():
             id = self._folder.id_of(found.store.files[row])
@@ -330,7 +330,7 @@ class Assistant:
         return None if bank is None else self._fitted(bank)
 
     def _fitted(self, bank: FeatureBank) -> Landmarker | None:
-        labels = self._book.as_labels()
+        labels = self._book.contents.labels
         labelled = np.flatnonzero((labels.visible > 0).any(axis=0))
         if len(labelled) == 0:
             return None
@@ -359,7 +359,7 @@ class Assistant:
     def _read_labels(self) -> None:
         self._names = self._landmark_names()
         self._labels.clear()
-        for id in self._book.labelled_ids():
+        for id in map(self._folder.id_of, self._book.contents.labels.images):
             self._take(self._book.labels(id))
 
     def _take(self, labels: PictureLabels) -> None:

@@ -23,8 +23,8 @@ from starlette.routing import Match
 
 from lead.errors import LeadError, NotThere
 from lead.studio import transfer
-from lead.studio.book import Conflict, SaveFailed
 from lead.studio.events import Subscription
+from lead.studio.labelfile import Conflict, SaveFailed
 from lead.studio.messages import (
     Choice,
     Disputes,

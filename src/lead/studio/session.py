@@ -115,7 +115,7 @@ class Session:
 
     def state(self) -> State:
         """What the page shows around everything else."""
-        summary, unreadable = self.book.summary(), self.folder.unreadable
+        summary, unreadable = self.book.contents.summary, self.folder.unreadable
         complete = sum(done for _, done in summary.values())
         bad = {file for file, _ in unreadable}
         return State(
@@ -131,12 +131,12 @@ class Session:
             training=self.training(),
             problem=self.book.problem,
             foreign=self.book.foreign,
-            missing=self.book.missing,
+            missing=self.book.contents.missing,
         )
 
     def list_pictures(self) -> list[Picture]:
         """All pictures, in the folder's order."""
-        summary, expected, bad = self.book.summary(), self.assistant.expected(), dict(self.folder.unreadable)
+        summary, expected, bad = self.book.contents.summary, self.assistant.expected(), dict(self.folder.unreadable)
         rows = []
         for id, file in zip(self.folder.ids, self.folder.files, strict=True):
             labelled, complete = summary.get(id, (0, False))
@@ -162,7 +162,7 @@ class Session:
 
     def change(self, id: str, change: LabelsChange) -> PictureLabels:
         """Changes some labels of a picture; saved when it returns."""
-        labels = self.book.change(id, change)
+        labels = self.book.change_labels(id, change)
         self.assistant.labels_changed(id)
         return labels
 
@@ -226,14 +226,14 @@ class Session:
 
     def _labels_of(self, what: Exported) -> Labels:
         if what == "labels":
-            labels = self.book.as_labels()
+            labels = self.book.contents.labels
             if not labels.images:
                 raise LeadError("Nothing is labelled yet.")
             return labels
         predicted = self.assistant.predicted_labels()
         if predicted is None:
             raise LeadError("There are no predictions yet. They need features and a few labelled pictures.")
-        return predicted if what == "predictions" else transfer.combined(self.book.as_labels(), predicted)
+        return predicted if what == "predictions" else transfer.combined(self.book.contents.labels, predicted)
 
     def _plain_name(self) -> str:
         """The folder's name, of characters that are safe in a file's name anywhere."""
@@ -357,7 +357,7 @@ class NoAssistant:
 
     def next(self, after: str | None, skip: Sequence[str]) -> Choice:
         """The next picture, in the folder's order, that is not fully labelled."""
-        ids, summary = self._folder.ids, self._book.summary()
+        ids, summary = self._folder.ids, self._book.contents.summary
         begin = ids.index(after) + 1 if after in ids else 0
         for id in (*ids[begin:], *ids[:begin]):
             if id != after and id not in skip and not summary.get(id, (0, False))[1]:
