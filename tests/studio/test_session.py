@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
+import textwrap
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from modelled import untrained
 from serving import draw, opened, wait_for
 
+from lead.config import Settings
 from lead.errors import LeadError
 from lead.studio import answers
 from lead.studio.answers import LOADING
@@ -140,3 +145,43 @@ def test_closing_while_the_model_side_is_loaded(tmp_path: Path, monkeypatch: pyt
     assert not closed.is_set()
     go_on.set()
     assert closed.wait(60)
+
+
+LABELLING = """
+    import sys, time
+    from pathlib import Path
+    from lead.studio.messages import LabelsChange, Landmark, LandmarksChange, Point
+    from lead.studio.server import create_app
+    from lead.studio.session import Session
+
+    def until(met):
+        end = time.monotonic() + 120
+        while not met():
+            assert time.monotonic() < end, session.known
+            time.sleep(0.05)
+
+    session = Session.open(Path(sys.argv[1]), run=Path(sys.argv[2]))
+    create_app(session, "token")
+    session.load_model()
+    until(lambda: session.known.bank and session.known.bank.ready)
+    beak = Landmark(name="beak", colour="#123456")
+    session.book.change_landmarks(LandmarksChange(version=session.book.landmarks.version, landmarks=[beak]))
+    for id in session.folder.ids[:3]:
+        change = LabelsChange(base=session.book.labels(id).version, points={"beak": Point(x=9, y=9)})
+        session.book.change_labels(id, change)
+    session.export_model()
+    until(lambda: session.known.fit and session.known.review)
+    session.close()
+    print(*(name for name in ("torch", "lightning_fabric", "tensorboard", "torch.utils.tensorboard", "tensorflow")
+            if name in sys.modules))
+"""
+
+
+def test_labelling_and_fitting_load_nothing_that_only_training_needs(
+    tmp_path: Path, tiny: Callable[..., Settings]
+) -> None:
+    run = untrained(tmp_path / "run", tiny(picture={"store": 96, "input": 64}))
+    command = [sys.executable, "-c", textwrap.dedent(LABELLING), str(pictures(tmp_path / "pictures")), str(run.folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["torch"]
