@@ -66,7 +66,7 @@ def test_opening_and_looking_writes_no_label_file(folder: PictureFolder) -> None
     book = open_book(folder)
     assert book.landmarks.landmarks == []
     assert book.labels(folder.ids[0]).points == {}
-    assert (book.contents.summary, book.contents.missing, book.snapshots()) == ({}, [], [])
+    assert (book.contents.summary, book.contents.missing, book.disk.history.snapshots()) == ({}, [], [])
     assert len(book.contents.labels) == 0
     assert not book.file.exists()
 
@@ -514,7 +514,7 @@ def test_landmarks_with_labels_are_not_dropped_unasked(book: LabelBook) -> None:
     name(book, "c", drop_labels=True)
     assert at(book, "a.png") == {"c": visible(3, 3)}
     assert on_disk(book)["annotations"][0]["num_keypoints"] == 1
-    book.restore(book.snapshots()[0].id)  # the copy that was put by
+    book.restore(book.disk.history.snapshots()[0].id)  # the copy that was put by
     assert at(book, "b.png") == {"b": visible(1, 1)}
 
 
@@ -570,8 +570,8 @@ def test_a_full_disk_changes_nothing_and_saving_resumes(
         assert at(book, "a.png") == {"a": visible(1, 1)}
         assert book.labels(book.folder.id_of("a.png")).version == version
         assert len(book.landmarks.landmarks) == 3
-        assert book.problem is not None
-        assert "No space left" in book.problem
+        assert book.disk.problem is not None
+        assert "No space left" in book.disk.problem
         assert book.file.read_bytes() == content
         assert not list(book.folder.root.glob(".*.part"))
         broken.undo()
@@ -579,7 +579,7 @@ def test_a_full_disk_changes_nothing_and_saving_resumes(
         events = [heard.get(0) for _ in range(3)]
     assert [event.kind for event in events if event] == ["problem", "problem", "labels"]
     assert [event.data["problem"] is None for event in events[:2] if event] == [False, True]
-    assert book.problem is None
+    assert book.disk.problem is None
     assert load_labels(book.file).xy[0, 0].tolist() == [3, 3]
 
 
@@ -675,7 +675,7 @@ def test_what_another_program_wrote_is_never_overwritten_in_silence(book: LabelB
             put(book, "a.png", b=(2, 2))
         with pytest.raises(ChangedElsewhere):
             name(book, "a", "b")
-    assert book.foreign
+    assert book.disk.foreign
     assert book.file.read_bytes() == theirs
     put_by = [path.read_bytes() for path in sorted((book.home / "history" / book.file.name).iterdir())]
     assert put_by[-2:] == [ours, theirs]
@@ -690,7 +690,7 @@ def test_reload_takes_theirs(book: LabelBook) -> None:
     with book.events.subscribe() as heard:
         book.reload()
         assert [event.kind for event in iter(lambda: heard.get(0), None)] == ["problem", "landmarks", "restored"]
-    assert (book.foreign, book.problem) == (False, None)
+    assert (book.disk.foreign, book.disk.problem) == (False, None)
     assert at(book, "a.png") == {"a": visible(9, 9)}
     with pytest.raises(Conflict):  # the page has not seen theirs
         book.change_labels(before.id, LabelsChange(base=before.version, points={"a": visible(1.5, 1)}))
@@ -705,7 +705,7 @@ def test_reload_of_a_broken_file_leaves_all_as_it_was(book: LabelBook) -> None:
         put(book, "a.png", b=(2, 2))
     with pytest.raises(LeadError, match="not valid JSON"):
         book.reload()
-    assert book.foreign
+    assert book.disk.foreign
     assert book.file.read_text() == "<<<<<<< HEAD"
     book.keep()
     assert at(book, "a.png") == {"a": visible(1, 1)}
@@ -717,10 +717,10 @@ def test_keep_writes_ours_and_theirs_stays_in_the_history(book: LabelBook) -> No
     with pytest.raises(ChangedElsewhere):
         put(book, "a.png", b=(2, 2))
     book.keep()
-    assert (book.foreign, book.problem) == (False, None)
+    assert (book.disk.foreign, book.disk.problem) == (False, None)
     put(book, "a.png", b=(2, 2))
     assert at(book, "a.png") == {"a": visible(1, 1), "b": visible(2, 2)}
-    (theirs_id,) = [s.id for s in book.snapshots() if s.why == "written by another program"]
+    (theirs_id,) = [s.id for s in book.disk.history.snapshots() if s.why == "written by another program"]
     book.restore(theirs_id)
     assert book.file.read_bytes() == theirs
     assert at(book, "a.png") == {"a": visible(9, 9)}
@@ -732,7 +732,7 @@ def test_a_file_that_is_only_touched_or_written_the_same_is_no_foreign_change(bo
     book.file.unlink()
     book.file.write_bytes(content)
     put(book, "a.png", a=(2, 2))
-    assert not book.foreign
+    assert not book.disk.foreign
 
 
 def test_a_file_that_appears_is_a_foreign_one(folder: PictureFolder) -> None:
@@ -751,14 +751,14 @@ def test_going_back_and_back_again(book: LabelBook) -> None:
     for x in range(3):
         put(book, "a.png", a=(x, x))
     base = book.labels(book.folder.id_of("a.png"))
-    first = book.snapshots()[0]
+    first = book.disk.history.snapshots()[0]
     with book.events.subscribe() as heard:
         book.restore(first.id)
         assert [event.kind for event in iter(lambda: heard.get(0), None)] == ["landmarks", "restored"]
     assert at(book, "a.png") == {}
     with pytest.raises(Conflict):
         book.change_labels(base.id, LabelsChange(base=base.version, points={"b": visible(1, 1)}))
-    latest = book.snapshots()[0]
+    latest = book.disk.history.snapshots()[0]
     assert (latest.why, latest.pictures, latest.points) == ("before going back", 1, 1)
     book.restore(latest.id)
     assert at(book, "a.png") == {"a": visible(2, 2)}
@@ -770,7 +770,7 @@ def test_a_session_begins_with_a_copy_of_what_it_found(foreign: LabelBook) -> No
     found = foreign.file.read_bytes()
     for x in range(4):
         put(foreign, "b.png", tail=(x, x))
-    (snapshot,) = foreign.snapshots()
+    (snapshot,) = foreign.disk.history.snapshots()
     assert (snapshot.why, snapshot.pictures, snapshot.points) == ("before the first change", 2, 3)
     assert next((foreign.home / "history" / foreign.file.name).iterdir()).read_bytes() == found
 
@@ -781,14 +781,17 @@ def test_while_labelling_a_copy_is_made_every_so_often(book: LabelBook) -> None:
     often = LabelBook.open(book.folder, book.file, Events(), snapshot_every_s=-1)
     for x in (2, 3, 4):
         put(often, "a.png", a=(x, x))
-    assert [snapshot.why for snapshot in often.snapshots()][:3] == [*["while labelling"] * 2, "before the first change"]
-    count = len(often.snapshots())
+    assert [snapshot.why for snapshot in often.disk.history.snapshots()][:3] == [
+        *["while labelling"] * 2,
+        "before the first change",
+    ]
+    count = len(often.disk.history.snapshots())
     often.close()
     seldom = open_book(book.folder)
     for x in (5, 6, 7):
         put(seldom, "a.png", a=(x, x))
-    assert seldom.snapshots()[0].why == "before the first change"
-    assert len(seldom.snapshots()) == count + 1
+    assert seldom.disk.history.snapshots()[0].why == "before the first change"
+    assert len(seldom.disk.history.snapshots()) == count + 1
 
 
 # --- events ---

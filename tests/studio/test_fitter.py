@@ -42,8 +42,8 @@ class Desk:
         self.fitter = Fitter(self.book, self.events, pace=pace)
 
     @property
-    def known(self) -> Knowledge:
-        return self.fitter.now()
+    def knowledge(self) -> Knowledge:
+        return self.fitter.knowledge
 
     def id(self, number: int) -> str:
         return file_id(self.folder, number)
@@ -59,12 +59,14 @@ class Desk:
         name(self.book, *PLACES, flip_pairs=[("a", "b")])
 
     def fitted_to(self, count: int) -> None:
-        wait_for(lambda: answers.status(self.known).fitted_to == count and not answers.status(self.known).fitting)
+        wait_for(
+            lambda: answers.status(self.knowledge).fitted_to == count and not answers.status(self.knowledge).fitting
+        )
 
     def begin(self) -> None:
         self.name()
         self.fitter.use(self.run)
-        wait_for(lambda: answers.status(self.known).stage == "ready")
+        wait_for(lambda: answers.status(self.knowledge).stage == "ready")
 
 
 @pytest.fixture
@@ -78,25 +80,25 @@ def desk(tmp_path: Path, tiny: Callable[..., Settings], request: pytest.FixtureR
 
 def test_what_each_step_waits_for(desk: Desk) -> None:
     first, second = desk.id(0), desk.id(1)
-    assert answers.suggest(desk.known, first).waiting_for == NO_FEATURES
-    assert answers.explore(desk.known, first, 1, 1, []).waiting_for == NO_FEATURES
-    assert answers.predictions(desk.known, sort="expected", offset=0, limit=5).waiting_for == NO_FEATURES
+    assert answers.suggest(desk.knowledge, first).waiting_for == NO_FEATURES
+    assert answers.explore(desk.knowledge, first, 1, 1, []).waiting_for == NO_FEATURES
+    assert answers.predictions(desk.knowledge, sort="expected", offset=0, limit=5).waiting_for == NO_FEATURES
     assert desk.fitter.landmarker() is None
     assert desk.fitter.predicted_labels() is None
-    assert answers.status(desk.known).stage == "none"
+    assert answers.status(desk.knowledge).stage == "none"
     desk.fitter.use(desk.run)
-    assert answers.suggest(desk.known, first).waiting_for == NO_NAMES
+    assert answers.suggest(desk.knowledge, first).waiting_for == NO_NAMES
     desk.name()
-    assert answers.suggest(desk.known, first).waiting_for == NO_LABELS
+    assert answers.suggest(desk.knowledge, first).waiting_for == NO_LABELS
     desk.label(0)
-    assert answers.suggest(desk.known, first).waiting_for == NO_LABELS
-    suggested = answers.suggest(desk.known, second)
+    assert answers.suggest(desk.knowledge, first).waiting_for == NO_LABELS
+    suggested = answers.suggest(desk.knowledge, second)
     assert suggested.waiting_for is None
     assert suggested.method == "matching"
     assert list(suggested.points) == list(PLACES)
     assert all(point.expected_px > 0 for point in suggested.points.values())
     with pytest.raises(UnknownPicture):
-        answers.suggest(desk.known, "0" * 12)
+        answers.suggest(desk.knowledge, "0" * 12)
 
 
 def test_suggestions_know_the_labels_of_this_moment(desk: Desk) -> None:
@@ -107,7 +109,7 @@ def test_suggestions_know_the_labels_of_this_moment(desk: Desk) -> None:
     desk.label(4)
     for x in (20.0, 40.0):
         desk.label(4, a=(x, 30.0))
-        found = answers.suggest(desk.known, desk.id(5)).points["a"]
+        found = answers.suggest(desk.knowledge, desk.id(5)).points["a"]
         assert np.hypot(found.x - x, found.y - 30) < 6
 
 
@@ -126,9 +128,9 @@ def test_labels_that_change_during_a_fit_lead_to_another(desk: Desk, monkeypatch
     monkeypatch.setattr(module, "learn", slow)
     desk.label(0)
     assert begun.wait(30)
-    assert answers.status(desk.known).fitting
+    assert answers.status(desk.knowledge).fitting
     desk.label(1)
-    assert answers.suggest(desk.known, desk.id(3)).points  # meanwhile, the page gets answers
+    assert answers.suggest(desk.knowledge, desk.id(3)).points  # meanwhile, the page gets answers
     go_on.set()
     desk.fitted_to(2)
     assert fitted[0] == 1
@@ -143,14 +145,14 @@ def test_a_failure_is_told_and_the_next_fit_mends_it(desk: Desk, monkeypatch: py
     real = learn
     monkeypatch.setattr(module, "learn", broken)
     desk.label(0)
-    wait_for(lambda: answers.status(desk.known).stage == "failed")
-    assert answers.status(desk.known).message == "The disk is full."
+    wait_for(lambda: answers.status(desk.knowledge).stage == "failed")
+    assert answers.status(desk.knowledge).message == "The disk is full."
     assert desk.fitter.predicted_labels() is None
     monkeypatch.setattr(module, "learn", real)
     desk.label(1)
     desk.fitted_to(2)
-    assert answers.status(desk.known).stage == "ready"
-    assert answers.status(desk.known).message is None
+    assert answers.status(desk.knowledge).stage == "ready"
+    assert answers.status(desk.knowledge).message is None
 
 
 def test_progress_is_published(desk: Desk) -> None:
@@ -175,7 +177,7 @@ def test_predictions_of_all_pictures(desk: Desk) -> None:
     assert labels.schema.flip_pairs == (("a", "b"),)
     assert labels.px_error is not None
     assert np.isfinite(labels.px_error).all()
-    found = answers.predictions(desk.known, sort="expected", offset=0, limit=100)
+    found = answers.predictions(desk.knowledge, sort="expected", offset=0, limit=100)
     assert found.total == COUNT
     assert [p.expected for p in found.pictures] == sorted((p.expected for p in found.pictures), reverse=True)
     assert [p.file for p in found.pictures if p.complete] == [p.file for p in found.pictures if int(p.file[:2]) < 6]
@@ -184,11 +186,11 @@ def test_predictions_of_all_pictures(desk: Desk) -> None:
         assert p.expected_px == pytest.approx(labels.px_error[row].mean())
         assert p.expected == pytest.approx(p.expected_px / max(p.width, p.height))
         assert p.points["b"].x == pytest.approx(np.clip(labels.xy[row, 1, 0], -0.5, p.width - 0.5))
-    part = answers.predictions(desk.known, sort="expected", offset=3, limit=4)
+    part = answers.predictions(desk.knowledge, sort="expected", offset=3, limit=4)
     assert part.pictures == found.pictures[3:7]
-    by_name = answers.predictions(desk.known, sort="name", offset=0, limit=100)
+    by_name = answers.predictions(desk.knowledge, sort="name", offset=0, limit=100)
     assert [p.file for p in by_name.pictures] == list(desk.folder.files)
-    assert answers.expected_shares(desk.known) == {p.id: pytest.approx(p.expected) for p in found.pictures}
+    assert answers.expected_shares(desk.knowledge) == {p.id: pytest.approx(p.expected) for p in found.pictures}
 
 
 def test_a_planted_outlier_until_it_is_mended_or_checked(desk: Desk) -> None:
@@ -196,41 +198,41 @@ def test_a_planted_outlier_until_it_is_mended_or_checked(desk: Desk) -> None:
     for number in range(10):
         desk.label(number)
     desk.label(3, c=(-20.0, 5.0))
-    assert "outside" in {d.kind for d in answers.disputes(desk.known).disputes if d.id == desk.id(3)}
+    assert "outside" in {d.kind for d in answers.disputes(desk.knowledge).disputes if d.id == desk.id(3)}
     assert desk.fitter.predicted_labels() is not None  # has caught up
-    kinds = {(d.kind, *d.landmarks) for d in answers.disputes(desk.known).disputes if d.id == desk.id(3)}
+    kinds = {(d.kind, *d.landmarks) for d in answers.disputes(desk.knowledge).disputes if d.id == desk.id(3)}
     assert ("outside", "c") in kinds
     version = desk.book.labels(desk.id(3)).version
     desk.book.change_labels(desk.id(3), LabelsChange(base=version, checked=True))
-    assert not [d for d in answers.disputes(desk.known).disputes if d.id == desk.id(3)]
+    assert not [d for d in answers.disputes(desk.knowledge).disputes if d.id == desk.id(3)]
 
 
 def test_the_explorer(desk: Desk) -> None:
     desk.begin()
-    whole = answers.explore(desk.known, desk.id(0), 20, 30, [])
+    whole = answers.explore(desk.knowledge, desk.id(0), 20, 30, [])
     assert [m.id for m in whole.maps] == [desk.id(i) for i in range(1, COUNT)]
-    two = answers.explore(desk.known, desk.id(0), 20, 30, [desk.id(0), desk.id(7)])
+    two = answers.explore(desk.knowledge, desk.id(0), 20, 30, [desk.id(0), desk.id(7)])
     assert [m.id for m in two.maps] == [desk.id(0), desk.id(7)]
     itself = two.maps[0]
     assert np.hypot(itself.x - 20, itself.y - 30) < 8
     with pytest.raises(UnknownPicture):
-        answers.explore(desk.known, desk.id(0), 20, 30, ["0" * 12])
+        answers.explore(desk.knowledge, desk.id(0), 20, 30, ["0" * 12])
 
 
 def test_what_to_label_next(desk: Desk) -> None:
     desk.name()
-    assert answers.next_picture(desk.known, None, []).id == desk.id(0)
-    assert answers.next_picture(desk.known, desk.id(0), [desk.id(1)]).id == desk.id(2)
+    assert answers.next_picture(desk.knowledge, None, []).id == desk.id(0)
+    assert answers.next_picture(desk.knowledge, desk.id(0), [desk.id(1)]).id == desk.id(2)
     desk.fitter.use(desk.run)
-    wait_for(lambda: answers.status(desk.known).stage == "ready")
-    wait_for(lambda: answers.next_picture(desk.known, None, []).kind == "coverage")
+    wait_for(lambda: answers.status(desk.knowledge).stage == "ready")
+    wait_for(lambda: answers.next_picture(desk.knowledge, None, []).kind == "coverage")
     skipped: list[str] = []
     for _ in range(COUNT):
-        choice = answers.next_picture(desk.known, None, skipped)
+        choice = answers.next_picture(desk.knowledge, None, skipped)
         assert choice.id is not None
         assert choice.id not in skipped
         skipped.append(choice.id)
-    assert answers.next_picture(desk.known, None, skipped).kind == "none"
+    assert answers.next_picture(desk.knowledge, None, skipped).kind == "none"
 
 
 @pytest.mark.parametrize("desk", [Pace(quiet=0.05, still=1.0)], indirect=True)
@@ -238,12 +240,12 @@ def test_all_pictures_are_looked_at_twice_when_labels_rest(desk: Desk) -> None:
     desk.begin()
     for number in range(6):
         desk.label(number)
-    quick = answers.status(desk.known).model
-    wait_for(lambda: answers.predictions(desk.known, sort="name", offset=0, limit=1).model > max(quick, 1))
+    quick = answers.status(desk.knowledge).model
+    wait_for(lambda: answers.predictions(desk.knowledge, sort="name", offset=0, limit=1).model > max(quick, 1))
     labels = desk.book.contents.labels
     expected = api.fit(desk.run, labels, pictures=desk.folder.root).landmarker.predict(desk.folder.root)
     wait_for(lambda: desk.fitter.landmarker() is desk.fitter.landmarker())  # kept: not fitted anew
-    found = answers.predictions(desk.known, sort="name", offset=0, limit=100)
+    found = answers.predictions(desk.knowledge, sort="name", offset=0, limit=100)
     assert [p.file for p in found.pictures] == list(expected.images)
     assert expected.px_error is not None
     for p, xy, error in zip(found.pictures, expected.xy, expected.px_error, strict=True):
@@ -255,14 +257,14 @@ def test_all_pictures_are_looked_at_twice_when_labels_rest(desk: Desk) -> None:
             assert (point.x, point.y) == pytest.approx(tuple(at), abs=0.3)  # features are kept in half precision
             assert point.expected_px == pytest.approx(off, rel=0.1)
     after = desk.id(7)
-    suggested = answers.suggest(desk.known, after)
+    suggested = answers.suggest(desk.knowledge, after)
     assert suggested.points == next(p.points for p in found.pictures if p.id == after)
     desk.label(6)
-    wait_for(lambda: answers.suggest(desk.known, after).model > suggested.model)
+    wait_for(lambda: answers.suggest(desk.knowledge, after).model > suggested.model)
     exported = desk.fitter.predicted_labels()  # of seven labels, and with all that is known of the errors
     assert exported is not None
     assert exported.px_90 is not None
-    assert answers.status(desk.known).fitted_to == 7
+    assert answers.status(desk.knowledge).fitted_to == 7
 
 
 def test_a_second_look_that_fails_leaves_the_first(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,7 +277,7 @@ def test_a_second_look_that_fails_leaves_the_first(desk: Desk, monkeypatch: pyte
     exported = desk.fitter.predicted_labels()
     assert exported is not None
     assert exported.px_90 is None
-    assert answers.status(desk.known).stage == "ready"
+    assert answers.status(desk.knowledge).stage == "ready"
 
 
 def test_a_second_look_that_fails_is_not_tried_over_and_over_after_another_run_is_opened(
@@ -293,7 +295,7 @@ def test_a_second_look_that_fails_is_not_tried_over_and_over_after_another_run_i
 
     monkeypatch.setattr(api, "fit", broken)
     desk.fitter.use(desk.run)
-    wait_for(lambda: answers.status(desk.known).stage == "ready" and answers.status(desk.known).model > 0)
+    wait_for(lambda: answers.status(desk.knowledge).stage == "ready" and answers.status(desk.knowledge).model > 0)
     for _ in range(3):
         assert desk.fitter.predicted_labels() is not None
     assert 1 <= len(tried) <= 3  # once for each state of the labels and features
@@ -317,7 +319,7 @@ def test_new_landmarks_begin_anew(desk: Desk) -> None:
     desk.fitted_to(1)
     change = names_change(desk.book, "z", "b", "c", renamed={"a": "z"})
     desk.book.change_landmarks(change)
-    suggested = answers.suggest(desk.known, desk.id(2))
+    suggested = answers.suggest(desk.knowledge, desk.id(2))
     assert list(suggested.points) == ["z", "b", "c"]
     labels = desk.fitter.predicted_labels()
     assert labels is not None
@@ -328,12 +330,12 @@ def test_a_damaged_picture_harms_no_other(desk: Desk) -> None:
     (desk.folder.root / "02.png").write_bytes(b"nothing")
     desk.begin()
     desk.label(0)
-    assert "cannot be read" in (answers.suggest(desk.known, desk.id(2)).waiting_for or "")
-    assert answers.suggest(desk.known, desk.id(3)).points
+    assert "cannot be read" in (answers.suggest(desk.knowledge, desk.id(2)).waiting_for or "")
+    assert answers.suggest(desk.knowledge, desk.id(3)).points
     labels = desk.fitter.predicted_labels()
     assert labels is not None
     assert "02.png" not in labels.images
-    assert answers.next_picture(desk.known, desk.id(1), []).id != desk.id(2)
+    assert answers.next_picture(desk.knowledge, desk.id(1), []).id != desk.id(2)
 
 
 def test_a_run_without_features(desk: Desk, tmp_path: Path) -> None:

@@ -78,15 +78,15 @@ def test_labelling_needs_no_model(tmp_path: Path) -> None:
     with opened(pictures(tmp_path), load_after_s=UNASKED) as session:
         first, second, third, fourth = session.folder.ids
         session.book.change_landmarks(LandmarksChange(version=session.book.landmarks.version, landmarks=[beak()]))
-        assert session.known.loading
+        assert session.knowledge.loading
         assert session.state().model.message == LOADING
         assert session.training().message == LOADING
-        assert answers.suggest(session.known, first).waiting_for == LOADING
+        assert answers.suggest(session.knowledge, first).waiting_for == LOADING
         base = session.book.labels(second).version
         session.book.change_labels(second, LabelsChange(base=base, points={"beak": Point(x=1, y=2)}))
-        assert answers.next_picture(session.known, first, []).id == third
-        assert answers.next_picture(session.known, third, [fourth]).id == first
-        assert answers.next_picture(session.known, first, [third, fourth]).kind == "none"
+        assert answers.next_picture(session.knowledge, first, []).id == third
+        assert answers.next_picture(session.knowledge, third, [fourth]).id == first
+        assert answers.next_picture(session.knowledge, first, [third, fourth]).kind == "none"
         with pytest.raises(LeadError, match="no model yet"):
             session.export_model()
 
@@ -95,7 +95,7 @@ def test_the_model_side_comes(tmp_path: Path) -> None:
     with opened(pictures(tmp_path)) as session:
         events = session.events.subscribe()
         loaded(session)
-        assert not session.known.loading
+        assert not session.knowledge.loading
         wait_for(lambda: (event := events.get(0)) is not None and event.kind == "training", "the page is told")
         assert session.training().presets
 
@@ -157,20 +157,20 @@ LABELLING = """
     def until(met):
         end = time.monotonic() + 120
         while not met():
-            assert time.monotonic() < end, session.known
+            assert time.monotonic() < end, session.knowledge
             time.sleep(0.05)
 
     session = Session.open(Path(sys.argv[1]), run=Path(sys.argv[2]))
     create_app(session, "token")
     session.load_model()
-    until(lambda: session.known.bank and session.known.bank.ready)
+    until(lambda: session.knowledge.bank and session.knowledge.bank.ready)
     beak = Landmark(name="beak", colour="#123456")
     session.book.change_landmarks(LandmarksChange(version=session.book.landmarks.version, landmarks=[beak]))
     for id in session.folder.ids[:3]:
         change = LabelsChange(base=session.book.labels(id).version, points={"beak": Point(x=9, y=9)})
         session.book.change_labels(id, change)
     session.export_model()
-    until(lambda: session.known.fit and session.known.review)
+    until(lambda: session.knowledge.fit and session.knowledge.review)
     session.close()
     print(*(name for name in ("torch", "lightning_fabric", "tensorboard", "torch.utils.tensorboard", "tensorflow")
             if name in sys.modules))

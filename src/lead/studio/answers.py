@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # torch, which they need, takes seconds to import
     from lead.studio.choose import Chooser
     from lead.studio.features import FeatureBank, Seen
     from lead.studio.review import Review
-    from lead.studio.suggest import Answer, Exemplars, Learnt
+    from lead.studio.suggest import Answer, Learnt
 
 EXEMPLARS_AT_ONCE_S = 0.1
 """Time that a request may spend on labelled pictures whose features are not there yet."""
@@ -70,7 +70,7 @@ class Knowledge:
         contents: of the label book.
         loading: whether there is no model side yet.
         problem: what went wrong last.
-        bank, exemplars: features of the pictures, and of the labelled ones; None where no run is open.
+        bank: features of the pictures; None where no run is open.
         chooser: of the rows of the bank's store, once the features of all pictures are there.
         fitting: whether a fit is under way.
         fit: the last; its landmarks may be others than those of ``contents``.
@@ -81,7 +81,6 @@ class Knowledge:
     loading: bool = False
     problem: str | None = None
     bank: FeatureBank | None = None
-    exemplars: Exemplars | None = None
     chooser: Chooser | None = None
     fitting: bool = False
     fit: Fit | None = None
@@ -109,46 +108,39 @@ class Knowledge:
     @property
     def fit_is_current(self) -> bool:
         """Whether the last fit knows all labels as they are, and all features that are there."""
-        return (
-            self.fit is not None
-            and self.bank is not None
-            and self.fit.contents is self.contents
-            and self.fit.whole == self.bank.ready
-        )
+        fit, bank = self.fit, self.bank
+        if fit is None or bank is None:
+            return False
+        return fit.contents is self.contents and fit.whole == bank.ready
 
     @property
     def close_fit_due(self) -> bool:
-        """Whether there is a fit that `lead fit` has yet to better."""
-        ready = self.bank is not None and self.bank.ready
-        return ready and self.fit is not None and self.fit_is_current and not self.fit.closely
+        """Whether there are predictions that those of `lead fit` have yet to better."""
+        if self.bank is None or self.fit is None or self.review is None or self.review.model != self.fit.number:
+            return False
+        return self.bank.ready and self.fit_is_current and not self.fit.closely
 
     @property
     def behind(self) -> bool:
         """Whether predictions are still to come that know more than those that are there."""
         if self.bank is None or self.problem or not len(self.contents.labels):
             return False
-        if self.fit is None or not self.fit_is_current or self.review is None or self.review.model < self.fit.number:
+        if self.fit is None or not self.fit_is_current or self.review is None:
             return True
-        return self.close_fit_due
+        return self.review.model != self.fit.number or self.close_fit_due
 
 
 # --- the whole -------------------------------------------------------------------------------------------------------
 
 
-def status(known: Knowledge) -> ModelStatus:
+def status(knowledge: Knowledge) -> ModelStatus:
     """How far the model side is."""
-    bank, fit = known.bank, known.fit
-    failed = known.problem is not None
+    bank, fit, problem = knowledge.bank, knowledge.fit, knowledge.problem
     if bank is None:
-        message = known.problem or (LOADING if known.loading else None)
-        return ModelStatus(stage="failed" if failed else "none", message=message)
-    out = ModelStatus(
-        stage="failed" if failed else bank.stage,
-        done=bank.done,
-        total=bank.total,
-        fitting=known.fitting,
-        message=known.problem,
-    )
+        message = problem or (LOADING if knowledge.loading else None)
+        return ModelStatus(stage="failed" if problem else "none", message=message)
+    stage = "failed" if problem else bank.stage
+    out = ModelStatus(stage=stage, done=bank.done, total=bank.total, fitting=knowledge.fitting, message=problem)
     if fit is not None:
         frame = bank.extractor.frame
         error = fit.learnt.error * frame.shown / frame.side
@@ -157,29 +149,29 @@ def status(known: Knowledge) -> ModelStatus:
     return out
 
 
-def _no_features(known: Knowledge) -> str:
-    return known.problem or (LOADING if known.loading else NO_FEATURES)
+def _no_features(knowledge: Knowledge) -> str:
+    return knowledge.problem or (LOADING if knowledge.loading else NO_FEATURES)
 
 
-def _waiting_for(known: Knowledge) -> str:
+def _waiting_for(knowledge: Knowledge) -> str:
     """Why there are no predictions yet."""
-    if known.problem or known.bank is None:
-        return _no_features(known)
-    if not known.names:
+    if knowledge.problem or knowledge.bank is None:
+        return _no_features(knowledge)
+    if not knowledge.names:
         return NO_NAMES
-    if not len(known.contents.labels):
+    if not len(knowledge.contents.labels):
         return "Label a first picture."
-    if not known.bank.ready:
-        return f"Features are being made: {known.bank.done} of {known.bank.total} pictures."
+    if not knowledge.bank.ready:
+        return f"Features are being made: {knowledge.bank.done} of {knowledge.bank.total} pictures."
     return "The model is being fitted."
 
 
-def next_picture(known: Knowledge, after: str | None, skip: Sequence[str]) -> Choice:
+def next_picture(knowledge: Knowledge, after: str | None, skip: Sequence[str]) -> Choice:
     """The picture to label next, and why: not ``after``, which is on the page, nor one of ``skip``."""
-    folder, summary = known.folder, known.contents.summary
+    folder, summary = knowledge.folder, knowledge.contents.summary
     unreadable = {folder.id_of(file) for file, _ in folder.unreadable if file in folder}
     passed = {*skip, *([after] if after else []), *unreadable}
-    if chosen := _chosen(known, passed):
+    if chosen := _chosen(knowledge, passed):
         return chosen
     start = folder.ids.index(after) + 1 if after in folder.ids else 0
     for id in (*folder.ids[start:], *folder.ids[:start]):
@@ -189,34 +181,32 @@ def next_picture(known: Knowledge, after: str | None, skip: Sequence[str]) -> Ch
     return Choice(id=None, kind="none", reason="There is no picture left to label.")
 
 
-def _chosen(known: Knowledge, passed: set[str]) -> Choice | None:
+def _chosen(knowledge: Knowledge, passed: set[str]) -> Choice | None:
     """The choice among pictures that are not begun; None if there is none left, or nothing to choose by."""
-    store = known.bank.store if known.bank else None
-    if known.chooser is None or store is None:
+    store = knowledge.bank.store if knowledge.bank else None
+    if knowledge.chooser is None or store is None:
         return None
-    ids = [known.folder.id_of(file) for file in store.files]
+    ids = [knowledge.folder.id_of(file) for file in store.files]
     row_of = {id: row for row, id in enumerate(ids)}
-    shares = expected_shares(known)
+    shares = expected_shares(knowledge)
     unsure = np.array([shares.get(id, np.nan) for id in ids]) if shares else None
-    labelled, left_out = ([row_of[id] for id in some if id in row_of] for some in (known.contents.summary, passed))
-    picked = known.chooser.next(labelled, unsure, left_out)
+    labelled, left_out = ([row_of[id] for id in some if id in row_of] for some in (knowledge.contents.summary, passed))
+    picked = knowledge.chooser.next(labelled, unsure, left_out)
     return None if picked.row is None else Choice(id=ids[picked.row], kind=picked.kind, reason=picked.reason)
 
 
 # --- one picture -----------------------------------------------------------------------------------------------------
 
 
-def suggest(known: Knowledge, id: str) -> Suggestions:
+def suggest(knowledge: Knowledge, id: str) -> Suggestions:
     """Where the landmarks of a picture are. Raises :class:`UnknownPicture`."""
-    known.folder.file_of(id)
-    bank, names, fit = known.bank, known.names, known.fit_of_names
-    if bank is None or known.exemplars is None:
-        return Suggestions(id=id, waiting_for=_no_features(known))
-    if not names:
-        return Suggestions(id=id, waiting_for=NO_NAMES)
-    exemplars = known.exemplars.of(known.contents.labels, EXEMPLARS_AT_ONCE_S)
+    knowledge.folder.file_of(id)
+    bank, names, fit = knowledge.bank, knowledge.names, knowledge.fit_of_names
+    if bank is None or not names:
+        return Suggestions(id=id, waiting_for=NO_NAMES if bank else _no_features(knowledge))
+    exemplars = bank.exemplars(knowledge.contents.labels, EXEMPLARS_AT_ONCE_S)
     if fit and fit.landmarker and id not in exemplars:
-        reviewed = _reviewed_points(known, fit.number, id)
+        reviewed = _reviewed_points(knowledge, fit.number, id)
         if reviewed is not None:
             return Suggestions(id=id, method="head", model=fit.number, points=reviewed)
     head = fit is not None and fit.learnt.head is not None
@@ -225,7 +215,7 @@ def suggest(known: Knowledge, id: str) -> Suggestions:
     try:
         seen = bank.get(id)
     except UnreadablePicture as error:
-        known.folder.note_unreadable(id, error.reason)
+        knowledge.folder.note_unreadable(id, error.reason)
         return Suggestions(id=id, waiting_for=f"This picture cannot be read: {error.reason}.")
     from lead.studio.suggest import Matcher
 
@@ -239,9 +229,9 @@ def suggest(known: Knowledge, id: str) -> Suggestions:
     return Suggestions(id=id, method=method, model=fit.number if fit else 0, points=_points(answer, seen, names))
 
 
-def _reviewed_points(known: Knowledge, model: int, id: str) -> dict[str, Suggestion] | None:
+def _reviewed_points(knowledge: Knowledge, model: int, id: str) -> dict[str, Suggestion] | None:
     """What a fit's predictions of all pictures say of one of them."""
-    review, file = known.review_of_names, known.folder.file_of(id)
+    review, file = knowledge.review_of_names, knowledge.folder.file_of(id)
     if review is None or review.model != model or file in dict(review.store.skipped):
         return None
     return _prediction(id, review, review.store.index(file), complete=False).points
@@ -265,16 +255,16 @@ def _suggestions(
 # --- all pictures ----------------------------------------------------------------------------------------------------
 
 
-def predictions(known: Knowledge, *, sort: str, offset: int, limit: int) -> Predictions:
+def predictions(knowledge: Knowledge, *, sort: str, offset: int, limit: int) -> Predictions:
     """Some of all predictions, worst expected error first or, with ``sort`` "name", in the folder's order."""
-    review = known.review_of_names
+    review = knowledge.review_of_names
     if review is None:
-        return Predictions(waiting_for=_waiting_for(known))
+        return Predictions(waiting_for=_waiting_for(knowledge))
     order = np.arange(len(review.labels)) if sort == "name" else review.worst_first
     pictures = []
     for row in order[offset : offset + limit].tolist():
-        id = known.folder.id_of(review.labels.images[row])
-        pictures.append(_prediction(id, review, row, known.contents.summary.get(id, (0, False))[1]))
+        id = knowledge.folder.id_of(review.labels.images[row])
+        pictures.append(_prediction(id, review, row, knowledge.contents.summary.get(id, (0, False))[1]))
     return Predictions(total=len(order), model=review.model, pictures=pictures)
 
 
@@ -297,28 +287,28 @@ def _prediction(id: str, review: Review, row: int, complete: bool) -> Prediction
     )
 
 
-def expected_shares(known: Knowledge) -> dict[str, float]:
+def expected_shares(knowledge: Knowledge) -> dict[str, float]:
     """Mean expected error of each predicted picture by id, as a share of its longer side."""
-    review = known.review_of_names
+    review = knowledge.review_of_names
     if review is None:
         return {}
     shares = zip(review.labels.images, review.share.tolist(), strict=True)
-    return {known.folder.id_of(file): share for file, share in shares if np.isfinite(share)}
+    return {knowledge.folder.id_of(file): share for file, share in shares if np.isfinite(share)}
 
 
-def disputes(known: Knowledge) -> Disputes:
+def disputes(knowledge: Knowledge) -> Disputes:
     """Labels for a second look: as they are now, beside what the last fit's models say that had not seen them."""
-    labels, document, fit = known.contents.labels, known.contents.document, known.fit_of_names
+    labels, document, fit = knowledge.contents.labels, knowledge.contents.document, knowledge.fit_of_names
     cases, checked = [], set()
     for file, xy in zip(labels.images, labels.xy, strict=True):
         annotation = document.annotation(file)
         if annotation and annotation.checked:
-            checked.add(known.folder.id_of(file))
-        if case := _case(known.folder, fit, file, xy):
+            checked.add(knowledge.folder.id_of(file))
+        if case := _case(knowledge.folder, fit, file, xy):
             cases.append(case)
-    disputed = find_disputes(cases, known.names, labels.schema.flip_pairs, leave_out=checked)
+    disputed = find_disputes(cases, knowledge.names, labels.schema.flip_pairs, leave_out=checked)
     few = f"Labels are compared with what the model expects from {FEWEST} labelled pictures on."
-    waiting_for = few if len(labels) < FEWEST else None if fit else _waiting_for(known)
+    waiting_for = few if len(labels) < FEWEST else None if fit else _waiting_for(knowledge)
     return Disputes(disputes=disputed, waiting_for=waiting_for)
 
 
@@ -340,24 +330,24 @@ def _case(folder: PictureFolder, fit: Fit | None, file: str, xy: FloatArray) -> 
     return Case(id, file, size, xy, unseen, error, score)
 
 
-def explore(known: Knowledge, id: str, x: float, y: float, pictures: Sequence[str]) -> Explored:
+def explore(knowledge: Knowledge, id: str, x: float, y: float, pictures: Sequence[str]) -> Explored:
     """Where a place of a picture is on ``pictures``, or on a spread of them where none is given.
 
     Raises:
         UnknownPicture: one of them is not of this folder.
         UnreadablePicture: the picture that is pointed at cannot be decoded.
     """
-    if known.bank is None:
-        return Explored(waiting_for=_no_features(known))
+    if knowledge.bank is None:
+        return Explored(waiting_for=_no_features(knowledge))
     from lead.studio.explore import heat_maps
 
-    asked = known.bank.get(id)
+    asked = knowledge.bank.get(id)
     others: list[tuple[str, Seen]] = []
-    for other in pictures or _spread(known.folder, known.bank, id):
+    for other in pictures or _spread(knowledge.folder, knowledge.bank, id):
         try:
-            others.append((other, known.bank.get(other)))
+            others.append((other, knowledge.bank.get(other)))
         except UnreadablePicture as error:
-            known.folder.note_unreadable(other, error.reason)
+            knowledge.folder.note_unreadable(other, error.reason)
     return Explored(maps=heat_maps(asked, x, y, others))
 
 

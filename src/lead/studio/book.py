@@ -60,7 +60,7 @@ from lead.studio.document import Document, PointsChange
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
 from lead.studio.labelfile import Conflict, LabelFile
-from lead.studio.messages import LabelsChange, Landmarks, LandmarksChange, PictureLabels, Point, Snapshot
+from lead.studio.messages import LabelsChange, Landmarks, LandmarksChange, PictureLabels, Point
 from lead.studio.schema import check_landmarks, sources
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
@@ -83,6 +83,7 @@ class LabelBook:
         file: the label file.
         home: the hidden folder beside it.
         contents: what stands here now. A change puts another in its place.
+        disk: the file with its history, and why it cannot be saved; only the book writes it.
     """
 
     def __init__(self, folder: PictureFolder, file: Path, events: Events, snapshot_every_s: float) -> None:
@@ -93,8 +94,8 @@ class LabelBook:
         self._changing = threading.RLock()
         self._last_version = 0
         self._closed = False
-        self._disk = LabelFile(file, self.home / "history" / file.name, snapshot_every_s, self._tell_problem)
-        self.contents = self._afresh(self._disk.document)
+        self.disk = LabelFile(file, self.home / "history" / file.name, snapshot_every_s, self._tell_problem)
+        self.contents = self._afresh(self.disk.document)
 
     @classmethod
     def open(cls, folder: PictureFolder, file: Path, events: Events, *, snapshot_every_s: float = 600.0) -> LabelBook:
@@ -128,7 +129,7 @@ class LabelBook:
                 ) from error
             book = cls(folder, file, events, snapshot_every_s)
             book._lock = held.pop_all()
-        target = book._disk.target
+        target = book.disk.target
         for left in target.parent.glob(f".{glob.escape(target.name)}.*.part"):  # of a studio that was killed
             with suppress(OSError):
                 left.unlink()
@@ -141,16 +142,6 @@ class LabelBook:
             self._lock.close()
 
     @property
-    def problem(self) -> str | None:
-        """Why nothing can be saved, for the person to read; None if all is well."""
-        return self._disk.problem
-
-    @property
-    def foreign(self) -> bool:
-        """Whether the problem is that another program wrote the file: :meth:`reload` or :meth:`keep`."""
-        return self._disk.foreign
-
-    @property
     def landmarks(self) -> Landmarks:
         """What is labelled."""
         return self.contents.landmarks
@@ -158,10 +149,6 @@ class LabelBook:
     def labels(self, id: str) -> PictureLabels:
         """What is labelled on a picture. Raises :class:`UnknownPicture` if there is none of this id."""
         return self.contents.of(id)
-
-    def snapshots(self) -> list[Snapshot]:
-        """Earlier states of the file, the latest first."""
-        return self._disk.history.snapshots()
 
     def change_labels(self, id: str, change: LabelsChange) -> PictureLabels:
         """Changes labels of one picture.
@@ -261,28 +248,28 @@ class LabelBook:
             LeadError: there is no such snapshot, or it is no label file.
         """
         with self._changing:
-            content = self._disk.history.read(id)
-            document = self._disk.parse(content, "this earlier state of ")
+            content = self.disk.history.read(id)
+            document = self.disk.parse(content, "this earlier state of ")
             self._save(self._afresh(document), "before going back", content)
             self._tell_all()
 
     def reload(self) -> None:
         """Takes what another program wrote; see :meth:`LabelFile.reload`."""
         with self._changing:
-            self._disk.reload()
-            self.contents = self._afresh(self._disk.document)
+            self.disk.reload()
+            self.contents = self._afresh(self.disk.document)
             self._tell_all()
 
     def keep(self) -> None:
         """Writes our state over what another program wrote; see :meth:`LabelFile.keep`."""
         with self._changing:
             self._refuse_closed()
-            self._disk.keep()
+            self.disk.keep()
 
     def _save(self, contents: Contents, why: str | None = None, raw: bytes | None = None) -> None:
         """Writes the file; only then ``contents`` is what stands here. Arguments as of :meth:`LabelFile.save`."""
         self._refuse_closed()
-        self._disk.save(contents.document, why, raw)
+        self.disk.save(contents.document, why, raw)
         self.contents = contents
 
     def _refuse_closed(self) -> None:
@@ -299,7 +286,7 @@ class LabelBook:
         return self._last_version
 
     def _tell_problem(self) -> None:
-        self.events.publish("problem", {"problem": self.problem, "foreign": self.foreign})
+        self.events.publish("problem", {"problem": self.disk.problem, "foreign": self.disk.foreign})
 
     def _tell_all(self) -> None:
         self.events.publish("landmarks", self.landmarks.model_dump(mode="json"))

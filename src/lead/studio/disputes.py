@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lead.studio.messages import Dispute, Suggestion
+from lead.studio.messages import Dispute, DisputeKind, Suggestion
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.geometry import FloatArray
@@ -67,6 +67,21 @@ class Case:
             if np.isfinite(self.unseen[k]).all()
         }
 
+    def dispute(
+        self, kind: DisputeKind, names: Sequence[str], which: list[int], distance: float, severity: float, text: str
+    ) -> Dispute:
+        """The labels of some landmarks, ``distance`` pixels from where they may belong."""
+        return Dispute(
+            id=self.id,
+            file=self.file,
+            kind=kind,
+            landmarks=[names[k] for k in which],
+            distance_px=float(distance),
+            severity=float(severity),
+            message=text,
+            expected=self.expected(names, which),
+        )
+
 
 def find_disputes(
     cases: Sequence[Case],
@@ -109,10 +124,8 @@ def _limits(cases: Sequence[Case]) -> FloatArray | None:
     longer = np.array([case.longer for case in cases], dtype=np.float64)[:, None]
     away = np.stack([np.linalg.norm(case.xy - case.unseen, axis=-1) for case in cases]) / longer
     error = np.stack([case.error for case in cases]) / longer
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a landmark may be labelled nowhere
-        median = np.nanmedian(away, axis=0)
-        spread = np.nanmedian(np.abs(away - median), axis=0)
+    median = _median(away)
+    spread = _median(np.abs(away - median))
     limits: FloatArray = longer * np.fmax(np.fmax(SURPRISE * error, median + UNUSUAL * spread), NEAR)
     return limits
 
@@ -121,31 +134,24 @@ def _common_distances(cases: Sequence[Case]) -> FloatArray:
     """(E, K, K) median distance of two landmarks on the *other* pictures, in longer sides; NaN if unknown."""
     every = np.stack([np.linalg.norm(c.xy[:, None] - c.xy[None], axis=-1) / c.longer for c in cases])
     out = np.empty_like(every)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # two landmarks may never be labelled together
-        whole = np.nanmedian(every, axis=0)
-        for i in range(len(cases)):  # with many pictures, one more or less does not matter
-            out[i] = whole if len(cases) > 20 else _median(np.delete(every, i, axis=0))
+    whole = _median(every)
+    for i in range(len(cases)):  # with many pictures, one more or less does not matter
+        out[i] = whole if len(cases) > 20 else _median(np.delete(every, i, axis=0))
     return out
 
 
 def _median(values: FloatArray) -> FloatArray:
-    return np.nanmedian(values, axis=0) if len(values) else np.full(values.shape[1:], np.nan)
+    """Over the pictures; NaN where a landmark, or two together, are labelled on none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return np.nanmedian(values, axis=0) if len(values) else np.full(values.shape[1:], np.nan)
 
 
 def _outside(case: Case, names: Sequence[str]) -> Iterator[Dispute]:
     beyond = np.maximum(-0.5 - case.xy, case.xy - (np.array(case.size) - 0.5)).max(-1)  # (K,)
     for k in np.flatnonzero(beyond > 0).tolist():
-        yield Dispute(
-            id=case.id,
-            file=case.file,
-            kind="outside",
-            landmarks=[names[k]],
-            distance_px=float(beyond[k]),
-            severity=1 + float(beyond[k]) / (5 * NEAR * case.longer),
-            message=f"{names[k]} is {_pixels(beyond[k])} beyond the edge of the picture.",
-            expected=case.expected(names, [k]),
-        )
+        text = f"{names[k]} is {_pixels(beyond[k])} beyond the edge of the picture."
+        yield case.dispute("outside", names, [k], beyond[k], 1 + beyond[k] / (5 * NEAR * case.longer), text)
 
 
 def _duplicates(case: Case, names: Sequence[str], apart: FloatArray) -> Iterator[Dispute]:
@@ -155,16 +161,9 @@ def _duplicates(case: Case, names: Sequence[str], apart: FloatArray) -> Iterator
     usual = np.fmin(usual, modelled)  # parts that are apart elsewhere may meet on this picture
     for a, b in np.argwhere(np.triu((between < NEAR) & (usual > APART * NEAR), 1)).tolist():
         elsewhere = f"; elsewhere they are {_pixels(apart[a, b] * case.longer)} apart" if apart[a, b] > 0 else ""
-        yield Dispute(
-            id=case.id,
-            file=case.file,
-            kind="duplicate",
-            landmarks=[names[a], names[b]],
-            distance_px=float(between[a, b] * case.longer),
-            severity=3 - 2 * float(between[a, b]) / NEAR,
-            message=f"{names[a]} and {names[b]} are on one spot{elsewhere}.",
-            expected=case.expected(names, [a, b]),
-        )
+        text = f"{names[a]} and {names[b]} are on one spot{elsewhere}."
+        distance, severity = between[a, b] * case.longer, 3 - 2 * between[a, b] / NEAR
+        yield case.dispute("duplicate", names, [a, b], distance, severity, text)
 
 
 def _swaps(
@@ -180,18 +179,8 @@ def _swaps(
         if done & {a, b} or not (exchanged < CLEARLY * now and now > limits[a] + limits[b]):
             continue
         done |= {a, b}
-        out.append(
-            Dispute(
-                id=case.id,
-                file=case.file,
-                kind="swap",
-                landmarks=[names[a], names[b]],
-                distance_px=float(now / 2),
-                severity=2 * float(now / (limits[a] + limits[b])),
-                message=f"{names[a]} and {names[b]} fit better the other way about.",
-                expected=case.expected(names, [a, b]),
-            )
-        )
+        text = f"{names[a]} and {names[b]} fit better the other way about."
+        out.append(case.dispute("swap", names, [a, b], now / 2, 2 * now / (limits[a] + limits[b]), text))
     return out
 
 
@@ -200,17 +189,9 @@ def _outliers(case: Case, names: Sequence[str], limits: FloatArray, taken: Conta
     for k in np.flatnonzero(away > limits).tolist():
         if names[k] in taken:
             continue
-        yield Dispute(
-            id=case.id,
-            file=case.file,
-            kind="outlier",
-            landmarks=[names[k]],
-            distance_px=float(away[k]),
-            severity=float(away[k] / limits[k]),
-            message=f"{names[k]} is {_pixels(away[k])} from where the model expects it "
-            f"(to within {_pixels(case.error[k])}).",
-            expected=case.expected(names, [k]),
-        )
+        expected = f"from where the model expects it (to within {_pixels(case.error[k])})"
+        text = f"{names[k]} is {_pixels(away[k])} {expected}."
+        yield case.dispute("outlier", names, [k], away[k], away[k] / limits[k], text)
 
 
 def _pixels(distance: float) -> str:

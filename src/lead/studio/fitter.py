@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from lead.studio.choose import Chooser, describe
 from lead.studio.events import Event, Events
 from lead.studio.features import FeatureBank, give_way
 from lead.studio.review import Review, review, review_closely
-from lead.studio.suggest import Exemplars, learn
+from lead.studio.suggest import learn
 from lead.training.run import Run
 
 LABELS = ("labels", "landmarks", "restored")
@@ -68,22 +69,23 @@ class Fitter:
 
     def __init__(self, book: LabelBook, events: Events, *, seed: int = 0, pace: Pace | None = None) -> None:
         self._book, self._events, self._seed, self._pace = book, events, seed, pace or Pace()
-        self._knowledge = Knowledge(book.contents)
-        self._moved = threading.Condition()  # held to put other knowledge in place; notified then
+        self._last = Knowledge(book.contents)
+        self._replaced = threading.Condition()  # held to put other knowledge in place; notified then
         self._exports = 0  # that wait for predictions
         self._numbers = itertools.count(1)
-        self._told = 0.0
-        self._heard = events.subscribe(LABELS)
+        self._published_at = 0.0
+        self._label_events = events.subscribe(LABELS)
         self._threads = [
             threading.Thread(target=self._keep_up, name="lead-studio-fit", daemon=True),
-            threading.Thread(target=self._better, name="lead-studio-second-look", daemon=True),
+            threading.Thread(target=self._look_closely, name="lead-studio-second-look", daemon=True),
         ]
         for thread in self._threads:
             thread.start()
 
-    def now(self) -> Knowledge:
+    @property
+    def knowledge(self) -> Knowledge:
         """What is known, with the labels as they are."""
-        return replace(self._knowledge, contents=self._book.contents)
+        return replace(self._last, contents=self._book.contents)
 
     def use(self, run: Run) -> None:
         """Begins decoding and features in the background, in place of an earlier run.
@@ -95,22 +97,22 @@ class Fitter:
             raise LeadError(f"{run.folder} has no trained features yet. Finish its training, or open another run.")
         bank = FeatureBank(run, self._book.folder, self._tell)
         preparing = threading.Thread(target=self._prepare, args=[bank], name="lead-studio-features", daemon=True)
-        with self._moved:
-            if self._knowledge.bank is not None:
-                self._knowledge.bank.close()
-            self._knowledge = Knowledge(self._book.contents, bank=bank, exemplars=Exemplars(bank))
+        with self._replaced:
+            if self._last.bank is not None:
+                self._last.bank.close()
+            self._last = Knowledge(self._book.contents, bank=bank)
             self._threads = [*self._threads[:2], preparing]
-            self._moved.notify_all()
+            self._replaced.notify_all()
         preparing.start()
         self._fit_anew()
         self._tell(at_once=True)
 
     def close(self) -> None:
         """Ends the background work; what is not finished is gone on with by the next session."""
-        self._heard.close()
-        with self._moved:
-            bank, threads = self._knowledge.bank, self._threads
-            self._moved.notify_all()
+        self._label_events.close()
+        with self._replaced:
+            bank, threads = self._last.bank, self._threads
+            self._replaced.notify_all()
         if bank is not None:
             bank.close()
         for thread in threads:
@@ -118,34 +120,34 @@ class Fitter:
 
     def landmarker(self) -> Landmarker | None:
         """What `lead fit` makes of all labels; None where there is nothing to fit."""
-        known = self.now()
-        if known.fit and known.fit_is_current and known.fit.landmarker:
-            return known.fit.landmarker
-        return self._landmarker(known)
+        knowledge = self.knowledge
+        if knowledge.fit and knowledge.fit_is_current and knowledge.fit.landmarker:
+            return knowledge.fit.landmarker
+        return self._landmarker(knowledge)
 
     def predicted_labels(self) -> Labels | None:
         """Predictions of all pictures that can be read, from all labels; waits for them. None if there are none."""
-        with self._moved:
+        with self._replaced:
             self._exports += 1
-            self._moved.notify_all()
-            self._moved.wait_for(lambda: self._heard.closed or not self.now().behind, self._pace.settled)
+            self._replaced.notify_all()
+            self._replaced.wait_for(lambda: self._label_events.closed or not self.knowledge.behind, self._pace.settled)
             self._exports -= 1
-            review = self.now().review_of_names
+            review = self.knowledge.review_of_names
         return review.labels if review is not None and len(review.labels) == len(review.store) else None
 
     # --- in the background -------------------------------------------------------------------------------------------
 
     def _put(self, bank: FeatureBank, **changes: Any) -> bool:
         """Puts other knowledge in place of what is there, unless that is of another bank by now."""
-        with self._moved:
-            mine = self._knowledge.bank is bank
+        with self._replaced:
+            mine = self._last.bank is bank
             if mine:
-                self._knowledge = replace(self._knowledge, **changes)
-            self._moved.notify_all()
+                self._last = replace(self._last, **changes)
+            self._replaced.notify_all()
         return mine
 
     def _fit_anew(self) -> None:
-        self._heard.put(Event("features", {}))
+        self._label_events.put(Event("features", {}))
 
     def _prepare(self, bank: FeatureBank) -> None:
         try:
@@ -161,103 +163,103 @@ class Fitter:
 
     def _keep_up(self) -> None:
         give_way()
-        while self._heard.get() is not None:
+        while self._label_events.get() is not None:
             until = time.monotonic() + self._pace.longest_wait
-            while time.monotonic() < until and self._heard.get(self._pace.quiet) is not None:
+            while time.monotonic() < until and self._label_events.get(self._pace.quiet) is not None:
                 pass
-            known = self.now()
-            if known.bank is None or self._heard.closed:
+            knowledge = self.knowledge
+            if knowledge.bank is None or self._label_events.closed:
                 continue
             try:
-                self._fit(known, known.bank)
+                self._fit(knowledge, knowledge.bank)
             except Exception as error:
-                self._failed(error, known.bank)
+                self._failed(error, knowledge.bank)
             self._tell(at_once=True)
 
-    def _fit(self, known: Knowledge, bank: FeatureBank) -> None:
+    def _fit(self, knowledge: Knowledge, bank: FeatureBank) -> None:
         """Fits to the labels as they are now, and predicts all pictures."""
-        labels, whole = known.contents.labels, bank.ready
+        labels, whole = knowledge.contents.labels, bank.ready
         self._put(bank, fitting=True)
         self._tell(at_once=True)
         try:
-            exemplars = known.exemplars.of(labels) if known.exemplars else {}
+            exemplars = bank.exemplars(labels)
             learnt = learn(exemplars, seed=self._seed) if exemplars else None
         finally:
             self._put(bank, fitting=False)
         if learnt is None:
             self._put(bank, fit=None, review=None, problem=None)
             return
-        fit = Fit(next(self._numbers), known.contents, whole, learnt)
+        fit = Fit(next(self._numbers), knowledge.contents, whole, learnt)
         if not self._put(bank, fit=fit, problem=None):
             return
         self._tell(at_once=True)
         if computed := bank.finished():
             frame, schema = bank.extractor.frame, labels.schema
-            found = review(fit.number, schema, learnt, *computed, frame, lambda: self._review_in_vain(fit))
-            if found:
-                self._put(bank, review=found)
+            stale = partial(self._review_is_stale, fit)
+            if reviewed := review(fit.number, schema, learnt, *computed, frame, stale):
+                self._put(bank, review=reviewed)
 
-    def _review_in_vain(self, fit: Fit) -> bool:
+    def _review_is_stale(self, fit: Fit) -> bool:
         """Whether to leave predictions for a fit to newer labels: not if they are old, else they would never end."""
-        if self._heard.closed:
+        if self._label_events.closed:
             return True
-        known = self.now()
-        recent = known.review is not None and time.monotonic() - known.review.made < self._pace.renew
-        return recent and fit.contents is not known.contents
+        knowledge = self.knowledge
+        recent = knowledge.review is not None and time.monotonic() - knowledge.review.made < self._pace.renew
+        return recent and fit.contents is not knowledge.contents
 
-    def _better(self) -> None:
+    def _look_closely(self) -> None:
         """Predicts all pictures anew with what `lead fit` makes of the labels, whenever these have come to rest."""
         give_way()
-        while (known := self._due()) is not None:
-            assert known.bank is not None
-            assert known.fit is not None
-            changes: dict[str, Any] = {"fit": replace(known.fit, closely=True)}
+        while (knowledge := self._due()) is not None:
+            assert knowledge.bank is not None
+            assert knowledge.fit is not None
+            changes: dict[str, Any] = {"fit": replace(knowledge.fit, closely=True)}
             try:
-                if better := self._closer_look(known, known.bank, known.fit):
+                if better := self._closer_look(knowledge, knowledge.bank, knowledge.fit):
                     changes = {"fit": better[0], "review": better[1]}
             except Exception as error:  # what there is already stands
                 log.warning(
                     "The second look at all pictures failed: %s", error, exc_info=not isinstance(error, LeadError)
                 )
-            with self._moved:
-                if self._knowledge.fit is known.fit:
-                    self._put(known.bank, **changes)
+            with self._replaced:
+                if self._last.fit is knowledge.fit:
+                    self._put(knowledge.bank, **changes)
             self._tell(at_once=True)
 
     def _due(self) -> Knowledge | None:
         """Waits for a fit after which it is time to look twice; None at the end."""
-        with self._moved:
-            while not self._heard.closed:
-                known, rest = self.now(), None
-                if known.close_fit_due and known.fit and known.review and known.review.model == known.fit.number:
-                    rest = 0.0 if self._exports else known.contents.since + self._pace.still - time.monotonic()
+        with self._replaced:
+            while not self._label_events.closed:
+                knowledge, rest = self.knowledge, None
+                if knowledge.close_fit_due:
+                    rest = 0.0 if self._exports else knowledge.contents.since + self._pace.still - time.monotonic()
                     if rest <= 0:
-                        return known
-                self._moved.wait(rest)
+                        return knowledge
+                self._replaced.wait(rest)
         return None
 
-    def _closer_look(self, known: Knowledge, bank: FeatureBank, fit: Fit) -> tuple[Fit, Review] | None:
+    def _closer_look(self, knowledge: Knowledge, bank: FeatureBank, fit: Fit) -> tuple[Fit, Review] | None:
         """A better fit and its predictions; None if the labels have changed meanwhile."""
 
         def stale() -> bool:
-            return self._heard.closed or self._book.contents is not fit.contents
+            return self._label_events.closed or self._book.contents is not fit.contents
 
-        landmarker, computed = self._landmarker(known), bank.finished()
+        landmarker, computed = self._landmarker(knowledge), bank.finished()
         if landmarker is None or computed is None or stale():
             return None
         number = next(self._numbers)
-        found = review_closely(number, fit.contents.labels.schema, landmarker, *computed, stale)
-        if found is None or stale():
+        reviewed = review_closely(number, fit.contents.labels.schema, landmarker, *computed, stale)
+        if reviewed is None or stale():
             return None
-        return replace(fit, number=number, closely=True, landmarker=landmarker), found
+        return replace(fit, number=number, closely=True, landmarker=landmarker), reviewed
 
-    def _landmarker(self, known: Knowledge) -> Landmarker | None:
-        labels = known.contents.labels
+    def _landmarker(self, knowledge: Knowledge) -> Landmarker | None:
+        labels = knowledge.contents.labels
         labelled = np.flatnonzero((labels.visible > 0).any(axis=0))
-        if known.bank is None or len(labelled) == 0:
+        if knowledge.bank is None or len(labelled) == 0:
             return None
         some = labels.only(labels.schema.names[k] for k in labelled)
-        return api.fit(known.bank.run, some, pictures=known.folder.root, seed=self._seed).landmarker
+        return api.fit(knowledge.bank.run, some, pictures=knowledge.folder.root, seed=self._seed).landmarker
 
     def _failed(self, error: Exception, bank: FeatureBank) -> None:
         if not isinstance(error, LeadError):
@@ -267,6 +269,6 @@ class Fitter:
     def _tell(self, at_once: bool = False) -> None:
         """Publishes the status, at most a few times a second unless it must be known at once."""
         now = time.monotonic()
-        if at_once or now - self._told >= TELL_EVERY_S:
-            self._told = now
-            self._events.publish("model", status(self.now()).model_dump())
+        if at_once or now - self._published_at >= TELL_EVERY_S:
+            self._published_at = now
+            self._events.publish("model", status(self.knowledge).model_dump())

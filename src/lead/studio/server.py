@@ -24,12 +24,12 @@ from starlette.routing import Match
 from lead.errors import LeadError, NotThere
 from lead.studio import answers, transfer
 from lead.studio.events import Subscription
+from lead.studio.history import Snapshot
 from lead.studio.labelfile import Conflict, SaveFailed
 from lead.studio.messages import (
     Choice,
     Disputes,
     Explored,
-    ExportFormat,
     Imported,
     LabelsChange,
     Landmarks,
@@ -40,7 +40,6 @@ from lead.studio.messages import (
     Predictions,
     Problem,
     RunChoice,
-    Snapshot,
     State,
     Suggestions,
     Training,
@@ -307,7 +306,7 @@ def _labels(session: Session) -> APIRouter:
 
     @routes.get("/history")
     def history() -> list[Snapshot]:
-        return session.book.snapshots()
+        return session.book.disk.history.snapshots()
 
     @routes.post("/history/{id}/restore")
     def restore(id: str) -> State:
@@ -335,11 +334,11 @@ def _model(session: Session) -> APIRouter:
 
     @routes.get("/pictures/{id}/suggestions")
     def suggestions(id: str) -> Suggestions:
-        return answers.suggest(session.known, id)
+        return answers.suggest(session.knowledge, id)
 
     @routes.get("/next")
     def choose(after: str = "", skip: Ids = "") -> Choice:
-        return answers.next_picture(session.known, after or None, _split(skip))
+        return answers.next_picture(session.knowledge, after or None, _split(skip))
 
     @routes.get("/predictions")
     def predictions(
@@ -347,15 +346,15 @@ def _model(session: Session) -> APIRouter:
         offset: Annotated[int, Query(ge=0)] = 0,
         limit: Annotated[int, Query(ge=0, le=1000)] = 60,
     ) -> Predictions:
-        return answers.predictions(session.known, sort=sort, offset=offset, limit=limit)
+        return answers.predictions(session.knowledge, sort=sort, offset=offset, limit=limit)
 
     @routes.get("/disputes")
     def disputes() -> Disputes:
-        return answers.disputes(session.known)
+        return answers.disputes(session.knowledge)
 
     @routes.get("/explore")
     def explore(id: str, x: Finite, y: Finite, pictures: Ids = "") -> Explored:
-        return answers.explore(session.known, id, x, y, _split(pictures))
+        return answers.explore(session.knowledge, id, x, y, _split(pictures))
 
     return routes
 
@@ -377,7 +376,7 @@ def _files(session: Session) -> APIRouter:
         return await anyio.to_thread.run_sync(take)
 
     @routes.get("/formats")
-    def formats() -> list[ExportFormat]:
+    def formats() -> list[transfer.ExportFormat]:
         return transfer.formats()
 
     @routes.get("/export", response_class=Response)

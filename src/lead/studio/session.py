@@ -20,7 +20,7 @@ from lead.studio.book import LabelBook
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
 from lead.studio.messages import Picture, PictureDetail, State, Training
-from lead.studio.pictures import Pictures
+from lead.studio.pictures import ShownPictures
 
 if TYPE_CHECKING:
     from lead.geometry import Size
@@ -49,7 +49,7 @@ class Session:
     def __init__(self, book: LabelBook, events: Events, run: Path | None, seed: int, load_after_s: float) -> None:
         """Use :meth:`open`."""
         self.folder, self.book, self.events = book.folder, book, events
-        self.pictures = Pictures(book.folder)
+        self.pictures = ShownPictures(book.folder)
         self._closing = threading.Lock()
         self._closed = False
         self._wanted = threading.Event()
@@ -117,31 +117,24 @@ class Session:
             begun=len(contents.summary) - complete,
             unreadable=unreadable,
             landmarks=contents.landmarks,
-            model=answers.status(self.known),
+            model=answers.status(self.knowledge),
             training=self.training(),
-            problem=self.book.problem,
-            foreign=self.book.foreign,
+            problem=self.book.disk.problem,
+            foreign=self.book.disk.foreign,
             missing=contents.missing,
         )
 
     def list_pictures(self) -> list[Picture]:
         """All pictures, in the folder's order."""
-        known, bad = self.known, dict(self.folder.unreadable)
-        summary, expected = known.contents.summary, answers.expected_shares(known)
-        rows = []
+        knowledge, bad = self.knowledge, dict(self.folder.unreadable)
+        summary, expected = knowledge.contents.summary, answers.expected_shares(knowledge)
+        pictures = []
         for id, file in zip(self.folder.ids, self.folder.files, strict=True):
-            labelled, complete = summary.get(id, (0, False))
-            rows.append(
-                Picture(
-                    id=id,
-                    file=file,
-                    labelled=labelled,
-                    complete=complete,
-                    unreadable=bad.get(file),
-                    expected=expected.get(id),
-                )
-            )
-        return rows
+            count, complete = summary.get(id, (0, False))
+            picture = Picture(id=id, file=file, labelled=count, complete=complete)
+            picture.unreadable, picture.expected = bad.get(file), expected.get(id)
+            pictures.append(picture)
+        return pictures
 
     def picture(self, id: str) -> PictureDetail:
         """A picture to label."""
@@ -194,10 +187,10 @@ class Session:
     # --- the model side
 
     @property
-    def known(self) -> Knowledge:
+    def knowledge(self) -> Knowledge:
         """What the model side knows now; as long as it is not loaded, nothing but the labels."""
         if (side := self._side) is not None:
-            return side.fitter.now()
+            return side.fitter.knowledge
         failure = self._loaded.exception() if self._loaded.done() else None
         problem = None if failure is None else _failed(failure)
         return Knowledge(self.book.contents, loading=failure is None, problem=problem)
@@ -258,7 +251,7 @@ class Session:
         self._tell_model()
 
     def _tell_model(self) -> None:
-        self.events.publish("model", answers.status(self.known).model_dump(mode="json"))
+        self.events.publish("model", answers.status(self.knowledge).model_dump(mode="json"))
 
 
 @dataclass(frozen=True)

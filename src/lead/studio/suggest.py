@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -13,12 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lead.geometry import FloatArray
-from lead.images.decode import UnreadablePicture
 from lead.inference import Calibration, Head
-from lead.landmarks.model import Labels
-from lead.nn.matching import cell_similarities, describe_points, nearby_peaks
-from lead.studio.features import FeatureBank, Seen
+from lead.nn.matching import cell_similarities, nearby_peaks
+from lead.studio.features import Exemplar
 from lead.training.fit import Labelled, distances, fit_head
 
 Method = Literal["matching", "head"]
@@ -36,60 +31,6 @@ PRIOR = Calibration(
 error on validation faces from 1 to 5 labelled pictures."""
 PRIOR_LABELS = 20
 """Labels as many of which weigh as much as the prior."""
-
-
-@dataclass(frozen=True)
-class Exemplar:
-    """A labelled picture.
-
-    Attributes:
-        seen: its features, and where they lie in the picture.
-        points: (K, 2) float32 normalised, NaN where unlabelled.
-        described: (K, C) float32 unit features there; 0 where unlabelled.
-    """
-
-    seen: Seen
-    points: Tensor
-    described: Tensor
-
-    @classmethod
-    def of(cls, seen: Seen, xy: FloatArray) -> Exemplar:
-        """From labels (K, 2) in the picture's own pixels, NaN where there are none."""
-        points = torch.from_numpy(seen.to_frame(xy)).float()
-        described = describe_points(seen.features[None], points[None].nan_to_num())[0]
-        return cls(seen, points, torch.where(points.isnan().any(-1)[:, None], 0.0, described))
-
-
-class Exemplars:
-    """The labelled pictures of a bank, each made once for as long as it is labelled so. Any thread may ask."""
-
-    def __init__(self, bank: FeatureBank) -> None:
-        self._bank = bank
-        self._made: dict[tuple[str, bytes], Exemplar] = {}  # by what each depends on: picture and labels
-
-    def of(self, labels: Labels, budget_s: float = math.inf) -> dict[str, Exemplar]:
-        """By id, those whose features are there or can be made in the time given, at least one.
-
-        A picture that cannot be read is left out, and noted in the folder.
-        """
-        folder, made = self._bank.folder, self._made
-        out: dict[str, Exemplar] = {}
-        keys = [(folder.id_of(file), xy.tobytes()) for file, xy in zip(labels.images, labels.xy, strict=True)]
-        until = time.monotonic() + budget_s
-        for key, xy in zip(keys, labels.xy, strict=True):
-            id = key[0]
-            if key not in made:
-                if out and time.monotonic() > until:
-                    continue
-                try:
-                    made[key] = Exemplar.of(self._bank.get(id), xy)
-                except UnreadablePicture as error:
-                    folder.note_unreadable(id, error.reason)
-                    continue
-            out[id] = made[key]
-        if len(made) > 2 * len(keys):  # most are of labels that have changed since
-            self._made = {key: made[key] for key in keys if key in made}
-        return out
 
 
 @dataclass(frozen=True)
