@@ -24,7 +24,7 @@ Beyond COCO we write four keys, which other readers pass over:
 ``absent`` (annotation)
     names of landmarks that were looked for and are not in the picture; their key point is 0, 0, 0.
 ``checked`` (annotation)
-    true where a person looked again at labels that a model disputed, and found them right. Gone as soon as a point of
+    true where a person looked again at labels that a model disputed, and confirmed them. Gone as soon as a point of
     the picture changes.
 
 Whatever else a file holds, made by us or not, is kept as it is: further keys, other categories and their annotations,
@@ -79,7 +79,7 @@ class LabelBook:
 
     Attributes:
         folder: the pictures.
-        events: told of every change: ``labels``, ``landmarks``, ``restored`` (anything may have changed), ``problem``.
+        events: where changes are published: ``labels``, ``landmarks``, ``restored`` (all may be new), ``problem``.
         file: the label file.
         home: the hidden folder beside it.
         contents: what stands here now. A change puts another in its place.
@@ -104,7 +104,7 @@ class LabelBook:
         Args:
             folder: the pictures.
             file: the label file.
-            events: told of every change.
+            events: where changes are published.
             snapshot_every_s: while labels change, the file is put into the history this often.
 
         Raises:
@@ -208,15 +208,12 @@ class LabelBook:
             came_from = sources(change, present.document.names)
             _refuse_dropping(change, present.document, came_from)
             document = present.document.with_landmarks(target, came_from)
-            kept = {name: name for name in present.document.names}
-            moved = {
-                source: landmark.name for source, landmark in zip(came_from, target.landmarks, strict=True) if source
-            }
-            labels_changed = kept != moved
-            version = self._next_version()
-            after = replace(present, document=document, landmarks_version=version)
+            pairs = zip(came_from, target.landmarks, strict=True)
+            moved = {source: landmark.name for source, landmark in pairs if source}
+            labels_changed = moved != {name: name for name in present.document.names}
+            after = replace(present, document=document, landmarks_version=self._next_version())
             if labels_changed:
-                after = replace(after, base=version, versions={})
+                after = replace(after, base=after.landmarks_version, versions={})
             self._save(after, "before the landmarks changed")
             self.events.publish("landmarks", self.landmarks.model_dump(mode="json"))
             if labels_changed:
@@ -245,7 +242,7 @@ class LabelBook:
 
         Raises:
             SaveFailed: it cannot be written.
-            LeadError: there is no such snapshot, or it is no label file.
+            LeadError: there is no such snapshot, or it is not a label file.
         """
         with self._changing:
             content = self.disk.history.read(id)

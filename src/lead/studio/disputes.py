@@ -179,7 +179,7 @@ def _swaps(
         if done & {a, b} or not (exchanged < CLEARLY * now and now > limits[a] + limits[b]):
             continue
         done |= {a, b}
-        text = f"{names[a]} and {names[b]} fit better the other way about."
+        text = f"{names[a]} and {names[b]} fit better if exchanged."
         out.append(case.dispute("swap", names, [a, b], now / 2, 2 * now / (limits[a] + limits[b]), text))
     return out
 

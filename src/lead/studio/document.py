@@ -70,12 +70,12 @@ class Annotation:
 
     def points(self) -> dict[str, Point]:
         """Every landmark that has a state."""
-        found = {name: Point(state="absent") for name in self.absent}
+        points = {name: Point(state="absent") for name in self.absent}
         values = iter(self.entry["keypoints"])
         for name, x, y, v in zip(self.names, values, values, values, strict=True):
             if v > UNLABELLED:
-                found[name] = Point(state="visible" if v == VISIBLE else "hidden", x=x, y=y)
-        return {name: found[name] for name in self.names if name in found}
+                points[name] = Point(state="visible" if v == VISIBLE else "hidden", x=x, y=y)
+        return {name: points[name] for name in self.names if name in points}
 
     def changed(self, points: Mapping[str, Point | None], checked: bool) -> Annotation:
         """With some landmarks set, or taken away (None)."""
@@ -156,7 +156,7 @@ class Document:
         landmarks: what is labelled; version 0.
         row_of: picture path, normalised, to its place in ``images``.
         annotation_of: picture path to the place of its key points in ``annotations``, in the file's order; without
-            paths that are no Unicode text, which no picture of a folder has.
+            paths that are not Unicode text, which no picture of a folder has.
     """
 
     top: Entry
@@ -241,13 +241,13 @@ class Document:
         if not self.names:
             return Labels.from_xy(Schema(()), (), np.empty((0, 0, 2)))
         row_of = self.row_of
-        found = [(row_of[file], file, labels) for file, labels in self.annotated() if file in files and labels.placed]
-        found.sort(key=lambda item: item[0])
-        shape = (len(found), len(self.names))
-        tables = np.array([labels.table for _, _, labels in found], dtype=np.float64).reshape(*shape, 3)
-        extra = [_extra(key, [labels.entry for _, _, labels in found], shape) for key in PREDICTED_KEYS]
+        rows = [(row_of[file], file, labels) for file, labels in self.annotated() if file in files and labels.placed]
+        rows.sort(key=lambda item: item[0])
+        shape = (len(rows), len(self.names))
+        tables = np.array([labels.table for _, _, labels in rows], dtype=np.float64).reshape(*shape, 3)
+        extra = [_extra(key, [labels.entry for _, _, labels in rows], shape) for key in PREDICTED_KEYS]
         schema = Schema(tuple(self.names), tuple(self.landmarks.flip_pairs), tuple(self.landmarks.skeleton))
-        images = tuple(file for _, file, _ in found)
+        images = tuple(file for _, file, _ in rows)
         return Labels(schema, images, tables[..., :2], tables[..., 2].astype(np.int8), *extra)
 
     def with_points(self, changes: Mapping[str, PointsChange]) -> Document:
@@ -298,11 +298,11 @@ class Document:
 
     def counts(self) -> dict[str, int]:
         """How many pictures have a state for each landmark."""
-        found = Counter[str]()
+        counts = Counter[str]()
         for _, annotation in self.annotated():
             if annotation.labelled:
-                found.update(list(annotation.points()))
-        return {name: found[name] for name in self.names}
+                counts.update(list(annotation.points()))
+        return {name: counts[name] for name in self.names}
 
     def totals(self) -> tuple[int, int]:
         """Pictures with a point in a place, and such points."""

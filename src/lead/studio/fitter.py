@@ -59,7 +59,7 @@ class Fitter:
     Three threads work in the background: one decodes the pictures and computes their features. One hears from the
     book's events when labels change; then it fits a head that takes no more than a second, and predicts all pictures.
     When labels have been left alone for a while, the last does so with what `lead fit` makes of them, which takes
-    longer and is better. What goes wrong in the first two is told in :func:`lead.studio.answers.status`.
+    longer and is better. What goes wrong in the first two is in the status.
 
     Args:
         book, events: of the session.
@@ -108,7 +108,7 @@ class Fitter:
         self._tell(at_once=True)
 
     def close(self) -> None:
-        """Ends the background work; what is not finished is gone on with by the next session."""
+        """Ends the background work; the next session goes on with what is not finished."""
         self._label_events.close()
         with self._replaced:
             bank, threads = self._last.bank, self._threads

@@ -103,8 +103,8 @@ def review_closely(
         if stop():
             return None
         parts.append(landmarker.predict_rows(store, rows, features[rows]))
-    found = Labels.joined(parts)
-    which = [schema.index(name) for name in found.schema.names]
+    predicted = Labels.joined(parts)
+    which = [schema.index(name) for name in predicted.schema.names]
 
     def every(values: npt.NDArray[Any] | None, nothing: float) -> npt.NDArray[Any]:
         assert values is not None
@@ -114,12 +114,12 @@ def review_closely(
 
     labels = Labels(
         schema,
-        found.images,
-        every(found.xy, np.nan),
-        every(found.visible, UNLABELLED),
-        every(found.score, 0),
-        every(found.px_error, np.nan),
-        every(found.px_90, np.nan),
+        predicted.images,
+        every(predicted.xy, np.nan),
+        every(predicted.visible, UNLABELLED),
+        every(predicted.score, 0),
+        every(predicted.px_error, np.nan),
+        every(predicted.px_90, np.nan),
     )
     return Review(model, store, labels)
 

@@ -65,12 +65,12 @@ def as_landmarks(names: Sequence[str], skeleton: Any = (), flip_pairs: Any = (),
             raise LeadError(
                 f"the landmark name {name[:30]!r} has {len(name)} characters; 1 to {NAME_LENGTH} are allowed."
             )
-    given = colours if isinstance(colours, list) and len(colours) == len(names) else [None] * len(names)
-    chosen = [
+    chosen = colours if isinstance(colours, list) and len(colours) == len(names) else [None] * len(names)
+    usable = [
         str(colour).lower() if _is_colour(colour) else default
-        for colour, default in zip(given, default_colours(len(names)), strict=True)
+        for colour, default in zip(chosen, default_colours(len(names)), strict=True)
     ]
-    landmarks = [Landmark(name=name, colour=colour) for name, colour in zip(names, chosen, strict=True)]
+    landmarks = [Landmark(name=name, colour=colour) for name, colour in zip(names, usable, strict=True)]
     return Landmarks(landmarks=landmarks, skeleton=list(skeleton), flip_pairs=list(flip_pairs))
 
 

@@ -208,7 +208,7 @@ _HANDLERS: dict[type[Exception], Callable[[Request, Exception], Any]] = {
 Ids = Annotated[str, Query(description="Pictures' ids with commas between.")]
 
 Finite = Annotated[float, Query(allow_inf_nan=False)]
-Known = Annotated[str | None, Header(alias="If-None-Match", description="ETags that the client has.")]
+ETags = Annotated[str | None, Header(alias="If-None-Match", description="ETags that the client has.")]
 
 
 def _split(ids: str) -> list[str]:
@@ -263,26 +263,26 @@ def _pictures(session: Session) -> APIRouter:
         return session.picture(id)
 
     @routes.get("/{id}/image", response_class=Response)
-    def image(id: str, side: int = 1024, stamp: str = "", if_none_match: Known = None) -> Response:
+    def image(id: str, side: int = 1024, stamp: str = "", if_none_match: ETags = None) -> Response:
         tag = f"{session.pictures.stamp(id)}-{side}"
         return _picture_file(tag, stamp, if_none_match, lambda: session.pictures.image(id, side))
 
     @routes.get("/{id}/tile", response_class=Response)
-    def tile(id: str, column: int, row: int, stamp: str = "", if_none_match: Known = None) -> Response:
+    def tile(id: str, column: int, row: int, stamp: str = "", if_none_match: ETags = None) -> Response:
         tag = f"{session.pictures.stamp(id)}-{column}-{row}"
         return _picture_file(tag, stamp, if_none_match, lambda: session.pictures.tile(id, column, row))
 
     return routes
 
 
-def _picture_file(tag: str, stamp: str, known: str | None, make: Callable[[], Encoded]) -> Response:
+def _picture_file(tag: str, stamp: str, etags: str | None, make: Callable[[], Encoded]) -> Response:
     """A picture that the browser may keep: for ever if its address holds the file's stamp, else for a minute."""
     forever = bool(stamp) and tag.startswith(f"{stamp}-")
     headers = {
         "ETag": f'"{tag}"',
         "Cache-Control": "private, max-age=31536000, immutable" if forever else "private, max-age=60",
     }
-    if known is not None and f'"{tag}"' in known:
+    if etags is not None and f'"{tag}"' in etags:
         return Response(status_code=304, headers=headers)
     content, media_type = make()
     return Response(content, media_type=media_type, headers=headers)

@@ -39,7 +39,7 @@ class Session:
     """The composition root. Every method may be called from any thread.
 
     The model side needs torch, which takes seconds to import: it is loaded in the background, and until it is there
-    the page is told so.
+    the page says so.
 
     Attributes:
         folder, book, events: see their classes.
@@ -76,7 +76,7 @@ class Session:
             load_after_s: the model side is loaded once a page is open, or after so many seconds.
 
         Raises:
-            LeadError: the folder or the run is none, the label file is broken or open in another studio, or its
+            LeadError: there is no such folder or run, the label file is broken or open in another studio, or its
                 folder cannot be written to.
         """
         if run is not None and not (run / "settings.yaml").is_file():
@@ -156,7 +156,7 @@ class Session:
             with suppress(UnreadablePicture):
                 sizes[file] = self.folder.size(self.folder.id_of(file))
         content = transfer.export(labels, format, sizes)
-        extension = next(known.extension for known in transfer.formats() if known.name == format)
+        extension = next(each.extension for each in transfer.formats() if each.name == format)
         return f"{self._plain_name()}-{what}{extension}", content
 
     def export_model(self) -> tuple[str, bytes]:

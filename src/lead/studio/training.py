@@ -1,4 +1,4 @@
-"""The training of features, beside the page: begun, watched, stopped and gone on with; and the runs to choose from."""
+"""The training of features beside the page: started, watched, stopped, resumed; and the runs to choose from."""
 
 from __future__ import annotations
 
@@ -105,12 +105,12 @@ class Trainer:
     Args:
         folder: the pictures.
         home: where runs trained here are kept, ``run``, ``run-2``, …, with ``training.log`` beside them.
-        events: told of progress (kind ``"training"``).
+        events: where progress is published (kind ``"training"``).
         run: the run to use, instead of the one used last.
         more_presets: YAML files of settings to offer under further names.
 
     Raises:
-        LeadError: ``run`` is no run.
+        LeadError: ``run`` is not a run.
     """
 
     on_finished: Callable[[Path], None] | None = None
@@ -126,13 +126,13 @@ class Trainer:
     ) -> None:
         self._root, self._home, self._events = folder.root, home.resolve(), events
         self._presets = {name: name for name in DESCRIPTIONS} | {k: str(v) for k, v in (more_presets or {}).items()}
-        self._given = Run.open(run.resolve()) if run else None
+        self._named_run = Run.open(run.resolve()) if run else None
         self._shelf = Path.cwd() / "runs"
         self._lock = threading.RLock()
         self._process: subprocess.Popen[str] | None = None
         self._watcher: threading.Thread | None = None
         self._changed = threading.Event()
-        current = self._given or self._last_used()
+        current = self._named_run or self._last_used()
         self._progress = RunProgress.of(current) if current else RunProgress()
 
     def state(self) -> Training:
@@ -222,16 +222,13 @@ class Trainer:
         """
         with self._lock:
             self._refuse_while_training()
-            for run in self._runs():
-                if run_id(run.folder) != id:
-                    continue
-                if not run.has_student:
-                    raise LeadError(f"The training of {run.folder} is not finished. Go on with it, or open another.")
-                self._progress = RunProgress.of(run)
-                self._remember(run.folder)
-                break
-            else:
+            run = next((run for run in self._runs() if run_id(run.folder) == id), None)
+            if run is None:
                 raise NotThere("There is no such run any more. Choose another from the list.")
+            if not run.has_student:
+                raise LeadError(f"The training of {run.folder} is not finished. Go on with it, or open another.")
+            self._progress = RunProgress.of(run)
+            self._remember(run.folder)
         self._publish()
         return run.folder
 
@@ -245,14 +242,14 @@ class Trainer:
 
     def _runs(self) -> list[Run]:
         shelf = sorted(path.resolve() for path in self._shelf.glob("*"))
-        folders = [self._given.folder] if self._given else []
+        folders = [self._named_run.folder] if self._named_run else []
         if self._progress.run:
             folders.append(self._progress.run.folder)
-        found: dict[Path, Run] = {}
+        runs: dict[Path, Run] = {}
         for folder in [*folders, *self._own(), *shelf]:
             with suppress(LeadError):  # not a run, or one of a version that had other settings
-                found.setdefault(folder, Run.open(folder))
-        return list(found.values())
+                runs.setdefault(folder, Run.open(folder))
+        return list(runs.values())
 
     def _free(self) -> Path:
         """Where a new run can go."""
