@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 
@@ -14,9 +15,9 @@ from lead.studio.session import Session
 
 
 @contextmanager
-def served(session: Session, token: str) -> Iterator[tuple[uvicorn.Server, int]]:
-    """The server and its port. Closing the session is the caller's."""
-    server = make_server(session, token)
+def served(session: Session, token: str, **options: Any) -> Iterator[tuple[uvicorn.Server, int]]:
+    """The server and its port; options as of ``make_server``. Closing the session is the caller's."""
+    server = make_server(session, token, **options)
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()

@@ -126,7 +126,7 @@ def test_the_example_of_a_label_file_reads_as_it_is_explained(tmp_path: Path) ->
     assert labels.schema.flip_pairs == (("left_eye", "right_eye"),)
     assert labels.visible.tolist() == [[2, 1, 0]]
     book = LabelBook.open(PictureFolder(tmp_path), tmp_path / "annotations.json", Events())
-    (id,) = book.labelled_ids()
+    (id,) = book.contents.summary
     states = {name: point.state for name, point in book.labels(id).points.items()}
     book.close()
     assert states == {"left_eye": "visible", "right_eye": "hidden", "chin": "absent"}

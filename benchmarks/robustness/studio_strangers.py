@@ -65,7 +65,7 @@ def served(folder: Path) -> Iterator[tuple[Session, str]]:
         Image.fromarray(pixels).save(folder / f"{n}.png")
     session = Session.open(folder)
     named = [Landmark(name=name, colour="#3070d0") for name in NAMES]
-    session.change_landmarks(LandmarksChange(version=session.book.landmarks.version, landmarks=named))
+    session.book.change_landmarks(LandmarksChange(version=session.book.landmarks.version, landmarks=named))
     try:
         with at_a_port.served(session, TOKEN) as (_, port):
             yield session, f"http://127.0.0.1:{port}"

@@ -25,7 +25,7 @@ from lead.images.build import open_store
 from lead.images.decode import UnreadablePicture, decode, decode_box, decode_fitted, upright_size
 from lead.images.find import find_images
 from lead.studio.folder import PictureFolder
-from lead.studio.pictures import Pictures
+from lead.studio.pictures import ShownPictures
 
 Pixels = npt.NDArray[Any]
 
@@ -183,7 +183,7 @@ def test_it_is_a_picture_wherever_pictures_are(tmp_path: Path) -> None:
         np.testing.assert_array_equal(np.asarray(mine[0]), np.asarray(png[0]))
         assert mine[1:] == png[1:]
     folder = PictureFolder(tmp_path)
-    pictures = Pictures(folder)
+    pictures = ShownPictures(folder)
     assert folder.size(folder.id_of("a.DCM")) == (60, 40)
     for file in folder.files:
         assert pictures.image(folder.id_of(file), 128).media_type == "image/png"

@@ -41,7 +41,7 @@ def put(book: LabelBook, file: str, **points: Point | tuple[float, float] | None
     """Labels a picture, based on what stands there; a pair is a visible point."""
     id = book.folder.id_of(file)
     made = {name: Point(x=p[0], y=p[1]) if isinstance(p, tuple) else p for name, p in points.items()}
-    return book.change(id, LabelsChange(base=book.labels(id).version, points=made))
+    return book.change_labels(id, LabelsChange(base=book.labels(id).version, points=made))
 
 
 def at(book: LabelBook, file: str) -> dict[str, Point]:

@@ -45,9 +45,9 @@ def client(session: Session, *, base_url: str = "http://127.0.0.1:8765", **optio
 
 
 @contextmanager
-def served(session: Session) -> Iterator[tuple[uvicorn.Server, str]]:
+def served(session: Session, **options: Any) -> Iterator[tuple[uvicorn.Server, str]]:
     """A server at a real socket, and its address."""
-    with at_a_port.served(session, TOKEN) as (server, port):
+    with at_a_port.served(session, TOKEN, **options) as (server, port):
         yield server, f"http://127.0.0.1:{port}"
 
 

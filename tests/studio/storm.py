@@ -18,7 +18,7 @@ def main(root: Path) -> None:
     for n in count():
         id = folder.ids[n % len(folder)]
         base = book.labels(id).version
-        book.change(id, LabelsChange(base=base, points={"a": Point(x=n / 1000, y=1)}))
+        book.change_labels(id, LabelsChange(base=base, points={"a": Point(x=n / 1000, y=1)}))
         print(n, flush=True)
 
 

@@ -34,9 +34,10 @@ from lead.datasets import open_dataset
 from lead.errors import LeadError
 from lead.images.labels import load_labels
 from lead.landmarks import HIDDEN, VISIBLE
-from lead.studio.book import ChangedElsewhere, Conflict, LabelBook, SaveFailed
+from lead.studio.book import LabelBook
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
+from lead.studio.labelfile import ChangedElsewhere, Conflict, SaveFailed
 from lead.studio.messages import LabelsChange, Point
 
 
@@ -65,8 +66,8 @@ def test_opening_and_looking_writes_no_label_file(folder: PictureFolder) -> None
     book = open_book(folder)
     assert book.landmarks.landmarks == []
     assert book.labels(folder.ids[0]).points == {}
-    assert (book.labelled_ids(), book.summary(), book.missing, book.snapshots()) == ([], {}, [], [])
-    assert len(book.as_labels()) == 0
+    assert (book.contents.summary, book.contents.missing, book.disk.history.snapshots()) == ({}, [], [])
+    assert len(book.contents.labels) == 0
     assert not book.file.exists()
 
 
@@ -105,22 +106,22 @@ def test_what_is_saved_is_there_when_opened_again(book: LabelBook) -> None:
     assert [labels.points for labels in before] == [again.labels(id).points for id in again.folder.ids]
     assert landmarks.landmarks == again.landmarks.landmarks
     assert (again.landmarks.skeleton, again.landmarks.flip_pairs) == ([("a", "b")], [("b", "c")])
-    assert again.labelled_ids() == [again.folder.id_of("b.png"), again.folder.id_of("a.png")]
-    assert again.summary() == {again.folder.id_of("b.png"): (2, False), again.folder.id_of("a.png"): (1, False)}
+    assert again.contents.labels.images == ("b.png", "a.png")
+    assert again.contents.summary == {again.folder.id_of("b.png"): (2, False), again.folder.id_of("a.png"): (1, False)}
     assert not {labels.version for labels in before} & {again.labels(id).version for id in again.folder.ids}
 
 
 def test_complete_counts_absent_landmarks(book: LabelBook) -> None:
     put(book, "a.png", a=(1, 2), b=hidden(3, 4), c=ABSENT)
     put(book, "b.png", a=ABSENT)
-    assert book.summary() == {book.folder.id_of("a.png"): (3, True), book.folder.id_of("b.png"): (1, False)}
-    assert book.labelled_ids() == [book.folder.id_of("a.png")]
+    assert book.contents.summary == {book.folder.id_of("a.png"): (3, True), book.folder.id_of("b.png"): (1, False)}
+    assert book.contents.labels.images == ("a.png",)
 
 
 def test_a_label_taken_away_is_gone(book: LabelBook) -> None:
     put(book, "a.png", a=(1, 2), b=ABSENT)
     assert put(book, "a.png", a=None, b=None).points == {}
-    assert book.summary() == {}
+    assert book.contents.summary == {}
     assert (load_labels(book.file).visible == 0).all()
     assert "absent" not in on_disk(book)["annotations"][0]
 
@@ -202,7 +203,7 @@ def test_the_file_says_what_a_plain_model_says(
     }
     assert found == placed
     labelled = loaded.take(np.flatnonzero(loaded.visible.any(1)).tolist())
-    ours = book.as_labels()
+    ours = book.contents.labels
     assert (ours.schema, ours.images) == (labelled.schema, labelled.images)
     np.testing.assert_array_equal(ours.xy, labelled.xy)
     np.testing.assert_array_equal(ours.visible, labelled.visible)
@@ -219,7 +220,7 @@ def test_a_change_based_on_the_past_is_a_conflict_that_says_what_stands_here(boo
     old = book.labels(id).version
     now = put(book, book.folder.files[0], a=(1, 2))
     with pytest.raises(Conflict) as caught:
-        book.change(id, LabelsChange(base=old, points={"b": Point(x=3, y=4)}))
+        book.change_labels(id, LabelsChange(base=old, points={"b": Point(x=3, y=4)}))
     assert caught.value.labels == now == book.labels(id)
     assert now.version > old
 
@@ -227,12 +228,12 @@ def test_a_change_based_on_the_past_is_a_conflict_that_says_what_stands_here(boo
 def test_the_same_change_again_succeeds(book: LabelBook) -> None:
     id = book.folder.ids[0]
     change = LabelsChange(base=book.labels(id).version, points={"a": visible(1, 2), "b": None, "c": ABSENT})
-    first = book.change(id, change)
+    first = book.change_labels(id, change)
     content = book.file.read_bytes()
-    assert book.change(id, change) == first
+    assert book.change_labels(id, change) == first
     assert book.file.read_bytes() == content
     with pytest.raises(Conflict):
-        book.change(id, change.model_copy(update={"checked": True}))
+        book.change_labels(id, change.model_copy(update={"checked": True}))
 
 
 def test_versions_are_of_each_picture(book: LabelBook) -> None:
@@ -240,7 +241,10 @@ def test_versions_are_of_each_picture(book: LabelBook) -> None:
     base = book.labels(two).version
     put(book, book.folder.files[0], a=(1, 2))
     assert book.labels(two).version == base
-    assert book.change(two, LabelsChange(base=base, points={"a": visible(1, 1)})).version != book.labels(one).version
+    assert (
+        book.change_labels(two, LabelsChange(base=base, points={"a": visible(1, 1)})).version
+        != book.labels(one).version
+    )
 
 
 def test_of_two_threads_with_the_same_base_one_wins(book: LabelBook) -> None:
@@ -254,7 +258,7 @@ def test_of_two_threads_with_the_same_base_one_wins(book: LabelBook) -> None:
         def race(x: float, base: int = base, start: threading.Barrier = start, out: list[object] = outcomes) -> None:
             start.wait()
             try:
-                out.append(book.change(id, LabelsChange(base=base, points={"a": visible(x, 1)})))
+                out.append(book.change_labels(id, LabelsChange(base=base, points={"a": visible(x, 1)})))
             except Conflict as conflict:
                 out.append(conflict.labels)
 
@@ -305,7 +309,7 @@ def test_a_wrong_change_changes_nothing(book: LabelBook, points: dict[str, Point
     content = book.file.read_bytes()
     id = book.folder.ids[0]
     with pytest.raises(LeadError, match=message):
-        book.change(id, LabelsChange(base=book.labels(id).version, points=points))
+        book.change_labels(id, LabelsChange(base=book.labels(id).version, points=points))
     assert book.file.read_bytes() == content
     assert book.labels(id).points == {}
 
@@ -328,7 +332,7 @@ def test_a_picture_that_cannot_be_read_takes_no_points_but_may_lose_them(book: L
 def test_checked_stands_until_a_point_changes(book: LabelBook) -> None:
     id = book.folder.id_of("a.png")
     put(book, "a.png", a=(1, 1))
-    checked = book.change(id, LabelsChange(base=book.labels(id).version, checked=True))
+    checked = book.change_labels(id, LabelsChange(base=book.labels(id).version, checked=True))
     assert checked.checked
     assert on_disk(book)["annotations"][0]["checked"] is True
     put(book, "b.png", a=(2, 2))
@@ -381,9 +385,8 @@ def test_a_foreign_file_is_understood(foreign: LabelBook) -> None:
     assert len({landmark.colour for landmark in foreign.landmarks.landmarks}) == 2
     assert foreign.landmarks.skeleton == [("tail", "head")]
     assert at(foreign, "b.png") == {"head": visible(12, 13)}
-    assert foreign.labelled_ids() == [foreign.folder.id_of("b.png")]
-    assert foreign.missing == ["elsewhere.png"]
-    assert foreign.as_labels().images == ("b.png",)
+    assert foreign.contents.missing == ["elsewhere.png"]
+    assert foreign.contents.labels.images == ("b.png",)
 
 
 def test_a_foreign_file_is_changed_only_where_it_must(foreign: LabelBook) -> None:
@@ -511,7 +514,7 @@ def test_landmarks_with_labels_are_not_dropped_unasked(book: LabelBook) -> None:
     name(book, "c", drop_labels=True)
     assert at(book, "a.png") == {"c": visible(3, 3)}
     assert on_disk(book)["annotations"][0]["num_keypoints"] == 1
-    book.restore(book.snapshots()[0].id)  # the copy that was put by
+    book.restore(book.disk.history.snapshots()[0].id)  # the copy that was put by
     assert at(book, "b.png") == {"b": visible(1, 1)}
 
 
@@ -538,7 +541,7 @@ def test_a_page_that_does_not_know_of_new_names_cannot_change_labels(book: Label
     old = book.labels(book.folder.id_of("a.png"))
     name(book, "a", "b", "c", renamed={"a": "b", "b": "a"})
     with pytest.raises(Conflict):
-        book.change(old.id, LabelsChange(base=old.version, points={"a": visible(1.5, 1)}))
+        book.change_labels(old.id, LabelsChange(base=old.version, points={"a": visible(1.5, 1)}))
     recoloured = book.labels(old.id).version
     book.change_landmarks(names_change(book, "c", "b", "a", "d"))
     assert book.labels(old.id).version == recoloured
@@ -567,8 +570,8 @@ def test_a_full_disk_changes_nothing_and_saving_resumes(
         assert at(book, "a.png") == {"a": visible(1, 1)}
         assert book.labels(book.folder.id_of("a.png")).version == version
         assert len(book.landmarks.landmarks) == 3
-        assert book.problem is not None
-        assert "No space left" in book.problem
+        assert book.disk.problem is not None
+        assert "No space left" in book.disk.problem
         assert book.file.read_bytes() == content
         assert not list(book.folder.root.glob(".*.part"))
         broken.undo()
@@ -576,7 +579,7 @@ def test_a_full_disk_changes_nothing_and_saving_resumes(
         events = [heard.get(0) for _ in range(3)]
     assert [event.kind for event in events if event] == ["problem", "problem", "labels"]
     assert [event.data["problem"] is None for event in events[:2] if event] == [False, True]
-    assert book.problem is None
+    assert book.disk.problem is None
     assert load_labels(book.file).xy[0, 0].tolist() == [3, 3]
 
 
@@ -606,10 +609,10 @@ def test_a_folder_that_goes_away_is_not_made_anew(book: LabelBook, tmp_path: Pat
     change = LabelsChange(base=base, points={"a": None, "b": ABSENT})
     tmp_path.rename(away)
     with pytest.raises(SaveFailed, match="not there any more"):
-        book.change(id, change)
+        book.change_labels(id, change)
     assert not tmp_path.exists()
     away.rename(tmp_path)
-    assert book.change(id, change).points == {"b": ABSENT}
+    assert book.change_labels(id, change).points == {"b": ABSENT}
 
 
 def test_a_write_protected_file_is_not_passed_by(book: LabelBook, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -672,7 +675,7 @@ def test_what_another_program_wrote_is_never_overwritten_in_silence(book: LabelB
             put(book, "a.png", b=(2, 2))
         with pytest.raises(ChangedElsewhere):
             name(book, "a", "b")
-    assert book.foreign
+    assert book.disk.foreign
     assert book.file.read_bytes() == theirs
     put_by = [path.read_bytes() for path in sorted((book.home / "history" / book.file.name).iterdir())]
     assert put_by[-2:] == [ours, theirs]
@@ -687,10 +690,10 @@ def test_reload_takes_theirs(book: LabelBook) -> None:
     with book.events.subscribe() as heard:
         book.reload()
         assert [event.kind for event in iter(lambda: heard.get(0), None)] == ["problem", "landmarks", "restored"]
-    assert (book.foreign, book.problem) == (False, None)
+    assert (book.disk.foreign, book.disk.problem) == (False, None)
     assert at(book, "a.png") == {"a": visible(9, 9)}
     with pytest.raises(Conflict):  # the page has not seen theirs
-        book.change(before.id, LabelsChange(base=before.version, points={"a": visible(1.5, 1)}))
+        book.change_labels(before.id, LabelsChange(base=before.version, points={"a": visible(1.5, 1)}))
     put(book, "a.png", b=(2, 2))
     assert on_disk(book)["other"] == "program"
 
@@ -702,7 +705,7 @@ def test_reload_of_a_broken_file_leaves_all_as_it_was(book: LabelBook) -> None:
         put(book, "a.png", b=(2, 2))
     with pytest.raises(LeadError, match="not valid JSON"):
         book.reload()
-    assert book.foreign
+    assert book.disk.foreign
     assert book.file.read_text() == "<<<<<<< HEAD"
     book.keep()
     assert at(book, "a.png") == {"a": visible(1, 1)}
@@ -714,10 +717,10 @@ def test_keep_writes_ours_and_theirs_stays_in_the_history(book: LabelBook) -> No
     with pytest.raises(ChangedElsewhere):
         put(book, "a.png", b=(2, 2))
     book.keep()
-    assert (book.foreign, book.problem) == (False, None)
+    assert (book.disk.foreign, book.disk.problem) == (False, None)
     put(book, "a.png", b=(2, 2))
     assert at(book, "a.png") == {"a": visible(1, 1), "b": visible(2, 2)}
-    (theirs_id,) = [s.id for s in book.snapshots() if s.why == "written by another program"]
+    (theirs_id,) = [s.id for s in book.disk.history.snapshots() if s.why == "written by another program"]
     book.restore(theirs_id)
     assert book.file.read_bytes() == theirs
     assert at(book, "a.png") == {"a": visible(9, 9)}
@@ -729,7 +732,7 @@ def test_a_file_that_is_only_touched_or_written_the_same_is_no_foreign_change(bo
     book.file.unlink()
     book.file.write_bytes(content)
     put(book, "a.png", a=(2, 2))
-    assert not book.foreign
+    assert not book.disk.foreign
 
 
 def test_a_file_that_appears_is_a_foreign_one(folder: PictureFolder) -> None:
@@ -748,14 +751,14 @@ def test_going_back_and_back_again(book: LabelBook) -> None:
     for x in range(3):
         put(book, "a.png", a=(x, x))
     base = book.labels(book.folder.id_of("a.png"))
-    first = book.snapshots()[0]
+    first = book.disk.history.snapshots()[0]
     with book.events.subscribe() as heard:
         book.restore(first.id)
         assert [event.kind for event in iter(lambda: heard.get(0), None)] == ["landmarks", "restored"]
     assert at(book, "a.png") == {}
     with pytest.raises(Conflict):
-        book.change(base.id, LabelsChange(base=base.version, points={"b": visible(1, 1)}))
-    latest = book.snapshots()[0]
+        book.change_labels(base.id, LabelsChange(base=base.version, points={"b": visible(1, 1)}))
+    latest = book.disk.history.snapshots()[0]
     assert (latest.why, latest.pictures, latest.points) == ("before going back", 1, 1)
     book.restore(latest.id)
     assert at(book, "a.png") == {"a": visible(2, 2)}
@@ -767,21 +770,28 @@ def test_a_session_begins_with_a_copy_of_what_it_found(foreign: LabelBook) -> No
     found = foreign.file.read_bytes()
     for x in range(4):
         put(foreign, "b.png", tail=(x, x))
-    (snapshot,) = foreign.snapshots()
+    (snapshot,) = foreign.disk.history.snapshots()
     assert (snapshot.why, snapshot.pictures, snapshot.points) == ("before the first change", 2, 3)
     assert next((foreign.home / "history" / foreign.file.name).iterdir()).read_bytes() == found
 
 
-def test_while_labelling_a_copy_is_made_every_so_often(book: LabelBook, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_labelling_a_copy_is_made_every_so_often(book: LabelBook) -> None:
     put(book, "a.png", a=(1, 1))
-    count = len(book.snapshots())
-    monkeypatch.setattr("lead.studio.book.EVERY_SECONDS", -1)
-    put(book, "a.png", a=(2, 2))
-    put(book, "a.png", a=(3, 3))
-    monkeypatch.setattr("lead.studio.book.EVERY_SECONDS", 600)
-    put(book, "a.png", a=(4, 4))
-    assert [snapshot.why for snapshot in book.snapshots()][:2] == ["while labelling"] * 2
-    assert len(book.snapshots()) == count + 2
+    book.close()
+    often = LabelBook.open(book.folder, book.file, Events(), snapshot_every_s=-1)
+    for x in (2, 3, 4):
+        put(often, "a.png", a=(x, x))
+    assert [snapshot.why for snapshot in often.disk.history.snapshots()][:3] == [
+        *["while labelling"] * 2,
+        "before the first change",
+    ]
+    count = len(often.disk.history.snapshots())
+    often.close()
+    seldom = open_book(book.folder)
+    for x in (5, 6, 7):
+        put(seldom, "a.png", a=(x, x))
+    assert seldom.disk.history.snapshots()[0].why == "before the first change"
+    assert len(seldom.disk.history.snapshots()) == count + 1
 
 
 # --- events ---

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from lead.studio import choose
 from lead.studio.choose import COVERED, Chooser, describe
 
 Floats = npt.NDArray[np.float64]
@@ -199,11 +198,9 @@ def test_many_pictures_take_little_memory() -> None:
     assert peak < 200e6  # 30,000² likenesses would be 3.6 GB
 
 
-def test_references_stand_for_a_larger_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_references_stand_for_a_larger_folder() -> None:
     points, kind = clusters(6, 100, outliers=4)
-    monkeypatch.setattr(choose, "REFERENCES", 150)
-    monkeypatch.setattr(choose, "CHUNK", 64)
-    chooser = Chooser(points)
+    chooser = Chooser(points, references=150, chunk=64)
     rows = picks(chooser, 6)
     assert sorted(kind[rows]) == list(range(6))
     assert chooser.shares(rows).sum() == 604
@@ -240,11 +237,10 @@ def test_descriptors_of_one_and_of_equal_pictures() -> None:
     assert Chooser(describe(scattered(1))).next([], None).row == 0
 
 
-def test_descriptors_of_a_larger_folder_rest_on_some_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_descriptors_of_a_larger_folder_rest_on_some_pictures() -> None:
     whole = describe(scattered(90))
-    monkeypatch.setattr(choose, "REFERENCES", 40)
-    part = describe(scattered(90))
+    part = describe(scattered(90), references=40)
     assert len(part) == 90
-    assert (part == describe(scattered(90))).all()
+    assert (part == describe(scattered(90), references=40)).all()
     apart = [((x[:, None] - x) ** 2).sum(-1).ravel() for x in (whole, part)]
     assert np.corrcoef(*apart)[0, 1] > 0.9

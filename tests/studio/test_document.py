@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lead.landmarks import coco
-from lead.studio.document import Document, PointsChange, default_colours
+from lead.studio.document import Document, PointsChange
 from lead.studio.messages import Landmark, Landmarks, Point
+from lead.studio.schema import default_colours
 
 # Half characters included: JSON can hold them.
 TEXT = st.text(st.characters(), max_size=6)

@@ -90,3 +90,12 @@ def test_many_threads_publish_at_once() -> None:
     assert heard == [two.get(0) for _ in range(1600)]
     for t in range(8):
         assert [event.data["n"] for event in heard if event and event.data["t"] == t] == list(range(200))
+
+
+def test_one_who_asked_for_some_kinds_hears_no_others() -> None:
+    hub = Events(bound=2)
+    labels, everything = hub.subscribe(("labels", "restored")), hub.subscribe()
+    for kind in ("labels", "model", "restored", "model"):
+        hub.publish(kind, {})
+    assert [labels.get(0) for _ in range(3)] == [("labels", {}), ("restored", {}), None]
+    assert everything.get(0) == ("missed", {})

@@ -48,7 +48,7 @@ def test_landmarks_and_points_into_an_empty_book(book: LabelBook) -> None:
 def test_only_the_landmarks(book: LabelBook) -> None:
     assert take(book, CSV, "landmarks") == {"format": "csv", "landmarks": 2}
     assert [landmark.name for landmark in book.landmarks.landmarks] == ["eye", "tail"]
-    assert book.summary() == {}
+    assert book.contents.summary == {}
 
 
 def test_a_label_file_of_another_folder_brings_colours_and_what_is_absent(book: LabelBook, tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_what_stands_here_is_kept_unless_it_is_to_be_replaced(book: LabelBook) -
     assert at(book, "a.png") == {"eye": visible(1.5, 2), "tail": hidden(3, 4)}
     assert at(book, "sub/c.png") == {"eye": visible(5, 6)}
     assert take(book, CSV, replace=True) == {"format": "csv", "same": 3}
-    latest = book.snapshots()[0]
+    latest = book.disk.history.snapshots()[0]
     assert (latest.why, latest.points) == ("before an import", 2)
     book.restore(latest.id)
     assert at(book, "a.png") == {"eye": visible(1.5, 2), "tail": visible(9, 9)}
@@ -210,7 +210,7 @@ def test_what_is_exported_reads_back_the_same(book: LabelBook, format: str) -> N
     name(book, "a", "b", skeleton=[("a", "b")])
     put(book, "sub/c.png", a=(1 / 3, 2e-17), b=hidden(2.5, 7))
     put(book, "a.png", b=(0, 0))
-    labels = book.as_labels()
+    labels = book.contents.labels
     sizes = Sized(dict.fromkeys(labels.images, (WIDTH, HEIGHT)))
     again, known = parse_labels(
         export(labels, format, dict.fromkeys(labels.images, (WIDTH, HEIGHT))), "x", pictures=sizes
@@ -227,13 +227,13 @@ def test_what_is_exported_reads_back_the_same(book: LabelBook, format: str) -> N
 def test_sizes_are_exported(book: LabelBook) -> None:
     name(book, "a")
     put(book, "a.png", a=(1, 1))
-    data = json.loads(export(book.as_labels(), "coco", {"a.png": (WIDTH, HEIGHT)}))
+    data = json.loads(export(book.contents.labels, "coco", {"a.png": (WIDTH, HEIGHT)}))
     assert (data["images"][0]["width"], data["images"][0]["height"]) == (WIDTH, HEIGHT)
 
 
 def test_an_unknown_format(book: LabelBook) -> None:
     with pytest.raises(LeadError, match=r"Unknown format 'cocoa'.*coco.*csv"):
-        export(book.as_labels(), "cocoa", {})
+        export(book.contents.labels, "cocoa", {})
 
 
 def test_hand_and_model_together() -> None:

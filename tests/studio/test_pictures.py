@@ -17,14 +17,14 @@ from lead.errors import LeadError
 from lead.images.decode import UnreadablePicture, decode
 from lead.studio import pictures as module
 from lead.studio.folder import PictureFolder, UnknownPicture
-from lead.studio.pictures import TILE, Encoded, Pictures
+from lead.studio.pictures import TILE, Encoded, ShownPictures
 
 Pixels = npt.NDArray[np.float64]
 
 
-def opened(root: Path) -> tuple[PictureFolder, Pictures]:
+def opened(root: Path, **options: int) -> tuple[PictureFolder, ShownPictures]:
     folder = PictureFolder(root)
-    return folder, Pictures(folder)
+    return folder, ShownPictures(folder, **options)
 
 
 def pixels(encoded: Encoded) -> Pixels:
@@ -33,7 +33,7 @@ def pixels(encoded: Encoded) -> Pixels:
     return np.asarray(image.convert("RGB"), dtype=np.float64)
 
 
-def put_together(pictures: Pictures, id: str, size: tuple[int, int]) -> Pixels:
+def put_together(pictures: ShownPictures, id: str, size: tuple[int, int]) -> Pixels:
     rows = []
     for row in range(-(-size[1] // TILE)):
         tiles = [pixels(pictures.tile(id, column, row)) for column in range(-(-size[0] // TILE))]
@@ -224,10 +224,9 @@ def test_those_who_ask_at_once_share_one_decoding(tmp_path: Path, monkeypatch: p
 
 
 def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "DECODED_BYTES", 2 * 4 * 700 * 600)
     for name in "abc":
         draw(tmp_path / f"{name}.png", (700, 600))
-    folder, pictures = opened(tmp_path)
+    folder, pictures = opened(tmp_path, decoded_bytes=2 * 4 * 700 * 600)
     decoded: list[str] = []
 
     def counted(path: Path) -> Image.Image:

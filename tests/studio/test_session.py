@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
+import textwrap
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from modelled import untrained
 from serving import draw, opened, wait_for
 
+from lead.config import Settings
 from lead.errors import LeadError
-from lead.studio import session as module
-from lead.studio.assistant import Assistant
+from lead.studio import answers
+from lead.studio.answers import LOADING
+from lead.studio.fitter import Fitter
 from lead.studio.messages import LabelsChange, Landmark, LandmarksChange, Point
-from lead.studio.session import LOADING, NoAssistant, Session
+from lead.studio.session import Session
 
 
 def pictures(root: Path, count: int = 4) -> Path:
@@ -24,10 +30,8 @@ def pictures(root: Path, count: int = 4) -> Path:
     return root
 
 
-@pytest.fixture
-def unloaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As long as nobody asks for the model side, it is not loaded."""
-    monkeypatch.setattr(module, "LOAD_AFTER_S", 3600.0)
+UNASKED = 3600.0
+"""As long as nobody asks for the model side, it is not loaded."""
 
 
 def loaded(session: Session) -> None:
@@ -47,21 +51,19 @@ def test_no_folder_no_pictures_no_run(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.usefixtures("unloaded")
 def test_only_one_at_a_time(tmp_path: Path) -> None:
     pictures(tmp_path)
-    with opened(tmp_path), pytest.raises(LeadError, match="Another lead studio"):
+    with opened(tmp_path, load_after_s=UNASKED), pytest.raises(LeadError, match="Another lead studio"):
         Session.open(tmp_path)
-    with opened(tmp_path):
+    with opened(tmp_path, load_after_s=UNASKED):
         pass
 
 
-@pytest.mark.usefixtures("unloaded")
 def test_labels_elsewhere(tmp_path: Path) -> None:
     root, file = pictures(tmp_path / "pictures"), tmp_path / "mine" / "labels.json"
     file.parent.mkdir()
-    with opened(root, labels=file) as session:
-        session.change_landmarks(LandmarksChange(version=session.book.landmarks.version, landmarks=[beak()]))
+    with opened(root, labels=file, load_after_s=UNASKED) as session:
+        session.book.change_landmarks(LandmarksChange(version=session.book.landmarks.version, landmarks=[beak()]))
         assert session.state().label_file == str(file)
     assert file.exists()
     assert not (root / "annotations.json").exists()
@@ -72,20 +74,19 @@ def beak() -> Landmark:
     return Landmark(name="beak", colour="#123456")
 
 
-@pytest.mark.usefixtures("unloaded")
 def test_labelling_needs_no_model(tmp_path: Path) -> None:
-    with opened(pictures(tmp_path)) as session:
+    with opened(pictures(tmp_path), load_after_s=UNASKED) as session:
         first, second, third, fourth = session.folder.ids
-        session.change_landmarks(LandmarksChange(version=session.book.landmarks.version, landmarks=[beak()]))
-        assert isinstance(session.assistant, NoAssistant)
+        session.book.change_landmarks(LandmarksChange(version=session.book.landmarks.version, landmarks=[beak()]))
+        assert session.knowledge.loading
         assert session.state().model.message == LOADING
         assert session.training().message == LOADING
-        assert session.assistant.suggest(first).waiting_for == LOADING
+        assert answers.suggest(session.knowledge, first).waiting_for == LOADING
         base = session.book.labels(second).version
-        session.change(second, LabelsChange(base=base, points={"beak": Point(x=1, y=2)}))
-        assert session.assistant.next(first, []).id == third
-        assert session.assistant.next(third, [fourth]).id == first
-        assert session.assistant.next(first, [third, fourth]).kind == "none"
+        session.book.change_labels(second, LabelsChange(base=base, points={"beak": Point(x=1, y=2)}))
+        assert answers.next_picture(session.knowledge, first, []).id == third
+        assert answers.next_picture(session.knowledge, third, [fourth]).id == first
+        assert answers.next_picture(session.knowledge, first, [third, fourth]).kind == "none"
         with pytest.raises(LeadError, match="no model yet"):
             session.export_model()
 
@@ -94,13 +95,13 @@ def test_the_model_side_comes(tmp_path: Path) -> None:
     with opened(pictures(tmp_path)) as session:
         events = session.events.subscribe()
         loaded(session)
-        assert not isinstance(session.assistant, NoAssistant)
+        assert not session.knowledge.loading
         wait_for(lambda: (event := events.get(0)) is not None and event.kind == "training", "the page is told")
         assert session.training().presets
 
 
 def test_a_model_side_that_cannot_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "lead.studio.assistant", None)  # as if something of it were not installed
+    monkeypatch.setitem(sys.modules, "lead.studio.fitter", None)  # as if something of it were not installed
     with opened(pictures(tmp_path)) as session:
         loaded(session)
         state = session.state()
@@ -126,7 +127,7 @@ def test_closing_while_the_model_side_is_loaded(tmp_path: Path, monkeypatch: pyt
     """Nobody waits for it; what it began it ends."""
     begun, go_on, closed = threading.Event(), threading.Event(), threading.Event()
 
-    class Slow(Assistant):
+    class Slow(Fitter):
         def __init__(self, *args: Any, **options: Any) -> None:
             begun.set()
             assert go_on.wait(60)
@@ -136,7 +137,7 @@ def test_closing_while_the_model_side_is_loaded(tmp_path: Path, monkeypatch: pyt
             super().close()
             closed.set()
 
-    monkeypatch.setattr("lead.studio.assistant.Assistant", Slow)
+    monkeypatch.setattr("lead.studio.fitter.Fitter", Slow)
     session = Session.open(pictures(tmp_path))
     session.load_model()
     assert begun.wait(60)
@@ -144,3 +145,43 @@ def test_closing_while_the_model_side_is_loaded(tmp_path: Path, monkeypatch: pyt
     assert not closed.is_set()
     go_on.set()
     assert closed.wait(60)
+
+
+LABELLING = """
+    import sys, time
+    from pathlib import Path
+    from lead.studio.messages import LabelsChange, Landmark, LandmarksChange, Point
+    from lead.studio.server import create_app
+    from lead.studio.session import Session
+
+    def until(met):
+        end = time.monotonic() + 120
+        while not met():
+            assert time.monotonic() < end, session.knowledge
+            time.sleep(0.05)
+
+    session = Session.open(Path(sys.argv[1]), run=Path(sys.argv[2]))
+    create_app(session, "token")
+    session.load_model()
+    until(lambda: session.knowledge.bank and session.knowledge.bank.ready)
+    beak = Landmark(name="beak", colour="#123456")
+    session.book.change_landmarks(LandmarksChange(version=session.book.landmarks.version, landmarks=[beak]))
+    for id in session.folder.ids[:3]:
+        change = LabelsChange(base=session.book.labels(id).version, points={"beak": Point(x=9, y=9)})
+        session.book.change_labels(id, change)
+    session.export_model()
+    until(lambda: session.knowledge.fit and session.knowledge.review)
+    session.close()
+    print(*(name for name in ("torch", "lightning_fabric", "tensorboard", "torch.utils.tensorboard", "tensorflow")
+            if name in sys.modules))
+"""
+
+
+def test_labelling_and_fitting_load_nothing_that_only_training_needs(
+    tmp_path: Path, tiny: Callable[..., Settings]
+) -> None:
+    run = untrained(tmp_path / "run", tiny(picture={"store": 96, "input": 64}))
+    command = [sys.executable, "-c", textwrap.dedent(LABELLING), str(pictures(tmp_path / "pictures")), str(run.folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["torch"]

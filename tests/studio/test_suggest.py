@@ -14,9 +14,9 @@ from torch.nn import functional
 
 from lead.config import Settings
 from lead.nn.matching import match_points
-from lead.studio.features import FeatureBank
+from lead.studio.features import Exemplar, FeatureBank
 from lead.studio.folder import PictureFolder
-from lead.studio.suggest import FEWEST, PRIOR, SELECTIVITY, Exemplar, Matcher, calibrate_matching, learn
+from lead.studio.suggest import FEWEST, PRIOR, SELECTIVITY, Matcher, calibrate_matching, learn
 
 PLACES = [(80, 80), (95, 84), (84, 98), (100, 100), (90, 90)]
 """Of the texture; within every window."""

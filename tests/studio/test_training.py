@@ -290,7 +290,7 @@ def test_only_offered_presets_are_taken(make: Callable[..., Trainer], quick: Pat
 
 def test_time_left_counts_both_stages(tmp_path: Path, tiny: Callable[..., Settings]) -> None:
     clock = iter(range(100))
-    progress = training.Progress("running", tmp_path, settings=tiny(pretrain={"steps": 60}, distill={"steps": 40}))
+    progress = training.RunProgress("running", Run(tmp_path, tiny(pretrain={"steps": 60}, distill={"steps": 40})))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lead.studio.training.time.monotonic", lambda: float(next(clock)))
         progress.report("pretrain", 10, 60, 1.0)  # second 0

@@ -29,7 +29,6 @@ REFERENCES = 2000
 """Pictures, drawn at random, that stand for a larger folder, so that no N × N matrix is needed."""
 COVERED = 10
 """Labelled pictures from which on the model's uncertainty counts."""
-CHUNK = 2048
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
@@ -66,7 +65,7 @@ class Picked:
         return f"It {stands_for}"
 
 
-def describe(features: npt.NDArray[np.float16], *, seed: int = 0) -> Floats:
+def describe(features: npt.NDArray[np.float16], *, seed: int = 0, references: int = REFERENCES) -> Floats:
     """One vector a picture, of what it shows and roughly where; what is near is alike.
 
     It joins the leading principal components of two descriptions, each scaled to the same spread: the second moments
@@ -75,13 +74,14 @@ def describe(features: npt.NDArray[np.float16], *, seed: int = 0) -> Floats:
 
     Args:
         features: (N, C, h, w); may be memory-mapped, read a part at a time.
-        seed: of the pictures that the components are taken from where there are more than ``REFERENCES``.
+        seed: of the pictures that the components are taken from where there are more than ``references``.
+        references: see :data:`REFERENCES`.
 
     Returns:
         (N, at most 2 · COMPONENTS).
     """
     random = np.random.default_rng(mixed_seed(seed, "describe"))
-    some = np.sort(random.permutation(len(features))[:REFERENCES])
+    some = np.sort(random.permutation(len(features))[:references])
     return np.concatenate([_principal(features, kind, some) for kind in (_moments, _quarters)], axis=1)
 
 
@@ -127,13 +127,18 @@ class Chooser:
 
     Args:
         descriptors: (N, D), see :func:`describe`; what is near is alike. N ≥ 1.
-        seed: of the pictures that stand for the others where there are more than ``REFERENCES``.
+        seed: of the pictures that stand for the others where there are more than ``references``.
+        references: see :data:`REFERENCES`.
+        chunk: pictures that are compared with others at a time.
     """
 
-    def __init__(self, descriptors: FloatArray | Floats, *, seed: int = 0) -> None:
+    def __init__(
+        self, descriptors: FloatArray | Floats, *, seed: int = 0, references: int = REFERENCES, chunk: int = 2048
+    ) -> None:
         count = len(descriptors)
         random = np.random.default_rng(mixed_seed(seed, "choose"))
-        self._references: Rows = np.sort(random.permutation(count)[:REFERENCES])
+        self._references: Rows = np.sort(random.permutation(count)[:references])
+        self._chunk = chunk
         self._points = np.asarray(descriptors, dtype=np.float32)
         some = random.permutation(self._references)[:500]
         self._width = _typical_square(self._points[some])
@@ -157,7 +162,7 @@ class Chooser:
         unsure = None if uncertainty is None or len(rows) < COVERED else np.nan_to_num(uncertainty)
         if unsure is not None and unsure[candidates].max() > 0:
             # Of very many pictures, the most uncertain ones, so that the answer stays quick.
-            candidates = candidates[np.argsort(-unsure[candidates], kind="stable")[:REFERENCES]]
+            candidates = candidates[np.argsort(-unsure[candidates], kind="stable")[: len(self._references)]]
             wanted = self._mean_likeness(candidates, unsure[self._references].astype(np.float32))
         else:
             unsure, wanted = None, self._typical[candidates]
@@ -172,8 +177,8 @@ class Chooser:
         """How many of all pictures are nearest to each of some pictures; where two are equally near, to the first."""
         chosen = self._points[np.asarray(rows, dtype=np.int64)]
         out = np.zeros(len(chosen), dtype=np.int64)
-        for start in range(0, len(self._points), CHUNK):
-            nearest = _squares(self._points[start : start + CHUNK], chosen).argmin(1)
+        for start in range(0, len(self._points), self._chunk):
+            nearest = _squares(self._points[start : start + self._chunk], chosen).argmin(1)
             out += np.bincount(nearest, minlength=len(chosen))
         return out
 
@@ -185,12 +190,12 @@ class Chooser:
     def _mean_likeness(self, rows: Rows, weights: Floats) -> Floats:
         """(rows,): likeness to the pictures of the folder, which count by the references' weights."""
         share = weights / max(float(weights.sum()), 1e-12)
-        parts = [rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK)]
+        parts = [rows[i : i + self._chunk] for i in range(0, len(rows), self._chunk)]
         return np.concatenate([self._likeness(part, self._references) @ share for part in parts])
 
     def _likeness_to(self, rows: Rows, labelled: Rows) -> Floats:
         """(rows,): summed likeness to the labelled pictures over one more than there are, as herding has it."""
-        parts = [rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK)]
+        parts = [rows[i : i + self._chunk] for i in range(0, len(rows), self._chunk)]
         return np.concatenate([self._likeness(part, labelled).sum(1) / np.float32(len(labelled) + 1) for part in parts])
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import posixpath
-import unicodedata
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,19 +17,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from lead.errors import LeadError, unknown
-from lead.evaluation.colours import landmark_colours
+from lead.errors import LeadError
 from lead.landmarks import coco
 from lead.landmarks.coco import PREDICTED_KEYS
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
-from lead.studio.messages import Landmark, Landmarks, Point
+from lead.studio.messages import Landmarks, Point
+from lead.studio.schema import as_landmarks, is_text
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.geometry import Size
 
 Entry = dict[str, Any]
-NAME_LENGTH = 100
-"""Characters that a landmark's name may have."""
 
 
 class Annotation:
@@ -73,12 +70,12 @@ class Annotation:
 
     def points(self) -> dict[str, Point]:
         """Every landmark that has a state."""
-        found = {name: Point(state="absent") for name in self.absent}
+        points = {name: Point(state="absent") for name in self.absent}
         values = iter(self.entry["keypoints"])
         for name, x, y, v in zip(self.names, values, values, values, strict=True):
             if v > UNLABELLED:
-                found[name] = Point(state="visible" if v == VISIBLE else "hidden", x=x, y=y)
-        return {name: found[name] for name in self.names if name in found}
+                points[name] = Point(state="visible" if v == VISIBLE else "hidden", x=x, y=y)
+        return {name: points[name] for name in self.names if name in points}
 
     def changed(self, points: Mapping[str, Point | None], checked: bool) -> Annotation:
         """With some landmarks set, or taken away (None)."""
@@ -159,7 +156,7 @@ class Document:
         landmarks: what is labelled; version 0.
         row_of: picture path, normalised, to its place in ``images``.
         annotation_of: picture path to the place of its key points in ``annotations``, in the file's order; without
-            paths that are no Unicode text, which no picture of a folder has.
+            paths that are not Unicode text, which no picture of a folder has.
     """
 
     top: Entry
@@ -244,13 +241,13 @@ class Document:
         if not self.names:
             return Labels.from_xy(Schema(()), (), np.empty((0, 0, 2)))
         row_of = self.row_of
-        found = [(row_of[file], file, labels) for file, labels in self.annotated() if file in files and labels.placed]
-        found.sort(key=lambda item: item[0])
-        shape = (len(found), len(self.names))
-        tables = np.array([labels.table for _, _, labels in found], dtype=np.float64).reshape(*shape, 3)
-        extra = [_extra(key, [labels.entry for _, _, labels in found], shape) for key in PREDICTED_KEYS]
+        rows = [(row_of[file], file, labels) for file, labels in self.annotated() if file in files and labels.placed]
+        rows.sort(key=lambda item: item[0])
+        shape = (len(rows), len(self.names))
+        tables = np.array([labels.table for _, _, labels in rows], dtype=np.float64).reshape(*shape, 3)
+        extra = [_extra(key, [labels.entry for _, _, labels in rows], shape) for key in PREDICTED_KEYS]
         schema = Schema(tuple(self.names), tuple(self.landmarks.flip_pairs), tuple(self.landmarks.skeleton))
-        images = tuple(file for _, file, _ in found)
+        images = tuple(file for _, file, _ in rows)
         return Labels(schema, images, tables[..., :2], tables[..., 2].astype(np.int8), *extra)
 
     def with_points(self, changes: Mapping[str, PointsChange]) -> Document:
@@ -301,11 +298,11 @@ class Document:
 
     def counts(self) -> dict[str, int]:
         """How many pictures have a state for each landmark."""
-        found = Counter[str]()
+        counts = Counter[str]()
         for _, annotation in self.annotated():
             if annotation.labelled:
-                found.update(list(annotation.points()))
-        return {name: found[name] for name in self.names}
+                counts.update(list(annotation.points()))
+        return {name: counts[name] for name in self.names}
 
     def totals(self) -> tuple[int, int]:
         """Pictures with a point in a place, and such points."""
@@ -333,83 +330,9 @@ class Document:
         return Annotation(entry, self.names)
 
 
-def check_landmarks(landmarks: Landmarks) -> None:
-    """Raises :class:`LeadError` for names, skeleton lines or flip pairs that cannot be kept apart or make no sense."""
-    seen: dict[str, str] = {}
-    for landmark in landmarks.landmarks:
-        name = landmark.name
-        if not name.strip():
-            raise LeadError("A landmark has no name. Give each one a name.")
-        if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name):
-            raise LeadError(f"The landmark name {name!r} holds a control character. Type the name anew.")
-        if name != name.strip():
-            raise LeadError(f"The landmark name {name!r} begins or ends with a space. Take it away.")
-        key = unicodedata.normalize("NFC", name).casefold()
-        if key in seen:
-            other = "stands twice" if seen[key] == name else f"differs from {seen[key]!r} only by upper and lower case"
-            raise LeadError(f"The landmark name {name!r} {other}. Give each landmark a name of its own.")
-        seen[key] = name
-    names = [landmark.name for landmark in landmarks.landmarks]
-    paired: dict[str, tuple[str, str]] = {}
-    for what, pairs in (("skeleton line", landmarks.skeleton), ("left/right pair", landmarks.flip_pairs)):
-        for a, b in pairs:
-            for name in (a, b):
-                if name not in names:
-                    raise LeadError(f"The {what} {a} – {b}: {unknown('landmark', name, names)}")
-            if a == b:
-                raise LeadError(f"A {what} joins {a!r} with itself. It needs two landmarks.")
-    for pair in landmarks.flip_pairs:
-        for name in pair:
-            if name in paired:
-                other = " – ".join(paired[name])
-                raise LeadError(f"{name!r} is in two left/right pairs: {other} and {' – '.join(pair)}. Keep one.")
-            paired[name] = pair
-
-
-def default_colours(count: int) -> list[str]:
-    """A colour for each of ``count`` landmarks, as ``#rrggbb``."""
-    return ["#{:02x}{:02x}{:02x}".format(*colour) for colour in landmark_colours(count)]
-
-
-def as_landmarks(names: Sequence[str], skeleton: Any = (), flip_pairs: Any = (), colours: Any = None) -> Landmarks:
-    """Landmarks from a file's parts; what stands there for colours is used where it is one.
-
-    Raises:
-        LeadError: a name is empty or too long.
-    """
-    for name in names:
-        if not is_text(name):
-            raise LeadError(f"the landmark name {name[:30]!r} holds half a character. Give it another name.")
-        if not 0 < len(name) <= NAME_LENGTH:
-            raise LeadError(
-                f"the landmark name {name[:30]!r} has {len(name)} characters; 1 to {NAME_LENGTH} are allowed."
-            )
-    given = colours if isinstance(colours, list) and len(colours) == len(names) else [None] * len(names)
-    chosen = [
-        str(colour).lower() if _is_colour(colour) else default
-        for colour, default in zip(given, default_colours(len(names)), strict=True)
-    ]
-    landmarks = [Landmark(name=name, colour=colour) for name, colour in zip(names, chosen, strict=True)]
-    return Landmarks(landmarks=landmarks, skeleton=list(skeleton), flip_pairs=list(flip_pairs))
-
-
-def is_text(value: str) -> bool:
-    """Whether a string is Unicode text: JSON and file systems can hold halves of characters, which nobody can show."""
-    return not any("\ud800" <= character <= "\udfff" for character in value)
-
-
 def _landmarks(category: Entry, labels: Labels) -> Landmarks:
     schema = labels.schema
     return as_landmarks(schema.names, schema.skeleton, schema.flip_pairs, category.get("colours"))
-
-
-def _is_colour(value: object) -> bool:
-    return (
-        isinstance(value, str)
-        and len(value) == 7
-        and value[0] == "#"
-        and set(value[1:].lower()) <= set("0123456789abcdef")
-    )
 
 
 def _check_absent(entry: Entry, where: str) -> None:

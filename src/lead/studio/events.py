@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Container
 from typing import Any, NamedTuple
 
 MISSED = "missed"
@@ -18,9 +19,14 @@ class Event(NamedTuple):
 
 
 class Subscription:
-    """One reader's queue. Closed by its reader, or by leaving a ``with`` block."""
+    """One reader's queue. Closed by its reader, or by leaving a ``with`` block.
 
-    def __init__(self, hub: Events, bound: int) -> None:
+    Attributes:
+        kinds: of events that are heard; None for all.
+    """
+
+    def __init__(self, hub: Events, bound: int, kinds: Container[str] | None = None) -> None:
+        self.kinds = kinds
         self._hub = hub
         self._bound = bound
         self._queue: deque[Event] = deque()
@@ -62,7 +68,7 @@ class Subscription:
 
 
 class Events:
-    """Hands every published event to every subscriber. Any thread may publish; publishing never waits for a reader."""
+    """Hands events to those who subscribed. Any thread may publish; publishing never waits for a reader."""
 
     def __init__(self, *, bound: int = 256) -> None:
         """``bound``: events that may wait for a reader."""
@@ -75,11 +81,12 @@ class Events:
         event = Event(kind, data)
         with self._lock:
             for subscription in self._subscriptions:
-                subscription.put(event)
+                if subscription.kinds is None or kind in subscription.kinds:
+                    subscription.put(event)
 
-    def subscribe(self) -> Subscription:
-        """A queue of all that is published from now on."""
-        subscription = Subscription(self, self._bound)
+    def subscribe(self, kinds: Container[str] | None = None) -> Subscription:
+        """A queue of what is published from now on: all of it, or some ``kinds``."""
+        subscription = Subscription(self, self._bound, kinds)
         with self._lock:
             self._subscriptions.append(subscription)
         return subscription

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,6 +24,8 @@ from lead.geometry import FloatArray
 from lead.images.build import open_store
 from lead.images.decode import UnreadablePicture
 from lead.images.store import ImageStore, open_one
+from lead.landmarks.model import Labels
+from lead.nn.matching import describe_points
 from lead.studio.folder import PictureFolder
 from lead.training.run import Run
 
@@ -32,7 +36,7 @@ RECENT_BYTES = 64 * 2**20
 NICENESS = 10
 """Of the background thread, where threads have one: a request then gets nearly all of the processor."""
 
-Stage = Literal["decoding", "features", "ready"]
+BankStage = Literal["decoding", "features", "ready"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,28 @@ class Seen:
         return width, height
 
 
+@dataclass(frozen=True)
+class Exemplar:
+    """A labelled picture.
+
+    Attributes:
+        seen: its features, and where they lie in the picture.
+        points: (K, 2) float32 normalised, NaN where unlabelled.
+        described: (K, C) float32 unit features there; 0 where unlabelled.
+    """
+
+    seen: Seen
+    points: Tensor
+    described: Tensor
+
+    @classmethod
+    def of(cls, seen: Seen, xy: FloatArray) -> Exemplar:
+        """From labels (K, 2) in the picture's own pixels, NaN where there are none."""
+        points = torch.from_numpy(seen.to_frame(xy)).float()
+        described = describe_points(seen.features[None], points[None].nan_to_num())[0]
+        return cls(seen, points, torch.where(points.isnan().any(-1)[:, None], 0.0, described))
+
+
 class _Stopped(Exception):
     """Raised in the background to leave it."""
 
@@ -95,7 +121,7 @@ class FeatureBank:
     def __init__(self, run: Run, folder: PictureFolder, changed: Callable[[], None] = lambda: None) -> None:
         self.extractor = Extractor(run.student(), run.settings.picture, batch=BATCH)
         self.run, self.folder = run, folder
-        self.stage: Stage = "decoding"
+        self.stage: BankStage = "decoding"
         self.done, self.total = 0, len(folder.files)
         self.store: ImageStore | None = None
         self._changed = changed
@@ -103,6 +129,7 @@ class FeatureBank:
         self._lock = threading.Lock()  # of what follows
         self._recent: OrderedDict[str, Seen] = OrderedDict()
         self._rows: FeatureFile | None = None
+        self._exemplars: dict[tuple[str, bytes], Exemplar] = {}  # by id and labels
 
     def close(self) -> None:
         """Makes :meth:`work` return soon."""
@@ -180,6 +207,29 @@ class FeatureBank:
         seen = Seen(features, store, row, self.extractor.frame)
         self._remember(id, seen)
         return seen
+
+    def exemplars(self, labels: Labels, budget_s: float = math.inf) -> dict[str, Exemplar]:
+        """The labelled pictures by id, each made once for as long as it is labelled so.
+
+        Those that cannot be read are left out, and noted in the folder. So are, where the time given does not suffice,
+        those whose features are not there yet, all but the first.
+        """
+        made, out = self._exemplars, dict[str, Exemplar]()
+        keys = [(self.folder.id_of(file), xy.tobytes()) for file, xy in zip(labels.images, labels.xy, strict=True)]
+        until = time.monotonic() + budget_s
+        for key, xy in zip(keys, labels.xy, strict=True):
+            if key not in made:
+                if out and time.monotonic() > until:
+                    continue
+                try:
+                    made[key] = Exemplar.of(self.get(key[0]), xy)
+                except UnreadablePicture as error:
+                    self.folder.note_unreadable(key[0], error.reason)
+                    continue
+            out[key[0]] = made[key]
+        if len(made) > 2 * len(keys):  # most are of labels that have changed since
+            self._exemplars = {key: made[key] for key in keys if key in made}
+        return out
 
     def _remember(self, id: str, seen: Seen) -> None:
         most = max(RECENT_BYTES // (2 * seen.features.numel()), 1)

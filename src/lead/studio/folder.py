@@ -26,7 +26,7 @@ class UnknownPicture(NotThere):
 class PictureFolder:
     """The pictures of a folder and its subfolders, each with an id that depends on its path alone.
 
-    A link that leads out of the folder is no picture of it: neither its content nor what lies beyond is ever read.
+    A link that leads out of the folder is not a picture of it: neither its content nor what lies beyond is ever read.
 
     Attributes:
         root: the folder, absolute.
@@ -43,11 +43,11 @@ class PictureFolder:
         self._unreadable: dict[str, str] = {}
         self._sizes: dict[str, tuple[tuple[int, int], Size]] = {}
         self._real_root = self.root.resolve()
-        found = find_images(self.root)
-        self.files = tuple(self._usable(found))
+        files = find_images(self.root)
+        self.files = tuple(self._usable(files))
         if not self.files:
             file, reason = self.unreadable[0]
-            raise LeadError(f"None of the {len(found)} pictures in {root} can be used; of {file}: {reason}.")
+            raise LeadError(f"None of the {len(files)} pictures in {root} can be used; of {file}: {reason}.")
         self.ids = tuple(picture_id(file) for file in self.files)
         self._id_of = dict(zip(self.files, self.ids, strict=True))
         self._file_of = dict(zip(self.ids, self.files, strict=True))
@@ -63,7 +63,7 @@ class PictureFolder:
 
     @property
     def unreadable(self) -> list[tuple[str, str]]:
-        """(file, reason) of every picture known to be of no use, in the order in which that was found."""
+        """(file, reason) of every picture that cannot be used, in the order in which that turned out."""
         with self._lock:
             return list(self._unreadable.items())
 
@@ -141,5 +141,5 @@ def picture_id(file: str) -> str:
 
 
 def _shown(file: str) -> str:
-    """A file's name as text that can be sent: bytes that are no UTF-8 show as question marks."""
+    """A file's name as text that can be sent: bytes that are not UTF-8 show as question marks."""
     return file.encode(errors="replace").decode()

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from lead.errors import LeadError, NotThere
 from lead.files import replacing
-from lead.studio.messages import Snapshot
+from lead.studio.messages import Message
 
 RECENT = 50
 """Snapshots that are all kept; of the older ones, the last of each day."""
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
-_FILE = re.compile(r"(\d{8}T\d{6}\.\d{6}Z)_(\d+)_(\d+)_([a-z0-9-]+)\.json")
+_FILE = re.compile(r"\d{8}T\d{6}\.\d{6}Z_\d+_\d+_[a-z0-9-]+\.json")
 
 
-@dataclass(frozen=True)
-class _Kept:
-    path: Path
+class Snapshot(Message):
+    """An earlier state of the label file.
+
+    Attributes:
+        at: when it was put by, ISO 8601 with the zone.
+        why: a few words.
+        pictures, points: labelled in it.
+    """
+
     id: str
+    at: str
+    why: str
     pictures: int
     points: int
-    why: str
 
 
 class History:
@@ -35,16 +41,7 @@ class History:
 
     def snapshots(self) -> list[Snapshot]:
         """All there are, the latest first."""
-        return [
-            Snapshot(
-                id=kept.id,
-                at=_time(kept.id).isoformat(timespec="seconds"),
-                why=kept.why,
-                pictures=kept.pictures,
-                points=kept.points,
-            )
-            for kept in reversed(self._kept())
-        ]
+        return [_snapshot(path) for path in reversed(self._files())]
 
     def add(self, content: bytes, why: str, *, pictures: int, points: int) -> None:
         """Puts a state by, unless the latest is the same.
@@ -57,12 +54,12 @@ class History:
         Raises:
             OSError: it cannot be written.
         """
-        kept = self._kept()
-        if kept and kept[-1].path.read_bytes() == content:
+        files = self._files()
+        if files and files[-1].read_bytes() == content:
             return
         now = datetime.now(UTC)
-        if kept and _time(kept[-1].id) >= now:  # the clock was put back: order counts more
-            now = _time(kept[-1].id) + timedelta(microseconds=1)
+        if files and _time(files[-1]) >= now:  # the clock was put back: order counts more
+            now = _time(files[-1]) + timedelta(microseconds=1)
         slug = re.sub(r"[^a-z0-9]+", "-", why.lower()).strip("-")
         with replacing(self._folder / f"{now.strftime(_STAMP)}_{pictures}_{points}_{slug}.json") as partial:
             partial.write_bytes(content)
@@ -70,32 +67,37 @@ class History:
 
     def read(self, id: str) -> bytes:
         """The whole file as it was. Raises :class:`LeadError` if there is no such snapshot, or it cannot be read."""
-        for kept in self._kept():
-            if kept.id == id:
+        for path in self._files():
+            if _id(path) == id:
                 try:
-                    return kept.path.read_bytes()
+                    return path.read_bytes()
                 except OSError as error:
-                    raise LeadError(f"Cannot read {kept.path}: {error.strerror}. Choose another one.") from error
+                    raise LeadError(f"Cannot read {path}: {error.strerror}. Choose another one.") from error
         raise NotThere(f"The history holds no state {id!r} any more. Load the list again and choose another.")
 
-    def _kept(self) -> list[_Kept]:
+    def _files(self) -> list[Path]:
         """In order of time."""
         if not self._folder.is_dir():
             return []
-        found = []
-        for path in self._folder.iterdir():
-            if match := _FILE.fullmatch(path.name):
-                id, pictures, points, slug = match.groups()
-                found.append(_Kept(path, id, int(pictures), int(points), slug.replace("-", " ")))
-        return sorted(found, key=lambda kept: kept.id)
+        return sorted((path for path in self._folder.iterdir() if _FILE.fullmatch(path.name)), key=_id)
 
     def _thin(self) -> None:
-        older = self._kept()[:-RECENT]
-        last_of_day = {kept.id[:8]: kept.id for kept in older}
-        for kept in older:
-            if kept.id != last_of_day[kept.id[:8]]:
-                kept.path.unlink(missing_ok=True)
+        older = self._files()[:-RECENT]
+        last_of_day = {_id(path)[:8]: path for path in older}
+        for path in older:
+            if path != last_of_day[_id(path)[:8]]:
+                path.unlink(missing_ok=True)
 
 
-def _time(id: str) -> datetime:
-    return datetime.strptime(id, _STAMP).replace(tzinfo=UTC)
+def _snapshot(path: Path) -> Snapshot:
+    id, pictures, points, reason = path.stem.split("_")
+    at = _time(path).isoformat(timespec="seconds")
+    return Snapshot(id=id, at=at, why=reason.replace("-", " "), pictures=int(pictures), points=int(points))
+
+
+def _id(path: Path) -> str:
+    return path.name.partition("_")[0]
+
+
+def _time(path: Path) -> datetime:
+    return datetime.strptime(_id(path), _STAMP).replace(tzinfo=UTC)

@@ -232,6 +232,9 @@ class Predictions(Message):
     waiting_for: str | None = None
 
 
+DisputeKind = Literal["outlier", "swap", "duplicate", "outside"]
+
+
 class Dispute(Message):
     """A label for a second look.
 
@@ -247,7 +250,7 @@ class Dispute(Message):
 
     id: str
     file: str
-    kind: Literal["outlier", "swap", "duplicate", "outside"]
+    kind: DisputeKind
     landmarks: list[str]
     distance_px: float
     severity: float
@@ -419,31 +422,6 @@ class Imported(Message):
     replaced: int = 0
     missing: list[str] = []
     notes: list[str] = []
-
-
-class ExportFormat(Message):
-    """A format that labels can be written in. ``loses``: what it cannot hold, for the person to read."""
-
-    name: str
-    title: str
-    extension: str
-    loses: str = ""
-
-
-class Snapshot(Message):
-    """An earlier state of the label file.
-
-    Attributes:
-        at: when it was put by, ISO 8601 with the zone.
-        why: a few words.
-        pictures, points: labelled in it.
-    """
-
-    id: str
-    at: str
-    why: str
-    pictures: int
-    points: int
 
 
 class Problem(Message):

@@ -25,8 +25,8 @@ SIDES = (128, 320, 1024, 2048)
 """Longer sides in which a picture can be had, in pixels; a smaller picture is not enlarged."""
 TILE = 512
 """Side of a tile, in pixels; those at the right and lower edge are smaller."""
-DECODED_BYTES, ENCODED_BYTES = 400 * 2**20, 128 * 2**20
-"""Memory for decoded large pictures (four bytes a pixel), and for what was sent."""
+ENCODED_BYTES = 128 * 2**20
+"""Memory for what was sent."""
 AT_A_TIME = 2
 """Pictures decoded at once."""
 LOSSLESS = 1024
@@ -44,12 +44,13 @@ class Encoded(NamedTuple):
     media_type: str
 
 
-class Pictures:
+class ShownPictures:
     """Decodes, resizes and encodes; a picture that several ask for at once is decoded once."""
 
-    def __init__(self, folder: PictureFolder) -> None:
+    def __init__(self, folder: PictureFolder, *, decoded_bytes: int = 400 * 2**20) -> None:
+        """``decoded_bytes``: memory for decoded large pictures, four bytes a pixel."""
         self._folder = folder
-        self._decoded = _Kept[Image.Image](DECODED_BYTES, lambda image: 4 * image.width * image.height)
+        self._decoded = _Kept[Image.Image](decoded_bytes, lambda image: 4 * image.width * image.height)
         self._encoded = _Kept[Encoded](ENCODED_BYTES, lambda encoded: len(encoded.content))
         self._turns = threading.Semaphore(AT_A_TIME)
 

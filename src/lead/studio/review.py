@@ -1,10 +1,11 @@
-"""What the model says of all pictures, and which labels it disputes."""
+"""What the model says of all pictures."""
 
 from __future__ import annotations
 
+import time
 import warnings
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -16,8 +17,7 @@ from lead.features import Frame
 from lead.geometry import FloatArray
 from lead.images.store import ImageStore
 from lead.inference import Landmarker
-from lead.landmarks.model import UNLABELLED, VISIBLE, Labels
-from lead.studio.messages import Dispute, Suggestion
+from lead.landmarks.model import UNLABELLED, VISIBLE, Labels, Schema
 from lead.studio.suggest import Learnt, Matcher
 
 BATCH = 32
@@ -25,40 +25,33 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class Review:
-    """Predictions of N pictures.
+    """Predictions of the first N pictures of a store.
 
     Attributes:
         model: number of the fit.
-        names: K landmarks.
-        store: whose first N rows they are of.
-        xy: (N, K, 2) the pictures' own pixels; NaN where the model says nothing.
-        score: (N, K).
-        expected: (N, K) in the pictures' own pixels; NaN as ``xy``.
-        visible: (N, K) int8, as in :class:`lead.landmarks.model.Labels`.
-        within_90: (N, K) pixels that hold the true place in nine of ten cases; None where that is not known.
+        store: the pictures.
+        labels: what the model says of them, with scores and expected errors; NaN where it says nothing.
+        made: when, on the clock of :func:`time.monotonic`.
     """
 
     model: int
-    names: tuple[str, ...]
     store: ImageStore
-    xy: FloatArray
-    score: FloatArray
-    expected: FloatArray
-    visible: npt.NDArray[np.int8]
-    within_90: FloatArray | None = None
+    labels: Labels
+    made: float = field(default_factory=time.monotonic, init=False)
 
     @cached_property
     def expected_px(self) -> FloatArray:
         """(N,) mean over the landmarks, in pixels; where all are out of view, the picture's longer side."""
+        assert self.labels.px_error is not None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            mean: FloatArray = np.nanmean(self.expected, axis=1)
+            mean: FloatArray = np.nanmean(self.labels.px_error, axis=1)
         return np.where(np.isnan(mean), self.store.sizes[: len(mean)].max(axis=1), mean)
 
     @cached_property
     def share(self) -> FloatArray:
         """(N,) the same as a share of the picture's longer side."""
-        out: FloatArray = self.expected_px / self.store.sizes[: len(self.xy)].max(axis=1)
+        out: FloatArray = self.expected_px / self.store.sizes[: len(self.labels)].max(axis=1)
         return out
 
     @cached_property
@@ -69,7 +62,7 @@ class Review:
 
 def review(
     model: int,
-    names: tuple[str, ...],
+    schema: Schema,
     learnt: Learnt,
     store: ImageStore,
     features: npt.NDArray[np.float16],
@@ -92,12 +85,13 @@ def review(
     expected = np.concatenate(errors) * frame_px[:, None]
     expected[np.isnan(xy).any(-1)] = np.nan
     visible = np.full(expected.shape, VISIBLE, dtype=np.int8)
-    return Review(model, names, store, xy, np.concatenate(scores), expected, visible)
+    files = store.files[: len(rows)]
+    return Review(model, store, Labels(schema, files, xy, visible, np.concatenate(scores), expected))
 
 
 def review_closely(
     model: int,
-    names: tuple[str, ...],
+    schema: Schema,
     landmarker: Landmarker,
     store: ImageStore,
     features: npt.NDArray[np.float16],
@@ -109,232 +103,27 @@ def review_closely(
         if stop():
             return None
         parts.append(landmarker.predict_rows(store, rows, features[rows]))
-    found = Labels.joined(parts)
-    which = [names.index(name) for name in found.schema.names]
+    predicted = Labels.joined(parts)
+    which = [schema.index(name) for name in predicted.schema.names]
 
     def every(values: npt.NDArray[Any] | None, nothing: float) -> npt.NDArray[Any]:
         assert values is not None
-        out = np.full((len(values), len(names), *values.shape[2:]), nothing, dtype=values.dtype)
+        out = np.full((len(values), len(schema.names), *values.shape[2:]), nothing, dtype=values.dtype)
         out[:, which] = values
         return out
 
-    return Review(
-        model,
-        names,
-        store,
-        every(found.xy, np.nan),
-        every(found.score, 0),
-        every(found.px_error, np.nan),
-        every(found.visible, UNLABELLED),
-        every(found.px_90, np.nan),
+    labels = Labels(
+        schema,
+        predicted.images,
+        every(predicted.xy, np.nan),
+        every(predicted.visible, UNLABELLED),
+        every(predicted.score, 0),
+        every(predicted.px_error, np.nan),
+        every(predicted.px_90, np.nan),
     )
+    return Review(model, store, labels)
 
 
 def _batches(count: int) -> list[npt.NDArray[np.int64]]:
     """Rows 0 to ``count``, ``BATCH`` at a time."""
     return np.split(np.arange(count), range(BATCH, count, BATCH))
-
-
-# --- labels for a second look ----------------------------------------------------------------------------------------
-
-FEWEST = 5
-"""Labelled pictures from which labels are compared with what a model that has not seen their picture says."""
-NEAR = 0.01
-"""Two landmarks nearer than this share of the longer side are on one spot, unless they commonly are so near."""
-APART = 3.0
-"""Two landmarks are commonly apart if their median distance is this many times as much."""
-SURPRISE = 3.0
-"""An outlier differs from the expectation by so many expected errors at least. On validation faces with five landmarks,
-where a fifth of 10, 20 or 50 labelled pictures had a mistake planted, 20 of 28 landmarks moved by a tenth of the
-picture were found (with 4 expected errors: 13), and 2 of 1,600 other labels were disputed as outliers."""
-UNUSUAL = 6.0
-"""And lies so many median absolute deviations above the landmark's median difference at least."""
-CLEARLY = 0.4
-"""Exchanging two labels must reduce the difference to this share at most."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """A labelled picture.
-
-    Attributes:
-        id, file: of the picture.
-        size: width and height in pixels.
-        xy: (K, 2) labels in its pixels; NaN where unlabelled.
-        unseen: what a model that has not seen it says: (K, 2) pixels, NaN where it says nothing.
-        error, score: (K,) that model's expected errors in pixels and its scores.
-    """
-
-    id: str
-    file: str
-    size: tuple[int, int]
-    xy: FloatArray
-    unseen: FloatArray
-    error: FloatArray
-    score: FloatArray
-
-    @property
-    def longer(self) -> int:
-        return max(self.size)
-
-    def expected(self, names: Sequence[str], landmarks: Iterable[int]) -> dict[str, Suggestion]:
-        """Where the model expects some landmarks."""
-        return {
-            names[k]: Suggestion(
-                x=float(self.unseen[k, 0]),
-                y=float(self.unseen[k, 1]),
-                expected_px=float(self.error[k]),
-                score=float(self.score[k]),
-            )
-            for k in landmarks
-            if np.isfinite(self.unseen[k]).all()
-        }
-
-
-def find_disputes(
-    cases: Sequence[Case],
-    names: Sequence[str],
-    flip_pairs: Iterable[tuple[str, str]],
-    *,
-    leave_out: Container[str] = (),
-) -> list[Dispute]:
-    """Labels for a second look, the most severe first.
-
-    Args:
-        cases: all labelled pictures.
-        names: of the landmarks.
-        flip_pairs: names that change places in a mirrored picture; they are the first to be tried for an exchange.
-        leave_out: ids of pictures that a person has checked; they still count for what is common.
-    """
-    if not cases:
-        return []
-    limits = _limits(cases)
-    apart = _common_distances(cases)
-    pairs = [(names.index(a), names.index(b)) for a, b in flip_pairs]
-    out: list[Dispute] = []
-    for i, case in enumerate(cases):
-        if case.id in leave_out:
-            continue
-        mine = [*_outside(case, names), *_duplicates(case, names, apart[i])]
-        if limits is not None:
-            taken = {name for dispute in mine if dispute.kind == "duplicate" for name in dispute.landmarks}
-            mine += _swaps(case, names, pairs, limits[i], taken)
-            taken |= {name for dispute in mine for name in dispute.landmarks}
-            mine += _outliers(case, names, limits[i], taken)
-        out += mine
-    return sorted(out, key=lambda dispute: -dispute.severity)
-
-
-def _limits(cases: Sequence[Case]) -> FloatArray | None:
-    """(E, K) differences in pixels from which a label is disputed; None for too few pictures."""
-    if len(cases) < FEWEST:
-        return None
-    longer = np.array([case.longer for case in cases], dtype=np.float64)[:, None]
-    away = np.stack([np.linalg.norm(case.xy - case.unseen, axis=-1) for case in cases]) / longer
-    error = np.stack([case.error for case in cases]) / longer
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a landmark may be labelled nowhere
-        median = np.nanmedian(away, axis=0)
-        spread = np.nanmedian(np.abs(away - median), axis=0)
-    limits: FloatArray = longer * np.fmax(np.fmax(SURPRISE * error, median + UNUSUAL * spread), NEAR)
-    return limits
-
-
-def _common_distances(cases: Sequence[Case]) -> FloatArray:
-    """(E, K, K) median distance of two landmarks on the *other* pictures, in longer sides; NaN if unknown."""
-    every = np.stack([np.linalg.norm(c.xy[:, None] - c.xy[None], axis=-1) / c.longer for c in cases])
-    out = np.empty_like(every)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # two landmarks may never be labelled together
-        whole = np.nanmedian(every, axis=0)
-        for i in range(len(cases)):  # with many pictures, one more or less does not matter
-            out[i] = whole if len(cases) > 20 else _median(np.delete(every, i, axis=0))
-    return out
-
-
-def _median(values: FloatArray) -> FloatArray:
-    return np.nanmedian(values, axis=0) if len(values) else np.full(values.shape[1:], np.nan)
-
-
-def _outside(case: Case, names: Sequence[str]) -> Iterator[Dispute]:
-    beyond = np.maximum(-0.5 - case.xy, case.xy - (np.array(case.size) - 0.5)).max(-1)  # (K,)
-    for k in np.flatnonzero(beyond > 0).tolist():
-        yield Dispute(
-            id=case.id,
-            file=case.file,
-            kind="outside",
-            landmarks=[names[k]],
-            distance_px=float(beyond[k]),
-            severity=1 + float(beyond[k]) / (5 * NEAR * case.longer),
-            message=f"{names[k]} is {_pixels(beyond[k])} beyond the edge of the picture.",
-            expected=case.expected(names, [k]),
-        )
-
-
-def _duplicates(case: Case, names: Sequence[str], apart: FloatArray) -> Iterator[Dispute]:
-    between = np.linalg.norm(case.xy[:, None] - case.xy[None], axis=-1) / case.longer
-    usual = np.where(np.isnan(apart), np.inf, apart)  # alone in its kind: any two on one spot are worth a look
-    modelled = np.linalg.norm(case.unseen[:, None] - case.unseen[None], axis=-1) / case.longer
-    usual = np.fmin(usual, modelled)  # parts that are apart elsewhere may meet on this picture
-    for a, b in np.argwhere(np.triu((between < NEAR) & (usual > APART * NEAR), 1)).tolist():
-        elsewhere = f"; elsewhere they are {_pixels(apart[a, b] * case.longer)} apart" if apart[a, b] > 0 else ""
-        yield Dispute(
-            id=case.id,
-            file=case.file,
-            kind="duplicate",
-            landmarks=[names[a], names[b]],
-            distance_px=float(between[a, b] * case.longer),
-            severity=3 - 2 * float(between[a, b]) / NEAR,
-            message=f"{names[a]} and {names[b]} are on one spot{elsewhere}.",
-            expected=case.expected(names, [a, b]),
-        )
-
-
-def _swaps(
-    case: Case, names: Sequence[str], flips: list[tuple[int, int]], limits: FloatArray, taken: Container[str]
-) -> list[Dispute]:
-    away = np.linalg.norm(case.xy[:, None] - case.unseen[None], axis=-1)  # (K, K) label a to expectation b
-    suspects = np.flatnonzero(np.diag(away) > 0.5 * limits).tolist()
-    others = [(a, b) for i, a in enumerate(suspects) for b in suspects[i + 1 :] if away[a, a] > limits[a]]
-    done: set[int] = {k for k, name in enumerate(names) if name in taken}
-    out = []
-    for a, b in [*flips, *others]:
-        now, exchanged = away[a, a] + away[b, b], away[a, b] + away[b, a]
-        if done & {a, b} or not (exchanged < CLEARLY * now and now > limits[a] + limits[b]):
-            continue
-        done |= {a, b}
-        out.append(
-            Dispute(
-                id=case.id,
-                file=case.file,
-                kind="swap",
-                landmarks=[names[a], names[b]],
-                distance_px=float(now / 2),
-                severity=2 * float(now / (limits[a] + limits[b])),
-                message=f"{names[a]} and {names[b]} fit better the other way about.",
-                expected=case.expected(names, [a, b]),
-            )
-        )
-    return out
-
-
-def _outliers(case: Case, names: Sequence[str], limits: FloatArray, taken: Container[str]) -> Iterator[Dispute]:
-    away = np.linalg.norm(case.xy - case.unseen, axis=-1)
-    for k in np.flatnonzero(away > limits).tolist():
-        if names[k] in taken:
-            continue
-        yield Dispute(
-            id=case.id,
-            file=case.file,
-            kind="outlier",
-            landmarks=[names[k]],
-            distance_px=float(away[k]),
-            severity=float(away[k] / limits[k]),
-            message=f"{names[k]} is {_pixels(away[k])} from where the model expects it "
-            f"(to within {_pixels(case.error[k])}).",
-            expected=case.expected(names, [k]),
-        )
-
-
-def _pixels(distance: float) -> str:
-    return f"{distance:.0f} px" if distance >= 10 else f"{distance:.1f} px"

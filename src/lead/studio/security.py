@@ -97,16 +97,16 @@ class Guard:
         _check_origin(scope, headers, host)
         _check_body(scope, headers)
         cookie = _cookie_name(host)
-        if scope["path"] == "/" and (given := _query_token(scope)) is not None:
-            if not self._is_token(given):
+        if scope["path"] == "/" and (token := _query_token(scope)) is not None:
+            if not self._is_token(token):
                 raise Refused(403, _NO_TOKEN)
             return _enter(headers, cookie, self._token)
-        if not any(self._is_token(given) for given in _credentials(headers, cookie)):
+        if not any(self._is_token(token) for token in _credentials(headers, cookie)):
             raise Refused(403, _NO_TOKEN)
         return None
 
-    def _is_token(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode(errors="surrogateescape"), self._token.encode())
+    def _is_token(self, candidate: str) -> bool:
+        return hmac.compare_digest(candidate.encode(errors="surrogateescape"), self._token.encode())
 
     def _check_host(self, headers: Headers) -> str:
         """The request's Host header, if it names this machine."""
@@ -213,8 +213,8 @@ def _limited(scope: Scope, receive: Receive) -> Receive:
 
 
 def _query_token(scope: Scope) -> str | None:
-    found = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True).get("token")
-    return found[0] if found else None
+    tokens = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True).get("token")
+    return tokens[0] if tokens else None
 
 
 def _cookie_name(host: str) -> str:
@@ -224,18 +224,18 @@ def _cookie_name(host: str) -> str:
 
 
 def _credentials(headers: Headers, cookie: str) -> list[str]:
-    given = []
+    tokens = []
     scheme, _, bearer = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        given.append(bearer.strip())
+        tokens.append(bearer.strip())
     for line in headers.getlist("cookie"):
         try:
             jar = SimpleCookie(line)
         except CookieError:
             continue
         if cookie in jar:
-            given.append(jar[cookie].value)
-    return given
+            tokens.append(jar[cookie].value)
+    return tokens
 
 
 def _enter(headers: Headers, cookie: str, token: str) -> Response:

@@ -22,14 +22,14 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from lead.errors import LeadError, NotThere
-from lead.studio import transfer
-from lead.studio.book import Conflict, SaveFailed
+from lead.studio import answers, transfer
 from lead.studio.events import Subscription
+from lead.studio.history import Snapshot
+from lead.studio.labelfile import Conflict, SaveFailed
 from lead.studio.messages import (
     Choice,
     Disputes,
     Explored,
-    ExportFormat,
     Imported,
     LabelsChange,
     Landmarks,
@@ -40,7 +40,6 @@ from lead.studio.messages import (
     Predictions,
     Problem,
     RunChoice,
-    Snapshot,
     State,
     Suggestions,
     Training,
@@ -50,8 +49,6 @@ from lead.studio.pictures import Encoded
 from lead.studio.security import Guard
 from lead.studio.session import Exported, Session
 
-HEARTBEAT_S = 10.0
-"""A comment is sent after so long without an event, which tells the page that the server is there."""
 STREAMS = 64
 """Event streams at a time: open pages."""
 CONNECTIONS = 256
@@ -87,13 +84,14 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 _TOKEN = Security(HTTPBearer(auto_error=False, description="The token that the printed address ends in."))
 
 
-def create_app(session: Session, token: str, *, hosts: Sequence[str] = ()) -> FastAPI:
+def create_app(session: Session, token: str, *, hosts: Sequence[str] = (), heartbeat_s: float = 10.0) -> FastAPI:
     """The application that serves a session.
 
     Args:
         session: what is served. Closing it is the caller's.
         token: what a client must bring (see :mod:`lead.studio.security`).
         hosts: names of this machine, beside those of loopback, that requests may be addressed to.
+        heartbeat_s: a comment goes to a page after so long without an event, which tells it that the server is there.
     """
     app = FastAPI(
         title="lead studio",
@@ -106,7 +104,8 @@ def create_app(session: Session, token: str, *, hosts: Sequence[str] = ()) -> Fa
     app.add_middleware(Guard, token=token, hosts=hosts)
     for error, handler in _HANDLERS.items():
         app.add_exception_handler(error, handler)
-    for routes in (_whole, _pictures, _labels, _model, _files, _training):
+    whole = partial(_whole, heartbeat_s=heartbeat_s)
+    for routes in (whole, _pictures, _labels, _model, _files, _training):
         app.include_router(routes(session), prefix="/api", dependencies=[_TOKEN])
     app.add_api_route("/", _index, include_in_schema=False)
     app.add_api_route("/static/{name:path}", _page_file, include_in_schema=False)
@@ -122,10 +121,10 @@ def serve(session: Session, listener: socket.socket, token: str, *, hosts: Seque
     make_server(session, token, hosts=hosts).run([listener])
 
 
-def make_server(session: Session, token: str, *, hosts: Sequence[str] = ()) -> uvicorn.Server:
-    """The server of :func:`create_app`'s application."""
+def make_server(session: Session, token: str, **options: Any) -> uvicorn.Server:
+    """The server of :func:`create_app`'s application; ``options`` are that function's."""
     config = uvicorn.Config(
-        create_app(session, token, hosts=hosts),
+        create_app(session, token, **options),
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -209,14 +208,14 @@ _HANDLERS: dict[type[Exception], Callable[[Request, Exception], Any]] = {
 Ids = Annotated[str, Query(description="Pictures' ids with commas between.")]
 
 Finite = Annotated[float, Query(allow_inf_nan=False)]
-Known = Annotated[str | None, Header(alias="If-None-Match", description="ETags that the client has.")]
+ETags = Annotated[str | None, Header(alias="If-None-Match", description="ETags that the client has.")]
 
 
 def _split(ids: str) -> list[str]:
     return [id for id in ids.split(",") if id]
 
 
-def _whole(session: Session) -> APIRouter:
+def _whole(session: Session, heartbeat_s: float) -> APIRouter:
     """The state, and what happens."""
     routes = APIRouter()
 
@@ -228,7 +227,7 @@ def _whole(session: Session) -> APIRouter:
     async def events() -> StreamingResponse:
         session.load_model()
         return StreamingResponse(
-            _stream(session.events.subscribe()),
+            _stream(session.events.subscribe(), heartbeat_s),
             media_type="text/event-stream",
             headers={"X-Accel-Buffering": "no"},
         )
@@ -239,12 +238,12 @@ def _whole(session: Session) -> APIRouter:
 _LISTENERS = anyio.CapacityLimiter(STREAMS)
 
 
-async def _stream(events: Subscription) -> AsyncIterator[str]:
+async def _stream(events: Subscription, heartbeat_s: float) -> AsyncIterator[str]:
     """Events in the form of server-sent events, until the client leaves or the hub is closed."""
     with events:
         yield "retry: 1000\n\n"
         while not events.closed:
-            event = await anyio.to_thread.run_sync(events.get, HEARTBEAT_S, abandon_on_cancel=True, limiter=_LISTENERS)
+            event = await anyio.to_thread.run_sync(events.get, heartbeat_s, abandon_on_cancel=True, limiter=_LISTENERS)
             if event is None:
                 yield ": still here\n\n"
             else:
@@ -264,26 +263,26 @@ def _pictures(session: Session) -> APIRouter:
         return session.picture(id)
 
     @routes.get("/{id}/image", response_class=Response)
-    def image(id: str, side: int = 1024, stamp: str = "", if_none_match: Known = None) -> Response:
+    def image(id: str, side: int = 1024, stamp: str = "", if_none_match: ETags = None) -> Response:
         tag = f"{session.pictures.stamp(id)}-{side}"
         return _picture_file(tag, stamp, if_none_match, lambda: session.pictures.image(id, side))
 
     @routes.get("/{id}/tile", response_class=Response)
-    def tile(id: str, column: int, row: int, stamp: str = "", if_none_match: Known = None) -> Response:
+    def tile(id: str, column: int, row: int, stamp: str = "", if_none_match: ETags = None) -> Response:
         tag = f"{session.pictures.stamp(id)}-{column}-{row}"
         return _picture_file(tag, stamp, if_none_match, lambda: session.pictures.tile(id, column, row))
 
     return routes
 
 
-def _picture_file(tag: str, stamp: str, known: str | None, make: Callable[[], Encoded]) -> Response:
+def _picture_file(tag: str, stamp: str, etags: str | None, make: Callable[[], Encoded]) -> Response:
     """A picture that the browser may keep: for ever if its address holds the file's stamp, else for a minute."""
     forever = bool(stamp) and tag.startswith(f"{stamp}-")
     headers = {
         "ETag": f'"{tag}"',
         "Cache-Control": "private, max-age=31536000, immutable" if forever else "private, max-age=60",
     }
-    if known is not None and f'"{tag}"' in known:
+    if etags is not None and f'"{tag}"' in etags:
         return Response(status_code=304, headers=headers)
     content, media_type = make()
     return Response(content, media_type=media_type, headers=headers)
@@ -295,7 +294,7 @@ def _labels(session: Session) -> APIRouter:
 
     @routes.patch("/pictures/{id}/labels")
     def change(id: str, change: LabelsChange) -> PictureLabels:
-        return session.change(id, change)
+        return session.book.change_labels(id, change)
 
     @routes.get("/landmarks")
     def landmarks() -> Landmarks:
@@ -303,25 +302,28 @@ def _labels(session: Session) -> APIRouter:
 
     @routes.put("/landmarks")
     def change_landmarks(change: LandmarksChange) -> Landmarks:
-        return session.change_landmarks(change)
+        return session.book.change_landmarks(change)
 
     @routes.get("/history")
     def history() -> list[Snapshot]:
-        return session.book.snapshots()
+        return session.book.disk.history.snapshots()
 
     @routes.post("/history/{id}/restore")
     def restore(id: str) -> State:
-        return session.restore(id)
+        session.book.restore(id)
+        return session.state()
 
     @routes.post("/reload")
     def reload() -> State:
         """Takes the label file as another program has left it."""
-        return session.reload()
+        session.book.reload()
+        return session.state()
 
     @routes.post("/keep")
     def keep() -> State:
         """Writes the labels over what another program has made of the label file."""
-        return session.keep()
+        session.book.keep()
+        return session.state()
 
     return routes
 
@@ -332,11 +334,11 @@ def _model(session: Session) -> APIRouter:
 
     @routes.get("/pictures/{id}/suggestions")
     def suggestions(id: str) -> Suggestions:
-        return session.assistant.suggest(id)
+        return answers.suggest(session.knowledge, id)
 
     @routes.get("/next")
     def choose(after: str = "", skip: Ids = "") -> Choice:
-        return session.assistant.next(after or None, _split(skip))
+        return answers.next_picture(session.knowledge, after or None, _split(skip))
 
     @routes.get("/predictions")
     def predictions(
@@ -344,15 +346,15 @@ def _model(session: Session) -> APIRouter:
         offset: Annotated[int, Query(ge=0)] = 0,
         limit: Annotated[int, Query(ge=0, le=1000)] = 60,
     ) -> Predictions:
-        return session.assistant.predictions(sort=sort, offset=offset, limit=limit)
+        return answers.predictions(session.knowledge, sort=sort, offset=offset, limit=limit)
 
     @routes.get("/disputes")
     def disputes() -> Disputes:
-        return session.assistant.disputes()
+        return answers.disputes(session.knowledge)
 
     @routes.get("/explore")
     def explore(id: str, x: Finite, y: Finite, pictures: Ids = "") -> Explored:
-        return session.assistant.explore(id, x, y, _split(pictures))
+        return answers.explore(session.knowledge, id, x, y, _split(pictures))
 
     return routes
 
@@ -370,11 +372,11 @@ def _files(session: Session) -> APIRouter:
         name: Annotated[str, Query(description="The file's name, for messages.")] = "The file",
     ) -> Imported:
         content = await request.body()
-        take = partial(session.import_labels, content, name, what, replace=replace, add_landmarks=add)
+        take = partial(transfer.import_labels, session.book, content, name, what, replace, add_landmarks=add)
         return await anyio.to_thread.run_sync(take)
 
     @routes.get("/formats")
-    def formats() -> list[ExportFormat]:
+    def formats() -> list[transfer.ExportFormat]:
         return transfer.formats()
 
     @routes.get("/export", response_class=Response)

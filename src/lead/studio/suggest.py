@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lead.geometry import FloatArray
 from lead.inference import Calibration, Head
-from lead.nn.matching import cell_similarities, describe_points, nearby_peaks
-from lead.studio.features import Seen
+from lead.nn.matching import cell_similarities, nearby_peaks
+from lead.studio.features import Exemplar
 from lead.training.fit import Labelled, distances, fit_head
 
 Method = Literal["matching", "head"]
@@ -32,28 +31,6 @@ PRIOR = Calibration(
 error on validation faces from 1 to 5 labelled pictures."""
 PRIOR_LABELS = 20
 """Labels as many of which weigh as much as the prior."""
-
-
-@dataclass(frozen=True)
-class Exemplar:
-    """A labelled picture.
-
-    Attributes:
-        seen: its features, and where they lie in the picture.
-        points: (K, 2) float32 normalised, NaN where unlabelled.
-        described: (K, C) float32 unit features there; 0 where unlabelled.
-    """
-
-    seen: Seen
-    points: Tensor
-    described: Tensor
-
-    @classmethod
-    def of(cls, seen: Seen, xy: FloatArray) -> Exemplar:
-        """From labels (K, 2) in the picture's own pixels, NaN where there are none."""
-        points = torch.from_numpy(seen.to_frame(xy)).float()
-        described = describe_points(seen.features[None], points[None].nan_to_num())[0]
-        return cls(seen, points, torch.where(points.isnan().any(-1)[:, None], 0.0, described))
 
 
 @dataclass(frozen=True)
@@ -90,34 +67,34 @@ class Matcher:
 
     def __init__(self, exemplars: Sequence[Exemplar], calibration: Calibration = PRIOR) -> None:
         self.described = torch.stack([exemplar.described for exemplar in exemplars])  # (E, K, C)
-        self.known = self.described.abs().sum(-1) > 0  # (E, K)
+        self.labelled = self.described.abs().sum(-1) > 0  # (E, K)
         self.calibration = calibration
 
     @torch.no_grad()
     def answer(self, features: Tensor, without: int | None = None) -> Answer:
         """For features (B, C, h, w); ``without``: a labelled picture that has no say."""
         others = torch.arange(len(self.described)) != (-1 if without is None else without)
-        described, known = self.described[others], self.known[others]
+        described, labelled = self.described[others], self.labelled[others]
         unit = functional.normalize(features.float(), dim=1)
-        asked = self._asked(described, known, unit)
+        asked = self._asked(described, labelled, unit)
         points, similarity = nearby_peaks(cell_similarities(asked, unit))
-        somewhere = known.any(0)  # (K,)
+        somewhere = labelled.any(0)  # (K,)
         points = torch.where(somewhere[:, None], points, torch.nan)
         score = similarity.clamp(0, 1) * somewhere
         return Answer(points, score, expected(self.calibration, score))
 
-    def _asked(self, described: Tensor, known: Tensor, unit: Tensor) -> Tensor:
+    def _asked(self, described: Tensor, labelled: Tensor, unit: Tensor) -> Tensor:
         """Which vectors (B, K, C) to look for in pictures of unit features (B, C, h, w)."""
         if len(described) < 2:
             return described.sum(0).expand(len(unit), -1, -1)
         weights = []
-        few = torch.linspace(0, known.shape[1] - 1, min(JUDGES, known.shape[1])).round().long()
-        looked_for, there = described[:, few].flatten(0, 1), known[:, few]  # (E·k, C), (E, k)
+        few = torch.linspace(0, labelled.shape[1] - 1, min(JUDGES, labelled.shape[1])).round().long()
+        looked_for, there = described[:, few].flatten(0, 1), labelled[:, few]  # (E·k, C), (E, k)
         for picture in unit[:, :, ::2, ::2]:  # one by one: the similarities of many pictures to many are large
             best = (looked_for @ picture.flatten(1)).amax(-1).view(there.shape)
             alike = (best * there).sum(1) / there.sum(1).clamp(min=1)
             weights.append((SELECTIVITY * alike).softmax(0))
-        weight = torch.stack(weights)[:, :, None] * known  # (B, E, K)
+        weight = torch.stack(weights)[:, :, None] * labelled  # (B, E, K)
         return torch.einsum("bek,ekc->bkc", weight / weight.sum(1, keepdim=True).clamp(min=1e-12), described)
 
     def leave_one_out(self, exemplars: Sequence[Exemplar]) -> Answer:
@@ -147,8 +124,8 @@ def calibrate_matching(scores: Tensor, errors: Tensor) -> Calibration:
     """
     from sklearn.isotonic import IsotonicRegression  # takes a while
 
-    known = ~errors.isnan()
-    score, error = scores[known].double().numpy(), errors[known].double().numpy()
+    labelled = ~errors.isnan()
+    score, error = scores[labelled].double().numpy(), errors[labelled].double().numpy()
     supposed = PRIOR.expected(score)
     typical = PRIOR_LABELS * float(PRIOR.errors[-2])
     scale = (error.sum() + typical) / (supposed.sum() + typical)
@@ -208,18 +185,18 @@ def learn(exemplars: dict[str, Exemplar], *, seed: int = 0) -> Learnt:
         exemplars: at least one, by picture id.
         seed: of the folds.
     """
-    given = list(exemplars.values())
-    truth = torch.stack([one.points for one in given])
-    unseen = Matcher(given).leave_one_out(given)
+    pictures = list(exemplars.values())
+    truth = torch.stack([one.points for one in pictures])
+    unseen = Matcher(pictures).leave_one_out(pictures)
     errors = distances(unseen.points, truth)  # (E, K)
     matching = calibrate_matching(unseen.score, errors)
     unseen = Answer(unseen.points, unseen.score, expected(matching, unseen.score))
     matched = Learnt(exemplars, matching, None, [], None, unseen, float(errors.nanmean()))
-    known = ~truth.isnan().any(-1)
-    landmarks = torch.nonzero(known.sum(0) >= FEWEST)[:, 0].tolist()
-    if len(given) < FEWEST or not landmarks:
+    labelled = ~truth.isnan().any(-1)
+    landmarks = torch.nonzero(labelled.sum(0) >= FEWEST)[:, 0].tolist()
+    if len(pictures) < FEWEST or not landmarks:
         return matched
-    features = torch.stack([one.seen.features for one in given]).numpy()
+    features = torch.stack([one.seen.features for one in pictures]).numpy()
     fitted = fit_head(Labelled(features, truth[:, landmarks]), kind="ridge", seed=seed)
     if fitted.calibration is None or fitted.held_out is None:
         return matched

@@ -1,4 +1,4 @@
-"""The training of features, beside the page: begun, watched, stopped and gone on with; and the runs to choose from."""
+"""The training of features beside the page: started, watched, stopped, resumed; and the runs to choose from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,7 @@ from lead.studio.messages import LossPoint, Preset, RunChoice, Training
 from lead.studio.worker import STOPPED
 from lead.training.run import Run
 
-Stage = Literal["pretrain", "distill"]
+StageName = Literal["pretrain", "distill"]
 PUBLISH_EVERY_S = 0.5
 CURVE_POINTS = 300
 """Most points of a curve that are sent to the page."""
@@ -43,7 +43,7 @@ DESCRIPTIONS = {
 
 
 @dataclass
-class Progress:
+class RunProgress:
     """How far the current run is.
 
     Attributes:
@@ -52,9 +52,8 @@ class Progress:
     """
 
     state: Literal["none", "running", "stopping", "stopped", "failed", "done"] = "none"
-    run: Path | None = None
+    run: Run | None = None
     preset: str | None = None
-    settings: Settings | None = None
     task: str | None = None
     step: int = 0
     total: int = 0
@@ -63,9 +62,9 @@ class Progress:
     curve: list[LossPoint] = field(default_factory=list)
 
     @classmethod
-    def of(cls, run: Run) -> Progress:
+    def of(cls, run: Run) -> RunProgress:
         """Of a run on disk that is not being trained."""
-        progress = cls("done" if run.has_student else "stopped", run.folder, preset_of(run.settings), run.settings)
+        progress = cls("done" if run.has_student else "stopped", run, preset_of(run.settings))
         progress.curve = read_curve(run.folder)
         if progress.curve:
             last = progress.curve[-1]
@@ -79,7 +78,7 @@ class Progress:
             self.reports.clear()
         self.task, self.step, self.total = task, done, total
         self.reports.append((time.monotonic(), done))
-        stage = next((stage for stage in get_args(Stage) if stage == task), None)
+        stage = next((stage for stage in get_args(StageName) if stage == task), None)
         if loss is not None and stage is not None:
             # A run that goes on from its last saved state does some steps again.
             while self.curve and self.curve[-1].stage == stage and self.curve[-1].step >= done:
@@ -88,16 +87,15 @@ class Progress:
 
     def seconds_left(self) -> float | None:
         """From the speed of the latest reports; a step of stage 2 is taken to cost as much a picture as stage 1's."""
-        if self.state != "running" or self.task not in get_args(Stage) or len(self.reports) < 2:
+        if self.state != "running" or self.task not in get_args(StageName) or len(self.reports) < 2:
             return None
         (began, first), (latest, last) = self.reports[0], self.reports[-1]
         if last <= first:
             return None
         steps = float(self.total - last)
-        if self.task == "pretrain" and self.settings and self.run:
-            distill = self.settings.distill
-            pictures = Run(self.run, self.settings).provenance.get("pictures", 0)
-            steps += distill.total_steps(pictures) * distill.batch / self.settings.pretrain.batch
+        if self.task == "pretrain" and self.run:
+            settings, pictures = self.run.settings, self.run.provenance.get("pictures", 0)
+            steps += settings.distill.total_steps(pictures) * settings.distill.batch / settings.pretrain.batch
         return max(steps * (latest - began) / (last - first) - (time.monotonic() - latest), 0.0)
 
 
@@ -107,12 +105,12 @@ class Trainer:
     Args:
         folder: the pictures.
         home: where runs trained here are kept, ``run``, ``run-2``, …, with ``training.log`` beside them.
-        events: told of progress (kind ``"training"``).
+        events: where progress is published (kind ``"training"``).
         run: the run to use, instead of the one used last.
         more_presets: YAML files of settings to offer under further names.
 
     Raises:
-        LeadError: ``run`` is no run.
+        LeadError: ``run`` is not a run.
     """
 
     on_finished: Callable[[Path], None] | None = None
@@ -128,23 +126,23 @@ class Trainer:
     ) -> None:
         self._root, self._home, self._events = folder.root, home.resolve(), events
         self._presets = {name: name for name in DESCRIPTIONS} | {k: str(v) for k, v in (more_presets or {}).items()}
-        self._given = Run.open(run.resolve()) if run else None
+        self._named_run = Run.open(run.resolve()) if run else None
         self._shelf = Path.cwd() / "runs"
         self._lock = threading.RLock()
         self._process: subprocess.Popen[str] | None = None
         self._watcher: threading.Thread | None = None
         self._changed = threading.Event()
-        current = self._given or self._last_used()
-        self._progress = Progress.of(current) if current else Progress()
+        current = self._named_run or self._last_used()
+        self._progress = RunProgress.of(current) if current else RunProgress()
 
     def state(self) -> Training:
         with self._lock:
             now = self._progress
-            about = Run(now.run, now.settings).provenance if now.state == "done" and now.run and now.settings else {}
-            seconds = [about[f"{stage}_seconds"] for stage in get_args(Stage) if f"{stage}_seconds" in about]
+            about = now.run.provenance if now.state == "done" and now.run else {}
+            seconds = [about[f"{stage}_seconds"] for stage in get_args(StageName) if f"{stage}_seconds" in about]
             return Training(
                 state=now.state,
-                run=str(now.run) if now.run else None,
+                run=str(now.run.folder) if now.run else None,
                 preset=now.preset,
                 task=now.task,
                 step=now.step,
@@ -161,7 +159,8 @@ class Trainer:
     def finished(self) -> Path | None:
         """The current run, if its features can be used."""
         with self._lock:
-            return self._progress.run if self._progress.state == "done" else None
+            run = self._progress.run
+            return run.folder if run and self._progress.state == "done" else None
 
     def start(self, preset: str | None) -> Training:
         """Begins a training, in a new run, or goes on with the one that was interrupted if ``preset`` is None.
@@ -175,11 +174,11 @@ class Trainer:
                 self._progress, settings = self._interrupted()
             elif preset in self._presets:
                 settings = self._presets[preset]
-                self._progress = Progress(run=self._free(), preset=preset, settings=load_preset(settings))
+                self._progress = RunProgress(run=Run(self._free(), load_preset(settings)), preset=preset)
             else:
                 raise unknown("preset", preset, self._presets)
-            run = self._progress.run
-            assert run is not None
+            assert self._progress.run is not None
+            run = self._progress.run.folder
             self._home.mkdir(parents=True, exist_ok=True)
             self._remember(run)
             self._progress.state = "running"
@@ -198,7 +197,7 @@ class Trainer:
         with self._lock:
             if self._process is not None and self._progress.state == "running":
                 self._progress.state = "stopping"
-                self._ask_to_stop(self._process)
+                _ask_to_stop(self._process)
         self._publish()
         return self.state()
 
@@ -210,7 +209,7 @@ class Trainer:
                 path=str(run.folder),
                 preset=preset_of(run.settings),
                 finished=run.has_student,
-                current=run.folder == self._progress.run,
+                current=self._progress.run is not None and run.folder == self._progress.run.folder,
             )
             for run in self._runs()
         ]
@@ -223,16 +222,13 @@ class Trainer:
         """
         with self._lock:
             self._refuse_while_training()
-            for run in self._runs():
-                if run_id(run.folder) != id:
-                    continue
-                if not run.has_student:
-                    raise LeadError(f"The training of {run.folder} is not finished. Go on with it, or open another.")
-                self._progress = Progress.of(run)
-                self._remember(run.folder)
-                break
-            else:
+            run = next((run for run in self._runs() if run_id(run.folder) == id), None)
+            if run is None:
                 raise NotThere("There is no such run any more. Choose another from the list.")
+            if not run.has_student:
+                raise LeadError(f"The training of {run.folder} is not finished. Go on with it, or open another.")
+            self._progress = RunProgress.of(run)
+            self._remember(run.folder)
         self._publish()
         return run.folder
 
@@ -246,14 +242,14 @@ class Trainer:
 
     def _runs(self) -> list[Run]:
         shelf = sorted(path.resolve() for path in self._shelf.glob("*"))
-        folders = [self._given.folder] if self._given else []
+        folders = [self._named_run.folder] if self._named_run else []
         if self._progress.run:
-            folders.append(self._progress.run)
-        found: dict[Path, Run] = {}
+            folders.append(self._progress.run.folder)
+        runs: dict[Path, Run] = {}
         for folder in [*folders, *self._own(), *shelf]:
             with suppress(LeadError):  # not a run, or one of a version that had other settings
-                found.setdefault(folder, Run.open(folder))
-        return list(found.values())
+                runs.setdefault(folder, Run.open(folder))
+        return list(runs.values())
 
     def _free(self) -> Path:
         """Where a new run can go."""
@@ -263,17 +259,18 @@ class Trainer:
             folder = self._home / f"run-{number}"
         return folder
 
-    def _interrupted(self) -> tuple[Progress, str]:
+    def _interrupted(self) -> tuple[RunProgress, str]:
         """The run to go on with, and its settings: a preset or a YAML file."""
         now = self._progress
         if now.run is None or now.state not in ("stopped", "failed"):
             raise LeadError(
                 f"There is no interrupted training to go on with. Choose a preset: {', '.join(DESCRIPTIONS)}."
             )
-        if (now.run / "settings.yaml").is_file():
-            return Progress.of(Run.open(now.run)), str(now.run / "settings.yaml")
+        file = now.run.folder / "settings.yaml"
+        if file.is_file():
+            return RunProgress.of(Run.open(now.run.folder)), str(file)
         assert now.preset is not None  # it was stopped before it came to writing anything
-        return Progress(run=now.run, preset=now.preset, settings=now.settings), self._presets[now.preset]
+        return RunProgress(run=now.run, preset=now.preset), self._presets[now.preset]
 
     def _remember(self, run: Path) -> None:
         write_atomic(self._home / "current-run", f"{run}\n", overwrite=True)
@@ -315,11 +312,6 @@ class Trainer:
                 start_new_session=True,
             )
 
-    def _ask_to_stop(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdin is not None
-        with suppress(OSError):
-            process.stdin.close()
-
     def _watch(self, process: subprocess.Popen[str], run: Path) -> None:
         assert process.stdout is not None
         reader = threading.Thread(target=self._read, args=(process.stdout,), daemon=True)
@@ -331,9 +323,9 @@ class Trainer:
                 self._publish()
         status = process.wait()
         with self._lock:
-            self._ask_to_stop(process)  # closes the pipe
+            _ask_to_stop(process)  # closes the pipe
             self._process = None
-            self._progress.state, self._progress.message = self._outcome(status)
+            self._progress.state, self._progress.message = _outcome(self._progress, status, self._log)
             finished = self._progress.state == "done"
         self._publish()
         if finished and self.on_finished is not None:
@@ -349,21 +341,28 @@ class Trainer:
                     self._progress.report(line["task"], line["done"], line["total"], line.get("loss"))
             self._changed.set()
 
-    def _outcome(self, status: int) -> tuple[Literal["done", "stopped", "failed"], str | None]:
-        """The state, and what to say, after the process ended with an exit status."""
-        told = self._progress.message
-        if status == 0:
-            return "done", None
-        if status == STOPPED or (self._progress.state == "stopping" and told is None):
-            return "stopped", None
-        if told is not None:
-            return "failed", told
-        how = f"by signal {signal.Signals(-status).name}" if status < 0 else f"with exit status {status}"
-        why = " The system may have run out of memory." if status == -9 else ""
-        return "failed", f"The training was ended {how}.{why} What it said last is in {self._log}."
-
     def _publish(self) -> None:
         self._events.publish("training", self.state().model_dump(mode="json"))
+
+
+def _ask_to_stop(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    with suppress(OSError):
+        process.stdin.close()
+
+
+def _outcome(progress: RunProgress, status: int, log: Path) -> tuple[Literal["done", "stopped", "failed"], str | None]:
+    """The state, and what to say, after the process ended with an exit status."""
+    message = progress.message
+    if status == 0:
+        return "done", None
+    if status == STOPPED or (progress.state == "stopping" and message is None):
+        return "stopped", None
+    if message is not None:
+        return "failed", message
+    how = f"by signal {signal.Signals(-status).name}" if status < 0 else f"with exit status {status}"
+    why = " The system may have run out of memory." if status == -9 else ""
+    return "failed", f"The training was ended {how}.{why} What it said last is in {log}."
 
 
 def run_id(folder: Path) -> str:
@@ -382,13 +381,11 @@ def read_curve(run: Path) -> list[LossPoint]:
         curves = read_metrics(run / "metrics.jsonl")
     except LeadError:  # nothing is logged yet
         return []
-    return list(_points(curves))
-
-
-def _points(curves: Mapping[str, tuple[list[int], list[float]]]) -> Iterator[LossPoint]:
-    for stage in get_args(Stage):
-        for step, loss in zip(*curves.get(f"{stage}/loss", ([], [])), strict=True):
-            yield LossPoint(stage=stage, step=step, loss=loss)
+    return [
+        LossPoint(stage=stage, step=step, loss=loss)
+        for stage in get_args(StageName)
+        for step, loss in zip(*curves.get(f"{stage}/loss", ([], [])), strict=True)
+    ]
 
 
 def thinned(curve: list[LossPoint], most: int = CURVE_POINTS) -> list[LossPoint]:

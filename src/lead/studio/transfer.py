@@ -18,14 +18,24 @@ from lead.landmarks.model import UNLABELLED, VISIBLE, Labels
 from lead.landmarks.naming import matched
 from lead.landmarks.pictures import Sized
 from lead.studio.book import LabelBook, size_for
-from lead.studio.document import Document, PointsChange, as_landmarks, check_landmarks, default_colours
+from lead.studio.document import Document, PointsChange
 from lead.studio.folder import PictureFolder
-from lead.studio.messages import ExportFormat, Imported, Landmark, Landmarks, Point
+from lead.studio.messages import Imported, Landmark, Landmarks, Message, Point
+from lead.studio.schema import as_landmarks, check_landmarks, default_colours
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.geometry import Size
 
 What = Literal["landmarks", "labels"]
+
+
+class ExportFormat(Message):
+    """A format that labels can be written in. ``loses``: what it cannot hold, for the person to read."""
+
+    name: str
+    title: str
+    extension: str
+    loses: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
-"""Disputed labels: what is planted is found, and nothing else; predictions of all pictures."""
+"""Disputed labels: what is planted is found, and nothing else."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from lead.studio.disputes import Case, find_disputes
 from lead.studio.messages import Dispute
-from lead.studio.review import Case, find_disputes
 
 NAMES = ["left", "right", "top", "tip"]
 SHAPE = np.array([[60.0, 80], [140, 80], [100, 30], [100, 150]])

@@ -16,10 +16,12 @@ from lead import api
 from lead.config import Settings
 from lead.errors import LeadError
 from lead.inference import Landmarker
-from lead.studio import assistant as module
-from lead.studio.assistant import NO_FEATURES, NO_LABELS, NO_NAMES, Assistant
+from lead.studio import answers
+from lead.studio import fitter as module
+from lead.studio.answers import NO_FEATURES, NO_LABELS, NO_NAMES, Knowledge
 from lead.studio.book import LabelBook
 from lead.studio.events import Events
+from lead.studio.fitter import Fitter, Pace
 from lead.studio.folder import PictureFolder, UnknownPicture
 from lead.studio.messages import LabelsChange
 from lead.studio.suggest import learn
@@ -32,12 +34,16 @@ PLACES = {"a": (80, 80), "b": (95, 84), "c": (84, 98)}
 class Desk:
     """A folder being labelled."""
 
-    def __init__(self, root: Path, run: Run) -> None:
+    def __init__(self, root: Path, run: Run, pace: Pace) -> None:
         self.corners = windows(root, COUNT)
         self.folder, self.events, self.run = PictureFolder(root), Events(), run
         self.told = self.events.subscribe()
         self.book: LabelBook = open_book(self.folder, self.events)
-        self.assistant = Assistant(self.folder, self.book, self.events)
+        self.fitter = Fitter(self.book, self.events, pace=pace)
+
+    @property
+    def knowledge(self) -> Knowledge:
+        return self.fitter.knowledge
 
     def id(self, number: int) -> str:
         return file_id(self.folder, number)
@@ -48,63 +54,62 @@ class Desk:
 
     def label(self, number: int, **others: Any) -> None:
         put(self.book, f"{number:02}.png", **(self.truth(number) | others))
-        self.assistant.labels_changed(self.id(number))
 
     def name(self) -> None:
         name(self.book, *PLACES, flip_pairs=[("a", "b")])
-        self.assistant.labels_changed("")
 
     def fitted_to(self, count: int) -> None:
-        wait_for(lambda: self.assistant.status().fitted_to == count and not self.assistant.status().fitting)
+        wait_for(
+            lambda: answers.status(self.knowledge).fitted_to == count and not answers.status(self.knowledge).fitting
+        )
 
     def begin(self) -> None:
         self.name()
-        self.assistant.use(self.run)
-        wait_for(lambda: self.assistant.status().stage == "ready")
+        self.fitter.use(self.run)
+        wait_for(lambda: answers.status(self.knowledge).stage == "ready")
 
 
 @pytest.fixture
-def desk(tmp_path: Path, tiny: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    monkeypatch.setattr(module, "QUIET_S", 0.05)
+def desk(tmp_path: Path, tiny: Callable[..., Settings], request: pytest.FixtureRequest) -> Iterator[Desk]:
     run = untrained(tmp_path / "run", tiny(picture={"store": 96, "input": 64}))
-    desk = Desk(tmp_path / "pictures", run)
+    desk = Desk(tmp_path / "pictures", run, getattr(request, "param", Pace(quiet=0.05)))
     yield desk
-    desk.assistant.close()
+    desk.fitter.close()
     desk.book.close()
 
 
 def test_what_each_step_waits_for(desk: Desk) -> None:
     first, second = desk.id(0), desk.id(1)
-    assert desk.assistant.suggest(first).waiting_for == NO_FEATURES
-    assert desk.assistant.explore(first, 1, 1, []).waiting_for == NO_FEATURES
-    assert desk.assistant.predictions(sort="expected", offset=0, limit=5).waiting_for == NO_FEATURES
-    assert desk.assistant.landmarker() is None
-    assert desk.assistant.predicted_labels() is None
-    assert desk.assistant.status().stage == "none"
-    desk.assistant.use(desk.run)
-    assert desk.assistant.suggest(first).waiting_for == NO_NAMES
+    assert answers.suggest(desk.knowledge, first).waiting_for == NO_FEATURES
+    assert answers.explore(desk.knowledge, first, 1, 1, []).waiting_for == NO_FEATURES
+    assert answers.predictions(desk.knowledge, sort="expected", offset=0, limit=5).waiting_for == NO_FEATURES
+    assert desk.fitter.landmarker() is None
+    assert desk.fitter.predicted_labels() is None
+    assert answers.status(desk.knowledge).stage == "none"
+    desk.fitter.use(desk.run)
+    assert answers.suggest(desk.knowledge, first).waiting_for == NO_NAMES
     desk.name()
-    assert desk.assistant.suggest(first).waiting_for == NO_LABELS
+    assert answers.suggest(desk.knowledge, first).waiting_for == NO_LABELS
     desk.label(0)
-    assert desk.assistant.suggest(first).waiting_for == NO_LABELS
-    suggested = desk.assistant.suggest(second)
+    assert answers.suggest(desk.knowledge, first).waiting_for == NO_LABELS
+    suggested = answers.suggest(desk.knowledge, second)
     assert suggested.waiting_for is None
     assert suggested.method == "matching"
     assert list(suggested.points) == list(PLACES)
     assert all(point.expected_px > 0 for point in suggested.points.values())
     with pytest.raises(UnknownPicture):
-        desk.assistant.suggest("0" * 12)
+        answers.suggest(desk.knowledge, "0" * 12)
 
 
 def test_suggestions_know_the_labels_of_this_moment(desk: Desk) -> None:
     """Without waiting for a fit: on a copy of a picture, what was just labelled there."""
     desk.begin()
     (desk.folder.root / "05.png").write_bytes((desk.folder.root / "04.png").read_bytes())
-    desk.assistant.use(desk.run)
+    desk.fitter.use(desk.run)
     desk.label(4)
     for x in (20.0, 40.0):
         desk.label(4, a=(x, 30.0))
-        found = desk.assistant.suggest(desk.id(5)).points["a"]
+        found = answers.suggest(desk.knowledge, desk.id(5)).points["a"]
         assert np.hypot(found.x - x, found.y - 30) < 6
 
 
@@ -123,9 +128,9 @@ def test_labels_that_change_during_a_fit_lead_to_another(desk: Desk, monkeypatch
     monkeypatch.setattr(module, "learn", slow)
     desk.label(0)
     assert begun.wait(30)
-    assert desk.assistant.status().fitting
+    assert answers.status(desk.knowledge).fitting
     desk.label(1)
-    assert desk.assistant.suggest(desk.id(3)).points  # meanwhile, the page gets answers
+    assert answers.suggest(desk.knowledge, desk.id(3)).points  # meanwhile, the page gets answers
     go_on.set()
     desk.fitted_to(2)
     assert fitted[0] == 1
@@ -140,14 +145,14 @@ def test_a_failure_is_told_and_the_next_fit_mends_it(desk: Desk, monkeypatch: py
     real = learn
     monkeypatch.setattr(module, "learn", broken)
     desk.label(0)
-    wait_for(lambda: desk.assistant.status().stage == "failed")
-    assert desk.assistant.status().message == "The disk is full."
-    assert desk.assistant.predicted_labels() is None
+    wait_for(lambda: answers.status(desk.knowledge).stage == "failed")
+    assert answers.status(desk.knowledge).message == "The disk is full."
+    assert desk.fitter.predicted_labels() is None
     monkeypatch.setattr(module, "learn", real)
     desk.label(1)
     desk.fitted_to(2)
-    assert desk.assistant.status().stage == "ready"
-    assert desk.assistant.status().message is None
+    assert answers.status(desk.knowledge).stage == "ready"
+    assert answers.status(desk.knowledge).message is None
 
 
 def test_progress_is_published(desk: Desk) -> None:
@@ -166,13 +171,13 @@ def test_predictions_of_all_pictures(desk: Desk) -> None:
     desk.begin()
     for number in range(6):
         desk.label(number)
-    labels = desk.assistant.predicted_labels()
+    labels = desk.fitter.predicted_labels()
     assert labels is not None
     assert labels.images == desk.folder.files
     assert labels.schema.flip_pairs == (("a", "b"),)
     assert labels.px_error is not None
     assert np.isfinite(labels.px_error).all()
-    found = desk.assistant.predictions(sort="expected", offset=0, limit=100)
+    found = answers.predictions(desk.knowledge, sort="expected", offset=0, limit=100)
     assert found.total == COUNT
     assert [p.expected for p in found.pictures] == sorted((p.expected for p in found.pictures), reverse=True)
     assert [p.file for p in found.pictures if p.complete] == [p.file for p in found.pictures if int(p.file[:2]) < 6]
@@ -181,11 +186,11 @@ def test_predictions_of_all_pictures(desk: Desk) -> None:
         assert p.expected_px == pytest.approx(labels.px_error[row].mean())
         assert p.expected == pytest.approx(p.expected_px / max(p.width, p.height))
         assert p.points["b"].x == pytest.approx(np.clip(labels.xy[row, 1, 0], -0.5, p.width - 0.5))
-    part = desk.assistant.predictions(sort="expected", offset=3, limit=4)
+    part = answers.predictions(desk.knowledge, sort="expected", offset=3, limit=4)
     assert part.pictures == found.pictures[3:7]
-    by_name = desk.assistant.predictions(sort="name", offset=0, limit=100)
+    by_name = answers.predictions(desk.knowledge, sort="name", offset=0, limit=100)
     assert [p.file for p in by_name.pictures] == list(desk.folder.files)
-    assert desk.assistant.expected() == {p.id: pytest.approx(p.expected) for p in found.pictures}
+    assert answers.expected_shares(desk.knowledge) == {p.id: pytest.approx(p.expected) for p in found.pictures}
 
 
 def test_a_planted_outlier_until_it_is_mended_or_checked(desk: Desk) -> None:
@@ -193,55 +198,54 @@ def test_a_planted_outlier_until_it_is_mended_or_checked(desk: Desk) -> None:
     for number in range(10):
         desk.label(number)
     desk.label(3, c=(-20.0, 5.0))
-    assert "outside" in {d.kind for d in desk.assistant.disputes().disputes if d.id == desk.id(3)}
-    assert desk.assistant.predicted_labels() is not None  # has caught up
-    kinds = {(d.kind, *d.landmarks) for d in desk.assistant.disputes().disputes if d.id == desk.id(3)}
+    assert "outside" in {d.kind for d in answers.disputes(desk.knowledge).disputes if d.id == desk.id(3)}
+    assert desk.fitter.predicted_labels() is not None  # has caught up
+    kinds = {(d.kind, *d.landmarks) for d in answers.disputes(desk.knowledge).disputes if d.id == desk.id(3)}
     assert ("outside", "c") in kinds
     version = desk.book.labels(desk.id(3)).version
-    desk.book.change(desk.id(3), LabelsChange(base=version, checked=True))
-    desk.assistant.labels_changed(desk.id(3))
-    assert not [d for d in desk.assistant.disputes().disputes if d.id == desk.id(3)]
+    desk.book.change_labels(desk.id(3), LabelsChange(base=version, checked=True))
+    assert not [d for d in answers.disputes(desk.knowledge).disputes if d.id == desk.id(3)]
 
 
 def test_the_explorer(desk: Desk) -> None:
     desk.begin()
-    whole = desk.assistant.explore(desk.id(0), 20, 30, [])
+    whole = answers.explore(desk.knowledge, desk.id(0), 20, 30, [])
     assert [m.id for m in whole.maps] == [desk.id(i) for i in range(1, COUNT)]
-    two = desk.assistant.explore(desk.id(0), 20, 30, [desk.id(0), desk.id(7)])
+    two = answers.explore(desk.knowledge, desk.id(0), 20, 30, [desk.id(0), desk.id(7)])
     assert [m.id for m in two.maps] == [desk.id(0), desk.id(7)]
     itself = two.maps[0]
     assert np.hypot(itself.x - 20, itself.y - 30) < 8
     with pytest.raises(UnknownPicture):
-        desk.assistant.explore(desk.id(0), 20, 30, ["0" * 12])
+        answers.explore(desk.knowledge, desk.id(0), 20, 30, ["0" * 12])
 
 
 def test_what_to_label_next(desk: Desk) -> None:
     desk.name()
-    assert desk.assistant.next(None, []).id == desk.id(0)
-    assert desk.assistant.next(desk.id(0), [desk.id(1)]).id == desk.id(2)
-    desk.assistant.use(desk.run)
-    wait_for(lambda: desk.assistant.status().stage == "ready")
-    wait_for(lambda: desk.assistant.next(None, []).kind == "coverage")
+    assert answers.next_picture(desk.knowledge, None, []).id == desk.id(0)
+    assert answers.next_picture(desk.knowledge, desk.id(0), [desk.id(1)]).id == desk.id(2)
+    desk.fitter.use(desk.run)
+    wait_for(lambda: answers.status(desk.knowledge).stage == "ready")
+    wait_for(lambda: answers.next_picture(desk.knowledge, None, []).kind == "coverage")
     skipped: list[str] = []
     for _ in range(COUNT):
-        choice = desk.assistant.next(None, skipped)
+        choice = answers.next_picture(desk.knowledge, None, skipped)
         assert choice.id is not None
         assert choice.id not in skipped
         skipped.append(choice.id)
-    assert desk.assistant.next(None, skipped).kind == "none"
+    assert answers.next_picture(desk.knowledge, None, skipped).kind == "none"
 
 
-def test_all_pictures_are_looked_at_twice_when_labels_rest(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "STILL_S", 1.0)
+@pytest.mark.parametrize("desk", [Pace(quiet=0.05, still=1.0)], indirect=True)
+def test_all_pictures_are_looked_at_twice_when_labels_rest(desk: Desk) -> None:
     desk.begin()
     for number in range(6):
         desk.label(number)
-    quick = desk.assistant.status().model
-    wait_for(lambda: desk.assistant.predictions(sort="name", offset=0, limit=1).model > max(quick, 1))
-    labels = desk.book.as_labels()
+    quick = answers.status(desk.knowledge).model
+    wait_for(lambda: answers.predictions(desk.knowledge, sort="name", offset=0, limit=1).model > max(quick, 1))
+    labels = desk.book.contents.labels
     expected = api.fit(desk.run, labels, pictures=desk.folder.root).landmarker.predict(desk.folder.root)
-    wait_for(lambda: desk.assistant.landmarker() is desk.assistant.landmarker())  # kept: not fitted anew
-    found = desk.assistant.predictions(sort="name", offset=0, limit=100)
+    wait_for(lambda: desk.fitter.landmarker() is desk.fitter.landmarker())  # kept: not fitted anew
+    found = answers.predictions(desk.knowledge, sort="name", offset=0, limit=100)
     assert [p.file for p in found.pictures] == list(expected.images)
     assert expected.px_error is not None
     for p, xy, error in zip(found.pictures, expected.xy, expected.px_error, strict=True):
@@ -253,14 +257,14 @@ def test_all_pictures_are_looked_at_twice_when_labels_rest(desk: Desk, monkeypat
             assert (point.x, point.y) == pytest.approx(tuple(at), abs=0.3)  # features are kept in half precision
             assert point.expected_px == pytest.approx(off, rel=0.1)
     after = desk.id(7)
-    suggested = desk.assistant.suggest(after)
+    suggested = answers.suggest(desk.knowledge, after)
     assert suggested.points == next(p.points for p in found.pictures if p.id == after)
     desk.label(6)
-    wait_for(lambda: desk.assistant.suggest(after).model > suggested.model)
-    exported = desk.assistant.predicted_labels()  # of seven labels, and with all that is known of the errors
+    wait_for(lambda: answers.suggest(desk.knowledge, after).model > suggested.model)
+    exported = desk.fitter.predicted_labels()  # of seven labels, and with all that is known of the errors
     assert exported is not None
     assert exported.px_90 is not None
-    assert desk.assistant.status().fitted_to == 7
+    assert answers.status(desk.knowledge).fitted_to == 7
 
 
 def test_a_second_look_that_fails_leaves_the_first(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,10 +274,10 @@ def test_a_second_look_that_fails_leaves_the_first(desk: Desk, monkeypatch: pyte
     monkeypatch.setattr(api, "fit", broken)
     desk.begin()
     desk.label(0)
-    exported = desk.assistant.predicted_labels()
+    exported = desk.fitter.predicted_labels()
     assert exported is not None
     assert exported.px_90 is None
-    assert desk.assistant.status().stage == "ready"
+    assert answers.status(desk.knowledge).stage == "ready"
 
 
 def test_a_second_look_that_fails_is_not_tried_over_and_over_after_another_run_is_opened(
@@ -282,7 +286,7 @@ def test_a_second_look_that_fails_is_not_tried_over_and_over_after_another_run_i
     desk.begin()
     for number in range(3):
         desk.label(number)
-        assert desk.assistant.predicted_labels() is not None  # numbers of fits rise
+        assert desk.fitter.predicted_labels() is not None  # numbers of fits rise
     tried: list[int] = []
 
     def broken(*_: Any, **__: Any) -> Any:
@@ -290,10 +294,10 @@ def test_a_second_look_that_fails_is_not_tried_over_and_over_after_another_run_i
         raise LeadError("The disk is full.")
 
     monkeypatch.setattr(api, "fit", broken)
-    desk.assistant.use(desk.run)
-    wait_for(lambda: desk.assistant.status().stage == "ready" and desk.assistant.status().model > 0)
+    desk.fitter.use(desk.run)
+    wait_for(lambda: answers.status(desk.knowledge).stage == "ready" and answers.status(desk.knowledge).model > 0)
     for _ in range(3):
-        assert desk.assistant.predicted_labels() is not None
+        assert desk.fitter.predicted_labels() is not None
     assert 1 <= len(tried) <= 3  # once for each state of the labels and features
 
 
@@ -301,7 +305,7 @@ def test_a_model_to_take_away(desk: Desk, tmp_path: Path) -> None:
     desk.begin()
     for number in range(6):
         desk.label(number, **({} if number < 3 else {"b": None}))
-    model = desk.assistant.landmarker()
+    model = desk.fitter.landmarker()
     assert model is not None
     model.save(tmp_path / "model.safetensors")
     again = Landmarker.load(tmp_path / "model.safetensors")
@@ -315,10 +319,9 @@ def test_new_landmarks_begin_anew(desk: Desk) -> None:
     desk.fitted_to(1)
     change = names_change(desk.book, "z", "b", "c", renamed={"a": "z"})
     desk.book.change_landmarks(change)
-    desk.assistant.labels_changed("")
-    suggested = desk.assistant.suggest(desk.id(2))
+    suggested = answers.suggest(desk.knowledge, desk.id(2))
     assert list(suggested.points) == ["z", "b", "c"]
-    labels = desk.assistant.predicted_labels()
+    labels = desk.fitter.predicted_labels()
     assert labels is not None
     assert labels.schema.names == ("z", "b", "c")
 
@@ -327,15 +330,15 @@ def test_a_damaged_picture_harms_no_other(desk: Desk) -> None:
     (desk.folder.root / "02.png").write_bytes(b"nothing")
     desk.begin()
     desk.label(0)
-    assert "cannot be read" in (desk.assistant.suggest(desk.id(2)).waiting_for or "")
-    assert desk.assistant.suggest(desk.id(3)).points
-    labels = desk.assistant.predicted_labels()
+    assert "cannot be read" in (answers.suggest(desk.knowledge, desk.id(2)).waiting_for or "")
+    assert answers.suggest(desk.knowledge, desk.id(3)).points
+    labels = desk.fitter.predicted_labels()
     assert labels is not None
     assert "02.png" not in labels.images
-    assert desk.assistant.next(desk.id(1), []).id != desk.id(2)
+    assert answers.next_picture(desk.knowledge, desk.id(1), []).id != desk.id(2)
 
 
 def test_a_run_without_features(desk: Desk, tmp_path: Path) -> None:
     unfinished = Run.create(tmp_path / "unfinished", desk.run.settings)
     with pytest.raises(LeadError, match="no trained features"):
-        desk.assistant.use(unfinished)
+        desk.fitter.use(unfinished)

@@ -1,0 +1,360 @@
+"""What the model says, as functions of one frozen state of labels, features and fits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lead.images.decode import UnreadablePicture
+from lead.studio.contents import Contents
+from lead.studio.disputes import FEWEST, Case, find_disputes
+from lead.studio.folder import PictureFolder
+from lead.studio.messages import (
+    Choice,
+    Disputes,
+    Explored,
+    ModelStatus,
+    Prediction,
+    Predictions,
+    Suggestion,
+    Suggestions,
+)
+
+if TYPE_CHECKING:  # torch, which they need, takes seconds to import
+    from lead.geometry import FloatArray
+    from lead.inference import Landmarker
+    from lead.studio.choose import Chooser
+    from lead.studio.features import FeatureBank, Seen
+    from lead.studio.review import Review
+    from lead.studio.suggest import Answer, Learnt
+
+EXEMPLARS_AT_ONCE_S = 0.1
+"""Time that a request may spend on labelled pictures whose features are not there yet."""
+EXPLORED = 24
+"""Pictures that an explored place is looked for in."""
+LOADING = "The model side is still being loaded."
+NO_FEATURES = "There are no features yet: train them, or open a run."
+NO_NAMES = "Name the landmarks first."
+NO_LABELS = "Label a first picture: suggestions come from the second on."
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What labels have taught.
+
+    Attributes:
+        number: goes up from fit to fit.
+        contents: of the label book, whose labels it was fitted to.
+        whole: whether the features of all pictures were there by then.
+        learnt: by a head that is fitted within a second.
+        closely: whether what `lead fit` makes of the labels was tried.
+        landmarker: what came of that, once it has predicted all pictures.
+    """
+
+    number: int
+    contents: Contents
+    whole: bool
+    learnt: Learnt
+    closely: bool = False
+    landmarker: Landmarker | None = None
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """All that the model side knows at one moment. With every change another one takes its place.
+
+    Attributes:
+        contents: of the label book.
+        loading: whether there is no model side yet.
+        problem: what went wrong last.
+        bank: features of the pictures; None where no run is open.
+        chooser: of the rows of the bank's store, once the features of all pictures are there.
+        fitting: whether a fit is under way.
+        fit: the last; its landmarks may be others than those of ``contents``.
+        review: the last predictions of all pictures, perhaps by an earlier fit.
+    """
+
+    contents: Contents
+    loading: bool = False
+    problem: str | None = None
+    bank: FeatureBank | None = None
+    chooser: Chooser | None = None
+    fitting: bool = False
+    fit: Fit | None = None
+    review: Review | None = None
+
+    @property
+    def folder(self) -> PictureFolder:
+        return self.contents.folder
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the landmarks."""
+        return self.contents.labels.schema.names
+
+    @property
+    def fit_of_names(self) -> Fit | None:
+        """The last fit, if it is of these landmarks."""
+        return self.fit if self.fit and self.fit.contents.labels.schema.names == self.names else None
+
+    @property
+    def review_of_names(self) -> Review | None:
+        """The last predictions, if they are of these landmarks."""
+        return self.review if self.review and self.review.labels.schema.names == self.names else None
+
+    @property
+    def fit_is_current(self) -> bool:
+        """Whether the last fit knows all labels as they are, and all features that are there."""
+        fit, bank = self.fit, self.bank
+        if fit is None or bank is None:
+            return False
+        return fit.contents is self.contents and fit.whole == bank.ready
+
+    @property
+    def close_fit_due(self) -> bool:
+        """Whether there are predictions that those of `lead fit` have yet to better."""
+        if self.bank is None or self.fit is None or self.review is None or self.review.model != self.fit.number:
+            return False
+        return self.bank.ready and self.fit_is_current and not self.fit.closely
+
+    @property
+    def behind(self) -> bool:
+        """Whether predictions are still to come that know more than those that are there."""
+        if self.bank is None or self.problem or not len(self.contents.labels):
+            return False
+        if self.fit is None or not self.fit_is_current or self.review is None:
+            return True
+        return self.review.model != self.fit.number or self.close_fit_due
+
+
+# --- the whole -------------------------------------------------------------------------------------------------------
+
+
+def status(knowledge: Knowledge) -> ModelStatus:
+    """How far the model side is."""
+    bank, fit, problem = knowledge.bank, knowledge.fit, knowledge.problem
+    if bank is None:
+        message = problem or (LOADING if knowledge.loading else None)
+        return ModelStatus(stage="failed" if problem else "none", message=message)
+    stage = "failed" if problem else bank.stage
+    out = ModelStatus(stage=stage, done=bank.done, total=bank.total, fitting=knowledge.fitting, message=problem)
+    if fit is not None:
+        frame = bank.extractor.frame
+        error = fit.learnt.error * frame.shown / frame.side
+        out.model, out.method, out.fitted_to = fit.number, fit.learnt.method, len(fit.learnt.exemplars)
+        out.held_out = float(error) if np.isfinite(error) else None
+    return out
+
+
+def _no_features(knowledge: Knowledge) -> str:
+    return knowledge.problem or (LOADING if knowledge.loading else NO_FEATURES)
+
+
+def _waiting_for(knowledge: Knowledge) -> str:
+    """Why there are no predictions yet."""
+    if knowledge.problem or knowledge.bank is None:
+        return _no_features(knowledge)
+    if not knowledge.names:
+        return NO_NAMES
+    if not len(knowledge.contents.labels):
+        return "Label a first picture."
+    if not knowledge.bank.ready:
+        return f"Features are being made: {knowledge.bank.done} of {knowledge.bank.total} pictures."
+    return "The model is being fitted."
+
+
+def next_picture(knowledge: Knowledge, after: str | None, skip: Sequence[str]) -> Choice:
+    """The picture to label next, and why: not ``after``, which is on the page, nor one of ``skip``."""
+    folder, summary = knowledge.folder, knowledge.contents.summary
+    unreadable = {folder.id_of(file) for file, _ in folder.unreadable if file in folder}
+    passed = {*skip, *([after] if after else []), *unreadable}
+    if chosen := _chosen(knowledge, passed):
+        return chosen
+    start = folder.ids.index(after) + 1 if after in folder.ids else 0
+    for id in (*folder.ids[start:], *folder.ids[:start]):
+        if id not in passed and not summary.get(id, (0, False))[1]:
+            begun = "It is begun, but not complete." if id in summary else "It is the next in the folder."
+            return Choice(id=id, kind="order", reason=begun)
+    return Choice(id=None, kind="none", reason="There is no picture left to label.")
+
+
+def _chosen(knowledge: Knowledge, passed: set[str]) -> Choice | None:
+    """The choice among pictures that are not begun; None if there is none left, or nothing to choose by."""
+    store = knowledge.bank.store if knowledge.bank else None
+    if knowledge.chooser is None or store is None:
+        return None
+    ids = [knowledge.folder.id_of(file) for file in store.files]
+    row_of = {id: row for row, id in enumerate(ids)}
+    shares = expected_shares(knowledge)
+    unsure = np.array([shares.get(id, np.nan) for id in ids]) if shares else None
+    labelled, left_out = ([row_of[id] for id in some if id in row_of] for some in (knowledge.contents.summary, passed))
+    picked = knowledge.chooser.next(labelled, unsure, left_out)
+    return None if picked.row is None else Choice(id=ids[picked.row], kind=picked.kind, reason=picked.reason)
+
+
+# --- one picture -----------------------------------------------------------------------------------------------------
+
+
+def suggest(knowledge: Knowledge, id: str) -> Suggestions:
+    """Where the landmarks of a picture are. Raises :class:`UnknownPicture`."""
+    knowledge.folder.file_of(id)
+    bank, names, fit = knowledge.bank, knowledge.names, knowledge.fit_of_names
+    if bank is None or not names:
+        return Suggestions(id=id, waiting_for=NO_NAMES if bank else _no_features(knowledge))
+    exemplars = bank.exemplars(knowledge.contents.labels, EXEMPLARS_AT_ONCE_S)
+    if fit and fit.landmarker and id not in exemplars:
+        reviewed = _reviewed_points(knowledge, fit.number, id)
+        if reviewed is not None:
+            return Suggestions(id=id, method="head", model=fit.number, points=reviewed)
+    head = fit is not None and fit.learnt.head is not None
+    if not exemplars or (not head and set(exemplars) == {id}):
+        return Suggestions(id=id, waiting_for=NO_LABELS)
+    try:
+        seen = bank.get(id)
+    except UnreadablePicture as error:
+        knowledge.folder.note_unreadable(id, error.reason)
+        return Suggestions(id=id, waiting_for=f"This picture cannot be read: {error.reason}.")
+    from lead.studio.suggest import Matcher
+
+    without = list(exemplars).index(id) if id in exemplars else None
+    if fit is None:
+        answer = Matcher(list(exemplars.values())).answer(seen.features[None], without)
+    else:
+        matcher = Matcher(list(exemplars.values()), fit.learnt.matching)
+        answer = fit.learnt.answer(seen.features[None].float(), matcher, without)
+    method = fit.learnt.method if fit else "matching"
+    return Suggestions(id=id, method=method, model=fit.number if fit else 0, points=_points(answer, seen, names))
+
+
+def _reviewed_points(knowledge: Knowledge, model: int, id: str) -> dict[str, Suggestion] | None:
+    """What a fit's predictions of all pictures say of one of them."""
+    review, file = knowledge.review_of_names, knowledge.folder.file_of(id)
+    if review is None or review.model != model or file in dict(review.store.skipped):
+        return None
+    return _prediction(id, review, review.store.index(file), complete=False).points
+
+
+def _points(answer: Answer, seen: Seen, names: tuple[str, ...]) -> dict[str, Suggestion]:
+    """The first picture of an answer, in its own pixels and within its edges."""
+    xy = seen.to_picture(answer.points[0].double().numpy())
+    expected = answer.expected[0].double().numpy() * seen.frame_px
+    return _suggestions(names, xy, answer.score[0].double().numpy(), expected, seen.size)
+
+
+def _suggestions(
+    names: tuple[str, ...], xy: FloatArray, score: FloatArray, expected: FloatArray, size: tuple[int, int]
+) -> dict[str, Suggestion]:
+    inside = np.clip(xy, -0.5, np.array(size) - 0.5)  # NaN stays NaN
+    rows = zip(names, inside.tolist(), score.tolist(), expected.tolist(), strict=True)
+    return {n: Suggestion(x=p[0], y=p[1], expected_px=e, score=s) for n, p, s, e in rows if np.isfinite(p).all()}
+
+
+# --- all pictures ----------------------------------------------------------------------------------------------------
+
+
+def predictions(knowledge: Knowledge, *, sort: str, offset: int, limit: int) -> Predictions:
+    """Some of all predictions, worst expected error first or, with ``sort`` "name", in the folder's order."""
+    review = knowledge.review_of_names
+    if review is None:
+        return Predictions(waiting_for=_waiting_for(knowledge))
+    order = np.arange(len(review.labels)) if sort == "name" else review.worst_first
+    pictures = []
+    for row in order[offset : offset + limit].tolist():
+        id = knowledge.folder.id_of(review.labels.images[row])
+        pictures.append(_prediction(id, review, row, knowledge.contents.summary.get(id, (0, False))[1]))
+    return Predictions(total=len(order), model=review.model, pictures=pictures)
+
+
+def _prediction(id: str, review: Review, row: int, complete: bool) -> Prediction:
+    labels = review.labels
+    assert labels.score is not None
+    assert labels.px_error is not None
+    width, height = review.store.sizes[row].tolist()
+    return Prediction(
+        id=id,
+        file=labels.images[row],
+        width=width,
+        height=height,
+        expected_px=float(review.expected_px[row]),
+        expected=float(review.share[row]),
+        complete=complete,
+        points=_suggestions(
+            labels.schema.names, labels.xy[row], labels.score[row], labels.px_error[row], (width, height)
+        ),
+    )
+
+
+def expected_shares(knowledge: Knowledge) -> dict[str, float]:
+    """Mean expected error of each predicted picture by id, as a share of its longer side."""
+    review = knowledge.review_of_names
+    if review is None:
+        return {}
+    shares = zip(review.labels.images, review.share.tolist(), strict=True)
+    return {knowledge.folder.id_of(file): share for file, share in shares if np.isfinite(share)}
+
+
+def disputes(knowledge: Knowledge) -> Disputes:
+    """Labels for a second look: as they are now, beside what the last fit's models say that had not seen them."""
+    labels, document, fit = knowledge.contents.labels, knowledge.contents.document, knowledge.fit_of_names
+    cases, checked = [], set()
+    for file, xy in zip(labels.images, labels.xy, strict=True):
+        annotation = document.annotation(file)
+        if annotation and annotation.checked:
+            checked.add(knowledge.folder.id_of(file))
+        if case := _case(knowledge.folder, fit, file, xy):
+            cases.append(case)
+    disputed = find_disputes(cases, knowledge.names, labels.schema.flip_pairs, leave_out=checked)
+    few = f"Labels are compared with what the model expects from {FEWEST} labelled pictures on."
+    waiting_for = few if len(labels) < FEWEST else None if fit else _waiting_for(knowledge)
+    return Disputes(disputes=disputed, waiting_for=waiting_for)
+
+
+def _case(folder: PictureFolder, fit: Fit | None, file: str, xy: FloatArray) -> Case | None:
+    """A labelled picture beside what was learnt without it; None if it cannot be read."""
+    id = folder.id_of(file)
+    try:
+        size = folder.size(id)
+    except UnreadablePicture:
+        return None
+    unseen, error, score = np.full_like(xy, np.nan), np.full(len(xy), np.nan), np.full(len(xy), np.nan)
+    exemplar = fit.learnt.exemplars.get(id) if fit else None
+    if fit and exemplar:
+        row = list(fit.learnt.exemplars).index(id)
+        answer = fit.learnt.unseen
+        unseen = exemplar.seen.to_picture(answer.points[row].double().numpy())
+        error = answer.expected[row].double().numpy() * exemplar.seen.frame_px
+        score = answer.score[row].double().numpy()
+    return Case(id, file, size, xy, unseen, error, score)
+
+
+def explore(knowledge: Knowledge, id: str, x: float, y: float, pictures: Sequence[str]) -> Explored:
+    """Where a place of a picture is on ``pictures``, or on a spread of them where none is given.
+
+    Raises:
+        UnknownPicture: one of them is not of this folder.
+        UnreadablePicture: the picture that is pointed at cannot be decoded.
+    """
+    if knowledge.bank is None:
+        return Explored(waiting_for=_no_features(knowledge))
+    from lead.studio.explore import heat_maps
+
+    asked = knowledge.bank.get(id)
+    others: list[tuple[str, Seen]] = []
+    for other in pictures or _spread(knowledge.folder, knowledge.bank, id):
+        try:
+            others.append((other, knowledge.bank.get(other)))
+        except UnreadablePicture as error:
+            knowledge.folder.note_unreadable(other, error.reason)
+    return Explored(maps=heat_maps(asked, x, y, others))
+
+
+def _spread(folder: PictureFolder, bank: FeatureBank, id: str) -> list[str]:
+    """Up to ``EXPLORED`` pictures evenly over the folder, or over that part of it whose features are there."""
+    finished = bank.finished()
+    files = finished[0].files[: len(finished[1])] if finished else folder.files[:4]
+    ids = [other for other in map(folder.id_of, files) if other != id]
+    chosen = np.linspace(0, len(ids) - 1, min(EXPLORED, len(ids))).round().astype(int)
+    return [ids[i] for i in chosen]

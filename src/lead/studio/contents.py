@@ -1,0 +1,66 @@
+"""What stands in a label book at one moment, as a frozen value."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from lead.landmarks.model import Labels
+from lead.studio.document import Document
+from lead.studio.folder import PictureFolder
+from lead.studio.messages import Landmarks, PictureLabels
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Readers take all of it or nothing, so they need no lock.
+
+    Attributes:
+        folder: the pictures.
+        document: as the file on the disk has it.
+        landmarks_version: of the landmarks.
+        base: version of every picture that is not in ``versions``.
+        versions: of pictures, by id.
+        since: when this came to stand there, on the clock of :func:`time.monotonic`.
+    """
+
+    folder: PictureFolder
+    document: Document
+    landmarks_version: int
+    base: int
+    versions: dict[str, int] = field(default_factory=dict)
+    since: float = field(default_factory=time.monotonic, init=False)
+
+    @cached_property
+    def landmarks(self) -> Landmarks:
+        """What is labelled."""
+        return self.document.landmarks.model_copy(update={"version": self.landmarks_version})
+
+    @cached_property
+    def labels(self) -> Labels:
+        """The labels of the labelled pictures of the folder, just as :func:`lead.landmarks.load_labels` reads them."""
+        return self.document.labels(self.folder)
+
+    @cached_property
+    def summary(self) -> dict[str, tuple[int, bool]]:
+        """By id, how many landmarks have a state (absent is one) and whether all have; only where any has."""
+        return {
+            self.folder.id_of(file): (annotation.labelled, annotation.labelled == len(self.document.names))
+            for file, annotation in self.document.annotated()
+            if annotation.labelled and file in self.folder
+        }
+
+    @property
+    def missing(self) -> list[str]:
+        """Pictures that the file has labels for and that the folder does not hold; they are kept as they are."""
+        annotated = self.document.annotated()
+        return [file for file, annotation in annotated if annotation.labelled and file not in self.folder]
+
+    def of(self, id: str) -> PictureLabels:
+        """What is labelled on a picture. Raises :class:`UnknownPicture` if there is none of this id."""
+        annotation = self.document.annotation(self.folder.file_of(id))
+        version = self.versions.get(id, self.base)
+        if annotation is None:
+            return PictureLabels(id=id, version=version)
+        return PictureLabels(id=id, version=version, points=annotation.points(), checked=annotation.checked)

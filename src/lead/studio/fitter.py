@@ -1,0 +1,274 @@
+"""The work behind the model's answers: features, fits and predictions of all pictures, in the background."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from lead import api
+from lead.errors import LeadError
+from lead.inference import Landmarker
+from lead.landmarks.model import Labels
+from lead.studio.answers import Fit, Knowledge, status
+from lead.studio.book import LabelBook
+from lead.studio.choose import Chooser, describe
+from lead.studio.events import Event, Events
+from lead.studio.features import FeatureBank, give_way
+from lead.studio.review import Review, review, review_closely
+from lead.studio.suggest import learn
+from lead.training.run import Run
+
+LABELS = ("labels", "landmarks", "restored")
+"""Kinds of events after which labels may be others."""
+CLOSING_S = 1.5
+"""How long closing waits for a fit under way, which then ends with the process."""
+TELL_EVERY_S = 0.25
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """When the fitter does what, in seconds.
+
+    Attributes:
+        quiet: a fit begins when labels have been left alone for so long,
+        longest_wait: or at the latest after.
+        still: when labels have been left alone for so long, or an export asks, all pictures are looked at twice.
+        renew: while labels keep coming in, predictions of all pictures are made anew this often at least.
+        settled: how long an export waits for the model to catch up with the labels.
+    """
+
+    quiet: float = 0.3
+    longest_wait: float = 1.5
+    still: float = 8.0
+    renew: float = 15.0
+    settled: float = 300.0
+
+
+class Fitter:
+    """Keeps what is known in step with the labels. Every method may be called from any thread.
+
+    Three threads work in the background: one decodes the pictures and computes their features. One hears from the
+    book's events when labels change; then it fits a head that takes no more than a second, and predicts all pictures.
+    When labels have been left alone for a while, the last does so with what `lead fit` makes of them, which takes
+    longer and is better. What goes wrong in the first two is in the status.
+
+    Args:
+        book, events: of the session.
+        seed: of the folds.
+        pace: when it does what.
+    """
+
+    def __init__(self, book: LabelBook, events: Events, *, seed: int = 0, pace: Pace | None = None) -> None:
+        self._book, self._events, self._seed, self._pace = book, events, seed, pace or Pace()
+        self._last = Knowledge(book.contents)
+        self._replaced = threading.Condition()  # held to put other knowledge in place; notified then
+        self._exports = 0  # that wait for predictions
+        self._numbers = itertools.count(1)
+        self._published_at = 0.0
+        self._label_events = events.subscribe(LABELS)
+        self._threads = [
+            threading.Thread(target=self._keep_up, name="lead-studio-fit", daemon=True),
+            threading.Thread(target=self._look_closely, name="lead-studio-second-look", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What is known, with the labels as they are."""
+        return replace(self._last, contents=self._book.contents)
+
+    def use(self, run: Run) -> None:
+        """Begins decoding and features in the background, in place of an earlier run.
+
+        Raises:
+            LeadError: the run has no features.
+        """
+        if not run.has_student:
+            raise LeadError(f"{run.folder} has no trained features yet. Finish its training, or open another run.")
+        bank = FeatureBank(run, self._book.folder, self._tell)
+        preparing = threading.Thread(target=self._prepare, args=[bank], name="lead-studio-features", daemon=True)
+        with self._replaced:
+            if self._last.bank is not None:
+                self._last.bank.close()
+            self._last = Knowledge(self._book.contents, bank=bank)
+            self._threads = [*self._threads[:2], preparing]
+            self._replaced.notify_all()
+        preparing.start()
+        self._fit_anew()
+        self._tell(at_once=True)
+
+    def close(self) -> None:
+        """Ends the background work; the next session goes on with what is not finished."""
+        self._label_events.close()
+        with self._replaced:
+            bank, threads = self._last.bank, self._threads
+            self._replaced.notify_all()
+        if bank is not None:
+            bank.close()
+        for thread in threads:
+            thread.join(timeout=CLOSING_S)
+
+    def landmarker(self) -> Landmarker | None:
+        """What `lead fit` makes of all labels; None where there is nothing to fit."""
+        knowledge = self.knowledge
+        if knowledge.fit and knowledge.fit_is_current and knowledge.fit.landmarker:
+            return knowledge.fit.landmarker
+        return self._landmarker(knowledge)
+
+    def predicted_labels(self) -> Labels | None:
+        """Predictions of all pictures that can be read, from all labels; waits for them. None if there are none."""
+        with self._replaced:
+            self._exports += 1
+            self._replaced.notify_all()
+            self._replaced.wait_for(lambda: self._label_events.closed or not self.knowledge.behind, self._pace.settled)
+            self._exports -= 1
+            review = self.knowledge.review_of_names
+        return review.labels if review is not None and len(review.labels) == len(review.store) else None
+
+    # --- in the background -------------------------------------------------------------------------------------------
+
+    def _put(self, bank: FeatureBank, **changes: Any) -> bool:
+        """Puts other knowledge in place of what is there, unless that is of another bank by now."""
+        with self._replaced:
+            mine = self._last.bank is bank
+            if mine:
+                self._last = replace(self._last, **changes)
+            self._replaced.notify_all()
+        return mine
+
+    def _fit_anew(self) -> None:
+        self._label_events.put(Event("features", {}))
+
+    def _prepare(self, bank: FeatureBank) -> None:
+        try:
+            bank.work()
+            finished = bank.finished()
+            if bank.ready and finished:
+                described = describe(finished[1], seed=self._seed)
+                self._put(bank, chooser=Chooser(described, seed=self._seed))
+                self._fit_anew()
+        except Exception as error:
+            self._failed(error, bank)
+        self._tell(at_once=True)
+
+    def _keep_up(self) -> None:
+        give_way()
+        while self._label_events.get() is not None:
+            until = time.monotonic() + self._pace.longest_wait
+            while time.monotonic() < until and self._label_events.get(self._pace.quiet) is not None:
+                pass
+            knowledge = self.knowledge
+            if knowledge.bank is None or self._label_events.closed:
+                continue
+            try:
+                self._fit(knowledge, knowledge.bank)
+            except Exception as error:
+                self._failed(error, knowledge.bank)
+            self._tell(at_once=True)
+
+    def _fit(self, knowledge: Knowledge, bank: FeatureBank) -> None:
+        """Fits to the labels as they are now, and predicts all pictures."""
+        labels, whole = knowledge.contents.labels, bank.ready
+        self._put(bank, fitting=True)
+        self._tell(at_once=True)
+        try:
+            exemplars = bank.exemplars(labels)
+            learnt = learn(exemplars, seed=self._seed) if exemplars else None
+        finally:
+            self._put(bank, fitting=False)
+        if learnt is None:
+            self._put(bank, fit=None, review=None, problem=None)
+            return
+        fit = Fit(next(self._numbers), knowledge.contents, whole, learnt)
+        if not self._put(bank, fit=fit, problem=None):
+            return
+        self._tell(at_once=True)
+        if computed := bank.finished():
+            frame, schema = bank.extractor.frame, labels.schema
+            stale = partial(self._review_is_stale, fit)
+            if reviewed := review(fit.number, schema, learnt, *computed, frame, stale):
+                self._put(bank, review=reviewed)
+
+    def _review_is_stale(self, fit: Fit) -> bool:
+        """Whether to leave predictions for a fit to newer labels: not if they are old, else they would never end."""
+        if self._label_events.closed:
+            return True
+        knowledge = self.knowledge
+        recent = knowledge.review is not None and time.monotonic() - knowledge.review.made < self._pace.renew
+        return recent and fit.contents is not knowledge.contents
+
+    def _look_closely(self) -> None:
+        """Predicts all pictures anew with what `lead fit` makes of the labels, whenever these have come to rest."""
+        give_way()
+        while (knowledge := self._due()) is not None:
+            assert knowledge.bank is not None
+            assert knowledge.fit is not None
+            changes: dict[str, Any] = {"fit": replace(knowledge.fit, closely=True)}
+            try:
+                if better := self._closer_look(knowledge, knowledge.bank, knowledge.fit):
+                    changes = {"fit": better[0], "review": better[1]}
+            except Exception as error:  # what there is already stands
+                log.warning(
+                    "The second look at all pictures failed: %s", error, exc_info=not isinstance(error, LeadError)
+                )
+            with self._replaced:
+                if self._last.fit is knowledge.fit:
+                    self._put(knowledge.bank, **changes)
+            self._tell(at_once=True)
+
+    def _due(self) -> Knowledge | None:
+        """Waits for a fit after which it is time to look twice; None at the end."""
+        with self._replaced:
+            while not self._label_events.closed:
+                knowledge, rest = self.knowledge, None
+                if knowledge.close_fit_due:
+                    rest = 0.0 if self._exports else knowledge.contents.since + self._pace.still - time.monotonic()
+                    if rest <= 0:
+                        return knowledge
+                self._replaced.wait(rest)
+        return None
+
+    def _closer_look(self, knowledge: Knowledge, bank: FeatureBank, fit: Fit) -> tuple[Fit, Review] | None:
+        """A better fit and its predictions; None if the labels have changed meanwhile."""
+
+        def stale() -> bool:
+            return self._label_events.closed or self._book.contents is not fit.contents
+
+        landmarker, computed = self._landmarker(knowledge), bank.finished()
+        if landmarker is None or computed is None or stale():
+            return None
+        number = next(self._numbers)
+        reviewed = review_closely(number, fit.contents.labels.schema, landmarker, *computed, stale)
+        if reviewed is None or stale():
+            return None
+        return replace(fit, number=number, closely=True, landmarker=landmarker), reviewed
+
+    def _landmarker(self, knowledge: Knowledge) -> Landmarker | None:
+        labels = knowledge.contents.labels
+        labelled = np.flatnonzero((labels.visible > 0).any(axis=0))
+        if knowledge.bank is None or len(labelled) == 0:
+            return None
+        some = labels.only(labels.schema.names[k] for k in labelled)
+        return api.fit(knowledge.bank.run, some, pictures=knowledge.folder.root, seed=self._seed).landmarker
+
+    def _failed(self, error: Exception, bank: FeatureBank) -> None:
+        if not isinstance(error, LeadError):
+            log.error("The studio's background work failed", exc_info=error)
+        self._put(bank, problem=str(error) or type(error).__name__)
+
+    def _tell(self, at_once: bool = False) -> None:
+        """Publishes the status, at most a few times a second unless it must be known at once."""
+        now = time.monotonic()
+        if at_once or now - self._published_at >= TELL_EVERY_S:
+            self._published_at = now
+            self._events.publish("model", status(self.knowledge).model_dump())
