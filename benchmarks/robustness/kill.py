@@ -45,7 +45,7 @@ PROGRAM = """
 from functools import partial
 from lead import api
 from lead.cli import main
-from lead.training.engine import Upkeep
+from lead.training.upkeep import Upkeep
 # So small a network may tell little apart.
 api.train = partial(api.train, upkeep=Upkeep(save_every_s=0.2, collapsed=-1.0))
 main()
