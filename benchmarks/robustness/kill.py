@@ -35,6 +35,7 @@ from lead.provenance import commit
 
 PICTURES, SIDE = 200, 160
 SETTINGS = """
+precision: 32-true  # auto is a matter of the load, which may be another after a kill
 picture: {store: 128, input: 64}
 backbone: {name: test_resnet}
 hypercolumn: {weights: [1, 0, 0, 0]}
