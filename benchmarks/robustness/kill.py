@@ -35,6 +35,7 @@ from lead.provenance import commit
 
 PICTURES, SIDE = 200, 160
 SETTINGS = """
+precision: 32-true  # auto is a matter of the load, which may be another after a kill
 picture: {store: 128, input: 64}
 backbone: {name: test_resnet}
 hypercolumn: {weights: [1, 0, 0, 0]}
@@ -45,7 +46,7 @@ PROGRAM = """
 from functools import partial
 from lead import api
 from lead.cli import main
-from lead.training.engine import Upkeep
+from lead.training.upkeep import Upkeep
 # So small a network may tell little apart.
 api.train = partial(api.train, upkeep=Upkeep(save_every_s=0.2, collapsed=-1.0))
 main()

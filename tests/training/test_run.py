@@ -138,7 +138,7 @@ import torch  # noqa: E402
 torch.set_num_threads(1)
 from lead.config import check
 from lead.datasets.base import Dataset
-from lead.training.engine import Upkeep
+from lead.training.upkeep import Upkeep
 from lead.training.run import Run, open_pictures
 from lead.training.stages import distill, pretrain
 root, out = Path(sys.argv[1]), Path(sys.argv[2])
