@@ -14,7 +14,6 @@ from lead.evaluation.metrics import (
     hiding,
     mean_shape,
     normalised_errors,
-    peers_pck,
     pictures_within,
     points_within,
     summarise,
@@ -101,50 +100,6 @@ def test_mean_shape_looks_past_gaps() -> None:
     np.testing.assert_array_equal(mean_shape(xy), [[2, 3], [np.nan, np.nan]])
     xy[0, 1] = 7, 8
     np.testing.assert_array_equal(mean_shape(xy), [[2, 3], [7, 8]])
-
-
-def pck_case(*landmarks: list[tuple[float, float, float] | None]) -> tuple[FloatArray, FloatArray]:
-    """Predictions and truth from (true x, true y, distance) of each landmark's pictures; None is unlabelled."""
-    truth = np.array([[(np.nan, np.nan) if p is None else p[:2] for p in pictures] for pictures in landmarks])
-    away = np.array([[0.0 if p is None else p[2] for p in pictures] for pictures in landmarks])
-    predicted = np.nan_to_num(truth) + np.stack([0.6 * away, 0.8 * away], axis=-1)
-    return predicted.swapaxes(0, 1), truth.swapaxes(0, 1)
-
-
-def test_the_peers_pck_by_hand() -> None:
-    # Cut to whole pixels, 2.99 is 2 < 2.4 and 3.01 is 3.
-    predicted, truth = pck_case([(10, 10, 0.0), (10, 10, 2.99), (10, 10, 3.01), (10, 10, 40.0)])
-    assert peers_pck(predicted, truth) == pytest.approx(50.0)
-    # A coordinate of 0 or less is invisible, whatever the other one is.
-    predicted, truth = pck_case([(10, 10, 1.0), (0, 10, 9.0), (10, -1, 9.0), None, (0.5, 0.5, 9.0)])
-    assert peers_pck(predicted, truth) == pytest.approx(50.0)
-    # Landmarks count the same, however often they are visible: 1 of 1, 0 of 3, and one never visible.
-    predicted, truth = pck_case([(9, 9, 1), None, None], [(9, 9, 8), (9, 9, 8), (9, 9, 8)], [None, None, (0, 0, 1)])
-    assert peers_pck(predicted, truth) == pytest.approx(50.0)
-    # Another frame and threshold: 0.1 · 100 = 10 is not below 10.
-    predicted, truth = pck_case([(10, 10, 9.5), (10, 10, 10.5)])
-    assert peers_pck(predicted, truth, box=100, alpha=0.1) == pytest.approx(50.0)
-
-
-def test_the_peers_pck_depends_on_the_batch() -> None:
-    first = [(9.0, 9.0, 1.0), (9.0, 9.0, 1.0), (9.0, 9.0, 8.0)]
-    second = [(9.0, 9.0, 1.0), None, None]
-    predicted, truth = pck_case([*first], [*second])
-    # One batch: (2/3 + 1) / 2. Of two and one: ((1 + 1) / 2 · 2 + 0 · 1) / 3.
-    assert peers_pck(predicted, truth) == pytest.approx(100 * 5 / 6)
-    assert peers_pck(predicted, truth, batch=2) == pytest.approx(100 * 2 / 3)
-    # A batch in which nothing is visible scores 0, and counts.
-    predicted, truth = pck_case([(9, 9, 1), None])
-    assert peers_pck(predicted, truth, batch=1) == pytest.approx(50.0)
-
-
-def test_the_peers_pck_refuses_gaps() -> None:
-    predicted, truth = pck_case([(9, 9, 1), (9, 9, 1)])
-    predicted[1] = np.nan
-    with pytest.raises(LeadError, match="1 of 2 labelled points have no prediction"):
-        peers_pck(predicted, truth)
-    with pytest.raises(LeadError, match="no pictures"):
-        peers_pck(predicted[:0], truth[:0])
 
 
 # --- expected errors -------------------------------------------------------------------------------------------------

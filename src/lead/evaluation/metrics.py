@@ -200,38 +200,6 @@ def hiding(
     return {name: 100 * float(predicted[group].mean()) for name, group in groups.items() if group.any()}
 
 
-def peers_pck(
-    predicted: FloatArray, truth: FloatArray, *, box: int = 48, alpha: float = 0.05, batch: int = 32
-) -> float:
-    """Percentage of correct key points as ContrastLandmarks computes it (models/metric.py), with all its habits.
-
-    A distance is cut to whole pixels before it is compared with ``alpha * box``, so that at the default 2.4 anything
-    below 3 pixels is correct. A point with a true coordinate of 0 or less counts as invisible. Each batch scores the
-    mean over landmarks of the share correct, landmarks invisible throughout it left out, and 0 if all are; the
-    batches' mean is weighted by their pictures. The number therefore depends on the batch and the pictures' order.
-
-    Args:
-        predicted, truth: (N, K, 2) pixels of a frame of ``box`` × ``box`` pixels; truth is NaN where unlabelled.
-        box: side of that frame.
-        alpha: the threshold, as a share of it.
-        batch: pictures in a batch.
-
-    Raises:
-        LeadError: see :func:`distances`; or there is no picture.
-    """
-    if len(truth) == 0:
-        raise LeadError("PCK of no pictures was asked for.")
-    visible = (truth[..., 0] > 0) & (truth[..., 1] > 0)  # (N, K); false for NaN
-    correct = visible & (np.trunc(distances(predicted, truth)) < alpha * box)
-    total = 0.0
-    for start in range(0, len(truth), batch):
-        seen, right = visible[start : start + batch], correct[start : start + batch]
-        count = seen.sum(axis=0)
-        if count.any():
-            total += len(seen) * float((right.sum(axis=0)[count > 0] / count[count > 0]).mean())
-    return 100.0 * total / len(truth)
-
-
 def mean_shape(train_xy: FloatArray) -> FloatArray:
     """The baseline that looks at no picture: where each landmark lies on average.
 
@@ -241,17 +209,12 @@ def mean_shape(train_xy: FloatArray) -> FloatArray:
     Returns:
         (K, 2) in that frame, NaN for a landmark never labelled.
     """
-    return _nanmean(train_xy)
+    known = np.isfinite(train_xy)
+    count = known.sum(axis=0)
+    total = np.where(known, train_xy, 0.0).sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _distance(a: FloatArray, b: FloatArray) -> FloatArray:
     """Euclidean distance of points (..., 2)."""
     return np.hypot(a[..., 0] - b[..., 0], a[..., 1] - b[..., 1])
-
-
-def _nanmean(values: FloatArray) -> FloatArray:
-    """``np.nanmean`` over the first axis, without its warning where everything is NaN."""
-    known = np.isfinite(values)
-    count = known.sum(axis=0)
-    total = np.where(known, values, 0.0).sum(axis=0)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

@@ -239,13 +239,14 @@ class Bench:
             make: predicts.
             points: what is judged.
             system: whose features are looked at; None for none.
-            what: all else that the predictions depend on, as plain JSON values: the version of the code that makes
-                them first, then methods, seeds, rows.
+            what: all else that the predictions depend on, as plain JSON values: which measurement, the version of the
+                code that makes it, then methods, seeds of its own, rows.
         """
         labels = points.labels
         known = [points.name, labels.schema.names, points.pair, labels_digest(labels), hashed(labels.visible.tobytes())]
         features = [repr(self.frame)] if system is None else [system.method, system.extractor.digest()]
-        key = run_identity(*what, self.dataset.name, self.split, self.store.digest, known, features)
+        where = [self.dataset.name, self.split, self.settings.seed, self.store.digest]
+        key = run_identity(*what, *where, known, features)
         path = self.kept and self.kept / f"{key}.npz"
         if path and path.exists():
             return Predictions.load(path)

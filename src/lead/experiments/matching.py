@@ -51,20 +51,13 @@ def matching(bench: Bench, *, point_set: str | None = None, pairs: int = PAIRS, 
     out = []
     for system in (None, *bench.systems):
         say(f"matching: {system.method if system else 'copies in place'}")
-        seed = bench.settings.seed
-        out.append(
-            bench.saved(partial(_warped, bench, points, system, photos), points, system, *_key("warp", seed, photos))
-        )
+        what = ["matching", PREDICTIONS_VERSION]
+        out.append(bench.saved(partial(_warped, bench, points, system, photos), points, system, *what, "warp", photos))
         for kind, chosen in kinds.items():
             if len(chosen):
                 make = partial(_matched, bench, points, system, kind, chosen)
-                out.append(bench.saved(make, points, system, *_key(kind, seed, chosen.tolist())))
+                out.append(bench.saved(make, points, system, *what, kind, chosen.tolist()))
     return out
-
-
-def _key(kind: str, seed: int, rows: Sequence[Any]) -> list[Any]:
-    """What predictions of a kind depend on beside the pictures, their landmarks and the features."""
-    return ["matching", PREDICTIONS_VERSION, kind, seed, rows]
 
 
 def _named(bench: Bench, system: System | None) -> dict[str, Any]:
@@ -200,7 +193,7 @@ def peers_matching(
         both = cache(partial(_peers, bench, points, system, first, second))
         for i, kind in enumerate(("same", "different")):
             make: Callable[[], Predictions] = partial(lambda both, i: both()[i], both, i)
-            out.append(bench.saved(make, points, system, *_key(f"peers-{kind}", bench.settings.seed, [first, second])))
+            out.append(bench.saved(make, points, system, "peers", PREDICTIONS_VERSION, kind, first, second))
     return out
 
 

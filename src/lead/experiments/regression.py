@@ -87,7 +87,7 @@ def _saved(
         make = partial(_by_cascade, bench, points, system, number, chosen)
     else:
         make = partial(_by_head, bench, points, system, kind, number, chosen)
-    what = [PREDICTIONS_VERSION, kind, bench.settings.seed, chosen, points.fit, points.judge]
+    what = [PREDICTIONS_VERSION, kind, chosen, points.fit, points.judge]
     return bench.saved(make, points, system, "regression", *what)
 
 
