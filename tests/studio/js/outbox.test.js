@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import {beforeEach, test} from 'node:test';
+
+/**
+ * @import {LabelsChange, PictureLabels, Point} from 'types/messages'
+ * @import {Api} from '../../../src/lead/studio/static/api.js'
+ * @import {Conflict} from '../../../src/lead/studio/static/outbox.js'
+ */
+
+/** Keeps texts as a browser does. */
+class Shelf {
+  /** @param {string} key @returns {string|null} */
+  getItem(key) {
+    return Object.entries(this).find(([name]) => name === key)?.[1] ?? null;
+  }
+  /** @param {string} key @param {string} value */
+  setItem(key, value) {
+    Object.assign(this, {[key]: value});
+  }
+  /** @param {string} key */
+  removeItem(key) {
+    Reflect.deleteProperty(this, key);
+  }
+}
+
+Object.assign(globalThis, {window: globalThis, addEventListener: () => {}});
+Object.defineProperty(globalThis, 'navigator', {value: {}, configurable: true}); // a browser without locks
+const {Outbox, same, Undo} = await import('../../../src/lead/studio/static/outbox.js');
+const {ApiError} = await import('../../../src/lead/studio/static/api.js');
+
+beforeEach(() => {
+  for (const name of ['localStorage', 'sessionStorage']) {
+    Object.defineProperty(globalThis, name, {value: new Shelf(), configurable: true});
+  }
+});
+
+/** @param {number} x @returns {Point} */
+const at = (x) => ({state: 'visible', x, y: 0});
+
+/** A server with one picture; `fails` is what it answers next, `wait` what it waits for before it answers. */
+class Server {
+  /** @type {PictureLabels} */
+  labels = {id: 'a', version: 1, points: {}, checked: false};
+  connection = 'open';
+  /** @type {unknown} */
+  fails = null;
+  wait = Promise.resolve();
+  /** @type {LabelsChange[]} */
+  sent = [];
+  on() {}
+  async get() {
+    return {id: 'a', file: 'a.png', width: 9, height: 9, labels: structuredClone(this.labels)};
+  }
+  /** @param {string} _ @param {LabelsChange} change */
+  async patch(_, change) {
+    this.sent.push(structuredClone(change));
+    await this.wait;
+    if (this.fails) throw this.fails;
+    if (change.base !== this.labels.version) {
+      throw new ApiError(409, 'changed since', {error: '', labels: this.labels, landmarks: null, dropped: null});
+    }
+    this.write(change.points);
+    return structuredClone(this.labels);
+  }
+  /** Somebody's change. @param {Record<string, Point|null>} points */
+  write(points) {
+    const kept = Object.entries({...this.labels.points, ...points}).flatMap(([k, p]) => p ? [[k, p]] : []);
+    this.labels = {...this.labels, version: this.labels.version + 1, points: Object.fromEntries(kept)};
+  }
+}
+
+/** Lets all that does not wait for a clock happen. */
+const turn = () => new Promise((resolve) => setTimeout(resolve));
+
+async function begun() {
+  const server = new Server();
+  const outbox = new Outbox(/** @type {Api} */ (/** @type {unknown} */ (server)), 'labels.json');
+  await outbox.start();
+  await outbox.load('a');
+  return {server, outbox};
+}
+
+test('a change shows at once and is saved', async () => {
+  const {server, outbox} = await begun();
+  outbox.change('a', {eye: at(3)});
+  assert.deepEqual(outbox.labels('a')?.points, {eye: at(3)});
+  assert.equal(outbox.status().state, 'saving');
+  assert.ok(await outbox.flushed());
+  assert.equal(outbox.status().state, 'saved');
+  assert.deepEqual(server.labels.points, {eye: at(3)});
+});
+
+test('what is changed while a change is on its way goes after it', async () => {
+  const {server, outbox} = await begun();
+  let answer = () => {};
+  server.wait = new Promise((resolve) => answer = () => resolve(undefined));
+  outbox.change('a', {eye: at(1)});
+  outbox.change('a', {eye: at(2), tip: at(5)});
+  assert.equal(server.sent.length, 1);
+  answer();
+  assert.ok(await outbox.flushed());
+  assert.deepEqual(server.labels.points, {eye: at(2), tip: at(5)});
+  assert.deepEqual(server.sent.map((change) => change.base), [1, 2]);
+});
+
+test('what another changed meanwhile stands, but only where it is the same landmark\'s', async () => {
+  const {server, outbox} = await begun();
+  /** @type {Conflict[]} */
+  const conflicts = [];
+  outbox.on('conflict', (conflict) => conflicts.push(conflict));
+  server.write({eye: at(7), nose: at(8)});
+  outbox.change('a', {eye: at(1), tip: at(2)});
+  assert.ok(await outbox.flushed());
+  assert.deepEqual(server.labels.points, {eye: at(7), nose: at(8), tip: at(2)});
+  assert.deepEqual(outbox.labels('a')?.points, server.labels.points);
+  assert.deepEqual(conflicts, [{id: 'a', points: [{name: 'eye', mine: at(1), theirs: at(7)}]}]);
+});
+
+test('a change that was written though its answer was lost is no conflict', async () => {
+  const {server, outbox} = await begun();
+  outbox.on('conflict', () => assert.fail('there is none'));
+  const lost = server.patch.bind(server);
+  server.patch = async (path, change) => {
+    await lost(path, change);
+    server.patch = lost;
+    throw new ApiError(0, 'The server does not answer.');
+  };
+  outbox.change('a', {eye: at(1)});
+  await turn();
+  clearTimeout(outbox.timer);
+  outbox.change('a', {eye: at(2)});
+  await turn();
+  assert.equal(outbox.changes(), 0);
+  assert.deepEqual(server.labels.points, {eye: at(2)});
+});
+
+test('what the server refuses for good is said, and can be given up', async () => {
+  const {server, outbox} = await begun();
+  server.fails = new ApiError(422, 'no such landmark');
+  outbox.change('a', {eye: at(1)});
+  assert.ok(!(await outbox.flushed()));
+  assert.deepEqual(outbox.status(), {state: 'unsaved', changes: 1, reason: 'no such landmark',
+    refused: [{id: 'a', error: 'no such landmark'}]});
+  outbox.discard('a');
+  assert.equal(outbox.status().state, 'saved');
+  assert.deepEqual(outbox.labels('a')?.points, {});
+});
+
+test('what is not saved outlives the page', async () => {
+  const {server, outbox} = await begun();
+  server.fails = new ApiError(0, 'The server does not answer.');
+  outbox.change('a', {eye: at(1)}, true);
+  await turn();
+  clearTimeout(outbox.timer);
+  server.fails = null;
+  const next = new Outbox(outbox.api, 'labels.json'); // after a reload, with the same storage
+  await next.start();
+  assert.ok(await next.flushed());
+  assert.deepEqual(server.labels.points, {eye: at(1)});
+  assert.equal(server.sent.at(-1)?.checked, true);
+});
+
+test('labels are the same within a thousandth of a pixel', () => {
+  assert.ok(same(at(1), at(1.0004)) && same(null, undefined));
+  assert.ok(!same(at(1), at(1.01)) && !same(at(1), null) && !same(at(1), {state: 'hidden', x: 1, y: 0}));
+});
+
+test('undo goes back and redo forth; what is merged goes as one', () => {
+  const undo = new Undo('labels.json');
+  undo.record({id: 'a', what: 'eye', before: {eye: null}, after: {eye: at(1)}});
+  undo.record({id: 'a', what: 'eye', before: {eye: at(1)}, after: {eye: at(2)}}, 'nudge eye');
+  undo.record({id: 'a', what: 'eye', before: {eye: at(2)}, after: {eye: at(3)}}, 'nudge eye');
+  assert.deepEqual(undo.step(false), {id: 'a', what: 'eye', from: {eye: at(3)}, to: {eye: at(1)}});
+  assert.deepEqual(new Undo('labels.json').step(true), {id: 'a', what: 'eye', from: {eye: at(1)}, to: {eye: at(3)}});
+});

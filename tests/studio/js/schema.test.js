@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import {added, lineToggled, moved, namesIn, pairToggled, removed, renamed,
+  suggestedPairs} from '../../../src/lead/studio/static/schema.js';
+
+/** @import {Schema} from '../../../src/lead/studio/static/schema.js' */
+
+/** @type {Schema} */
+const BEETLE = {
+  landmarks: ['head', 'left', 'right', 'tip'].map((name) => ({name, colour: '#000000'})),
+  skeleton: [['head', 'tip']],
+  flip_pairs: [['left', 'right']],
+};
+const names = (/** @type {Schema} */ schema) => schema.landmarks.map((l) => l.name);
+
+test('an edit leaves the landmarks that it was given as they are', () => {
+  const before = structuredClone(BEETLE);
+  added(BEETLE, ['new']);
+  renamed(BEETLE, 'left', 'links');
+  removed(BEETLE, 'left');
+  moved(BEETLE, 'tip', 0);
+  lineToggled(BEETLE, 'left', 'right');
+  pairToggled(BEETLE, 'left', 'head');
+  assert.deepEqual(BEETLE, before);
+});
+
+test('what is there already is not added', () => {
+  assert.deepEqual(names(added(BEETLE, ['tip', 'wing', 'wing'])), ['head', 'left', 'right', 'tip', 'wing']);
+});
+
+test('lines and pairs follow a new name, and go with a landmark', () => {
+  assert.deepEqual(renamed(BEETLE, 'left', 'links').flip_pairs, [['links', 'right']]);
+  assert.deepEqual(renamed(BEETLE, 'tip', 'end').skeleton, [['head', 'end']]);
+  assert.deepEqual([removed(BEETLE, 'tip').skeleton, removed(BEETLE, 'right').flip_pairs], [[], []]);
+});
+
+test('a landmark moves to a place of the order', () => {
+  assert.deepEqual(names(moved(BEETLE, 'tip', 0)), ['tip', 'head', 'left', 'right']);
+  assert.deepEqual(names(moved(BEETLE, 'head', 2)), ['left', 'right', 'head', 'tip']);
+});
+
+test('a line is drawn once, whichever way about, and is in one pair at most', () => {
+  assert.deepEqual(lineToggled(BEETLE, 'tip', 'head').skeleton, []);
+  assert.deepEqual(lineToggled(BEETLE, 'tip', 'left').skeleton, [['head', 'tip'], ['tip', 'left']]);
+  assert.deepEqual(pairToggled(BEETLE, 'right', 'left').flip_pairs, []);
+  assert.deepEqual(pairToggled(BEETLE, 'left', 'head').flip_pairs, [['left', 'head']]);
+});
+
+test('names of left and right make pairs', () => {
+  const all = ['left_eye', 'right_eye', 'Left Ear', 'Right Ear', 'wing_L', 'wing_R', 'l1', 'r1', 'nose', 'cleft'];
+  const schema = {landmarks: all.map((name) => ({name, colour: '#000000'})), skeleton: [], flip_pairs: []};
+  assert.deepEqual(suggestedPairs(schema), [['left_eye', 'right_eye'], ['Left Ear', 'Right Ear'], ['wing_L', 'wing_R'],
+    ['l1', 'r1']]);
+  assert.deepEqual(suggestedPairs({...schema, flip_pairs: [['left_eye', 'nose']]}).length, 3);
+});
+
+test('a pasted table gives its first column', () => {
+  assert.deepEqual(namesIn('head\t1\r\n\r\n  tip \n'), ['head', 'tip']);
+});
