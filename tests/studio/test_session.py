@@ -148,7 +148,7 @@ def test_closing_while_the_model_side_is_loaded(tmp_path: Path, monkeypatch: pyt
 
 
 LABELLING = """
-    import sys, time
+    import os, sys, time
     from pathlib import Path
     from lead.studio.messages import LabelsChange, Landmark, LandmarksChange, Point
     from lead.studio.server import create_app
@@ -173,7 +173,8 @@ LABELLING = """
     until(lambda: session.knowledge.fit and session.knowledge.review)
     session.close()
     print(*(name for name in ("torch", "lightning_fabric", "tensorboard", "torch.utils.tensorboard", "tensorflow")
-            if name in sys.modules))
+            if name in sys.modules), flush=True)
+    os._exit(0)  # as the command does: Python's own end does not always survive a fit that is still under way
 """
 
 
