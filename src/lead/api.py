@@ -16,7 +16,6 @@ from lead.config import Settings, load_preset
 from lead.datasets import open_dataset
 from lead.datasets.base import Dataset
 from lead.errors import LeadError, unknown
-from lead.evaluation.drawings import draw_all, draw_matches, drawing_names
 from lead.evaluation.results import Result
 from lead.evaluation.summary import error_rows, further_rows
 from lead.experiments.bench import SYSTEMS, Bench, result_name
@@ -235,6 +234,8 @@ def predict(
         say=say,
     )
     if draw is not None and not found.waiting:
+        from lead.evaluation.drawings import draw_all  # with Matplotlib, which nothing else here needs
+
         draw_all(found.pictures, found.films, found.root, Path(draw), counting)
     return found
 
@@ -431,6 +432,8 @@ def match(
     visible = np.full(places.shape[:2], VISIBLE, dtype=np.int8)
     matches = Labels(known.schema, tuple(files), places, visible, np.concatenate(similarity))
     if out is not None:
+        from lead.evaluation.drawings import draw_matches, drawing_names  # with Matplotlib, as above
+
         names = drawing_names(files)
         save_labels(matches, Path(out) / "matches.json", overwrite=overwrite)
         draw_matches(Path(reference), known.xy[row], matches, names, Path(out), counting)
