@@ -227,7 +227,9 @@ export function drawPicture(canvas, {image, picture, part, marks, lines = [], sk
     stroke(ctx, view.place(p.x, p.y), view.place(q.x, q.y), 3.5, 'rgb(0 0 0 / 60%)');
     stroke(ctx, view.place(p.x, p.y), view.place(q.x, q.y), 1.5, '#ffffff', [4, 3]);
   }
-  for (const mark of marks) if (mark.name !== current) paintMark(ctx, view, mark, {r: 4, error: false});
+  for (const mark of marks.filter(({name}) => name !== current)) {
+    paintMark(ctx, view, mark, {r: mark.style === 'suggested' ? 7 : 4, error: false});
+  }
   for (const mark of marks) {
     if (mark.name === current) paintMark(ctx, view, mark, {r: 5, error: false, current: true});
   }
