@@ -13,25 +13,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lead.api import convert, evaluate, fit, match, predict, train
+    from lead.api import Converted, convert, evaluate, fit, match, predict, train
     from lead.config import Settings, load_preset
     from lead.datasets import Dataset, open_dataset
     from lead.errors import LeadError
     from lead.images.labels import load_labels, save_labels
     from lead.inference import Landmarker
     from lead.landmarks import Labels, Schema
+    from lead.prediction import Predicted
     from lead.training.landmarks import FitSummary
     from lead.training.run import Run
 else:
     # Torch takes seconds to import, which `lead --help` has no use for: a name is fetched when it is first used.
     _HOMES = {
-        "lead.api": ("convert", "evaluate", "fit", "match", "predict", "train"),
+        "lead.api": ("Converted", "convert", "evaluate", "fit", "match", "predict", "train"),
         "lead.config": ("Settings", "load_preset"),
         "lead.datasets": ("Dataset", "open_dataset"),
         "lead.errors": ("LeadError",),
         "lead.inference": ("Landmarker",),
         "lead.images.labels": ("load_labels", "save_labels"),
         "lead.landmarks": ("Labels", "Schema"),
+        "lead.prediction": ("Predicted",),
         "lead.training.landmarks": ("FitSummary",),
         "lead.training.run": ("Run",),
     }
@@ -47,11 +49,13 @@ else:
 
 
 __all__ = [
+    "Converted",
     "Dataset",
     "FitSummary",
     "Labels",
     "Landmarker",
     "LeadError",
+    "Predicted",
     "Run",
     "Schema",
     "Settings",
