@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from lead.beetles.drawing import ON_LIMBS, Pose, paint_beetle
-from lead.beetles.relief import SUPERSAMPLE, Array, Colour, Egg, Frame, Light, Point, Relief
+from lead.beetles.relief import SUPERSAMPLE, Array, BodyFrame, Colour, Egg, Light, Point, Relief
 from lead.beetles.rendering import NORMALISER, SCHEMA, render
 from lead.beetles.species import FORMS, Species, make_species
 from lead.beetles.writing import write_beetles
@@ -36,7 +36,7 @@ def draw(
     relief = Relief(SIZE)
     fine = SIZE * SUPERSAMPLE
     x, y = resize_points(np.array(centre), (SIZE, SIZE), (fine, fine)).tolist()
-    points = paint_beetle(relief, species, pose, Frame((x, y), radians(angle), 70.0 * SUPERSAMPLE))
+    points = paint_beetle(relief, species, pose, BodyFrame((x, y), radians(angle), 70.0 * SUPERSAMPLE))
     colour, cover = relief.lit(OVERHEAD)
     return colour, cover, {k: resize_points(np.array(p), (fine, fine), (SIZE, SIZE)) for k, p in points.items()}
 
@@ -147,7 +147,7 @@ def test_unit_of_error_never_vanishes() -> None:
 
 
 def lay_a_disc(colour: Colour, rng: np.random.Generator, relief: Relief, target: Point) -> None:
-    frame = Frame((target[0] + 5, target[1] - 3), 0.0, relief.fine * rng.uniform(0.8, 1.0))
+    frame = BodyFrame((target[0] + 5, target[1] - 3), 0.0, relief.fine * rng.uniform(0.8, 1.0))
     relief.egg(frame, Egg(0.14, 0.2, 0.1), colour, dome=0.01, gloss=0.0)
 
 
@@ -177,7 +177,7 @@ def test_a_knee_under_the_wing_cases_is_hidden() -> None:
     stubby = replace(species, body=replace(species.body, leg_length=0.05))
     for one, hidden in ((species, False), (stubby, True)):
         relief = Relief(SIZE)
-        points = paint_beetle(relief, one, Pose(), Frame((SIZE, SIZE), 0.0, 140.0))
+        points = paint_beetle(relief, one, Pose(), BodyFrame((SIZE, SIZE), 0.0, 140.0))
         knee = np.array([points["left_hind_knee"], points["right_hind_knee"]])
         assert relief.painted_at(knee, solid=True).tolist() == [hidden, hidden]
 

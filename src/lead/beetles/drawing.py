@@ -7,7 +7,7 @@ from math import cos, pi, radians, sin
 
 import numpy as np
 
-from lead.beetles.relief import Array, Colour, Egg, Frame, Point, Relief, Skin, mix, smoothstep
+from lead.beetles.relief import Array, BodyFrame, Colour, Egg, Point, Relief, Skin, mix, smoothstep
 from lead.beetles.species import Dress, Proportions, Species
 
 SIDES = (("left", -1), ("right", 1))
@@ -74,7 +74,7 @@ def vary(species: Species, rng: np.random.Generator) -> Species:
     return replace(species, body=Proportions(**lengths), dress=dress)
 
 
-def paint_beetle(relief: Relief, species: Species, pose: Pose, frame: Frame) -> dict[str, Point]:
+def paint_beetle(relief: Relief, species: Species, pose: Pose, frame: BodyFrame) -> dict[str, Point]:
     """Paint a beetle whose body runs from (0, -0.5), the head, to (0, 0.5), the abdomen's tip, of a frame.
 
     Returns:
@@ -88,7 +88,7 @@ class _Painter:
     relief: Relief
     species: Species
     pose: Pose
-    frame: Frame
+    frame: BodyFrame
     points: dict[str, Point] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -128,7 +128,7 @@ class _Painter:
             for part in range(3):
                 angle = radians(_REST_LEGS[leg][part] + self.pose.legs[index][leg][part])
                 step = body.leg_length * _LEG_LENGTHS[leg] * _LEG_SHARES[part] * self.frame.scale
-                at = Frame(at, self.frame.angle, step).at(side * cos(angle), sin(angle))
+                at = BodyFrame(at, self.frame.angle, step).at(side * cos(angle), sin(angle))
                 joints.append(at)
             self._leg(joints, thick=body.leg_thickness * (1.15 if leg == 2 else 1.0))
             if leg == 2:

@@ -8,7 +8,7 @@ from math import cos, pi, sin
 import numpy as np
 from PIL import Image, ImageFilter
 
-from lead.beetles.relief import Array, Colour, Egg, Frame, Light, Point, Relief, mix, smoothstep
+from lead.beetles.relief import Array, BodyFrame, Colour, Egg, Light, Point, Relief, mix, smoothstep
 
 Rng = np.random.Generator
 
@@ -45,13 +45,13 @@ def litter(rng: Rng, relief: Relief, count: int) -> None:
     for _ in range(count):
         at = rng.uniform(0, relief.fine, 2).tolist()
         thing = _THINGS[int(rng.integers(len(_THINGS)))]
-        thing(rng, relief, Frame((at[0], at[1]), rng.uniform(-pi, pi), relief.fine * rng.uniform(0.6, 1.2)))
+        thing(rng, relief, BodyFrame((at[0], at[1]), rng.uniform(-pi, pi), relief.fine * rng.uniform(0.6, 1.2)))
 
 
 def cover_up(rng: Rng, relief: Relief, target: Point) -> None:
     """Lay a leaf, a twig or a blade of grass across a canvas point."""
     thing = (_leaf, _twig, _grass)[int(rng.integers(3))]
-    frame = Frame(target, rng.uniform(-pi, pi), relief.fine * rng.uniform(0.8, 1.3))
+    frame = BodyFrame(target, rng.uniform(-pi, pi), relief.fine * rng.uniform(0.8, 1.3))
     thing(rng, relief, frame.child(rng.normal(0, 0.01), rng.uniform(-0.12, 0.12)))
 
 
@@ -152,7 +152,7 @@ def _plain(rng: Rng, choices: tuple[Colour, ...]) -> Colour:
     return r, g, b
 
 
-def _leaf(rng: Rng, relief: Relief, frame: Frame) -> None:
+def _leaf(rng: Rng, relief: Relief, frame: BodyFrame) -> None:
     length, width = rng.uniform(0.14, 0.24), rng.uniform(0.045, 0.08)
     base = _plain(rng, ((0.30, 0.48, 0.15), (0.42, 0.56, 0.22), (0.62, 0.42, 0.16), (0.55, 0.26, 0.12)))
     pitch = rng.uniform(95, 150)
@@ -167,7 +167,7 @@ def _leaf(rng: Rng, relief: Relief, frame: Frame) -> None:
     relief.egg(frame, egg, skin, dome=0.25 * width, gloss=0.35, contact=0.01)
 
 
-def _twig(rng: Rng, relief: Relief, frame: Frame) -> None:
+def _twig(rng: Rng, relief: Relief, frame: BodyFrame) -> None:
     colour = _plain(rng, ((0.34, 0.24, 0.16), (0.48, 0.38, 0.28), (0.26, 0.20, 0.16)))
     thick, u, v = rng.uniform(0.013, 0.024), 0.0, -rng.uniform(0.25, 0.4)
     heading = 0.0
@@ -182,7 +182,7 @@ def _twig(rng: Rng, relief: Relief, frame: Frame) -> None:
         u, v, thick = to_u, to_v, 0.93 * thick
 
 
-def _grass(rng: Rng, relief: Relief, frame: Frame) -> None:
+def _grass(rng: Rng, relief: Relief, frame: BodyFrame) -> None:
     colour = _plain(rng, ((0.40, 0.56, 0.20), (0.55, 0.62, 0.28), (0.70, 0.62, 0.36)))
     thick, bend, heading, u, v = rng.uniform(0.012, 0.02), rng.normal(0, 0.16), 0.0, 0.0, -0.4
     for part in range(7):
@@ -192,14 +192,14 @@ def _grass(rng: Rng, relief: Relief, frame: Frame) -> None:
         u, v, heading = to_u, to_v, heading + bend
 
 
-def _pebble(rng: Rng, relief: Relief, frame: Frame) -> None:
+def _pebble(rng: Rng, relief: Relief, frame: BodyFrame) -> None:
     colour = _plain(rng, ((0.55, 0.52, 0.48), (0.40, 0.38, 0.36), (0.66, 0.58, 0.48), (0.75, 0.73, 0.70)))
     width = rng.uniform(0.012, 0.04)
     relief.egg(frame, Egg(width, 1.3 * width, 1.1 * width), colour, dome=0.7 * width, gloss=0.2, contact=0.01)
 
 
-_THINGS: tuple[Callable[[Rng, Relief, Frame], None], ...] = (_leaf, _twig, _grass, _pebble, _pebble, _pebble)
+_THINGS: tuple[Callable[[Rng, Relief, BodyFrame], None], ...] = (_leaf, _twig, _grass, _pebble, _pebble, _pebble)
 
 
-def _radii(frame: Frame, start: float, end: float) -> Point:
+def _radii(frame: BodyFrame, start: float, end: float) -> Point:
     return start * frame.scale, end * frame.scale

@@ -31,7 +31,7 @@ _Window = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
-class Frame:
+class BodyFrame:
     """Local coordinates (u to the right, v down) laid on the canvas.
 
     Attributes:
@@ -49,9 +49,9 @@ class Frame:
         c, s = cos(self.angle), sin(self.angle)
         return self.origin[0] + self.scale * (c * u - s * v), self.origin[1] + self.scale * (s * u + c * v)
 
-    def child(self, u: float, v: float, turn: float = 0.0) -> Frame:
+    def child(self, u: float, v: float, turn: float = 0.0) -> BodyFrame:
         """A frame with its origin at a local point, turned clockwise by ``turn`` against this one."""
-        return Frame(self.at(u, v), self.angle + turn, self.scale)
+        return BodyFrame(self.at(u, v), self.angle + turn, self.scale)
 
     def local(self, x: Array, y: Array) -> tuple[Array, Array]:
         """Local (u, v) of canvas points; ``x`` (w,) and ``y`` (h, 1) broadcast to (h, w)."""
@@ -173,7 +173,7 @@ class Relief:
 
     def egg(
         self,
-        frame: Frame,
+        frame: BodyFrame,
         egg: Egg,
         skin: Skin | Colour,
         *,

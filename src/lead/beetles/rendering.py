@@ -18,7 +18,7 @@ from PIL import Image, ImageFilter
 
 from lead.beetles.drawing import ON_LIMBS, Pose, paint_beetle, vary
 from lead.beetles.ground import cover_up, drop_shadow, ground, litter
-from lead.beetles.relief import SUPERSAMPLE, Array, Frame, Light, Relief
+from lead.beetles.relief import SUPERSAMPLE, Array, BodyFrame, Light, Relief
 from lead.beetles.species import make_species
 from lead.geometry import FloatArray, denormalise_points, resize_points
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Schema
@@ -119,11 +119,11 @@ def render(index: int, *, seed: int = 0, size: int = 128, species: int = 40) -> 
     return Rendered(_photograph(picture, rng), _to_picture(xy, size), _visibility(xy, beetle, above), number)
 
 
-def _placement(rng: np.random.Generator, fine: int) -> Frame:
+def _placement(rng: np.random.Generator, fine: int) -> BodyFrame:
     """Where the body lies: mostly upright and whole, now and then partly out of the picture."""
     middle = denormalise_points(rng.normal(0, 0.13, 2).clip(-0.4, 0.4), (fine, fine))
     angle = radians(float(np.clip(rng.normal(0, 16), -35, 35)))
-    return Frame((float(middle[0]), float(middle[1])), angle, fine * _BODY * rng.uniform(0.7, 1.25))
+    return BodyFrame((float(middle[0]), float(middle[1])), angle, fine * _BODY * rng.uniform(0.7, 1.25))
 
 
 def _light(rng: np.random.Generator) -> Light:
