@@ -39,7 +39,7 @@ from lead.datasets import open_dataset  # noqa: E402
 from lead.losses import byol_loss, equivariance_loss, exchange_loss  # noqa: E402
 from lead.nn.backbone import Backbone  # noqa: E402
 from lead.training.distill import Distill  # noqa: E402
-from lead.training.engine import Stage, Training  # noqa: E402
+from lead.training.engine import Stage, TrainingLoop  # noqa: E402
 from lead.training.launch import make_fabric  # noqa: E402
 from lead.training.precision import fastest_precision  # noqa: E402
 from lead.training.pretrain import Byol  # noqa: E402
@@ -93,7 +93,7 @@ def trained(
     turns = Turns(bare)
     with tempfile.TemporaryDirectory() as folder:
         of_stage = settings.pretrain if stage.name == "pretrain" else settings.distill
-        training = Training(
+        training = TrainingLoop(
             stage,
             of_stage,
             optimiser="sgd" if stage.name == "pretrain" else settings.distill.optimiser,

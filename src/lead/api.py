@@ -44,7 +44,7 @@ from lead.training.teacher import load_teacher
 from lead.training.upkeep import UPKEEP, Upkeep
 
 TASKS = ("regression", "few-shot", "matching")
-Stage = Literal["both", "pretrain", "distill"]
+StageChoice = Literal["both", "pretrain", "distill"]
 
 
 def train(
@@ -54,7 +54,7 @@ def train(
     preset: str = "small",
     settings: Settings | None = None,
     assignments: Iterable[str] = (),
-    stage: Stage = "both",
+    stage: StageChoice = "both",
     name: str | None = None,
     frames: int | None = None,
     retry_smaller: bool = False,
@@ -93,7 +93,7 @@ def train(
     """
     from lead.training import stages  # with Fabric and TensorBoard, which nothing else here needs
 
-    _one_of("stage", stage, get_args(Stage))
+    _one_of("stage", stage, get_args(StageChoice))
     chosen = settings or load_preset(preset, assignments)
     stages.join(chosen, stage, say)
     if retry_smaller:

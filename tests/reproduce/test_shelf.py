@@ -27,7 +27,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """(stage, folder) of each training that a shelf asks for."""
     asked: list[tuple[str, str]] = []
 
-    def train(data: Dataset, out: Path, *, stage: api.Stage, **rest: Any) -> Run:
+    def train(data: Dataset, out: Path, *, stage: api.StageChoice, **rest: Any) -> Run:
         asked.append((stage, out.name))
         return api.train(data, out, stage=stage, **rest)
 

@@ -35,7 +35,7 @@ from lead.nn.student import Student
 from lead.reporting import silent
 from lead.training import launch
 from lead.training.distill import Distill
-from lead.training.engine import Stage, Training
+from lead.training.engine import Stage, TrainingLoop
 from lead.training.launch import make_fabric
 from lead.training.pretrain import Byol, Moco
 from lead.training.supervised import Supervised
@@ -124,12 +124,12 @@ def make(kind: str) -> tuple[Stage, Any]:
     return Distill(backbone, chosen, all_of.hypercolumn, all_of.picture), chosen
 
 
-def training(kind: str, folder: Path) -> Training:
+def training(kind: str, folder: Path) -> TrainingLoop:
     stage, chosen = make(kind)
     draws = np.random.default_rng(0)
     targets = draws.uniform(-1, 1, (12, 3, 2)).astype(np.float32)
     targets[:8, 1:] = np.nan  # so that the processes do not have equally many
-    return Training(
+    return TrainingLoop(
         stage,
         chosen,
         optimiser="sgd",
@@ -251,9 +251,9 @@ def everything(folder: Path) -> None:
 
 def command(folder: Path, out: str, *, dies: bool) -> None:
     """``lead train`` with a checkpoint at every step; if asked, the second process is killed in stage 2."""
-    advance = Training._advance
+    advance = TrainingLoop._advance
 
-    def advance_or_die(self: Training, *batch: Tensor) -> None:
+    def advance_or_die(self: TrainingLoop, *batch: Tensor) -> None:
         if dies and self.stage.name == "distill" and self.step == 2 and processes.rank() == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         advance(self, *batch)
@@ -261,7 +261,7 @@ def command(folder: Path, out: str, *, dies: bool) -> None:
     line = ["lead", "train", folder / "pictures", "--out", folder / out, "--preset", folder / "tiny.yaml"]
     with (
         mock.patch.object(api, "train", partial(api.train, upkeep=Upkeep(save_every_s=-1.0))),
-        mock.patch.object(Training, "_advance", advance_or_die),
+        mock.patch.object(TrainingLoop, "_advance", advance_or_die),
         mock.patch.object(sys, "argv", [str(word) for word in line]),
         contextlib.suppress(SystemExit),
     ):

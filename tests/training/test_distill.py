@@ -22,7 +22,7 @@ from lead.nn.hypercolumn import hypercolumn
 from lead.nn.student import LinearStudent
 from lead.reporting import silent
 from lead.training.distill import Distill
-from lead.training.engine import Training
+from lead.training.engine import TrainingLoop
 from lead.training.launch import make_fabric
 from lead.training.pretrain import draw_view
 from lead.training.run import Run, open_pictures
@@ -108,7 +108,7 @@ def trained(settings: Settings, folder: Path) -> tuple[Distill, dict[str, Tensor
     """A stage after its steps, and the teacher's state before them."""
     stage = distill(settings)
     before = {name: value.clone() for name, value in stage.teacher.state_dict().items()}
-    training = Training(
+    training = TrainingLoop(
         stage,
         settings.distill,
         optimiser=settings.distill.optimiser,

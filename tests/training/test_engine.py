@@ -27,7 +27,7 @@ from lead.training.batches import batch_rows
 from lead.training.engine import (
     Collapsed,
     Stage,
-    Training,
+    TrainingLoop,
     interruptible,
     learning_rate,
     make_optimiser,
@@ -128,11 +128,11 @@ EVERY_STEP = Upkeep(log_every=1, save_every_s=-1.0)
 
 def line(
     folder: Path, *, steps: int = 12, optimiser: str = "adamw", identity: str = "a", upkeep: Upkeep = UPKEEP
-) -> tuple[Line, Training]:
+) -> tuple[Line, TrainingLoop]:
     torch.manual_seed(0)
     stage = Line()
     pixels = np.random.default_rng(0).integers(0, 255, (10, 8, 8, 3)).astype(np.uint8)
-    training = Training(
+    training = TrainingLoop(
         stage,
         StageSettings(steps=steps, batch=4, lr=0.05),
         optimiser=optimiser,
@@ -315,10 +315,10 @@ IMPATIENT = Upkeep(log_every=5, patience=20)
 
 def folding(
     folder: Path, steps: int, apart: Callable[[int], float], upkeep: Upkeep = IMPATIENT
-) -> tuple[Folding, Training]:
+) -> tuple[Folding, TrainingLoop]:
     torch.manual_seed(0)
     stage = Folding(apart)
-    return stage, Training(
+    return stage, TrainingLoop(
         stage,
         StageSettings(steps=steps, batch=4, lr=0.05),
         optimiser="sgd",

@@ -31,7 +31,7 @@ from lead.reporting import silent
 from lead.seeds import mixed_seed
 from lead.training import engine, reader, run
 from lead.training.batches import batch_rows
-from lead.training.engine import Stage, Training
+from lead.training.engine import Stage, TrainingLoop
 from lead.training.failure import OutOfMemory, blow_up, norm, out_of_memory
 from lead.training.launch import make_fabric
 from lead.training.reader import Waits
@@ -86,11 +86,11 @@ def fragile(
     pixels: npt.NDArray[np.uint8] | None = None,
     clip: float = 0.0,
     upkeep: Upkeep = OFTEN,
-) -> tuple[Fragile, Training]:
+) -> tuple[Fragile, TrainingLoop]:
     torch.manual_seed(0)
     stage = Fragile(trouble)
     drawn = np.random.default_rng(0).integers(0, 255, (10, 8, 8, 3), dtype=np.uint8)
-    return stage, Training(
+    return stage, TrainingLoop(
         stage,
         StageSettings(steps=13, batch=4, lr=0.05, clip=clip),
         optimiser="adamw",
@@ -105,7 +105,7 @@ def fragile(
     )
 
 
-def saving(training: Training) -> Any:
+def saving(training: TrainingLoop) -> Any:
     """A report that writes a checkpoint at every look."""
     return lambda *_: training.save()
 
@@ -398,14 +398,14 @@ def test_memory_that_runs_out_is_told_with_what_to_set(tmp_path: Path) -> None:
 
 def limited(monkeypatch: pytest.MonkeyPatch, stage: str, most: int, at: int = 1) -> None:
     """A device on which a stage cannot take more than so many pictures, which shows at a step."""
-    advance = Training._advance
+    advance = TrainingLoop._advance
 
-    def advance_within(self: Training, *batch: Tensor) -> None:
+    def advance_within(self: TrainingLoop, *batch: Tensor) -> None:
         if self.stage.name == stage and self.step + 1 == at and self.settings.batch > most:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore.")
         advance(self, *batch)
 
-    monkeypatch.setattr(Training, "_advance", advance_within)
+    monkeypatch.setattr(TrainingLoop, "_advance", advance_within)
 
 
 def weights(made: Run) -> dict[str, bytes]:

@@ -21,7 +21,7 @@ from lead.geometry import cell_grid, inside
 from lead.images.views import Chained, Warp, correspondence
 from lead.nn.backbone import Backbone
 from lead.reporting import silent
-from lead.training.engine import Training
+from lead.training.engine import TrainingLoop
 from lead.training.launch import make_fabric
 from lead.training.pretrain import Byol, Moco, draw_view, draw_warp
 from lead.training.run import Run, open_pictures
@@ -97,7 +97,7 @@ def test_the_loop_moves_the_target_after_each_step(tiny: Callable[..., Settings]
         lambda *_: online.append([p.detach().clone() for p in stage.projector.parameters()])
     )
     pixels = np.random.default_rng(0).integers(0, 255, (8, 48, 48, 3)).astype(np.uint8)
-    training = Training(
+    training = TrainingLoop(
         stage,
         settings.pretrain,
         optimiser="sgd",
@@ -238,9 +238,9 @@ def test_a_moco_stage_that_was_killed_goes_on_with_its_queue(tiny: Callable[...,
     settings = tiny(pretrain={"objective": "moco", "steps": 5, "batch": 4, "moco": {"queue": 10, "dimension": 12}})
     pixels = np.random.default_rng(0).integers(0, 255, (8, 48, 48, 3)).astype(np.uint8)
 
-    def training(folder: Path) -> tuple[Moco, Training]:
+    def training(folder: Path) -> tuple[Moco, TrainingLoop]:
         stage = moco(settings)
-        return stage, Training(
+        return stage, TrainingLoop(
             stage,
             settings.pretrain,
             optimiser="sgd",

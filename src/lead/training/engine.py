@@ -55,7 +55,7 @@ class Stage(nn.Module):
     def forward(self, pictures: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """Losses of a batch (B, 3, S, S) of stored pictures in [0, 1].
 
-        A stage whose :class:`Training` has targets takes theirs (B, ...) as a third argument, ``targets``.
+        A stage whose :class:`TrainingLoop` has targets takes theirs (B, ...) as a third argument, ``targets``.
         Returns scalars: ``loss``, its parts, and ``spread`` of features that may collapse, for the watch. Of several
         processes, each of which has its part of the batch, the mean of what they return must be the whole batch's.
         """
@@ -114,7 +114,7 @@ def learning_rate(settings: StageSettings, step: int, total: int) -> float:
     return settings.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(total - warmup, 1)))
 
 
-class Training:
+class TrainingLoop:
     """One stage of one run: construct, then :meth:`run`. Of several processes all must do so, with equal arguments.
 
     Args:

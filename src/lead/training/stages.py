@@ -22,7 +22,7 @@ from lead.provenance import commit, versions
 from lead.reporting import Report, Say, silent
 from lead.seeds import mixed_seed, run_identity
 from lead.training.distill import Distill
-from lead.training.engine import Training
+from lead.training.engine import TrainingLoop
 from lead.training.failure import SMALLEST, OutOfMemory
 from lead.training.launch import check_batch, make_fabric
 from lead.training.precision import fastest_precision
@@ -169,14 +169,14 @@ def _training(
     optimiser: str,
     pictures: TrainingPictures,
     teacher: Teacher | None = None,
-) -> Training:
+) -> TrainingLoop:
     # Neither stage depends on the supervised baseline's settings. Of a teacher from outside its weights count.
     chosen = run.settings.model_dump(mode="json", exclude={"supervised": True, "distill": {"teacher": {"download"}}})
     if run.settings.distill.teacher.model is None:
         del chosen["distill"]["teacher"]
     known = [teacher.origin] if teacher else []
     identity = run_identity(chosen, pictures.store.digest, pictures.rows.tolist(), *known)
-    return Training(
+    return TrainingLoop(
         stage,
         settings,
         optimiser=optimiser,

@@ -23,7 +23,7 @@ from lead.nn.student import Student
 from lead.provenance import commit, versions
 from lead.reporting import Report, silent
 from lead.seeds import mixed_seed, run_identity
-from lead.training.engine import Stage, Training
+from lead.training.engine import Stage, TrainingLoop
 from lead.training.launch import make_fabric
 from lead.training.precision import fastest_precision
 from lead.training.pretrain import draw_view
@@ -127,7 +127,7 @@ def train_supervised(
     if not processes.most(file.exists()):
         torch.manual_seed(mixed_seed(seed, Supervised.name, "init"))
         network = _network(settings, settings.backbone.init if pretrained else "random", points.shape[1])
-        training = Training(
+        training = TrainingLoop(
             Supervised(network, settings.supervised, settings.picture),
             settings.supervised,
             optimiser="adamw",
