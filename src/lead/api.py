@@ -269,7 +269,7 @@ def convert(
     """Changes the format of a file of landmarks.
 
     Args:
-        source: a file, a folder of ``.pts`` files, or a DeepLabCut project.
+        source: a file, a folder of ``.pts`` or LabelMe's files, or a DeepLabCut project.
         target: file to write; its ending says the format.
         source_format, target_format: the formats' names, where content and ending are not to decide.
         pictures: folder that the picture paths start from; that of ``source`` by default.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from lead.errors import LeadError
 from lead.evaluation.metrics import (
+    area_under_curve,
     calibration,
     hiding,
     mean_shape,
@@ -180,3 +182,30 @@ def test_shares_within_a_threshold_equal_a_slow_count(seed: int, threshold: floa
     assert points_within(errors, threshold) == pytest.approx(100 * sum(e <= threshold for e in points) / len(points))
     whole = [all(e <= threshold for e in line) for line in table if line]
     assert pictures_within(errors, threshold) == pytest.approx(100 * sum(whole) / len(whole))
+
+
+# --- area under the curve --------------------------------------------------------------------------------------------
+
+
+def test_the_area_under_the_curve_by_hand() -> None:
+    nan = float("nan")
+    errors = np.array([[1.0, 3.0], [6.0, nan], [nan, nan], [4.0, 96.0]])
+    # Of three pictures, of errors 2, 6 and 50, none is within 2, one from 2 on and two from 6 on: (4 · 1 + 4 · 2) / 3.
+    assert area_under_curve(errors, 10) == pytest.approx(100 * 12 / 3 / 10)
+    assert area_under_curve(errors, 4) == pytest.approx(100 * 2 / 3 / 4)
+    assert area_under_curve(errors, 2) == 0
+    assert area_under_curve(np.zeros((3, 2)), 10) == 100
+    assert math.isnan(area_under_curve(errors[2:3], 10))
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(1, 500))
+def test_the_area_equals_that_under_a_curve_drawn_step_by_step(seed: int, limit: float) -> None:
+    predicted, truth, unit = case(seed)
+    table = [[e for e in line if e is not None] for line in slow_errors(predicted, truth, unit)]
+    means = [sum(line) / len(line) for line in table if line]
+    turns = [0.0, *sorted(mean for mean in means if mean < limit), limit]  # between two of which the share is constant
+    area = 0.0
+    for left, right in pairwise(turns):
+        area += (right - left) * sum(mean <= left for mean in means) / len(means)
+    found = area_under_curve(normalised_errors(predicted, truth, unit), limit)
+    assert found == pytest.approx(100 * area / limit, abs=1e-9)

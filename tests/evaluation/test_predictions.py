@@ -156,7 +156,7 @@ def test_coverage_is_counted_in_the_frame() -> None:
 def test_what_is_correct_is_counted_for_every_threshold() -> None:
     rows = by_metric(further_rows([MADE]))
     names = [f"{name}-{threshold}-regression-68" for name in ("pck", "pictures") for threshold in (5, 10, 20)]
-    assert list(rows) == names
+    assert list(rows) == [*names, "auc-10-regression-68"]
     errors = MADE.errors
     for threshold in (5, 10, 20):
         points = [100 * (one[np.isfinite(one)] <= threshold).mean() for one in errors]
@@ -164,6 +164,11 @@ def test_what_is_correct_is_counted_for_every_threshold() -> None:
         within = np.isnan(errors) | (errors <= threshold)
         whole = [100 * one.all(-1)[[0, 1, 2, 4]].mean() for one in within]  # the fourth picture's unit is unknown
         assert rows[f"pictures-{threshold}-regression-68"].mean == pytest.approx(np.mean(whole))
+    of_pictures = np.nanmean(errors[:, [0, 1, 2, 4]], axis=-1)
+    limits = np.arange(0.0005, 10, 0.001)
+    assert (of_pictures < 10).any()
+    area = [100 * (one[:, None] <= limits).mean() for one in of_pictures]
+    assert rows["auc-10-regression-68"].mean == pytest.approx(np.mean(area), abs=0.01)
 
 
 def test_warped_copies_are_measured_in_their_pictures_own_pixels() -> None:

@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lead.errors import LeadError
-from lead.images.labels import load_labels, save_labels
-from lead.landmarks import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema, pts
+from lead.images.doubts import doubts
+from lead.images.labels import FolderPictures, load_labels, save_labels
+from lead.landmarks import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema, labelme, per_picture
 from lead.landmarks.io import FORMATS, Format, format_named, parse_labels, read_labels, write_labels
 from lead.landmarks.model import numbered
-from lead.landmarks.pictures import PictureInfo, Sized
+from lead.landmarks.pictures import Sized
 
 NAMES = [known.name for known in FORMATS]
 TEXT = st.text(
@@ -418,9 +419,9 @@ def test_pts_of_a_film_s_frames_keep_their_numbers() -> None:
 
 
 def test_an_archive_that_would_fill_the_memory_is_refused() -> None:
-    archive = pts.packed({f"{number}.pts": " " * 400 for number in range(3)})
+    packed = per_picture.packed({f"{number}.pts": " " * 400 for number in range(3)})
     with pytest.raises(LeadError, match=r"the 3 files in it would take 1,200 bytes: at most 1,000"):
-        pts.unpacked(archive, PictureInfo(), most=1000)
+        per_picture.unpacked(packed, ".pts", most=1000)
 
 
 def test_pts_of_a_folder_find_their_pictures(tmp_path: Path) -> None:
@@ -435,15 +436,99 @@ def test_pts_of_a_folder_find_their_pictures(tmp_path: Path) -> None:
     save_labels(labels, tmp_path / "out", format="pts")
     assert load_labels(tmp_path / "out", pictures=tmp_path).images == labels.images
     save_labels(labels, tmp_path / "out.zip")
-    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
-        assert archive.namelist() == ["helen/one.pts", "helen/two.pts"]
+    with zipfile.ZipFile(tmp_path / "out.zip") as opened:
+        assert opened.namelist() == ["helen/one.pts", "helen/two.pts"]
     with pytest.raises(LeadError, match="can hold one picture's points, not those of 2"):
         save_labels(labels, tmp_path / "both.pts")
     with pytest.raises(LeadError, match="is already there"):
         save_labels(labels, tmp_path / "out", format="pts")
 
 
+# A file as labelme saves it.
+LABELME: dict[str, Any] = {
+    "version": "5.4.1",
+    "flags": {"blurred": True, "cropped": False},
+    "shapes": [
+        {"label": "head", "points": [[10, 20]], "group_id": None, "shape_type": "point", "flags": {}},
+        {"label": "wing", "points": [[1, 1], [5, 1], [5, 5]], "group_id": 7, "shape_type": "polygon", "flags": {}},
+        {"label": "tail", "points": [[0.5, 0.5]], "group_id": None, "shape_type": "point", "flags": {"hidden": True}},
+    ],
+    "imagePath": "one.jpg",
+    "imageData": "aGVsbG8=",
+    "imageHeight": 128,
+    "imageWidth": 96,
+}
+
+
+def shaped(**changed: Any) -> str:
+    """The same file, whose first shape has other values."""
+    return json.dumps(LABELME | {"shapes": [LABELME["shapes"][0] | changed, *LABELME["shapes"][1:]]})
+
+
+def test_reads_what_labelme_writes(tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text(json.dumps(LABELME))
+    labels, known = read_labels(tmp_path / "other.json")
+    assert known.name == "labelme"
+    assert labels.images == ("one.jpg",)
+    assert labels.schema.names == ("head", "tail")
+    assert labels.xy.tolist() == [[[10, 20], [0.5, 0.5]]]
+    told = "1 flags 'blurred', 1 shapes of type 'polygon', 1 flags 'hidden'"
+    assert doubts(labels, FolderPictures(tmp_path)) == [f"{tmp_path / 'other.json'}: left out: {told}."]
+
+
+def test_labelme_s_files_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a/json").mkdir(parents=True)
+    (tmp_path / "a/json/1.json").write_text(json.dumps(LABELME | {"imagePath": "..\\pictures\\1.jpg"}))
+    (tmp_path / "2.json").write_text(shaped(label="foot"))
+    (tmp_path / "notes.json").write_text('{"annotator": "Ann"}')  # not labelme's
+    labels, known = read_labels(tmp_path)
+    assert known.name == "labelme"
+    assert labels.images == ("one.jpg", "a/pictures/1.jpg")
+    assert labels.schema.names == ("foot", "tail", "head")
+    np.testing.assert_array_equal(labels.visible, [[2, 2, 0], [0, 2, 2]])
+    assert labels.where(1, 2) == f"{tmp_path}, a/json/1.json: "
+    (tmp_path / "3.json").write_text(json.dumps(LABELME))
+    with pytest.raises(LeadError, match=r"3\.json: its picture 'one\.jpg' is also that of 2\.json"):
+        read_labels(tmp_path)
+    (tmp_path / "one.pts").write_text("version: 1\nn_points: 1\n{\n1 1\n}\n")
+    with pytest.raises(LeadError, match=r"files of labelme and pts\. Name one"):
+        read_labels(tmp_path)
+    assert read_labels(tmp_path, format="pts")[1].name == "pts"
+
+
+def test_writes_labelme_s_files_beside_their_pictures(tmp_path: Path) -> None:
+    save_labels(FACES, tmp_path / "out", format="labelme", sizes=SIZES)
+    file = json.loads((tmp_path / "out/a/two.json").read_text(encoding="utf-8"))
+    assert (file["imagePath"], file["imageWidth"], file["imageHeight"], file["imageData"]) == ("two.png", 64, 64, None)
+    assert set(file) == set(LABELME)
+    assert [(shape["shape_type"], shape["label"]) for shape in file["shapes"]] == [("point", n) for n in SCHEMA.names]
+    assert [shape["points"] for shape in file["shapes"]] == [
+        [[30, 40]],
+        [[5.0625, 6]],
+        [[7, 8]],
+        [[9, 10]],
+    ]
+    assert set(file["shapes"][0]) == {*LABELME["shapes"][0], "description"}
+    again = load_labels(tmp_path / "out")
+    assert again.images == FACES.images
+    np.testing.assert_array_equal(again.xy, FACES.xy)
+    save_labels(FACES, tmp_path / "out.zip", format="labelme")
+    assert load_labels(tmp_path / "out.zip").images == FACES.images
+    with pytest.raises(LeadError, match="can hold one picture's points, not those of 3"):
+        save_labels(FACES, tmp_path / "all.json", format="labelme")
+    with pytest.raises(LeadError, match="Give them different names"):
+        labelme.dump(Labels.from_xy(Schema(("a",)), ("1.png", "1.jpg"), [[[1, 2]], [[3, 4]]]), Sized({}))
+
+
 WRONG = [
+    ("a.json", shaped(label="tail"), r"shapes\[2\]: 'tail' is marked twice"),
+    ("a.json", shaped(group_id=3), r"its points are of 2 groups \(group_id 3, None\)"),
+    ("a.json", shaped(points=[[1, "x"]]), r"shapes\[0\]: 'head' is at \[\[1, 'x'\]\], which is not one place"),
+    ("a.json", shaped(points=[[1, 2], [3, 4]]), r"shapes\[0\]: 'head' is at .*which is not one place"),
+    ("a.json", shaped(label=""), r"shapes\[0\]: label is '', which is no name"),
+    ("a.json", json.dumps(LABELME | {"shapes": []}), "no shape of type 'point'"),
+    ("a.json", json.dumps(LABELME | {"shapes": {}}), "'shapes' must be a list of objects"),
+    ("a.json", json.dumps(LABELME | {"imagePath": ""}), "imagePath is '', which names no picture"),
     ("export.json", json.dumps([{**TASKS[0], "data": {}}]), "task 11: its data names no picture"),
     ("export.json", json.dumps([TASKS[0], {**TASKS[0], "id": 3}]), "task 3: its picture 'wing 1.jpg' is also"),
     ("export.json", json.dumps(TASKS).replace("200", '"wide"'), "task 11: original_width is 'wide'"),
@@ -474,6 +559,7 @@ def test_what_is_wrong_is_named(name: str, text: str, message: str, tmp_path: Pa
     with pytest.raises(LeadError, match=message) as caught:
         load_labels(tmp_path / name)
     assert str(tmp_path / name) in str(caught.value)
+    assert "none of the formats" not in str(caught.value)
 
 
 def test_what_a_tps_cannot_hold_is_refused() -> None:

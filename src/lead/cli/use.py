@@ -185,7 +185,7 @@ def convert(
     source: Annotated[
         Path,
         typer.Argument(
-            help="Landmarks: a file, a folder of .pts files, or a DeepLabCut project's folder.", metavar="IN"
+            help="Landmarks: a file, a folder of .pts or LabelMe files, or a DeepLabCut project's folder.", metavar="IN"
         ),
     ],
     target: Annotated[Path, typer.Argument(help="File to write; its ending says the format.", metavar="OUT")],
@@ -205,7 +205,8 @@ def convert(
     """Change the format of a file of landmarks, and say what the new one cannot hold.
 
     Formats: coco (.json), labelstudio (.json, named with --to), deeplabcut (.csv, named), deeplabcut-h5 (.h5), sleap
-    (.slp), cvat (.xml), pts (a folder, named, or .zip), tps (.tps) and csv (.csv).
+    (.slp), cvat (.xml), pts (a folder, named, or .zip), labelme (named: a folder, .zip or .json), tps (.tps) and csv
+    (.csv).
     """
     from lead import api
 

@@ -20,6 +20,8 @@ FloatArray = npt.NDArray[np.float64]
 
 THRESHOLDS = (5, 10, 20)
 """In percent of the unit length, up to which a point counts as correct."""
+LIMIT = 10
+"""In percent of the unit length, up to which the area under the curve of errors is taken."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,25 @@ def pictures_within(errors: FloatArray, threshold: float) -> float:
     return 100 * float(fine.mean()) if judged.any() else float("nan")
 
 
+def area_under_curve(errors: FloatArray, limit: float) -> float:
+    """The area under the curve of cumulative errors (CED) from 0 to a limit, in percent of the whole: AUC.
+
+    The curve is F(t), the share of pictures whose error, the mean over a picture's measured points, is at most t; the
+    area is 100 / limit · ∫ F(t) dt. A picture of error e adds max(0, limit - e) to the integral, which is therefore
+    exact, with no steps. 100 where nothing is off, 0 where every picture is off by the limit or more, NaN where nothing
+    is measured. Pictures are counted, not points, as for 300-W (Sagonas et al., IMAVIS 2016) and WFLW (Wu et al., CVPR
+    2018), which print it as a share of 1.
+
+    Args:
+        errors: (N, K), NaN where nothing is measured; a picture without a measured point is left out.
+        limit: in the unit of the errors, above 0.
+    """
+    known = np.isfinite(errors)
+    judged = known.any(axis=1)
+    of_picture = np.where(known, errors, 0.0).sum(axis=1)[judged] / known.sum(axis=1)[judged]
+    return 100 * float(np.clip(1 - of_picture / limit, 0, None).mean()) if judged.any() else float("nan")
+
+
 FURTHER: dict[str, tuple[str, Callable[[FloatArray], float]]] = {
     **{
         f"pck-{share}": (f"Points within {share} % (PCK)", partial(points_within, threshold=share))
@@ -150,6 +171,7 @@ FURTHER: dict[str, tuple[str, Callable[[FloatArray], float]]] = {
         f"pictures-{share}": (f"Pictures with all points within {share} %", partial(pictures_within, threshold=share))
         for share in THRESHOLDS
     },
+    f"auc-{LIMIT}": (f"Area under the error curve up to {LIMIT} % (AUC)", partial(area_under_curve, limit=LIMIT)),
 }
 """Further metrics of errors (N, K) in percent of the unit length, by key: the heading and the function. Whatever is
 here is computed from saved predictions and has a column in a table of further metrics. Higher is better."""

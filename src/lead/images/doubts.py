@@ -50,10 +50,11 @@ def refuse_unlabelled(labels: Labels) -> None:
 
 
 def doubts(labels: Labels, pictures: FolderPictures) -> list[str]:
-    """What of labels is likely a mistake, in words.
+    """What of labels is likely a mistake, or was left out of them, in words.
 
-    Names that differ by case alone; points beyond their pictures; and labelled pictures that are not there, unless none
-    is: then the labels are elsewhere than the pictures. Each says how often it occurs, and where first.
+    What their file holds and no label can; names that differ by case alone; points beyond their pictures; and labelled
+    pictures that are not there, unless none is: then the labels are elsewhere than the pictures. Each says how often it
+    occurs, and where first.
 
     Args:
         labels: as read.
@@ -61,6 +62,7 @@ def doubts(labels: Labels, pictures: FolderPictures) -> list[str]:
     """
     place = labels.places
     likely_mistakes = [
+        *([f"{place.file}: left out: {place.left_out}."] if place and place.left_out else []),
         *_named_alike("landmarks", labels.schema.names, lambda k: f"{place.of_landmark(k)}: " if place else ""),
         *_named_alike("pictures", labels.images, labels.where),
     ]

@@ -56,7 +56,7 @@ def load_labels(path: Path | str, *, pictures: Path | str | None = None, format:
     """Landmarks from a file of any format that :mod:`lead.landmarks.io` lists, recognised by content.
 
     Args:
-        path: the file; or a folder of ``.pts`` files; or a DeepLabCut project.
+        path: the file; or a folder of ``.pts`` or LabelMe's files; or a DeepLabCut project.
         pictures: folder that the picture paths start from; by default the label file's own.
         format: the format's name, where content is not to decide.
 
@@ -85,7 +85,7 @@ def save_labels(
         sizes: (width, height) of the pictures in pixels, as far as they are known.
         pictures: folder that the picture paths start from, where further sizes are needed; by default that
             of ``path``.
-        format: the format's name, where the ending is not to decide: ``"labelstudio"``, ``"deeplabcut"``, …
+        format: the format's name, where the ending is not to decide: ``"labelstudio"``, ``"labelme"``, …
         overwrite: whether a file that is already there may be replaced.
 
     Returns:

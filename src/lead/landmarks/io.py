@@ -5,14 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from lead.errors import LeadError, unknown
-from lead.files import read_text, refuse_existing, write_atomic
-from lead.landmarks import coco, csvfile, cvat, deeplabcut, deeplabcut_project, hdf, labelstudio, pts, sleap, tps
+from lead.files import refuse_existing, write_atomic
+from lead.landmarks import (
+    coco,
+    csvfile,
+    cvat,
+    deeplabcut,
+    deeplabcut_project,
+    hdf,
+    labelme,
+    labelstudio,
+    pts,
+    sleap,
+    tps,
+)
 from lead.landmarks.apart import read_apart
 from lead.landmarks.frames import frame_of
 from lead.landmarks.model import HIDDEN, UNLABELLED, Labels, Places, numbered
+from lead.landmarks.per_picture import ZIP, PerPicture, archive_why_not, packed, unpacked
 from lead.landmarks.pictures import PictureInfo
 
 FEATURES = {
@@ -67,6 +80,7 @@ class Format:
         dump: a file of labels, of which a reader gets the same back, but for what it lacks.
         by_ending: whether a file of this extension is written in this format where no format is named.
         pieces: what ``dump`` makes, some of the text after other, of a format that can be made so.
+        per_picture: of a format with a file for each picture; its ``dump`` makes an archive of them.
     """
 
     name: str
@@ -78,6 +92,7 @@ class Format:
     dump: Callable[[Labels, PictureInfo], bytes]
     by_ending: bool = True
     pieces: Callable[[Labels, PictureInfo], Iterable[str]] | None = None
+    per_picture: PerPicture | None = None
 
     @property
     def extension(self) -> str:
@@ -119,10 +134,23 @@ def _text(file: LabelFile) -> str:
     return file.text
 
 
+def _of_archive(ending: str, why_not: Callable[[str], str | None]) -> Callable[[LabelFile], str | None]:
+    """Of a format whose files, one for each picture, may stand in an archive."""
+    of_text = _of_text(why_not)
+    return lambda file: archive_why_not(file.data, ending) if file.data.startswith(ZIP) else of_text(file)
+
+
+def _parse_labelme(file: LabelFile) -> Labels:
+    """One picture's points, or those of all files in a zip archive."""
+    archive = file.data.startswith(ZIP)
+    return labelme.parse(unpacked(file.data, labelme.ENDING) if archive else {"": _text(file)})
+
+
 def _parse_pts(file: LabelFile) -> Labels:
     """One picture's points, or those of all files in a zip archive."""
     if file.data.startswith(ZIP):
-        return pts.joined(pts.unpacked(file.data, file.pictures))
+        texts = unpacked(file.data, pts.ENDING, longest=pts.LONGEST)
+        return pts.joined(pts.points_of(texts, file.pictures))
     return pts.joined({file.pictures.of_stem(Path(file.name).stem): pts.read_points(_text(file))})
 
 
@@ -130,14 +158,27 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8")
 
 
-ZIP = b"PK"
 FORMATS: tuple[Format, ...] = (
+    Format(
+        name="labelme",
+        title="LabelMe's JSON, a file for each picture",
+        extensions=(".zip", labelme.ENDING),
+        lacks=("order", "hidden", "score", "errors", "flips", "skeleton"),
+        why_not=_of_archive(labelme.ENDING, labelme.why_not),
+        parse=_parse_labelme,
+        dump=lambda labels, pictures: packed(labelme.dump(labels, pictures)),
+        by_ending=False,
+        per_picture=PerPicture(
+            labelme.ENDING, lambda texts, _: labelme.parse(texts), labelme.dump, why_not=labelme.why_not
+        ),
+    ),
     Format(
         name="coco",
         title="COCO key points",
         extensions=(".json",),
         lacks=(),
-        why_not=_of_text(coco.why_not),
+        # What is LabelMe's and wrong is not COCO's: two messages for one mistake would hide it.
+        why_not=_of_text(lambda text: coco.why_not(text) or (None if labelme.why_not(text) else "is LabelMe's")),
         parse=lambda file: coco.parse(_text(file)),
         dump=lambda labels, pictures: _encoded(coco.dump(labels, pictures)),
         pieces=coco.pieces,
@@ -194,9 +235,14 @@ FORMATS: tuple[Format, ...] = (
         title="iBUG's .pts, a file for each picture",
         extensions=(".zip", pts.ENDING),
         lacks=("names", "hidden", "score", "errors", "flips", "skeleton", "sizes", "endings"),
-        why_not=lambda file: None if file.data.startswith(ZIP) else _of_text(pts.why_not)(file),
+        why_not=_of_archive(pts.ENDING, pts.why_not),
         parse=_parse_pts,
-        dump=lambda labels, _: pts.packed(pts.dump(labels)),
+        dump=lambda labels, _: packed(pts.dump(labels)),
+        per_picture=PerPicture(
+            pts.ENDING,
+            lambda texts, pictures: pts.joined(pts.points_of(texts, pictures)),
+            lambda labels, _: pts.dump(labels),
+        ),
     ),
     Format(
         name="tps",
@@ -230,7 +276,7 @@ def format_named(name: str) -> Format:
 
 
 def read_labels(path: Path, *, pictures: PictureInfo | None = None, format: str | None = None) -> tuple[Labels, Format]:
-    """Landmarks from a file of any format, a folder of ``.pts``, or the folder of a DeepLabCut project.
+    """Landmarks from a file of any format, a folder with a file for each picture, or that of a DeepLabCut project.
 
     Args:
         path: the file or folder.
@@ -303,18 +349,23 @@ def _from_file(labels: Labels, name: str) -> Labels:
 def _read_folder(folder: Path, pictures: PictureInfo, format: str | None) -> tuple[Labels, Format]:
     if deeplabcut_project.present(folder) and format in (None, "deeplabcut", "deeplabcut-h5"):
         return _from_file(deeplabcut_project.read(folder), str(folder)), format_named("deeplabcut")
-    files = sorted(folder.rglob(f"*{pts.ENDING}")) if format in (None, "pts") else []
-    if not files:
-        raise LeadError(
-            f"{folder} is a folder, but neither a DeepLabCut project ({deeplabcut_project.CONFIG} and "
-            f"{deeplabcut.FOLDER}/) nor one of {pts.ENDING} files. Give a file of labels: {_known_formats()}."
-        )
-    texts = {path.relative_to(folder).as_posix(): read_text(path) for path in files}
-    try:
-        labels = pts.joined(pts.points_of(texts, pictures))
-    except LeadError as error:
-        raise LeadError(f"{folder}: {error}") from error
-    return _from_file(labels, str(folder)), format_named("pts")
+    found = [
+        (kind, kind.per_picture, texts)
+        for kind in FORMATS
+        if kind.per_picture and format in (None, kind.name) and (texts := kind.per_picture.found(folder))
+    ]
+    if len(found) > 1:
+        raise LeadError(f"{folder} holds files of {' and '.join(kind.name for kind, *_ in found)}. Name one (--from).")
+    for kind, per_picture, texts in found:
+        try:
+            return _from_file(per_picture.parse(texts, pictures), str(folder)), kind
+        except LeadError as error:
+            raise LeadError(f"{folder}: {error}") from error
+    kinds = " or ".join(f"{kind.per_picture.ending} ({kind.name})" for kind in FORMATS if kind.per_picture)
+    raise LeadError(
+        f"{folder} is a folder, but neither a DeepLabCut project ({deeplabcut_project.CONFIG} and "
+        f"{deeplabcut.FOLDER}/) nor one of files {kinds}. Give a file of labels: {_known_formats()}."
+    )
 
 
 def _known_formats() -> str:
@@ -335,9 +386,10 @@ def target_format(path: Path, format: str | None = None) -> Format:
             return kind
     endings = ", ".join(f"{' or '.join(kind.extensions)} ({kind.title})" for kind in by_ending)
     others = ", ".join(kind.name for kind in FORMATS if not kind.by_ending)
+    folders = " or ".join(kind.name for kind in FORMATS if kind.per_picture)
     raise LeadError(
-        f"Cannot tell the format of {path}: end its name in {endings}. To be named (--to) are: {others}, and pts for a "
-        "folder."
+        f"Cannot tell the format of {path}: end its name in {endings}. To be named (--to) are: {others}, and {folders} "
+        "for a folder."
     )
 
 
@@ -360,7 +412,7 @@ def write_labels(
 
     Args:
         labels: what to write.
-        path: a file; of the format ``pts`` also a folder, which a path without an ending is.
+        path: a file; of a format with a file for each picture also a folder, which a path without an ending is.
         pictures: what knows the pictures' sizes, which some formats ask for.
         format: its name; by default the ending says it, ``.json`` being COCO's and ``.csv`` our own.
         overwrite: whether what is already there may be replaced.
@@ -374,21 +426,8 @@ def write_labels(
     check_target(path, format=format, overwrite=overwrite)
     kind = target_format(path, format)
     pictures = pictures or PictureInfo()
-    if kind.name == "pts" and path.suffix.lower() != ".zip":
-        _write_pts(labels, path, overwrite=overwrite)
+    if kind.per_picture and path.suffix.lower() != ".zip":
+        kind.per_picture.write(labels, path, pictures, overwrite=overwrite)
     else:
         write_atomic(path, (kind.pieces or kind.dump)(labels, pictures), overwrite=overwrite)
     return kind
-
-
-def _write_pts(labels: Labels, path: Path, *, overwrite: bool) -> None:
-    texts = pts.dump(labels)
-    if path.suffix.lower() == pts.ENDING:
-        if len(texts) != 1:
-            raise LeadError(f"{path} can hold one picture's points, not those of {len(texts)}. Give a folder, or .zip.")
-        write_atomic(path, next(iter(texts.values())), overwrite=overwrite)
-        return
-    for name, text in texts.items():
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-            raise LeadError(f"{name!r} leads out of {path}. Convert labels whose picture paths are relative.")
-        write_atomic(path / name, text, overwrite=overwrite)

@@ -73,11 +73,13 @@ class Places:
         entries: N parts of it that hold a picture's labels, such as ``"annotations[3]"`` or a file of the folder; empty
             where there is no more to say than the line.
         lines: (N, K) the lines, from 1, of a text or of the entries; 0 for none. None where nothing has lines.
+        left_out: what else the file holds that is not read, counted, in words; empty if nothing is worth telling.
     """
 
     file: str = ""
     entries: tuple[str, ...] = ()
     lines: npt.NDArray[np.int64] | None = None
+    left_out: str = ""
 
     @classmethod
     def of_rows(cls, lines: Iterable[int], landmarks: int) -> Places:

@@ -7,10 +7,8 @@ have no names; they are called 1, 2, … here.
 
 from __future__ import annotations
 
-import io
 import math
 import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -27,8 +25,6 @@ from lead.landmarks.pictures import PictureInfo
 ENDING = ".pts"
 LONGEST = 2**22
 """Bytes of a file in an archive, at most: one that says more holds something else."""
-WHOLE = 2**28
-"""Bytes of all of them, at most: thousands of pictures' points are a hundredth of it, and an archive may lie."""
 
 
 def why_not(text: str) -> str | None:
@@ -93,35 +89,6 @@ def points_of(texts: Mapping[str, str], pictures: PictureInfo) -> dict[str, Poin
         except LeadError as error:
             raise LeadError(f"{path}: {error}") from error
     return points
-
-
-def unpacked(data: bytes, pictures: PictureInfo, *, most: int = WHOLE) -> dict[str, Points]:
-    """The points of the files in a zip archive, by the name of the picture; of ``most`` bytes in all, at most."""
-    texts = {}
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = [m for m in archive.infolist() if m.filename.endswith(ENDING) and m.file_size <= LONGEST]
-            whole = sum(member.file_size for member in members)
-            if whole > most:
-                raise LeadError(f"the {len(members)} files in it would take {whole:,} bytes: at most {most:,}.")
-            for member in members:
-                texts[member.filename] = archive.read(member).decode("utf-8-sig")
-    except LeadError:
-        raise
-    except Exception as error:  # zipfile lets nearly any type through for a damaged archive, zlib's and lzma's included
-        raise LeadError(
-            f"not a zip archive of texts that can be read ({str(error) or type(error).__name__})."
-        ) from error
-    return points_of(texts, pictures)
-
-
-def packed(texts: Mapping[str, str]) -> bytes:
-    """A zip archive of files, without dates: the same texts give the same bytes."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        for name, text in texts.items():
-            archive.writestr(zipfile.ZipInfo(name), text)
-    return out.getvalue()
 
 
 def joined(points: Mapping[str, Points]) -> Labels:

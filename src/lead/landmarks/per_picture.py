@@ -1,0 +1,101 @@
+"""Formats with a file for each picture: their texts in a folder, and in a zip archive."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from lead.errors import LeadError
+from lead.files import read_text, write_atomic
+from lead.landmarks.model import Labels
+from lead.landmarks.pictures import PictureInfo
+
+ZIP = b"PK"
+"""What an archive begins with."""
+WHOLE = 2**28
+"""Bytes of all files in an archive, at most: thousands of pictures' points are a hundredth of it, and it may lie."""
+
+
+@dataclass(frozen=True)
+class PerPicture:
+    """What such a format does with the texts of several files.
+
+    Attributes:
+        ending: of each file, with the dot.
+        parse: labels of the texts, by their paths.
+        dump: the texts of labels, by their paths.
+        why_not: why a text of this ending is something else that lies in the folder; where it is None, none is.
+    """
+
+    ending: str
+    parse: Callable[[Mapping[str, str], PictureInfo], Labels]
+    dump: Callable[[Labels, PictureInfo], dict[str, str]]
+    why_not: Callable[[str], str | None] | None = None
+
+    def found(self, folder: Path) -> dict[str, str]:
+        """The texts in a folder and its subfolders, by their paths in it. Raises :class:`LeadError` for no text."""
+        texts = {p.relative_to(folder).as_posix(): read_text(p) for p in sorted(folder.rglob(f"*{self.ending}"))}
+        return {path: text for path, text in texts.items() if not self.why_not or self.why_not(text) is None}
+
+    def write(self, labels: Labels, path: Path, pictures: PictureInfo, *, overwrite: bool) -> None:
+        """Writes a folder; or the file of one picture, where the path ends as one.
+
+        Raises:
+            LeadError: a file is to hold several pictures, is there already, cannot be written, or leads elsewhere.
+        """
+        texts = self.dump(labels, pictures)
+        if path.suffix.lower() == self.ending:
+            if len(texts) != 1:
+                raise LeadError(
+                    f"{path} can hold one picture's points, not those of {len(texts)}. Give a folder, or .zip."
+                )
+            write_atomic(path, next(iter(texts.values())), overwrite=overwrite)
+            return
+        for name, text in texts.items():
+            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+                raise LeadError(f"{name!r} leads out of {path}. Convert labels whose picture paths are relative.")
+            write_atomic(path / name, text, overwrite=overwrite)
+
+
+def archive_why_not(data: bytes, ending: str) -> str | None:
+    """Why an archive has no files of an ending; None if it seems to. Names stand in it as they are, damaged or not."""
+    return None if ending.encode() in data else f"is a zip archive without {ending} files"
+
+
+def unpacked(data: bytes, ending: str, *, longest: int = WHOLE, most: int = WHOLE) -> dict[str, str]:
+    """The texts of the files of an ending in an archive, by their paths.
+
+    Args:
+        data: the archive.
+        ending: with the dot.
+        longest: bytes of a file, at most: one that says more holds something else, and is left out.
+        most: bytes of all of them, at most.
+
+    Raises:
+        LeadError: it is damaged or holds more than ``most``.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = [m for m in archive.infolist() if m.filename.endswith(ending) and m.file_size <= longest]
+            whole = sum(member.file_size for member in members)
+            if whole > most:
+                raise LeadError(f"the {len(members)} files in it would take {whole:,} bytes: at most {most:,}.")
+            return {member.filename: archive.read(member).decode("utf-8-sig") for member in members}
+    except LeadError:
+        raise
+    except Exception as error:  # zipfile lets nearly any type through for a damaged archive, zlib's and lzma's included
+        raise LeadError(
+            f"not a zip archive of texts that can be read ({str(error) or type(error).__name__})."
+        ) from error
+
+
+def packed(texts: Mapping[str, str]) -> bytes:
+    """A zip archive of files, without dates: the same texts give the same bytes."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, text in texts.items():
+            archive.writestr(zipfile.ZipInfo(name), text)
+    return out.getvalue()
