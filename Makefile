@@ -17,8 +17,9 @@ $(VENV)/installed: pyproject.toml $(LOCK)
 demo: $(VENV)/installed
 	$(BIN)/lead demo --out demo
 
+# What tests of one file share is made once, by the process that runs the file.
 test: $(VENV)/installed check
-	$(BIN)/pytest -n auto --dist loadgroup --max-worker-restart 1
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 1
 
 check: $(VENV)/installed page site
 	$(BIN)/ruff check .

@@ -17,7 +17,6 @@ from lead.errors import LeadError
 from lead.evaluation import results
 from lead.images.labels import load_labels
 
-pytestmark = pytest.mark.xdist_group("demo")  # one demo for all of them
 SETTINGS = (
     "picture={store: 64, input: 64}",
     "hypercolumn.weights=[1, 0, 0, 0]",

@@ -29,7 +29,6 @@ from lead.evaluation.results import METRICS, read
 from lead.landmarks import Labels, deeplabcut
 from lead.training.run import Run
 
-pytestmark = pytest.mark.xdist_group("cli")  # one world for all of them
 COUNT, SIDE = 24, 64
 LEAST = """
 picture: {store: 64, input: 32}

@@ -20,10 +20,7 @@ from lead.errors import LeadError
 from lead.images.find import find_media
 from lead.training.upkeep import Upkeep
 
-pytestmark = [
-    pytest.mark.xdist_group("disk"),
-    pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files"),
-]
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
 LEAST = """
 picture: {store: 48, input: 32}
 backbone: {name: test_resnet}

@@ -17,7 +17,6 @@ import pytest
 
 from lead import load_labels
 
-pytestmark = pytest.mark.xdist_group("hostile")  # one world for all of them
 LEAST = """
 picture: {store: 32, input: 32}
 backbone: {name: test_resnet}

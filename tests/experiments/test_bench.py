@@ -26,8 +26,6 @@ from lead.nn.backbone import Backbone
 from lead.nn.student import Student
 from lead.training.run import Run, held_out
 
-pytestmark = pytest.mark.xdist_group("experiments")  # one run for all of them
-
 
 def identities(bench: Bench, rows: list[int]) -> set[str]:
     points = bench.dataset.points("all")

@@ -29,7 +29,6 @@ from lead.nn.backbone import Backbone
 from lead.nn.student import Student
 from lead.training.run import Run
 
-pytestmark = pytest.mark.xdist_group("experiments")  # one run for all of them
 SYSTEMS = ("untrained", "byol", "lead")
 
 

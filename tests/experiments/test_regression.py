@@ -24,7 +24,6 @@ from lead.nn.heads import RidgeHead
 from lead.training.fit import Fitted, Labelled, SoftArgmaxRecipe, train_softargmax
 from lead.training.run import Run, held_out
 
-pytestmark = pytest.mark.xdist_group("experiments")  # one run for all of them
 Array = npt.NDArray[np.float64]
 SYSTEMS = ("untrained", "byol", "lead")
 

@@ -39,8 +39,6 @@ from lead.nn.student import Student
 from lead.training.cascade import fit_cascade
 from lead.training.fit import Labelled, fit_ridge
 
-pytestmark = pytest.mark.xdist_group("export")  # one export for all of them
-
 SIDE = 72
 SETTINGS = check(
     {

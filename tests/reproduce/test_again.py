@@ -20,7 +20,6 @@ from lead.evaluation.results import Result, read
 from lead.reproduce import again
 from lead.reproduce.again import repeat
 
-pytestmark = pytest.mark.xdist_group("again")
 SETTINGS = check(
     {
         "seed": 3,

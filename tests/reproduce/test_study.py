@@ -35,7 +35,6 @@ from lead.training.engine import Collapsed
 from lead.training.run import Run
 from lead.training.upkeep import Upkeep
 
-pytestmark = pytest.mark.xdist_group("study")  # one shelf for all of them
 TREE = {
     "picture": {"store": 48, "input": 32},
     "backbone": {"name": "test_resnet"},

@@ -10,7 +10,6 @@ from browser import NAMES, Desk, Studio, write_labels
 from pages import XY, Beetles
 from playwright.sync_api import Locator, expect
 
-pytestmark = pytest.mark.xdist_group("page-label")
 Serve = Callable[..., Studio]
 Sit = Callable[..., Desk]
 

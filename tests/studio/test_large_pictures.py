@@ -16,7 +16,6 @@ from browser import PATIENCE_MS, Desk, Studio, points_of
 from PIL import Image
 from playwright.sync_api import FloatRect
 
-pytestmark = pytest.mark.xdist_group("page-large")
 Serve = Callable[..., Studio]
 Sit = Callable[..., Desk]
 

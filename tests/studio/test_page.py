@@ -15,7 +15,6 @@ from modelled import untrained
 from pages import SETTINGS, Beetles
 from playwright.sync_api import expect
 
-pytestmark = pytest.mark.xdist_group("page")
 Serve = Callable[..., Studio]
 Sit = Callable[..., Desk]
 

@@ -16,7 +16,6 @@ from typer.testing import CliRunner
 import lead
 from lead.cli import app
 
-pytestmark = pytest.mark.xdist_group("page-label")
 Serve = Callable[..., Studio]
 Sit = Callable[..., Desk]
 LABELLED = 8

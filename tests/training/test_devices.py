@@ -26,8 +26,6 @@ from lead.training.launch import launched
 from lead.training.pretrain import draw_view
 from lead.training.run import Run
 
-pytestmark = pytest.mark.xdist_group("two processes")  # which one worker of the tests starts, once
-
 
 class Two(NamedTuple):
     """What two processes left in a folder, what each of them found, and what they printed."""
