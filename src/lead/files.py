@@ -188,7 +188,7 @@ def remove_unused(folder: Path, needed: int) -> None:
     :data:`CACHE_GB`. One that was used within :data:`IN_USE_S` stays, as some process may be at work with it.
 
     Raises:
-        LeadError: ``LEAD_CACHE_GB`` is no number.
+        LeadError: ``LEAD_CACHE_GB`` is not a number.
     """
     asked = os.environ.get("LEAD_CACHE_GB", "")
     try:
