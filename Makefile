@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 TOOLS := $(VENV)/tools
 LOCK := requirements-dev.txt
 
-.PHONY: demo test check page types lock audit tables docs site clean
+.PHONY: demo test check code page types lock audit tables docs site clean
 
 # Every package is of the version and the content that the lock names; what builds our own is among them.
 $(VENV)/installed: pyproject.toml $(LOCK)
@@ -21,7 +21,9 @@ demo: $(VENV)/installed
 test: $(VENV)/installed check
 	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 1
 
-check: $(VENV)/installed page site
+check: code page site
+
+code: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
