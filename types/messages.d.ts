@@ -141,6 +141,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/landmarks/progress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Progress */
+        get: operations["progress_api_landmarks_progress_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/history": {
         parameters: {
             query?: never;
@@ -656,6 +673,35 @@ export interface components {
             colour: string;
         };
         /**
+         * LandmarkProgress
+         * @description One landmark.
+         *
+         *     Attributes:
+         *         labelled: pictures on which it has a place, visible or hidden.
+         *         pictures: that can be read.
+         *         expected_px: mean over all predicted pictures of the distance to expect between the model's point and the truth,
+         *             in pixels of each picture; null where nothing is predicted.
+         *         expected: the same as a share of the pictures' longer sides.
+         */
+        LandmarkProgress: {
+            /** Name */
+            name: string;
+            /**
+             * Labelled
+             * @default 0
+             */
+            labelled: number;
+            /**
+             * Pictures
+             * @default 0
+             */
+            pictures: number;
+            /** Expected Px */
+            expected_px: number | null;
+            /** Expected */
+            expected: number | null;
+        };
+        /**
          * Landmarks
          * @description What is labelled, in the order of labelling.
          *
@@ -1096,6 +1142,8 @@ export interface components {
          *         model: number of the fit; goes up as labels come in.
          *         points: by landmark.
          *         waiting_for: what has to happen before there are suggestions, for the person to read; null if there are.
+         *         guides: labelled pictures, by id, that are most similar to this one, the most similar first; empty as long as
+         *             that cannot be told.
          */
         Suggestions: {
             /** Id */
@@ -1116,6 +1164,11 @@ export interface components {
             };
             /** Waiting For */
             waiting_for: string | null;
+            /**
+             * Guides
+             * @default []
+             */
+            guides: string[];
         };
         /**
          * Training
@@ -1197,6 +1250,7 @@ export type HeatMap = components['schemas']['HeatMap'];
 export type Imported = components['schemas']['Imported'];
 export type LabelsChange = components['schemas']['LabelsChange'];
 export type Landmark = components['schemas']['Landmark'];
+export type LandmarkProgress = components['schemas']['LandmarkProgress'];
 export type Landmarks = components['schemas']['Landmarks'];
 export type LandmarksChange = components['schemas']['LandmarksChange'];
 export type LossPoint = components['schemas']['LossPoint'];
@@ -1417,6 +1471,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Landmarks"];
+                };
+            };
+        };
+    };
+    progress_api_landmarks_progress_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LandmarkProgress"][];
                 };
             };
         };

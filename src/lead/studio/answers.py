@@ -35,6 +35,8 @@ EXEMPLARS_AT_ONCE_S = 0.1
 """Time that a request may spend on labelled pictures whose features are not there yet."""
 EXPLORED = 24
 """Pictures that an explored place is looked for in."""
+GUIDES = 12
+"""Similar labelled pictures that are named for a picture."""
 LOADING = "The model side is still being loaded."
 NO_FEATURES = "There are no features yet: train them, or open a run."
 NO_NAMES = "Name the landmarks first."
@@ -199,8 +201,25 @@ def _chosen(knowledge: Knowledge, passed: set[str]) -> Choice | None:
 
 
 def suggest(knowledge: Knowledge, id: str) -> Suggestions:
-    """Where the landmarks of a picture are. Raises :class:`UnknownPicture`."""
-    knowledge.folder.file_of(id)
+    """Where the landmarks of a picture are, and which pictures are a guide to it. Raises :class:`UnknownPicture`."""
+    file = knowledge.folder.file_of(id)
+    return _suggest(knowledge, id).model_copy(update={"guides": _guides(knowledge, file)})
+
+
+def _guides(knowledge: Knowledge, file: str) -> list[str]:
+    """The labelled pictures most similar to one, by id; none until the features of all pictures are there."""
+    store = knowledge.bank.store if knowledge.bank else None
+    if knowledge.chooser is None or store is None:
+        return []
+    row_of = {other: row for row, other in enumerate(store.files)}
+    if file not in row_of:
+        return []
+    labelled = [row_of[other] for other in knowledge.contents.labels.images if other != file and other in row_of]
+    nearest = knowledge.chooser.nearest(row_of[file], labelled)[:GUIDES]
+    return [knowledge.folder.id_of(store.files[row]) for row in nearest]
+
+
+def _suggest(knowledge: Knowledge, id: str) -> Suggestions:
     bank, names, fit = knowledge.bank, knowledge.names, knowledge.fit_of_names
     if bank is None or not names:
         return Suggestions(id=id, waiting_for=NO_NAMES if bank else _no_features(knowledge))

@@ -46,6 +46,7 @@ from lead.studio.messages import (
     TrainingStart,
 )
 from lead.studio.pictures import Encoded
+from lead.studio.progress import LandmarkProgress, landmark_progress
 from lead.studio.security import Guard
 from lead.studio.session import Exported, Session
 
@@ -303,6 +304,10 @@ def _labels(session: Session) -> APIRouter:
     @routes.put("/landmarks")
     def change_landmarks(change: LandmarksChange) -> Landmarks:
         return session.book.change_landmarks(change)
+
+    @routes.get("/landmarks/progress")
+    def progress() -> list[LandmarkProgress]:
+        return landmark_progress(session.knowledge)
 
     @routes.get("/history")
     def history() -> list[Snapshot]:

@@ -149,6 +149,7 @@ const PATHS = {
   play: 'M5 3l8 5-8 5z',
   stop: 'M4 4h8v8H4z',
   folder: 'M2 4.5V12.5h12v-7H8L6.5 3.5H2z',
+  menu: 'M3 4.5h10M3 8h10M3 11.5h10',
   drag: 'M6 4h.01M10 4h.01M6 8h.01M10 8h.01M6 12h.01M10 12h.01',
 };
 

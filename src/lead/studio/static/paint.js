@@ -6,7 +6,7 @@ import {View} from './geometry.js';
  * @import {Landmarks, PictureLabels, Suggestions} from 'types/messages'
  * @import {Box, Size} from './geometry.js'
  * @typedef {{name: string, x: number, y: number, colour: string, style: 'visible'|'hidden'|'suggested',
- *   expected_px?: number}} Mark
+ *   accepted?: boolean, expected_px?: number}} Mark  `accepted`: taken over from a suggestion, and not checked
  * @typedef {CanvasRenderingContext2D} Context
  */
 
@@ -78,7 +78,8 @@ export function disc(ctx, x, y, r, colour) {
 }
 
 /**
- * One point: solid if labelled, dashed if hidden, hollow with a ring of the expected error if suggested.
+ * One point: solid if labelled, half solid if accepted and not checked, dashed if hidden, hollow with a ring of the
+ * expected error if suggested.
  * @param {Context} ctx
  * @param {View} view
  * @param {Mark} mark
@@ -102,9 +103,10 @@ export function paintMark(ctx, view, mark, {r = 5, current = false, error = true
   }
   if (view.scale >= NEAREST_FROM && r >= 4) { // single pixels are judged: the place itself stays in sight
     ring(ctx, x, y, r + 1, 4, 'rgb(0 0 0 / 55%)');
-    ring(ctx, x, y, r + 1, 2, mark.colour, mark.style === 'hidden' ? [3, 2.5] : []);
+    if (mark.accepted) half(ctx, x, y, r + 1, mark.colour, false);
+    ring(ctx, x, y, r + 1, mark.accepted ? 1 : 2, mark.colour, mark.style === 'hidden' ? [3, 2.5] : []);
     disc(ctx, x, y, 2.2, 'rgb(0 0 0 / 60%)');
-    disc(ctx, x, y, 1.4, mark.style === 'suggested' ? '#ffffff' : mark.colour);
+    disc(ctx, x, y, 1.4, mark.style === 'suggested' || mark.accepted ? '#ffffff' : mark.colour);
     return;
   }
   if (mark.style === 'suggested') {
@@ -114,11 +116,30 @@ export function paintMark(ctx, view, mark, {r = 5, current = false, error = true
   } else if (mark.style === 'hidden') {
     disc(ctx, x, y, r + 3, 'rgb(0 0 0 / 50%)');
     ring(ctx, x, y, r + 1, 2.5, mark.colour, [3.6, 2.7]);
-    disc(ctx, x, y, 1.5, mark.colour);
+    disc(ctx, x, y, 1.5, mark.accepted ? '#ffffff' : mark.colour);
   } else {
     disc(ctx, x, y, r + 2.25, 'rgb(0 0 0 / 45%)');
     disc(ctx, x, y, r + 1.25, '#ffffff');
-    disc(ctx, x, y, r, mark.colour);
+    if (mark.accepted) {
+      half(ctx, x, y, r, mark.colour, true);
+      ring(ctx, x, y, r - 0.75, 1.5, mark.colour);
+    } else disc(ctx, x, y, r, mark.colour);
+  }
+}
+
+/** The lower half of a disc, or of its edge.
+ *  @param {Context} ctx @param {number} x @param {number} y @param {number} r @param {string} colour
+ *  @param {boolean} filled */
+function half(ctx, x, y, r, colour, filled) {
+  ctx.beginPath();
+  ctx.arc(x, y, r, 0, Math.PI);
+  if (filled) {
+    ctx.fillStyle = colour;
+    ctx.fill();
+  } else {
+    ctx.lineWidth = 3;
+    ctx.strokeStyle = colour;
+    ctx.stroke();
   }
 }
 
@@ -248,8 +269,9 @@ export function marksOf(landmarks, points, suggested = {}) {
   const marks = [];
   for (const {name, colour} of landmarks.landmarks) {
     const [label, guess] = [points[name], suggested[name]];
-    if (label && label.state !== 'absent') marks.push({name, colour, x: label.x, y: label.y, style: label.state});
-    else if (!label && guess) {
+    if (label && label.state !== 'absent') {
+      marks.push({name, colour, x: label.x, y: label.y, style: label.state, accepted: label.accepted});
+    } else if (!label && guess) {
       marks.push({name, colour, x: guess.x, y: guess.y, style: 'suggested', expected_px: guess.expected_px});
     }
   }
