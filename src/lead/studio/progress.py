@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,7 @@ class LandmarkProgress(Message):
 
     Attributes:
         labelled: pictures on which it has a place, visible or hidden.
+        accepted: those among them whose place is a suggestion that was accepted and not touched since.
         pictures: that can be read.
         expected_px: mean over all predicted pictures of the distance to expect between the model's point and the truth,
             in pixels of each picture; null where nothing is predicted.
@@ -27,6 +29,7 @@ class LandmarkProgress(Message):
 
     name: str
     labelled: int = 0
+    accepted: int = 0
     pictures: int = 0
     expected_px: float | None = None
     expected: float | None = None
@@ -36,6 +39,8 @@ def landmark_progress(knowledge: Knowledge) -> list[LandmarkProgress]:
     """In the landmarks' order."""
     labels, folder = knowledge.contents.labels, knowledge.folder
     labelled = (labels.visible != UNLABELLED).sum(axis=0)
+    annotated = knowledge.contents.document.annotated()
+    accepted = Counter(name for file, annotation in annotated if file in folder for name in annotation.accepted)
     pictures = len(folder.files) - len(folder.unreadable)
     review = knowledge.review_of_names
     px = share = np.full(len(labels.schema.names), np.nan)
@@ -48,7 +53,14 @@ def landmark_progress(knowledge: Knowledge) -> list[LandmarkProgress]:
             share = np.nanmean(review.labels.px_error / sides[:, None], axis=0)
     rows = zip(labels.schema.names, labelled.tolist(), px.tolist(), share.tolist(), strict=True)
     return [
-        LandmarkProgress(name=name, labelled=n, pictures=pictures, expected_px=_known(e), expected=_known(s))
+        LandmarkProgress(
+            name=name,
+            labelled=n,
+            accepted=accepted[name],
+            pictures=pictures,
+            expected_px=_known(e),
+            expected=_known(s),
+        )
         for name, n, e, s in rows
     ]
 
