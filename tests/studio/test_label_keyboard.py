@@ -186,12 +186,16 @@ def test_what_is_done_with_all_points(serve: Serve, sit: Sit, pictures: Beetles)
     desk.expect_saved()
     assert set(desk.studio.saved()[first]) == set(NAMES[:3])
 
-    # Another picture's points are nobody's label here until they are looked at.
+    # Another picture's points are nobody's labels here until they are looked at.
+    assert sorted(pictures.truth).index(second) == sorted(pictures.truth).index(first) + 1
     desk.show(second)
     keys.press("c")
-    if desk.points():
-        copied = desk.points()
-    else:  # the picture before is not the labelled one
-        expect(desk.by("toast").last).to_contain_text("no point")
-        copied = {}
-    assert all(point["accepted"] for point in copied.values())
+    for name in NAMES[:3]:
+        expect(row(desk, name)).to_have_attribute("data-state", "accepted")
+    expect(row(desk, NAMES[3])).to_have_attribute("data-state", "unlabelled")
+    for name, point in desk.points().items():
+        assert point["accepted"]
+        assert (point["x"], point["y"]) == pytest.approx(pictures.truth[first][name], abs=0.002)
+    desk.by("toast").filter(has_text="copied").get_by_test_id("toast-action").click()
+    expect(row(desk, NAMES[0])).to_have_attribute("data-state", "unlabelled")
+    assert desk.points() == {}

@@ -166,5 +166,6 @@ function buttonWords({kind, names, doubts}) {
   }
   if (kind === 'look') return [`Look at ${count(names.length, 'uncertain one')}`, 'search'];
   if (kind === 'single') return [`Accept ${names[0]}`, 'accept'];
+  if (kind === 'place' && names.length) return [`${names.length.toLocaleString('en')} left to label`, 'skeleton'];
   return ['Next picture', 'arrowRight'];
 }

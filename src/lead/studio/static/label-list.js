@@ -199,7 +199,7 @@ export class LandmarkList {
     markCurrent(button, current);
     renew(state, `${kind}|${words}|${unseen}`,
       () => [kind in ROW_ICONS ? icon(ROW_ICONS[kind], 14) : null, words,
-        unseen ? h('span.visually-hidden', `, ${unseen}`) : null]);
+        unseen ? h('span.visually-hidden', ` (${unseen})`) : null]);
   }
 
   drawActions() {

@@ -74,6 +74,7 @@ class LabelView {
       view: () => this.drawZoom(),
       failed: (message) => this.cannotShow(this.wanted ?? '', new Error(message)),
     });
+    this.canvas.element.dataset.entrance = ''; // where the link past the top bar leads
     window.studio.canvas = this.canvas;
     this.guide = new Guide(places.guide, app);
     this.tone = new Tone(places.tone, (filter) => {
