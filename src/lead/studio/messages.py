@@ -126,6 +126,7 @@ class Picture(Message):
         labelled: landmarks that have a state.
         complete: whether all of them have.
         unreadable: why it cannot be decoded, if it is known that it cannot.
+        stamp: another whenever the file is another; for the addresses of its images and tiles.
         expected: mean expected error of the model on it, as a share of its longer side; null where there is none.
     """
 
@@ -134,6 +135,7 @@ class Picture(Message):
     labelled: int = 0
     complete: bool = False
     unreadable: str | None = None
+    stamp: str = ""
     expected: float | None = None
 
 
@@ -385,6 +387,7 @@ class State(Message):
         foreign: whether the problem is that another program wrote the label file: ``POST /api/reload`` takes its
             labels, ``POST /api/keep`` writes ours over them. The event ``problem`` says so too.
         missing: pictures that the label file has labels for and the folder does not hold; their labels are kept.
+        films: what the folder holds beside its pictures, and is not shown.
     """
 
     version: str
@@ -400,6 +403,15 @@ class State(Message):
     problem: str | None = None
     foreign: bool = False
     missing: list[str] = []
+    films: list[str] = []
+
+
+class FolderChange(Message):
+    """How the folder differs from what it was when it was last looked at: numbers of pictures."""
+
+    added: int = 0
+    removed: int = 0
+    replaced: int = 0
 
 
 class Imported(Message):

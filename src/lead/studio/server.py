@@ -30,6 +30,7 @@ from lead.studio.messages import (
     Choice,
     Disputes,
     Explored,
+    FolderChange,
     Imported,
     LabelsChange,
     Landmarks,
@@ -222,6 +223,13 @@ def _whole(session: Session, heartbeat_s: float) -> APIRouter:
     @routes.get("/state")
     def state() -> State:
         return session.state()
+
+    @routes.post("/folder/look")
+    def look_again(
+        at_once: Annotated[bool, Query(description="Even where it was looked at only just now.")] = True,
+    ) -> FolderChange:
+        """Lists the folder anew; the event ``folder`` tells every page of what has changed."""
+        return session.look_again(at_once=at_once)
 
     @routes.get("/events", response_class=StreamingResponse)
     async def events() -> StreamingResponse:

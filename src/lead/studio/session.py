@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 import threading
+import time
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,8 +19,8 @@ from lead.studio import answers, transfer
 from lead.studio.answers import Knowledge
 from lead.studio.book import LabelBook
 from lead.studio.events import Events
-from lead.studio.folder import PictureFolder
-from lead.studio.messages import Picture, PictureDetail, State, Training
+from lead.studio.folder import PictureFolder, stamp_text
+from lead.studio.messages import FolderChange, Picture, PictureDetail, State, Training
 from lead.studio.pictures import ShownPictures
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 Exported = Literal["labels", "predictions", "both"]
 """``both``: the hand's labels where there are some, predictions elsewhere."""
+
+LOOK_EVERY_S, LOOKING_SHARE = 2.0, 0.01
+"""Unasked, the folder is looked at again after so many seconds at the earliest, and for such a share of the time at
+most."""
 
 LABEL_FILE = "annotations.json"
 """Where labels are kept, in the pictures' folder."""
@@ -50,6 +55,7 @@ class Session:
         """Use :meth:`open`."""
         self.folder, self.book, self.events = book.folder, book, events
         self.pictures = ShownPictures(book.folder)
+        self._next_look = 0.0  # on the clock of time.monotonic
         self._closing = threading.Lock()
         self._closed = False
         self._wanted = threading.Event()
@@ -122,6 +128,7 @@ class Session:
             problem=self.book.disk.problem,
             foreign=self.book.disk.foreign,
             missing=contents.missing,
+            films=list(self.folder.listing.films),
         )
 
     def list_pictures(self) -> list[Picture]:
@@ -129,12 +136,40 @@ class Session:
         knowledge, bad = self.knowledge, dict(self.folder.unreadable)
         summary, expected = knowledge.contents.summary, answers.expected_shares(knowledge)
         pictures = []
-        for id, file in zip(self.folder.ids, self.folder.files, strict=True):
+        listing = knowledge.contents.listing
+        for file, id in listing.id_of.items():
             count, complete = summary.get(id, (0, False))
-            picture = Picture(id=id, file=file, labelled=count, complete=complete)
+            picture = Picture(
+                id=id, file=file, labelled=count, complete=complete, stamp=stamp_text(listing.stamps[file])
+            )
             picture.unreadable, picture.expected = bad.get(file), expected.get(id)
             pictures.append(picture)
         return pictures
+
+    def look_again(self, *, at_once: bool) -> FolderChange:
+        """Sees what has changed in the folder; all that is known follows, and every page is told.
+
+        Args:
+            at_once: look whatever it takes. Else not again soon: where looking takes long (on another machine's disk,
+                say), it must not go on all the time.
+
+        Raises:
+            LeadError: the folder cannot be listed, or holds no picture any more; then everything stays as it was.
+        """
+        begun = time.monotonic()
+        if not at_once and begun < self._next_look:
+            return FolderChange()
+        films = self.folder.listing.films
+        change = self.folder.look_again()
+        took = time.monotonic() - begun
+        self._next_look = begun + max(LOOK_EVERY_S, took / LOOKING_SHARE)
+        counts = {key: len(getattr(change, key)) for key in ("added", "removed", "replaced")}
+        if any(counts.values()) or films != self.folder.listing.films:
+            self.book.follow_folder()
+            self.events.publish("folder", counts)
+            if (side := self._side) is not None:
+                side.fitter.follow_folder()
+        return FolderChange(**counts)
 
     def picture(self, id: str) -> PictureDetail:
         """A picture to label."""
