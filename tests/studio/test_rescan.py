@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,11 @@ from lead.config import Settings
 from lead.errors import LeadError
 from lead.features import Extractor
 from lead.images import build
+from lead.images.rows import decode_row
 from lead.studio import answers
-from lead.studio import session as session_module
 from lead.studio.answers import Knowledge
 from lead.studio.features import FeatureBank
-from lead.studio.folder import PictureFolder, picture_id
+from lead.studio.folder import LOOK_EVERY_S, Listing, PictureFolder, picture_id
 from lead.studio.session import Session
 from lead.training.run import Run
 
@@ -169,27 +170,27 @@ def test_a_folder_that_is_gone_for_a_while_changes_nothing(web: TestClient, pict
 
 
 def test_unasked_it_is_not_looked_at_all_the_time(
-    web: TestClient, pictures: Path, session: Session, monkeypatch: pytest.MonkeyPatch
+    web: TestClient, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1000.0]
-    monkeypatch.setattr(session_module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     by_itself = {"at_once": False}
     assert good(web.post("/api/folder/look", params=by_itself))["added"] == 0
     draw(pictures / "new.png")
-    now[0] += session_module.LOOK_EVERY_S / 2
+    now[0] += LOOK_EVERY_S / 2
     assert good(web.post("/api/folder/look", params=by_itself))["added"] == 0
-    now[0] += session_module.LOOK_EVERY_S
+    now[0] += LOOK_EVERY_S
     assert good(web.post("/api/folder/look", params=by_itself))["added"] == 1
     draw(pictures / "newer.png")
     assert look(web)["added"] == 1  # the button: at once
 
-    looked = session.folder.look_again
+    list_it = Listing.of
 
-    def slow() -> Any:
+    def slow(root: Path) -> Listing:
         now[0] += 3.0
-        return looked()
+        return list_it(root)
 
-    monkeypatch.setattr(session.folder, "look_again", slow)
+    monkeypatch.setattr(Listing, "of", slow)
     look(web)
     now[0] += 100 * 3.0 - 4.0
     draw(pictures / "newest.png")
@@ -228,7 +229,7 @@ def test_only_what_changed_is_decoded_and_computed(pictures: Path, run: Run, mon
 
     decoded: list[str] = []
     computed: list[int] = []
-    decode_row, features = build.decode_row, Extractor.features
+    features = Extractor.features
 
     def noting(path: Path, side: int, box: Any) -> Any:
         decoded.append(path.name)
@@ -313,7 +314,7 @@ def test_review_and_choices_follow(pictures: Path, run: Run) -> None:
         assert sizes["02.png"] == (72, 96)
         assert sizes["04.png"] == (80, 80)
         assert all(picture["expected"] is not None for picture in listed(web).values())
-        chosen = set()
+        chosen: set[str] = set()
         for _ in range(4):
             chosen.add(good(web.get("/api/next", params={"skip": ",".join(chosen)}))["id"])
         assert {picture_id(file) for file in ("0.png", "02.png", "03.png", "06.png")} == chosen

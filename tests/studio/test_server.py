@@ -23,7 +23,7 @@ from serving import BEARER, NAMES, TOKEN, client, draw, name_landmarks, opened, 
 from lead.images.labels import load_labels
 from lead.studio.folder import picture_id
 from lead.studio.messages import Problem, State
-from lead.studio.server import STATIC
+from lead.studio.page_files import STATIC
 from lead.studio.session import Session
 
 ROUTES = """/state /events /folder/look /pictures /pictures/{id} /pictures/{id}/image /pictures/{id}/tile
@@ -61,7 +61,7 @@ def problem(answer: Any, status: int) -> Problem:
 
 
 def point(x: float, y: float, state: str = "visible") -> dict[str, Any]:
-    return {"state": state, "x": x, "y": y}
+    return {"state": state, "x": x, "y": y, "accepted": False}
 
 
 def label(web: Any, id: str, **points: Any) -> Any:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import threading
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,9 @@ from lead.images.find import find_entries, find_images
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.geometry import Size
 
+LOOK_EVERY_S, LOOKING_SHARE = 2.0, 0.01
+"""Unasked, the folder is looked at again after so many seconds at the earliest, and for such a share of the time at
+most."""
 ID_LENGTH = 12
 """Hexadecimal digits of a picture's id."""
 
@@ -106,11 +110,17 @@ class Listing:
 
 @dataclass(frozen=True)
 class Change:
-    """How a folder differs from what it was: files that came, went, and are others under the same name."""
+    """How a folder differs from what it was.
+
+    Attributes:
+        added, removed, replaced: pictures that came, went, and are other files under the same name.
+        otherwise: whether something else is different, its films say.
+    """
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
+    otherwise: bool = False
 
 
 class PictureFolder:
@@ -129,6 +139,7 @@ class PictureFolder:
     def __init__(self, root: Path) -> None:
         self.root = Path(os.path.abspath(root))  # noqa: PTH100 - resolve() would hide from the user which link was named
         self._looking = threading.Lock()
+        self._next_look = 0.0  # on the clock of time.monotonic
         self._lock = threading.Lock()  # of what follows
         self._unreadable: dict[str, str] = {}
         self._sizes: dict[str, tuple[tuple[int, int], Size]] = {}
@@ -151,22 +162,31 @@ class PictureFolder:
         """Theirs, in the same order: the first 12 hexadecimal digits of the path's SHA-256."""
         return self.listing.ids
 
-    def look_again(self) -> Change:
+    def look_again(self, *, at_once: bool = True) -> Change:
         """Lists the folder anew. What was unreadable and is another file by now is no longer so.
 
         Where nothing is different, ``listing`` stays the same object.
+
+        Args:
+            at_once: look whatever it takes. Else not again soon: where looking takes long (on another machine's disk,
+                say), it must not go on all the time.
 
         Raises:
             LeadError: as when it was opened, if the folder is gone, say; then all stays as it was.
         """
         with self._looking:
+            begun = time.monotonic()
+            if not at_once and begun < self._next_look:
+                return Change()
             before, after = self.listing, Listing.of(self.root)
+            self._next_look = begun + max(LOOK_EVERY_S, (time.monotonic() - begun) / LOOKING_SHARE)
             if before == after:
                 return Change()
             change = Change(
                 added=tuple(file for file in after.files if file not in before),
                 removed=tuple(file for file in before.files if file not in after),
                 replaced=tuple(file for file in after.files if file in before and not after.same(before, file)),
+                otherwise=(before.films, before.left_out) != (after.films, after.left_out),
             )
             with self._lock:
                 for file in (*change.removed, *change.replaced):

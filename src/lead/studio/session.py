@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tempfile
 import threading
-import time
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from lead.studio import answers, transfer
 from lead.studio.answers import Knowledge
 from lead.studio.book import LabelBook
 from lead.studio.events import Events
-from lead.studio.folder import PictureFolder, stamp_text
+from lead.studio.folder import Change, PictureFolder, stamp_text
 from lead.studio.messages import FolderChange, Picture, PictureDetail, State, Training
 from lead.studio.pictures import ShownPictures
 
@@ -31,10 +30,6 @@ if TYPE_CHECKING:
 
 Exported = Literal["labels", "predictions", "both"]
 """``both``: the hand's labels where there are some, predictions elsewhere."""
-
-LOOK_EVERY_S, LOOKING_SHARE = 2.0, 0.01
-"""Unasked, the folder is looked at again after so many seconds at the earliest, and for such a share of the time at
-most."""
 
 LABEL_FILE = "annotations.json"
 """Where labels are kept, in the pictures' folder."""
@@ -55,7 +50,6 @@ class Session:
         """Use :meth:`open`."""
         self.folder, self.book, self.events = book.folder, book, events
         self.pictures = ShownPictures(book.folder)
-        self._next_look = 0.0  # on the clock of time.monotonic
         self._closing = threading.Lock()
         self._closed = False
         self._wanted = threading.Event()
@@ -112,15 +106,18 @@ class Session:
     def state(self) -> State:
         """What the page shows around everything else."""
         contents, unreadable = self.book.contents, self.folder.unreadable
-        complete = sum(done for _, done in contents.summary.values())
-        bad = {file for file, _ in unreadable}
+        done = [complete for id, (_, complete) in contents.summary.items() if id not in contents.skipped]
+        readable = set(contents.listing.files) - {file for file, _ in unreadable}
+        skipped = sum(contents.listing.file_of[id] in readable for id in contents.skipped)
         return State(
             version=versions()["lead"],
             folder=str(self.folder.root),
             label_file=str(self.book.file),
-            pictures=sum(file not in bad for file in self.folder.files),
-            complete=complete,
-            begun=len(contents.summary) - complete,
+            pictures=len(readable) - skipped,
+            complete=sum(done),
+            begun=len(done) - sum(done),
+            skipped=skipped,
+            accepted=sum(contents.accepted.values()),
             unreadable=unreadable,
             landmarks=contents.landmarks,
             model=answers.status(self.knowledge),
@@ -128,20 +125,21 @@ class Session:
             problem=self.book.disk.problem,
             foreign=self.book.disk.foreign,
             missing=contents.missing,
-            films=list(self.folder.listing.films),
+            films=list(contents.listing.films),
         )
 
     def list_pictures(self) -> list[Picture]:
         """All pictures, in the folder's order."""
         knowledge, bad = self.knowledge, dict(self.folder.unreadable)
-        summary, expected = knowledge.contents.summary, answers.expected_shares(knowledge)
+        contents, expected = knowledge.contents, answers.expected_shares(knowledge)
         pictures = []
-        listing = knowledge.contents.listing
-        for file, id in listing.id_of.items():
-            count, complete = summary.get(id, (0, False))
-            picture = Picture(
-                id=id, file=file, labelled=count, complete=complete, stamp=stamp_text(listing.stamps[file])
-            )
+        for file, id in contents.listing.id_of.items():
+            count, complete = contents.summary.get(id, (0, False))
+            picture = Picture(id=id, file=file, labelled=count, complete=complete)
+            picture.accepted, picture.unlabelled = contents.accepted.get(id, 0), contents.unlabelled.get(id, [])
+            picture.stamp = stamp_text(contents.listing.stamps[file])
+            if image := contents.document.image(file):
+                picture.tags, picture.noted = image.tags, bool(image.note)
             picture.unreadable, picture.expected = bad.get(file), expected.get(id)
             pictures.append(picture)
         return pictures
@@ -149,27 +147,16 @@ class Session:
     def look_again(self, *, at_once: bool) -> FolderChange:
         """Sees what has changed in the folder; all that is known follows, and every page is told.
 
-        Args:
-            at_once: look whatever it takes. Else not again soon: where looking takes long (on another machine's disk,
-                say), it must not go on all the time.
-
-        Raises:
-            LeadError: the folder cannot be listed, or holds no picture any more; then everything stays as it was.
+        Arguments and errors as of :meth:`PictureFolder.look_again`.
         """
-        begun = time.monotonic()
-        if not at_once and begun < self._next_look:
-            return FolderChange()
-        films = self.folder.listing.films
-        change = self.folder.look_again()
-        took = time.monotonic() - begun
-        self._next_look = begun + max(LOOK_EVERY_S, took / LOOKING_SHARE)
-        counts = {key: len(getattr(change, key)) for key in ("added", "removed", "replaced")}
-        if any(counts.values()) or films != self.folder.listing.films:
+        change = self.folder.look_again(at_once=at_once)
+        told = FolderChange(added=len(change.added), removed=len(change.removed), replaced=len(change.replaced))
+        if change != Change():
             self.book.follow_folder()
-            self.events.publish("folder", counts)
+            self.events.publish("folder", told.model_dump())
             if (side := self._side) is not None:
                 side.fitter.follow_folder()
-        return FolderChange(**counts)
+        return told
 
     def picture(self, id: str) -> PictureDetail:
         """A picture to label."""
