@@ -965,6 +965,9 @@ export interface components {
         /**
          * Problem
          * @description Every error's body: what is wrong, what to do, and for a conflict what stands here now.
+         *
+         *     Attributes:
+         *         theirs: of a label file whose landmarks are not those that are here: their names, in its order.
          */
         Problem: {
             /** Error */
@@ -975,6 +978,8 @@ export interface components {
             dropped: {
                 [key: string]: number;
             } | null;
+            /** Theirs */
+            theirs: string[] | null;
         };
         /**
          * RunChoice
@@ -1628,6 +1633,8 @@ export interface operations {
                 add?: boolean;
                 /** @description The file's name, for messages. */
                 name?: string;
+                /** @description What its landmarks are here, a line each; blank: left out. */
+                called?: string;
             };
             header?: never;
             path?: never;
