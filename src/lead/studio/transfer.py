@@ -174,6 +174,13 @@ def formats() -> list[ExportFormat]:
     ]
 
 
+def ending(format: str) -> str:
+    """What the name of a file in this format ends in; where others end so too, with the format's own name before it."""
+    kind = format_named(format)
+    alike = sum(kind.extension == other.extension for other in FORMATS) > 1
+    return f".{kind.name}{kind.extension}" if alike and kind.extension != f".{kind.name}" else kind.extension
+
+
 def export(labels: Labels, format: str, sizes: Mapping[str, Size] | None = None) -> bytes:
     """A file of labels.
 
@@ -276,6 +283,9 @@ def _with_landmarks(
     here, theirs = document.names, incoming.names
     new, lacking = [n for n in theirs if n not in here], [n for n in here if n not in theirs]
     nothing_labelled = not any(document.counts().values())
+    unnamed = "names" in incoming.format.lacks and tuple(theirs) == numbered(len(theirs))
+    if here and unnamed and what == "landmarks":
+        raise LeadError(f"{file} does not name its landmarks: take its labels.")
     if not here or (what == "landmarks" and nothing_labelled and not add):
         landmarks, sources = incoming.landmarks, [name if name in here else None for name in theirs]
         report.landmarks = len(theirs)
@@ -283,7 +293,7 @@ def _with_landmarks(
         landmarks, sources = _added(document.landmarks, new), [*here, *[None] * len(new)]
         report.landmarks = len(new)
     elif new or (what == "landmarks" and lacking):
-        if tuple(theirs) == numbered(len(theirs)):
+        if unnamed:
             raise OtherLandmarks(
                 f"{file} numbers its {len(theirs)} landmarks: say which of the {len(here)} here they are.", theirs
             )
