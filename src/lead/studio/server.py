@@ -25,18 +25,15 @@ from lead.errors import LeadError, NotThere
 from lead.studio import answers, transfer
 from lead.studio.events import Subscription
 from lead.studio.history import Snapshot
+from lead.studio.label_messages import LabelsChange, Landmarks, LandmarksChange, PictureLabels
 from lead.studio.labelfile import Conflict, SaveFailed
 from lead.studio.messages import (
     Choice,
     Disputes,
     Explored,
     Imported,
-    LabelsChange,
-    Landmarks,
-    LandmarksChange,
     Picture,
     PictureDetail,
-    PictureLabels,
     Predictions,
     Problem,
     RunChoice,

@@ -20,7 +20,8 @@ from lead.landmarks.pictures import PictureInfo, Sized
 from lead.studio.book import LabelBook, size_for
 from lead.studio.document import Document, PointsChange
 from lead.studio.folder import PictureFolder
-from lead.studio.messages import Imported, Landmark, Landmarks, Message, Point
+from lead.studio.label_messages import Landmark, Landmarks, Message, Point
+from lead.studio.messages import Imported
 from lead.studio.schema import as_landmarks, check_landmarks, default_colours
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import

@@ -54,7 +54,7 @@ export class TopBar {
 
   draw() {
     const {state, pictures} = this.app;
-    const total = pictures.length;
+    const total = pictures.length - state.skipped;
     text(this.progress, `${state.complete.toLocaleString('en')} of ${total.toLocaleString('en')} labelled`);
     const share = total ? Math.max(state.complete ? 2 : 0, (100 * state.complete) / total) : 0;
     this.filled.style.width = `${share}%`;
