@@ -1067,6 +1067,9 @@ export interface components {
         /**
          * Problem
          * @description Every error's body: what is wrong, what to do, and for a conflict what stands here now.
+         *
+         *     Attributes:
+         *         theirs: of a label file whose landmarks are not those that are here: their names, in its order.
          */
         Problem: {
             /** Error */
@@ -1077,6 +1080,8 @@ export interface components {
             dropped: {
                 [key: string]: number;
             } | null;
+            /** Theirs */
+            theirs: string[] | null;
         };
         /**
          * RunChoice
@@ -1772,6 +1777,8 @@ export interface operations {
                 add?: boolean;
                 /** @description The file's name, for messages. */
                 name?: string;
+                /** @description What its landmarks are here, a line each; blank: left out. */
+                called?: string;
             };
             header?: never;
             path?: never;

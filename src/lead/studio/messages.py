@@ -350,9 +350,14 @@ class Imported(Message):
 
 
 class Problem(Message):
-    """Every error's body: what is wrong, what to do, and for a conflict what stands here now."""
+    """Every error's body: what is wrong, what to do, and for a conflict what stands here now.
+
+    Attributes:
+        theirs: of a label file whose landmarks are not those that are here: their names, in its order.
+    """
 
     error: str
     labels: PictureLabels | None = None
     landmarks: Landmarks | None = None
     dropped: dict[str, int] | None = None
+    theirs: list[str] | None = None

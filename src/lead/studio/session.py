@@ -178,8 +178,7 @@ class Session:
             with suppress(UnreadablePicture):
                 sizes[file] = self.folder.size(self.folder.id_of(file))
         content = transfer.export(labels, format, sizes)
-        extension = next(each.extension for each in transfer.formats() if each.name == format)
-        return f"{self._plain_name()}-{what}{extension}", content
+        return f"{self._plain_name()}-{what}{transfer.ending(format)}", content
 
     def export_model(self) -> tuple[str, bytes]:
         """The name and content of a model for ``lead predict``. Raises :class:`LeadError` if there is none yet."""

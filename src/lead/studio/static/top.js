@@ -10,7 +10,7 @@ import {byId, dialog, duration, fill, h, icon, iconButton, lookUp, markCurrent, 
  */
 
 const NAVIGATION = {label: 'Label', review: 'Review', explore: 'Explore', landmarks: 'Landmarks', features: 'Features',
-  export: 'Export'};
+  export: 'Import, export'};
 const KINDS = /** @type {const} */ (['state', 'pictures', 'model', 'training', 'picture']);
 const TRAINING = {decoding: 'Reading pictures', pretrain: 'Training, stage 1', distill: 'Training, stage 2'};
 
