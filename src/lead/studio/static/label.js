@@ -9,6 +9,7 @@ import {Guide} from './guide.js';
 import {prefetch} from './images.js';
 import {lasting, passing} from './kept.js';
 import {marksOf} from './paint.js';
+import {Panels} from './panels.js';
 import {Rail} from './rail.js';
 import {Tone} from './tone.js';
 
@@ -101,6 +102,7 @@ class LabelView {
     const places = {rail: h('aside.rail', {'aria-label': 'Pictures'}), tone: h('span.tone-place'),
       canvas: h('div.canvas-place'), guide: h('div.guide')};
     root.append(h('div.label', places.rail, this.stage(places.tone, places.canvas), this.side(places.guide)));
+    this.panels = new Panels(root, {rail: () => this.rail.show(this.id ?? this.wanted ?? '')});
     this.canvas = new PictureCanvas(places.canvas, app.api, {
       press: (x, y, event) => this.pressed(x, y, event),
       grab: (name) => this.select(name, false),
@@ -137,11 +139,11 @@ class LabelView {
         iconButton('arrowLeft', 'Previous picture', {testid: 'prev', onclick: () => this.step(-1)}, ','),
         iconButton('arrowRight', 'Next picture', {testid: 'next', onclick: () => this.step(1)}, '.'), this.name,
         this.facts, h('span.spacer'), iconButton('undo', 'Undo', {testid: 'undo', onclick: () => app.undo()}, 'Ctrl Z'),
-        iconButton('redo', 'Redo', {testid: 'redo', onclick: () => app.redo()}, 'Ctrl Shift Z'), h('span.rule'), tone,
-        this.skeletonButton, this.guideButton, h('span.rule'),
-        iconButton('minus', 'Zoom out', {testid: 'zoom-out', onclick: () => this.canvas.zoom(1 / 1.25)}, '−'),
-        this.zoomText, iconButton('plus', 'Zoom in', {testid: 'zoom-in', onclick: () => this.canvas.zoom(1.25)}, '+'),
-        iconButton('fit', 'Whole picture', {testid: 'fit', onclick: () => this.canvas.fit()}, 'F')),
+        iconButton('redo', 'Redo', {testid: 'redo', onclick: () => app.redo()}, 'Ctrl Shift Z'), h('span.rule'),
+        h('div.stage-tools', tone, this.skeletonButton, this.guideButton, h('span.rule'),
+          iconButton('minus', 'Zoom out', {testid: 'zoom-out', onclick: () => this.canvas.zoom(1 / 1.25)}, '−'),
+          this.zoomText, iconButton('plus', 'Zoom in', {testid: 'zoom-in', onclick: () => this.canvas.zoom(1.25)}, '+'),
+          iconButton('fit', 'Whole picture', {testid: 'fit', onclick: () => this.canvas.fit()}, 'F'))),
       h('div.canvas-frame', canvas, this.hint, this.notice));
   }
 

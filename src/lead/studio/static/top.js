@@ -1,7 +1,7 @@
 /** The top bar (navigation, progress, model, saving) and the banners below it. */
 
-import {byId, dialog, duration, fill, h, icon, iconButton, lookUp, markCurrent, percent, px, renew, spinner,
-  text} from './dom.js';
+import {byId, dialog, duration, fill, h, icon, iconButton, lookUp, markCurrent, percent, px, renew,
+  spinner} from './dom.js';
 
 /**
  * @import {PictureDetail, State} from 'types/messages'
@@ -9,7 +9,7 @@ import {byId, dialog, duration, fill, h, icon, iconButton, lookUp, markCurrent, 
  * @import {App} from './app.js'
  */
 
-const NAVIGATION = {label: 'Label', review: 'Review', explore: 'Explore', landmarks: 'Landmarks', features: 'Features',
+const NAVIGATION = {landmarks: 'Landmarks', features: 'Learn', label: 'Label', review: 'Review', explore: 'Explore',
   export: 'Export'};
 const KINDS = /** @type {const} */ (['state', 'pictures', 'model', 'training', 'picture']);
 const TRAINING = {decoding: 'Reading pictures', pretrain: 'Training, stage 1', distill: 'Training, stage 2'};
@@ -55,7 +55,8 @@ export class TopBar {
   draw() {
     const {state, pictures} = this.app;
     const total = pictures.length;
-    text(this.progress, `${state.complete.toLocaleString('en')} of ${total.toLocaleString('en')} labelled`);
+    const done = `${state.complete.toLocaleString('en')} of ${total.toLocaleString('en')}`;
+    renew(this.progress, done, () => [done, h('span.unit', ' labelled')]);
     const share = total ? Math.max(state.complete ? 2 : 0, (100 * state.complete) / total) : 0;
     this.filled.style.width = `${share}%`;
     const {words, kind, busy} = modelWords(state, this.app.shown);
