@@ -10,7 +10,7 @@ import {byId, count, dialog, duration, fill, h, icon, iconButton, lookUp, markCu
  */
 
 const NAVIGATION = {landmarks: 'Landmarks', features: 'Learn', label: 'Label', review: 'Review', explore: 'Explore',
-  export: 'Export'};
+  export: [h('span.wide', 'Import, '), h('span', 'export')]};
 const KINDS = /** @type {const} */ (['state', 'pictures', 'model', 'training', 'picture']);
 const TRAINING = {decoding: 'Reading pictures', pretrain: 'Learning, part 1 of 2', distill: 'Learning, part 2 of 2'};
 
@@ -54,7 +54,7 @@ export class TopBar {
 
   draw() {
     const {state, pictures} = this.app;
-    const total = pictures.length;
+    const total = pictures.length - state.skipped;
     const done = `${state.complete.toLocaleString('en')} of ${total.toLocaleString('en')}`;
     renew(this.progress, done, () => [done, h('span.unit', ' labelled')]);
     const share = total ? Math.max(state.complete ? 2 : 0, (100 * state.complete) / total) : 0;
