@@ -57,7 +57,8 @@ class Server {
     await this.wait;
     if (this.fails) throw this.fails;
     if (change.base !== this.labels.version) {
-      throw new ApiError(409, 'changed since', {error: '', labels: this.labels, landmarks: null, dropped: null});
+      throw new ApiError(409, 'changed since', {error: '', labels: this.labels, landmarks: null, dropped: null,
+        theirs: null});
     }
     this.write(change.points, change);
     return structuredClone(this.labels);

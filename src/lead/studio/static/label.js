@@ -12,6 +12,7 @@ import {LandmarkList, Numbers} from './label-list.js';
 import {Labelling, nothing} from './labelling.js';
 import {Next} from './next.js';
 import {marksOf} from './paint.js';
+import {Panels} from './panels.js';
 import {Rail} from './rail.js';
 import {Tone} from './tone.js';
 
@@ -66,6 +67,7 @@ class LabelView {
     this.next = new Next(app, this.rail, {shown: () => this.id, asked: () => this.id ?? this.wanted});
     this.enter = new Enter(app, this.work, this.next, () => this.canvas);
     root.append(h('div.label', places.rail, this.stage(places.tone, places.canvas), this.side(places.guide)));
+    this.panels = new Panels(root, {rail: () => this.rail.show(this.id ?? this.wanted ?? '')});
     this.canvas = new PictureCanvas(places.canvas, app.api, {
       press: (x, y, event) => this.work.pressed(x, y, event),
       grab: (name) => this.work.select(name, false),
@@ -98,11 +100,11 @@ class LabelView {
       h('div.stage-head', this.tool('previousPicture', 'arrowLeft', 'Previous picture', {testid: 'prev'}),
         this.tool('nextPicture', 'arrowRight', 'Next picture', {testid: 'next'}), this.name, this.facts,
         h('span.spacer'), this.tool('undo', 'undo', 'Undo', {testid: 'undo', onclick: () => app.undo()}),
-        this.tool('redo', 'redo', 'Redo', {testid: 'redo', onclick: () => app.redo()}), h('span.rule'), tone,
-        this.skeletonButton, this.guideButton, h('span.rule'),
-        this.tool('zoomOut', 'minus', 'Zoom out', {testid: 'zoom-out'}), this.zoomText,
-        this.tool('zoomIn', 'plus', 'Zoom in', {testid: 'zoom-in'}),
-        this.tool('fit', 'fit', 'Whole picture', {testid: 'fit'})),
+        this.tool('redo', 'redo', 'Redo', {testid: 'redo', onclick: () => app.redo()}), h('span.rule'),
+        h('div.stage-tools', tone, this.skeletonButton, this.guideButton, h('span.rule'),
+          this.tool('zoomOut', 'minus', 'Zoom out', {testid: 'zoom-out'}), this.zoomText,
+          this.tool('zoomIn', 'plus', 'Zoom in', {testid: 'zoom-in'}),
+          this.tool('fit', 'fit', 'Whole picture', {testid: 'fit'}))),
       h('div.canvas-frame', canvas, this.enter.hint, this.notice));
   }
 
