@@ -14,7 +14,7 @@ from playwright.sync_api import Locator, Route, expect
 Serve = Callable[..., Studio]
 Sit = Callable[..., Desk]
 
-PLACES = {"head": (80.0, 30.0), "elytra_left": (60.0, 80.0), "elytra_right": (100.0, 80.0), "abdomen_tip": (80.0, 140.0)}
+PLACES = dict(zip(NAMES, [(80.0, 30.0), (60.0, 80.0), (100.0, 80.0), (80.0, 140.0)], strict=True))
 
 
 def row(desk: Desk, name: str) -> Locator:

@@ -148,7 +148,8 @@ def test_landmarks_beyond_nine(serve: Serve, sit: Sit, pictures: Beetles) -> Non
     desk.show(pictures.files[0])
     # In one go, so that a busy machine is no pause between the two digits.
     desk.page.evaluate(
-        "() => { for (const key of '12') document.body.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}))}"
+        "() => { for (const key of '12')"
+        " document.body.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true})) }"
     )
     expect(row(desk, "part 12")).to_have_attribute("aria-current", "true")
     keys = desk.page.keyboard

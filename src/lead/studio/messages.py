@@ -91,7 +91,7 @@ class Suggestions(Message):
     model: int = 0
     points: dict[str, Suggestion] = Field({})
     waiting_for: str | None = None
-    guides: list[str] = []
+    guides: list[str] = Field([])
 
 
 class Choice(Message):

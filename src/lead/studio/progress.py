@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lead.landmarks.model import UNLABELLED
-from lead.studio.messages import Message
+from lead.studio.label_messages import Message
 
 if TYPE_CHECKING:
     from lead.studio.answers import Knowledge
