@@ -471,10 +471,12 @@ def test_the_error_is_that_of_the_hand_labels_alone(kind: fit.PlainKind) -> None
     own = fit_head(labelled.take(np.arange(7)), kind=kind, recipe=SHORT)
     whole = fit_head(wrong(labelled, accepted), kind=kind, recipe=SHORT)
     assert whole.error == own.error
-    assert own.calibration is not None
-    assert whole.calibration is not None
-    grid = np.linspace(0, 1, 30)
-    assert np.array_equal(whole.calibration.expected(grid), own.calibration.expected(grid))
+    assert (
+        (own.calibration is None) == (whole.calibration is None) == (kind == "softargmax")
+    )  # judged on three pictures
+    if own.calibration and whole.calibration:
+        grid = np.linspace(0, 1, 30)
+        assert np.array_equal(whole.calibration.expected(grid), own.calibration.expected(grid))
     unseen = things(20, seed=2)
     assert not torch.allclose(apply(whole.head, unseen), apply(own.head, unseen), atol=0.01)  # it did learn from them
     if own.held_out and whole.held_out:

@@ -308,6 +308,6 @@ def test_accepted_points_alone_tell_nothing(seen: tuple[FeatureSource, Tensor]) 
     every = np.ones((6, 4), dtype=bool)
     fitted = fit_cascade(source, rows, points[rows], accepted=every)
     assert np.isnan(fitted.error)
-    assert distances(said(source, fitted), points[TEST]).mean() < 0.15 * guess(points, rows)
+    assert distances(said(source, fitted), points[TEST]).mean() < 0.35 * guess(points, rows)
     every[0] = False
     assert np.isnan(fit_cascade(source, rows, points[rows], accepted=every).error)
