@@ -288,6 +288,11 @@ class LabelBook:
             self._refuse_closed()
             self.disk.keep()
 
+    def follow_folder(self) -> None:
+        """What stands here is of the folder as it was last looked at; labels of pictures that are gone stay kept."""
+        with self._changing:
+            self.contents = replace(self.contents)
+
     def _earlier(self, id: str) -> tuple[bytes, Document]:
         content = self.disk.history.read(id)
         return content, self.disk.parse(content, "this earlier state of ")
