@@ -745,6 +745,8 @@ export interface components {
          *     Attributes:
          *         renamed: old name to new name, for each landmark that keeps its labels under another name.
          *         drop_labels: whether labels of landmarks that are no longer there may go (a copy stays in the history).
+         *         labels_from: id of an earlier state, whose labels landmarks that are new here get back; ``labels_in`` of the
+         *             answer to their removal.
          */
         LandmarksChange: {
             /**
@@ -785,6 +787,45 @@ export interface components {
              * @default false
              */
             drop_labels: boolean;
+            /** Labels From */
+            labels_from?: string | null;
+        };
+        /**
+         * LandmarksChanged
+         * @description What stands after a change.
+         *
+         *     Attributes:
+         *         labels_in: id of the earlier state that holds the labels that went with their landmarks; null if none went.
+         */
+        LandmarksChanged: {
+            /**
+             * Version
+             * @default 0
+             */
+            version: number;
+            /**
+             * Landmarks
+             * @default []
+             */
+            landmarks: components["schemas"]["Landmark"][];
+            /**
+             * Skeleton
+             * @default []
+             */
+            skeleton: [
+                string,
+                string
+            ][];
+            /**
+             * Flip Pairs
+             * @default []
+             */
+            flip_pairs: [
+                string,
+                string
+            ][];
+            /** Labels In */
+            labels_in: string | null;
         };
         /** LossPoint */
         LossPoint: {
@@ -1112,7 +1153,7 @@ export interface components {
          *     Attributes:
          *         at: when it was put by, ISO 8601 with the zone.
          *         why: a few words.
-         *         pictures, points: labelled in it.
+         *         pictures, points: labelled in it, or with a note or tags.
          */
         Snapshot: {
             /** Id */
@@ -1325,6 +1366,7 @@ export type LabelsChange = components['schemas']['LabelsChange'];
 export type Landmark = components['schemas']['Landmark'];
 export type Landmarks = components['schemas']['Landmarks'];
 export type LandmarksChange = components['schemas']['LandmarksChange'];
+export type LandmarksChanged = components['schemas']['LandmarksChanged'];
 export type LossPoint = components['schemas']['LossPoint'];
 export type ModelStatus = components['schemas']['ModelStatus'];
 export type Picture = components['schemas']['Picture'];
@@ -1565,7 +1607,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Landmarks"];
+                    "application/json": components["schemas"]["LandmarksChanged"];
                 };
             };
         };

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from lead.studio.messages import Dispute, DisputeKind, Suggestion
 
@@ -40,6 +41,8 @@ class Case:
         xy: (K, 2) labels in its pixels; NaN where unlabelled.
         unseen: what a model that has not seen it says: (K, 2) pixels, NaN where it says nothing.
         error, score: (K,) that model's expected errors in pixels and its scores.
+        by_hand: (K,) bool, labels that a person placed. The others, accepted suggestions, may be disputed, but say
+            nothing of what is usual.
     """
 
     id: str
@@ -49,10 +52,16 @@ class Case:
     unseen: FloatArray
     error: FloatArray
     score: FloatArray
+    by_hand: npt.NDArray[np.bool_]
 
     @property
     def longer(self) -> int:
         return max(self.size)
+
+    @property
+    def usual(self) -> FloatArray:
+        """(K, 2) the labels that say what is usual."""
+        return np.where(self.by_hand[:, None], self.xy, np.nan)
 
     def expected(self, names: Sequence[str], landmarks: Iterable[int]) -> dict[str, Suggestion]:
         """Where the model expects some landmarks."""
@@ -119,10 +128,10 @@ def find_disputes(
 
 def _limits(cases: Sequence[Case]) -> FloatArray | None:
     """(E, K) differences in pixels from which a label is disputed; None for too few pictures."""
-    if len(cases) < FEWEST:
+    if sum(case.by_hand.any() for case in cases) < FEWEST:
         return None
     longer = np.array([case.longer for case in cases], dtype=np.float64)[:, None]
-    away = np.stack([np.linalg.norm(case.xy - case.unseen, axis=-1) for case in cases]) / longer
+    away = np.stack([np.linalg.norm(case.usual - case.unseen, axis=-1) for case in cases]) / longer
     error = np.stack([case.error for case in cases]) / longer
     median = _median(away)
     spread = _median(np.abs(away - median))
@@ -132,7 +141,7 @@ def _limits(cases: Sequence[Case]) -> FloatArray | None:
 
 def _common_distances(cases: Sequence[Case]) -> FloatArray:
     """(E, K, K) median distance of two landmarks on the *other* pictures, in longer sides; NaN if unknown."""
-    every = np.stack([np.linalg.norm(c.xy[:, None] - c.xy[None], axis=-1) / c.longer for c in cases])
+    every = np.stack([np.linalg.norm(c.usual[:, None] - c.usual[None], axis=-1) / c.longer for c in cases])
     out = np.empty_like(every)
     whole = _median(every)
     for i in range(len(cases)):  # with many pictures, one more or less does not matter

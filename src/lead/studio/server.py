@@ -22,7 +22,7 @@ from lead.errors import LeadError, NotThere
 from lead.studio import answers, transfer
 from lead.studio.events import Subscription
 from lead.studio.history import Snapshot
-from lead.studio.label_messages import LabelsChange, Landmarks, LandmarksChange, PictureLabels
+from lead.studio.label_messages import LabelsChange, Landmarks, LandmarksChange, LandmarksChanged, PictureLabels
 from lead.studio.labelfile import Conflict, SaveFailed
 from lead.studio.messages import (
     Choice,
@@ -294,7 +294,7 @@ def _labels(session: Session) -> APIRouter:
         return session.book.landmarks
 
     @routes.put("/landmarks")
-    def change_landmarks(change: LandmarksChange) -> Landmarks:
+    def change_landmarks(change: LandmarksChange) -> LandmarksChanged:
         return session.book.change_landmarks(change)
 
     @routes.get("/history")
