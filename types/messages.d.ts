@@ -830,6 +830,7 @@ export interface components {
          *         tags, noted: its tags, and whether it has a note.
          *         unreadable: why it cannot be decoded, if it is known that it cannot.
          *         expected: mean expected error of the model on it, as a share of its longer side; null where there is none.
+         *             ``expected_px``: the same in pixels of the picture.
          */
         Picture: {
             /** Id */
@@ -865,6 +866,8 @@ export interface components {
             unreadable: string | null;
             /** Expected */
             expected: number | null;
+            /** Expected Px */
+            expected_px: number | null;
         };
         /**
          * PictureDetail
@@ -1641,7 +1644,9 @@ export interface operations {
     };
     disputes_api_disputes_get: {
         parameters: {
-            query?: never;
+            query?: {
+                unit?: "px" | "percent";
+            };
             header?: never;
             path?: never;
             cookie?: never;

@@ -21,6 +21,7 @@ from lead.studio.messages import (
     Predictions,
     Suggestion,
     Suggestions,
+    Unit,
 )
 
 if TYPE_CHECKING:  # torch, which they need, takes seconds to import
@@ -289,14 +290,20 @@ def _prediction(id: str, review: Review, row: int, complete: bool) -> Prediction
 
 def expected_shares(knowledge: Knowledge) -> dict[str, float]:
     """Mean expected error of each predicted picture by id, as a share of its longer side."""
+    return {id: share for id, (share, _) in expected_errors(knowledge).items()}
+
+
+def expected_errors(knowledge: Knowledge) -> dict[str, tuple[float, float]]:
+    """Mean expected error of each predicted picture by id: as a share of its longer side, and in its pixels."""
     review = knowledge.review_of_names
     if review is None:
         return {}
-    shares = zip(review.labels.images, review.share.tolist(), strict=True)
-    return {knowledge.folder.id_of(file): share for file, share in shares if np.isfinite(share)}
+    errors = zip(review.share.tolist(), review.expected_px.tolist(), strict=True)
+    files = zip(review.labels.images, errors, strict=True)
+    return {knowledge.folder.id_of(file): error for file, error in files if np.isfinite(error[0])}
 
 
-def disputes(knowledge: Knowledge) -> Disputes:
+def disputes(knowledge: Knowledge, unit: Unit = "px") -> Disputes:
     """Labels for a second look: as they are now, beside what the last fit's models say that had not seen them."""
     labels, document, fit = knowledge.contents.labels, knowledge.contents.document, knowledge.fit_of_names
     cases, checked = [], set()
@@ -306,7 +313,7 @@ def disputes(knowledge: Knowledge) -> Disputes:
             checked.add(knowledge.folder.id_of(file))
         if case := _case(knowledge.folder, fit, file, xy):
             cases.append(case)
-    disputed = find_disputes(cases, knowledge.names, labels.schema.flip_pairs, leave_out=checked)
+    disputed = find_disputes(cases, knowledge.names, labels.schema.flip_pairs, leave_out=checked, unit=unit)
     few = f"Labels are compared with what the model expects from {FEWEST} labelled pictures on."
     waiting_for = few if len(labels) < FEWEST else None if fit else _waiting_for(knowledge)
     return Disputes(disputes=disputed, waiting_for=waiting_for)

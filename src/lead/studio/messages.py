@@ -26,6 +26,7 @@ class Picture(Message):
         tags, noted: its tags, and whether it has a note.
         unreadable: why it cannot be decoded, if it is known that it cannot.
         expected: mean expected error of the model on it, as a share of its longer side; null where there is none.
+            ``expected_px``: the same in pixels of the picture.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Picture(Message):
     noted: bool = False
     unreadable: str | None = None
     expected: float | None = None
+    expected_px: float | None = None
 
 
 class PictureDetail(Message):
@@ -134,6 +136,8 @@ class Predictions(Message):
     waiting_for: str | None = None
 
 
+Unit = Literal["px", "percent"]
+"""What differences are said in: pixels of the picture, or percent of its longer side."""
 DisputeKind = Literal["outlier", "swap", "duplicate", "outside"]
 
 

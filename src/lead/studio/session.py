@@ -130,7 +130,7 @@ class Session:
     def list_pictures(self) -> list[Picture]:
         """All pictures, in the folder's order."""
         knowledge, bad = self.knowledge, dict(self.folder.unreadable)
-        contents, expected = knowledge.contents, answers.expected_shares(knowledge)
+        contents, expected = knowledge.contents, answers.expected_errors(knowledge)
         pictures = []
         for id, file in zip(self.folder.ids, self.folder.files, strict=True):
             count, complete = contents.summary.get(id, (0, False))
@@ -138,7 +138,8 @@ class Session:
             picture.accepted = contents.accepted.get(id, 0)
             if image := contents.document.image(file):
                 picture.tags, picture.noted = image.tags, bool(image.note)
-            picture.unreadable, picture.expected = bad.get(file), expected.get(id)
+            picture.unreadable = bad.get(file)
+            picture.expected, picture.expected_px = expected.get(id, (None, None))
             pictures.append(picture)
         return pictures
 

@@ -1,17 +1,17 @@
 /** The top bar (navigation, progress, model, saving) and the banners below it. */
 
-import {byId, dialog, duration, fill, h, icon, iconButton, lookUp, markCurrent, percent, px, renew, spinner,
-  text} from './dom.js';
+import {byId, dialog, duration, fill, h, icon, iconButton, lookUp, markCurrent, renew, spinner, text} from './dom.js';
+import {meanErrorText} from './parts.js';
 
 /**
- * @import {PictureDetail, State} from 'types/messages'
+ * @import {State} from 'types/messages'
  * @import {Child} from 'types/dom'
  * @import {App} from './app.js'
  */
 
 const NAVIGATION = {label: 'Label', review: 'Review', explore: 'Explore', landmarks: 'Landmarks', features: 'Features',
   export: 'Import, export'};
-const KINDS = /** @type {const} */ (['state', 'pictures', 'model', 'training', 'picture']);
+const KINDS = /** @type {const} */ (['state', 'pictures', 'model', 'training', 'picture', 'unit']);
 const TRAINING = {decoding: 'Reading pictures', pretrain: 'Training, stage 1', distill: 'Training, stage 2'};
 
 export class TopBar {
@@ -58,7 +58,7 @@ export class TopBar {
     text(this.progress, `${state.complete.toLocaleString('en')} of ${total.toLocaleString('en')} labelled`);
     const share = total ? Math.max(state.complete ? 2 : 0, (100 * state.complete) / total) : 0;
     this.filled.style.width = `${share}%`;
-    const {words, kind, busy} = modelWords(state, this.app.shown);
+    const {words, kind, busy} = modelWords(state, this.app);
     this.model.className = `chip model ${kind}`;
     this.model.title = words;
     renew(this.model, words + busy, () => [busy ? spinner() : h('span.dot'), h('span', words)]);
@@ -107,9 +107,8 @@ export class TopBar {
   }
 }
 
-/** The model's state in a few words. @param {State} state
- *  @param {PictureDetail|null} shown  for an error in its pixels */
-export function modelWords(state, shown) {
+/** The model's state in a few words. @param {State} state @param {Pick<App, 'unit'>} app */
+export function modelWords(state, app) {
   const {model, training} = state;
   if (training.state === 'running' || training.state === 'stopping') {
     const part = lookUp(TRAINING, training.task) ?? 'Training';
@@ -125,11 +124,7 @@ export function modelWords(state, shown) {
   }
   if (model.stage === 'none') return {words: 'No features yet', kind: 'quiet', busy: false};
   if (!model.fitted_to) return {words: 'Features ready', kind: 'good', busy: model.fitting};
-  const error = model.held_out === null
-    ? ''
-    : shown
-    ? ` · ±${px(model.held_out * Math.max(shown.width, shown.height))} px`
-    : ` · ±${percent(model.held_out)}`;
+  const error = model.held_out === null ? '' : ` · ±${meanErrorText(app, model.held_out_px, model.held_out)}`;
   return {words: `Suggestions from ${model.fitted_to} ${model.fitted_to === 1 ? 'picture' : 'pictures'}${error}`,
     kind: 'good', busy: model.fitting};
 }
