@@ -914,6 +914,7 @@ export interface components {
          *         unreadable: why it cannot be decoded, if it is known that it cannot.
          *         stamp: another whenever the file is another; for the addresses of its images and tiles.
          *         expected: mean expected error of the model on it, as a share of its longer side; null where there is none.
+         *             ``expected_px``: the same in pixels of the picture.
          */
         Picture: {
             /** Id */
@@ -959,6 +960,8 @@ export interface components {
             stamp: string;
             /** Expected */
             expected: number | null;
+            /** Expected Px */
+            expected_px: number | null;
         };
         /**
          * PictureDetail
@@ -1766,7 +1769,9 @@ export interface operations {
     };
     disputes_api_disputes_get: {
         parameters: {
-            query?: never;
+            query?: {
+                unit?: "px" | "percent";
+            };
             header?: never;
             path?: never;
             cookie?: never;

@@ -39,6 +39,7 @@ from lead.studio.messages import (
     Suggestions,
     Training,
     TrainingStart,
+    Unit,
 )
 from lead.studio.page_files import index, page_file
 from lead.studio.pictures import Encoded
@@ -342,8 +343,8 @@ def _model(session: Session) -> APIRouter:
         return answers.predictions(session.knowledge, sort=sort, offset=offset, limit=limit)
 
     @routes.get("/disputes")
-    def disputes() -> Disputes:
-        return answers.disputes(session.knowledge)
+    def disputes(unit: Unit = "px") -> Disputes:
+        return answers.disputes(session.knowledge, unit)
 
     @routes.get("/explore")
     def explore(id: str, x: Finite, y: Finite, pictures: Ids = "") -> Explored:

@@ -139,6 +139,7 @@ class LabelView {
       if (id === this.id && names[0]) work.select(names[0], false);
     });
     app.on('theme', () => this.canvas.draw());
+    app.on('unit', () => this.draw());
     app.keys((event) => this.key(event));
   }
 

@@ -1,9 +1,10 @@
 /** The list of pictures beside the one being labelled. Only the rows in sight exist, so that it holds tens of
  *  thousands. */
 
-import {count, fill, h, icon, markCurrent, percent, renew, text, throttle} from './dom.js';
+import {count, fill, h, icon, markCurrent, renew, text, throttle} from './dom.js';
 import {loadImage} from './images.js';
 import {passing} from './kept.js';
+import {meanErrorText} from './parts.js';
 
 /**
  * @import {Picture} from 'types/messages'
@@ -60,6 +61,7 @@ export class Rail {
     const soon = throttle(() => this.refilter(), 60);
     app.on('pictures', soon);
     app.on('landmarks', soon);
+    app.on('unit', () => this.draw(true));
     app.on('model', throttle(() => {
       if (this.filter === 'disputed') this.readDisputes();
     }, 2000));
@@ -208,7 +210,9 @@ export class Rail {
       state === 'begun' ? h('span.pie', {style: {'--share': String(picture.labelled / Math.max(1, all))}}) : null,
       words,
     ]);
-    text(error, picture.expected === null || state === 'complete' ? '' : `±${percent(picture.expected)}`);
-    error.title = 'Mean expected error of the suggestions, as a share of the longer side';
+    text(error, picture.expected === null || state === 'complete'
+      ? ''
+      : `±${meanErrorText(this.app, picture.expected_px, picture.expected)}`);
+    error.title = 'Mean expected error of the suggestions';
   }
 }
