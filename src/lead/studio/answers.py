@@ -36,7 +36,7 @@ EXEMPLARS_AT_ONCE_S = 0.1
 EXPLORED = 24
 """Pictures that an explored place is looked for in."""
 LOADING = "The model side is still being loaded."
-NO_FEATURES = "There are no features yet: train them, or open a run."
+NO_FEATURES = "Nothing is learnt from the pictures yet."
 NO_NAMES = "Name the landmarks first."
 NO_LABELS = "Label a first picture: suggestions come from the second on."
 
