@@ -184,7 +184,7 @@ class Session:
         """The name and content of a model for ``lead predict``. Raises :class:`LeadError` if there is none yet."""
         landmarker = self._side.fitter.landmarker() if self._side else None
         if landmarker is None:
-            raise LeadError("There is no model yet. It needs what is learnt from the pictures, and a few labels.")
+            raise LeadError("There is no model yet. Learn from the pictures, and label a few.")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.safetensors"
             landmarker.save(path)
@@ -198,9 +198,7 @@ class Session:
             return labels
         predicted = self._side.fitter.predicted_labels() if self._side else None
         if predicted is None:
-            raise LeadError(
-                "There are no predictions yet. They need what is learnt from the pictures, and a few labels."
-            )
+            raise LeadError("There are no predictions yet. Learn from the pictures, and label a few.")
         return predicted if what == "predictions" else transfer.combined(self.book.contents.labels, predicted)
 
     def _plain_name(self) -> str:

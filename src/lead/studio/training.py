@@ -35,10 +35,9 @@ CURVE_POINTS = 300
 RECENT = 20
 """Reports from which the speed is told."""
 DESCRIPTIONS = {
-    "small": "For your pictures: adapts an ImageNet network to a folder of a few hundred to a few thousand. Two "
-    "processor cores, at most 40 minutes.",
-    "tiny": "From nothing, in minutes, for simple pictures of one kind: to see how it all works.",
-    "short": "Small at half its resolution and a fifth of its steps: a first try in minutes, less exact.",
+    "small": "For your pictures: adapts an ImageNet network to a folder of a few hundred to a few thousand.",
+    "tiny": "From nothing, for simple pictures of one kind: to see how it all works.",
+    "short": "As small, at half its resolution and a fifth of its steps: a first try, less exact.",
     "paper": "The paper's own configuration, from nothing. Needs a GPU and a very large folder.",
 }
 """In the order in which they are offered."""

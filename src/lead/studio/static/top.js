@@ -10,7 +10,7 @@ import {byId, count, dialog, duration, fill, h, icon, iconButton, lookUp, markCu
  */
 
 const NAVIGATION = {landmarks: 'Landmarks', features: 'Learn', label: 'Label', review: 'Review', explore: 'Explore',
-  export: [h('span.wide', 'Import, '), h('span', 'export')]};
+  export: h('span', h('span.wide', 'Import, '), 'export')};
 const KINDS = /** @type {const} */ (['state', 'pictures', 'model', 'training', 'picture']);
 const TRAINING = {decoding: 'Reading pictures', pretrain: 'Learning, part 1 of 2', distill: 'Learning, part 2 of 2'};
 
