@@ -38,7 +38,7 @@ EXEMPLARS_AT_ONCE_S = 0.1
 EXPLORED = 24
 """Pictures that an explored place is looked for in."""
 LOADING = "The model side is still being loaded."
-NO_FEATURES = "There are no features yet: train them, or open a run."
+NO_FEATURES = "Nothing is learnt from the pictures yet."
 NO_NAMES = "Name the landmarks first."
 FEW_OWN = (
     "How far off the suggestions are is not known: accepted suggestions do not count, and at least two pictures need a "

@@ -35,6 +35,7 @@ from lead.studio.messages import (
     Predictions,
     Problem,
     RunChoice,
+    RunPath,
     State,
     Suggestions,
     Training,
@@ -397,11 +398,11 @@ def _training(session: Session) -> APIRouter:
 
     @routes.get("/training")
     def training() -> Training:
-        return session.training()
+        return session.training(estimate=True)
 
     @routes.post("/training")
     def start(request: TrainingStart) -> Training:
-        return session.trainer.start(request.preset)
+        return session.trainer.start(request.preset, request.run)
 
     @routes.post("/training/cancel")
     def cancel() -> Training:
@@ -413,6 +414,11 @@ def _training(session: Session) -> APIRouter:
 
     @routes.post("/runs/{id}/open")
     def open_run(id: str) -> State:
-        return session.open_run(id)
+        return session.open_run(id=id)
+
+    @routes.post("/runs/open")
+    def open_path(where: RunPath) -> State:
+        """Uses a run that lies elsewhere. Nothing at the path is read but a run's own files."""
+        return session.open_run(path=where.path)
 
     return routes

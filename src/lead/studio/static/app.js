@@ -49,8 +49,8 @@ import {Banners, TopBar} from './top.js';
  */
 
 /** Route name → module. @type {Record<string, string>} */
-const VIEWS = {label: './label.js', landmarks: './landmarks.js', features: './setup.js', review: './review.js',
-  disputes: './review.js', explore: './explore.js', export: './export.js'};
+const VIEWS = {start: './start.js', label: './label.js', landmarks: './landmarks.js', features: './setup.js',
+  review: './review.js', disputes: './review.js', explore: './explore.js', export: './export.js'};
 const FEW_PICTURES = 2000; // up to here the whole list is cheap to read again
 
 /** What the first reading brings, before any view is mounted. */
@@ -366,7 +366,8 @@ export class App {
   async navigate() {
     if (!this.state) return;
     const [name, id] = location.hash.replace(/^#\/?/, '').split('/');
-    const route = {name: name in VIEWS ? name : 'label', id: id || null};
+    const first = this.state.complete + this.state.begun ? 'label' : 'start';
+    const route = {name: name in VIEWS ? name : first, id: id || null};
     const before = this.route;
     this.route = route;
     this.bus.emit('route', route);

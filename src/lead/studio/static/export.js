@@ -131,7 +131,7 @@ class Export {
             this.download(e.currentTarget, this.app.api.url('/export', {format: this.format, what: this.what}),
               'landmarks')}, icon('download'), this.button)),
       h('div.row.wrap', what,
-        h('span.muted', this.predicts ? held : `${held} Predictions come with features and labels.`)),
+        h('span.muted', this.predicts ? held : `${held} Predictions come once it has learnt, and with labels.`)),
       h('fieldset.v-formats', h('legend', 'Format'),
         this.formats.map((f) =>
           h('label.v-preset', {},
@@ -185,14 +185,15 @@ class Export {
     if (this.dead) return;
     const ready = this.status.stage === 'ready' && this.app.state.complete + this.app.state.begun > 0;
     fill(this.model, h('h2', 'The model'),
-      h('p', 'One file with the features and the landmarks fitted to your labels. ', h('code', 'lead predict'), ' and ',
-        h('code', 'lead.Landmarker'), ' use it on any pictures, without this folder.'),
+      h('p', 'One file with what was learnt and the landmarks fitted to your labels. ', h('code', 'lead predict'),
+        ' and ', h('code', 'lead.Landmarker'), ' use it on any pictures, without this folder.'),
       h('div.row',
         h('button', {testid: 'export-model', disabled: !ready,
           onclick: (e) => this.download(e.currentTarget, this.app.api.url('/export/model'), 'landmarks.safetensors')},
           icon('download'), 'Download the model'), ready
         ? h('span.muted', 'Fitted anew to all of your labels: may take a minute.')
-        : h('span.muted', {testid: 'export-model-why'}, 'It needs features and at least one labelled picture.')));
+        : h('span.muted', {testid: 'export-model-why'},
+          'It needs a trained model and at least one labelled picture.')));
   }
 
   // in a terminal
@@ -216,7 +217,7 @@ class Export {
       ],
     ];
     if (inside) {
-      lines.push(['evaluate', 'Measure the features on your labels',
+      lines.push(['evaluate', 'Measure how good it is on your labels',
         `lead evaluate ${run} ${quote(folder)} regression`]);
     }
     fill(this.terminal, h('h2', 'In a terminal'),
@@ -225,7 +226,7 @@ class Export {
       lines.map(([name, title, line]) =>
         h('div.v-line', h('span.muted', title), copyable(line, `copy-${name}`, title))
       ),
-      training.run ? null : h('p.muted', 'RUN stands for the folder of the features’ run, which does not exist yet.'));
+      training.run ? null : h('p.muted', 'RUN stands for the folder of the trained model, which does not exist yet.'));
   }
 
   // history

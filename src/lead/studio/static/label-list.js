@@ -76,11 +76,11 @@ export class LandmarkList {
       : '';
     button.dataset.state = kind;
     button.tabIndex = name === (work.current ?? work.names[0]) ? 0 : -1;
-    button.setAttribute('aria-label', `${name}: ${kind}${kind === 'suggested' ? `, ${words}` : ''}`);
     const current = name === work.current;
     if (current && !button.hasAttribute('aria-current')) button.scrollIntoView({block: 'nearest'});
     markCurrent(button, current);
-    renew(state, kind + words, () => [kind in ROW_ICONS ? icon(ROW_ICONS[kind], 14) : null, words]);
+    const said = words === kind ? null : h('span.visually-hidden', ` ${kind} `);
+    renew(state, kind + words, () => [kind in ROW_ICONS ? icon(ROW_ICONS[kind], 14) : null, said, words]);
   }
 
   drawActions() {

@@ -390,7 +390,7 @@ class LabelView {
     renew(this.waiting, `${message}${features}`,
       () => [icon('info', 14),
         h('span', message, ' ',
-          features ? h('a', {href: app.href('features'), testid: 'to-features'}, 'Go to Features') : null)]);
+          features ? h('a', {href: app.href('features'), testid: 'to-features'}, 'Learn from my pictures') : null)]);
   }
 
   drawButtons() {

@@ -158,7 +158,7 @@ class Gallery {
     this.element.hidden = Boolean(waiting);
     if (waiting) {
       this.empty = emptyState('No predictions yet', waiting, this.app.state.model.stage === 'none'
-        ? h('a.button.primary', {href: '#/features', testid: 'review-to-features'}, 'Train features')
+        ? h('a.button.primary', {href: '#/features', testid: 'review-to-features'}, 'Learn from my pictures')
         : null, h('a.button', {href: '#/label', testid: 'review-to-label'}, 'Label pictures'));
       this.scroller.append(this.empty);
       return;

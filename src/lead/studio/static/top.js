@@ -10,7 +10,7 @@ import {meanErrorText} from './parts.js';
  */
 
 const NAVIGATION = {landmarks: 'Landmarks', features: 'Learn', label: 'Label', review: 'Review', explore: 'Explore',
-  export: [h('span.wide', 'Import, '), h('span', 'export')]};
+  export: h('span', h('span.wide', 'Import, '), 'export')};
 const KINDS = /** @type {const} */ (['state', 'pictures', 'model', 'training', 'picture', 'unit']);
 const TRAINING = {decoding: 'Reading pictures', pretrain: 'Learning, part 1 of 2', distill: 'Learning, part 2 of 2'};
 
@@ -26,9 +26,9 @@ export class TopBar {
       h('a', {href: app.href(name), testid: `nav-${name}`, dataset: {name}}, label)
     );
     fill(byId('top'),
-      h('a.brand', {href: app.href('label'), testid: 'brand', title: app.state.folder},
-        h('img', {src: '/static/icon.svg', alt: '', width: 22, height: 22}), h('span', 'lead studio')),
-      h('nav', {'aria-label': 'Views'}, this.links), h('span.spacer'),
+      h('a.brand', {href: app.href('start'), testid: 'brand', title: app.state.folder,
+        'aria-label': 'lead studio: the start'}, h('img', {src: '/static/icon.svg', alt: '', width: 22, height: 22}),
+        h('span', 'lead studio')), h('nav', {'aria-label': 'Views'}, this.links), h('span.spacer'),
       h('span.progress', {title: 'Pictures on which every landmark is labelled'}, h('span.progress-bar', this.filled),
         this.progress), this.model, this.save,
       iconButton('theme', 'Dark or light', {testid: 'theme', onclick: () => app.toggleTheme()}, 'T'),
