@@ -5,7 +5,7 @@ import {count, duration, lookUp, percent, px, slug} from '../../../src/lead/stud
 import {quote} from '../../../src/lead/studio/static/export.js';
 import {size} from '../../../src/lead/studio/static/labelfile.js';
 import {basename, elapsed, figure, freeColour, HEAT, PALETTE, pixels} from '../../../src/lead/studio/static/parts.js';
-import {stateOf} from '../../../src/lead/studio/static/rail.js';
+import {stateOf} from '../../../src/lead/studio/static/picking.js';
 import {histogram, quantile} from '../../../src/lead/studio/static/review.js';
 import {filterOf} from '../../../src/lead/studio/static/tone.js';
 
