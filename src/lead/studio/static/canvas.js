@@ -28,6 +28,7 @@ import {NEAREST_FROM, paintMark, paintName, paintSkeleton, prepare} from './pain
 
 const TILE = 512; // side of a tile of the server's, in pixels of the picture
 const LARGEST_SCALE = 64;
+const SMALLEST = 16; // a picture is shown at least so long
 const MARGIN = 16; // around a picture that is shown whole
 const BELOW = 54; // below it, where the hint is
 const EDGE = 40; // what is to be in sight is so far from the canvas's edge
@@ -46,7 +47,7 @@ export class PictureCanvas {
    * @param {(name: string) => void} on.grab  a point was pressed on or taken hold of
    * @param {(name: string, x: number, y: number, moved: boolean) => void} on.drop  let go of
    * @param {(name: string) => void} on.cancel  the placing or the drag was broken off
-   * @param {() => void} on.nothing  clicked where nothing is to be placed or held
+   * @param {(outside: boolean) => void} on.nothing  clicked where nothing is to be placed or held; outside the picture?
    * @param {() => void} on.space  the space bar was pressed, and not to pan
    * @param {() => void} on.view  zoomed or panned
    * @param {(message: string) => void} on.failed  the picture cannot be shown
@@ -114,7 +115,7 @@ export class PictureCanvas {
     this.draw();
   }
 
-  // --- which picture -------------------------------------------------------------------------------------------------
+  // --- which picture ------------------------------------------------------------------------------------------------
 
   /** Shows another picture: a small image of it at once, then a large one, then tiles where they are needed.
    *  @param {PictureDetail} picture */
@@ -129,7 +130,6 @@ export class PictureCanvas {
     }
     this.gestures.letGo();
     this.hovered = null;
-    this.crosshair.settle(picture.id);
     this.element.dataset.ready = '';
     this.element.dataset.id = picture.id;
     if (this.keepsZoom && before && !this.fitted) this.look(carried(this.view, before, picture, this.size));
@@ -163,7 +163,7 @@ export class PictureCanvas {
     this.draw();
   }
 
-  // --- coordinates ---------------------------------------------------------------------------------------------------
+  // --- coordinates --------------------------------------------------------------------------------------------------
 
   /** From the picture to the window, in CSS pixels (what a mouse event's clientX and clientY are).
    *  @param {number} x @param {number} y */
@@ -187,7 +187,8 @@ export class PictureCanvas {
   /** At which the whole picture is shown. @param {Size} picture */
   fitScale({width, height}) {
     const room = this.size;
-    return Math.min((room.width - 2 * MARGIN) / width, (room.height - MARGIN - BELOW) / height, LARGEST_SCALE);
+    const scale = Math.min((room.width - 2 * MARGIN) / width, (room.height - MARGIN - BELOW) / height, LARGEST_SCALE);
+    return Math.max(scale, SMALLEST / Math.max(width, height)); // also where there is no room at all
   }
 
   /** The whole picture. */
@@ -233,6 +234,7 @@ export class PictureCanvas {
 
   /** Brings a place of the picture into sight if it is not. @param {number} x @param {number} y */
   reveal(x, y) {
+    if (this.fitted) return; // all of it is in sight
     const {width, height} = this.size;
     const [sx, sy] = this.view.place(x, y);
     const dx = sx < EDGE ? EDGE - sx : sx > width - EDGE ? width - EDGE - sx : 0;
@@ -257,14 +259,16 @@ export class PictureCanvas {
     else this.draw();
   }
 
-  // --- what is where ---------------------------------------------------------------------------------------------------
+  // --- what is where ------------------------------------------------------------------------------------------------
 
   /** The marks that are drawn, the dragged one where it is now. @returns {Mark[]} */
   marksNow() {
     if (this.bare) return [];
     const {drag, marks, shown} = this;
     const held = drag?.kind === 'point' ? drag : null;
-    return marks.filter(({name, style}) => name === held?.name || (style === 'suggested' ? shown.suggestions : shown.points))
+    return marks.filter(({name, style}) =>
+      name === held?.name || (style === 'suggested' ? shown.suggestions : shown.points)
+    )
       .map((mark) =>
         mark.name === held?.name && (held.far || held.placed)
           ? {...mark, x: held.x, y: held.y, style: mark.style === 'suggested' ? 'visible' : mark.style}
@@ -286,7 +290,7 @@ export class PictureCanvas {
     return best;
   }
 
-  // --- drawing -------------------------------------------------------------------------------------------------------
+  // --- drawing ------------------------------------------------------------------------------------------------------
 
   /** A window dragged to another screen is drawn at that screen's resolution. */
   watchRatio() {
@@ -319,7 +323,11 @@ export class PictureCanvas {
     for (const mark of top) paintMark(ctx, view, mark, {...how, current: mark.name === this.current});
     const named = shown.names === 'all' ? marks : shown.names === 'current' ? top : [];
     const magnified = this.magnified();
-    if (!magnified || shown.names === 'all') for (const mark of named) paintName(ctx, view, mark, size, shown.radius);
+    if (!magnified || shown.names === 'all') {
+      for (const mark of named) {
+        paintName(ctx, view, mark, size, shown.radius);
+      }
+    }
     this.crosshair.paint(ctx, view, size);
     if (magnified && shown.loupe !== 'off') this.paintLoupe(ctx, picture, magnified);
   }

@@ -55,7 +55,7 @@ export class Crosshair {
     const {canvas} = this;
     const {picture, view, size} = canvas;
     if (!picture) return;
-    this.settle(picture.id);
+    if (picture.id !== this.picture) return;
     const from = this.at ?? startOf(this.last, view, picture, size);
     const by = stepLength(step, view, picture, size);
     this.name = name;
@@ -66,11 +66,17 @@ export class Crosshair {
     this.sayLater();
   }
 
-  /** Another picture begins anew. @param {string} id */
-  settle(id) {
-    if (id === this.picture) return;
-    this.picture = id;
-    this.at = this.last = null;
+  /** Goes with the current landmark while that has no place of its own; another picture begins anew.
+   *  @param {string|null} id  of the picture @param {string|null} current @param {boolean} placed */
+  settle(id, current, placed) {
+    if (id !== this.picture) {
+      this.hide();
+      this.picture = id;
+      this.last = null;
+    } else if (!this.at) return;
+    // A suggestion that comes while the person is on the way to a place does not end it.
+    else if (!current || (placed && current !== this.name)) this.hide();
+    else this.name = current;
   }
 
   /** Takes it away; the next one begins where it was. */

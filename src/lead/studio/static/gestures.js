@@ -58,8 +58,12 @@ export class Gestures {
     element.addEventListener('wheel', (e) => this.wheeled(e), {passive: false, signal});
     element.addEventListener('contextmenu', (e) => e.preventDefault(), {signal});
     element.addEventListener('auxclick', (e) => e.preventDefault(), {signal});
-    addEventListener('blur', () => this.holdSpace(false), {signal});
+    addEventListener('blur', () => {
+      this.holdSpace(false);
+      canvas.hideMarks(false);
+    }, {signal});
     addEventListener('keyup', (e) => {
+      if (e.key.toLowerCase() === 'v') canvas.hideMarks(false);
       if (e.key !== ' ' || !this.space) return;
       this.holdSpace(false);
       if (!this.panned) canvas.on.space();
@@ -79,7 +83,7 @@ export class Gestures {
     return [event.clientX - box.left, event.clientY - box.top];
   }
 
-  // --- pressing --------------------------------------------------------------------------------------------------------
+  // --- pressing -----------------------------------------------------------------------------------------------------
 
   /** @param {PointerEvent} event */
   down(event) {
@@ -121,7 +125,7 @@ export class Gestures {
     this.canvas.on.grab(name);
   }
 
-  // --- moving ----------------------------------------------------------------------------------------------------------
+  // --- moving -------------------------------------------------------------------------------------------------------
 
   /** @param {PointerEvent} event */
   moved(event) {
@@ -178,7 +182,7 @@ export class Gestures {
     this.cursor();
   }
 
-  // --- letting go ------------------------------------------------------------------------------------------------------
+  // --- letting go ---------------------------------------------------------------------------------------------------
 
   /** @param {PointerEvent} event */
   up(event) {
@@ -194,7 +198,7 @@ export class Gestures {
     const drag = this.letGo();
     const {on} = this.canvas;
     if (drag?.kind === 'point') on.drop(drag.name, drag.x, drag.y, drag.far);
-    if (drag?.kind === 'idle') on.nothing();
+    if (drag?.kind === 'idle') this.metNothing([drag.sx, drag.sy]);
     this.canvas.draw();
   }
 
@@ -233,7 +237,7 @@ export class Gestures {
     }
   }
 
-  // --- fingers ---------------------------------------------------------------------------------------------------------
+  // --- fingers ------------------------------------------------------------------------------------------------------
 
   /** @param {PointerEvent} event @param {Place} place */
   fingerDown(event, place) {
@@ -283,7 +287,7 @@ export class Gestures {
   /** @param {PointerEvent} event */
   fingerUp({pointerId}) {
     if (!this.fingers.delete(pointerId)) return;
-    const {drag, canvas} = this;
+    const {drag} = this;
     if (this.fingers.size) {
       this.pinch();
       return;
@@ -303,10 +307,17 @@ export class Gestures {
       on.press(name, x, y, event.shiftKey);
       on.drop(name, x, y, false);
     } else if (under) on.grab(under.name);
-    else on.nothing();
+    else this.metNothing(place);
   }
 
-  // --- the wheel -------------------------------------------------------------------------------------------------------
+  /** @param {Place} place */
+  metNothing(place) {
+    const {on, picture, view} = this.canvas;
+    const {x, y} = view.picture(...place);
+    on.nothing(!picture || !inside(picture, x, y));
+  }
+
+  // --- the wheel ----------------------------------------------------------------------------------------------------
 
   /** A wheel zooms at the pointer. On a trackpad two fingers pan, and a pinch (which comes as Ctrl and wheel) zooms.
    *  @param {WheelEvent} event */

@@ -30,8 +30,8 @@ export const loupeSide = ({width, height}) => clamp(Math.min(width, height) / 3,
  * @param {[x: number, y: number]} at  the pointer, on the canvas
  * @param {number} side
  * @param {Size} canvas
- * @param {{where?: Where, touch?: boolean}} [how]  above a finger, else beside the pointer; it changes sides where there
- *   is no room
+ * @param {{where?: Where, touch?: boolean}} [how]  above a finger, else beside the pointer; on the other side where
+ *   there is no room
  * @returns {[left: number, top: number]}
  */
 export function loupePlace([x, y], side, canvas, {where = 'pointer', touch = false} = {}) {
