@@ -80,16 +80,16 @@ export function disc(ctx, x, y, r, colour) {
 /** A ring between a light and a dark one, so that it shows on any ground. @param {Context} ctx @param {number} x
  *  @param {number} y @param {number} r @param {number} width @param {string} colour @param {number[]} [dash] */
 function haloed(ctx, x, y, r, width, colour, dash) {
-  ring(ctx, x, y, r, width + 4, 'rgb(0 0 0 / 60%)');
-  ring(ctx, x, y, r, width + 2, 'rgb(255 255 255 / 85%)', dash);
+  ring(ctx, x, y, r, width + 4, 'rgb(0 0 0 / 65%)');
+  ring(ctx, x, y, r, width + 2, 'rgb(255 255 255 / 90%)', dash);
   ring(ctx, x, y, r, width, colour, dash);
 }
 
 /** The very place of a point. @param {Context} ctx @param {number} x @param {number} y @param {string} colour */
 function core(ctx, x, y, colour) {
-  disc(ctx, x, y, 3, 'rgb(0 0 0 / 50%)');
-  disc(ctx, x, y, 2.2, 'rgb(255 255 255 / 85%)');
-  disc(ctx, x, y, 1.4, colour);
+  disc(ctx, x, y, 2.4, 'rgb(0 0 0 / 60%)');
+  disc(ctx, x, y, 1.7, 'rgb(255 255 255 / 90%)');
+  disc(ctx, x, y, 1.1, colour);
 }
 
 /**
@@ -121,14 +121,14 @@ export function paintMark(ctx, view, mark, {r = 5, current = false, error = true
     haloed(ctx, x, y, r + 1, 2, mark.colour, dashes);
     core(ctx, x, y, mark.style === 'suggested' ? '#000000' : mark.colour);
   } else if (mark.style === 'suggested') {
-    haloed(ctx, x, y, r, 2.25, mark.colour);
+    haloed(ctx, x, y, r + 1, 2, mark.colour);
     core(ctx, x, y, mark.colour);
   } else if (mark.style === 'hidden') {
     disc(ctx, x, y, r + 3, 'rgb(0 0 0 / 40%)');
-    haloed(ctx, x, y, r + 1, 2.25, mark.colour, dashes);
+    haloed(ctx, x, y, r + 1, 2, mark.colour, dashes);
     core(ctx, x, y, mark.colour);
   } else {
-    disc(ctx, x, y, r + 2.25, 'rgb(0 0 0 / 60%)');
+    disc(ctx, x, y, r + 2.75, 'rgb(0 0 0 / 65%)');
     disc(ctx, x, y, r + 1.25, '#ffffff');
     disc(ctx, x, y, r, mark.colour);
   }

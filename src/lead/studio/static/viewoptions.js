@@ -25,7 +25,7 @@ const NAMES = [['current', 'of the current point'], ['all', 'of all points'], ['
 /** @type {[Shown['loupe'], string][]} */
 const LOUPES = [['pointer', 'beside the pointer'], ['corner', 'in the corner'], ['off', 'off']];
 /** @type {[Zoom, string][]} */
-const ZOOMS = [['whole', 'whole'], ['keep', 'as near as the last one'], ['landmark', 'at each landmark in turn']];
+const ZOOMS = [['whole', 'whole'], ['keep', 'as near as the last one'], ['landmark', 'near each landmark']];
 const TIMES = [2, 4, 8, 16];
 
 /** What was kept, with the usual in place of whatever is no choice. @param {unknown} kept @returns {Values} */
