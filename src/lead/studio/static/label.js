@@ -10,6 +10,7 @@ import {LandmarkList} from './label-list.js';
 import {Labelling, nothing} from './labelling.js';
 import {Next} from './next.js';
 import {marksOf} from './paint.js';
+import {Panels} from './panels.js';
 import {Rail} from './rail.js';
 import {Tone} from './tone.js';
 import {ViewOptions} from './viewoptions.js';
@@ -66,6 +67,7 @@ class LabelView {
     root.append(
       h('div.label', places.rail, this.stage(places.tone, places.options, places.canvas), this.side(places.guide)),
     );
+    this.panels = new Panels(root, {rail: () => this.rail.show(this.id ?? this.wanted ?? '')});
     this.canvas = new PictureCanvas(places.canvas, app.api, {
       awaits: (under) => this.work.awaits(under),
       press: (name, x, y, hidden) => this.work.pressed(name, x, y, hidden),
@@ -109,11 +111,11 @@ class LabelView {
         iconButton('arrowLeft', 'Previous picture', {testid: 'prev', onclick: () => this.next.step(-1)}, ','),
         iconButton('arrowRight', 'Next picture', {testid: 'next', onclick: () => this.next.step(1)}, '.'), this.name,
         this.facts, h('span.spacer'), iconButton('undo', 'Undo', {testid: 'undo', onclick: () => app.undo()}, 'Ctrl Z'),
-        iconButton('redo', 'Redo', {testid: 'redo', onclick: () => app.redo()}, 'Ctrl Shift Z'), h('span.rule'), tone,
-        options, this.skeletonButton, this.guideButton, h('span.rule'),
-        iconButton('minus', 'Zoom out', {testid: 'zoom-out', onclick: () => this.canvas.zoom(1 / 1.25)}, '−'),
-        this.zoomText, iconButton('plus', 'Zoom in', {testid: 'zoom-in', onclick: () => this.canvas.zoom(1.25)}, '+'),
-        iconButton('fit', 'Whole picture', {testid: 'fit', onclick: () => this.canvas.fit()}, 'F')),
+        iconButton('redo', 'Redo', {testid: 'redo', onclick: () => app.redo()}, 'Ctrl Shift Z'), h('span.rule'),
+        h('div.stage-tools', tone, options, this.skeletonButton, this.guideButton, h('span.rule'),
+          iconButton('minus', 'Zoom out', {testid: 'zoom-out', onclick: () => this.canvas.zoom(1 / 1.25)}, '−'),
+          this.zoomText, iconButton('plus', 'Zoom in', {testid: 'zoom-in', onclick: () => this.canvas.zoom(1.25)}, '+'),
+          iconButton('fit', 'Whole picture', {testid: 'fit', onclick: () => this.canvas.fit()}, 'F'))),
       h('div.canvas-frame', canvas, this.hint, this.notice));
   }
 
