@@ -199,7 +199,13 @@ class Fingers:
             self.tell("touchMove", now)
 
     def up(self, left: int = 0) -> None:
-        self.tell("touchMove" if left else "touchEnd", self.at[:left])
+        """All of them, or all but the first ones."""
+        if left:
+            lifted = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(self.at)][left:]
+            self.session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": lifted})
+            self.at = self.at[:left]
+        else:
+            self.tell("touchEnd", [])
 
     def tap(self, at: Place) -> None:
         self.down(at)
