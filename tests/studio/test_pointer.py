@@ -227,12 +227,12 @@ def test_a_pinch_zooms_about_its_middle_and_places_nothing(fingers: Fingers) -> 
     fingers.down((x - 40, y))
     fingers.down((x + 40, y))
     fingers.move((x - 120, y - 30), (x + 120, y - 30))
+    fingers.up(left=1)
     assert desk.scale() == pytest.approx(3 * before, rel=0.01)
     assert desk.on_screen(250, 200) == pytest.approx((x, y - 30), abs=1)  # two fingers pan, too
-    fingers.up(left=1)
     fingers.move((x - 60, y + 10))  # the finger that is left pans on
-    assert desk.on_screen(250, 200) == pytest.approx((x + 60, y + 10), abs=1)
     fingers.up()
+    assert desk.on_screen(250, 200) == pytest.approx((x + 60, y + 10), abs=1)
     assert desk.points() == {}
     fingers.tap(desk.on_screen(260, 210))  # and then a tap places
     expect(row(desk, NAMES[0])).to_have_attribute("data-state", "visible")

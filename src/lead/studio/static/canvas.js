@@ -67,6 +67,8 @@ export class PictureCanvas {
     this.filter = 'none';
     /** @type {PictureDetail|null} */
     this.picture = null;
+    /** of its large image */
+    this.address = '';
     /** @type {HTMLImageElement|null} */
     this.base = null;
     this.view = new View(1, 0, 0);
@@ -121,8 +123,10 @@ export class PictureCanvas {
    *  @param {PictureDetail} picture */
   async open(picture) {
     const before = this.picture;
-    const another = before?.id !== picture.id;
+    const address = this.api.image(picture.id, 2048); // another one where the file was replaced
+    const another = this.address !== address || before?.width !== picture.width || before.height !== picture.height;
     this.picture = picture;
+    this.address = address;
     this.element.setAttribute('aria-label', `Picture ${picture.file}`);
     if (!another && this.base) {
       this.draw();
@@ -134,8 +138,8 @@ export class PictureCanvas {
     this.element.dataset.id = picture.id;
     if (this.keepsZoom && before && !this.fitted) this.look(carried(this.view, before, picture, this.size));
     else this.fit();
-    const is = () => this.picture?.id === picture.id;
-    const [small, whole] = [hold(this.api.image(picture.id, 320)), holdLarge(this.api.image(picture.id, 2048))];
+    const is = () => this.address === address;
+    const [small, whole] = [hold(this.api.image(picture.id, 320)), holdLarge(address)];
     this.base = whole.image ?? small.image;
     small.loading.then((image) => {
       if (!is() || this.base) return;
@@ -157,6 +161,7 @@ export class PictureCanvas {
   /** Shows no picture. */
   clear() {
     this.picture = null;
+    this.address = '';
     this.base = null;
     this.marks = [];
     this.element.dataset.ready = '';
