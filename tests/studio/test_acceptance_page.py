@@ -121,7 +121,7 @@ def test_very_uncertain_points_are_looked_at_and_not_accepted_with_the_rest(
         expect(row(desk, name)).to_have_attribute("data-state", "suggested")
     expect(desk.by("toast").filter(has_text="2 points accepted")).to_be_visible()
     expect(row(desk, "elytra_right")).to_have_attribute("aria-current", "true")
-    expect(desk.by("hint")).to_contain_text("Very uncertain, ±12.0 px")
+    expect(desk.by("hint")).to_contain_text("Very uncertain, ±12 px")
     assert desk.scale() > whole  # it is seen from near
     assert desk.shown() == file
 

@@ -1,7 +1,8 @@
 /** What Enter does: accepts what is sure, shows what is very uncertain, and goes on when all is settled. */
 
-import {count, h, icon, px, renew} from './dom.js';
+import {count, h, icon, kbd, renew} from './dom.js';
 import {keyCap, keys} from './keys.js';
+import {errorText} from './parts.js';
 import {takeBack} from './travel.js';
 
 /**
@@ -23,6 +24,8 @@ export class Enter {
     /** the picture that uncertain points are shown of from near, and what was shown of it before (null: the whole)
      *  @type {{id: string|null, view: View|null}|null} */
     this.from = null;
+    /** what a click just missed; until something changes @type {string|null} */
+    this.missed = null;
     this.button = h('button.primary', {testid: 'accept-all', onclick: () => this.run()});
     this.hint = h('div.hint', {testid: 'hint', 'aria-live': 'polite'});
   }
@@ -132,7 +135,8 @@ export class Enter {
     const {id, current, labels, armed, hiddenNext, names, suggestions} = this.work;
     const label = current ? labels[current] : null;
     const shown = [current, label?.state, label?.accepted, armed, hiddenNext, names.length, kind, doubts.length,
-      current && suggestions.points[current]?.expected_px, Boolean(id)];
+      current && suggestions.points[current]?.expected_px, Boolean(id), this.missed, this.work.awaits(null),
+      Boolean(this.canvas().crosshair.at)];
     this.hint.hidden = !id;
     renew(this.hint, shown.join('|'), () => this.hintWords(kind, doubts));
   }
@@ -142,18 +146,27 @@ export class Enter {
     const {id, current, names, labels, hiddenNext, suggestions, armed} = this.work;
     if (!id) return null;
     if (!names.length) return 'No landmarks are named yet.';
+    if (this.missed) return [icon('info', 14), this.missed];
     if (!current) return [icon('accept', 14), 'All labelled.', keyCap('acceptAll'), 'next picture'];
-    const named = [h('span.swatch', {style: {'--colour': this.app.colour(current)}}), h('b', current)];
+    const named = this.named(current);
+    if (this.canvas().crosshair.at) return [named, kbd('↵'), 'places it', kbd('Esc'), 'not'];
     const label = labels[current];
     if (!label) {
       const guess = suggestions.points[current];
       const doubt = guess && doubts.includes(current);
       const click = hiddenNext ? [named, 'is covered: click where it would be'] : ['Click', named];
-      return [doubt ? `Very uncertain, ±${px(guess.expected_px)} px.` : null, click,
+      return [doubt ? `Very uncertain, ±${errorText(this.app, guess.expected_px, this.work.side)}.` : null, click,
         guess && ['or', keyCap('accept'), doubt && kind !== 'single' ? 'look at it' : 'accept']];
     }
     if (label.accepted) return [named, 'accepted, not checked:', keyCap('accept'), 'it is right, or drag it'];
-    return armed ? ['Click to set', named, 'anew'] : [named, 'drag it, or correct it with the arrow keys'];
+    if (armed) return ['Click to set', named, 'anew'];
+    const next = this.work.awaits(null);
+    return [named, 'drag or', kbd('←'), kbd('→'), 'to correct', next ? ['· Click', this.named(next)] : null];
+  }
+
+  /** @param {string} name */
+  named(name) {
+    return [h('span.swatch', {style: {'--colour': this.app.colour(name)}}), h('b', name)];
   }
 }
 

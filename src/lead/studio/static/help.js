@@ -13,8 +13,11 @@ const FIXED = {
   Labelling: [
     [['Click'], 'set the current landmark, and on to the next'],
     [['Shift', 'Click'], 'set it as hidden'],
-    [['Drag'], 'correct a point; a suggestion becomes a label'],
-    [['←', '→', '↑', '↓'], 'move the point by 1 px; with Shift by 0.1 px'],
+    [['Drag'], 'correct the point that it begins on; a suggestion becomes a label'],
+    [['←', '→', '↑', '↓'], 'move the point by 1 px; with Shift or Ctrl by 0.1 px'],
+    [['←', '→', '↑', '↓'], 'without a place yet: move a cross-hair; with Shift by 1 px, with Ctrl by 0.1 px'],
+    [['↵', 'Space'], 'place the landmark where the cross-hair is'],
+    [['Tap'], 'set the current landmark with a finger; a long press takes hold of a point'],
   ],
   'Moving about': [
     [['1', '…', '99'], 'choose a landmark by its number'],
@@ -23,6 +26,7 @@ const FIXED = {
   ],
   Looking: [
     [['Wheel'], 'zoom; on a trackpad two fingers pan, a pinch zooms'],
+    [['Pinch'], 'zoom with two fingers; one or two fingers pan'],
     [['Space', 'Drag'], 'pan (or with the middle or right button)'],
   ],
 };

@@ -35,6 +35,7 @@ export const MEANINGS = {
   zoomIn: {keys: ['+', '='], group: 'Looking', words: 'zoom in'},
   zoomOut: {keys: ['-'], group: 'Looking', words: 'zoom out'},
   fit: {keys: ['F'], group: 'Looking', words: 'whole picture'},
+  bare: {keys: ['V'], group: 'Looking', words: 'hold: the bare picture, without points'},
   tone: {keys: ['B'], group: 'Looking', once: true, words: 'brightness and contrast'},
   guide: {keys: ['G'], group: 'Looking', once: true, words: 'guide picture on or off'},
   skeleton: {keys: ['S'], group: 'Looking', once: true, words: 'skeleton lines on or off'},

@@ -1,7 +1,8 @@
 /** The landmarks beside the picture: each with its state, and what can be done with the current one. */
 
-import {fill, h, icon, markCurrent, px, renew, text} from './dom.js';
+import {fill, h, icon, markCurrent, renew, text} from './dom.js';
 import {keyed} from './keys.js';
+import {errorText} from './parts.js';
 
 /**
  * @import {Landmark, LandmarkProgress, Landmarks, Point} from 'types/messages'
@@ -164,9 +165,10 @@ export class LandmarkList {
   aboutOf(name) {
     const progress = this.progress.get(name);
     if (!progress) return '';
-    const {labelled, pictures, accepted, expected_px: error} = progress;
+    const {labelled, pictures, accepted, expected_px: error, expected: share} = progress;
     return [`${name}: labelled on ${labelled.toLocaleString('en')} of ${pictures.toLocaleString('en')}`,
-      accepted ? `${accepted.toLocaleString('en')} unchecked` : '', error === null ? '' : `±${px(error)} px expected`]
+      accepted ? `${accepted.toLocaleString('en')} unchecked` : '',
+      error && share ? `±${errorText(this.app, error, error / share)} expected` : '']
       .filter(Boolean).join(' · ');
   }
 
@@ -188,7 +190,7 @@ export class LandmarkList {
       ? 'suggested'
       : 'unlabelled';
     const [words, unseen] = kind === 'suggested'
-      ? [`±${px(guess.expected_px)} px`, 'expected, suggested']
+      ? [`±${errorText(this.app, guess.expected_px, work.side)}`, 'expected, suggested']
       : [kind === 'hidden' && unchecked ? 'hidden, accepted' : SHOWN[kind] ?? '',
         unchecked ? 'not checked' : UNSEEN[kind]];
     button.dataset.state = kind;

@@ -5,6 +5,7 @@ import {ApiError, wordsOf} from './api.js';
 import {PictureCanvas} from './canvas.js';
 import {ARROWS, emptyState, fill, h, icon, iconButton, lookUp, renew, text, throttle} from './dom.js';
 import {Enter} from './enter.js';
+import {Follower} from './follow.js';
 import {Guide} from './guide.js';
 import {prefetch} from './images.js';
 import {chord, keyCap, keyed, keys, ofControl} from './keys.js';
@@ -15,6 +16,7 @@ import {marksOf} from './paint.js';
 import {Panels} from './panels.js';
 import {Rail} from './rail.js';
 import {Tone} from './tone.js';
+import {ViewOptions} from './viewoptions.js';
 
 /**
  * @import {Route} from 'types/app'
@@ -32,7 +34,7 @@ export function mount(root, app, route) {
 }
 
 const STEP = 1; // of an arrow key, in pixels of the picture
-const FINE_STEP = 0.1; // with Shift
+const FINE_STEP = 0.1; // with Shift, Ctrl or Alt
 /** @type {Record<Choice['kind'], string>} */
 const REASONS = {coverage: 'Stands for many', uncertain: 'Unsure here', order: 'Next in order', none: ''};
 
@@ -62,17 +64,22 @@ class LabelView {
     this.waiting = h('div.notice.small', {testid: 'waiting', hidden: true});
 
     const places = {rail: h('aside.rail', {'aria-label': 'Pictures'}), tone: h('span.tone-place'),
-      canvas: h('div.canvas-place'), guide: h('div.guide')};
+      options: h('span.tone-place'), canvas: h('div.canvas-place'), guide: h('div.guide')};
     this.rail = new Rail(places.rail, app);
     this.next = new Next(app, this.rail, {shown: () => this.id, asked: () => this.id ?? this.wanted});
     this.enter = new Enter(app, this.work, this.next, () => this.canvas);
-    root.append(h('div.label', places.rail, this.stage(places.tone, places.canvas), this.side(places.guide)));
+    root.append(
+      h('div.label', places.rail, this.stage(places.tone, places.options, places.canvas), this.side(places.guide)),
+    );
     this.panels = new Panels(root, {rail: () => this.rail.show(this.id ?? this.wanted ?? '')});
     this.canvas = new PictureCanvas(places.canvas, app.api, {
-      press: (x, y, event) => this.work.pressed(x, y, event),
-      grab: (name) => this.work.select(name, false),
+      awaits: (under) => this.work.awaits(under),
+      press: (name, x, y, hidden) => this.work.pressed(name, x, y, hidden),
+      grab: (name) => this.work.held(name),
       drop: (name, x, y, moved) => this.work.dropped(name, x, y, moved),
       cancel: () => this.work.cancelled(),
+      nothing: (outside) => this.clickedNothing(outside),
+      space: () => this.placeCrosshair(false),
       view: () => this.drawZoom(),
       failed: (message) => this.cannotShow(this.wanted ?? '', new Error(message)),
     });
@@ -83,25 +90,33 @@ class LabelView {
       this.canvas.filter = filter;
       this.canvas.draw();
     });
+    this.follower = new Follower(this.canvas);
+    this.options = new ViewOptions(places.options, (values, shown) => {
+      this.canvas.shown = shown;
+      this.canvas.keepsZoom = values.zoom === 'keep';
+      this.follower.times = values.zoom === 'landmark' ? values.times : null;
+      this.follow();
+      this.canvas.draw();
+    });
     // A button pressed with the mouse gives the keys back to the picture.
     root.addEventListener('click', ({detail, target}) => {
       const pressed = detail > 0 && target instanceof Element && target.closest('button, a');
-      if (pressed && !pressed.closest('dialog, [aria-expanded]')) this.toPicture();
+      if (pressed && !pressed.closest('dialog, .popover, .all-points-place')) this.toPicture();
     });
     this.subscribe();
   }
 
   // --- building ------------------------------------------------------------------------------------------------------
 
-  /** @param {HTMLElement} tone @param {HTMLElement} canvas  where these come */
-  stage(tone, canvas) {
+  /** @param {HTMLElement} tone @param {HTMLElement} options @param {HTMLElement} canvas  where these come */
+  stage(tone, options, canvas) {
     const {app} = this;
     return h('section.stage', {'aria-label': 'Picture'},
       h('div.stage-head', this.tool('previousPicture', 'arrowLeft', 'Previous picture', {testid: 'prev'}),
         this.tool('nextPicture', 'arrowRight', 'Next picture', {testid: 'next'}), this.name, this.facts,
         h('span.spacer'), this.tool('undo', 'undo', 'Undo', {testid: 'undo', onclick: () => app.undo()}),
         this.tool('redo', 'redo', 'Redo', {testid: 'redo', onclick: () => app.redo()}), h('span.rule'),
-        h('div.stage-tools', tone, this.skeletonButton, this.guideButton, h('span.rule'),
+        h('div.stage-tools', tone, options, this.skeletonButton, this.guideButton, h('span.rule'),
           this.tool('zoomOut', 'minus', 'Zoom out', {testid: 'zoom-out'}), this.zoomText,
           this.tool('zoomIn', 'plus', 'Zoom in', {testid: 'zoom-in'}),
           this.tool('fit', 'fit', 'Whole picture', {testid: 'fit'}))),
@@ -157,6 +172,7 @@ class LabelView {
       if (id === this.id && names[0]) work.select(names[0], false);
     });
     app.on('theme', () => this.canvas.draw());
+    app.on('unit', () => this.draw());
     app.keys((event) => this.key(event));
   }
 
@@ -164,6 +180,7 @@ class LabelView {
     this.canvas.destroy();
     this.rail.destroy();
     this.guide.destroy();
+    this.options.destroy();
     this.app.shown = null;
     window.studio.canvas = null;
   }
@@ -323,10 +340,13 @@ class LabelView {
     if (ofControl(event)) return false;
     const {work} = this;
     const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
-    const arrow = plain && lookUp(ARROWS, event.key);
+    const arrow = lookUp(ARROWS, event.key);
     if (arrow) {
-      const step = event.shiftKey ? FINE_STEP : STEP;
-      work.nudge(arrow[0] * step, arrow[1] * step);
+      this.arrow(arrow, event);
+      return true;
+    }
+    if (event.key === 'Enter' && this.canvas.crosshair.at) {
+      if (!event.repeat) this.placeCrosshair(event.shiftKey);
       return true;
     }
     if (plain && /^\d$/.test(event.key)) {
@@ -354,13 +374,17 @@ class LabelView {
       unlabelled: () => work.nextUnlabelled(), filter: () => this.landmarks.findOne(), nextPicture: () => next.step(1),
       previousPicture: () => next.step(-1), pick: () => next.goSuggested(), zoomIn: () => canvas.zoom(1.25),
       zoomOut: () => canvas.zoom(1 / 1.25), fit: () => canvas.fit(), tone: () => this.tone.toggle(),
-      guide: () => this.toggleGuide(), skeleton: () => this.toggleSkeleton()};
+      bare: () => canvas.hideMarks(), guide: () => this.toggleGuide(), skeleton: () => this.toggleSkeleton()};
   }
 
   /** Breaks off a drag or closes what is open; from a button it leads back to the picture.
    *  @param {EventTarget|null} from */
   escape(from) {
     if (this.canvas.drag) this.canvas.breakOff();
+    else if (this.canvas.crosshair.at) {
+      this.canvas.crosshair.hide();
+      this.enter.draw();
+    } else if (this.options.open) this.options.toggle();
     else if (this.tone.open) this.tone.toggle();
     else if (from !== this.canvas.element) this.toPicture();
     return true;
@@ -371,10 +395,48 @@ class LabelView {
     this.canvas.element.focus({preventScroll: true});
   }
 
+  /** Moves the current point; where it has no place yet, a cross-hair. @param {[number, number]} way
+   *  @param {KeyboardEvent} event */
+  arrow([ax, ay], {shiftKey, ctrlKey, metaKey, altKey}) {
+    const {work, canvas} = this;
+    const fine = ctrlKey || metaKey || altKey;
+    if (!work.current) return;
+    if (canvas.crosshair.at || !work.pointOf(work.current)) {
+      canvas.crosshair.move(work.current, [ax, ay], fine ? 'fine' : shiftKey ? 'pixel' : 'coarse');
+      this.enter.draw();
+      return;
+    }
+    const step = fine || shiftKey ? FINE_STEP : STEP;
+    work.nudge(ax * step, ay * step);
+  }
+
+  /** Labels the current landmark where the cross-hair is. @param {boolean} hidden */
+  placeCrosshair(hidden) {
+    const {work, canvas: {crosshair}} = this;
+    const {at, name} = crosshair;
+    if (!at || !name) return;
+    crosshair.hide();
+    work.pressed(name, at.x, at.y, hidden);
+    work.dropped(name, at.x, at.y, false);
+    crosshair.say(`${name} placed at ${at.x}, ${at.y}${work.current ? `; next: ${work.current}` : ''}`);
+  }
+
+  /** A click placed and met nothing: that is said. @param {boolean} outside  the picture */
+  clickedNothing(outside) {
+    const {work} = this;
+    if (!work.names.length) return;
+    this.enter.missed = outside
+      ? 'That is outside the picture.'
+      : 'Nothing waits for its place: choose a landmark in the list to set it anew.';
+    this.enter.draw();
+  }
+
   // --- drawing -------------------------------------------------------------------------------------------------------
 
   draw() {
+    this.enter.missed = null;
     this.drawCanvas();
+    this.follow();
     this.landmarks.draw();
     this.enter.draw();
     this.guide.show(this.id, this.work.current, this.work.suggestions.guides);
@@ -387,7 +449,14 @@ class LabelView {
     canvas.marks = this.id ? marksOf(this.app.landmarks(), points, work.suggestions.points) : [];
     canvas.skeleton = this.showSkeleton ? this.app.landmarks().skeleton : [];
     canvas.current = work.current;
+    canvas.crosshair.settle(this.id, work.current, Boolean(work.current && work.pointOf(work.current)));
     canvas.draw();
+  }
+
+  /** Where that is wanted, looks at each landmark as its turn comes. */
+  follow() {
+    const {work} = this;
+    if (work.detail && work.current) this.follower.follow(work.detail, work.current, work.waits);
   }
 
   drawZoom() {
@@ -413,6 +482,6 @@ class LabelView {
     renew(this.waiting, `${message}${features}`,
       () => [icon('info', 14),
         h('span', message, ' ',
-          features ? h('a', {href: app.href('features'), testid: 'to-features'}, 'Go to Features') : null)]);
+          features ? h('a', {href: app.href('features'), testid: 'to-features'}, 'Learn from my pictures') : null)]);
   }
 }
