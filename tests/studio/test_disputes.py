@@ -51,6 +51,15 @@ def test_an_outlier() -> None:
     assert " px" in found[0].message
 
 
+def test_distances_in_percent_of_the_longer_side() -> None:
+    cases = clean()
+    cases[3].xy[2] += [45, 10]
+    (dispute,) = find_disputes(cases, NAMES, PAIRS, unit="percent")
+    share = 100 * dispute.distance_px / max(SIZE)
+    assert f"top is {share:.0f} % from" in dispute.message
+    assert "px" not in dispute.message
+
+
 @pytest.mark.parametrize(("a", "b"), [(0, 1), (2, 3)])
 def test_a_swap_of_a_pair_or_of_any_two(a: int, b: int) -> None:
     cases = clean()

@@ -22,6 +22,7 @@ from lead.studio.messages import (
     Predictions,
     Suggestion,
     Suggestions,
+    Unit,
 )
 
 if TYPE_CHECKING:  # torch, which they need, takes seconds to import
@@ -37,7 +38,7 @@ EXEMPLARS_AT_ONCE_S = 0.1
 EXPLORED = 24
 """Pictures that an explored place is looked for in."""
 LOADING = "The model side is still being loaded."
-NO_FEATURES = "There are no features yet: train them, or open a run."
+NO_FEATURES = "Nothing is learnt from the pictures yet."
 NO_NAMES = "Name the landmarks first."
 FEW_OWN = (
     "How far off the suggestions are is not known: accepted suggestions do not count, and at least two pictures need a "
@@ -312,14 +313,22 @@ def _prediction(id: str, review: Review, row: int, complete: bool) -> Prediction
 
 def expected_shares(knowledge: Knowledge) -> dict[str, float]:
     """Mean expected error of each predicted picture by id, as a share of its longer side."""
+    return {id: share for id, (share, _) in expected_errors(knowledge).items()}
+
+
+def expected_errors(knowledge: Knowledge) -> dict[str, tuple[float, float]]:
+    """Mean expected error of each predicted picture by id: as a share of its longer side, and in its pixels."""
     review = knowledge.review_of_names
     if review is None:
         return {}
-    listing, share, images = knowledge.contents.listing, review.share, review.labels.images
-    return {listing.id_of[images[row]]: float(share[row]) for row in review.rows_of(listing) if np.isfinite(share[row])}
+    listing, images = knowledge.contents.listing, review.labels.images
+    errors = [
+        (listing.id_of[images[row]], review.share[row], review.expected_px[row]) for row in review.rows_of(listing)
+    ]
+    return {id: (float(share), float(px)) for id, share, px in errors if np.isfinite(share)}
 
 
-def disputes(knowledge: Knowledge) -> Disputes:
+def disputes(knowledge: Knowledge, unit: Unit = "px") -> Disputes:
     """Labels for a second look: as they are now, beside what the last fit's models say that had not seen them."""
     labels, document, fit = knowledge.contents.taught, knowledge.contents.document, knowledge.fit_of_names
     cases, checked = [], set()
@@ -329,7 +338,7 @@ def disputes(knowledge: Knowledge) -> Disputes:
             checked.add(picture_id(file))
         if case := _case(knowledge.folder, fit, file, xy, by_hand):
             cases.append(case)
-    disputed = find_disputes(cases, knowledge.names, labels.schema.flip_pairs, leave_out=checked)
+    disputed = find_disputes(cases, knowledge.names, labels.schema.flip_pairs, leave_out=checked, unit=unit)
     few = f"Labels are compared with what the model expects from {FEWEST} labelled pictures on."
     waiting_for = few if len(labels) < FEWEST else None if fit else _waiting_for(knowledge)
     return Disputes(disputes=disputed, waiting_for=waiting_for)
