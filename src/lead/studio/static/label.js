@@ -10,7 +10,7 @@ import {Labelling, nothing} from './labelling.js';
 import {Next} from './next.js';
 import {marksOf} from './paint.js';
 import {Panels} from './panels.js';
-import {Rail} from './rail.js';
+import {nameParts, Rail} from './rail.js';
 import {Tone} from './tone.js';
 
 /**
@@ -43,7 +43,7 @@ class LabelView {
     this.work = new Labelling(app, {changed: () => this.draw(), reveal: (x, y) => this.canvas.reveal(x, y)});
     this.landmarks = new LandmarkList(app, this.work);
 
-    this.name = h('span.ellipsis.file', {testid: 'file-name'});
+    this.name = h('span.file', {testid: 'file-name'});
     this.facts = h('span.muted.number.facts', {testid: 'picture-facts'});
     this.zoomText = h('span.zoom-text.number.muted', {testid: 'zoom'});
     this.skeletonButton = iconButton('skeleton', 'Skeleton lines', {testid: 'skeleton', 'aria-pressed': 'true',
@@ -198,7 +198,8 @@ class LabelView {
     this.app.shown = null;
     this.work.setCurrent(null, true);
     this.canvas.clear();
-    text(this.name, file);
+    renew(this.name, file, () => nameParts(file));
+    this.name.title = file;
     text(this.facts, '');
     if (error instanceof ApiError && error.status === 0) {
       this.fail('Not here yet', `${file} is shown as soon as the server answers.`);
@@ -223,7 +224,7 @@ class LabelView {
       work.setCurrent(work.firstUnlabelled(), true);
     }
     this.canvas.open(detail);
-    text(this.name, detail.file);
+    renew(this.name, detail.file, () => nameParts(detail.file));
     this.name.title = detail.file;
     const place = (app.index.get(detail.id) ?? 0) + 1;
     text(this.facts,
