@@ -1,10 +1,11 @@
 /** The list of pictures beside the one being labelled. Only the rows in sight exist, so that it holds tens of
  *  thousands. */
 
-import {count, fill, h, icon, markCurrent, percent, renew, text, throttle} from './dom.js';
+import {count, fill, h, icon, markCurrent, renew, text, throttle} from './dom.js';
 import {lookAgain} from './folder.js';
 import {loadImage} from './images.js';
 import {passing} from './kept.js';
+import {meanErrorText} from './parts.js';
 import {filters, halves, openError, picked, progressWords, SKIP, SORTS, stateOf} from './picking.js';
 
 /**
@@ -73,6 +74,7 @@ export class Rail {
     const soon = throttle(() => this.refilter(), 60);
     app.on('pictures', soon);
     app.on('landmarks', soon);
+    app.on('unit', () => this.draw(true));
     app.on('state', () => this.drawFoot());
     app.on('model', throttle(() => {
       if (this.asksForDisputes) this.readDisputes();
@@ -317,8 +319,8 @@ export class Rail {
       picture.noted ? mark('note', 'Has a note') : null,
     ]);
     const expected = openError(picture);
-    text(error, expected === null ? '' : `±${percent(expected)}`);
-    error.title = 'Mean expected error of the suggestions, as a share of the longer side';
+    text(error, expected === null ? '' : `±${meanErrorText(this.app, picture.expected_px, expected)}`);
+    error.title = 'Mean expected error of the suggestions';
   }
 
   /** What the folder holds that is not shown. */
