@@ -9,6 +9,7 @@ import {prefetch} from './images.js';
 import {LandmarkList} from './label-list.js';
 import {Labelling, nothing} from './labelling.js';
 import {Next} from './next.js';
+import {Note} from './note.js';
 import {marksOf} from './paint.js';
 import {Panels} from './panels.js';
 import {nameParts, Rail} from './rail.js';
@@ -63,6 +64,7 @@ class LabelView {
     const places = {rail: h('aside.rail', {'aria-label': 'Pictures'}), tone: h('span.tone-place'),
       options: h('span.tone-place'), canvas: h('div.canvas-place'), guide: h('div.guide')};
     this.rail = new Rail(places.rail, app);
+    this.note = new Note(app);
     this.next = new Next(app, this.rail, {shown: () => this.id, asked: () => this.id ?? this.wanted});
     root.append(
       h('div.label', places.rail, this.stage(places.tone, places.options, places.canvas), this.side(places.guide)),
@@ -96,7 +98,9 @@ class LabelView {
     // A button pressed with the mouse gives the keys back to the picture.
     root.addEventListener('click', ({detail, target}) => {
       const pressed = detail > 0 && target instanceof Element && target.closest('button, a');
-      if (pressed && !pressed.closest('dialog, .popover')) this.canvas.element.focus({preventScroll: true});
+      if (pressed && !pressed.closest('dialog, .popover, .note-place')) {
+        this.canvas.element.focus({preventScroll: true});
+      }
     });
     this.subscribe();
   }
@@ -110,7 +114,8 @@ class LabelView {
       h('div.stage-head',
         iconButton('arrowLeft', 'Previous picture', {testid: 'prev', onclick: () => this.next.step(-1)}, ','),
         iconButton('arrowRight', 'Next picture', {testid: 'next', onclick: () => this.next.step(1)}, '.'), this.name,
-        this.facts, h('span.spacer'), iconButton('undo', 'Undo', {testid: 'undo', onclick: () => app.undo()}, 'Ctrl Z'),
+        this.facts, this.note.place, h('span.spacer'),
+        iconButton('undo', 'Undo', {testid: 'undo', onclick: () => app.undo()}, 'Ctrl Z'),
         iconButton('redo', 'Redo', {testid: 'redo', onclick: () => app.redo()}, 'Ctrl Shift Z'), h('span.rule'),
         h('div.stage-tools', tone, options, this.skeletonButton, this.guideButton, h('span.rule'),
           iconButton('minus', 'Zoom out', {testid: 'zoom-out', onclick: () => this.canvas.zoom(1 / 1.25)}, '−'),
@@ -164,6 +169,7 @@ class LabelView {
     this.canvas.destroy();
     this.rail.destroy();
     this.guide.destroy();
+    this.note.destroy();
     this.options.destroy();
     this.app.shown = null;
     window.studio.canvas = null;
@@ -419,6 +425,7 @@ class LabelView {
     this.landmarks.draw();
     this.drawButtons();
     this.drawHint();
+    this.note.show(this.id);
     this.guide.show(this.id, this.work.current);
   }
 

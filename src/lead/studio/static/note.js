@@ -1,6 +1,6 @@
 /** What a person says of a picture as a whole: a note, tags, and that it is to be skipped. */
 
-import {fill, h, icon, iconButton, renew} from './dom.js';
+import {h, icon, iconButton, renew} from './dom.js';
 import {SKIP} from './picking.js';
 
 /**
@@ -43,8 +43,8 @@ export function tagsInUse(pictures, without) {
 
 /** The button in the picture's head, and what it opens. */
 export class Note {
-  /** @param {HTMLElement} place @param {App} app */
-  constructor(place, app) {
+  /** @param {App} app */
+  constructor(app) {
     this.app = app;
     /** @type {string|null} */
     this.id = null;
@@ -74,7 +74,7 @@ export class Note {
         this.button.focus();
       }}, h('label.check', this.skip, 'Skip this picture: bad picture'), h('label.field', 'Note', this.text),
       h('div.field', this.chips, this.typed, this.suggestions));
-    fill(place, this.button, this.panel);
+    this.place = h('span.note-place', this.button, this.panel);
     app.on('labels', (labels) => {
       if (labels.id === this.id) this.draw(labels);
     });
