@@ -449,6 +449,7 @@ export interface components {
          *         kind: ``coverage``: stands for many pictures unlike those labelled; ``uncertain``: the model expects to be
          *             wrong on it, and it differs from what is labelled; ``order``: simply the next; ``none``: all are labelled.
          *         reason: a sentence for the person.
+         *         runner_up: the picture that would be chosen after this one, as things stand; null if none is left.
          */
         Choice: {
             /** Id */
@@ -460,6 +461,8 @@ export interface components {
             kind: "coverage" | "uncertain" | "order" | "none";
             /** Reason */
             reason: string;
+            /** Runner Up */
+            runner_up: string | null;
         };
         /**
          * Dispute

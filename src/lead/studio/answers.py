@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from lead.images.decode import UnreadablePicture
 from lead.studio.contents import Contents
 from lead.studio.disputes import FEWEST, Case, find_disputes
-from lead.studio.folder import PictureFolder
+from lead.studio.folder import PictureFolder, picture_id
 from lead.studio.messages import (
     Choice,
     Disputes,
@@ -25,6 +26,7 @@ from lead.studio.messages import (
 
 if TYPE_CHECKING:  # torch, which they need, takes seconds to import
     from lead.geometry import FloatArray
+    from lead.images.store import ImageStore
     from lead.inference import Landmarker
     from lead.studio.choose import Chooser
     from lead.studio.features import FeatureBank, Seen
@@ -174,11 +176,12 @@ def next_picture(knowledge: Knowledge, after: str | None, skip: Sequence[str]) -
     if chosen := _chosen(knowledge, passed):
         return chosen
     start = folder.ids.index(after) + 1 if after in folder.ids else 0
-    for id in (*folder.ids[start:], *folder.ids[:start]):
-        if id not in passed and not summary.get(id, (0, False))[1]:
-            begun = "It is begun, but not complete." if id in summary else "It is the next in the folder."
-            return Choice(id=id, kind="order", reason=begun)
-    return Choice(id=None, kind="none", reason="There is no picture left to label.")
+    ids = (id for id in (*folder.ids[start:], *folder.ids[:start]) if id not in passed)
+    left = (id for id in ids if not summary.get(id, (0, False))[1])
+    if (id := next(left, None)) is None:
+        return Choice(id=None, kind="none", reason="There is no picture left to label.")
+    begun = "It is begun, but not complete." if id in summary else "It is the next in the folder."
+    return Choice(id=id, kind="order", reason=begun, runner_up=next(left, None))
 
 
 def _chosen(knowledge: Knowledge, passed: set[str]) -> Choice | None:
@@ -186,13 +189,33 @@ def _chosen(knowledge: Knowledge, passed: set[str]) -> Choice | None:
     store = knowledge.bank.store if knowledge.bank else None
     if knowledge.chooser is None or store is None:
         return None
-    ids = [knowledge.folder.id_of(file) for file in store.files]
-    row_of = {id: row for row, id in enumerate(ids)}
-    shares = expected_shares(knowledge)
-    unsure = np.array([shares.get(id, np.nan) for id in ids]) if shares else None
+    ids, row_of = _rows(store.files)
     labelled, left_out = ([row_of[id] for id in some if id in row_of] for some in (knowledge.contents.summary, passed))
-    picked = knowledge.chooser.next(labelled, unsure, left_out)
-    return None if picked.row is None else Choice(id=ids[picked.row], kind=picked.kind, reason=picked.reason)
+    picked = knowledge.chooser.next(labelled, _unsure(knowledge, store), left_out)
+    if picked.row is None:
+        return None
+    runner_up = None if picked.then is None else ids[picked.then]
+    return Choice(id=ids[picked.row], kind=picked.kind, reason=picked.reason, runner_up=runner_up)
+
+
+@lru_cache(maxsize=2)
+def _rows(files: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, int]]:
+    """The ids of a store's pictures, and the row of each: with each choice again they would take most of its time."""
+    ids = tuple(map(picture_id, files))
+    return ids, {id: row for row, id in enumerate(ids)}
+
+
+def _unsure(knowledge: Knowledge, store: ImageStore) -> FloatArray | None:
+    """(N,) expected error of each picture of a store, NaN where it is not predicted; None where none is."""
+    review = knowledge.review_of_names
+    if review is None:
+        return None
+    if review.store is store:
+        unsure = np.full(len(store), np.nan)
+        unsure[: len(review.share)] = review.share
+        return unsure
+    shares = expected_shares(knowledge)
+    return np.array([shares.get(id, np.nan) for id in _rows(store.files)[0]])
 
 
 # --- one picture -----------------------------------------------------------------------------------------------------

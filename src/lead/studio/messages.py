@@ -192,11 +192,13 @@ class Choice(Message):
         kind: ``coverage``: stands for many pictures unlike those labelled; ``uncertain``: the model expects to be
             wrong on it, and it differs from what is labelled; ``order``: simply the next; ``none``: all are labelled.
         reason: a sentence for the person.
+        runner_up: the picture that would be chosen after this one, as things stand; null if none is left.
     """
 
     id: str | None
     kind: Literal["coverage", "uncertain", "order", "none"]
     reason: str
+    runner_up: str | None = None
 
 
 class Prediction(Message):

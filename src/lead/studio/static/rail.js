@@ -2,7 +2,7 @@
  *  thousands. */
 
 import {count, fill, h, icon, markCurrent, percent, renew, text, throttle} from './dom.js';
-import {loadImage} from './images.js';
+import {loadSmall} from './images.js';
 import {passing} from './kept.js';
 
 /**
@@ -188,7 +188,7 @@ export class Rail {
 
   /** @param {HTMLElement} thumb @param {string} id */
   fillThumb(thumb, id) {
-    loadImage(this.app.api.image(id, 128)).then(
+    loadSmall(this.app.api.image(id, 128)).then(
       (image) => thumb.append(h('img', {src: image.src, alt: '', draggable: false})),
       () => thumb.append(icon('warning')),
     );
