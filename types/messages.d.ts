@@ -633,7 +633,7 @@ export interface components {
          *     Attributes:
          *         base: the version that the person saw.
          *         points: by landmark; ``null`` takes a label away.
-         *         checked: if given, sets the picture's.
+         *         checked, note, tags: if given, set the picture's. Tags are trimmed, and each stays once.
          */
         LabelsChange: {
             /** Base */
@@ -647,6 +647,10 @@ export interface components {
             };
             /** Checked */
             checked?: boolean | null;
+            /** Note */
+            note?: string | null;
+            /** Tags */
+            tags?: string[] | null;
         };
         /**
          * Landmark
@@ -767,6 +771,9 @@ export interface components {
          *         fitting: whether a fit is under way.
          *         fitted_to: labelled pictures that it was fitted to.
          *         held_out: its mean error on labels that it had not seen, as a share of the longer side; null where unknown.
+         *             Labels that are accepted suggestions are not counted, nor below.
+         *         held_out_px: the same in pixels of the pictures.
+         *         held_out_points: labels that both rest on.
          */
         ModelStatus: {
             /**
@@ -806,6 +813,13 @@ export interface components {
             fitted_to: number;
             /** Held Out */
             held_out: number | null;
+            /** Held Out Px */
+            held_out_px: number | null;
+            /**
+             * Held Out Points
+             * @default 0
+             */
+            held_out_points: number;
         };
         /**
          * Picture
@@ -815,6 +829,8 @@ export interface components {
          *         file: path relative to the folder.
          *         labelled: landmarks that have a state.
          *         complete: whether all of them have.
+         *         accepted: landmarks whose label is a suggestion that was accepted and not touched since.
+         *         tags, noted: its tags, and whether it has a note.
          *         unreadable: why it cannot be decoded, if it is known that it cannot.
          *         expected: mean expected error of the model on it, as a share of its longer side; null where there is none.
          */
@@ -833,6 +849,21 @@ export interface components {
              * @default false
              */
             complete: boolean;
+            /**
+             * Accepted
+             * @default 0
+             */
+            accepted: number;
+            /**
+             * Tags
+             * @default []
+             */
+            tags: string[];
+            /**
+             * Noted
+             * @default false
+             */
+            noted: boolean;
             /** Unreadable */
             unreadable: string | null;
             /** Expected */
@@ -865,6 +896,8 @@ export interface components {
          *         version: goes up with every change of this picture; what a change is based on.
          *         points: by landmark; a landmark that is not in it is unlabelled.
          *         checked: whether the person said of these labels, disputed by the model, that they are right.
+         *         note: what the person wrote of the picture.
+         *         tags: short words for it; ``skip`` says that it is not to be labelled.
          */
         PictureLabels: {
             /** Id */
@@ -886,21 +919,37 @@ export interface components {
              * @default false
              */
             checked: boolean;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /**
+             * Tags
+             * @default []
+             */
+            tags: string[];
         };
         /**
          * Point
          * @description A landmark of one picture. ``x`` and ``y`` stand unless the landmark is absent.
+         *
+         *     Attributes:
+         *         accepted: taken over from a suggestion, and not touched since.
          */
         Point: {
             /** @enum {unknown} */
             state: "visible" | "hidden";
             x: number;
             y: number;
+            accepted?: boolean;
         } | {
             /** @constant */
             state: "absent";
             x: null;
             y: null;
+            /** @constant */
+            accepted?: false;
         };
         /**
          * Prediction
@@ -968,6 +1017,9 @@ export interface components {
         /**
          * Problem
          * @description Every error's body: what is wrong, what to do, and for a conflict what stands here now.
+         *
+         *     Attributes:
+         *         theirs: of a label file whose landmarks are not those that are here: their names, in its order.
          */
         Problem: {
             /** Error */
@@ -978,6 +1030,8 @@ export interface components {
             dropped: {
                 [key: string]: number;
             } | null;
+            /** Theirs */
+            theirs: string[] | null;
         };
         /**
          * RunChoice
@@ -1029,7 +1083,9 @@ export interface components {
          *     Attributes:
          *         folder: the pictures' folder.
          *         label_file: where labels are kept.
-         *         pictures: readable pictures as far as known; ``complete``: fully labelled; ``begun``: some landmarks labelled.
+         *         pictures: to label: readable as far as known, and not tagged ``skip``. ``complete``: fully labelled; ``begun``:
+         *             some landmarks labelled. ``skipped``: readable, and tagged ``skip``.
+         *         accepted: points that are accepted suggestions, not touched since, in all.
          *         problem: something that the person must mend before anything can be saved; null if all is well.
          *         foreign: whether the problem is that another program wrote the label file: ``POST /api/reload`` takes its
          *             labels, ``POST /api/keep`` writes ours over them. The event ``problem`` says so too.
@@ -1048,6 +1104,16 @@ export interface components {
             complete: number;
             /** Begun */
             begun: number;
+            /**
+             * Skipped
+             * @default 0
+             */
+            skipped: number;
+            /**
+             * Accepted
+             * @default 0
+             */
+            accepted: number;
             /**
              * Unreadable
              * @default []
@@ -1631,6 +1697,8 @@ export interface operations {
                 add?: boolean;
                 /** @description The file's name, for messages. */
                 name?: string;
+                /** @description What its landmarks are here, a line each; blank: left out. */
+                called?: string;
             };
             header?: never;
             path?: never;

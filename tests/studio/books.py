@@ -10,7 +10,7 @@ from PIL import Image
 from lead.studio.book import LabelBook
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
-from lead.studio.messages import LabelsChange, Landmark, Landmarks, LandmarksChange, PictureLabels, Point
+from lead.studio.label_messages import LabelsChange, Landmark, Landmarks, LandmarksChange, PictureLabels, Point
 
 WIDTH, HEIGHT = 60, 40
 

@@ -37,8 +37,8 @@ from lead.landmarks import HIDDEN, VISIBLE
 from lead.studio.book import LabelBook
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
+from lead.studio.label_messages import LabelsChange, Point
 from lead.studio.labelfile import ChangedElsewhere, Conflict, SaveFailed
-from lead.studio.messages import LabelsChange, Point
 
 
 @pytest.fixture

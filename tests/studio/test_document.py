@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lead.landmarks import coco
 from lead.studio.document import Document, PointsChange
-from lead.studio.messages import Landmark, Landmarks, Point
+from lead.studio.label_messages import Landmark, Landmarks, Point
 from lead.studio.schema import default_colours
 
 # Half characters included: JSON can hold them.

@@ -23,7 +23,7 @@ from lead.studio.book import LabelBook
 from lead.studio.events import Events
 from lead.studio.fitter import Fitter, Pace
 from lead.studio.folder import PictureFolder, UnknownPicture
-from lead.studio.messages import LabelsChange
+from lead.studio.label_messages import LabelsChange
 from lead.studio.suggest import learn
 from lead.training.run import Run
 

@@ -60,7 +60,7 @@ def problem(answer: Any, status: int) -> Problem:
 
 
 def point(x: float, y: float, state: str = "visible") -> dict[str, Any]:
-    return {"state": state, "x": x, "y": y}
+    return {"state": state, "x": x, "y": y, "accepted": False}
 
 
 def label(web: Any, id: str, **points: Any) -> Any:

@@ -20,7 +20,7 @@ from lead.errors import LeadError
 from lead.studio import answers
 from lead.studio.answers import LOADING
 from lead.studio.fitter import Fitter
-from lead.studio.messages import LabelsChange, Landmark, LandmarksChange, Point
+from lead.studio.label_messages import LabelsChange, Landmark, LandmarksChange, Point
 from lead.studio.session import Session
 
 
@@ -151,7 +151,7 @@ def test_closing_while_the_model_side_is_loaded(tmp_path: Path, monkeypatch: pyt
 LABELLING = """
     import os, sys, time
     from pathlib import Path
-    from lead.studio.messages import LabelsChange, Landmark, LandmarksChange, Point
+    from lead.studio.label_messages import LabelsChange, Landmark, LandmarksChange, Point
     from lead.studio.server import create_app
     from lead.studio.session import Session
 

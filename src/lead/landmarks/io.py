@@ -41,6 +41,7 @@ FEATURES = {
     "film": "which film the frames are of",
 }
 """What a format may hold of labels beside the points themselves, or lose, in words."""
+SPREADSHEET = " (from a spreadsheet, save it as CSV UTF-8)"
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class Format:
         parse: labels of a file. Raises :class:`LeadError` that names the line or entry.
         dump: a file of labels, of which a reader gets the same back, but for what it lacks.
         by_ending: whether a file of this extension is written in this format where no format is named.
+        precision: how far the tool itself, writing the file anew, may put a place that nobody moved, in pixels.
         pieces: what ``dump`` makes, some of the text after other, of a format that can be made so.
         per_picture: of a format with a file for each picture; its ``dump`` makes an archive of them.
     """
@@ -91,6 +93,7 @@ class Format:
     parse: Callable[[LabelFile], Labels]
     dump: Callable[[Labels, PictureInfo], bytes]
     by_ending: bool = True
+    precision: float = 0.001
     pieces: Callable[[Labels, PictureInfo], Iterable[str]] | None = None
     per_picture: PerPicture | None = None
 
@@ -124,8 +127,8 @@ def _has(labels: Labels, feature: str) -> bool:
     }.get(feature, False)
 
 
-def _of_text(why_not: Callable[[str], str | None]) -> Callable[[LabelFile], str | None]:
-    return lambda file: "is not UTF-8 text" if file.text is None else why_not(file.text)
+def _of_text(why_not: Callable[[str], str | None], advice: str = "") -> Callable[[LabelFile], str | None]:
+    return lambda file: f"is not UTF-8 text{advice}" if file.text is None else why_not(file.text)
 
 
 def _text(file: LabelFile) -> str:
@@ -198,7 +201,7 @@ FORMATS: tuple[Format, ...] = (
         title="DeepLabCut's CSV, a line for each picture",
         extensions=(".csv",),
         lacks=("hidden", "errors", "flips", "skeleton", "sizes", "film"),
-        why_not=_of_text(deeplabcut.why_not),
+        why_not=_of_text(deeplabcut.why_not, SPREADSHEET),
         parse=lambda file: deeplabcut.parse(_text(file)),
         dump=lambda labels, _: _encoded(deeplabcut.dump(labels)),
         by_ending=False,
@@ -229,6 +232,7 @@ FORMATS: tuple[Format, ...] = (
         why_not=_of_text(cvat.why_not),
         parse=lambda file: cvat.parse(_text(file)),
         dump=lambda labels, pictures: _encoded(cvat.dump(labels, pictures)),
+        precision=0.0051,  # CVAT writes hundredths
     ),
     Format(
         name="pts",
@@ -258,7 +262,7 @@ FORMATS: tuple[Format, ...] = (
         title="CSV, a line for each point",
         extensions=(".csv",),
         lacks=("flips", "skeleton", "sizes"),
-        why_not=_of_text(csvfile.why_not),
+        why_not=_of_text(csvfile.why_not, SPREADSHEET),
         parse=lambda file: csvfile.parse(_text(file)),
         dump=lambda labels, _: _encoded(csvfile.dump(labels)),
         pieces=lambda labels, _: csvfile.pieces(labels),
@@ -294,12 +298,17 @@ def read_labels(path: Path, *, pictures: PictureInfo | None = None, format: str 
     if path.is_dir():
         return _read_folder(path, pictures, format)
     try:
-        data = path.read_bytes()
+        return parse_labels(path.read_bytes(), str(path), pictures=pictures, format=format)
+    except Unrecognised as error:
+        raise LeadError(f"{error} If you know which it is, name it (--from).") from error
     except FileNotFoundError:
         raise LeadError(f"No file {path}. Landmarks are read from: {_known_formats()}.") from None
     except OSError as error:
         raise LeadError(f"Cannot read {path}: {error.strerror}.") from error
-    return parse_labels(data, str(path), pictures=pictures, format=format)
+
+
+class Unrecognised(LeadError):
+    """A file is in none of the formats."""
 
 
 def parse_labels(
@@ -311,6 +320,11 @@ def parse_labels(
         data: the whole file.
         name: what the error messages call it.
         pictures, format: as there.
+
+    Raises:
+        Unrecognised: it is like no format (the message is about those of its name's ending, if there are any), or like
+            several and wrong in each.
+        LeadError: as there.
     """
     if not data.strip():
         raise LeadError(f"{name} is empty.")
@@ -327,11 +341,12 @@ def parse_labels(
             failed[kind] = str(error)
     if len(failed) == 1:
         raise LeadError(next(iter(failed.values())))
-    tried = failed or {kind: f"{kind.name}: it {why}" for kind, why in refused.items()}
-    raise LeadError(
-        f"{name} can be read in none of the formats that were tried. {'; '.join(tried.values())}. If you know which it "
-        "is, name it (--from)."
-    )
+    ending = Path(name).suffix.lower()
+    if not failed and any(ending in kind.extensions for kind in FORMATS):
+        as_each = [f"As {kind.title}: it {why}" for kind, why in refused.items() if ending in kind.extensions]
+        raise Unrecognised(f"{name} cannot be read. {'. '.join(as_each)}.")
+    tried = failed.values() or [f"{kind.name}: it {why}" for kind, why in refused.items()]
+    raise Unrecognised(f"{name} can be read in none of the formats that were tried. {'; '.join(tried)}.")
 
 
 def _parsed(kind: Format, file: LabelFile) -> Labels:

@@ -5,7 +5,8 @@ each picture and each annotation. :mod:`lead.landmarks.coco` reads it, and so do
 
 ``images``
     ``id``; ``file_name``, the path relative to the folder of pictures, with ``/``; ``width`` and ``height`` of the
-    upright picture in pixels. Only pictures that have an annotation, and those that the file listed before.
+    upright picture in pixels. Only pictures that have an annotation, a note or tags, and those that the file listed
+    before.
 ``annotations``, one for each picture that anything was said about
     ``id``, ``image_id``, ``category_id``; ``keypoints``: x, y, v for each landmark, in the category's order, where v is
     0 unlabelled, 1 labelled but hidden, 2 labelled and visible; ``num_keypoints``: those with v > 0; ``bbox`` and
@@ -15,7 +16,7 @@ each picture and each annotation. :mod:`lead.landmarks.coco` reads it, and so do
 ``categories``, the one that has ``keypoints``
     ``id``, ``name``; ``keypoints``: the landmarks' names; ``skeleton``: pairs of their numbers, the first being 1.
 
-Beyond COCO we write four keys, which other readers pass over:
+Beyond COCO we write seven keys, which other readers pass over:
 
 ``flip_pairs`` (category)
     pairs of names that change places in a mirrored picture.
@@ -23,9 +24,17 @@ Beyond COCO we write four keys, which other readers pass over:
     a colour ``#rrggbb`` for each landmark, in their order.
 ``absent`` (annotation)
     names of landmarks that were looked for and are not in the picture; their key point is 0, 0, 0.
+``accepted`` (annotation)
+    names of landmarks whose label is a suggestion of the model that a person took over and has not touched since. A
+    name goes as soon as its point changes. Models learn from these labels, but no error is estimated from them.
 ``checked`` (annotation)
     true where a person looked again at labels that a model disputed, and confirmed them. Gone as soon as a point of
     the picture changes.
+``note`` (image)
+    what a person wrote of the picture.
+``tags`` (image)
+    short words that a person put on it, each once. ``skip`` says that it is a bad picture: it is not chosen to be
+    labelled, and the studio's models do not learn from it.
 
 Whatever else a file holds, made by us or not, is kept as it is: further keys, other categories and their annotations,
 ids, the order. ``bbox`` and ``area`` follow the points only where they were those of the points; the scores of a
@@ -59,9 +68,10 @@ from lead.studio.contents import Contents
 from lead.studio.document import Document, PointsChange
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
+from lead.studio.label_messages import LabelsChange, Landmarks, LandmarksChange, PictureLabels, Point
 from lead.studio.labelfile import Conflict, LabelFile
-from lead.studio.messages import LabelsChange, Landmarks, LandmarksChange, PictureLabels, Point
 from lead.studio.schema import check_landmarks, sources
+from lead.studio.tags import checked_tags
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.geometry import Size
@@ -173,13 +183,18 @@ class LabelBook:
                 if name not in present.document.names:
                     raise unknown("landmark", name, present.document.names)
             new = {name: point for name, point in change.points.items() if now.points.get(name) != point}
-            if not new and change.checked in (None, now.checked):
+            note = None if change.note == now.note else change.note
+            tags = None if change.tags is None else checked_tags(change.tags)
+            tags = None if tags == now.tags else tags
+            if not new and change.checked in (None, now.checked) and note is None and tags is None:
                 return now
             if change.base != now.version:
                 raise Conflict("This picture was changed elsewhere meanwhile, perhaps in another tab.", labels=now)
+            if not present.document.names:
+                raise LeadError("Name the landmarks first: the file that keeps notes and tags begins with them.")
             checked = (now.checked and not new) if change.checked is None else change.checked
             size = size_for(self.folder, file, _placed(file, new))
-            document = present.document.with_points({file: PointsChange(new, checked, size)})
+            document = present.document.with_points({file: PointsChange(new, checked, size, note, tags)})
             versions = present.versions | {id: self._next_version()}
             self._save(replace(present, document=document, versions=versions))
             after = self.labels(id)

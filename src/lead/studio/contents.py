@@ -9,7 +9,8 @@ from functools import cached_property
 from lead.landmarks.model import Labels
 from lead.studio.document import Document
 from lead.studio.folder import PictureFolder
-from lead.studio.messages import Landmarks, PictureLabels
+from lead.studio.label_messages import Landmarks, PictureLabels
+from lead.studio.tags import SKIP
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,19 @@ class Contents:
             if annotation.labelled and file in self.folder
         }
 
+    @cached_property
+    def accepted(self) -> dict[str, int]:
+        """By id, how many labels are accepted suggestions, not touched since; only where any is."""
+        annotated = self.document.annotated()
+        return {self.folder.id_of(file): len(a.accepted) for file, a in annotated if a.accepted and file in self.folder}
+
+    @cached_property
+    def skipped(self) -> frozenset[str]:
+        """Ids of the pictures tagged ``skip``: not to be labelled, and not learnt from."""
+        images, folder = self.document.images, self.folder
+        rows = self.document.row_of.items()
+        return frozenset(folder.id_of(file) for file, row in rows if SKIP in images[row].tags and file in folder)
+
     @property
     def missing(self) -> list[str]:
         """Pictures that the file has labels for and that the folder does not hold; they are kept as they are."""
@@ -59,8 +73,10 @@ class Contents:
 
     def of(self, id: str) -> PictureLabels:
         """What is labelled on a picture. Raises :class:`UnknownPicture` if there is none of this id."""
-        annotation = self.document.annotation(self.folder.file_of(id))
-        version = self.versions.get(id, self.base)
-        if annotation is None:
-            return PictureLabels(id=id, version=version)
-        return PictureLabels(id=id, version=version, points=annotation.points(), checked=annotation.checked)
+        file = self.folder.file_of(id)
+        labels = PictureLabels(id=id, version=self.versions.get(id, self.base))
+        if image := self.document.image(file):
+            labels.note, labels.tags = image.note, image.tags
+        if annotation := self.document.annotation(file):
+            labels.points, labels.checked = annotation.points(), annotation.checked
+        return labels

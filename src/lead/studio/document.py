@@ -21,8 +21,9 @@ from lead.errors import LeadError
 from lead.landmarks import coco
 from lead.landmarks.coco import PREDICTED_KEYS
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
-from lead.studio.messages import Landmarks, Point
+from lead.studio.label_messages import Landmarks, Point, PointState
 from lead.studio.schema import as_landmarks, is_text
+from lead.studio.tags import tidy_tags
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.geometry import Size
@@ -64,6 +65,13 @@ class Annotation:
         """How many landmarks have a state."""
         return self.placed + len(self.absent)
 
+    @cached_property
+    def accepted(self) -> list[str]:
+        """Landmarks whose label is a suggestion that was accepted and not touched since."""
+        visible = self.entry["keypoints"][2::3]
+        named = set(self.entry.get("accepted") or ())
+        return [name for name, v in zip(self.names, visible, strict=True) if name in named and v > UNLABELLED]
+
     @property
     def checked(self) -> bool:
         return self.entry.get("checked") is True
@@ -71,27 +79,30 @@ class Annotation:
     def points(self) -> dict[str, Point]:
         """Every landmark that has a state."""
         points = {name: Point(state="absent") for name in self.absent}
-        values = iter(self.entry["keypoints"])
+        values, accepted = iter(self.entry["keypoints"]), set(self.accepted)
         for name, x, y, v in zip(self.names, values, values, values, strict=True):
             if v > UNLABELLED:
-                points[name] = Point(state="visible" if v == VISIBLE else "hidden", x=x, y=y)
+                state: PointState = "visible" if v == VISIBLE else "hidden"
+                points[name] = Point(state=state, x=x, y=y, accepted=name in accepted)
         return {name: points[name] for name in self.names if name in points}
 
     def changed(self, points: Mapping[str, Point | None], checked: bool) -> Annotation:
         """With some landmarks set, or taken away (None)."""
         entry = dict(self.entry)
         keypoints = list(entry["keypoints"])
-        foreign = [name for name in entry.get("absent") or () if name not in self.names]
-        absent = set(self.absent)
+        absent, accepted = set(self.absent), set(self.accepted)
         for name, point in points.items():
             k = self.names.index(name)
             keypoints[3 * k : 3 * k + 3] = _triple(point)
-            absent.discard(name)
-            if point and point.state == "absent":
-                absent.add(name)
+            for names, belongs in (
+                (absent, point is not None and point.state == "absent"),
+                (accepted, point is not None and point.accepted),
+            ):
+                (names.add if belongs else names.discard)(name)
             _forget_prediction(entry, k)
         entry["keypoints"] = keypoints
-        _set_or_drop(entry, "absent", [name for name in self.names if name in absent] + foreign)
+        self._list_names(entry, "absent", [name for name in self.names if name in absent])
+        self._list_names(entry, "accepted", [name for name in self.names if name in accepted])
         _set_or_drop(entry, "checked", checked)
         return self._with_totals(entry, self.names)
 
@@ -104,10 +115,16 @@ class Annotation:
         for key in PREDICTED_KEYS:
             if key in entry:
                 entry[key] = [None if k is None else entry[key][k] for k in columns]
-        foreign = [name for name in entry.get("absent") or () if name not in self.names]
-        absent = [name for name, source in zip(names, sources, strict=True) if source in self.absent]
-        _set_or_drop(entry, "absent", absent + foreign)
+        for key, listed in (("absent", self.absent), ("accepted", self.accepted)):
+            self._list_names(
+                entry, key, [name for name, source in zip(names, sources, strict=True) if source in listed]
+            )
         return self._with_totals(entry, names)
+
+    def _list_names(self, entry: Entry, key: str, names: list[str]) -> None:
+        """Lists landmarks under a key; names that are no landmarks of ours stay there."""
+        foreign = [name for name in entry.get(key) or () if name not in self.names]
+        _set_or_drop(entry, key, names + foreign)
 
     def _with_totals(self, entry: Entry, names: Sequence[str]) -> Annotation:
         """``num_keypoints``, and box and area where they were those of the points, follow the points."""
@@ -121,14 +138,35 @@ class Annotation:
 
 
 class Image:
-    """An entry of ``images`` and its text."""
+    """An entry of ``images``. Immutable; what is derived from it is derived once."""
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
 
     @cached_property
     def text(self) -> bytes:
+        """As the file has it."""
         return _dumps(self.entry)
+
+    @cached_property
+    def note(self) -> str:
+        """What a person wrote of the picture; empty where another program keeps something else under this key."""
+        note = self.entry.get("note")
+        return note if isinstance(note, str) and is_text(note) else ""
+
+    @cached_property
+    def tags(self) -> list[str]:
+        """Likewise."""
+        tags = self.entry.get("tags")
+        return tidy_tags(tag for tag in tags if isinstance(tag, str) and is_text(tag)) if isinstance(tags, list) else []
+
+    def marked(self, note: str | None, tags: Sequence[str] | None) -> Image:
+        """With another note or other tags; None leaves what is there."""
+        entry = dict(self.entry)
+        for key, value in (("note", note), ("tags", tags)):
+            if value is not None:
+                _set_or_drop(entry, key, value)
+        return Image(entry)
 
 
 @dataclass(frozen=True)
@@ -139,11 +177,14 @@ class PointsChange:
         points: landmarks to set, or to take away (None).
         checked: what the person says of the picture's labels.
         size: (width, height), noted where the file does not say it yet.
+        note, tags: of the picture; None for those that it has.
     """
 
     points: Mapping[str, Point | None]
     checked: bool = False
     size: Size | None = None
+    note: str | None = None
+    tags: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -196,7 +237,7 @@ class Document:
         for i, entry in enumerate(top["annotations"]):
             if entry["category_id"] == category["id"]:
                 annotation_of[file_of_id[repr(entry["image_id"])]] = i
-                _check_absent(entry, f"annotations[{i}]")
+                _check_names(entry, f"annotations[{i}]")
         annotations = [Annotation(entry, names) for entry in top["annotations"]]
         annotation_of = {file: i for file, i in annotation_of.items() if is_text(file)}
         return cls(top, [Image(entry) for entry in top["images"]], annotations, landmarks, row_of, annotation_of)
@@ -232,6 +273,11 @@ class Document:
         index = self.annotation_of.get(file)
         return None if index is None else self.annotations[index]
 
+    def image(self, file: str) -> Image | None:
+        """The entry of a picture; None where it has none."""
+        row = self.row_of.get(file)
+        return None if row is None else self.images[row]
+
     def annotated(self) -> list[tuple[str, Annotation]]:
         """Every picture that has an annotation, in the order of the annotations."""
         return [(file, self.annotations[i]) for file, i in self.annotation_of.items()]
@@ -251,7 +297,7 @@ class Document:
         return Labels(schema, images, tables[..., :2], tables[..., 2].astype(np.int8), *extra)
 
     def with_points(self, changes: Mapping[str, PointsChange]) -> Document:
-        """With some landmarks of some pictures set, or taken away."""
+        """With some landmarks of some pictures set, or taken away; or their notes and tags."""
         images, annotations = list(self.images), list(self.annotations)
         row_of, annotation_of = dict(self.row_of), dict(self.annotation_of)
         image_id = annotation_id = 0
@@ -267,6 +313,10 @@ class Document:
             if change.size and not {"width", "height"} & images[row].entry.keys():
                 width, height = change.size
                 images[row] = Image(images[row].entry | {"width": width, "height": height})
+            images[row] = images[row].marked(change.note, change.tags)
+            before = self.annotation(file)
+            if not change.points and change.checked == (before is not None and before.checked):
+                continue
             if file not in annotation_of:
                 annotation_of[file] = len(annotations)
                 annotations.append(self._new_annotation(annotation_id, images[row].entry["id"]))
@@ -335,10 +385,11 @@ def _landmarks(category: Entry, labels: Labels) -> Landmarks:
     return as_landmarks(schema.names, schema.skeleton, schema.flip_pairs, category.get("colours"))
 
 
-def _check_absent(entry: Entry, where: str) -> None:
-    absent = entry.get("absent")
-    if absent is not None and not (isinstance(absent, list) and all(isinstance(name, str) for name in absent)):
-        raise LeadError(f"{where}: 'absent' must be a list of landmark names.")
+def _check_names(entry: Entry, where: str) -> None:
+    for key in ("absent", "accepted"):
+        names = entry.get(key)
+        if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+            raise LeadError(f"{where}: {key!r} must be a list of landmark names.")
 
 
 def _triple(point: Point | None) -> list[float]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lead.errors import LeadError, NotThere
 from lead.files import replacing
-from lead.studio.messages import Message
+from lead.studio.label_messages import Message
 
 RECENT = 50
 """Snapshots that are all kept; of the older ones, the last of each day."""

@@ -12,7 +12,7 @@ from lead.errors import LeadError
 from lead.files import replacing
 from lead.studio.document import Document
 from lead.studio.history import History
-from lead.studio.messages import Landmarks, PictureLabels
+from lead.studio.label_messages import Landmarks, PictureLabels
 
 Stamp = tuple[int, int, int]
 

@@ -25,18 +25,15 @@ from lead.errors import LeadError, NotThere
 from lead.studio import answers, transfer
 from lead.studio.events import Subscription
 from lead.studio.history import Snapshot
+from lead.studio.label_messages import LabelsChange, Landmarks, LandmarksChange, PictureLabels
 from lead.studio.labelfile import Conflict, SaveFailed
 from lead.studio.messages import (
     Choice,
     Disputes,
     Explored,
     Imported,
-    LabelsChange,
-    Landmarks,
-    LandmarksChange,
     Picture,
     PictureDetail,
-    PictureLabels,
     Predictions,
     Problem,
     RunChoice,
@@ -159,7 +156,8 @@ def _problem(status: int, problem: Problem, headers: Mapping[str, str] | None = 
 
 
 async def _mistake(_: Request, error: Exception) -> Response:
-    return _problem(404 if isinstance(error, NotThere) else 400, Problem(error=str(error)))
+    theirs = error.theirs if isinstance(error, transfer.OtherLandmarks) else None
+    return _problem(404 if isinstance(error, NotThere) else 400, Problem(error=str(error), theirs=theirs))
 
 
 async def _conflict(_: Request, error: Exception) -> Response:
@@ -370,9 +368,11 @@ def _files(session: Session) -> APIRouter:
         replace: bool = False,
         add: Annotated[bool, Query(description="Adds landmarks that are not here yet.")] = False,
         name: Annotated[str, Query(description="The file's name, for messages.")] = "The file",
+        called: Annotated[str, Query(description="What its landmarks are here, a line each; blank: left out.")] = "",
     ) -> Imported:
         content = await request.body()
-        take = partial(transfer.import_labels, session.book, content, name, what, replace, add_landmarks=add)
+        book, names = session.book, called.split("\n") if called else []
+        take = partial(transfer.import_labels, book, content, name, what, replace, add_landmarks=add, called=names)
         return await anyio.to_thread.run_sync(take)
 
     @routes.get("/formats")

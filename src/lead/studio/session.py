@@ -106,15 +106,18 @@ class Session:
     def state(self) -> State:
         """What the page shows around everything else."""
         contents, unreadable = self.book.contents, self.folder.unreadable
-        complete = sum(done for _, done in contents.summary.values())
-        bad = {file for file, _ in unreadable}
+        done = [complete for id, (_, complete) in contents.summary.items() if id not in contents.skipped]
+        readable = set(self.folder.files) - {file for file, _ in unreadable}
+        skipped = sum(self.folder.file_of(id) in readable for id in contents.skipped)
         return State(
             version=versions()["lead"],
             folder=str(self.folder.root),
             label_file=str(self.book.file),
-            pictures=sum(file not in bad for file in self.folder.files),
-            complete=complete,
-            begun=len(contents.summary) - complete,
+            pictures=len(readable) - skipped,
+            complete=sum(done),
+            begun=len(done) - sum(done),
+            skipped=skipped,
+            accepted=sum(contents.accepted.values()),
             unreadable=unreadable,
             landmarks=contents.landmarks,
             model=answers.status(self.knowledge),
@@ -127,11 +130,14 @@ class Session:
     def list_pictures(self) -> list[Picture]:
         """All pictures, in the folder's order."""
         knowledge, bad = self.knowledge, dict(self.folder.unreadable)
-        summary, expected = knowledge.contents.summary, answers.expected_shares(knowledge)
+        contents, expected = knowledge.contents, answers.expected_shares(knowledge)
         pictures = []
         for id, file in zip(self.folder.ids, self.folder.files, strict=True):
-            count, complete = summary.get(id, (0, False))
+            count, complete = contents.summary.get(id, (0, False))
             picture = Picture(id=id, file=file, labelled=count, complete=complete)
+            picture.accepted = contents.accepted.get(id, 0)
+            if image := contents.document.image(file):
+                picture.tags, picture.noted = image.tags, bool(image.note)
             picture.unreadable, picture.expected = bad.get(file), expected.get(id)
             pictures.append(picture)
         return pictures
@@ -156,8 +162,7 @@ class Session:
             with suppress(UnreadablePicture):
                 sizes[file] = self.folder.size(self.folder.id_of(file))
         content = transfer.export(labels, format, sizes)
-        extension = next(each.extension for each in transfer.formats() if each.name == format)
-        return f"{self._plain_name()}-{what}{extension}", content
+        return f"{self._plain_name()}-{what}{transfer.ending(format)}", content
 
     def export_model(self) -> tuple[str, bytes]:
         """The name and content of a model for ``lead predict``. Raises :class:`LeadError` if there is none yet."""

@@ -23,7 +23,8 @@
  *   app.keys(fn) → off         fn(event) for keys not typed in a field or a dialog; return true if it was yours
  *   app.load(id)               PictureDetail with the labels as shown (also makes app.labels(id) known)
  *   app.labels(id)             PictureLabels as shown, null before load
- *   app.change(id, points, {what, merge, checked})   changes labels of a loaded picture: saved at once, can be undone
+ *   app.change(id, points, {what, merge, checked, note, tags})   changes labels of a loaded picture: saved at once;
+ *                              points can be undone
  *   app.undo() / app.redo()
  *   app.toast(text, kind, action)   kind: 'info' | 'good' | 'bad'; action: {label, run}
  *   app.report(error)          shows an error as a toast; use as `.catch(app.report)`
@@ -41,7 +42,7 @@ import {Banners, TopBar} from './top.js';
 /**
  * @import {Action, Mounted, Route, Told} from 'types/app'
  * @import {Landmarks, Picture, PictureDetail, PictureLabels, State} from 'types/messages'
- * @import {Conflict, Points} from './outbox.js'
+ * @import {Conflict, MarksChange, Points} from './outbox.js'
  */
 
 /** Route name → module. @type {Record<string, string>} */
@@ -232,8 +233,12 @@ export class App {
     if (!picture) return;
     const labelled = Object.keys(labels.points).length;
     const complete = labelled > 0 && this.landmarks().landmarks.every((l) => labels.points[l.name]);
-    if (picture.labelled === labelled && picture.complete === complete) return;
-    Object.assign(picture, {labelled, complete});
+    const accepted = Object.values(labels.points).filter((point) => point.accepted).length;
+    const {tags} = labels;
+    const now = {labelled, complete, accepted, tags, noted: labels.note !== ''};
+    const {labelled: n, complete: all, accepted: some, tags: has, noted} = picture;
+    if (JSON.stringify(now) === JSON.stringify({labelled: n, complete: all, accepted: some, tags: has, noted})) return;
+    Object.assign(picture, now);
     if (!tell) return;
     this.tally();
     this.bus.emit('pictures', this.pictures);
@@ -241,8 +246,13 @@ export class App {
 
   tally() {
     if (!this.state) return;
-    this.state.complete = this.pictures.filter((p) => p.complete).length;
-    this.state.begun = this.pictures.filter((p) => p.labelled && !p.complete).length;
+    const readable = this.pictures.filter((p) => !p.unreadable);
+    const skipped = (/** @type {Picture} */ p) => p.tags.includes('skip');
+    this.state.skipped = readable.filter(skipped).length;
+    this.state.pictures = readable.length - this.state.skipped;
+    this.state.complete = this.pictures.filter((p) => p.complete && !skipped(p)).length;
+    this.state.begun = this.pictures.filter((p) => p.labelled && !p.complete && !skipped(p)).length;
+    this.state.accepted = this.pictures.reduce((sum, p) => sum + p.accepted, 0);
   }
 
   /** @param {string} id */
@@ -272,19 +282,19 @@ export class App {
    * Changes labels of a loaded picture: shown and saved at once, and can be undone.
    * @param {string} id
    * @param {Points} points
-   * @param {{what?: string, merge?: string, checked?: boolean}} [options]
+   * @param {{what?: string, merge?: string} & MarksChange} [options]
    *   `what` in a few words; for `merge` see Undo.record
    */
-  change(id, points, {what = 'change', merge = '', checked} = {}) {
+  change(id, points, {what = 'change', merge = '', ...marks} = {}) {
     const now = this.labels(id)?.points ?? {};
     const names = Object.keys(points).filter((name) => !same(now[name], points[name]));
-    if (!names.length && checked === undefined) return;
+    if (!names.length && Object.values(marks).every((value) => value === undefined)) return;
     const after = Object.fromEntries(names.map((name) => [name, points[name]]));
     if (names.length) {
       this.history.record({id, what, before: Object.fromEntries(names.map((name) => [name, now[name] ?? null])), after},
         merge);
     }
-    this.outbox.change(id, after, checked);
+    this.outbox.change(id, after, marks);
   }
 
   undo() {
@@ -323,13 +333,13 @@ export class App {
   }
 
   /** @param {Conflict} conflict */
-  conflict({id, points}) {
-    const names = points.map((p) => p.name).join(', ');
+  conflict({id, points, note}) {
+    const names = [...points.map((p) => p.name), ...(note ? ['The note'] : [])].join(', ');
     const mine = Object.fromEntries(points.map((p) => [p.name, p.mine]));
     this.toast(
       `${names} on ${this.picture(id)?.file ?? id} was changed elsewhere at the same time; that value was kept.`,
       'bad',
-      {label: 'Use mine', run: () => this.change(id, mine, {what: 'own value'})},
+      {label: 'Use mine', run: () => this.change(id, mine, {what: 'own value', note: note?.mine})},
     );
   }
 

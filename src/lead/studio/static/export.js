@@ -1,9 +1,10 @@
-/** Taking the work along: files in every format, the fitted model, the same in a terminal; and earlier states of the
- *  labels. */
+/** Files out and in: labels in every format, the fitted model, the same in a terminal; labels from elsewhere; and
+ *  earlier states of the labels. */
 
 import {wordsOf} from './api.js';
 import {confirm, count, fill, h, icon, refill, spinner} from './dom.js';
 import {lasting} from './kept.js';
+import {LabelFile} from './labelfile.js';
 import {copyable, segmented} from './parts.js';
 
 /**
@@ -54,12 +55,17 @@ class Export {
     this.status = app.state.model;
     /** @type {ReturnType<typeof setTimeout>|undefined} */
     this.timer = undefined;
-    this.files = h('section.card.stack', {testid: 'export-files', 'aria-label': 'A file'});
+    this.files = h('section.card.stack', {testid: 'export-files', 'aria-label': 'Export labels'});
+    this.button = h('span');
     this.model = h('section.card.stack', {testid: 'export-model-card', 'aria-label': 'The model'});
     this.terminal = h('section.card.stack', {testid: 'export-terminal', 'aria-label': 'In a terminal'});
     this.history = h('section.card.stack', {testid: 'history', 'aria-label': 'Earlier states of the labels'});
+    const incoming = new LabelFile(app, () => app.landmarks().landmarks.length > 0, 'Import labels');
     root.append(
-      h('div.page', h('div.column', h('h1', 'Export'), this.files, this.model, this.terminal, this.history)),
+      h('div.page',
+        h('div.column.e-page', h('h1', 'Import and export'),
+          h('div.e-columns', this.files, h('div.e-beside', incoming.element, this.model)), this.terminal,
+          this.history)),
     );
     app.on('model', (status) => {
       const same = status.stage === this.status.stage && status.model === this.status.model;
@@ -71,7 +77,7 @@ class Export {
     });
     app.on('labels', () => this.later());
     app.on('back', () => this.refresh());
-    fill(this.files, h('h2', 'A file'), h('p.muted', spinner(), ' Reading the formats…'));
+    fill(this.files, h('h2', 'Export labels'), h('p.muted', spinner(), ' Reading the formats…'));
     this.drawModel();
     this.drawTerminal();
     this.refresh();
@@ -89,7 +95,7 @@ class Export {
       if (!this.formats.some((f) => f.name === this.format)) this.format = this.formats[0]?.name;
       this.drawFiles();
     } catch (error) {
-      if (!this.dead) fill(this.files, h('h2', 'A file'), h('p.notice.bad', {role: 'alert'}, wordsOf(error)));
+      if (!this.dead) fill(this.files, h('h2', 'Export labels'), h('p.notice.bad', {role: 'alert'}, wordsOf(error)));
     }
     await this.readHistory();
   }
@@ -103,6 +109,7 @@ class Export {
   drawFiles() {
     if (this.dead || !this.formats.length) return;
     if (!this.predicts) this.what = 'labels';
+    this.name();
     const what = segmented('What to export', CHOICES, this.what, 'export-what', (value) => {
       this.what = value;
       this.drawFiles();
@@ -114,9 +121,14 @@ class Export {
       {labels: `What is labelled by hand: ${count(this.app.state.complete + this.app.state.begun, 'picture')}.`,
         predictions: `What the model finds on all ${count(this.app.state.pictures, 'picture')}, labelled or not.`,
         both: `Your labels where there are some, the model’s landmarks on every other picture.`}[this.what];
-    const format = this.formats.find((f) => f.name === this.format);
-    refill(this.files, h('h2', 'A file'),
-      h('div.row', what, h('span.muted', this.predicts ? held : `${held} Predictions come with features and labels.`)),
+    refill(this.files,
+      h('div.row.wrap', h('h2.spacer', 'Export labels'),
+        h('button.primary', {testid: 'export-download',
+          onclick: (e) =>
+            this.download(e.currentTarget, this.app.api.url('/export', {format: this.format, what: this.what}),
+              'landmarks')}, icon('download'), this.button)),
+      h('div.row.wrap', what,
+        h('span.muted', this.predicts ? held : `${held} Predictions come with features and labels.`)),
       h('fieldset.v-formats', h('legend', 'Format'),
         this.formats.map((f) =>
           h('label.v-preset', {},
@@ -124,18 +136,20 @@ class Export {
               testid: `format-${f.name}`, onchange: () => this.pick(f.name)}),
             h('span.v-preset-text', h('span', h('strong', f.title), ' ', h('span.badge', f.extension)),
               h('span.muted', f.loses ? `Cannot hold: ${f.loses}` : 'Holds everything.')))
-        )),
-      h('div.row',
-        h('button.primary', {testid: 'export-download',
-          onclick: (e) =>
-            this.download(e.currentTarget, this.app.api.url('/export', {format: this.format, what: this.what}),
-              `landmarks${format?.extension ?? ''}`)}, icon('download'), 'Download')));
+        )));
   }
 
   /** @param {string} name */
   pick(name) {
     this.format = name;
     lasting.keep('lead.export.format', name);
+    this.name();
+  }
+
+  /** Says on the button which format it is. */
+  name() {
+    const [title] = this.formats.find((f) => f.name === this.format)?.title.split(',') ?? [''];
+    fill(this.button, `Download ${title}`);
   }
 
   /** @param {HTMLButtonElement} button @param {string} address @param {string} fallback */

@@ -10,7 +10,7 @@ import {byId, dialog, duration, fill, h, icon, iconButton, lookUp, markCurrent, 
  */
 
 const NAVIGATION = {label: 'Label', review: 'Review', explore: 'Explore', landmarks: 'Landmarks', features: 'Features',
-  export: 'Export'};
+  export: 'Import, export'};
 const KINDS = /** @type {const} */ (['state', 'pictures', 'model', 'training', 'picture']);
 const TRAINING = {decoding: 'Reading pictures', pretrain: 'Training, stage 1', distill: 'Training, stage 2'};
 
@@ -54,7 +54,7 @@ export class TopBar {
 
   draw() {
     const {state, pictures} = this.app;
-    const total = pictures.length;
+    const total = pictures.length - state.skipped;
     text(this.progress, `${state.complete.toLocaleString('en')} of ${total.toLocaleString('en')} labelled`);
     const share = total ? Math.max(state.complete ? 2 : 0, (100 * state.complete) / total) : 0;
     this.filled.style.width = `${share}%`;
