@@ -221,9 +221,7 @@ def decoding(page: Page, folder: Path, some: int = 12) -> dict[str, list[float]]
     return {"server": server, "browser": page.evaluate(DECODE, contents)}
 
 
-def measured(
-    browser: Browser, scratch: Path, name: str, places: Places, chosen: argparse.Namespace
-) -> dict[str, Any]:
+def measured(browser: Browser, scratch: Path, name: str, places: Places, chosen: argparse.Namespace) -> dict[str, Any]:
     folder = scratch / name
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.set_default_timeout(PATIENCE_MS)

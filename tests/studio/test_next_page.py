@@ -46,7 +46,11 @@ def expect_shown(desk: Desk, id: str) -> None:
 def hold(desk: Desk, address: str) -> list[Route]:
     """Keeps requests from the server; those that came."""
     held: list[Route] = []
-    desk.page.route(address, lambda route: held.append(route))
+
+    def keep(route: Route) -> None:
+        held.append(route)
+
+    desk.page.route(address, keep)
     return held
 
 
@@ -67,8 +71,9 @@ def test_enter_waits_neither_for_a_choice_nor_for_the_save(serve: Serve, sit: Si
     for route in [*saving, *choosing]:
         route.continue_()
     desk.expect_saved()
-    files = [first, desk.page.evaluate("id => studio.app.picture(id).file", choice["id"])]
-    assert {file: set(points) for file, points in desk.studio.saved().items()} == dict.fromkeys(files, set(NAMES))
+    second = desk.page.evaluate("id => studio.app.picture(id).file", choice["id"])
+    saved = {file: set(points) for file, points in desk.studio.saved().items()}
+    assert saved == {first: set(NAMES), second: set(NAMES)}
 
 
 def test_a_choice_that_has_changed_is_for_the_time_after(serve: Serve, sit: Sit, pictures: Beetles) -> None:

@@ -229,7 +229,7 @@ def test_small_ones_leave_room_for_the_one_that_is_waited_for(tmp_path: Path, mo
     folder, pictures = opened(tmp_path)
     go_on, begun = threading.Event(), threading.Semaphore(0)
 
-    def slowly(path: Path, side: int) -> Image.Image:
+    def slowly(_: Path, side: int) -> Image.Image:
         begun.release()
         assert go_on.wait(60)
         return Image.new("RGB", (side, side))

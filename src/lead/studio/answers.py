@@ -172,7 +172,7 @@ def next_picture(knowledge: Knowledge, after: str | None, skip: Sequence[str]) -
     """The picture to label next, and why: not ``after``, which is on the page, nor one of ``skip``."""
     folder, summary = knowledge.folder, knowledge.contents.summary
     unreadable = {folder.id_of(file) for file, _ in folder.unreadable if file in folder}
-    passed = {*skip, *([after] if after else []), *unreadable}
+    passed = {*skip, *([after] if after else []), *unreadable, *knowledge.contents.skipped}
     if chosen := _chosen(knowledge, passed):
         return chosen
     start = folder.ids.index(after) + 1 if after in folder.ids else 0

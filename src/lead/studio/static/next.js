@@ -124,7 +124,8 @@ export class Next {
   /** Whether a choice made before still stands. @param {Choice} choice */
   stands({id, kind}) {
     const picture = id && this.app.picture(id);
-    if (!picture || picture.unreadable || picture.complete || this.skipped.has(picture.id)) return false;
+    if (!picture || picture.unreadable || picture.complete) return false;
+    if (this.skipped.has(picture.id) || picture.tags.includes('skip')) return false;
     return kind === 'order' || kind === 'none' || !picture.labelled;
   }
 
