@@ -21,6 +21,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/folder/look": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look Again
+         * @description Lists the folder anew; the event ``folder`` tells every page of what has changed.
+         */
+        post: operations["look_again_api_folder_look_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/events": {
         parameters: {
             query?: never;
@@ -541,6 +561,27 @@ export interface components {
             loses: string;
         };
         /**
+         * FolderChange
+         * @description How the folder differs from what it was when it was last looked at: numbers of pictures.
+         */
+        FolderChange: {
+            /**
+             * Added
+             * @default 0
+             */
+            added: number;
+            /**
+             * Removed
+             * @default 0
+             */
+            removed: number;
+            /**
+             * Replaced
+             * @default 0
+             */
+            replaced: number;
+        };
+        /**
          * HeatMap
          * @description How alike each place of a picture is to the place that was pointed at.
          *
@@ -829,9 +870,11 @@ export interface components {
          *         file: path relative to the folder.
          *         labelled: landmarks that have a state.
          *         complete: whether all of them have.
+         *         unlabelled: places in the landmarks' order of those that have none, where some have one.
          *         accepted: landmarks whose label is a suggestion that was accepted and not touched since.
          *         tags, noted: its tags, and whether it has a note.
          *         unreadable: why it cannot be decoded, if it is known that it cannot.
+         *         stamp: another whenever the file is another; for the addresses of its images and tiles.
          *         expected: mean expected error of the model on it, as a share of its longer side; null where there is none.
          */
         Picture: {
@@ -850,6 +893,11 @@ export interface components {
              */
             complete: boolean;
             /**
+             * Unlabelled
+             * @default []
+             */
+            unlabelled: number[];
+            /**
              * Accepted
              * @default 0
              */
@@ -866,6 +914,11 @@ export interface components {
             noted: boolean;
             /** Unreadable */
             unreadable: string | null;
+            /**
+             * Stamp
+             * @default
+             */
+            stamp: string;
             /** Expected */
             expected: number | null;
         };
@@ -1090,6 +1143,7 @@ export interface components {
          *         foreign: whether the problem is that another program wrote the label file: ``POST /api/reload`` takes its
          *             labels, ``POST /api/keep`` writes ours over them. The event ``problem`` says so too.
          *         missing: pictures that the label file has labels for and the folder does not hold; their labels are kept.
+         *         films: what the folder holds beside its pictures, and is not shown.
          */
         State: {
             /** Version */
@@ -1137,6 +1191,11 @@ export interface components {
              * @default []
              */
             missing: string[];
+            /**
+             * Films
+             * @default []
+             */
+            films: string[];
         };
         /**
          * Suggestion
@@ -1262,6 +1321,7 @@ export type Dispute = components['schemas']['Dispute'];
 export type Disputes = components['schemas']['Disputes'];
 export type Explored = components['schemas']['Explored'];
 export type ExportFormat = components['schemas']['ExportFormat'];
+export type FolderChange = components['schemas']['FolderChange'];
 export type HeatMap = components['schemas']['HeatMap'];
 export type Imported = components['schemas']['Imported'];
 export type LabelsChange = components['schemas']['LabelsChange'];
@@ -1303,6 +1363,29 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["State"];
+                };
+            };
+        };
+    };
+    look_again_api_folder_look_post: {
+        parameters: {
+            query?: {
+                /** @description Even where it was looked at only just now. */
+                at_once?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FolderChange"];
                 };
             };
         };

@@ -23,12 +23,13 @@ from serving import BEARER, NAMES, TOKEN, client, draw, name_landmarks, opened, 
 from lead.images.labels import load_labels
 from lead.studio.folder import picture_id
 from lead.studio.messages import Problem, State
-from lead.studio.server import STATIC
+from lead.studio.page_files import STATIC
 from lead.studio.session import Session
 
-ROUTES = """/state /events /pictures /pictures/{id} /pictures/{id}/image /pictures/{id}/tile /pictures/{id}/labels
-/pictures/{id}/suggestions /next /predictions /disputes /explore /landmarks /import /formats /export /export/model
-/history /history/{id}/restore /reload /keep /training /training/cancel /runs /runs/{id}/open"""
+ROUTES = """/state /events /folder/look /pictures /pictures/{id} /pictures/{id}/image /pictures/{id}/tile
+/pictures/{id}/labels /pictures/{id}/suggestions /next /predictions /disputes /explore /landmarks /import /formats
+/export /export/model /history /history/{id}/restore /reload /keep /training /training/cancel /runs
+/runs/{id}/open"""
 
 
 @pytest.fixture

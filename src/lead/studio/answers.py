@@ -12,7 +12,7 @@ import numpy as np
 from lead.images.decode import UnreadablePicture
 from lead.studio.contents import Contents
 from lead.studio.disputes import FEWEST, Case, find_disputes
-from lead.studio.folder import PictureFolder, picture_id
+from lead.studio.folder import PictureFolder, UnknownPicture, picture_id
 from lead.studio.messages import (
     Choice,
     Disputes,
@@ -73,6 +73,7 @@ class Knowledge:
         loading: whether there is no model side yet.
         problem: what went wrong last.
         bank: features of the pictures; None where no run is open.
+        following: the bank that will take its place, because the folder has changed; None if it has not.
         chooser: of the rows of the bank's store, once the features of all pictures are there.
         fitting: whether a fit is under way.
         fit: the last; its landmarks may be others than those of ``contents``.
@@ -83,6 +84,7 @@ class Knowledge:
     loading: bool = False
     problem: str | None = None
     bank: FeatureBank | None = None
+    following: FeatureBank | None = None
     chooser: Chooser | None = None
     fitting: bool = False
     fit: Fit | None = None
@@ -127,7 +129,7 @@ class Knowledge:
         """Whether predictions are still to come that know more than those that are there."""
         if self.bank is None or self.problem or not len(self.contents.labels):
             return False
-        if self.fit is None or not self.fit_is_current or self.review is None:
+        if self.following or self.fit is None or not self.fit_is_current or self.review is None:
             return True
         return self.review.model != self.fit.number or self.close_fit_due
 
@@ -137,7 +139,7 @@ class Knowledge:
 
 def status(knowledge: Knowledge) -> ModelStatus:
     """How far the model side is."""
-    bank, fit, problem = knowledge.bank, knowledge.fit, knowledge.problem
+    bank, fit, problem = knowledge.following or knowledge.bank, knowledge.fit, knowledge.problem
     if bank is None:
         message = problem or (LOADING if knowledge.loading else None)
         return ModelStatus(stage="failed" if problem else "none", message=message)
@@ -171,7 +173,7 @@ def _waiting_for(knowledge: Knowledge) -> str:
 def next_picture(knowledge: Knowledge, after: str | None, skip: Sequence[str]) -> Choice:
     """The picture to label next, and why: not ``after``, which is on the page, nor one of ``skip``."""
     folder, summary = knowledge.folder, knowledge.contents.summary
-    unreadable = {folder.id_of(file) for file, _ in folder.unreadable if file in folder}
+    unreadable = {picture_id(file) for file, _ in folder.unreadable}
     passed = {*skip, *([after] if after else []), *unreadable, *knowledge.contents.skipped}
     if chosen := _chosen(knowledge, passed):
         return chosen
@@ -191,6 +193,8 @@ def _chosen(knowledge: Knowledge, passed: set[str]) -> Choice | None:
         return None
     ids, row_of = _rows(store.files)
     labelled, left_out = ([row_of[id] for id in some if id in row_of] for some in (knowledge.contents.summary, passed))
+    there = knowledge.contents.listing.id_of
+    left_out += [row for row, file in enumerate(store.files) if file not in there]
     picked = knowledge.chooser.next(labelled, _unsure(knowledge, store), left_out)
     if picked.row is None:
         return None
@@ -257,6 +261,8 @@ def _reviewed_points(knowledge: Knowledge, model: int, id: str) -> dict[str, Sug
     review, file = knowledge.review_of_names, knowledge.folder.file_of(id)
     if review is None or review.model != model or file in dict(review.store.skipped):
         return None
+    if review.listing and not review.listing.same(knowledge.contents.listing, file):
+        return None
     return _prediction(id, review, review.store.index(file), complete=False).points
 
 
@@ -283,10 +289,16 @@ def predictions(knowledge: Knowledge, *, sort: str, offset: int, limit: int) -> 
     review = knowledge.review_of_names
     if review is None:
         return Predictions(waiting_for=_waiting_for(knowledge))
-    order = np.arange(len(review.labels)) if sort == "name" else review.worst_first
+    listing = knowledge.contents.listing
+    there = review.rows_of(listing)
+    if sort == "name":
+        place = {file: i for i, file in enumerate(listing.files)}
+        order = np.array(sorted(there.tolist(), key=lambda row: place[review.labels.images[row]]), dtype=np.int64)
+    else:
+        order = review.worst_first[np.isin(review.worst_first, there)]
     pictures = []
     for row in order[offset : offset + limit].tolist():
-        id = knowledge.folder.id_of(review.labels.images[row])
+        id = picture_id(review.labels.images[row])
         pictures.append(_prediction(id, review, row, knowledge.contents.summary.get(id, (0, False))[1]))
     return Predictions(total=len(order), model=review.model, pictures=pictures)
 
@@ -315,8 +327,8 @@ def expected_shares(knowledge: Knowledge) -> dict[str, float]:
     review = knowledge.review_of_names
     if review is None:
         return {}
-    shares = zip(review.labels.images, review.share.tolist(), strict=True)
-    return {knowledge.folder.id_of(file): share for file, share in shares if np.isfinite(share)}
+    listing, share, images = knowledge.contents.listing, review.share, review.labels.images
+    return {listing.id_of[images[row]]: float(share[row]) for row in review.rows_of(listing) if np.isfinite(share[row])}
 
 
 def disputes(knowledge: Knowledge) -> Disputes:
@@ -326,7 +338,7 @@ def disputes(knowledge: Knowledge) -> Disputes:
     for file, xy in zip(labels.images, labels.xy, strict=True):
         annotation = document.annotation(file)
         if annotation and annotation.checked:
-            checked.add(knowledge.folder.id_of(file))
+            checked.add(picture_id(file))
         if case := _case(knowledge.folder, fit, file, xy):
             cases.append(case)
     disputed = find_disputes(cases, knowledge.names, labels.schema.flip_pairs, leave_out=checked)
@@ -337,10 +349,10 @@ def disputes(knowledge: Knowledge) -> Disputes:
 
 def _case(folder: PictureFolder, fit: Fit | None, file: str, xy: FloatArray) -> Case | None:
     """A labelled picture beside what was learnt without it; None if it cannot be read."""
-    id = folder.id_of(file)
+    id = picture_id(file)
     try:
         size = folder.size(id)
-    except UnreadablePicture:
+    except (UnreadablePicture, UnknownPicture):
         return None
     unseen, error, score = np.full_like(xy, np.nan), np.full(len(xy), np.nan), np.full(len(xy), np.nan)
     exemplar = fit.learnt.exemplars.get(id) if fit else None
@@ -378,6 +390,6 @@ def _spread(folder: PictureFolder, bank: FeatureBank, id: str) -> list[str]:
     """Up to ``EXPLORED`` pictures evenly over the folder, or over that part of it whose features are there."""
     finished = bank.finished()
     files = finished[0].files[: len(finished[1])] if finished else folder.files[:4]
-    ids = [other for other in map(folder.id_of, files) if other != id]
+    ids = [picture_id(file) for file in files if file in folder and picture_id(file) != id]
     chosen = np.linspace(0, len(ids) - 1, min(EXPLORED, len(ids))).round().astype(int)
     return [ids[i] for i in chosen]

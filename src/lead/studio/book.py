@@ -278,6 +278,11 @@ class LabelBook:
             self._refuse_closed()
             self.disk.keep()
 
+    def follow_folder(self) -> None:
+        """What stands here is of the folder as it was last looked at; labels of pictures that are gone stay kept."""
+        with self._changing:
+            self.contents = replace(self.contents)
+
     def _save(self, contents: Contents, why: str | None = None, raw: bytes | None = None) -> None:
         """Writes the file; only then ``contents`` is what stands here. Arguments as of :meth:`LabelFile.save`."""
         self._refuse_closed()

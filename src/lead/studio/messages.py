@@ -22,9 +22,11 @@ class Picture(Message):
         file: path relative to the folder.
         labelled: landmarks that have a state.
         complete: whether all of them have.
+        unlabelled: places in the landmarks' order of those that have none, where some have one.
         accepted: landmarks whose label is a suggestion that was accepted and not touched since.
         tags, noted: its tags, and whether it has a note.
         unreadable: why it cannot be decoded, if it is known that it cannot.
+        stamp: another whenever the file is another; for the addresses of its images and tiles.
         expected: mean expected error of the model on it, as a share of its longer side; null where there is none.
     """
 
@@ -32,10 +34,12 @@ class Picture(Message):
     file: str
     labelled: int = 0
     complete: bool = False
+    unlabelled: list[int] = Field([])
     accepted: int = 0
     tags: list[str] = Field([])
     noted: bool = False
     unreadable: str | None = None
+    stamp: str = ""
     expected: float | None = None
 
 
@@ -296,6 +300,7 @@ class State(Message):
         foreign: whether the problem is that another program wrote the label file: ``POST /api/reload`` takes its
             labels, ``POST /api/keep`` writes ours over them. The event ``problem`` says so too.
         missing: pictures that the label file has labels for and the folder does not hold; their labels are kept.
+        films: what the folder holds beside its pictures, and is not shown.
     """
 
     version: str
@@ -313,6 +318,15 @@ class State(Message):
     problem: str | None = None
     foreign: bool = False
     missing: list[str] = Field([])
+    films: list[str] = Field([])
+
+
+class FolderChange(Message):
+    """How the folder differs from what it was when it was last looked at: numbers of pictures."""
+
+    added: int = 0
+    removed: int = 0
+    replaced: int = 0
 
 
 class Imported(Message):

@@ -20,7 +20,7 @@ from PIL import Image
 
 from lead.errors import LeadError
 from lead.images.decode import UnreadablePicture, decode, decode_fitted, fitted_size, reading
-from lead.studio.folder import PictureFolder
+from lead.studio.folder import PictureFolder, stamp_text
 
 SIDES = (128, 320, 1024, 2048)
 """Longer sides in which a picture can be had, in pixels; a smaller picture is not enlarged."""
@@ -64,7 +64,7 @@ class ShownPictures:
             status = path.stat()
         except OSError as error:
             raise self._unreadable(id, UnreadablePicture(path, str(error.strerror))) from None
-        return f"{status.st_mtime_ns:x}-{status.st_size:x}"
+        return stamp_text((status.st_mtime_ns, status.st_size))
 
     def image(self, id: str, side: int) -> Encoded:
         """The upright picture with a longer side of at most ``side``, one of ``SIDES``.

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
-from importlib import resources
-from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 import anyio
@@ -31,6 +28,7 @@ from lead.studio.messages import (
     Choice,
     Disputes,
     Explored,
+    FolderChange,
     Imported,
     Picture,
     PictureDetail,
@@ -42,6 +40,7 @@ from lead.studio.messages import (
     Training,
     TrainingStart,
 )
+from lead.studio.page_files import index, page_file
 from lead.studio.pictures import Encoded
 from lead.studio.security import Guard
 from lead.studio.session import Exported, Session
@@ -50,17 +49,6 @@ STREAMS = 64
 """Event streams at a time: open pages."""
 CONNECTIONS = 256
 METHODS = ("GET", "PATCH", "POST", "PUT")
-MEDIA_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".json": "application/json",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-    ".ico": "image/vnd.microsoft.icon",
-    ".woff2": "font/woff2",
-}
-"""Of the page's files. What the machine's own table says of .js is not to be relied on."""
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": text}
@@ -104,8 +92,8 @@ def create_app(session: Session, token: str, *, hosts: Sequence[str] = (), heart
     whole = partial(_whole, heartbeat_s=heartbeat_s)
     for routes in (whole, _pictures, _labels, _model, _files, _training):
         app.include_router(routes(session), prefix="/api", dependencies=[_TOKEN])
-    app.add_api_route("/", _index, include_in_schema=False)
-    app.add_api_route("/static/{name:path}", _page_file, include_in_schema=False)
+    app.add_api_route("/", index, include_in_schema=False)
+    app.add_api_route("/static/{name:path}", page_file, include_in_schema=False)
     return app
 
 
@@ -220,6 +208,13 @@ def _whole(session: Session, heartbeat_s: float) -> APIRouter:
     @routes.get("/state")
     def state() -> State:
         return session.state()
+
+    @routes.post("/folder/look")
+    def look_again(
+        at_once: Annotated[bool, Query(description="Even where it was looked at only just now.")] = True,
+    ) -> FolderChange:
+        """Lists the folder anew; the event ``folder`` tells every page of what has changed."""
+        return session.look_again(at_once=at_once)
 
     @routes.get("/events", response_class=StreamingResponse)
     async def events() -> StreamingResponse:
@@ -420,26 +415,3 @@ def _training(session: Session) -> APIRouter:
         return session.open_run(id)
 
     return routes
-
-
-# --- the page --------------------------------------------------------------------------------------------------------
-
-STATIC = Path(str(resources.files("lead.studio") / "static"))
-
-
-def _index(request: Request) -> Response:
-    return _page_file(request, "index.html")
-
-
-def _page_file(request: Request, name: str) -> Response:
-    """A file of the page: one of those that lie in ``static/``, and nothing else whatever the address says."""
-    files = {path.relative_to(STATIC).as_posix(): path for path in STATIC.rglob("*") if path.is_file()}
-    path = files.get(name)
-    media_type = MEDIA_TYPES.get(PurePosixPath(name).suffix)
-    if path is None or media_type is None:
-        raise HTTPException(404)
-    content = path.read_bytes()
-    headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"', "Cache-Control": "no-cache"}
-    if headers["ETag"] in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    return Response(content, media_type=media_type, headers=headers)

@@ -18,8 +18,8 @@ from lead.studio import answers, transfer
 from lead.studio.answers import Knowledge
 from lead.studio.book import LabelBook
 from lead.studio.events import Events
-from lead.studio.folder import PictureFolder
-from lead.studio.messages import Picture, PictureDetail, State, Training
+from lead.studio.folder import Change, PictureFolder, stamp_text
+from lead.studio.messages import FolderChange, Picture, PictureDetail, State, Training
 from lead.studio.pictures import ShownPictures
 
 if TYPE_CHECKING:
@@ -107,8 +107,8 @@ class Session:
         """What the page shows around everything else."""
         contents, unreadable = self.book.contents, self.folder.unreadable
         done = [complete for id, (_, complete) in contents.summary.items() if id not in contents.skipped]
-        readable = set(self.folder.files) - {file for file, _ in unreadable}
-        skipped = sum(self.folder.file_of(id) in readable for id in contents.skipped)
+        readable = set(contents.listing.files) - {file for file, _ in unreadable}
+        skipped = sum(contents.listing.file_of[id] in readable for id in contents.skipped)
         return State(
             version=versions()["lead"],
             folder=str(self.folder.root),
@@ -125,6 +125,7 @@ class Session:
             problem=self.book.disk.problem,
             foreign=self.book.disk.foreign,
             missing=contents.missing,
+            films=list(contents.listing.films),
         )
 
     def list_pictures(self) -> list[Picture]:
@@ -132,15 +133,30 @@ class Session:
         knowledge, bad = self.knowledge, dict(self.folder.unreadable)
         contents, expected = knowledge.contents, answers.expected_shares(knowledge)
         pictures = []
-        for id, file in zip(self.folder.ids, self.folder.files, strict=True):
+        for file, id in contents.listing.id_of.items():
             count, complete = contents.summary.get(id, (0, False))
             picture = Picture(id=id, file=file, labelled=count, complete=complete)
-            picture.accepted = contents.accepted.get(id, 0)
+            picture.accepted, picture.unlabelled = contents.accepted.get(id, 0), contents.unlabelled.get(id, [])
+            picture.stamp = stamp_text(contents.listing.stamps[file])
             if image := contents.document.image(file):
                 picture.tags, picture.noted = image.tags, bool(image.note)
             picture.unreadable, picture.expected = bad.get(file), expected.get(id)
             pictures.append(picture)
         return pictures
+
+    def look_again(self, *, at_once: bool) -> FolderChange:
+        """Sees what has changed in the folder; all that is known follows, and every page is told.
+
+        Arguments and errors as of :meth:`PictureFolder.look_again`.
+        """
+        change = self.folder.look_again(at_once=at_once)
+        told = FolderChange(added=len(change.added), removed=len(change.removed), replaced=len(change.replaced))
+        if change != Change():
+            self.book.follow_folder()
+            self.events.publish("folder", told.model_dump())
+            if (side := self._side) is not None:
+                side.fitter.follow_folder()
+        return told
 
     def picture(self, id: str) -> PictureDetail:
         """A picture to label."""

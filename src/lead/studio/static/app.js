@@ -18,7 +18,7 @@
  *   app.landmarks()            Landmarks; app.colour(name)
  *   app.route                  {name, id} of what is shown; app.go('label', id) goes elsewhere; app.href('label', id)
  *   app.on(kind, fn) → off     kinds: the server's labels (as shown here, own changes included), landmarks, model,
- *                              training, problem; and state, pictures, connection, status (saving), theme,
+ *                              training, problem, folder; and state, pictures, connection, status (saving), theme,
  *                              back (read everything anew)
  *   app.keys(fn) → off         fn(event) for keys not typed in a field or a dialog; return true if it was yours
  *   app.load(id)               PictureDetail with the labels as shown (also makes app.labels(id) known)
@@ -35,6 +35,7 @@
 import {Api, ApiError, wordsOf} from './api.js';
 import {Bus} from './bus.js';
 import {byId, emptyState, h, isTyping, throttle} from './dom.js';
+import {watchFolder} from './folder.js';
 import {lasting} from './kept.js';
 import {Outbox, same, Undo} from './outbox.js';
 import {Banners, TopBar} from './top.js';
@@ -105,6 +106,7 @@ export class App {
     this.outbox.on('status', () => this.bus.emit('status', null));
     this.outbox.on('conflict', (conflict) => this.conflict(conflict));
     new TopBar(this);
+    watchFolder(this);
     this.api.listen();
     await this.outbox.start();
     await this.navigate();
@@ -148,6 +150,7 @@ export class App {
 
   async readPictures() {
     this.pictures = await this.api.get('/pictures');
+    this.api.stamps = new Map(this.pictures.map(({id, stamp}) => [id, stamp]));
     this.index = new Map(this.pictures.map((p, i) => [p.id, i]));
     for (const entry of this.outbox?.entries.keys() ?? []) {
       const labels = this.outbox.labels(entry);
@@ -180,6 +183,7 @@ export class App {
     api.on('opened', () => this.readAll().catch(() => {})); // what changed since the first reading
     api.on('labels', (labels) => this.outbox?.receive(labels));
     api.on('back', () => this.heard('back', () => this.reload().catch(() => {})));
+    api.on('folder', () => this.heard('folder', () => this.reload().catch(() => {})));
     api.on('restored', () => this.heard('restored', () => this.reload().catch(() => {})));
     api.on('landmarks', (landmarks) => this.heard('landmarks', () => this.newLandmarks(landmarks)));
     api.on('model', (model) =>
@@ -235,9 +239,12 @@ export class App {
     const complete = labelled > 0 && this.landmarks().landmarks.every((l) => labels.points[l.name]);
     const accepted = Object.values(labels.points).filter((point) => point.accepted).length;
     const {tags} = labels;
-    const now = {labelled, complete, accepted, tags, noted: labels.note !== ''};
-    const {labelled: n, complete: all, accepted: some, tags: has, noted} = picture;
-    if (JSON.stringify(now) === JSON.stringify({labelled: n, complete: all, accepted: some, tags: has, noted})) return;
+    const unlabelled = labelled && !complete
+      ? this.landmarks().landmarks.flatMap(({name}, i) => labels.points[name] ? [] : [i])
+      : [];
+    const now = {labelled, complete, unlabelled, accepted, tags, noted: labels.note !== ''};
+    const before = Object.fromEntries(Object.keys(now).map((key) => [key, Object(picture)[key]]));
+    if (JSON.stringify(now) === JSON.stringify(before)) return;
     Object.assign(picture, now);
     if (!tell) return;
     this.tally();

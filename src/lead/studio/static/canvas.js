@@ -56,6 +56,8 @@ export class PictureCanvas {
     this.filter = 'none';
     /** @type {PictureDetail|null} */
     this.picture = null;
+    /** of its large image */
+    this.address = '';
     /** @type {HTMLImageElement|null} */
     this.base = null;
     this.view = new View(1, 0, 0);
@@ -85,8 +87,11 @@ export class PictureCanvas {
   /** Shows another picture: a small image of it at once, then a large one, then tiles where they are needed.
    *  @param {PictureDetail} picture */
   async open(picture) {
-    const another = this.picture?.id !== picture.id;
+    const address = this.api.image(picture.id, 2048); // another one where the file was replaced
+    const {width, height} = this.picture ?? {};
+    const another = this.address !== address || width !== picture.width || height !== picture.height;
     this.picture = picture;
+    this.address = address;
     this.element.setAttribute('aria-label', `Picture ${picture.file}`);
     if (!another && this.base) {
       this.draw();
@@ -96,8 +101,8 @@ export class PictureCanvas {
     this.element.dataset.ready = '';
     this.element.dataset.id = picture.id;
     this.fit();
-    const is = () => this.picture?.id === picture.id;
-    const [small, whole] = [hold(this.api.image(picture.id, 320)), holdLarge(this.api.image(picture.id, 2048))];
+    const is = () => this.address === address;
+    const [small, whole] = [hold(this.api.image(picture.id, 320)), holdLarge(address)];
     this.base = whole.image ?? small.image;
     small.loading.then((image) => {
       if (!is() || this.base) return;
@@ -119,6 +124,7 @@ export class PictureCanvas {
   /** Shows no picture. */
   clear() {
     this.picture = null;
+    this.address = '';
     this.base = null;
     this.marks = [];
     this.element.dataset.ready = '';

@@ -9,6 +9,7 @@ import {LandmarkList} from './label-list.js';
 import {Labelling, nothing} from './labelling.js';
 import {Next} from './next.js';
 import {marksOf} from './paint.js';
+import {Panels} from './panels.js';
 import {Rail} from './rail.js';
 import {Tone} from './tone.js';
 
@@ -60,6 +61,7 @@ class LabelView {
     this.rail = new Rail(places.rail, app);
     this.next = new Next(app, this.rail, {shown: () => this.id, asked: () => this.wanted ?? this.id});
     root.append(h('div.label', places.rail, this.stage(places.tone, places.canvas), this.side(places.guide)));
+    this.panels = new Panels(root, {rail: () => this.rail.show(this.id ?? this.wanted ?? '')});
     this.canvas = new PictureCanvas(places.canvas, app.api, {
       press: (x, y, event) => this.work.pressed(x, y, event),
       grab: (name) => this.work.select(name, false),
@@ -92,11 +94,11 @@ class LabelView {
         iconButton('arrowLeft', 'Previous picture', {testid: 'prev', onclick: () => this.next.step(-1)}, ','),
         iconButton('arrowRight', 'Next picture', {testid: 'next', onclick: () => this.next.step(1)}, '.'), this.name,
         this.facts, h('span.spacer'), iconButton('undo', 'Undo', {testid: 'undo', onclick: () => app.undo()}, 'Ctrl Z'),
-        iconButton('redo', 'Redo', {testid: 'redo', onclick: () => app.redo()}, 'Ctrl Shift Z'), h('span.rule'), tone,
-        this.skeletonButton, this.guideButton, h('span.rule'),
-        iconButton('minus', 'Zoom out', {testid: 'zoom-out', onclick: () => this.canvas.zoom(1 / 1.25)}, '−'),
-        this.zoomText, iconButton('plus', 'Zoom in', {testid: 'zoom-in', onclick: () => this.canvas.zoom(1.25)}, '+'),
-        iconButton('fit', 'Whole picture', {testid: 'fit', onclick: () => this.canvas.fit()}, 'F')),
+        iconButton('redo', 'Redo', {testid: 'redo', onclick: () => app.redo()}, 'Ctrl Shift Z'), h('span.rule'),
+        h('div.stage-tools', tone, this.skeletonButton, this.guideButton, h('span.rule'),
+          iconButton('minus', 'Zoom out', {testid: 'zoom-out', onclick: () => this.canvas.zoom(1 / 1.25)}, '−'),
+          this.zoomText, iconButton('plus', 'Zoom in', {testid: 'zoom-in', onclick: () => this.canvas.zoom(1.25)}, '+'),
+          iconButton('fit', 'Whole picture', {testid: 'fit', onclick: () => this.canvas.fit()}, 'F'))),
       h('div.canvas-frame', canvas, this.hint, this.notice));
   }
 
