@@ -12,6 +12,7 @@ import numpy as np
 from lead.images.decode import UnreadablePicture
 from lead.studio.contents import Contents
 from lead.studio.disputes import FEWEST, Case, find_disputes
+from lead.studio.films import taken_frame
 from lead.studio.folder import PictureFolder, UnknownPicture, picture_id
 from lead.studio.messages import (
     Choice,
@@ -226,7 +227,42 @@ def _unsure(knowledge: Knowledge, store: ImageStore) -> FloatArray | None:
 
 
 def suggest(knowledge: Knowledge, id: str) -> Suggestions:
-    """Where the landmarks of a picture are. Raises :class:`UnknownPicture`."""
+    """Where the landmarks of a picture are. Raises :class:`UnknownPicture`.
+
+    On a film's frame that nobody has labelled yet, a landmark is carried from the nearest labelled frame before it,
+    unless the model is surer of another place.
+    """
+    found = _suggest(knowledge, id)
+    carried = _carried(knowledge, id)
+    surer = {n: s for n, s in found.points.items() if n not in carried or s.expected_px < carried[n].expected_px}
+    if carried.keys() <= surer.keys():
+        return found
+    return found.model_copy(update={"method": "carried", "points": carried | surer, "waiting_for": None})
+
+
+def _carried(knowledge: Knowledge, id: str) -> dict[str, Suggestion]:
+    """Landmarks of the nearest labelled frame before a film's frame, on that; nothing for any other picture."""
+    file, bank, labels = knowledge.folder.file_of(id), knowledge.bank, knowledge.contents.labels
+    if bank is None or taken_frame(file) is None or id in knowledge.contents.summary:
+        return {}
+    from lead.studio.carry import carry, frame_before
+    from lead.studio.features import Exemplar
+    from lead.studio.suggest import PRIOR
+
+    before = frame_before(file, labels.images)
+    if before is None:
+        return {}
+    fit = knowledge.fit_of_names
+    try:
+        exemplar = Exemplar.of(bank.get(picture_id(before)), labels.xy[labels.images.index(before)])
+        seen = bank.get(id)
+    except UnreadablePicture:
+        return {}
+    return _points(carry(exemplar, seen, fit.learnt.matching if fit else PRIOR), seen, knowledge.names)
+
+
+def _suggest(knowledge: Knowledge, id: str) -> Suggestions:
+    """What the labelled pictures say of a picture."""
     knowledge.folder.file_of(id)
     bank, names, fit = knowledge.bank, knowledge.names, knowledge.fit_of_names
     if bank is None or not names:

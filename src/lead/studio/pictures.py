@@ -53,8 +53,8 @@ class ShownPictures:
     def __init__(self, folder: PictureFolder, *, decoded_bytes: int = 400 * 2**20) -> None:
         """``decoded_bytes``: memory for decoded large pictures, four bytes a pixel."""
         self._folder = folder
-        self._decoded = _Kept[Image.Image](decoded_bytes, lambda image: 4 * image.width * image.height)
-        self._encoded = _Kept[Encoded](ENCODED_BYTES, lambda encoded: len(encoded.content))
+        self._decoded = Kept[Image.Image](decoded_bytes, lambda image: 4 * image.width * image.height)
+        self._encoded = Kept[Encoded](ENCODED_BYTES, lambda encoded: len(encoded.content))
         self._turns = _Turns(AT_A_TIME)
 
     def stamp(self, id: str) -> str:
@@ -91,13 +91,13 @@ class ShownPictures:
     def _make_image(self, id: str, side: int) -> Encoded:
         path, size = self._folder.path(id), max(self._folder.size(id))
         if size <= side:
-            return _png(self._whole(id)) if size <= LOSSLESS else _jpeg(self._whole(id), quality=95, subsampling=0)
+            return _png(self._whole(id)) if size <= LOSSLESS else as_jpeg(self._whole(id), quality=95, subsampling=0)
         at_hand = (id, self.stamp(id)) in self._decoded
         if not at_hand and (side < _KEEP or (2 * side <= size and _is_jpeg(path))):  # which need not all be decoded
-            return _jpeg(self._decode(id, lambda path: _fitted(path, side), waits=side > SMALL))
+            return as_jpeg(self._decode(id, lambda path: _fitted(path, side), waits=side > SMALL))
         whole = self._whole(id)
         width, height = fitted_size(np.array(whole.size), side).tolist()
-        return _jpeg(whole.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0))
+        return as_jpeg(whole.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0))
 
     def _make_tile(self, id: str, column: int, row: int) -> Encoded:
         whole = self._whole(id)
@@ -133,7 +133,7 @@ def _is_jpeg(path: Path) -> bool:
         return image.format == "JPEG"
 
 
-def _jpeg(image: Image.Image, *, quality: int = 90, subsampling: int = 2) -> Encoded:
+def as_jpeg(image: Image.Image, *, quality: int = 90, subsampling: int = 2) -> Encoded:
     file = io.BytesIO()
     image.save(file, "JPEG", quality=quality, subsampling=subsampling)
     return Encoded(file.getvalue(), "image/jpeg")
@@ -175,7 +175,7 @@ class _Turns:
         return urgent or (not self._urgent and self._in_no_hurry < self._places - 1)
 
 
-class _Kept(Generic[Value]):
+class Kept(Generic[Value]):
     """Values made on demand, once however many ask at a time; the least recently used go where there is no room."""
 
     def __init__(self, room: int, size: Callable[[Value], int]) -> None:
