@@ -16,12 +16,12 @@ from lead.errors import LeadError
 from lead.images.decode import UnreadablePicture
 from lead.provenance import versions
 from lead.studio import answers, transfer
-from lead.studio.answers import Knowledge
 from lead.studio.book import LabelBook
 from lead.studio.events import Events
 from lead.studio.film_messages import FramesTaken
 from lead.studio.films import Films
 from lead.studio.folder import Change, PictureFolder, picture_id, stamp_text
+from lead.studio.knowledge import Knowledge
 from lead.studio.messages import FolderChange, Picture, PictureDetail, State, Training
 from lead.studio.pictures import ShownPictures
 
