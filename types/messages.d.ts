@@ -765,6 +765,8 @@ export interface components {
          *     Attributes:
          *         renamed: old name to new name, for each landmark that keeps its labels under another name.
          *         drop_labels: whether labels of landmarks that are no longer there may go (a copy stays in the history).
+         *         labels_from: id of an earlier state, whose labels landmarks that are new here get back; ``labels_in`` of the
+         *             answer to their removal.
          */
         LandmarksChange: {
             /**
@@ -805,6 +807,45 @@ export interface components {
              * @default false
              */
             drop_labels: boolean;
+            /** Labels From */
+            labels_from?: string | null;
+        };
+        /**
+         * LandmarksChanged
+         * @description What stands after a change.
+         *
+         *     Attributes:
+         *         labels_in: id of the earlier state that holds the labels that went with their landmarks; null if none went.
+         */
+        LandmarksChanged: {
+            /**
+             * Version
+             * @default 0
+             */
+            version: number;
+            /**
+             * Landmarks
+             * @default []
+             */
+            landmarks: components["schemas"]["Landmark"][];
+            /**
+             * Skeleton
+             * @default []
+             */
+            skeleton: [
+                string,
+                string
+            ][];
+            /**
+             * Flip Pairs
+             * @default []
+             */
+            flip_pairs: [
+                string,
+                string
+            ][];
+            /** Labels In */
+            labels_in: string | null;
         };
         /** LossPoint */
         LossPoint: {
@@ -893,6 +934,7 @@ export interface components {
          *         unreadable: why it cannot be decoded, if it is known that it cannot.
          *         stamp: another whenever the file is another; for the addresses of its images and tiles.
          *         expected: mean expected error of the model on it, as a share of its longer side; null where there is none.
+         *             ``expected_px``: the same in pixels of the picture.
          */
         Picture: {
             /** Id */
@@ -938,6 +980,8 @@ export interface components {
             stamp: string;
             /** Expected */
             expected: number | null;
+            /** Expected Px */
+            expected_px: number | null;
         };
         /**
          * PictureDetail
@@ -1162,7 +1206,7 @@ export interface components {
          *     Attributes:
          *         at: when it was put by, ISO 8601 with the zone.
          *         why: a few words.
-         *         pictures, points: labelled in it.
+         *         pictures, points: labelled in it, or with a note or tags.
          */
         Snapshot: {
             /** Id */
@@ -1380,6 +1424,7 @@ export type LabelsChange = components['schemas']['LabelsChange'];
 export type Landmark = components['schemas']['Landmark'];
 export type Landmarks = components['schemas']['Landmarks'];
 export type LandmarksChange = components['schemas']['LandmarksChange'];
+export type LandmarksChanged = components['schemas']['LandmarksChanged'];
 export type LossPoint = components['schemas']['LossPoint'];
 export type ModelStatus = components['schemas']['ModelStatus'];
 export type Picture = components['schemas']['Picture'];
@@ -1621,7 +1666,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Landmarks"];
+                    "application/json": components["schemas"]["LandmarksChanged"];
                 };
             };
         };
@@ -1780,7 +1825,9 @@ export interface operations {
     };
     disputes_api_disputes_get: {
         parameters: {
-            query?: never;
+            query?: {
+                unit?: "px" | "percent";
+            };
             header?: never;
             path?: never;
             cookie?: never;

@@ -28,6 +28,7 @@ class Picture(Message):
         unreadable: why it cannot be decoded, if it is known that it cannot.
         stamp: another whenever the file is another; for the addresses of its images and tiles.
         expected: mean expected error of the model on it, as a share of its longer side; null where there is none.
+            ``expected_px``: the same in pixels of the picture.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Picture(Message):
     unreadable: str | None = None
     stamp: str = ""
     expected: float | None = None
+    expected_px: float | None = None
 
 
 class PictureDetail(Message):
@@ -138,6 +140,8 @@ class Predictions(Message):
     waiting_for: str | None = None
 
 
+Unit = Literal["px", "percent"]
+"""What differences are said in: pixels of the picture, or percent of its longer side."""
 DisputeKind = Literal["outlier", "swap", "duplicate", "outside"]
 
 

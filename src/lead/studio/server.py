@@ -22,7 +22,7 @@ from lead.errors import LeadError, NotThere
 from lead.studio import answers, transfer
 from lead.studio.events import Subscription
 from lead.studio.history import Snapshot
-from lead.studio.label_messages import LabelsChange, Landmarks, LandmarksChange, PictureLabels
+from lead.studio.label_messages import LabelsChange, Landmarks, LandmarksChange, LandmarksChanged, PictureLabels
 from lead.studio.labelfile import Conflict, SaveFailed
 from lead.studio.messages import (
     Choice,
@@ -40,6 +40,7 @@ from lead.studio.messages import (
     Suggestions,
     Training,
     TrainingStart,
+    Unit,
 )
 from lead.studio.page_files import index, page_file
 from lead.studio.pictures import Encoded
@@ -295,7 +296,7 @@ def _labels(session: Session) -> APIRouter:
         return session.book.landmarks
 
     @routes.put("/landmarks")
-    def change_landmarks(change: LandmarksChange) -> Landmarks:
+    def change_landmarks(change: LandmarksChange) -> LandmarksChanged:
         return session.book.change_landmarks(change)
 
     @routes.get("/history")
@@ -343,8 +344,8 @@ def _model(session: Session) -> APIRouter:
         return answers.predictions(session.knowledge, sort=sort, offset=offset, limit=limit)
 
     @routes.get("/disputes")
-    def disputes() -> Disputes:
-        return answers.disputes(session.knowledge)
+    def disputes(unit: Unit = "px") -> Disputes:
+        return answers.disputes(session.knowledge, unit)
 
     @routes.get("/explore")
     def explore(id: str, x: Finite, y: Finite, pictures: Ids = "") -> Explored:

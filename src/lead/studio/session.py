@@ -131,7 +131,7 @@ class Session:
     def list_pictures(self) -> list[Picture]:
         """All pictures, in the folder's order."""
         knowledge, bad = self.knowledge, dict(self.folder.unreadable)
-        contents, expected = knowledge.contents, answers.expected_shares(knowledge)
+        contents, expected = knowledge.contents, answers.expected_errors(knowledge)
         pictures = []
         for file, id in contents.listing.id_of.items():
             count, complete = contents.summary.get(id, (0, False))
@@ -140,7 +140,8 @@ class Session:
             picture.stamp = stamp_text(contents.listing.stamps[file])
             if image := contents.document.image(file):
                 picture.tags, picture.noted = image.tags, bool(image.note)
-            picture.unreadable, picture.expected = bad.get(file), expected.get(id)
+            picture.unreadable = bad.get(file)
+            picture.expected, picture.expected_px = expected.get(id, (None, None))
             pictures.append(picture)
         return pictures
 

@@ -26,6 +26,8 @@
  *   app.change(id, points, {what, merge, checked, note, tags})   changes labels of a loaded picture: saved at once;
  *                              points can be undone
  *   app.undo() / app.redo()
+ *   app.unit()                 'px' | 'percent', what errors are said in: errorText (parts.js) goes by it, and the kind
+ *                              `unit` tells of a change
  *   app.toast(text, kind, action)   kind: 'info' | 'good' | 'bad'; action: {label, run}
  *   app.report(error)          shows an error as a toast; use as `.catch(app.report)`
  *   app.outbox.flushed()       wait for it before what depends on all labels being on the server (export, landmarks)
@@ -461,7 +463,18 @@ export class App {
     showHelp(this);
   }
 
-  // --- theme, toasts -------------------------------------------------------------------------------------------------
+  // --- unit, theme, toasts -------------------------------------------------------------------------------------------
+
+  /** What expected errors are said in: pixels, or percent of the longer side. @returns {'px'|'percent'} */
+  unit() {
+    return lasting.text('lead.unit') === 'percent' ? 'percent' : 'px';
+  }
+
+  /** @param {'px'|'percent'} unit */
+  setUnit(unit) {
+    lasting.keep('lead.unit', unit);
+    this.bus.emit('unit', unit);
+  }
 
   /** @returns {'dark'|'light'} */
   theme() {

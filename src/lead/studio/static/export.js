@@ -76,6 +76,9 @@ class Export {
       this.drawTerminal();
     });
     app.on('labels', () => this.later());
+    app.on('pictures', () => {
+      if (!this.downloading) this.drawFiles();
+    });
     app.on('back', () => this.refresh());
     fill(this.files, h('h2', 'Export labels'), h('p.muted', spinner(), ' Reading the formats…'));
     this.drawModel();
@@ -118,7 +121,7 @@ class Export {
       b.disabled = b.dataset.testid !== 'export-what-labels' && !this.predicts;
     }
     const held =
-      {labels: `What is labelled by hand: ${count(this.app.state.complete + this.app.state.begun, 'picture')}.`,
+      {labels: this.labelled(),
         predictions: `What the model finds on all ${count(this.app.state.pictures, 'picture')}, labelled or not.`,
         both: `Your labels where there are some, the model’s landmarks on every other picture.`}[this.what];
     refill(this.files,
@@ -137,6 +140,15 @@ class Export {
             h('span.v-preset-text', h('span', h('strong', f.title), ' ', h('span.badge', f.extension)),
               h('span.muted', f.loses ? `Cannot hold: ${f.loses}` : 'Holds everything.')))
         )));
+  }
+
+  /** What there is of labels; apart, those that a suggestion became by being accepted. */
+  labelled() {
+    const {complete, begun, accepted} = this.app.state;
+    const unseen = accepted
+      ? ` ${count(accepted, 'label is an accepted suggestion', 'labels are accepted suggestions')} that nobody moved.`
+      : '';
+    return `Your labels of ${count(complete + begun, 'picture')}.${unseen}`;
   }
 
   /** @param {string} name */

@@ -1,6 +1,7 @@
 /** The landmarks beside the picture: each with its state, and what can be done with the current one. */
 
-import {fill, h, icon, markCurrent, px, renew, text} from './dom.js';
+import {fill, h, icon, markCurrent, renew, text} from './dom.js';
+import {errorText} from './parts.js';
 
 /**
  * @import {Landmark, Landmarks, Point} from 'types/messages'
@@ -69,7 +70,7 @@ export class LandmarkList {
     const guess = work.suggestions.points[name];
     const kind = label?.state ?? (guess ? 'suggested' : 'unlabelled');
     const words = kind === 'suggested'
-      ? `±${px(guess.expected_px)} px`
+      ? `±${errorText(this.app, guess.expected_px, work.detail ? Math.max(work.detail.width, work.detail.height) : 1)}`
       : kind === 'hidden' || kind === 'absent'
       ? kind
       : '';

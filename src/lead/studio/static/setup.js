@@ -3,8 +3,8 @@
 
 import {wordsOf} from './api.js';
 import {lossCurve, STAGE_NAMES} from './chart.js';
-import {count, duration, fill, h, icon, lookUp, percent, refill, spinner} from './dom.js';
-import {basename, elapsed} from './parts.js';
+import {count, duration, fill, h, icon, lookUp, refill, spinner} from './dom.js';
+import {basename, elapsed, meanErrorText} from './parts.js';
 import {expectation, timeWords} from './start.js';
 
 /**
@@ -54,6 +54,7 @@ class Setup {
       this.drawModel();
     });
     app.on('back', () => this.refresh());
+    app.on('unit', () => this.drawModel());
     this.drawTraining();
     this.drawModel();
     this.refresh();
@@ -294,7 +295,8 @@ class Setup {
 
   drawModel() {
     if (this.dead) return;
-    const {stage, done, total, message, fitting, fitted_to: fitted, method, held_out: error} = this.status;
+    const {stage, done, total, message, fitting, fitted_to: fitted, method, held_out: error, held_out_px: px} =
+      this.status;
     this.model.hidden = stage === 'none';
     if (stage === 'none') return;
     const making = stage === 'decoding' || stage === 'features';
@@ -304,7 +306,7 @@ class Setup {
         failed: 'This model cannot be used.'}[stage];
     const off = error === null
       ? ''
-      : `; off by ${percent(error)} of the picture’s longer side on labels that it had not seen`;
+      : `; off by ${meanErrorText(this.app, px, error)} on labels that it had not seen`;
     const how = method === 'matching' ? 'Suggestions are matched to' : 'Landmarks are fitted to';
     const fit = fitting
       ? 'Fitting landmarks to your labels…'
