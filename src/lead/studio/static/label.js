@@ -58,7 +58,7 @@ class LabelView {
     this.hint = h('div.hint', {testid: 'hint', 'aria-live': 'polite'});
     this.notice = h('div.stage-notice', {hidden: true});
     this.reason = h('p.reason', {testid: 'reason'});
-    this.acceptAllButton = h('button.primary', {testid: 'accept-all', onclick: () => this.acceptAll()});
+    this.acceptAllButton = h('button.primary', {testid: 'accept-all', onclick: () => this.acceptAll()}, 'Next picture');
     this.waiting = h('div.notice.small', {testid: 'waiting', hidden: true});
 
     const places = {rail: h('aside.rail', {'aria-label': 'Pictures'}), tone: h('span.tone-place'),

@@ -310,7 +310,7 @@ class Gallery {
     if (focused && (this.focused < first || this.focused >= last)) this.place(this.focused, columns, width);
     if (!this.items.length) {
       fill(this.list,
-        h('p.muted.r-none', {testid: 'review-none'},
+        h('p.muted.r-none', {role: 'listitem', testid: 'review-none'},
           this.filter === 'unlabelled' ? 'Every picture is labelled.' : 'No picture is in this range.'));
     } else this.list.querySelector('.r-none')?.remove();
   }
