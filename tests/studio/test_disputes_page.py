@@ -114,9 +114,10 @@ def test_one_unit_for_one_error(serve: Serve, sit: Sit, doubled: Beetles, traine
     for unit, other in (("percent", "px"), ("px", "percent"), ("percent", "px")):
         desk.by(f"unit-{unit}").click()
         places = {
-            "review": ["review-summary", "expected"],
-            "disputes": ["dispute-words"],
-            f"label/{desk.id_of(wanted)}": ["landmarks", "rail"],
+            "review": ["review-summary", "expected", "model-status"],
+            "disputes": ["dispute-words", "model-status"],
+            f"label/{desk.id_of(wanted)}": ["landmarks", "rail", "model-status"],
+            "features": ["model-fit", "model-status"],
         }
         for route, testids in places.items():
             desk.go(route)
