@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 
-import anyio
 import anyio.to_thread
 import uvicorn
 from fastapi import APIRouter, FastAPI, Header, Query, Request, Security
@@ -20,7 +18,8 @@ from starlette.routing import Match
 
 from lead.errors import LeadError, NotThere
 from lead.studio import answers, transfer
-from lead.studio.events import Subscription
+from lead.studio.events import stream
+from lead.studio.film_messages import Film, FilmEntry, FramesTaken, FramesToTake
 from lead.studio.history import Snapshot
 from lead.studio.label_messages import LabelsChange, Landmarks, LandmarksChange, LandmarksChanged, PictureLabels
 from lead.studio.labelfile import Conflict, SaveFailed
@@ -48,8 +47,6 @@ from lead.studio.progress import LandmarkProgress, landmark_progress
 from lead.studio.security import Guard
 from lead.studio.session import Exported, Session
 
-STREAMS = 64
-"""Event streams at a time: open pages."""
 CONNECTIONS = 256
 METHODS = ("GET", "PATCH", "POST", "PUT")
 
@@ -93,7 +90,7 @@ def create_app(session: Session, token: str, *, hosts: Sequence[str] = (), heart
     for error, handler in _HANDLERS.items():
         app.add_exception_handler(error, handler)
     whole = partial(_whole, heartbeat_s=heartbeat_s)
-    for routes in (whole, _pictures, _labels, _model, _files, _training):
+    for routes in (whole, _pictures, _films, _labels, _model, _files, _training):
         app.include_router(routes(session), prefix="/api", dependencies=[_TOKEN])
     app.add_api_route("/", index, include_in_schema=False)
     app.add_api_route("/static/{name:path}", page_file, include_in_schema=False)
@@ -223,27 +220,12 @@ def _whole(session: Session, heartbeat_s: float) -> APIRouter:
     async def events() -> StreamingResponse:
         session.load_model()
         return StreamingResponse(
-            _stream(session.events.subscribe(), heartbeat_s),
+            stream(session.events.subscribe(), heartbeat_s),
             media_type="text/event-stream",
             headers={"X-Accel-Buffering": "no"},
         )
 
     return routes
-
-
-_LISTENERS = anyio.CapacityLimiter(STREAMS)
-
-
-async def _stream(events: Subscription, heartbeat_s: float) -> AsyncIterator[str]:
-    """Events in the form of server-sent events, until the client leaves or the hub is closed."""
-    with events:
-        yield "retry: 1000\n\n"
-        while not events.closed:
-            event = await anyio.to_thread.run_sync(events.get, heartbeat_s, abandon_on_cancel=True, limiter=_LISTENERS)
-            if event is None:
-                yield ": still here\n\n"
-            else:
-                yield f"event: {event.kind}\ndata: {json.dumps(event.data)}\n\n"
 
 
 def _pictures(session: Session) -> APIRouter:
@@ -267,6 +249,31 @@ def _pictures(session: Session) -> APIRouter:
     def tile(id: str, column: int, row: int, stamp: str = "", if_none_match: ETags = None) -> Response:
         tag = f"{session.pictures.stamp(id)}-{column}-{row}"
         return _picture_file(tag, stamp, if_none_match, lambda: session.pictures.tile(id, column, row))
+
+    return routes
+
+
+def _films(session: Session) -> APIRouter:
+    """Films beside the pictures, and frames of them."""
+    routes = APIRouter(prefix="/films")
+
+    @routes.get("")
+    def films() -> list[FilmEntry]:
+        return session.films.entries()
+
+    @routes.get("/{id}")
+    def film(id: str) -> Film:
+        return session.films.film(id)
+
+    @routes.get("/{id}/frames/{number}", response_class=Response)
+    def frame(id: str, number: int) -> Response:
+        content, media_type = session.films.frame(id, number)
+        return Response(content, media_type=media_type, headers={"Cache-Control": "private, max-age=60"})
+
+    @routes.post("/{id}/take")
+    def take(id: str, wanted: FramesToTake) -> FramesTaken:
+        """Makes frames pictures of the folder; those that are already stay as they are."""
+        return session.take_frames(id, wanted.numbers)
 
     return routes
 

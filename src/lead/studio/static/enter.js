@@ -26,7 +26,7 @@ export class Enter {
     this.from = null;
     /** what a click just missed; until something changes @type {string|null} */
     this.missed = null;
-    this.button = h('button.primary', {testid: 'accept-all', onclick: () => this.run()});
+    this.button = h('button.primary', {testid: 'accept-all', onclick: () => this.run()}, 'Next picture');
     this.hint = h('div.hint', {testid: 'hint', 'aria-live': 'polite'});
   }
 
@@ -34,7 +34,7 @@ export class Enter {
 
   run() {
     const {work, next, app} = this;
-    if (next.leaving) return;
+    if (next.busy) return;
     if (work.id && !work.names.length) {
       app.go('landmarks');
       return;

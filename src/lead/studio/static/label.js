@@ -12,9 +12,10 @@ import {chord, keyCap, keyed, keys, ofControl} from './keys.js';
 import {LandmarkList, Numbers} from './label-list.js';
 import {Labelling, nothing} from './labelling.js';
 import {Next} from './next.js';
+import {Note} from './note.js';
 import {marksOf} from './paint.js';
 import {Panels} from './panels.js';
-import {Rail} from './rail.js';
+import {nameParts, Rail} from './rail.js';
 import {Tone} from './tone.js';
 import {ViewOptions} from './viewoptions.js';
 
@@ -53,7 +54,7 @@ class LabelView {
     this.allPoints = allPoints;
     this.landmarks = new LandmarkList(app, this.work, allPoints, () => this.toPicture());
 
-    this.name = h('span.ellipsis.file', {testid: 'file-name'});
+    this.name = h('span.file', {testid: 'file-name'});
     this.facts = h('span.muted.number.facts', {testid: 'picture-facts'});
     this.zoomText = h('span.zoom-text.number.muted', {testid: 'zoom'});
     this.skeletonButton = this.tool('skeleton', 'skeleton', 'Skeleton lines', {testid: 'skeleton',
@@ -66,7 +67,8 @@ class LabelView {
     const places = {rail: h('aside.rail', {'aria-label': 'Pictures'}), tone: h('span.tone-place'),
       options: h('span.tone-place'), canvas: h('div.canvas-place'), guide: h('div.guide')};
     this.rail = new Rail(places.rail, app);
-    this.next = new Next(app, this.rail, {shown: () => this.id, asked: () => this.id ?? this.wanted});
+    this.note = new Note(app);
+    this.next = new Next(app, this.rail, {shown: () => this.id, asked: () => this.wanted ?? this.id});
     this.enter = new Enter(app, this.work, this.next, () => this.canvas);
     root.append(
       h('div.label', places.rail, this.stage(places.tone, places.options, places.canvas), this.side(places.guide)),
@@ -101,7 +103,7 @@ class LabelView {
     // A button pressed with the mouse gives the keys back to the picture.
     root.addEventListener('click', ({detail, target}) => {
       const pressed = detail > 0 && target instanceof Element && target.closest('button, a');
-      if (pressed && !pressed.closest('dialog, .popover, .all-points-place')) this.toPicture();
+      if (pressed && !pressed.closest('dialog, .popover, .note-place, .all-points-place')) this.toPicture();
     });
     this.subscribe();
   }
@@ -114,7 +116,8 @@ class LabelView {
     return h('section.stage', {'aria-label': 'Picture'},
       h('div.stage-head', this.tool('previousPicture', 'arrowLeft', 'Previous picture', {testid: 'prev'}),
         this.tool('nextPicture', 'arrowRight', 'Next picture', {testid: 'next'}), this.name, this.facts,
-        h('span.spacer'), this.tool('undo', 'undo', 'Undo', {testid: 'undo', onclick: () => app.undo()}),
+        this.note.place, h('span.spacer'),
+        this.tool('undo', 'undo', 'Undo', {testid: 'undo', onclick: () => app.undo()}),
         this.tool('redo', 'redo', 'Redo', {testid: 'redo', onclick: () => app.redo()}), h('span.rule'),
         h('div.stage-tools', tone, options, this.skeletonButton, this.guideButton, h('span.rule'),
           this.tool('zoomOut', 'minus', 'Zoom out', {testid: 'zoom-out'}), this.zoomText,
@@ -180,6 +183,7 @@ class LabelView {
     this.canvas.destroy();
     this.rail.destroy();
     this.guide.destroy();
+    this.note.destroy();
     this.options.destroy();
     this.app.shown = null;
     window.studio.canvas = null;
@@ -204,10 +208,11 @@ class LabelView {
       return;
     }
     if (!id || !app.picture(id)) {
-      const first = await next.choose(null);
+      const [first] = await next.choose(null);
+      if (first) next.keepReason(first);
       const {name, id: since} = app.route;
       // else gone elsewhere meanwhile
-      if (name === 'label' && since === id) location.replace(app.href('label', first ?? app.pictures[0].id));
+      if (name === 'label' && since === id) location.replace(app.href('label', first?.id ?? app.pictures[0].id));
       return;
     }
     this.wanted = id;
@@ -234,7 +239,8 @@ class LabelView {
   cannotShow(id, error) {
     const file = this.app.picture(id)?.file ?? id;
     this.clear();
-    text(this.name, file);
+    renew(this.name, file, () => nameParts(file));
+    this.name.title = file;
     if (error instanceof ApiError && error.status === 0) {
       this.fail('Not here yet', `${file} is shown as soon as the server answers.`);
     } else {
@@ -248,7 +254,7 @@ class LabelView {
     this.work.begin(null, nothing(''));
     this.app.shown = null;
     this.canvas.clear();
-    text(this.name, '');
+    renew(this.name, '', () => []);
     this.name.title = '';
     text(this.facts, '');
     text(this.zoomText, '');
@@ -268,7 +274,7 @@ class LabelView {
     app.bus.emit('picture', detail);
     this.notice.hidden = true;
     this.canvas.open(detail);
-    text(this.name, detail.file);
+    renew(this.name, detail.file, () => nameParts(detail.file));
     this.name.title = detail.file;
     const place = (app.index.get(detail.id) ?? 0) + 1;
     text(this.facts,
@@ -439,6 +445,7 @@ class LabelView {
     this.follow();
     this.landmarks.draw();
     this.enter.draw();
+    this.note.show(this.id);
     this.guide.show(this.id, this.work.current, this.work.suggestions.guides);
   }
 
