@@ -12,7 +12,7 @@ from lead.landmarks.model import UNLABELLED
 from lead.studio.label_messages import Message
 
 if TYPE_CHECKING:
-    from lead.studio.answers import Knowledge
+    from lead.studio.knowledge import Knowledge
 
 
 class LandmarkProgress(Message):
