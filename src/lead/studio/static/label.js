@@ -156,6 +156,7 @@ class LabelView {
       if (id === this.id && names[0]) work.select(names[0], false);
     });
     app.on('theme', () => this.canvas.draw());
+    app.on('unit', () => this.draw());
     app.keys((event) => this.key(event));
   }
 
@@ -460,7 +461,7 @@ class LabelView {
     renew(this.waiting, `${message}${features}`,
       () => [icon('info', 14),
         h('span', message, ' ',
-          features ? h('a', {href: app.href('features'), testid: 'to-features'}, 'Go to Features') : null)]);
+          features ? h('a', {href: app.href('features'), testid: 'to-features'}, 'Learn from my pictures') : null)]);
   }
 
   drawButtons() {
