@@ -43,7 +43,8 @@ from lead.nn.heads import SoftArgmaxHead
 from lead.nn.reduction import NonNegativeFactors, PrincipalComponents
 from lead.nn.student import LinearStudent, Student
 from lead.training.cascade import fit_cascade
-from lead.training.fit import Labelled, fit_ridge
+from lead.training.fit import fit_ridge
+from lead.training.labelled import Labelled
 
 Maker = Callable[..., Settings]
 PAPER = Frame.of(PictureSettings(store=136, frame=96 / 136, input=96))

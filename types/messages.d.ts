@@ -528,6 +528,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/runs/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open Path
+         * @description Uses a run that lies elsewhere. Nothing at the path is read but a run's own files.
+         */
+        post: operations["open_path_api_runs_open_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -876,6 +896,8 @@ export interface components {
          *     Attributes:
          *         renamed: old name to new name, for each landmark that keeps its labels under another name.
          *         drop_labels: whether labels of landmarks that are no longer there may go (a copy stays in the history).
+         *         labels_from: id of an earlier state, whose labels landmarks that are new here get back; ``labels_in`` of the
+         *             answer to their removal.
          */
         LandmarksChange: {
             /**
@@ -916,6 +938,45 @@ export interface components {
              * @default false
              */
             drop_labels: boolean;
+            /** Labels From */
+            labels_from?: string | null;
+        };
+        /**
+         * LandmarksChanged
+         * @description What stands after a change.
+         *
+         *     Attributes:
+         *         labels_in: id of the earlier state that holds the labels that went with their landmarks; null if none went.
+         */
+        LandmarksChanged: {
+            /**
+             * Version
+             * @default 0
+             */
+            version: number;
+            /**
+             * Landmarks
+             * @default []
+             */
+            landmarks: components["schemas"]["Landmark"][];
+            /**
+             * Skeleton
+             * @default []
+             */
+            skeleton: [
+                string,
+                string
+            ][];
+            /**
+             * Flip Pairs
+             * @default []
+             */
+            flip_pairs: [
+                string,
+                string
+            ][];
+            /** Labels In */
+            labels_in: string | null;
         };
         /** LossPoint */
         LossPoint: {
@@ -1004,6 +1065,7 @@ export interface components {
          *         unreadable: why it cannot be decoded, if it is known that it cannot.
          *         stamp: another whenever the file is another; for the addresses of its images and tiles.
          *         expected: mean expected error of the model on it, as a share of its longer side; null where there is none.
+         *             ``expected_px``: the same in pixels of the picture.
          */
         Picture: {
             /** Id */
@@ -1049,6 +1111,8 @@ export interface components {
             stamp: string;
             /** Expected */
             expected: number | null;
+            /** Expected Px */
+            expected_px: number | null;
         };
         /**
          * PictureDetail
@@ -1188,12 +1252,23 @@ export interface components {
             /** Waiting For */
             waiting_for: string | null;
         };
-        /** Preset */
+        /**
+         * Preset
+         * @description A training that is offered.
+         *
+         *     Attributes:
+         *         minutes: from how many to how many it takes on this machine with these pictures; null as long as nobody knows.
+         */
         Preset: {
             /** Name */
             name: string;
             /** Description */
             description: string;
+            /** Minutes */
+            minutes: [
+                number,
+                number
+            ] | null;
         };
         /**
          * Problem
@@ -1217,6 +1292,10 @@ export interface components {
         /**
          * RunChoice
          * @description A run that could be opened; ``id`` is what to ask for.
+         *
+         *     Attributes:
+         *         resumable: begun here and interrupted: a training can go on with it.
+         *         pictures: how many it learnt from.
          */
         RunChoice: {
             /** Id */
@@ -1231,10 +1310,25 @@ export interface components {
              */
             finished: boolean;
             /**
+             * Resumable
+             * @default false
+             */
+            resumable: boolean;
+            /**
              * Current
              * @default false
              */
             current: boolean;
+            /** Pictures */
+            pictures: number | null;
+        };
+        /**
+         * RunPath
+         * @description Where a run lies that is to be opened: its folder on the server's machine.
+         */
+        RunPath: {
+            /** Path */
+            path: string;
         };
         /**
          * Snapshot
@@ -1243,7 +1337,7 @@ export interface components {
          *     Attributes:
          *         at: when it was put by, ISO 8601 with the zone.
          *         why: a few words.
-         *         pictures, points: labelled in it.
+         *         pictures, points: labelled in it, or with a note or tags.
          */
         Snapshot: {
             /** Id */
@@ -1432,11 +1526,16 @@ export interface components {
         };
         /**
          * TrainingStart
-         * @description Begins a training, or goes on with the one that was stopped (then ``preset`` is left out).
+         * @description Begins a training, or goes on with one that was stopped (then ``preset`` is left out).
+         *
+         *     Attributes:
+         *         run: id of the one to go on with; by default the current one.
          */
         TrainingStart: {
             /** Preset */
             preset?: string | null;
+            /** Run */
+            run?: string | null;
         };
     };
     responses: never;
@@ -1461,6 +1560,7 @@ export type LabelsChange = components['schemas']['LabelsChange'];
 export type Landmark = components['schemas']['Landmark'];
 export type Landmarks = components['schemas']['Landmarks'];
 export type LandmarksChange = components['schemas']['LandmarksChange'];
+export type LandmarksChanged = components['schemas']['LandmarksChanged'];
 export type LossPoint = components['schemas']['LossPoint'];
 export type ModelStatus = components['schemas']['ModelStatus'];
 export type Picture = components['schemas']['Picture'];
@@ -1472,6 +1572,7 @@ export type Predictions = components['schemas']['Predictions'];
 export type Preset = components['schemas']['Preset'];
 export type Problem = components['schemas']['Problem'];
 export type RunChoice = components['schemas']['RunChoice'];
+export type RunPath = components['schemas']['RunPath'];
 export type Snapshot = components['schemas']['Snapshot'];
 export type State = components['schemas']['State'];
 export type Suggestion = components['schemas']['Suggestion'];
@@ -1790,7 +1891,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Landmarks"];
+                    "application/json": components["schemas"]["LandmarksChanged"];
                 };
             };
         };
@@ -1949,7 +2050,9 @@ export interface operations {
     };
     disputes_api_disputes_get: {
         parameters: {
-            query?: never;
+            query?: {
+                unit?: "px" | "percent";
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2175,6 +2278,30 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["State"];
+                };
+            };
+        };
+    };
+    open_path_api_runs_open_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunPath"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {

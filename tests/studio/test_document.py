@@ -25,6 +25,7 @@ JSON = st.recursive(
 OURS = {
     *("images", "annotations", "categories", "keypoints", "skeleton", "flip_pairs", "colours", "absent", "checked"),
     *("id", "file_name", "image_id", "category_id", "num_keypoints", "bbox", "area", "keypoint_scores", "px_error"),
+    *("px_90", "accepted", "note", "tags"),
     *("width", "height", "split", "score"),
 }
 MORE = st.dictionaries(TEXT.filter(lambda key: key not in OURS), JSON, max_size=3)

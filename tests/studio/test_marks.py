@@ -100,15 +100,20 @@ def test_names_that_are_no_landmarks_stay_listed(book: LabelBook) -> None:
     assert on_disk(book)["annotations"][0]["accepted"] == ["elsewhere"]
 
 
-@pytest.mark.parametrize("wrong", ["a", [1], {"a": True}])
-def test_a_list_that_is_none_is_refused(book: LabelBook, wrong: object) -> None:
+@pytest.mark.parametrize("theirs", ["a", True, [1, ["a"]], {"a": True}])
+def test_what_another_program_keeps_there_stays_until_something_is_accepted(book: LabelBook, theirs: object) -> None:
     put(book, "a.png", a=(1, 2))
     data = on_disk(book)
-    data["annotations"][0]["accepted"] = wrong
+    data["annotations"][0]["accepted"] = theirs
     book.file.write_text(json.dumps(data))
     book.close()
-    with pytest.raises(LeadError, match=r"annotations\[0\]: 'accepted' must be a list of landmark names"):
-        open_book(book.folder)
+    book = open_book(book.folder)
+    put(book, "a.png", b=(1, 2))
+    assert book.contents.accepted == {}
+    assert on_disk(book)["annotations"][0]["accepted"] == theirs
+    put(book, "a.png", a=accepted(1, 3))
+    assert on_disk(book)["annotations"][0]["accepted"][0] == "a"
+    assert at(book, "a.png")["a"] == accepted(1, 3)
 
 
 # --- notes and tags ---

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from lead.images.decode import UnreadablePicture
 from lead.studio.contents import Contents
@@ -23,11 +24,11 @@ from lead.studio.messages import (
     Predictions,
     Suggestion,
     Suggestions,
+    Unit,
 )
 
 if TYPE_CHECKING:  # torch, which they need, takes seconds to import
     from lead.geometry import FloatArray
-    from lead.images.store import ImageStore
     from lead.inference import Landmarker
     from lead.studio.choose import Chooser
     from lead.studio.features import FeatureBank, Seen
@@ -39,8 +40,12 @@ EXEMPLARS_AT_ONCE_S = 0.1
 EXPLORED = 24
 """Pictures that an explored place is looked for in."""
 LOADING = "The model side is still being loaded."
-NO_FEATURES = "There are no features yet: train them, or open a run."
+NO_FEATURES = "Nothing is learnt from the pictures yet."
 NO_NAMES = "Name the landmarks first."
+FEW_OWN = (
+    "How far off the suggestions are is not known: accepted suggestions do not count, and at least two pictures need a "
+    "point that you placed yourself."
+)
 NO_LABELS = "Label a first picture: suggestions come from the second on."
 
 
@@ -116,7 +121,7 @@ class Knowledge:
         fit, bank = self.fit, self.bank
         if fit is None or bank is None:
             return False
-        return fit.contents is self.contents and fit.whole == bank.ready
+        return fit.contents.teaches_as(self.contents) and fit.whole == bank.ready
 
     @property
     def close_fit_due(self) -> bool:
@@ -128,7 +133,7 @@ class Knowledge:
     @property
     def behind(self) -> bool:
         """Whether predictions are still to come that know more than those that are there."""
-        if self.bank is None or self.problem or not len(self.contents.labels):
+        if self.bank is None or self.problem or not len(self.contents.taught):
             return False
         if self.following or self.fit is None or not self.fit_is_current or self.review is None:
             return True
@@ -148,9 +153,14 @@ def status(knowledge: Knowledge) -> ModelStatus:
     out = ModelStatus(stage=stage, done=bank.done, total=bank.total, fitting=knowledge.fitting, message=problem)
     if fit is not None:
         frame = bank.extractor.frame
-        error = fit.learnt.error * frame.shown / frame.side
-        out.model, out.method, out.fitted_to = fit.number, fit.learnt.method, len(fit.learnt.exemplars)
-        out.held_out = float(error) if np.isfinite(error) else None
+        learnt = fit.learnt
+        error = learnt.error * frame.shown / frame.side
+        out.model, out.method, out.fitted_to = fit.number, learnt.method, len(learnt.exemplars)
+        out.held_out_points = learnt.judged_on
+        if np.isfinite(error):
+            out.held_out, out.held_out_px = float(error), learnt.error_px
+        elif fit.contents.taught.accepted is not None:
+            out.message = out.message or FEW_OWN
     return out
 
 
@@ -164,7 +174,7 @@ def _waiting_for(knowledge: Knowledge) -> str:
         return _no_features(knowledge)
     if not knowledge.names:
         return NO_NAMES
-    if not len(knowledge.contents.labels):
+    if not len(knowledge.contents.taught):
         return "Label a first picture."
     if not knowledge.bank.ready:
         return f"Features are being made: {knowledge.bank.done} of {knowledge.bank.total} pictures."
@@ -193,10 +203,13 @@ def _chosen(knowledge: Knowledge, passed: set[str]) -> Choice | None:
     if knowledge.chooser is None or store is None:
         return None
     ids, row_of = _rows(store.files)
-    labelled, left_out = ([row_of[id] for id in some if id in row_of] for some in (knowledge.contents.summary, passed))
+    known = set(knowledge.contents.summary) - knowledge.contents.skipped
+    labelled, left_out = ([row_of[id] for id in some if id in row_of] for some in (known, passed))
     there = knowledge.contents.listing.id_of
     left_out += [row for row, file in enumerate(store.files) if file not in there]
-    picked = knowledge.chooser.next(labelled, _unsure(knowledge, store), left_out)
+    shares = expected_shares(knowledge)
+    unsure = np.array([shares.get(id, np.nan) for id in ids]) if shares else None
+    picked = knowledge.chooser.next(labelled, unsure, left_out)
     if picked.row is None:
         return None
     runner_up = None if picked.then is None else ids[picked.then]
@@ -208,19 +221,6 @@ def _rows(files: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, int]]:
     """The ids of a store's pictures, and the row of each: with each choice again they would take most of its time."""
     ids = tuple(map(picture_id, files))
     return ids, {id: row for row, id in enumerate(ids)}
-
-
-def _unsure(knowledge: Knowledge, store: ImageStore) -> FloatArray | None:
-    """(N,) expected error of each picture of a store, NaN where it is not predicted; None where none is."""
-    review = knowledge.review_of_names
-    if review is None:
-        return None
-    if review.store is store:
-        unsure = np.full(len(store), np.nan)
-        unsure[: len(review.share)] = review.share
-        return unsure
-    shares = expected_shares(knowledge)
-    return np.array([shares.get(id, np.nan) for id in _rows(store.files)[0]])
 
 
 # --- one picture -----------------------------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ def _suggest(knowledge: Knowledge, id: str) -> Suggestions:
     bank, names, fit = knowledge.bank, knowledge.names, knowledge.fit_of_names
     if bank is None or not names:
         return Suggestions(id=id, waiting_for=NO_NAMES if bank else _no_features(knowledge))
-    exemplars = bank.exemplars(knowledge.contents.labels, EXEMPLARS_AT_ONCE_S)
+    exemplars = bank.exemplars(knowledge.contents.taught, EXEMPLARS_AT_ONCE_S)
     if fit and fit.landmarker and id not in exemplars:
         reviewed = _reviewed_points(knowledge, fit.number, id)
         if reviewed is not None:
@@ -325,8 +325,10 @@ def predictions(knowledge: Knowledge, *, sort: str, offset: int, limit: int) -> 
     review = knowledge.review_of_names
     if review is None:
         return Predictions(waiting_for=_waiting_for(knowledge))
-    listing = knowledge.contents.listing
-    there = review.rows_of(listing)
+    listing, skipped = knowledge.contents.listing, knowledge.contents.skipped
+    there = np.array(
+        [r for r in review.rows_of(listing) if picture_id(review.labels.images[r]) not in skipped], dtype=int
+    )
     if sort == "name":
         place = {file: i for i, file in enumerate(listing.files)}
         order = np.array(sorted(there.tolist(), key=lambda row: place[review.labels.images[row]]), dtype=np.int64)
@@ -360,30 +362,40 @@ def _prediction(id: str, review: Review, row: int, complete: bool) -> Prediction
 
 def expected_shares(knowledge: Knowledge) -> dict[str, float]:
     """Mean expected error of each predicted picture by id, as a share of its longer side."""
+    return {id: share for id, (share, _) in expected_errors(knowledge).items()}
+
+
+def expected_errors(knowledge: Knowledge) -> dict[str, tuple[float, float]]:
+    """Mean expected error of each predicted picture by id: as a share of its longer side, and in its pixels."""
     review = knowledge.review_of_names
     if review is None:
         return {}
-    listing, share, images = knowledge.contents.listing, review.share, review.labels.images
-    return {listing.id_of[images[row]]: float(share[row]) for row in review.rows_of(listing) if np.isfinite(share[row])}
+    listing, images = knowledge.contents.listing, review.labels.images
+    errors = [
+        (listing.id_of[images[row]], review.share[row], review.expected_px[row]) for row in review.rows_of(listing)
+    ]
+    return {id: (float(share), float(px)) for id, share, px in errors if np.isfinite(share)}
 
 
-def disputes(knowledge: Knowledge) -> Disputes:
+def disputes(knowledge: Knowledge, unit: Unit = "px") -> Disputes:
     """Labels for a second look: as they are now, beside what the last fit's models say that had not seen them."""
-    labels, document, fit = knowledge.contents.labels, knowledge.contents.document, knowledge.fit_of_names
+    labels, document, fit = knowledge.contents.taught, knowledge.contents.document, knowledge.fit_of_names
     cases, checked = [], set()
-    for file, xy in zip(labels.images, labels.xy, strict=True):
+    for file, xy, by_hand in zip(labels.images, labels.xy, labels.by_hand, strict=True):
         annotation = document.annotation(file)
         if annotation and annotation.checked:
             checked.add(picture_id(file))
-        if case := _case(knowledge.folder, fit, file, xy):
+        if case := _case(knowledge.folder, fit, file, xy, by_hand):
             cases.append(case)
-    disputed = find_disputes(cases, knowledge.names, labels.schema.flip_pairs, leave_out=checked)
+    disputed = find_disputes(cases, knowledge.names, labels.schema.flip_pairs, leave_out=checked, unit=unit)
     few = f"Labels are compared with what the model expects from {FEWEST} labelled pictures on."
     waiting_for = few if len(labels) < FEWEST else None if fit else _waiting_for(knowledge)
     return Disputes(disputes=disputed, waiting_for=waiting_for)
 
 
-def _case(folder: PictureFolder, fit: Fit | None, file: str, xy: FloatArray) -> Case | None:
+def _case(
+    folder: PictureFolder, fit: Fit | None, file: str, xy: FloatArray, by_hand: npt.NDArray[np.bool_]
+) -> Case | None:
     """A labelled picture beside what was learnt without it; None if it cannot be read."""
     id = picture_id(file)
     try:
@@ -398,7 +410,7 @@ def _case(folder: PictureFolder, fit: Fit | None, file: str, xy: FloatArray) -> 
         unseen = exemplar.seen.to_picture(answer.points[row].double().numpy())
         error = answer.expected[row].double().numpy() * exemplar.seen.frame_px
         score = answer.score[row].double().numpy()
-    return Case(id, file, size, xy, unseen, error, score)
+    return Case(id, file, size, xy, unseen, error, score, by_hand)
 
 
 def explore(knowledge: Knowledge, id: str, x: float, y: float, pictures: Sequence[str]) -> Explored:

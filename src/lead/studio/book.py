@@ -68,8 +68,15 @@ from lead.studio.contents import Contents
 from lead.studio.document import Document, PointsChange
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
-from lead.studio.label_messages import LabelsChange, Landmarks, LandmarksChange, PictureLabels, Point
-from lead.studio.labelfile import Conflict, LabelFile
+from lead.studio.label_messages import (
+    LabelsChange,
+    Landmarks,
+    LandmarksChange,
+    LandmarksChanged,
+    PictureLabels,
+    Point,
+)
+from lead.studio.labelfile import LANDMARKS_CHANGED, Conflict, LabelFile
 from lead.studio.schema import check_landmarks, sources
 from lead.studio.tags import checked_tags
 
@@ -201,7 +208,7 @@ class LabelBook:
             self.events.publish("labels", after.model_dump(mode="json"))
             return after
 
-    def change_landmarks(self, change: LandmarksChange) -> Landmarks:
+    def change_landmarks(self, change: LandmarksChange) -> LandmarksChanged:
         """Sets names, order, colours, skeleton and flip pairs. Labels go with the names, or with ``change.renamed``.
 
         Raises:
@@ -215,25 +222,29 @@ class LabelBook:
             present, now = self.contents, self.landmarks
             if change.version != now.version:
                 if target == present.document.landmarks:
-                    return now
+                    return LandmarksChanged(**dict(now))
                 raise Conflict("The landmarks were changed elsewhere meanwhile, perhaps in another tab.", landmarks=now)
             if not target.landmarks:
                 raise LeadError("Name at least one landmark.")
             check_landmarks(target)
             came_from = sources(change, present.document.names)
-            _refuse_dropping(change, present.document, came_from)
+            dropping = _refuse_dropping(change, present.document, came_from)
             document = present.document.with_landmarks(target, came_from)
+            if change.labels_from is not None:
+                earlier = self._earlier(change.labels_from)[1]
+                new = [mark.name for mark, source in zip(target.landmarks, came_from, strict=True) if source is None]
+                document = document.with_labels_of(earlier, new)
             pairs = zip(came_from, target.landmarks, strict=True)
             moved = {source: landmark.name for source, landmark in pairs if source}
             labels_changed = moved != {name: name for name in present.document.names}
             after = replace(present, document=document, landmarks_version=self._next_version())
             if labels_changed:
                 after = replace(after, base=after.landmarks_version, versions={})
-            self._save(after, "before the landmarks changed")
+            put_by = self._save(after, "before landmarks were removed" if dropping else LANDMARKS_CHANGED)
             self.events.publish("landmarks", self.landmarks.model_dump(mode="json"))
             if labels_changed:
                 self.events.publish("restored", {})
-            return self.landmarks
+            return LandmarksChanged(**dict(self.landmarks), labels_in=put_by if dropping else None)
 
     def edit(self, why: str, make: Callable[[Document], Document]) -> None:
         """Changes many things at once; the present state goes into the history first.
@@ -260,8 +271,7 @@ class LabelBook:
             LeadError: there is no such snapshot, or it is not a label file.
         """
         with self._changing:
-            content = self.disk.history.read(id)
-            document = self.disk.parse(content, "this earlier state of ")
+            content, document = self._earlier(id)
             self._save(self._afresh(document), "before going back", content)
             self._tell_all()
 
@@ -283,11 +293,16 @@ class LabelBook:
         with self._changing:
             self.contents = replace(self.contents)
 
-    def _save(self, contents: Contents, why: str | None = None, raw: bytes | None = None) -> None:
-        """Writes the file; only then ``contents`` is what stands here. Arguments as of :meth:`LabelFile.save`."""
+    def _earlier(self, id: str) -> tuple[bytes, Document]:
+        content = self.disk.history.read(id)
+        return content, self.disk.parse(content, "this earlier state of ")
+
+    def _save(self, contents: Contents, why: str | None = None, raw: bytes | None = None) -> str | None:
+        """Writes the file; only then ``contents`` is what stands here. As :meth:`LabelFile.save`."""
         self._refuse_closed()
-        self.disk.save(contents.document, why, raw)
+        put_by = self.disk.save(contents.document, why, raw)
         self.contents = contents
+        return put_by
 
     def _refuse_closed(self) -> None:
         if self._closed:
@@ -310,12 +325,14 @@ class LabelBook:
         self.events.publish("restored", {})
 
 
-def _refuse_dropping(change: LandmarksChange, document: Document, came_from: list[str | None]) -> None:
+def _refuse_dropping(change: LandmarksChange, document: Document, came_from: list[str | None]) -> bool:
+    """Whether labels go, which has to be asked for."""
     counts = document.counts()
     dropped = {name: counts[name] for name in document.names if counts[name] and name not in came_from}
     if dropped and not change.drop_labels:
         listed = ", ".join(f"{name} ({count} pictures)" for name, count in dropped.items())
         raise Conflict(f"This would take away the labels of {listed}. Confirm it, or keep them.", dropped=dropped)
+    return bool(dropped)
 
 
 def size_for(folder: PictureFolder, file: str, labels: Labels) -> Size | None:

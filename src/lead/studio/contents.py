@@ -49,6 +49,26 @@ class Contents:
         return self.document.labels(self.listing)
 
     @cached_property
+    def taught(self) -> Labels:
+        """Those of the labels that models learn from: not of pictures tagged ``skip``."""
+        if not self.skipped:
+            return self.labels
+        files, id_of = enumerate(self.labels.images), self.listing.id_of
+        return self.labels.take(row for row, file in files if id_of[file] not in self.skipped)
+
+    def teaches_as(self, other: Contents) -> bool:
+        """Whether models would learn the same from other contents: notes, most tags and colours are nothing to them."""
+        if self is other:
+            return True
+        mine, theirs = self.document, other.document
+        return (
+            self.listing is other.listing
+            and mine.annotations == theirs.annotations  # entries that did not change are the same objects
+            and self.labels.schema == other.labels.schema
+            and self.skipped == other.skipped
+        )
+
+    @cached_property
     def summary(self) -> dict[str, tuple[int, bool]]:
         """By id, how many landmarks have a state (absent is one) and whether all have; only where any has."""
         return {

@@ -6,13 +6,12 @@ The format is documented in :mod:`lead.studio.book`.
 
 from __future__ import annotations
 
-import json
 import posixpath
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,153 +19,13 @@ import numpy.typing as npt
 from lead.errors import LeadError
 from lead.landmarks import coco
 from lead.landmarks.coco import PREDICTED_KEYS
-from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
-from lead.studio.label_messages import Landmarks, Point, PointState
+from lead.landmarks.model import Labels, Schema
+from lead.studio.entries import Annotation, Entry, Image, dumps
+from lead.studio.label_messages import Landmarks, Point
 from lead.studio.schema import as_landmarks, is_text
-from lead.studio.tags import tidy_tags
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.geometry import Size
-
-Entry = dict[str, Any]
-
-
-class Annotation:
-    """The labels of one picture. Immutable; what is derived from it is derived once."""
-
-    def __init__(self, entry: Entry, names: Sequence[str]) -> None:
-        self.entry = entry
-        self.names = names
-
-    @cached_property
-    def text(self) -> bytes:
-        """As the file has it."""
-        return _dumps(self.entry)
-
-    @cached_property
-    def table(self) -> npt.NDArray[np.float64]:
-        """(K, 3) of x, y, visibility."""
-        return np.array(self.entry["keypoints"], dtype=np.float64).reshape(-1, 3)
-
-    @cached_property
-    def absent(self) -> list[str]:
-        """Landmarks that were looked for and are not in the picture."""
-        visible = self.entry["keypoints"][2::3]
-        named = set(self.entry.get("absent") or ())
-        return [name for name, v in zip(self.names, visible, strict=True) if name in named and v == UNLABELLED]
-
-    @cached_property
-    def placed(self) -> int:
-        """How many landmarks have a place, visible or hidden."""
-        return sum(v > UNLABELLED for v in self.entry["keypoints"][2::3])
-
-    @property
-    def labelled(self) -> int:
-        """How many landmarks have a state."""
-        return self.placed + len(self.absent)
-
-    @cached_property
-    def accepted(self) -> list[str]:
-        """Landmarks whose label is a suggestion that was accepted and not touched since."""
-        visible = self.entry["keypoints"][2::3]
-        named = set(self.entry.get("accepted") or ())
-        return [name for name, v in zip(self.names, visible, strict=True) if name in named and v > UNLABELLED]
-
-    @property
-    def checked(self) -> bool:
-        return self.entry.get("checked") is True
-
-    def points(self) -> dict[str, Point]:
-        """Every landmark that has a state."""
-        points = {name: Point(state="absent") for name in self.absent}
-        values, accepted = iter(self.entry["keypoints"]), set(self.accepted)
-        for name, x, y, v in zip(self.names, values, values, values, strict=True):
-            if v > UNLABELLED:
-                state: PointState = "visible" if v == VISIBLE else "hidden"
-                points[name] = Point(state=state, x=x, y=y, accepted=name in accepted)
-        return {name: points[name] for name in self.names if name in points}
-
-    def changed(self, points: Mapping[str, Point | None], checked: bool) -> Annotation:
-        """With some landmarks set, or taken away (None)."""
-        entry = dict(self.entry)
-        keypoints = list(entry["keypoints"])
-        absent, accepted = set(self.absent), set(self.accepted)
-        for name, point in points.items():
-            k = self.names.index(name)
-            keypoints[3 * k : 3 * k + 3] = _triple(point)
-            for names, belongs in (
-                (absent, point is not None and point.state == "absent"),
-                (accepted, point is not None and point.accepted),
-            ):
-                (names.add if belongs else names.discard)(name)
-            _forget_prediction(entry, k)
-        entry["keypoints"] = keypoints
-        self._list_names(entry, "absent", [name for name in self.names if name in absent])
-        self._list_names(entry, "accepted", [name for name in self.names if name in accepted])
-        _set_or_drop(entry, "checked", checked)
-        return self._with_totals(entry, self.names)
-
-    def rearranged(self, names: Sequence[str], sources: Sequence[str | None]) -> Annotation:
-        """For other landmarks: each takes over the labels of its source, None begins with none."""
-        entry = dict(self.entry)
-        columns = [None if source is None else self.names.index(source) for source in sources]
-        old = entry["keypoints"]
-        entry["keypoints"] = [v for k in columns for v in ([0, 0, 0] if k is None else old[3 * k : 3 * k + 3])]
-        for key in PREDICTED_KEYS:
-            if key in entry:
-                entry[key] = [None if k is None else entry[key][k] for k in columns]
-        for key, listed in (("absent", self.absent), ("accepted", self.accepted)):
-            self._list_names(
-                entry, key, [name for name, source in zip(names, sources, strict=True) if source in listed]
-            )
-        return self._with_totals(entry, names)
-
-    def _list_names(self, entry: Entry, key: str, names: list[str]) -> None:
-        """Lists landmarks under a key; names that are no landmarks of ours stay there."""
-        foreign = [name for name in entry.get(key) or () if name not in self.names]
-        _set_or_drop(entry, key, names + foreign)
-
-    def _with_totals(self, entry: Entry, names: Sequence[str]) -> Annotation:
-        """``num_keypoints``, and box and area where they were those of the points, follow the points."""
-        after = Annotation(entry, names)
-        x, y, width, height = _box(after.table)
-        before = _box(self.table)
-        entry["num_keypoints"] = sum(v > UNLABELLED for v in entry["keypoints"][2::3])
-        if entry.get("bbox") == before and entry.get("area") == before[2] * before[3]:
-            entry["bbox"], entry["area"] = [x, y, width, height], width * height
-        return after
-
-
-class Image:
-    """An entry of ``images``. Immutable; what is derived from it is derived once."""
-
-    def __init__(self, entry: Entry) -> None:
-        self.entry = entry
-
-    @cached_property
-    def text(self) -> bytes:
-        """As the file has it."""
-        return _dumps(self.entry)
-
-    @cached_property
-    def note(self) -> str:
-        """What a person wrote of the picture; empty where another program keeps something else under this key."""
-        note = self.entry.get("note")
-        return note if isinstance(note, str) and is_text(note) else ""
-
-    @cached_property
-    def tags(self) -> list[str]:
-        """Likewise."""
-        tags = self.entry.get("tags")
-        return tidy_tags(tag for tag in tags if isinstance(tag, str) and is_text(tag)) if isinstance(tags, list) else []
-
-    def marked(self, note: str | None, tags: Sequence[str] | None) -> Image:
-        """With another note or other tags; None leaves what is there."""
-        entry = dict(self.entry)
-        for key, value in (("note", note), ("tags", tags)):
-            if value is not None:
-                _set_or_drop(entry, key, value)
-        return Image(entry)
 
 
 @dataclass(frozen=True)
@@ -237,7 +96,7 @@ class Document:
         for i, entry in enumerate(top["annotations"]):
             if entry["category_id"] == category["id"]:
                 annotation_of[file_of_id[repr(entry["image_id"])]] = i
-                _check_names(entry, f"annotations[{i}]")
+                _check_absent(entry, f"annotations[{i}]")
         annotations = [Annotation(entry, names) for entry in top["annotations"]]
         annotation_of = {file: i for file, i in annotation_of.items() if is_text(file)}
         return cls(top, [Image(entry) for entry in top["images"]], annotations, landmarks, row_of, annotation_of)
@@ -252,10 +111,10 @@ class Document:
         lists: dict[str, Sequence[Image | Annotation]] = {"images": self.images, "annotations": self.annotations}
         before = b"{\n"
         for key, value in self.top.items():
-            yield before + _dumps(key) + b": "
+            yield before + dumps(key) + b": "
             before = b",\n"
             if key not in lists:
-                yield _dumps(value)
+                yield dumps(value)
                 continue
             yield b"["
             for i, entry in enumerate(lists[key]):
@@ -294,7 +153,10 @@ class Document:
         extra = [_extra(key, [labels.entry for _, _, labels in rows], shape) for key in PREDICTED_KEYS]
         schema = Schema(tuple(self.names), tuple(self.landmarks.flip_pairs), tuple(self.landmarks.skeleton))
         images = tuple(file for _, file, _ in rows)
-        return Labels(schema, images, tables[..., :2], tables[..., 2].astype(np.int8), *extra)
+        accepted = np.zeros(shape, dtype=bool)
+        for row, (_, _, one) in enumerate(rows):
+            accepted[row, [self.names.index(name) for name in one.accepted]] = True
+        return Labels(schema, images, tables[..., :2], tables[..., 2].astype(np.int8), *extra, accepted=accepted)
 
     def with_points(self, changes: Mapping[str, PointsChange]) -> Document:
         """With some landmarks of some pictures set, or taken away; or their notes and tags."""
@@ -346,6 +208,17 @@ class Document:
         top = self.top | {"categories": categories}
         return replace(self, top=top, annotations=annotations, landmarks=landmarks)
 
+    def with_labels_of(self, other: Document, names: Iterable[str]) -> Document:
+        """With what another document says of some landmarks, which have no labels here."""
+        wanted = [name for name in names if name in other.names]
+        changes = {}
+        for file, theirs in other.annotated():
+            points = theirs.points()
+            mine = self.annotation(file)
+            if found := {name: points[name] for name in wanted if name in points}:
+                changes[file] = PointsChange(found, mine is not None and mine.checked)
+        return self.with_points(changes) if changes else self
+
     def counts(self) -> dict[str, int]:
         """How many pictures have a state for each landmark."""
         counts = Counter[str]()
@@ -355,9 +228,10 @@ class Document:
         return {name: counts[name] for name in self.names}
 
     def totals(self) -> tuple[int, int]:
-        """Pictures with a point in a place, and such points."""
-        placed = [annotation.placed for _, annotation in self.annotated()]
-        return sum(n > 0 for n in placed), sum(placed)
+        """Pictures with a label, a note or tags; and labels."""
+        labelled = {file: annotation.labelled for file, annotation in self.annotated() if annotation.labelled}
+        marked = {file for file, row in self.row_of.items() if self.images[row].note or self.images[row].tags}
+        return len(marked | labelled.keys()), sum(labelled.values())
 
     def _new_image(self, id: int, file: str) -> Image:
         entry: Entry = {"id": id, "file_name": file}
@@ -385,34 +259,10 @@ def _landmarks(category: Entry, labels: Labels) -> Landmarks:
     return as_landmarks(schema.names, schema.skeleton, schema.flip_pairs, category.get("colours"))
 
 
-def _check_names(entry: Entry, where: str) -> None:
-    for key in ("absent", "accepted"):
-        names = entry.get(key)
-        if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-            raise LeadError(f"{where}: {key!r} must be a list of landmark names.")
-
-
-def _triple(point: Point | None) -> list[float]:
-    if point is None or point.x is None or point.y is None:
-        return [0, 0, UNLABELLED]
-    return [point.x, point.y, VISIBLE if point.state == "visible" else HIDDEN]
-
-
-def _forget_prediction(entry: Entry, k: int) -> None:
-    """A landmark set by hand has no score any more."""
-    for key in PREDICTED_KEYS:
-        if key in entry:
-            values = [None if i == k else value for i, value in enumerate(entry[key])]
-            _set_or_drop(entry, key, values if any(value is not None for value in values) else None)
-    if "keypoint_scores" not in entry:
-        entry.pop("score", None)
-
-
-def _set_or_drop(entry: Entry, key: str, value: object) -> None:
-    if value:
-        entry[key] = value
-    else:
-        entry.pop(key, None)
+def _check_absent(entry: Entry, where: str) -> None:
+    absent = entry.get("absent")
+    if absent is not None and not (isinstance(absent, list) and all(isinstance(name, str) for name in absent)):
+        raise LeadError(f"{where}: 'absent' must be a list of landmark names.")
 
 
 def _extra(key: str, entries: list[Entry], shape: tuple[int, int]) -> npt.NDArray[np.float64] | None:
@@ -424,22 +274,6 @@ def _extra(key: str, entries: list[Entry], shape: tuple[int, int]) -> npt.NDArra
     return None if np.isnan(values).all() else values
 
 
-def _box(table: npt.NDArray[np.float64]) -> list[float]:
-    """x, y, width, height around the points that have a place; zeros if none has."""
-    placed = table[table[:, 2] > UNLABELLED, :2]
-    if not len(placed):
-        return [0.0] * 4
-    low, high = placed.min(0), placed.max(0)
-    return [*low.tolist(), *(high - low).tolist()]
-
-
 def _free_id(entries: Iterable[Entry]) -> int:
     """A number that no entry has for its id."""
     return max((entry["id"] for entry in entries if type(entry.get("id")) is int), default=0) + 1
-
-
-def _dumps(value: object) -> bytes:
-    try:
-        return json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:  # half a character, which JSON can hold only as \uXXXX
-        return json.dumps(value).encode()

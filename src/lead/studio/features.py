@@ -85,18 +85,21 @@ class Exemplar:
         seen: its features, and where they lie in the picture.
         points: (K, 2) float32 normalised, NaN where unlabelled.
         described: (K, C) float32 unit features there; 0 where unlabelled.
+        accepted: (K,) bool, points that are accepted suggestions.
     """
 
     seen: Seen
     points: Tensor
     described: Tensor
+    accepted: Tensor
 
     @classmethod
-    def of(cls, seen: Seen, xy: FloatArray) -> Exemplar:
+    def of(cls, seen: Seen, xy: FloatArray, accepted: npt.NDArray[np.bool_] | None = None) -> Exemplar:
         """From labels (K, 2) in the picture's own pixels, NaN where there are none."""
         points = torch.from_numpy(seen.to_frame(xy)).float()
         described = describe_points(seen.features[None], points[None].nan_to_num())[0]
-        return cls(seen, points, torch.where(points.isnan().any(-1)[:, None], 0.0, described))
+        flags = torch.zeros(len(points), dtype=torch.bool) if accepted is None else torch.from_numpy(accepted)
+        return cls(seen, points, torch.where(points.isnan().any(-1)[:, None], 0.0, described), flags)
 
 
 class _Stopped(Exception):
@@ -250,17 +253,18 @@ class FeatureBank:
         those whose features are not there yet, all but the first.
         """
         made, out, now = self._exemplars, dict[str, Exemplar](), self.folder.listing
+        flags = np.zeros(labels.visible.shape, dtype=bool) if labels.accepted is None else labels.accepted
+        rows = list(zip(labels.images, labels.xy, flags, strict=True))
         keys = [
-            (picture_id(file), now.stamps.get(file), xy.tobytes())
-            for file, xy in zip(labels.images, labels.xy, strict=True)
+            (picture_id(file), now.stamps.get(file), xy.tobytes() + accepted.tobytes()) for file, xy, accepted in rows
         ]
         until = time.monotonic() + budget_s
-        for key, xy in zip(keys, labels.xy, strict=True):
+        for key, (_, xy, accepted) in zip(keys, rows, strict=True):
             if key not in made:
                 if out and time.monotonic() > until:
                     continue
                 try:
-                    made[key] = Exemplar.of(self.get(key[0]), xy)
+                    made[key] = Exemplar.of(self.get(key[0]), xy, accepted)
                 except UnreadablePicture as error:
                     self.folder.note_unreadable(key[0], error.reason, now)
                     continue

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+
 from PIL import Image
 
 from lead.errors import LeadError

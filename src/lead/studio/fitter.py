@@ -193,7 +193,7 @@ class Fitter:
             while time.monotonic() < until and self._label_events.get(self._pace.quiet) is not None:
                 pass
             knowledge = self.knowledge
-            if knowledge.bank is None or self._label_events.closed:
+            if knowledge.bank is None or self._label_events.closed or knowledge.fit_is_current:
                 continue
             try:
                 self._fit(knowledge, knowledge.bank)
@@ -203,7 +203,7 @@ class Fitter:
 
     def _fit(self, knowledge: Knowledge, bank: FeatureBank) -> None:
         """Fits to the labels as they are now, and predicts all pictures."""
-        labels, whole = knowledge.contents.labels, bank.ready
+        labels, whole = knowledge.contents.taught, bank.ready
         self._put(bank, fitting=True)
         self._tell(at_once=True)
         try:
@@ -230,7 +230,7 @@ class Fitter:
             return True
         knowledge = self.knowledge
         recent = knowledge.review is not None and time.monotonic() - knowledge.review.made < self._pace.renew
-        return recent and fit.contents is not knowledge.contents
+        return recent and not fit.contents.teaches_as(knowledge.contents)
 
     def _look_closely(self) -> None:
         """Predicts all pictures anew with what `lead fit` makes of the labels, whenever these have come to rest."""
@@ -267,7 +267,7 @@ class Fitter:
         """A better fit and its predictions; None if the labels have changed meanwhile."""
 
         def stale() -> bool:
-            return self._label_events.closed or self._book.contents is not fit.contents
+            return self._label_events.closed or not fit.contents.teaches_as(self._book.contents)
 
         landmarker, computed = self._landmarker(knowledge), bank.finished()
         if landmarker is None or computed is None or stale():
@@ -280,7 +280,7 @@ class Fitter:
         return replace(fit, number=number, closely=True, landmarker=landmarker), reviewed
 
     def _landmarker(self, knowledge: Knowledge) -> Landmarker | None:
-        labels = knowledge.contents.labels
+        labels = knowledge.contents.taught
         labelled = np.flatnonzero((labels.visible > 0).any(axis=0))
         if knowledge.bank is None or len(labelled) == 0:
             return None

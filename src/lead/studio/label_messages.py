@@ -55,10 +55,23 @@ class LandmarksChange(Landmarks):
     Attributes:
         renamed: old name to new name, for each landmark that keeps its labels under another name.
         drop_labels: whether labels of landmarks that are no longer there may go (a copy stays in the history).
+        labels_from: id of an earlier state, whose labels landmarks that are new here get back; ``labels_in`` of the
+            answer to their removal.
     """
 
     renamed: dict[Name, Name] = {}
     drop_labels: bool = False
+    labels_from: str | None = None
+
+
+class LandmarksChanged(Landmarks):
+    """What stands after a change.
+
+    Attributes:
+        labels_in: id of the earlier state that holds the labels that went with their landmarks; null if none went.
+    """
+
+    labels_in: str | None = None
 
 
 _PLACED: JsonDict = {

@@ -28,6 +28,7 @@ class Picture(Message):
         unreadable: why it cannot be decoded, if it is known that it cannot.
         stamp: another whenever the file is another; for the addresses of its images and tiles.
         expected: mean expected error of the model on it, as a share of its longer side; null where there is none.
+            ``expected_px``: the same in pixels of the picture.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Picture(Message):
     unreadable: str | None = None
     stamp: str = ""
     expected: float | None = None
+    expected_px: float | None = None
 
 
 class PictureDetail(Message):
@@ -141,6 +143,8 @@ class Predictions(Message):
     waiting_for: str | None = None
 
 
+Unit = Literal["px", "percent"]
+"""What differences are said in: pixels of the picture, or percent of its longer side."""
 DisputeKind = Literal["outlier", "swap", "duplicate", "outside"]
 
 
@@ -231,8 +235,15 @@ class ModelStatus(Message):
 
 
 class Preset(Message):
+    """A training that is offered.
+
+    Attributes:
+        minutes: from how many to how many it takes on this machine with these pictures; null as long as nobody knows.
+    """
+
     name: str
     description: str
+    minutes: tuple[float, float] | None = None
 
 
 class LossPoint(Message):
@@ -270,19 +281,37 @@ class Training(Message):
 
 
 class TrainingStart(Message):
-    """Begins a training, or goes on with the one that was stopped (then ``preset`` is left out)."""
+    """Begins a training, or goes on with one that was stopped (then ``preset`` is left out).
+
+    Attributes:
+        run: id of the one to go on with; by default the current one.
+    """
 
     preset: str | None = None
+    run: str | None = None
 
 
 class RunChoice(Message):
-    """A run that could be opened; ``id`` is what to ask for."""
+    """A run that could be opened; ``id`` is what to ask for.
+
+    Attributes:
+        resumable: begun here and interrupted: a training can go on with it.
+        pictures: how many it learnt from.
+    """
 
     id: str
     path: str
     preset: str | None = None
     finished: bool = False
+    resumable: bool = False
     current: bool = False
+    pictures: int | None = None
+
+
+class RunPath(Message):
+    """Where a run lies that is to be opened: its folder on the server's machine."""
+
+    path: str = Field(max_length=4096)
 
 
 # --- the whole -------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from lead.studio import answers, transfer
 from lead.studio.events import Subscription
 from lead.studio.film_messages import Film, FilmEntry, FramesTaken, FramesToTake
 from lead.studio.history import Snapshot
-from lead.studio.label_messages import LabelsChange, Landmarks, LandmarksChange, PictureLabels
+from lead.studio.label_messages import LabelsChange, Landmarks, LandmarksChange, LandmarksChanged, PictureLabels
 from lead.studio.labelfile import Conflict, SaveFailed
 from lead.studio.messages import (
     Choice,
@@ -36,10 +36,12 @@ from lead.studio.messages import (
     Predictions,
     Problem,
     RunChoice,
+    RunPath,
     State,
     Suggestions,
     Training,
     TrainingStart,
+    Unit,
 )
 from lead.studio.page_files import index, page_file
 from lead.studio.pictures import Encoded
@@ -320,7 +322,7 @@ def _labels(session: Session) -> APIRouter:
         return session.book.landmarks
 
     @routes.put("/landmarks")
-    def change_landmarks(change: LandmarksChange) -> Landmarks:
+    def change_landmarks(change: LandmarksChange) -> LandmarksChanged:
         return session.book.change_landmarks(change)
 
     @routes.get("/history")
@@ -368,8 +370,8 @@ def _model(session: Session) -> APIRouter:
         return answers.predictions(session.knowledge, sort=sort, offset=offset, limit=limit)
 
     @routes.get("/disputes")
-    def disputes() -> Disputes:
-        return answers.disputes(session.knowledge)
+    def disputes(unit: Unit = "px") -> Disputes:
+        return answers.disputes(session.knowledge, unit)
 
     @routes.get("/explore")
     def explore(id: str, x: Finite, y: Finite, pictures: Ids = "") -> Explored:
@@ -422,11 +424,11 @@ def _training(session: Session) -> APIRouter:
 
     @routes.get("/training")
     def training() -> Training:
-        return session.training()
+        return session.training(estimate=True)
 
     @routes.post("/training")
     def start(request: TrainingStart) -> Training:
-        return session.trainer.start(request.preset)
+        return session.trainer.start(request.preset, request.run)
 
     @routes.post("/training/cancel")
     def cancel() -> Training:
@@ -438,6 +440,11 @@ def _training(session: Session) -> APIRouter:
 
     @routes.post("/runs/{id}/open")
     def open_run(id: str) -> State:
-        return session.open_run(id)
+        return session.open_run(id=id)
+
+    @routes.post("/runs/open")
+    def open_path(where: RunPath) -> State:
+        """Uses a run that lies elsewhere. Nothing at the path is read but a run's own files."""
+        return session.open_run(path=where.path)
 
     return routes

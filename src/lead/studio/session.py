@@ -134,7 +134,7 @@ class Session:
     def list_pictures(self) -> list[Picture]:
         """All pictures, in the folder's order."""
         knowledge, bad = self.knowledge, dict(self.folder.unreadable)
-        contents, expected = knowledge.contents, answers.expected_shares(knowledge)
+        contents, expected = knowledge.contents, answers.expected_errors(knowledge)
         pictures = []
         for file, id in contents.listing.id_of.items():
             count, complete = contents.summary.get(id, (0, False))
@@ -143,7 +143,8 @@ class Session:
             picture.stamp = stamp_text(contents.listing.stamps[file])
             if image := contents.document.image(file):
                 picture.tags, picture.noted = image.tags, bool(image.note)
-            picture.unreadable, picture.expected = bad.get(file), expected.get(id)
+            picture.unreadable = bad.get(file)
+            picture.expected, picture.expected_px = expected.get(id, (None, None))
             pictures.append(picture)
         return pictures
 
@@ -193,7 +194,7 @@ class Session:
         """The name and content of a model for ``lead predict``. Raises :class:`LeadError` if there is none yet."""
         landmarker = self._side.fitter.landmarker() if self._side else None
         if landmarker is None:
-            raise LeadError("There is no model yet. It needs features and a few labelled pictures.")
+            raise LeadError("There is no model yet. Learn from the pictures, and label a few.")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.safetensors"
             landmarker.save(path)
@@ -207,7 +208,7 @@ class Session:
             return labels
         predicted = self._side.fitter.predicted_labels() if self._side else None
         if predicted is None:
-            raise LeadError("There are no predictions yet. They need features and a few labelled pictures.")
+            raise LeadError("There are no predictions yet. Learn from the pictures, and label a few.")
         return predicted if what == "predictions" else transfer.combined(self.book.contents.labels, predicted)
 
     def _plain_name(self) -> str:
@@ -229,10 +230,10 @@ class Session:
         """Says that it is time to load the model side, which slows everything else down for some seconds."""
         self._wanted.set()
 
-    def training(self) -> Training:
-        """How far the training is, as far as it is known yet."""
+    def training(self, *, estimate: bool = False) -> Training:
+        """How far the training is, as far as it is known yet; with ``estimate``, how long one takes is found out."""
         if (side := self._side) is not None:
-            return side.trainer.state()
+            return side.trainer.estimate() if estimate else side.trainer.state()
         return Training(message=answers.LOADING)
 
     @property
@@ -240,12 +241,13 @@ class Session:
         """The trainer, waited for. Raises :class:`LeadError` if the model side could not be loaded."""
         return self._wait().trainer
 
-    def open_run(self, id: str) -> State:
-        """Uses the features of another run."""
+    def open_run(self, *, id: str | None = None, path: str | None = None) -> State:
+        """Uses the features of another run: one of :meth:`Trainer.runs`, or the one at a path."""
         from lead.training.run import Run
 
         side = self._wait()
-        side.fitter.use(Run.open(side.trainer.open(id)))
+        folder = side.trainer.open(id) if id is not None else side.trainer.open_path(path or "")
+        side.fitter.use(Run.open(folder))
         return self.state()
 
     def _wait(self) -> _ModelSide:

@@ -81,8 +81,7 @@ test('a dispute is cut out with all its places, in the shape of its card', () =>
   }};
   const detail = {id: 'a', file: 'a.png', width: 1000, height: 600, labels};
   const suggestion = {x: 700, y: 500, expected_px: 3, score: 1};
-  const [x, y, width, height] = cropOf({id: 'a', file: 'a.png', kind: 'outlier', landmarks: ['left', 'gone'],
-    distance_px: 1, severity: 1, message: '', expected: {left: suggestion}}, detail);
+  const [x, y, width, height] = cropOf({landmarks: ['left', 'gone'], expected: {left: suggestion}}, detail);
   near(width / height, 336 / 252);
   for (const place of [{x: 20, y: 100}, suggestion]) {
     assert.ok(place.x + 0.5 >= x && place.x + 0.5 <= x + width);

@@ -26,6 +26,8 @@
  *   app.change(id, points, {what, merge, checked, note, tags})   changes labels of a loaded picture: saved at once;
  *                              points can be undone
  *   app.undo() / app.redo()
+ *   app.unit()                 'px' | 'percent', what errors are said in: errorText (parts.js) goes by it, and the kind
+ *                              `unit` tells of a change
  *   app.toast(text, kind, action)   kind: 'info' | 'good' | 'bad'; action: {label, run}
  *   app.report(error)          shows an error as a toast; use as `.catch(app.report)`
  *   app.outbox.flushed()       wait for it before what depends on all labels being on the server (export, landmarks)
@@ -47,8 +49,8 @@ import {Banners, TopBar} from './top.js';
  */
 
 /** Route name → module. @type {Record<string, string>} */
-const VIEWS = {label: './label.js', landmarks: './landmarks.js', features: './setup.js', review: './review.js',
-  disputes: './review.js', explore: './explore.js', export: './export.js'};
+const VIEWS = {start: './start.js', label: './label.js', landmarks: './landmarks.js', features: './setup.js',
+  review: './review.js', disputes: './review.js', explore: './explore.js', export: './export.js'};
 const FEW_PICTURES = 2000; // up to here the whole list is cheap to read again
 
 /** What the first reading brings, before any view is mounted. */
@@ -364,7 +366,8 @@ export class App {
   async navigate() {
     if (!this.state) return;
     const [name, id] = location.hash.replace(/^#\/?/, '').split('/');
-    const route = {name: name in VIEWS ? name : 'label', id: id || null};
+    const first = this.state.complete + this.state.begun ? 'label' : 'start';
+    const route = {name: name in VIEWS ? name : first, id: id || null};
     const before = this.route;
     this.route = route;
     this.bus.emit('route', route);
@@ -460,7 +463,18 @@ export class App {
     showHelp(this);
   }
 
-  // --- theme, toasts -------------------------------------------------------------------------------------------------
+  // --- unit, theme, toasts -------------------------------------------------------------------------------------------
+
+  /** What expected errors are said in: pixels, or percent of the longer side. @returns {'px'|'percent'} */
+  unit() {
+    return lasting.text('lead.unit') === 'percent' ? 'percent' : 'px';
+  }
+
+  /** @param {'px'|'percent'} unit */
+  setUnit(unit) {
+    lasting.keep('lead.unit', unit);
+    this.bus.emit('unit', unit);
+  }
 
   /** @returns {'dark'|'light'} */
   theme() {

@@ -442,9 +442,9 @@ export function mount(root, app) {
       explorer = new Explorer(root, app, usable.find((p) => p.id === app.route.id) ?? usable[0]);
       return;
     }
-    waiting = emptyState('The explorer needs features',
-      'Train them, or open a run; then this page shows where any part of one picture is on the others.',
-      h('a.button.primary', {href: app.href('features'), testid: 'explore-to-features'}, 'Train features'));
+    waiting = emptyState('First it has to learn from your pictures',
+      'Then this page shows where any part of one picture is on the others.',
+      h('a.button.primary', {href: app.href('features'), testid: 'explore-to-features'}, 'Learn from my pictures'));
     root.append(waiting);
   };
   app.on('model', begin);

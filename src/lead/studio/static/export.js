@@ -76,6 +76,9 @@ class Export {
       this.drawTerminal();
     });
     app.on('labels', () => this.later());
+    app.on('pictures', () => {
+      if (!this.downloading) this.drawFiles();
+    });
     app.on('back', () => this.refresh());
     fill(this.files, h('h2', 'Export labels'), h('p.muted', spinner(), ' Reading the formats…'));
     this.drawModel();
@@ -118,7 +121,7 @@ class Export {
       b.disabled = b.dataset.testid !== 'export-what-labels' && !this.predicts;
     }
     const held =
-      {labels: `What is labelled by hand: ${count(this.app.state.complete + this.app.state.begun, 'picture')}.`,
+      {labels: this.labelled(),
         predictions: `What the model finds on all ${count(this.app.state.pictures, 'picture')}, labelled or not.`,
         both: `Your labels where there are some, the model’s landmarks on every other picture.`}[this.what];
     refill(this.files,
@@ -128,7 +131,7 @@ class Export {
             this.download(e.currentTarget, this.app.api.url('/export', {format: this.format, what: this.what}),
               'landmarks')}, icon('download'), this.button)),
       h('div.row.wrap', what,
-        h('span.muted', this.predicts ? held : `${held} Predictions come with features and labels.`)),
+        h('span.muted', this.predicts ? held : `${held} Predictions come once it has learnt, and with labels.`)),
       h('fieldset.v-formats', h('legend', 'Format'),
         this.formats.map((f) =>
           h('label.v-preset', {},
@@ -137,6 +140,15 @@ class Export {
             h('span.v-preset-text', h('span', h('strong', f.title), ' ', h('span.badge', f.extension)),
               h('span.muted', f.loses ? `Cannot hold: ${f.loses}` : 'Holds everything.')))
         )));
+  }
+
+  /** What there is of labels; apart, those that a suggestion became by being accepted. */
+  labelled() {
+    const {complete, begun, accepted} = this.app.state;
+    const unseen = accepted
+      ? ` ${count(accepted, 'label is an accepted suggestion', 'labels are accepted suggestions')} that nobody moved.`
+      : '';
+    return `Your labels of ${count(complete + begun, 'picture')}.${unseen}`;
   }
 
   /** @param {string} name */
@@ -173,14 +185,15 @@ class Export {
     if (this.dead) return;
     const ready = this.status.stage === 'ready' && this.app.state.complete + this.app.state.begun > 0;
     fill(this.model, h('h2', 'The model'),
-      h('p', 'One file with the features and the landmarks fitted to your labels. ', h('code', 'lead predict'), ' and ',
-        h('code', 'lead.Landmarker'), ' use it on any pictures, without this folder.'),
+      h('p', 'One file with what was learnt and the landmarks fitted to your labels. ', h('code', 'lead predict'),
+        ' and ', h('code', 'lead.Landmarker'), ' use it on any pictures, without this folder.'),
       h('div.row',
         h('button', {testid: 'export-model', disabled: !ready,
           onclick: (e) => this.download(e.currentTarget, this.app.api.url('/export/model'), 'landmarks.safetensors')},
           icon('download'), 'Download the model'), ready
         ? h('span.muted', 'Fitted anew to all of your labels: may take a minute.')
-        : h('span.muted', {testid: 'export-model-why'}, 'It needs features and at least one labelled picture.')));
+        : h('span.muted', {testid: 'export-model-why'},
+          'It needs a trained model and at least one labelled picture.')));
   }
 
   // in a terminal
@@ -204,7 +217,7 @@ class Export {
       ],
     ];
     if (inside) {
-      lines.push(['evaluate', 'Measure the features on your labels',
+      lines.push(['evaluate', 'Measure how good it is on your labels',
         `lead evaluate ${run} ${quote(folder)} regression`]);
     }
     fill(this.terminal, h('h2', 'In a terminal'),
@@ -213,7 +226,7 @@ class Export {
       lines.map(([name, title, line]) =>
         h('div.v-line', h('span.muted', title), copyable(line, `copy-${name}`, title))
       ),
-      training.run ? null : h('p.muted', 'RUN stands for the folder of the features’ run, which does not exist yet.'));
+      training.run ? null : h('p.muted', 'RUN stands for the folder of the trained model, which does not exist yet.'));
   }
 
   // history

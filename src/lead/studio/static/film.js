@@ -52,20 +52,22 @@ class FilmView {
       'aria-label': 'How many frames'});
     this.takeSome = h('button', {testid: 'take-spread', onclick: () => this.takeSpread()}, 'Take them');
     this.taken = h('ul.film-taken', {testid: 'film-taken', 'aria-label': 'Frames taken'});
-    this.body = h('div.film-body',
-      h('div.film-stage', this.image),
+    this.body = h('div.film-body', h('div.film-stage', this.image),
       h('div.row.film-row',
         iconButton('arrowLeft', 'Frame before', {testid: 'film-before', onclick: () => this.step(-1)}, '←'),
-        this.slider,
-        iconButton('arrowRight', 'Frame after', {testid: 'film-after', onclick: () => this.step(1)}, '→'), this.place),
+        this.slider, iconButton('arrowRight', 'Frame after', {testid: 'film-after', onclick: () => this.step(1)}, '→'),
+        this.place),
       h('div.row.film-row', this.takeButton, h('span.spacer'), h('label.row', 'or', this.spread, 'evenly spread'),
         this.takeSome), this.taken);
     this.none = h('div', {hidden: true});
-    root.append(h('div.page', h('div.column.film',
-      h('div.page-head', h('h1', 'Film'), this.select, this.facts, h('span.spacer'),
-        h('a', {href: app.href('label'), testid: 'film-back'}, 'Back to labelling')),
-      h('p.muted', 'Frames that you take become pictures of the folder. Label one: on the frames after it its '
-        + 'landmarks are suggested where they have moved to.'), this.body, this.none)));
+    root.append(
+      h('div.page',
+        h('div.column.film',
+          h('div.page-head', h('h1', 'Film'), this.select, this.facts, h('span.spacer'),
+            h('a', {href: app.href('label'), testid: 'film-back'}, 'Back to labelling')),
+          h('p.muted', 'Frames that you take become pictures of the folder. Label one: on the frames after it its '
+            + 'landmarks are suggested where they have moved to.'), this.body, this.none)),
+    );
     app.on('pictures', () => this.drawTaken());
     app.keys((event) => this.key(event));
   }
@@ -201,8 +203,9 @@ class FilmView {
     this.takeSome.disabled = this.taking;
     fill(this.taken, there.map(([number, id]) => {
       const done = app.picture(id)?.complete;
-      return h('li', h('a', {href: app.href('label', id), testid: 'film-taken-frame'}, number,
-        done ? [' ', icon('accept', 12), h('span.visually-hidden', 'complete')] : null));
+      return h('li',
+        h('a', {href: app.href('label', id), testid: 'film-taken-frame'}, number,
+          done ? [' ', icon('accept', 12), h('span.visually-hidden', 'complete')] : null));
     }));
   }
 }

@@ -1,6 +1,7 @@
 /** The landmarks beside the picture: each with its state, and what can be done with the current one. */
 
-import {fill, h, icon, markCurrent, px, renew, text} from './dom.js';
+import {fill, h, icon, markCurrent, renew, text} from './dom.js';
+import {errorText} from './parts.js';
 
 /**
  * @import {Landmark, Landmarks, Point} from 'types/messages'
@@ -69,17 +70,17 @@ export class LandmarkList {
     const guess = work.suggestions.points[name];
     const kind = label?.state ?? (guess ? 'suggested' : 'unlabelled');
     const words = kind === 'suggested'
-      ? `±${px(guess.expected_px)} px`
+      ? `±${errorText(this.app, guess.expected_px, work.detail ? Math.max(work.detail.width, work.detail.height) : 1)}`
       : kind === 'hidden' || kind === 'absent'
       ? kind
       : '';
     button.dataset.state = kind;
     button.tabIndex = name === (work.current ?? work.names[0]) ? 0 : -1;
-    button.setAttribute('aria-label', `${name}: ${kind}${kind === 'suggested' ? `, ${words}` : ''}`);
     const current = name === work.current;
     if (current && !button.hasAttribute('aria-current')) button.scrollIntoView({block: 'nearest'});
     markCurrent(button, current);
-    renew(state, kind + words, () => [kind in ROW_ICONS ? icon(ROW_ICONS[kind], 14) : null, words]);
+    const said = words === kind ? null : h('span.visually-hidden', ` ${kind} `);
+    renew(state, kind + words, () => [kind in ROW_ICONS ? icon(ROW_ICONS[kind], 14) : null, said, words]);
   }
 
   drawActions() {

@@ -3,6 +3,7 @@
 import {ApiError, wordsOf} from './api.js';
 import {PictureCanvas} from './canvas.js';
 import {ARROWS, emptyState, fill, h, icon, iconButton, kbd, lookUp, renew, text, throttle} from './dom.js';
+import {Follower} from './follow.js';
 import {Guide} from './guide.js';
 import {prefetch} from './images.js';
 import {LandmarkList} from './label-list.js';
@@ -12,6 +13,7 @@ import {marksOf} from './paint.js';
 import {Panels} from './panels.js';
 import {Rail} from './rail.js';
 import {Tone} from './tone.js';
+import {ViewOptions} from './viewoptions.js';
 
 /**
  * @import {Route} from 'types/app'
@@ -28,7 +30,7 @@ export function mount(root, app, route) {
 }
 
 const STEP = 1; // of an arrow key, in pixels of the picture
-const FINE_STEP = 0.1; // with Shift
+const FINE_STEP = 0.1; // with Shift, Ctrl or Alt
 /** @type {Record<Choice['kind'], string>} */
 const REASONS = {coverage: 'Stands for many', uncertain: 'Unsure here', order: 'Next in order', none: ''};
 
@@ -50,6 +52,8 @@ class LabelView {
       onclick: () => this.toggleSkeleton()}, 'S');
     this.guideButton = iconButton('guide', 'Guide picture', {testid: 'guide-toggle', 'aria-pressed': 'true',
       onclick: () => this.toggleGuide()}, 'G');
+    /** what a click just missed; until something changes @type {string|null} */
+    this.missed = null;
     this.hint = h('div.hint', {testid: 'hint', 'aria-live': 'polite'});
     this.notice = h('div.stage-notice', {hidden: true});
     this.reason = h('p.reason', {testid: 'reason'});
@@ -57,16 +61,21 @@ class LabelView {
     this.waiting = h('div.notice.small', {testid: 'waiting', hidden: true});
 
     const places = {rail: h('aside.rail', {'aria-label': 'Pictures'}), tone: h('span.tone-place'),
-      canvas: h('div.canvas-place'), guide: h('div.guide')};
+      options: h('span.tone-place'), canvas: h('div.canvas-place'), guide: h('div.guide')};
     this.rail = new Rail(places.rail, app);
     this.next = new Next(app, this.rail, {shown: () => this.id, asked: () => this.wanted ?? this.id});
-    root.append(h('div.label', places.rail, this.stage(places.tone, places.canvas), this.side(places.guide)));
+    root.append(
+      h('div.label', places.rail, this.stage(places.tone, places.options, places.canvas), this.side(places.guide)),
+    );
     this.panels = new Panels(root, {rail: () => this.rail.show(this.id ?? this.wanted ?? '')});
     this.canvas = new PictureCanvas(places.canvas, app.api, {
-      press: (x, y, event) => this.work.pressed(x, y, event),
-      grab: (name) => this.work.select(name, false),
+      awaits: (under) => this.work.awaits(under),
+      press: (name, x, y, hidden) => this.work.pressed(name, x, y, hidden),
+      grab: (name) => this.work.held(name),
       drop: (name, x, y, moved) => this.work.dropped(name, x, y, moved),
       cancel: () => this.work.cancelled(),
+      nothing: (outside) => this.clickedNothing(outside),
+      space: () => this.placeCrosshair(false),
       view: () => this.drawZoom(),
       failed: (message) => this.fail(message),
     });
@@ -76,18 +85,26 @@ class LabelView {
       this.canvas.filter = filter;
       this.canvas.draw();
     });
+    this.follower = new Follower(this.canvas);
+    this.options = new ViewOptions(places.options, (values, shown) => {
+      this.canvas.shown = shown;
+      this.canvas.keepsZoom = values.zoom === 'keep';
+      this.follower.times = values.zoom === 'landmark' ? values.times : null;
+      this.follow();
+      this.canvas.draw();
+    });
     // A button pressed with the mouse gives the keys back to the picture.
     root.addEventListener('click', ({detail, target}) => {
       const pressed = detail > 0 && target instanceof Element && target.closest('button, a');
-      if (pressed && !pressed.closest('dialog')) this.canvas.element.focus({preventScroll: true});
+      if (pressed && !pressed.closest('dialog, .popover')) this.canvas.element.focus({preventScroll: true});
     });
     this.subscribe();
   }
 
   // --- building ------------------------------------------------------------------------------------------------------
 
-  /** @param {HTMLElement} tone @param {HTMLElement} canvas  where these come */
-  stage(tone, canvas) {
+  /** @param {HTMLElement} tone @param {HTMLElement} options @param {HTMLElement} canvas  where these come */
+  stage(tone, options, canvas) {
     const {app} = this;
     return h('section.stage', {'aria-label': 'Picture'},
       h('div.stage-head',
@@ -95,7 +112,7 @@ class LabelView {
         iconButton('arrowRight', 'Next picture', {testid: 'next', onclick: () => this.next.step(1)}, '.'), this.name,
         this.facts, h('span.spacer'), iconButton('undo', 'Undo', {testid: 'undo', onclick: () => app.undo()}, 'Ctrl Z'),
         iconButton('redo', 'Redo', {testid: 'redo', onclick: () => app.redo()}, 'Ctrl Shift Z'), h('span.rule'),
-        h('div.stage-tools', tone, this.skeletonButton, this.guideButton, h('span.rule'),
+        h('div.stage-tools', tone, options, this.skeletonButton, this.guideButton, h('span.rule'),
           iconButton('minus', 'Zoom out', {testid: 'zoom-out', onclick: () => this.canvas.zoom(1 / 1.25)}, '−'),
           this.zoomText, iconButton('plus', 'Zoom in', {testid: 'zoom-in', onclick: () => this.canvas.zoom(1.25)}, '+'),
           iconButton('fit', 'Whole picture', {testid: 'fit', onclick: () => this.canvas.fit()}, 'F'))),
@@ -139,6 +156,7 @@ class LabelView {
       if (id === this.id && names[0]) work.select(names[0], false);
     });
     app.on('theme', () => this.canvas.draw());
+    app.on('unit', () => this.draw());
     app.keys((event) => this.key(event));
   }
 
@@ -146,6 +164,7 @@ class LabelView {
     this.canvas.destroy();
     this.rail.destroy();
     this.guide.destroy();
+    this.options.destroy();
     this.app.shown = null;
     window.studio.canvas = null;
   }
@@ -305,14 +324,17 @@ class LabelView {
 
   /** @param {KeyboardEvent} event */
   key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return false;
+    const arrow = lookUp(ARROWS, event.key);
+    if (!arrow && (event.ctrlKey || event.metaKey || event.altKey)) return false;
     const onControl = event.target instanceof HTMLElement && event.target.closest('button, a, select');
     if (onControl && ['Enter', ' ', 'Tab', 'ArrowUp', 'ArrowDown'].includes(event.key)) return false;
     const {work} = this;
-    const arrow = lookUp(ARROWS, event.key);
     if (arrow) {
-      const step = event.shiftKey ? FINE_STEP : STEP;
-      work.nudge(arrow[0] * step, arrow[1] * step);
+      this.arrow(arrow, event);
+      return true;
+    }
+    if (event.key === 'Enter' && this.canvas.crosshair.at) {
+      if (!event.repeat) this.placeCrosshair(event.shiftKey);
       return true;
     }
     const at = '123456789'.indexOf(event.key);
@@ -328,6 +350,42 @@ class LabelView {
     return true;
   }
 
+  /** Moves the current point; where it has no place yet, a cross-hair. @param {[number, number]} way
+   *  @param {KeyboardEvent} event */
+  arrow([ax, ay], {shiftKey, ctrlKey, metaKey, altKey}) {
+    const {work, canvas} = this;
+    const fine = ctrlKey || metaKey || altKey;
+    if (!work.current) return;
+    if (canvas.crosshair.at || !work.pointOf(work.current)) {
+      canvas.crosshair.move(work.current, [ax, ay], fine ? 'fine' : shiftKey ? 'pixel' : 'coarse');
+      this.drawHint();
+      return;
+    }
+    const step = fine || shiftKey ? FINE_STEP : STEP;
+    work.nudge(ax * step, ay * step);
+  }
+
+  /** Labels the current landmark where the cross-hair is. @param {boolean} hidden */
+  placeCrosshair(hidden) {
+    const {work, canvas: {crosshair}} = this;
+    const {at, name} = crosshair;
+    if (!at || !name) return;
+    crosshair.hide();
+    work.pressed(name, at.x, at.y, hidden);
+    work.dropped(name, at.x, at.y, false);
+    crosshair.say(`${name} placed at ${at.x}, ${at.y}${work.current ? `; next: ${work.current}` : ''}`);
+  }
+
+  /** A click placed and met nothing: that is said. @param {boolean} outside  the picture */
+  clickedNothing(outside) {
+    const {work} = this;
+    if (!work.names.length) return;
+    this.missed = outside
+      ? 'That is outside the picture.'
+      : 'Nothing waits for its place: choose a landmark in the list to set it anew.';
+    this.drawHint();
+  }
+
   /** @param {KeyboardEvent} event */
   keyActions(event) {
     const {work, next, canvas} = this;
@@ -337,12 +395,17 @@ class LabelView {
       h: () => work.toggleHidden(), x: () => work.toggleAbsent(), Delete: () => work.clear(),
       Backspace: () => work.clear(), f: () => canvas.fit(), '+': () => canvas.zoom(1.25), '=': () => canvas.zoom(1.25),
       '-': () => canvas.zoom(1 / 1.25), g: () => this.toggleGuide(), s: () => this.toggleSkeleton(),
-      b: () => this.tone.toggle(), ' ': () => canvas.holdSpace(), Escape: () => this.escape()};
+      b: () => this.tone.toggle(), v: () => canvas.hideMarks(), ' ': () => canvas.holdSpace(),
+      Escape: () => this.escape()};
   }
 
   /** Breaks off a drag; otherwise gives Tab back to the browser, by putting the focus on the buttons. */
   escape() {
     if (this.canvas.drag) this.canvas.breakOff();
+    else if (this.canvas.crosshair.at) {
+      this.canvas.crosshair.hide();
+      this.drawHint();
+    } else if (this.options.open) this.options.toggle();
     else if (this.tone.open) this.tone.toggle();
     else this.acceptAllButton.focus();
   }
@@ -350,7 +413,9 @@ class LabelView {
   // --- drawing -------------------------------------------------------------------------------------------------------
 
   draw() {
+    this.missed = null;
     this.drawCanvas();
+    this.follow();
     this.landmarks.draw();
     this.drawButtons();
     this.drawHint();
@@ -364,7 +429,14 @@ class LabelView {
     canvas.marks = this.id ? marksOf(this.app.landmarks(), points, work.suggestions.points) : [];
     canvas.skeleton = this.showSkeleton ? this.app.landmarks().skeleton : [];
     canvas.current = work.current;
+    canvas.crosshair.settle(this.id, work.current, Boolean(work.current && work.pointOf(work.current)));
     canvas.draw();
+  }
+
+  /** Where that is wanted, looks at each landmark as its turn comes. */
+  follow() {
+    const {work} = this;
+    if (work.detail && work.current) this.follower.follow(work.detail, work.current, work.waits);
   }
 
   drawZoom() {
@@ -390,7 +462,7 @@ class LabelView {
     renew(this.waiting, `${message}${features}`,
       () => [icon('info', 14),
         h('span', message, ' ',
-          features ? h('a', {href: app.href('features'), testid: 'to-features'}, 'Go to Features') : null)]);
+          features ? h('a', {href: app.href('features'), testid: 'to-features'}, 'Learn from my pictures') : null)]);
   }
 
   drawButtons() {
@@ -406,7 +478,8 @@ class LabelView {
   drawHint() {
     const {current, labels, armed, hiddenNext, names, suggestions} = this.work;
     const shown = [current, current && labels[current]?.state, armed, hiddenNext, names.length,
-      Boolean(current && suggestions.points[current]), Boolean(this.id)];
+      Boolean(current && suggestions.points[current]), Boolean(this.id), this.missed, this.work.awaits(null),
+      Boolean(this.canvas.crosshair.at)];
     this.hint.hidden = !this.id;
     renew(this.hint, shown.join('|'), () => this.hintWords());
   }
@@ -416,12 +489,21 @@ class LabelView {
     const {current, names, labels, hiddenNext, suggestions, armed} = this.work;
     if (!this.id) return null;
     if (!names.length) return 'No landmarks are named yet.';
+    if (this.missed) return [icon('info', 14), this.missed];
     if (!current) return [icon('accept', 14), 'All labelled.', kbd('↵'), 'next picture'];
-    const named = [h('span.swatch', {style: {'--colour': this.app.colour(current)}}), h('b', current)];
+    const named = this.named(current);
+    if (this.canvas.crosshair.at) return [named, kbd('↵'), 'places it', kbd('Esc'), 'not'];
     if (!labels[current]) {
       return [hiddenNext ? [named, 'is covered: click where it would be'] : ['Click', named],
         suggestions.points[current] ? ['or', kbd('A'), 'accept'] : null];
     }
-    return armed ? ['Click to set', named, 'anew'] : [named, 'drag or', kbd('←'), kbd('→'), 'to correct'];
+    if (armed) return ['Click to set', named, 'anew'];
+    const next = this.work.awaits(null);
+    return [named, 'drag or', kbd('←'), kbd('→'), 'to correct', next ? ['· Click', this.named(next)] : null];
+  }
+
+  /** @param {string} name */
+  named(name) {
+    return [h('span.swatch', {style: {'--colour': this.app.colour(name)}}), h('b', name)];
   }
 }

@@ -36,6 +36,9 @@ export class Labelling {
     /** whether it is simply the next one without a label */
     this.inOrder = true;
     this.hiddenNext = false;
+    /** the landmark that waited for its place while the drag of another came between: it waits on
+     *  @type {{name: string, inOrder: boolean, armed: boolean}|null} */
+    this.interrupted = null;
     /** a point just pressed into the picture and not let go of yet
      *  @type {{name: string, x: number, y: number, state: 'visible'|'hidden'}|null} */
     this.placing = null;
@@ -70,6 +73,7 @@ export class Labelling {
     this.inOrder = inOrder;
     this.armed = armed;
     this.hiddenNext = false;
+    this.interrupted = null;
   }
 
   /** @param {string} name */
@@ -120,17 +124,40 @@ export class Labelling {
     this.change({[name]: {state, x: thousandth(x), y: thousandth(y)}}, name, merge);
   }
 
-  /** @param {number} x @param {number} y @param {{shiftKey: boolean}} event */
-  pressed(x, y, event) {
+  /** Whether the current landmark waits for a click: it has no label, or was chosen to be set anew. */
+  get waits() {
+    return Boolean(this.current && (!this.labels[this.current] || this.armed));
+  }
+
+  /** The landmark that a click places; null if it places none. @param {string|null} under  the point that it falls on:
+   *  one that waits is placed there all the same */
+  awaits(under) {
+    const {current, labels, interrupted} = this;
     if (!this.detail || !this.names.length) return null;
-    if (!this.current || (this.labels[this.current] && !this.armed)) {
-      this.setCurrent(this.firstUnlabelled(), true);
-      this.on.changed();
-      return null;
+    if (this.waits) return current;
+    if (interrupted && (interrupted.armed || !labels[interrupted.name])) return interrupted.name;
+    return under === null ? this.firstUnlabelled() : null;
+  }
+
+  /** A landmark, one of `awaits`, is being placed. @param {string} name @param {number} x @param {number} y
+   *  @param {boolean} hidden */
+  pressed(name, x, y, hidden) {
+    if (name !== this.current) {
+      const {inOrder, armed} = this.interrupted?.name === name ? this.interrupted : {inOrder: true, armed: false};
+      this.setCurrent(name, inOrder, armed);
     }
-    this.placing = {name: this.current, x, y, state: event.shiftKey || this.hiddenNext ? 'hidden' : 'visible'};
+    this.placing = {name, x, y, state: hidden || this.hiddenNext ? 'hidden' : 'visible'};
     this.on.changed();
-    return this.current;
+  }
+
+  /** A point was taken hold of: it is the current one, so that the arrow keys move it on; what waits, waits on.
+   *  @param {string} name */
+  held(name) {
+    const {current, inOrder, armed} = this;
+    const interrupted = current && this.waits && current !== name ? {name: current, inOrder, armed} : this.interrupted;
+    this.setCurrent(name, false);
+    this.interrupted = interrupted;
+    this.on.changed();
   }
 
   /** @param {string} name @param {number} x @param {number} y @param {boolean} moved */
@@ -142,14 +169,16 @@ export class Labelling {
       this.advance(name);
     } else if (moved) {
       this.put(name, x, y, this.stateOf(name));
-      this.select(name, false);
+      this.held(name);
     }
     this.on.changed();
   }
 
-  /** The press was broken off. */
+  /** The press or the drag was broken off. */
   cancelled() {
+    const {placing, interrupted} = this;
     this.placing = null;
+    if (!placing && interrupted) this.setCurrent(interrupted.name, interrupted.inOrder, interrupted.armed);
     this.on.changed();
   }
 

@@ -1,17 +1,17 @@
 /** The top bar (navigation, progress, model, saving) and the banners below it. */
 
-import {byId, count, dialog, duration, fill, h, icon, iconButton, lookUp, markCurrent, percent, px, renew,
-  spinner} from './dom.js';
+import {byId, count, dialog, duration, fill, h, icon, iconButton, lookUp, markCurrent, renew, spinner} from './dom.js';
+import {meanErrorText} from './parts.js';
 
 /**
- * @import {PictureDetail, State} from 'types/messages'
+ * @import {State} from 'types/messages'
  * @import {Child} from 'types/dom'
  * @import {App} from './app.js'
  */
 
 const NAVIGATION = {landmarks: 'Landmarks', features: 'Learn', label: 'Label', review: 'Review', explore: 'Explore',
-  export: [h('span.wide', 'Import, '), h('span', 'export')]};
-const KINDS = /** @type {const} */ (['state', 'pictures', 'model', 'training', 'picture']);
+  export: h('span', h('span.wide', 'Import, '), 'export')};
+const KINDS = /** @type {const} */ (['state', 'pictures', 'model', 'training', 'picture', 'unit']);
 const TRAINING = {decoding: 'Reading pictures', pretrain: 'Learning, part 1 of 2', distill: 'Learning, part 2 of 2'};
 
 export class TopBar {
@@ -26,9 +26,9 @@ export class TopBar {
       h('a', {href: app.href(name), testid: `nav-${name}`, dataset: {name}}, label)
     );
     fill(byId('top'),
-      h('a.brand', {href: app.href('label'), testid: 'brand', title: app.state.folder},
-        h('img', {src: '/static/icon.svg', alt: '', width: 22, height: 22}), h('span', 'lead studio')),
-      h('nav', {'aria-label': 'Views'}, this.links), h('span.spacer'),
+      h('a.brand', {href: app.href('start'), testid: 'brand', title: app.state.folder,
+        'aria-label': 'lead studio: the start'}, h('img', {src: '/static/icon.svg', alt: '', width: 22, height: 22}),
+        h('span', 'lead studio')), h('nav', {'aria-label': 'Views'}, this.links), h('span.spacer'),
       h('span.progress', {title: 'Pictures on which every landmark is labelled'}, h('span.progress-bar', this.filled),
         this.progress), this.model, this.save,
       iconButton('theme', 'Dark or light', {testid: 'theme', onclick: () => app.toggleTheme()}, 'T'),
@@ -59,7 +59,7 @@ export class TopBar {
     renew(this.progress, done, () => [done, h('span.unit', ' labelled')]);
     const share = total ? Math.max(state.complete ? 2 : 0, (100 * state.complete) / total) : 0;
     this.filled.style.width = `${share}%`;
-    const {words, short, kind, busy} = modelWords(state, this.app.shown);
+    const {words, short, kind, busy} = modelWords(state, this.app);
     this.model.className = `chip model ${kind}`;
     this.model.title = words;
     renew(this.model, words + busy,
@@ -110,8 +110,8 @@ export class TopBar {
 }
 
 /** The model's state in a few words, and in one or two where there is no room. @param {State} state
- *  @param {PictureDetail|null} shown  for an error in its pixels */
-export function modelWords(state, shown) {
+ *  @param {Pick<App, 'unit'>} app */
+export function modelWords(state, app) {
   const {model, training} = state;
   if (training.state === 'running' || training.state === 'stopping') {
     const part = lookUp(TRAINING, training.task) ?? 'Learning';
@@ -129,11 +129,7 @@ export function modelWords(state, shown) {
   }
   if (model.stage === 'none') return {words: 'Nothing learnt yet', short: 'No model', kind: 'quiet', busy: false};
   if (!model.fitted_to) return {words: 'Ready for labels', short: 'Ready', kind: 'good', busy: model.fitting};
-  const error = model.held_out === null
-    ? ''
-    : shown
-    ? `±${px(model.held_out * Math.max(shown.width, shown.height))} px`
-    : `±${percent(model.held_out)}`;
+  const error = model.held_out === null ? '' : `±${meanErrorText(app, model.held_out_px, model.held_out)}`;
   return {words: `Suggestions from ${count(model.fitted_to, 'picture')}${error ? ` · ${error}` : ''}`,
     short: error || 'Ready', kind: 'good', busy: model.fitting};
 }
