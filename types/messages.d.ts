@@ -161,6 +161,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/landmarks/progress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Landmarks Progress */
+        get: operations["landmarks_progress_api_landmarks_progress_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/history": {
         parameters: {
             query?: never;
@@ -719,6 +736,33 @@ export interface components {
             name: string;
             /** Colour */
             colour: string;
+        };
+        /**
+         * LandmarkProgress
+         * @description How far one landmark is, over all pictures that are not tagged ``skip``.
+         *
+         *     Attributes:
+         *         placed: pictures on which it has a place, hidden or not; ``accepted``: of these, suggestions that nobody touched
+         *             since; ``hidden``: of these, covered.
+         *         absent: pictures that it is not on.
+         *         expected, expected_px: mean expected error of the model's predictions, as a share of the longer side and in
+         *             pixels of the pictures; null where there are none.
+         */
+        LandmarkProgress: {
+            /** Name */
+            name: string;
+            /** Placed */
+            placed: number;
+            /** Accepted */
+            accepted: number;
+            /** Hidden */
+            hidden: number;
+            /** Absent */
+            absent: number;
+            /** Expected */
+            expected: number | null;
+            /** Expected Px */
+            expected_px: number | null;
         };
         /**
          * Landmarks
@@ -1422,6 +1466,7 @@ export type HeatMap = components['schemas']['HeatMap'];
 export type Imported = components['schemas']['Imported'];
 export type LabelsChange = components['schemas']['LabelsChange'];
 export type Landmark = components['schemas']['Landmark'];
+export type LandmarkProgress = components['schemas']['LandmarkProgress'];
 export type Landmarks = components['schemas']['Landmarks'];
 export type LandmarksChange = components['schemas']['LandmarksChange'];
 export type LandmarksChanged = components['schemas']['LandmarksChanged'];
@@ -1667,6 +1712,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LandmarksChanged"];
+                };
+            };
+        };
+    };
+    landmarks_progress_api_landmarks_progress_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LandmarkProgress"][];
                 };
             };
         };

@@ -30,6 +30,7 @@ from lead.studio.messages import (
     Explored,
     FolderChange,
     Imported,
+    LandmarkProgress,
     Picture,
     PictureDetail,
     Predictions,
@@ -44,6 +45,7 @@ from lead.studio.messages import (
 )
 from lead.studio.page_files import index, page_file
 from lead.studio.pictures import Encoded
+from lead.studio.progress import progress
 from lead.studio.security import Guard
 from lead.studio.session import Exported, Session
 
@@ -294,6 +296,10 @@ def _labels(session: Session) -> APIRouter:
     @routes.get("/landmarks")
     def landmarks() -> Landmarks:
         return session.book.landmarks
+
+    @routes.get("/landmarks/progress")
+    def landmarks_progress() -> list[LandmarkProgress]:
+        return progress(session.knowledge)
 
     @routes.put("/landmarks")
     def change_landmarks(change: LandmarksChange) -> LandmarksChanged:
