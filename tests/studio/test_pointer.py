@@ -69,7 +69,7 @@ def shot(desk: Desk) -> np.ndarray[Any, np.dtype[np.int64]]:
     return np.asarray(Image.open(io.BytesIO(desk.by("canvas").screenshot())).convert("RGB")).astype(np.int64)
 
 
-# --- clicks and drags ---------------------------------------------------------------------------------------------------
+# --- clicks and drags -------------------------------------------------------------------------------------------------
 
 
 def test_points_a_pixel_apart_are_each_placed_by_a_click(desk: Desk) -> None:
@@ -172,7 +172,7 @@ def test_the_picture_stays_where_it_is_when_a_landmark_is_chosen(folder: Path, s
     assert view(desk) == before
 
 
-# --- fingers ------------------------------------------------------------------------------------------------------------
+# --- fingers ----------------------------------------------------------------------------------------------------------
 
 
 class Fingers:
@@ -307,7 +307,7 @@ def test_a_pen_is_like_the_mouse(desk: Desk) -> None:
     assert desk.studio.saved()[DARK][NAMES[0]][:2] == pytest.approx((260, 250), abs=1)
 
 
-# --- the magnifier ------------------------------------------------------------------------------------------------------
+# --- the magnifier ----------------------------------------------------------------------------------------------------
 
 
 def test_the_magnifier_shows_where_one_is_beside_the_pointer(desk: Desk) -> None:
@@ -335,7 +335,7 @@ def test_the_magnifier_shows_where_one_is_beside_the_pointer(desk: Desk) -> None
     assert red.sum() > 500  # the band, 60 pixels of the picture away, can be seen in it
 
 
-# --- what is shown ------------------------------------------------------------------------------------------------------
+# --- what is shown ----------------------------------------------------------------------------------------------------
 
 
 def around(desk: Desk, place: Place, reach: int = 30) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -443,7 +443,8 @@ def test_the_overview_map_moves_the_view(desk: Desk) -> None:
     expect(desk.by("minimap")).to_be_visible()
     box = desk.by("minimap").bounding_box()
     canvas = desk.by("canvas").bounding_box()
-    assert box is not None and canvas is not None
+    assert box is not None
+    assert canvas is not None
     middle = (canvas["x"] + canvas["width"] / 2, canvas["y"] + canvas["height"] / 2)
     desk.page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + box["height"] * 0.25)
     desk.page.mouse.down()

@@ -11,7 +11,7 @@ const LANDMARKS = ['head', 'tip', 'left'];
 
 /** @param {string} file @param {Partial<Picture>} [more] @returns {Picture} */
 const picture = (file, more = {}) => ({id: file, file, labelled: 0, complete: false, unlabelled: [], accepted: 0,
-  tags: [], noted: false, unreadable: null, stamp: '', expected: null, ...more});
+  tags: [], noted: false, unreadable: null, stamp: '', expected: null, expected_px: null, ...more});
 
 /** @type {Partial<Picture>} */
 const complete = {labelled: 3, complete: true};

@@ -63,7 +63,7 @@ class LabelView {
     const places = {rail: h('aside.rail', {'aria-label': 'Pictures'}), tone: h('span.tone-place'),
       options: h('span.tone-place'), canvas: h('div.canvas-place'), guide: h('div.guide')};
     this.rail = new Rail(places.rail, app);
-    this.next = new Next(app, this.rail, {shown: () => this.id, asked: () => this.id ?? this.wanted});
+    this.next = new Next(app, this.rail, {shown: () => this.id, asked: () => this.wanted ?? this.id});
     root.append(
       h('div.label', places.rail, this.stage(places.tone, places.options, places.canvas), this.side(places.guide)),
     );
@@ -184,10 +184,11 @@ class LabelView {
       return;
     }
     if (!id || !app.picture(id)) {
-      const first = await next.choose(null);
+      const [first] = await next.choose(null);
+      if (first) next.keepReason(first);
       const {name, id: since} = app.route;
       // else gone elsewhere meanwhile
-      if (name === 'label' && since === id) location.replace(app.href('label', first ?? app.pictures[0].id));
+      if (name === 'label' && since === id) location.replace(app.href('label', first?.id ?? app.pictures[0].id));
       return;
     }
     this.wanted = id;
@@ -290,7 +291,7 @@ class LabelView {
   /** All suggestions become labels, in one change, and the next picture comes. */
   acceptAll() {
     const {work, next, app} = this;
-    if (next.leaving) return;
+    if (next.busy) return;
     if (this.id && !work.names.length) {
       app.go('landmarks');
       return;
