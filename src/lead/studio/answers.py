@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -11,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.images.decode import UnreadablePicture
-from lead.studio.contents import Contents
 from lead.studio.disputes import FEWEST, Case, find_disputes
 from lead.studio.films import taken_frame
 from lead.studio.folder import PictureFolder, UnknownPicture, picture_id
+from lead.studio.knowledge import Fit, Knowledge
 from lead.studio.messages import (
     Choice,
     Disputes,
@@ -30,11 +29,9 @@ from lead.studio.messages import (
 if TYPE_CHECKING:  # torch, which they need, takes seconds to import
     from lead.geometry import FloatArray
     from lead.images.store import ImageStore
-    from lead.inference import Landmarker
-    from lead.studio.choose import Chooser
     from lead.studio.features import FeatureBank, Seen
     from lead.studio.review import Review
-    from lead.studio.suggest import Answer, Learnt
+    from lead.studio.suggest import Answer
 
 EXEMPLARS_AT_ONCE_S = 0.1
 """Time that a request may spend on labelled pictures whose features are not there yet."""
@@ -48,98 +45,6 @@ FEW_OWN = (
     "point that you placed yourself."
 )
 NO_LABELS = "Label a first picture: suggestions come from the second on."
-
-
-@dataclass(frozen=True)
-class Fit:
-    """What labels have taught.
-
-    Attributes:
-        number: goes up from fit to fit.
-        contents: of the label book, whose labels it was fitted to.
-        whole: whether the features of all pictures were there by then.
-        learnt: by a head that is fitted within a second.
-        closely: whether what `lead fit` makes of the labels was tried.
-        landmarker: what came of that, once it has predicted all pictures.
-    """
-
-    number: int
-    contents: Contents
-    whole: bool
-    learnt: Learnt
-    closely: bool = False
-    landmarker: Landmarker | None = None
-
-
-@dataclass(frozen=True)
-class Knowledge:
-    """All that the model side knows at one moment. With every change another one takes its place.
-
-    Attributes:
-        contents: of the label book.
-        loading: whether there is no model side yet.
-        problem: what went wrong last.
-        bank: features of the pictures; None where no run is open.
-        following: the bank that will take its place, because the folder has changed; None if it has not.
-        chooser: of the rows of the bank's store, once the features of all pictures are there.
-        fitting: whether a fit is under way.
-        fit: the last; its landmarks may be others than those of ``contents``.
-        review: the last predictions of all pictures, perhaps by an earlier fit.
-    """
-
-    contents: Contents
-    loading: bool = False
-    problem: str | None = None
-    bank: FeatureBank | None = None
-    following: FeatureBank | None = None
-    chooser: Chooser | None = None
-    fitting: bool = False
-    fit: Fit | None = None
-    review: Review | None = None
-
-    @property
-    def folder(self) -> PictureFolder:
-        return self.contents.folder
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of the landmarks."""
-        return self.contents.labels.schema.names
-
-    @property
-    def fit_of_names(self) -> Fit | None:
-        """The last fit, if it is of these landmarks."""
-        return self.fit if self.fit and self.fit.contents.labels.schema.names == self.names else None
-
-    @property
-    def review_of_names(self) -> Review | None:
-        """The last predictions, if they are of these landmarks."""
-        return self.review if self.review and self.review.labels.schema.names == self.names else None
-
-    @property
-    def fit_is_current(self) -> bool:
-        """Whether the last fit knows all labels as they are, and all features that are there."""
-        fit, bank = self.fit, self.bank
-        if fit is None or bank is None:
-            return False
-        return fit.contents.teaches_as(self.contents) and fit.whole == bank.ready
-
-    @property
-    def close_fit_due(self) -> bool:
-        """Whether there are predictions that those of `lead fit` have yet to better."""
-        if self.bank is None or self.fit is None or self.review is None or self.review.model != self.fit.number:
-            return False
-        return self.bank.ready and self.fit_is_current and not self.fit.closely
-
-    @property
-    def behind(self) -> bool:
-        """Whether predictions are still to come that know more than those that are there."""
-        if self.bank is None or self.problem or not len(self.contents.taught):
-            return False
-        if self.following or self.fit is None or not self.fit_is_current or self.review is None:
-            return True
-        return self.review.model != self.fit.number or self.close_fit_due
-
 
 # --- the whole -------------------------------------------------------------------------------------------------------
 

@@ -233,8 +233,9 @@ export function dialog({title, body, actions, testid = 'dialog'}) {
     const buttons = actions.map((a) =>
       h('button', {class: a.kind ?? '', testid: `${testid}-${slug(a.label)}`, onclick: () => close(a.value)}, a.label)
     );
-    const element = h('dialog.dialog', {testid, 'aria-label': title}, h('h2', title),
-      h('div.dialog-body', typeof body === 'string' ? h('p', body) : body), h('div.actions', buttons));
+    const within = h('div.dialog-body', typeof body === 'string' ? h('p', body) : body);
+    const element = h('dialog.dialog', {testid, 'aria-label': title}, h('h2', title), within,
+      h('div.actions', buttons));
     element.addEventListener('close', () => {
       element.remove();
       resolve(result);
@@ -244,6 +245,7 @@ export function dialog({title, body, actions, testid = 'dialog'}) {
     });
     document.body.append(element);
     element.showModal();
+    if (within.scrollHeight > within.clientHeight) within.tabIndex = 0; // so that the arrow keys can scroll it
     buttons[0]?.focus();
   });
 }
