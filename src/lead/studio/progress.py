@@ -6,8 +6,8 @@ from collections import Counter
 
 import numpy as np
 
-from lead.studio.answers import Knowledge
 from lead.studio.folder import picture_id
+from lead.studio.knowledge import Knowledge
 from lead.studio.messages import LandmarkProgress
 
 
