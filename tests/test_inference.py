@@ -429,13 +429,13 @@ def test_no_more_of_a_film_is_decoded_than_is_looked_at_next(
     path = film(tmp_path / "a.mp4", wandering(20))
     model.extractor.batch = 3
     read: list[object] = []
-    whole = film_module._upright
+    whole = film_module.upright_frame
 
     def counted(frame: VideoFrame) -> Image.Image:
         read.append(frame)
         return whole(frame)
 
-    monkeypatch.setattr(film_module, "_upright", counted)
+    monkeypatch.setattr(film_module, "upright_frame", counted)
     looked, plain = list[int](), Landmarker.predict_store
 
     def look(self: Landmarker, store: ImageStore) -> Labels:

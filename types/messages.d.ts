@@ -126,6 +126,77 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/films": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Films */
+        get: operations["films_api_films_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/films/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Film */
+        get: operations["film_api_films__id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/films/{id}/frames/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Frame */
+        get: operations["frame_api_films__id__frames__number__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/films/{id}/take": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take
+         * @description Makes frames pictures of the folder; those that are already stay as they are.
+         */
+        post: operations["take_api_films__id__take_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/pictures/{id}/labels": {
         parameters: {
             query?: never;
@@ -489,6 +560,7 @@ export interface components {
          *         kind: ``coverage``: stands for many pictures unlike those labelled; ``uncertain``: the model expects to be
          *             wrong on it, and it differs from what is labelled; ``order``: simply the next; ``none``: all are labelled.
          *         reason: a sentence for the person.
+         *         runner_up: the picture that would be chosen after this one, as things stand; null if none is left.
          */
         Choice: {
             /** Id */
@@ -500,6 +572,8 @@ export interface components {
             kind: "coverage" | "uncertain" | "order" | "none";
             /** Reason */
             reason: string;
+            /** Runner Up */
+            runner_up: string | null;
         };
         /**
          * Dispute
@@ -578,6 +652,47 @@ export interface components {
             loses: string;
         };
         /**
+         * Film
+         * @description A film to take frames from.
+         *
+         *     Attributes:
+         *         width, height: of a frame, upright, in pixels.
+         *         frames: how many there are; their numbers begin at 0.
+         *         taken: by number, the ids of the frames that are pictures of the folder already.
+         */
+        Film: {
+            /** Id */
+            id: string;
+            /** File */
+            file: string;
+            /** Width */
+            width: number;
+            /** Height */
+            height: number;
+            /** Frames */
+            frames: number;
+            /**
+             * Taken
+             * @default {}
+             */
+            taken: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * FilmEntry
+         * @description A film of the folder.
+         *
+         *     Attributes:
+         *         file: path relative to the folder.
+         */
+        FilmEntry: {
+            /** Id */
+            id: string;
+            /** File */
+            file: string;
+        };
+        /**
          * FolderChange
          * @description How the folder differs from what it was when it was last looked at: numbers of pictures.
          */
@@ -597,6 +712,22 @@ export interface components {
              * @default 0
              */
             replaced: number;
+        };
+        /**
+         * FramesTaken
+         * @description The ids of frames that are pictures of the folder now, in the order asked for.
+         */
+        FramesTaken: {
+            /** Ids */
+            ids: string[];
+        };
+        /**
+         * FramesToTake
+         * @description Frames that are to become pictures of the folder.
+         */
+        FramesToTake: {
+            /** Numbers */
+            numbers: number[];
         };
         /**
          * HeatMap
@@ -1311,7 +1442,8 @@ export interface components {
          * @description The model's proposal for a picture.
          *
          *     Attributes:
-         *         method: nearest features of labelled pictures, or a head fitted to them; null where there is none yet.
+         *         method: nearest features of labelled pictures, or a head fitted to them; ``carried``: some of the landmarks from
+         *             an earlier frame of the film; null where there is none yet.
          *         model: number of the fit; goes up as labels come in.
          *         points: by landmark.
          *         waiting_for: what has to happen before there are suggestions, for the person to read; null if there are.
@@ -1320,7 +1452,7 @@ export interface components {
             /** Id */
             id: string;
             /** Method */
-            method: ("matching" | "head") | null;
+            method: ("matching" | "head" | "carried") | null;
             /**
              * Model
              * @default 0
@@ -1417,7 +1549,11 @@ export type Dispute = components['schemas']['Dispute'];
 export type Disputes = components['schemas']['Disputes'];
 export type Explored = components['schemas']['Explored'];
 export type ExportFormat = components['schemas']['ExportFormat'];
+export type Film = components['schemas']['Film'];
+export type FilmEntry = components['schemas']['FilmEntry'];
 export type FolderChange = components['schemas']['FolderChange'];
+export type FramesTaken = components['schemas']['FramesTaken'];
+export type FramesToTake = components['schemas']['FramesToTake'];
 export type HeatMap = components['schemas']['HeatMap'];
 export type Imported = components['schemas']['Imported'];
 export type LabelsChange = components['schemas']['LabelsChange'];
@@ -1598,6 +1734,95 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    films_api_films_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilmEntry"][];
+                };
+            };
+        };
+    };
+    film_api_films__id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Film"];
+                };
+            };
+        };
+    };
+    frame_api_films__id__frames__number__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    take_api_films__id__take_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FramesToTake"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FramesTaken"];
+                };
             };
         };
     };

@@ -80,14 +80,15 @@ class Suggestions(Message):
     """The model's proposal for a picture.
 
     Attributes:
-        method: nearest features of labelled pictures, or a head fitted to them; null where there is none yet.
+        method: nearest features of labelled pictures, or a head fitted to them; ``carried``: some of the landmarks from
+            an earlier frame of the film; null where there is none yet.
         model: number of the fit; goes up as labels come in.
         points: by landmark.
         waiting_for: what has to happen before there are suggestions, for the person to read; null if there are.
     """
 
     id: str
-    method: Literal["matching", "head"] | None = None
+    method: Literal["matching", "head", "carried"] | None = None
     model: int = 0
     points: dict[str, Suggestion] = Field({})
     waiting_for: str | None = None
@@ -100,11 +101,13 @@ class Choice(Message):
         kind: ``coverage``: stands for many pictures unlike those labelled; ``uncertain``: the model expects to be
             wrong on it, and it differs from what is labelled; ``order``: simply the next; ``none``: all are labelled.
         reason: a sentence for the person.
+        runner_up: the picture that would be chosen after this one, as things stand; null if none is left.
     """
 
     id: str | None
     kind: Literal["coverage", "uncertain", "order", "none"]
     reason: str
+    runner_up: str | None = None
 
 
 class Prediction(Message):

@@ -21,6 +21,7 @@ from starlette.routing import Match
 from lead.errors import LeadError, NotThere
 from lead.studio import answers, transfer
 from lead.studio.events import Subscription
+from lead.studio.film_messages import Film, FilmEntry, FramesTaken, FramesToTake
 from lead.studio.history import Snapshot
 from lead.studio.label_messages import LabelsChange, Landmarks, LandmarksChange, LandmarksChanged, PictureLabels
 from lead.studio.labelfile import Conflict, SaveFailed
@@ -92,7 +93,7 @@ def create_app(session: Session, token: str, *, hosts: Sequence[str] = (), heart
     for error, handler in _HANDLERS.items():
         app.add_exception_handler(error, handler)
     whole = partial(_whole, heartbeat_s=heartbeat_s)
-    for routes in (whole, _pictures, _labels, _model, _files, _training):
+    for routes in (whole, _pictures, _films, _labels, _model, _files, _training):
         app.include_router(routes(session), prefix="/api", dependencies=[_TOKEN])
     app.add_api_route("/", index, include_in_schema=False)
     app.add_api_route("/static/{name:path}", page_file, include_in_schema=False)
@@ -266,6 +267,31 @@ def _pictures(session: Session) -> APIRouter:
     def tile(id: str, column: int, row: int, stamp: str = "", if_none_match: ETags = None) -> Response:
         tag = f"{session.pictures.stamp(id)}-{column}-{row}"
         return _picture_file(tag, stamp, if_none_match, lambda: session.pictures.tile(id, column, row))
+
+    return routes
+
+
+def _films(session: Session) -> APIRouter:
+    """Films beside the pictures, and frames of them."""
+    routes = APIRouter(prefix="/films")
+
+    @routes.get("")
+    def films() -> list[FilmEntry]:
+        return session.films.entries()
+
+    @routes.get("/{id}")
+    def film(id: str) -> Film:
+        return session.films.film(id)
+
+    @routes.get("/{id}/frames/{number}", response_class=Response)
+    def frame(id: str, number: int) -> Response:
+        content, media_type = session.films.frame(id, number)
+        return Response(content, media_type=media_type, headers={"Cache-Control": "private, max-age=60"})
+
+    @routes.post("/{id}/take")
+    def take(id: str, wanted: FramesToTake) -> FramesTaken:
+        """Makes frames pictures of the folder; those that are already stay as they are."""
+        return session.take_frames(id, wanted.numbers)
 
     return routes
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,10 +16,12 @@ from lead.errors import LeadError
 from lead.images.decode import UnreadablePicture
 from lead.provenance import versions
 from lead.studio import answers, transfer
-from lead.studio.answers import Knowledge
 from lead.studio.book import LabelBook
 from lead.studio.events import Events
-from lead.studio.folder import Change, PictureFolder, stamp_text
+from lead.studio.film_messages import FramesTaken
+from lead.studio.films import Films
+from lead.studio.folder import Change, PictureFolder, picture_id, stamp_text
+from lead.studio.knowledge import Knowledge
 from lead.studio.messages import FolderChange, Picture, PictureDetail, State, Training
 from lead.studio.pictures import ShownPictures
 
@@ -43,13 +46,13 @@ class Session:
 
     Attributes:
         folder, book, events: see their classes.
-        pictures: the pictures as the page shows them.
+        pictures, films: the pictures as the page shows them, and the films beside them.
     """
 
     def __init__(self, book: LabelBook, events: Events, run: Path | None, seed: int, load_after_s: float) -> None:
         """Use :meth:`open`."""
         self.folder, self.book, self.events = book.folder, book, events
-        self.pictures = ShownPictures(book.folder)
+        self.pictures, self.films = ShownPictures(book.folder), Films(book.folder)
         self._closing = threading.Lock()
         self._closed = self._estimate = False
         self._wanted = threading.Event()
@@ -164,6 +167,12 @@ class Session:
         width, height = self.folder.size(id)
         labels = self.book.labels(id)
         return PictureDetail(id=id, file=self.folder.file_of(id), width=width, height=height, labels=labels)
+
+    def take_frames(self, film: str, numbers: Sequence[int]) -> FramesTaken:
+        """Makes frames of a film pictures of the folder; see :meth:`Films.take`."""
+        files = self.films.take(film, numbers)
+        self.look_again(at_once=True)
+        return FramesTaken(ids=[picture_id(file) for file in files])
 
     # --- files
 

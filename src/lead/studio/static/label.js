@@ -9,9 +9,10 @@ import {prefetch} from './images.js';
 import {LandmarkList} from './label-list.js';
 import {Labelling, nothing} from './labelling.js';
 import {Next} from './next.js';
+import {Note} from './note.js';
 import {marksOf} from './paint.js';
 import {Panels} from './panels.js';
-import {Rail} from './rail.js';
+import {nameParts, Rail} from './rail.js';
 import {Tone} from './tone.js';
 import {ViewOptions} from './viewoptions.js';
 
@@ -45,7 +46,7 @@ class LabelView {
     this.work = new Labelling(app, {changed: () => this.draw(), reveal: (x, y) => this.canvas.reveal(x, y)});
     this.landmarks = new LandmarkList(app, this.work);
 
-    this.name = h('span.ellipsis.file', {testid: 'file-name'});
+    this.name = h('span.file', {testid: 'file-name'});
     this.facts = h('span.muted.number.facts', {testid: 'picture-facts'});
     this.zoomText = h('span.zoom-text.number.muted', {testid: 'zoom'});
     this.skeletonButton = iconButton('skeleton', 'Skeleton lines', {testid: 'skeleton', 'aria-pressed': 'true',
@@ -63,7 +64,8 @@ class LabelView {
     const places = {rail: h('aside.rail', {'aria-label': 'Pictures'}), tone: h('span.tone-place'),
       options: h('span.tone-place'), canvas: h('div.canvas-place'), guide: h('div.guide')};
     this.rail = new Rail(places.rail, app);
-    this.next = new Next(app, this.rail, {shown: () => this.id, asked: () => this.id ?? this.wanted});
+    this.note = new Note(app);
+    this.next = new Next(app, this.rail, {shown: () => this.id, asked: () => this.wanted ?? this.id});
     root.append(
       h('div.label', places.rail, this.stage(places.tone, places.options, places.canvas), this.side(places.guide)),
     );
@@ -96,7 +98,9 @@ class LabelView {
     // A button pressed with the mouse gives the keys back to the picture.
     root.addEventListener('click', ({detail, target}) => {
       const pressed = detail > 0 && target instanceof Element && target.closest('button, a');
-      if (pressed && !pressed.closest('dialog, .popover')) this.canvas.element.focus({preventScroll: true});
+      if (pressed && !pressed.closest('dialog, .popover, .note-place')) {
+        this.canvas.element.focus({preventScroll: true});
+      }
     });
     this.subscribe();
   }
@@ -110,7 +114,8 @@ class LabelView {
       h('div.stage-head',
         iconButton('arrowLeft', 'Previous picture', {testid: 'prev', onclick: () => this.next.step(-1)}, ','),
         iconButton('arrowRight', 'Next picture', {testid: 'next', onclick: () => this.next.step(1)}, '.'), this.name,
-        this.facts, h('span.spacer'), iconButton('undo', 'Undo', {testid: 'undo', onclick: () => app.undo()}, 'Ctrl Z'),
+        this.facts, this.note.place, h('span.spacer'),
+        iconButton('undo', 'Undo', {testid: 'undo', onclick: () => app.undo()}, 'Ctrl Z'),
         iconButton('redo', 'Redo', {testid: 'redo', onclick: () => app.redo()}, 'Ctrl Shift Z'), h('span.rule'),
         h('div.stage-tools', tone, options, this.skeletonButton, this.guideButton, h('span.rule'),
           iconButton('minus', 'Zoom out', {testid: 'zoom-out', onclick: () => this.canvas.zoom(1 / 1.25)}, '−'),
@@ -164,6 +169,7 @@ class LabelView {
     this.canvas.destroy();
     this.rail.destroy();
     this.guide.destroy();
+    this.note.destroy();
     this.options.destroy();
     this.app.shown = null;
     window.studio.canvas = null;
@@ -184,10 +190,11 @@ class LabelView {
       return;
     }
     if (!id || !app.picture(id)) {
-      const first = await next.choose(null);
+      const [first] = await next.choose(null);
+      if (first) next.keepReason(first);
       const {name, id: since} = app.route;
       // else gone elsewhere meanwhile
-      if (name === 'label' && since === id) location.replace(app.href('label', first ?? app.pictures[0].id));
+      if (name === 'label' && since === id) location.replace(app.href('label', first?.id ?? app.pictures[0].id));
       return;
     }
     if (this.panels.open === 'rail' && id !== this.wanted) this.panels.close(); // it was opened to find this one
@@ -218,7 +225,8 @@ class LabelView {
     this.app.shown = null;
     this.work.setCurrent(null, true);
     this.canvas.clear();
-    text(this.name, file);
+    renew(this.name, file, () => nameParts(file));
+    this.name.title = file;
     text(this.facts, '');
     if (error instanceof ApiError && error.status === 0) {
       this.fail('Not here yet', `${file} is shown as soon as the server answers.`);
@@ -243,7 +251,7 @@ class LabelView {
       work.setCurrent(work.firstUnlabelled(), true);
     }
     this.canvas.open(detail);
-    text(this.name, detail.file);
+    renew(this.name, detail.file, () => nameParts(detail.file));
     this.name.title = detail.file;
     const place = (app.index.get(detail.id) ?? 0) + 1;
     text(this.facts,
@@ -291,7 +299,7 @@ class LabelView {
   /** All suggestions become labels, in one change, and the next picture comes. */
   acceptAll() {
     const {work, next, app} = this;
-    if (next.leaving) return;
+    if (next.busy) return;
     if (this.id && !work.names.length) {
       app.go('landmarks');
       return;
@@ -419,6 +427,7 @@ class LabelView {
     this.landmarks.draw();
     this.drawButtons();
     this.drawHint();
+    this.note.show(this.id);
     this.guide.show(this.id, this.work.current);
   }
 

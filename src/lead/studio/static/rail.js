@@ -3,7 +3,7 @@
 
 import {count, fill, h, icon, markCurrent, renew, text, throttle} from './dom.js';
 import {lookAgain} from './folder.js';
-import {loadImage} from './images.js';
+import {loadSmall} from './images.js';
 import {passing} from './kept.js';
 import {meanErrorText} from './parts.js';
 import {filters, halves, openError, picked, progressWords, SKIP, SORTS, stateOf} from './picking.js';
@@ -283,7 +283,7 @@ export class Rail {
   fillThumb(thumb, id) {
     setTimeout(() => {
       if (!thumb.isConnected) return;
-      loadImage(this.app.api.image(id, 128)).then(
+      loadSmall(this.app.api.image(id, 128)).then(
         (image) => fill(thumb, h('img', {src: image.src, alt: '', draggable: false})),
         () => fill(thumb, icon('warning')),
       );
