@@ -232,6 +232,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/landmarks/progress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Progress */
+        get: operations["progress_api_landmarks_progress_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/history": {
         parameters: {
             query?: never;
@@ -852,6 +869,41 @@ export interface components {
             colour: string;
         };
         /**
+         * LandmarkProgress
+         * @description One landmark.
+         *
+         *     Attributes:
+         *         labelled: pictures on which it has a place, visible or hidden.
+         *         accepted: those among them whose place is a suggestion that was accepted and not touched since.
+         *         pictures: that can be read.
+         *         expected_px: mean over all predicted pictures of the distance to expect between the model's point and the truth,
+         *             in pixels of each picture; null where nothing is predicted.
+         *         expected: the same as a share of the pictures' longer sides.
+         */
+        LandmarkProgress: {
+            /** Name */
+            name: string;
+            /**
+             * Labelled
+             * @default 0
+             */
+            labelled: number;
+            /**
+             * Accepted
+             * @default 0
+             */
+            accepted: number;
+            /**
+             * Pictures
+             * @default 0
+             */
+            pictures: number;
+            /** Expected Px */
+            expected_px: number | null;
+            /** Expected */
+            expected: number | null;
+        };
+        /**
          * Landmarks
          * @description What is labelled, in the order of labelling.
          *
@@ -1447,6 +1499,8 @@ export interface components {
          *         model: number of the fit; goes up as labels come in.
          *         points: by landmark.
          *         waiting_for: what has to happen before there are suggestions, for the person to read; null if there are.
+         *         guides: labelled pictures, by id, that are most similar to this one, the most similar first; empty as long as
+         *             that cannot be told.
          */
         Suggestions: {
             /** Id */
@@ -1467,6 +1521,11 @@ export interface components {
             };
             /** Waiting For */
             waiting_for: string | null;
+            /**
+             * Guides
+             * @default []
+             */
+            guides: string[];
         };
         /**
          * Training
@@ -1558,6 +1617,7 @@ export type HeatMap = components['schemas']['HeatMap'];
 export type Imported = components['schemas']['Imported'];
 export type LabelsChange = components['schemas']['LabelsChange'];
 export type Landmark = components['schemas']['Landmark'];
+export type LandmarkProgress = components['schemas']['LandmarkProgress'];
 export type Landmarks = components['schemas']['Landmarks'];
 export type LandmarksChange = components['schemas']['LandmarksChange'];
 export type LandmarksChanged = components['schemas']['LandmarksChanged'];
@@ -1892,6 +1952,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LandmarksChanged"];
+                };
+            };
+        };
+    };
+    progress_api_landmarks_progress_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LandmarkProgress"][];
                 };
             };
         };

@@ -18,11 +18,12 @@ from lead.errors import LeadError
 from lead.inference import Landmarker
 from lead.studio import answers
 from lead.studio import fitter as module
-from lead.studio.answers import FEW_OWN, NO_FEATURES, NO_LABELS, NO_NAMES, Knowledge
+from lead.studio.answers import FEW_OWN, NO_FEATURES, NO_LABELS, NO_NAMES
 from lead.studio.book import LabelBook
 from lead.studio.events import Events
 from lead.studio.fitter import Fitter, Pace
 from lead.studio.folder import PictureFolder, UnknownPicture
+from lead.studio.knowledge import Knowledge
 from lead.studio.label_messages import LabelsChange, Point
 from lead.studio.suggest import learn
 from lead.training.run import Run

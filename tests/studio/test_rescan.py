@@ -21,9 +21,9 @@ from lead.features import Extractor
 from lead.images import build
 from lead.images.rows import decode_row
 from lead.studio import answers
-from lead.studio.answers import Knowledge
 from lead.studio.features import FeatureBank
 from lead.studio.folder import LOOK_EVERY_S, Listing, PictureFolder, picture_id
+from lead.studio.knowledge import Knowledge
 from lead.studio.session import Session
 from lead.training.run import Run
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -11,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.images.decode import UnreadablePicture
-from lead.studio.contents import Contents
 from lead.studio.disputes import FEWEST, Case, find_disputes
 from lead.studio.films import taken_frame
 from lead.studio.folder import PictureFolder, UnknownPicture, picture_id
+from lead.studio.knowledge import Fit, Knowledge
 from lead.studio.messages import (
     Choice,
     Disputes,
@@ -29,17 +28,16 @@ from lead.studio.messages import (
 
 if TYPE_CHECKING:  # torch, which they need, takes seconds to import
     from lead.geometry import FloatArray
-    from lead.images.store import ImageStore
-    from lead.inference import Landmarker
-    from lead.studio.choose import Chooser
     from lead.studio.features import FeatureBank, Seen
     from lead.studio.review import Review
-    from lead.studio.suggest import Answer, Learnt
+    from lead.studio.suggest import Answer
 
 EXEMPLARS_AT_ONCE_S = 0.1
 """Time that a request may spend on labelled pictures whose features are not there yet."""
 EXPLORED = 24
 """Pictures that an explored place is looked for in."""
+GUIDES = 12
+"""Similar labelled pictures that are named for a picture."""
 LOADING = "The model side is still being loaded."
 NO_FEATURES = "Nothing is learnt from the pictures yet."
 NO_NAMES = "Name the landmarks first."
@@ -48,98 +46,6 @@ FEW_OWN = (
     "point that you placed yourself."
 )
 NO_LABELS = "Label a first picture: suggestions come from the second on."
-
-
-@dataclass(frozen=True)
-class Fit:
-    """What labels have taught.
-
-    Attributes:
-        number: goes up from fit to fit.
-        contents: of the label book, whose labels it was fitted to.
-        whole: whether the features of all pictures were there by then.
-        learnt: by a head that is fitted within a second.
-        closely: whether what `lead fit` makes of the labels was tried.
-        landmarker: what came of that, once it has predicted all pictures.
-    """
-
-    number: int
-    contents: Contents
-    whole: bool
-    learnt: Learnt
-    closely: bool = False
-    landmarker: Landmarker | None = None
-
-
-@dataclass(frozen=True)
-class Knowledge:
-    """All that the model side knows at one moment. With every change another one takes its place.
-
-    Attributes:
-        contents: of the label book.
-        loading: whether there is no model side yet.
-        problem: what went wrong last.
-        bank: features of the pictures; None where no run is open.
-        following: the bank that will take its place, because the folder has changed; None if it has not.
-        chooser: of the rows of the bank's store, once the features of all pictures are there.
-        fitting: whether a fit is under way.
-        fit: the last; its landmarks may be others than those of ``contents``.
-        review: the last predictions of all pictures, perhaps by an earlier fit.
-    """
-
-    contents: Contents
-    loading: bool = False
-    problem: str | None = None
-    bank: FeatureBank | None = None
-    following: FeatureBank | None = None
-    chooser: Chooser | None = None
-    fitting: bool = False
-    fit: Fit | None = None
-    review: Review | None = None
-
-    @property
-    def folder(self) -> PictureFolder:
-        return self.contents.folder
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of the landmarks."""
-        return self.contents.labels.schema.names
-
-    @property
-    def fit_of_names(self) -> Fit | None:
-        """The last fit, if it is of these landmarks."""
-        return self.fit if self.fit and self.fit.contents.labels.schema.names == self.names else None
-
-    @property
-    def review_of_names(self) -> Review | None:
-        """The last predictions, if they are of these landmarks."""
-        return self.review if self.review and self.review.labels.schema.names == self.names else None
-
-    @property
-    def fit_is_current(self) -> bool:
-        """Whether the last fit knows all labels as they are, and all features that are there."""
-        fit, bank = self.fit, self.bank
-        if fit is None or bank is None:
-            return False
-        return fit.contents.teaches_as(self.contents) and fit.whole == bank.ready
-
-    @property
-    def close_fit_due(self) -> bool:
-        """Whether there are predictions that those of `lead fit` have yet to better."""
-        if self.bank is None or self.fit is None or self.review is None or self.review.model != self.fit.number:
-            return False
-        return self.bank.ready and self.fit_is_current and not self.fit.closely
-
-    @property
-    def behind(self) -> bool:
-        """Whether predictions are still to come that know more than those that are there."""
-        if self.bank is None or self.problem or not len(self.contents.taught):
-            return False
-        if self.following or self.fit is None or not self.fit_is_current or self.review is None:
-            return True
-        return self.review.model != self.fit.number or self.close_fit_due
-
 
 # --- the whole -------------------------------------------------------------------------------------------------------
 
@@ -208,7 +114,9 @@ def _chosen(knowledge: Knowledge, passed: set[str]) -> Choice | None:
     labelled, left_out = ([row_of[id] for id in some if id in row_of] for some in (known, passed))
     there = knowledge.contents.listing.id_of
     left_out += [row for row, file in enumerate(store.files) if file not in there]
-    picked = knowledge.chooser.next(labelled, _unsure(knowledge, store), left_out)
+    shares = expected_shares(knowledge)
+    unsure = np.array([shares.get(id, np.nan) for id in ids]) if shares else None
+    picked = knowledge.chooser.next(labelled, unsure, left_out)
     if picked.row is None:
         return None
     runner_up = None if picked.then is None else ids[picked.then]
@@ -222,29 +130,17 @@ def _rows(files: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, int]]:
     return ids, {id: row for row, id in enumerate(ids)}
 
 
-def _unsure(knowledge: Knowledge, store: ImageStore) -> FloatArray | None:
-    """(N,) expected error of each picture of a store, NaN where it is not predicted; None where none is."""
-    review = knowledge.review_of_names
-    if review is None:
-        return None
-    if review.store is store:
-        unsure = np.full(len(store), np.nan)
-        unsure[: len(review.share)] = review.share
-        return unsure
-    shares = expected_shares(knowledge)
-    return np.array([shares.get(id, np.nan) for id in _rows(store.files)[0]])
-
-
 # --- one picture -----------------------------------------------------------------------------------------------------
 
 
 def suggest(knowledge: Knowledge, id: str) -> Suggestions:
-    """Where the landmarks of a picture are. Raises :class:`UnknownPicture`.
+    """Where the landmarks of a picture are, and which pictures are a guide to it. Raises :class:`UnknownPicture`.
 
     On a film's frame that nobody has labelled yet, a landmark is carried from the nearest labelled frame before it,
     unless the model is surer of another place.
     """
-    found = _suggest(knowledge, id)
+    guides = _guides(knowledge, knowledge.folder.file_of(id))
+    found = _suggest(knowledge, id).model_copy(update={"guides": guides})
     carried = _carried(knowledge, id)
     surer = {n: s for n, s in found.points.items() if n not in carried or s.expected_px < carried[n].expected_px}
     if carried.keys() <= surer.keys():
@@ -271,6 +167,19 @@ def _carried(knowledge: Knowledge, id: str) -> dict[str, Suggestion]:
     except UnreadablePicture:
         return {}
     return _points(carry(exemplar, seen, fit.learnt.matching if fit else PRIOR), seen, knowledge.names)
+
+
+def _guides(knowledge: Knowledge, file: str) -> list[str]:
+    """The labelled pictures most similar to one, by id; none until the features of all pictures are there."""
+    store = knowledge.bank.store if knowledge.bank else None
+    if knowledge.chooser is None or store is None:
+        return []
+    row_of = {other: row for row, other in enumerate(store.files)}
+    if file not in row_of:
+        return []
+    labelled = [row_of[other] for other in knowledge.contents.labels.images if other != file and other in row_of]
+    nearest = knowledge.chooser.nearest(row_of[file], labelled)[:GUIDES]
+    return [knowledge.folder.id_of(store.files[row]) for row in nearest]
 
 
 def _suggest(knowledge: Knowledge, id: str) -> Suggestions:

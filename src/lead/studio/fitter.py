@@ -16,11 +16,12 @@ from lead import api
 from lead.errors import LeadError
 from lead.inference import Landmarker
 from lead.landmarks.model import Labels
-from lead.studio.answers import Fit, Knowledge, status
+from lead.studio.answers import status
 from lead.studio.book import LabelBook
 from lead.studio.choose import Chooser, describe
 from lead.studio.events import Event, Events
 from lead.studio.features import FeatureBank, give_way
+from lead.studio.knowledge import Fit, Knowledge
 from lead.studio.review import Review, review, review_closely
 from lead.studio.suggest import learn
 from lead.training.run import Run

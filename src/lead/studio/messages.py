@@ -85,6 +85,8 @@ class Suggestions(Message):
         model: number of the fit; goes up as labels come in.
         points: by landmark.
         waiting_for: what has to happen before there are suggestions, for the person to read; null if there are.
+        guides: labelled pictures, by id, that are most similar to this one, the most similar first; empty as long as
+            that cannot be told.
     """
 
     id: str
@@ -92,6 +94,7 @@ class Suggestions(Message):
     model: int = 0
     points: dict[str, Suggestion] = Field({})
     waiting_for: str | None = None
+    guides: list[str] = Field([])
 
 
 class Choice(Message):

@@ -16,12 +16,12 @@ from lead.errors import LeadError
 from lead.images.decode import UnreadablePicture
 from lead.provenance import versions
 from lead.studio import answers, transfer
-from lead.studio.answers import Knowledge
 from lead.studio.book import LabelBook
 from lead.studio.events import Events
 from lead.studio.film_messages import FramesTaken
 from lead.studio.films import Films
 from lead.studio.folder import Change, PictureFolder, picture_id, stamp_text
+from lead.studio.knowledge import Knowledge
 from lead.studio.messages import FolderChange, Picture, PictureDetail, State, Training
 from lead.studio.pictures import ShownPictures
 
@@ -54,7 +54,7 @@ class Session:
         self.folder, self.book, self.events = book.folder, book, events
         self.pictures, self.films = ShownPictures(book.folder), Films(book.folder)
         self._closing = threading.Lock()
-        self._closed = False
+        self._closed = self._estimate = False
         self._wanted = threading.Event()
         self._loaded: Future[_ModelSide] = Future()
         self._loader = threading.Thread(target=self._load, args=(run, seed, load_after_s), daemon=True)
@@ -232,6 +232,7 @@ class Session:
 
     def training(self, *, estimate: bool = False) -> Training:
         """How far the training is, as far as it is known yet; with ``estimate``, how long one takes is found out."""
+        self._estimate |= estimate
         if (side := self._side) is not None:
             return side.trainer.estimate() if estimate else side.trainer.state()
         return Training(message=answers.LOADING)
@@ -279,7 +280,7 @@ class Session:
         if closed:  # and nobody waited
             side.close()
             return
-        self.events.publish("training", self.training().model_dump(mode="json"))
+        self.events.publish("training", self.training(estimate=self._estimate).model_dump(mode="json"))
         self._tell_model()
 
     def _tell_model(self) -> None:

@@ -149,6 +149,7 @@ const PATHS = {
   play: 'M5 3l8 5-8 5z',
   stop: 'M4 4h8v8H4z',
   folder: 'M2 4.5V12.5h12v-7H8L6.5 3.5H2z',
+  menu: 'M3 4.5h10M3 8h10M3 11.5h10',
   list: 'M5.5 4H14M5.5 8H14M5.5 12H14M2.3 4h.01M2.3 8h.01M2.3 12h.01',
   up: 'M3.5 10.5L8 6l4.5 4.5',
   more: 'M3.5 8h.01M8 8h.01M12.5 8h.01',
@@ -233,8 +234,9 @@ export function dialog({title, body, actions, testid = 'dialog'}) {
     const buttons = actions.map((a) =>
       h('button', {class: a.kind ?? '', testid: `${testid}-${slug(a.label)}`, onclick: () => close(a.value)}, a.label)
     );
-    const element = h('dialog.dialog', {testid, 'aria-label': title}, h('h2', title),
-      h('div.dialog-body', typeof body === 'string' ? h('p', body) : body), h('div.actions', buttons));
+    const within = h('div.dialog-body', typeof body === 'string' ? h('p', body) : body);
+    const element = h('dialog.dialog', {testid, 'aria-label': title}, h('h2', title), within,
+      h('div.actions', buttons));
     element.addEventListener('close', () => {
       element.remove();
       resolve(result);
@@ -244,6 +246,7 @@ export function dialog({title, body, actions, testid = 'dialog'}) {
     });
     document.body.append(element);
     element.showModal();
+    if (within.scrollHeight > within.clientHeight) within.tabIndex = 0; // so that the arrow keys can scroll it
     buttons[0]?.focus();
   });
 }

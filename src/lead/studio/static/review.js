@@ -200,16 +200,18 @@ class Gallery {
     this.draw();
   }
 
-  /** The pictures that there are predictions of. @returns {Ranked[]} */
+  /** The pictures that there are predictions of, without those tagged “skip”. @returns {Ranked[]} */
   all() {
     return this.app.pictures.flatMap((p) =>
-      p.expected === null || p.expected_px === null || p.unreadable ? [] : [/** @type {Ranked} */ (p)]
+      p.expected === null || p.expected_px === null || p.unreadable || p.tags.includes('skip')
+        ? []
+        : [/** @type {Ranked} */ (p)]
     );
   }
 
   /** @param {Picture} picture */
   passes(picture) {
-    return !picture.tags.includes('skip') && (this.filter === 'all' || !picture.complete);
+    return this.filter === 'all' || !picture.complete;
   }
 
   tally() {
@@ -310,7 +312,7 @@ class Gallery {
     if (focused && (this.focused < first || this.focused >= last)) this.place(this.focused, columns, width);
     if (!this.items.length) {
       fill(this.list,
-        h('p.muted.r-none', {testid: 'review-none'},
+        h('p.muted.r-none', {role: 'listitem', testid: 'review-none'},
           this.filter === 'unlabelled' ? 'Every picture is labelled.' : 'No picture is in this range.'));
     } else this.list.querySelector('.r-none')?.remove();
   }
