@@ -239,8 +239,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Landmarks Progress */
-        get: operations["landmarks_progress_api_landmarks_progress_get"];
+        /** Progress */
+        get: operations["progress_api_landmarks_progress_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -870,30 +870,38 @@ export interface components {
         };
         /**
          * LandmarkProgress
-         * @description How far one landmark is, over all pictures that are not tagged ``skip``.
+         * @description One landmark.
          *
          *     Attributes:
-         *         placed: pictures on which it has a place, hidden or not; ``accepted``: of these, suggestions that nobody touched
-         *             since; ``hidden``: of these, covered.
-         *         absent: pictures that it is not on.
-         *         expected, expected_px: mean expected error of the model's predictions, as a share of the longer side and in
-         *             pixels of the pictures; null where there are none.
+         *         labelled: pictures on which it has a place, visible or hidden.
+         *         accepted: those among them whose place is a suggestion that was accepted and not touched since.
+         *         pictures: that can be read.
+         *         expected_px: mean over all predicted pictures of the distance to expect between the model's point and the truth,
+         *             in pixels of each picture; null where nothing is predicted.
+         *         expected: the same as a share of the pictures' longer sides.
          */
         LandmarkProgress: {
             /** Name */
             name: string;
-            /** Placed */
-            placed: number;
-            /** Accepted */
+            /**
+             * Labelled
+             * @default 0
+             */
+            labelled: number;
+            /**
+             * Accepted
+             * @default 0
+             */
             accepted: number;
-            /** Hidden */
-            hidden: number;
-            /** Absent */
-            absent: number;
-            /** Expected */
-            expected: number | null;
+            /**
+             * Pictures
+             * @default 0
+             */
+            pictures: number;
             /** Expected Px */
             expected_px: number | null;
+            /** Expected */
+            expected: number | null;
         };
         /**
          * Landmarks
@@ -1491,6 +1499,8 @@ export interface components {
          *         model: number of the fit; goes up as labels come in.
          *         points: by landmark.
          *         waiting_for: what has to happen before there are suggestions, for the person to read; null if there are.
+         *         guides: labelled pictures, by id, that are most similar to this one, the most similar first; empty as long as
+         *             that cannot be told.
          */
         Suggestions: {
             /** Id */
@@ -1511,6 +1521,11 @@ export interface components {
             };
             /** Waiting For */
             waiting_for: string | null;
+            /**
+             * Guides
+             * @default []
+             */
+            guides: string[];
         };
         /**
          * Training
@@ -1941,7 +1956,7 @@ export interface operations {
             };
         };
     };
-    landmarks_progress_api_landmarks_progress_get: {
+    progress_api_landmarks_progress_get: {
         parameters: {
             query?: never;
             header?: never;

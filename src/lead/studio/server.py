@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 
-import anyio
 import anyio.to_thread
 import uvicorn
 from fastapi import APIRouter, FastAPI, Header, Query, Request, Security
@@ -16,7 +14,7 @@ from fastapi.responses import Response, StreamingResponse
 from fastapi.security import HTTPBearer
 
 from lead.studio import answers, transfer
-from lead.studio.events import Subscription
+from lead.studio.events import stream
 from lead.studio.film_messages import Film, FilmEntry, FramesTaken, FramesToTake
 from lead.studio.history import Snapshot
 from lead.studio.label_messages import LabelsChange, Landmarks, LandmarksChange, LandmarksChanged, PictureLabels
@@ -26,7 +24,6 @@ from lead.studio.messages import (
     Explored,
     FolderChange,
     Imported,
-    LandmarkProgress,
     Picture,
     PictureDetail,
     Predictions,
@@ -41,12 +38,10 @@ from lead.studio.messages import (
 from lead.studio.page_files import index, page_file
 from lead.studio.pictures import Encoded
 from lead.studio.problems import HANDLERS, PROBLEMS
-from lead.studio.progress import progress
+from lead.studio.progress import LandmarkProgress, landmark_progress
 from lead.studio.security import Guard
 from lead.studio.session import Exported, Session
 
-STREAMS = 64
-"""Event streams at a time: open pages."""
 CONNECTIONS = 256
 
 # For the description alone: the guard has checked it by then.
@@ -151,27 +146,12 @@ def _whole(session: Session, heartbeat_s: float) -> APIRouter:
     async def events() -> StreamingResponse:
         session.load_model()
         return StreamingResponse(
-            _stream(session.events.subscribe(), heartbeat_s),
+            stream(session.events.subscribe(), heartbeat_s),
             media_type="text/event-stream",
             headers={"X-Accel-Buffering": "no"},
         )
 
     return routes
-
-
-_LISTENERS = anyio.CapacityLimiter(STREAMS)
-
-
-async def _stream(events: Subscription, heartbeat_s: float) -> AsyncIterator[str]:
-    """Events in the form of server-sent events, until the client leaves or the hub is closed."""
-    with events:
-        yield "retry: 1000\n\n"
-        while not events.closed:
-            event = await anyio.to_thread.run_sync(events.get, heartbeat_s, abandon_on_cancel=True, limiter=_LISTENERS)
-            if event is None:
-                yield ": still here\n\n"
-            else:
-                yield f"event: {event.kind}\ndata: {json.dumps(event.data)}\n\n"
 
 
 def _pictures(session: Session) -> APIRouter:
@@ -249,13 +229,13 @@ def _labels(session: Session) -> APIRouter:
     def landmarks() -> Landmarks:
         return session.book.landmarks
 
-    @routes.get("/landmarks/progress")
-    def landmarks_progress() -> list[LandmarkProgress]:
-        return progress(session.knowledge)
-
     @routes.put("/landmarks")
     def change_landmarks(change: LandmarksChange) -> LandmarksChanged:
         return session.book.change_landmarks(change)
+
+    @routes.get("/landmarks/progress")
+    def progress() -> list[LandmarkProgress]:
+        return landmark_progress(session.knowledge)
 
     @routes.get("/history")
     def history() -> list[Snapshot]:
