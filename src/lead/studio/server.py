@@ -24,6 +24,7 @@ from lead.studio.messages import (
     Explored,
     FolderChange,
     Imported,
+    LandmarkProgress,
     Picture,
     PictureDetail,
     Predictions,
@@ -38,7 +39,7 @@ from lead.studio.messages import (
 from lead.studio.page_files import index, page_file
 from lead.studio.pictures import Encoded
 from lead.studio.problems import HANDLERS, PROBLEMS
-from lead.studio.progress import LandmarkProgress, landmark_progress
+from lead.studio.progress import progress
 from lead.studio.security import Guard
 from lead.studio.session import Exported, Session
 
@@ -229,13 +230,13 @@ def _labels(session: Session) -> APIRouter:
     def landmarks() -> Landmarks:
         return session.book.landmarks
 
+    @routes.get("/landmarks/progress")
+    def landmarks_progress() -> list[LandmarkProgress]:
+        return progress(session.knowledge)
+
     @routes.put("/landmarks")
     def change_landmarks(change: LandmarksChange) -> LandmarksChanged:
         return session.book.change_landmarks(change)
-
-    @routes.get("/landmarks/progress")
-    def progress() -> list[LandmarkProgress]:
-        return landmark_progress(session.knowledge)
 
     @routes.get("/history")
     def history() -> list[Snapshot]:
