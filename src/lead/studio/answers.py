@@ -28,7 +28,6 @@ from lead.studio.messages import (
 
 if TYPE_CHECKING:  # torch, which they need, takes seconds to import
     from lead.geometry import FloatArray
-    from lead.images.store import ImageStore
     from lead.studio.features import FeatureBank, Seen
     from lead.studio.review import Review
     from lead.studio.suggest import Answer
@@ -115,7 +114,9 @@ def _chosen(knowledge: Knowledge, passed: set[str]) -> Choice | None:
     labelled, left_out = ([row_of[id] for id in some if id in row_of] for some in (known, passed))
     there = knowledge.contents.listing.id_of
     left_out += [row for row, file in enumerate(store.files) if file not in there]
-    picked = knowledge.chooser.next(labelled, _unsure(knowledge, store), left_out)
+    shares = expected_shares(knowledge)
+    unsure = np.array([shares.get(id, np.nan) for id in ids]) if shares else None
+    picked = knowledge.chooser.next(labelled, unsure, left_out)
     if picked.row is None:
         return None
     runner_up = None if picked.then is None else ids[picked.then]
@@ -127,19 +128,6 @@ def _rows(files: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, int]]:
     """The ids of a store's pictures, and the row of each: with each choice again they would take most of its time."""
     ids = tuple(map(picture_id, files))
     return ids, {id: row for row, id in enumerate(ids)}
-
-
-def _unsure(knowledge: Knowledge, store: ImageStore) -> FloatArray | None:
-    """(N,) expected error of each picture of a store, NaN where it is not predicted; None where none is."""
-    review = knowledge.review_of_names
-    if review is None:
-        return None
-    if review.store is store:
-        unsure = np.full(len(store), np.nan)
-        unsure[: len(review.share)] = review.share
-        return unsure
-    shares = expected_shares(knowledge)
-    return np.array([shares.get(id, np.nan) for id in _rows(store.files)[0]])
 
 
 # --- one picture -----------------------------------------------------------------------------------------------------
