@@ -239,8 +239,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Progress */
-        get: operations["progress_api_landmarks_progress_get"];
+        /** Landmarks Progress */
+        get: operations["landmarks_progress_api_landmarks_progress_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -870,38 +870,33 @@ export interface components {
         };
         /**
          * LandmarkProgress
-         * @description One landmark.
+         * @description How far one landmark is, over all pictures that are not tagged ``skip``.
          *
          *     Attributes:
-         *         labelled: pictures on which it has a place, visible or hidden.
-         *         accepted: those among them whose place is a suggestion that was accepted and not touched since.
-         *         pictures: that can be read.
-         *         expected_px: mean over all predicted pictures of the distance to expect between the model's point and the truth,
-         *             in pixels of each picture; null where nothing is predicted.
-         *         expected: the same as a share of the pictures' longer sides.
+         *         placed: pictures on which it has a place, hidden or not; ``accepted``: of these, suggestions that nobody touched
+         *             since; ``hidden``: of these, covered.
+         *         absent: pictures that it is not on.
+         *         pictures: that can be read, be it labelled on them or not.
+         *         expected, expected_px: mean expected error of the model's predictions, as a share of the longer side and in
+         *             pixels of the pictures; null where there are none.
          */
         LandmarkProgress: {
             /** Name */
             name: string;
-            /**
-             * Labelled
-             * @default 0
-             */
-            labelled: number;
-            /**
-             * Accepted
-             * @default 0
-             */
+            /** Placed */
+            placed: number;
+            /** Accepted */
             accepted: number;
-            /**
-             * Pictures
-             * @default 0
-             */
+            /** Hidden */
+            hidden: number;
+            /** Absent */
+            absent: number;
+            /** Pictures */
             pictures: number;
-            /** Expected Px */
-            expected_px: number | null;
             /** Expected */
             expected: number | null;
+            /** Expected Px */
+            expected_px: number | null;
         };
         /**
          * Landmarks
@@ -1956,7 +1951,7 @@ export interface operations {
             };
         };
     };
-    progress_api_landmarks_progress_get: {
+    landmarks_progress_api_landmarks_progress_get: {
         parameters: {
             query?: never;
             header?: never;

@@ -206,6 +206,28 @@ class Explored(Message):
     waiting_for: str | None = None
 
 
+class LandmarkProgress(Message):
+    """How far one landmark is, over all pictures that are not tagged ``skip``.
+
+    Attributes:
+        placed: pictures on which it has a place, hidden or not; ``accepted``: of these, suggestions that nobody touched
+            since; ``hidden``: of these, covered.
+        absent: pictures that it is not on.
+        pictures: that can be read, be it labelled on them or not.
+        expected, expected_px: mean expected error of the model's predictions, as a share of the longer side and in
+            pixels of the pictures; null where there are none.
+    """
+
+    name: str
+    placed: int
+    accepted: int
+    hidden: int
+    absent: int
+    pictures: int
+    expected: float | None = None
+    expected_px: float | None = None
+
+
 class ModelStatus(Message):
     """How far the model side is.
 

@@ -1,69 +1,54 @@
-"""How far each landmark is, over the whole folder."""
+"""How far each landmark is."""
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lead.landmarks.model import UNLABELLED
-from lead.studio.label_messages import Message
-
-if TYPE_CHECKING:
-    from lead.studio.knowledge import Knowledge
+from lead.studio.folder import picture_id
+from lead.studio.knowledge import Knowledge
+from lead.studio.messages import LandmarkProgress
 
 
-class LandmarkProgress(Message):
-    """One landmark.
-
-    Attributes:
-        labelled: pictures on which it has a place, visible or hidden.
-        accepted: those among them whose place is a suggestion that was accepted and not touched since.
-        pictures: that can be read.
-        expected_px: mean over all predicted pictures of the distance to expect between the model's point and the truth,
-            in pixels of each picture; null where nothing is predicted.
-        expected: the same as a share of the pictures' longer sides.
-    """
-
-    name: str
-    labelled: int = 0
-    accepted: int = 0
-    pictures: int = 0
-    expected_px: float | None = None
-    expected: float | None = None
-
-
-def landmark_progress(knowledge: Knowledge) -> list[LandmarkProgress]:
-    """In the landmarks' order."""
-    labels, folder = knowledge.contents.labels, knowledge.folder
-    labelled = (labels.visible != UNLABELLED).sum(axis=0)
-    annotated = knowledge.contents.document.annotated()
-    accepted = Counter(name for file, annotation in annotated if file in folder for name in annotation.accepted)
-    pictures = len(folder.files) - len(folder.unreadable)
-    review = knowledge.review_of_names
-    px = share = np.full(len(labels.schema.names), np.nan)
-    if review is not None and len(review.labels):
-        assert review.labels.px_error is not None
-        sides = review.store.sizes[: len(review.labels)].max(axis=1)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # of landmarks that are predicted nowhere
-            px = np.nanmean(review.labels.px_error, axis=0)
-            share = np.nanmean(review.labels.px_error / sides[:, None], axis=0)
-    rows = zip(labels.schema.names, labelled.tolist(), px.tolist(), share.tolist(), strict=True)
+def progress(knowledge: Knowledge) -> list[LandmarkProgress]:
+    """Every landmark in order: on how many pictures it is labelled, how, and how sure the model is of it."""
+    contents = knowledge.contents
+    counts = {key: Counter[str]() for key in ("placed", "accepted", "hidden", "absent")}
+    for file, annotation in contents.document.annotated():
+        if contents.listing.id_of.get(file, "") in contents.skipped or file not in contents.listing:
+            continue
+        for name, point in annotation.points().items():
+            counts["absent" if point.state == "absent" else "placed"][name] += 1
+            counts["hidden"][name] += point.state == "hidden"
+            counts["accepted"][name] += point.accepted
+    share, px = _expected(knowledge)
+    bad = {picture_id(file) for file, _ in knowledge.folder.unreadable}
+    pictures = len(set(contents.listing.ids) - contents.skipped - bad)
     return [
         LandmarkProgress(
             name=name,
-            labelled=n,
-            accepted=accepted[name],
             pictures=pictures,
-            expected_px=_known(e),
-            expected=_known(s),
+            expected=share.get(name),
+            expected_px=px.get(name),
+            **{key: n[name] for key, n in counts.items()},
         )
-        for name, n, e, s in rows
+        for name in knowledge.names
     ]
 
 
-def _known(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+def _expected(knowledge: Knowledge) -> tuple[dict[str, float], dict[str, float]]:
+    """Mean expected error by landmark, as a share of the longer side and in pixels; only where the model says one."""
+    review, contents = knowledge.review_of_names, knowledge.contents
+    if review is None or review.labels.px_error is None:
+        return {}, {}
+    rows = [i for i in review.rows_of(contents.listing) if picture_id(review.labels.images[i]) not in contents.skipped]
+    errors = review.labels.px_error[rows]  # (n, K)
+    sides = review.store.sizes[rows].max(axis=1, keepdims=True)
+    told = np.isfinite(errors)
+    out: tuple[dict[str, float], dict[str, float]] = ({}, {})
+    for k, name in enumerate(knowledge.names):
+        if told[:, k].any():
+            for means, values in zip(out, (errors / sides, errors), strict=True):
+                means[name] = float(values[told[:, k], k].mean())
+    return out

@@ -165,8 +165,8 @@ export class LandmarkList {
   aboutOf(name) {
     const progress = this.progress.get(name);
     if (!progress) return '';
-    const {labelled, pictures, accepted, expected_px: error, expected: share} = progress;
-    return [`${name}: labelled on ${labelled.toLocaleString('en')} of ${pictures.toLocaleString('en')}`,
+    const {placed, pictures, accepted, expected_px: error, expected: share} = progress;
+    return [`${name}: labelled on ${placed.toLocaleString('en')} of ${pictures.toLocaleString('en')}`,
       accepted ? `${accepted.toLocaleString('en')} unchecked` : '',
       error && share ? `±${errorText(this.app, error, error / share)} expected` : '']
       .filter(Boolean).join(' · ');

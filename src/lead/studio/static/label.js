@@ -215,6 +215,7 @@ class LabelView {
       if (name === 'label' && since === id) location.replace(app.href('label', first?.id ?? app.pictures[0].id));
       return;
     }
+    if (this.panels.open === 'rail' && id !== this.wanted) this.panels.close(); // it was opened to find this one
     this.wanted = id;
     this.rail.show(id);
     prefetch(app.api, id); // on its way while the labels are read
