@@ -36,6 +36,8 @@ EXEMPLARS_AT_ONCE_S = 0.1
 """Time that a request may spend on labelled pictures whose features are not there yet."""
 EXPLORED = 24
 """Pictures that an explored place is looked for in."""
+GUIDES = 12
+"""Similar labelled pictures that are named for a picture."""
 LOADING = "The model side is still being loaded."
 NO_FEATURES = "Nothing is learnt from the pictures yet."
 NO_NAMES = "Name the landmarks first."
@@ -132,12 +134,13 @@ def _rows(files: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, int]]:
 
 
 def suggest(knowledge: Knowledge, id: str) -> Suggestions:
-    """Where the landmarks of a picture are. Raises :class:`UnknownPicture`.
+    """Where the landmarks of a picture are, and which pictures are a guide to it. Raises :class:`UnknownPicture`.
 
     On a film's frame that nobody has labelled yet, a landmark is carried from the nearest labelled frame before it,
     unless the model is surer of another place.
     """
-    found = _suggest(knowledge, id)
+    guides = _guides(knowledge, knowledge.folder.file_of(id))
+    found = _suggest(knowledge, id).model_copy(update={"guides": guides})
     carried = _carried(knowledge, id)
     surer = {n: s for n, s in found.points.items() if n not in carried or s.expected_px < carried[n].expected_px}
     if carried.keys() <= surer.keys():
@@ -164,6 +167,19 @@ def _carried(knowledge: Knowledge, id: str) -> dict[str, Suggestion]:
     except UnreadablePicture:
         return {}
     return _points(carry(exemplar, seen, fit.learnt.matching if fit else PRIOR), seen, knowledge.names)
+
+
+def _guides(knowledge: Knowledge, file: str) -> list[str]:
+    """The labelled pictures most similar to one, by id; none until the features of all pictures are there."""
+    store = knowledge.bank.store if knowledge.bank else None
+    if knowledge.chooser is None or store is None:
+        return []
+    row_of = {other: row for row, other in enumerate(store.files)}
+    if file not in row_of:
+        return []
+    labelled = [row_of[other] for other in knowledge.contents.labels.images if other != file and other in row_of]
+    nearest = knowledge.chooser.nearest(row_of[file], labelled)[:GUIDES]
+    return [knowledge.folder.id_of(store.files[row]) for row in nearest]
 
 
 def _suggest(knowledge: Knowledge, id: str) -> Suggestions:
