@@ -40,7 +40,7 @@ import {byId, emptyState, find, h, isTyping, lookUp, throttle} from './dom.js';
 import {watchFolder} from './folder.js';
 import {lasting} from './kept.js';
 import {keys} from './keys.js';
-import {Outbox, same, Undo} from './outbox.js';
+import {Outbox, saidOf, same, Undo} from './outbox.js';
 import {Banners, TopBar} from './top.js';
 import {travel, travelByKey} from './travel.js';
 
@@ -308,7 +308,8 @@ export class App {
     if (!names.length && Object.values(marks).every((value) => value === undefined)) return null;
     const before = Object.fromEntries(names.map((name) => [name, now[name] ?? null]));
     const after = Object.fromEntries(names.map((name) => [name, points[name]]));
-    if (names.length) this.history.record({id, what, before, after}, merge);
+    const said = saidOf(this.labels(id), marks);
+    if (names.length || said) this.history.record({id, what, before, after, ...said && {said}}, merge);
     this.outbox.change(id, after, marks);
     return {id, what, before, after};
   }
