@@ -119,7 +119,9 @@ class KeyTable {
     for (const [action, {button, back}] of this.rows) {
       const waiting = this.awaited === action;
       button.classList.toggle('waiting', waiting);
-      fill(button, waiting ? 'Press a key' : keys.of(action).map((key) => h('span.key-caps', caps(key).map(kbd))));
+      fill(button, h('span.visually-hidden', `${meaning(action).words}: `), waiting
+        ? 'Press a key'
+        : keys.of(action).map((key) => h('span.key-caps', caps(key).map(kbd))));
       back.hidden = !keys.own[action];
     }
     this.reset.hidden = !Object.keys(keys.own).length;
