@@ -76,7 +76,8 @@ class KeyTable {
   row(action) {
     const {words} = meaning(action);
     const button = h('button.key-change', {testid: `key-${action}`, title: 'Give it another key',
-      onclick: () => this.wait(action), onkeydown: (event) => this.take(event, action), onblur: () => {
+      'aria-describedby': `means-${action}`, onclick: () => this.wait(action),
+      onkeydown: (event) => this.take(event, action), onblur: () => {
         if (this.awaited === action) this.say('');
       }});
     const back = h('button.key-back', {testid: `key-reset-${action}`, 'aria-label': `Reset the key: ${words}`,
@@ -86,7 +87,7 @@ class KeyTable {
         button.focus();
       }}, '↺');
     this.rows.set(action, {button, back});
-    return [h('dt', button), h('dd', words, ' ', back)];
+    return [h('dt', button), h('dd', h('span', {id: `means-${action}`}, words), ' ', back)];
   }
 
   /** @param {Action} action */
