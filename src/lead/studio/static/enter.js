@@ -177,7 +177,7 @@ function buttonWords({kind, names, doubts}) {
   if (kind === 'accept') {
     return [names.length === 1 ? 'Accept the suggestion' : `Accept all ${names.length}`, 'acceptAll'];
   }
-  if (kind === 'look') return [`Look at ${count(names.length, 'uncertain one')}`, 'search'];
+  if (kind === 'look') return [`Look at ${names.length} uncertain`, 'search'];
   if (kind === 'single') return [`Accept ${names[0]}`, 'accept'];
   if (kind === 'place' && names.length) return [`${names.length.toLocaleString('en')} left to label`, 'skeleton'];
   return ['Next picture', 'arrowRight'];
