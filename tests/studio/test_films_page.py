@@ -57,7 +57,7 @@ def test_a_film_is_leafed_through_and_its_frames_labelled(
     keys.press("ArrowRight")
     keys.press("ArrowLeft")
     expect(desk.by("film-frame")).to_have_attribute("data-frame", "1")
-    expect(desk.by("film-place")).to_contain_text("1 of 0 to 11")
+    expect(desk.by("film-place")).to_contain_text("Frame 1 (0 to 11)")
     keys.press("Enter")  # takes it, and opens it to label
     desk.ready(file_of(1))
     truth = {name: (x + SHIFT, y + SHIFT) for name, (x, y) in pictures.truth[pictures.files[0]].items()}

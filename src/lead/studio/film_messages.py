@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import Field
 
 from lead.studio.label_messages import Message
@@ -38,7 +36,7 @@ class Film(FilmEntry):
 class FramesToTake(Message):
     """Frames that are to become pictures of the folder."""
 
-    numbers: list[Annotated[int, Field(ge=0)]]
+    numbers: list[int]
 
 
 class FramesTaken(Message):

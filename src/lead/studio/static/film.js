@@ -114,7 +114,7 @@ class FilmView {
     if (!film) return;
     this.number = clamp(number, 0, film.frames - 1);
     this.slider.value = String(this.number);
-    text(this.place, `${this.number} of 0 to ${(film.frames - 1).toLocaleString('en')}`);
+    text(this.place, `Frame ${this.number} (0 to ${film.frames - 1})`);
     this.drawTaken();
     this.load();
   }
