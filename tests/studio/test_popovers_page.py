@@ -108,3 +108,24 @@ def test_the_hint_and_the_notes_button_are_whole(studio: Studio, sit: Sit, beetl
         assert desk.by("note").evaluate("e => e.scrollWidth <= e.clientWidth"), width
         words = desk.by("note").locator(".ellipsis")
         assert words.evaluate("e => e.clientWidth <= 1 || e.scrollWidth <= e.clientWidth"), width
+
+
+def test_a_message_has_the_width_of_a_narrow_window(studio: Studio, sit: Sit) -> None:
+    desk = sit(studio)
+    desk.page.set_viewport_size({"width": 390, "height": 844})
+    words = "These are more words than one line of a telephone's window holds, as most messages are."
+    desk.page.evaluate("words => studio.app.toast(words, 'info', {label: 'Undo', run: () => {}})", words)
+    box = desk.by("toast").bounding_box()
+    assert box is not None
+    assert box["width"] > 0.8 * 390
+    assert abs(box["x"] + box["width"] / 2 - 195) <= 1
+
+
+def test_what_is_said_of_a_key_stays_in_sight(studio: Studio, sit: Sit) -> None:
+    desk = sit(studio)
+    desk.page.set_viewport_size({"width": 683, "height": 384})
+    desk.by("help").click()
+    desk.by("key-skeleton").click()
+    desk.page.keyboard.press("b")
+    expect(desk.by("keys-said")).to_contain_text("taken")
+    expect(desk.by("keys-said")).to_be_in_viewport()
