@@ -117,7 +117,7 @@ def test_keys_can_be_changed(desk: Desk) -> None:
     keys.press("Escape")  # leaves it, and the dialog open
     desk.by("key-hidden").press("Enter")
     keys.press("q")
-    expect(desk.by("key-hidden")).to_have_text("Q")
+    expect(desk.by("key-hidden").locator(".key-caps")).to_have_text("Q")
     keys.press("Escape")
     expect(desk.by("help-dialog")).to_have_count(0)
     expect(desk.by("hidden")).to_have_attribute("title", "Hidden: there, but covered  (Q)")
@@ -130,7 +130,7 @@ def test_keys_can_be_changed(desk: Desk) -> None:
     expect(desk.by("hidden")).to_have_attribute("aria-pressed", "true")
     keys.press("?")
     desk.by("keys-reset").click()
-    expect(desk.by("key-hidden")).to_have_text("H")
+    expect(desk.by("key-hidden").locator(".key-caps")).to_have_text("H")
     keys.press("Escape")
     keys.press("h")
     expect(desk.by("hidden")).to_have_attribute("aria-pressed", "false")

@@ -156,7 +156,7 @@ export class Enter {
       const doubt = guess && doubts.includes(current);
       const click = hiddenNext ? [named, 'is covered: click where it would be'] : ['Click', named];
       return [doubt ? h('span', `Very uncertain, ±${errorText(this.app, guess.expected_px, this.work.side)}.`) : null,
-        click, guess && ['or', keyCap('accept'), doubt && kind !== 'single' ? 'look at it' : 'accept']];
+        click, guess && ['or', keyCap('accept'), doubt && kind !== 'single' ? 'to look at it' : 'to accept']];
     }
     if (label.accepted) return [named, 'accepted, not checked:', keyCap('accept'), 'it is right, or drag it'];
     if (armed) return ['Click to set', named, 'anew'];
@@ -177,7 +177,7 @@ function buttonWords({kind, names, doubts}) {
   if (kind === 'accept') {
     return [names.length === 1 ? 'Accept the suggestion' : `Accept all ${names.length}`, 'acceptAll'];
   }
-  if (kind === 'look') return [`Look at ${count(names.length, 'uncertain one')}`, 'search'];
+  if (kind === 'look') return [`Look at ${names.length} uncertain`, 'search'];
   if (kind === 'single') return [`Accept ${names[0]}`, 'accept'];
   if (kind === 'place' && names.length) return [`${names.length.toLocaleString('en')} left to label`, 'skeleton'];
   return ['Next picture', 'arrowRight'];

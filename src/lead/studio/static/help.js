@@ -144,8 +144,8 @@ export function showHelp(app) {
   return dialog({title: 'Keys', testid: 'help-dialog', actions: [{label: 'Close', value: null, kind: 'primary'}],
     body: [
       h('p.small.muted', 'Press one of the framed keys to give it another.'),
+      h('div.row.wrap.keys-said', table.said, h('span.spacer'), table.reset),
       h('div.help', columns),
-      h('div.row.wrap', table.said, h('span.spacer'), table.reset),
       h('p.small.muted', `Every change is saved at once in ${app.state.label_file}. lead ${app.state.version}`),
     ]});
 }

@@ -184,7 +184,6 @@ class LabelView {
     this.rail.destroy();
     this.guide.destroy();
     this.note.destroy();
-    this.options.destroy();
     this.app.shown = null;
     window.studio.canvas = null;
   }

@@ -154,7 +154,8 @@ class LandmarksView {
           const {value} = event.currentTarget;
           this.edits.edit(`colour of ${name}`, (s) => recoloured(s, name, value));
         }}), field, partner
-      ? h('span.badge', {title: `${name} and ${partner} change places in a mirrored picture`}, `⇄ ${partner}`)
+      ? h('span.badge', {title: `${name} and ${partner} change places in a mirrored picture`}, '⇄',
+        h('span.l-partner', ` ${partner}`))
       : null,
       iconButton('trash', alone ? 'The only landmark cannot be removed: rename it' : `Remove ${name}`, {disabled: alone,
         testid: `remove-${slug(name)}`, 'data-focus': `remove ${name}`, onclick: () => this.remove(name, i)}));

@@ -33,6 +33,7 @@ export class Panels {
       event.stopPropagation();
       this.close();
     });
+    this.root.addEventListener('pointerdown', (event) => this.pressed(event), {capture: true});
     // What was looked for is found: the picture is wanted again.
     for (const [{element}, choice] of /** @type {[Panel, string][]} */ ([[rail, 'a'], [side, '.landmark']])) {
       element.addEventListener('click', ({target}) => {
@@ -80,6 +81,20 @@ export class Panels {
     const choices = /** @type {NodeListOf<HTMLElement>} */ (element.querySelectorAll(FIRST));
     const first = [...choices].filter((each) => seen(each) && each !== button);
     (first.find((each) => each.hasAttribute('aria-current')) ?? first[0])?.focus();
+  }
+
+  /** What is open over the picture closes by a press beside it; one on the picture does only that, and places nothing.
+   *  @param {PointerEvent} event */
+  pressed(event) {
+    const {target} = event;
+    if (!(target instanceof Element) || !target.closest('.stage')) return;
+    const {element, button} = this.panels.tools;
+    const beside = this.open === 'tools' && ![element, button].some((each) => each.contains(target));
+    const popovers = [...this.root.querySelectorAll('.popover:not([hidden])')].map((each) => each.parentElement)
+      .filter((place) => !place?.contains(target));
+    for (const place of popovers) place?.querySelector('button')?.click();
+    if (beside) this.close();
+    if ((beside || popovers.length) && target.closest('canvas.picture')) event.stopPropagation();
   }
 
   /** Closes what is open; a focus in it goes back to its button. */

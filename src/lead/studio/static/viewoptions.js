@@ -71,16 +71,8 @@ export class ViewOptions {
         if (e.key === 'Escape') this.toggle();
       }}, this.controls());
     fill(place, this.button, this.panel);
-    this.ends = new AbortController();
-    addEventListener('pointerdown', ({target}) => {
-      if (this.open && target instanceof Node && !place.contains(target)) this.toggle(false);
-    }, {capture: true, signal: this.ends.signal});
     this.times.value = String(this.values.times);
     this.set({});
-  }
-
-  destroy() {
-    this.ends.abort();
   }
 
   controls() {
@@ -117,13 +109,11 @@ export class ViewOptions {
     return h('label.field-row', words, select);
   }
 
-  toggle(focus = true) {
+  toggle() {
     this.open = !this.open;
     this.panel.hidden = !this.open;
     this.button.setAttribute('aria-expanded', String(this.open));
-    if (focus) {
-      /** @type {HTMLElement|null} */ (this.open ? this.panel.querySelector('[tabindex="0"]') : this.button)?.focus();
-    }
+    /** @type {HTMLElement|null} */ (this.open ? this.panel.querySelector('[tabindex="0"]') : this.button)?.focus();
   }
 
   /** @param {Partial<Values>} change */
