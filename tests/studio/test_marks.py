@@ -168,7 +168,13 @@ def test_tidy_tags_are_tidy(tags: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "marks",
-    [{"note": "x" * 2001}, {"tags": ["x" * 41]}, {"tags": [f"{i}" for i in range(21)]}, {"tags": "skip"}, {"note": 3}],
+    [
+        {"note": "x" * 20_001},
+        {"tags": ["x" * 501]},
+        {"tags": [f"{i}" for i in range(201)]},
+        {"tags": "skip"},
+        {"note": 3},
+    ],
 )
 def test_what_is_too_long_is_refused(marks: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
@@ -220,6 +226,36 @@ def test_keys_of_another_program_stay_until_they_are_changed(book: LabelBook, th
     assert {key: on_disk(book)["images"][0][key] for key in theirs} == theirs
     mark(book, "a.png", tags=["ours"])
     assert on_disk(book)["images"][0]["tags"] == ["ours"]
+
+
+def test_long_notes_and_tags_of_another_program_can_be_changed(book: LabelBook) -> None:
+    put(book, "a.png", a=(1, 2))
+    data = on_disk(book)
+    long, many = "n" * 5000, ["t" * 80, *(f"tag {i}" for i in range(30))]
+    data["images"][0] |= {"note": long, "tags": [*many, "bad\x07tag"]}
+    book.file.write_text(json.dumps(data))
+    book.close()
+    book = open_book(book.folder)
+    found = book.labels(book.folder.id_of("a.png"))
+    assert (found.note, found.tags) == (long, many)
+    # What the page sends: all that stands there, with one more.
+    change = LabelsChange.model_validate({"base": found.version, "note": long + ".", "tags": [*many, "new"]})
+    after = book.change_labels(found.id, change)
+    assert (after.note, after.tags) == (long + ".", [*many, "new"])
+
+
+@pytest.mark.parametrize("theirs", [{"accepted": True, "checked": 7}, {"accepted": {"by": "Ada"}, "checked": ["a"]}])
+def test_an_annotations_keys_of_another_program_stay(book: LabelBook, theirs: dict[str, Any]) -> None:
+    put(book, "a.png", a=(1, 2))
+    data = on_disk(book)
+    data["annotations"][0] |= theirs
+    book.file.write_text(json.dumps(data))
+    book.close()
+    book = open_book(book.folder)
+    found = book.labels(book.folder.id_of("a.png"))
+    assert (found.checked, found.points["a"].accepted) == (False, False)
+    put(book, "a.png", a=(2, 2))
+    assert {key: on_disk(book)["annotations"][0][key] for key in theirs} == theirs
 
 
 # --- what the page is told ---

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from lead.landmarks import coco
 from lead.landmarks.coco import PREDICTED_KEYS
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE
-from lead.studio.label_messages import Point, PointState
+from lead.studio.label_messages import LONGEST_NOTE, LONGEST_TAG, MOST_TAGS, Point, PointState
 from lead.studio.schema import is_text
-from lead.studio.tags import tidy_tags
+from lead.studio.tags import holds_control, tidy_tags
 
 Entry = dict[str, Any]
 
@@ -92,7 +92,8 @@ class Annotation:
         entry["keypoints"] = keypoints
         self._list_names(entry, "absent", [name for name in self.names if name in absent])
         self._list_names(entry, "accepted", [name for name in self.names if name in accepted])
-        _set_or_drop(entry, "checked", checked)
+        if checked or self.checked:  # anything but true is another program's
+            _set_or_drop(entry, "checked", checked)
         return self._with_totals(entry, self.names)
 
     def rearranged(self, names: Sequence[str], sources: Sequence[str | None]) -> Annotation:
@@ -144,13 +145,14 @@ class Image:
     def note(self) -> str:
         """What a person wrote of the picture; empty where another program keeps something else under this key."""
         note = self.entry.get("note")
-        return note if isinstance(note, str) and is_text(note) else ""
+        return note if isinstance(note, str) and is_text(note) and len(note) <= LONGEST_NOTE else ""
 
     @cached_property
     def tags(self) -> list[str]:
-        """Likewise."""
-        tags = self.entry.get("tags")
-        return tidy_tags(tag for tag in tags if isinstance(tag, str) and is_text(tag)) if isinstance(tags, list) else []
+        """Likewise; of a list, those that could be typed."""
+        listed = self.entry.get("tags")
+        words = [tag for tag in listed if isinstance(tag, str) and is_text(tag)] if isinstance(listed, list) else []
+        return [tag for tag in tidy_tags(words) if len(tag) <= LONGEST_TAG and not holds_control(tag)][:MOST_TAGS]
 
     def marked(self, note: str | None, tags: Sequence[str] | None) -> Image:
         """With another note or other tags; None leaves what is there."""

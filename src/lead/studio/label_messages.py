@@ -15,9 +15,11 @@ Name = Annotated[str, Field(min_length=1, max_length=100)]
 Pair = Annotated[tuple[Name, Name], Strict(False)]  # JSON has lists alone
 PointState = Literal["visible", "hidden", "absent"]
 """Labelled and seen; labelled but covered; looked for, and not in this picture."""
-Tag = Annotated[str, Field(max_length=40)]
-Tags = Annotated[list[Tag], Field(max_length=20)]
-Note = Annotated[str, Field(max_length=2000)]
+# More than a person types: what another program wrote must come back with a change to it.
+MOST_TAGS, LONGEST_TAG, LONGEST_NOTE = 200, 500, 20_000
+Tag = Annotated[str, Field(max_length=LONGEST_TAG)]
+Tags = Annotated[list[Tag], Field(max_length=MOST_TAGS)]
+Note = Annotated[str, Field(max_length=LONGEST_NOTE)]
 
 
 class Message(BaseModel):

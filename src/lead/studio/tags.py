@@ -21,10 +21,15 @@ def tidy_tags(tags: Iterable[str]) -> list[str]:
     return list(kept.values())
 
 
+def holds_control(tag: str) -> bool:
+    """Whether a tag holds a control character, which nobody can see."""
+    return any(unicodedata.category(character) == "Cc" for character in tag)
+
+
 def checked_tags(tags: Iterable[str]) -> list[str]:
     """The same of tags that a person has typed. Raises :class:`LeadError` for one that cannot be shown."""
     tidy = tidy_tags(tags)
     for tag in tidy:
-        if any(unicodedata.category(character) == "Cc" for character in tag):
+        if holds_control(tag):
             raise LeadError(f"The tag {tag!r} holds a control character. Type the tag anew.")
     return tidy

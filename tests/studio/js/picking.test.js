@@ -86,7 +86,7 @@ test('tags in use and landmarks are choices', () => {
 });
 
 test('how far the folder is', () => {
-  assert.equal(progressWords(PICTURES), '2 of 7 complete · 2 points accepted unchecked · 1 skipped');
+  assert.equal(progressWords(PICTURES), '2 of 6 complete · 2 points accepted unchecked · 1 skipped · 1 unreadable');
   assert.equal(progressWords([picture('a')]), '0 of 1 complete');
 });
 

@@ -266,8 +266,8 @@ export class App {
     const skipped = (/** @type {Picture} */ p) => p.tags.includes('skip');
     this.state.skipped = readable.filter(skipped).length;
     this.state.pictures = readable.length - this.state.skipped;
-    this.state.complete = this.pictures.filter((p) => p.complete && !skipped(p)).length;
-    this.state.begun = this.pictures.filter((p) => p.labelled && !p.complete && !skipped(p)).length;
+    this.state.complete = readable.filter((p) => p.complete && !skipped(p)).length;
+    this.state.begun = readable.filter((p) => p.labelled && !p.complete && !skipped(p)).length;
     this.state.accepted = this.pictures.reduce((sum, p) => sum + p.accepted, 0);
   }
 

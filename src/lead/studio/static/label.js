@@ -45,6 +45,8 @@ class LabelView {
     this.app = app;
     /** id of the picture asked for @type {string|null} */
     this.wanted = null;
+    /** id of the picture that the page chose itself when the view was opened @type {string|null} */
+    this.offered = null;
     this.showSkeleton = true;
     this.fit = '';
     this.numbers = new Numbers();
@@ -211,6 +213,7 @@ class LabelView {
       if (first) next.keepReason(first);
       const {name, id: since} = app.route;
       // else gone elsewhere meanwhile
+      this.offered = first?.id ?? null;
       if (name === 'label' && since === id) location.replace(app.href('label', first?.id ?? app.pictures[0].id));
       return;
     }
@@ -225,7 +228,10 @@ class LabelView {
     try {
       detail = await next.load(id);
     } catch (error) {
-      if (this.wanted === id && this.id !== id) this.cannotShow(id, error);
+      if (this.wanted === id && this.id !== id) {
+        this.cannotShow(id, error);
+        this.offerAnother(id).catch(() => {});
+      }
       return;
     }
     if (this.wanted !== id) return;
@@ -233,6 +239,14 @@ class LabelView {
     const found = await suggestions;
     if (found && this.id === id) this.setSuggestions(found);
     next.lookAhead(id);
+  }
+
+  /** Where the page itself chose a picture to begin with that cannot be read, it chooses again. @param {string} id */
+  async offerAnother(id) {
+    const {app} = this;
+    if (id !== this.offered) return;
+    await app.readPictures();
+    if (this.wanted === id && app.picture(id)?.unreadable) location.replace(app.href('label'));
   }
 
   /** @param {string} id @param {unknown} error */

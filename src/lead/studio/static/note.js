@@ -8,8 +8,8 @@ import {SKIP} from './picking.js';
  * @import {App} from './app.js'
  */
 
-const NOTE_LENGTH = 2000; // as the server has them
-const TAG_LENGTH = 40;
+const NOTE_LENGTH = 20000; // as the server has it
+const TAG_LENGTH = 40; // of a tag that is typed; those of other programs may be longer
 const WORDS = 24; // characters of a note that stand on the button
 const SUGGESTED = 8;
 /** @type {Pick<PictureLabels, 'note'|'tags'>} */

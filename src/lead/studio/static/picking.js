@@ -98,10 +98,12 @@ export function progressWords(pictures) {
   const states = pictures.map(stateOf);
   const complete = states.filter((state) => state === 'complete').length;
   const skipped = states.filter((state) => state === 'skipped').length;
+  const unreadable = states.filter((state) => state === 'unreadable').length;
   const accepted = pictures.reduce((sum, p) => sum + p.accepted, 0);
-  return [`${complete.toLocaleString('en')} of ${pictures.length.toLocaleString('en')} complete`,
+  return [`${complete.toLocaleString('en')} of ${(pictures.length - unreadable).toLocaleString('en')} complete`,
     accepted ? `${count(accepted, 'point')} accepted unchecked` : '',
-    skipped ? `${skipped.toLocaleString('en')} skipped` : ''].filter(Boolean).join(' · ');
+    skipped ? `${skipped.toLocaleString('en')} skipped` : '',
+    unreadable ? `${unreadable.toLocaleString('en')} unreadable` : ''].filter(Boolean).join(' · ');
 }
 
 /** What stands after the last slash. @param {string} file */

@@ -119,8 +119,9 @@ class Start {
     const enough = state.pictures >= FEWEST;
     const share = training.total ? `${Math.floor((100 * training.step) / training.total)} %` : 'beginning';
     const left = training.seconds_left ? `, ${duration(training.seconds_left)} left` : '';
-    const other = h('a', {href: '#/features', testid: 'start-other'},
-      this.runs && !done ? `Or open one of ${count(this.runs, 'trained model')} found here` : 'All choices');
+    const other = h('a', {href: '#/features', testid: 'start-other'}, this.runs && !done
+      ? `Or open ${this.runs === 1 ? 'the trained model' : `one of ${this.runs} trained models`} found here`
+      : 'All choices');
     const stands = this.problem
       ? h('span.bad-text', {role: 'alert'}, this.problem)
       : under

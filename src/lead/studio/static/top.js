@@ -53,8 +53,8 @@ export class TopBar {
   }
 
   draw() {
-    const {state, pictures} = this.app;
-    const total = pictures.length - state.skipped;
+    const {state} = this.app;
+    const total = state.pictures; // but for those that are skipped or cannot be read
     const done = `${state.complete.toLocaleString('en')} of ${total.toLocaleString('en')}`;
     renew(this.progress, done, () => [done, h('span.unit', ' labelled')]);
     const share = total ? Math.max(state.complete ? 2 : 0, (100 * state.complete) / total) : 0;
