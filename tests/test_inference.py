@@ -43,7 +43,8 @@ from lead.nn.heads import SoftArgmaxHead
 from lead.nn.reduction import NonNegativeFactors, PrincipalComponents
 from lead.nn.student import LinearStudent, Student
 from lead.training.cascade import fit_cascade
-from lead.training.fit import Labelled, fit_ridge
+from lead.training.fit import fit_ridge
+from lead.training.labelled import Labelled
 
 Maker = Callable[..., Settings]
 PAPER = Frame.of(PictureSettings(store=136, frame=96 / 136, input=96))
@@ -428,13 +429,13 @@ def test_no_more_of_a_film_is_decoded_than_is_looked_at_next(
     path = film(tmp_path / "a.mp4", wandering(20))
     model.extractor.batch = 3
     read: list[object] = []
-    whole = film_module._upright
+    whole = film_module.upright_frame
 
     def counted(frame: VideoFrame) -> Image.Image:
         read.append(frame)
         return whole(frame)
 
-    monkeypatch.setattr(film_module, "_upright", counted)
+    monkeypatch.setattr(film_module, "upright_frame", counted)
     looked, plain = list[int](), Landmarker.predict_store
 
     def look(self: Landmarker, store: ImageStore) -> Labels:

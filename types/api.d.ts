@@ -1,6 +1,6 @@
 // What the server answers at which address, read off its own description.
 
-import type {paths, PictureLabels, Landmarks, ModelStatus, Training} from './messages';
+import type {FolderChange, paths, PictureLabels, Landmarks, ModelStatus, Training} from './messages';
 
 /** An address with every `{name}` filled in. */
 type Filled<Path extends string> = Path extends `${infer Before}{${string}}${infer After}`
@@ -38,6 +38,7 @@ export type Told = {
   training: Training;
   problem: {problem: string | null; foreign?: boolean};
   restored: unknown;
+  folder: FolderChange;
   connection: null;
   opened: null;
   back: null;

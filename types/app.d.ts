@@ -11,6 +11,7 @@ export type Told = Heard & {
   pictures: Picture[];
   status: null;
   theme: 'dark' | 'light';
+  unit: 'px' | 'percent';
   route: Route;
   picture: PictureDetail;
   travelled: {id: string; names: string[]};

@@ -21,6 +21,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/folder/look": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look Again
+         * @description Lists the folder anew; the event ``folder`` tells every page of what has changed.
+         */
+        post: operations["look_again_api_folder_look_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/events": {
         parameters: {
             query?: never;
@@ -100,6 +120,77 @@ export interface paths {
         get: operations["tile_api_pictures__id__tile_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/films": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Films */
+        get: operations["films_api_films_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/films/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Film */
+        get: operations["film_api_films__id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/films/{id}/frames/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Frame */
+        get: operations["frame_api_films__id__frames__number__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/films/{id}/take": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take
+         * @description Makes frames pictures of the folder; those that are already stay as they are.
+         */
+        post: operations["take_api_films__id__take_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -437,6 +528,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/runs/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open Path
+         * @description Uses a run that lies elsewhere. Nothing at the path is read but a run's own files.
+         */
+        post: operations["open_path_api_runs_open_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -449,6 +560,7 @@ export interface components {
          *         kind: ``coverage``: stands for many pictures unlike those labelled; ``uncertain``: the model expects to be
          *             wrong on it, and it differs from what is labelled; ``order``: simply the next; ``none``: all are labelled.
          *         reason: a sentence for the person.
+         *         runner_up: the picture that would be chosen after this one, as things stand; null if none is left.
          */
         Choice: {
             /** Id */
@@ -460,6 +572,8 @@ export interface components {
             kind: "coverage" | "uncertain" | "order" | "none";
             /** Reason */
             reason: string;
+            /** Runner Up */
+            runner_up: string | null;
         };
         /**
          * Dispute
@@ -536,6 +650,84 @@ export interface components {
              * @default
              */
             loses: string;
+        };
+        /**
+         * Film
+         * @description A film to take frames from.
+         *
+         *     Attributes:
+         *         width, height: of a frame, upright, in pixels.
+         *         frames: how many there are; their numbers begin at 0.
+         *         taken: by number, the ids of the frames that are pictures of the folder already.
+         */
+        Film: {
+            /** Id */
+            id: string;
+            /** File */
+            file: string;
+            /** Width */
+            width: number;
+            /** Height */
+            height: number;
+            /** Frames */
+            frames: number;
+            /**
+             * Taken
+             * @default {}
+             */
+            taken: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * FilmEntry
+         * @description A film of the folder.
+         *
+         *     Attributes:
+         *         file: path relative to the folder.
+         */
+        FilmEntry: {
+            /** Id */
+            id: string;
+            /** File */
+            file: string;
+        };
+        /**
+         * FolderChange
+         * @description How the folder differs from what it was when it was last looked at: numbers of pictures.
+         */
+        FolderChange: {
+            /**
+             * Added
+             * @default 0
+             */
+            added: number;
+            /**
+             * Removed
+             * @default 0
+             */
+            removed: number;
+            /**
+             * Replaced
+             * @default 0
+             */
+            replaced: number;
+        };
+        /**
+         * FramesTaken
+         * @description The ids of frames that are pictures of the folder now, in the order asked for.
+         */
+        FramesTaken: {
+            /** Ids */
+            ids: string[];
+        };
+        /**
+         * FramesToTake
+         * @description Frames that are to become pictures of the folder.
+         */
+        FramesToTake: {
+            /** Numbers */
+            numbers: number[];
         };
         /**
          * HeatMap
@@ -630,7 +822,7 @@ export interface components {
          *     Attributes:
          *         base: the version that the person saw.
          *         points: by landmark; ``null`` takes a label away.
-         *         checked: if given, sets the picture's.
+         *         checked, note, tags: if given, set the picture's. Tags are trimmed, and each stays once.
          */
         LabelsChange: {
             /** Base */
@@ -644,6 +836,10 @@ export interface components {
             };
             /** Checked */
             checked?: boolean | null;
+            /** Note */
+            note?: string | null;
+            /** Tags */
+            tags?: string[] | null;
         };
         /**
          * Landmark
@@ -700,6 +896,8 @@ export interface components {
          *     Attributes:
          *         renamed: old name to new name, for each landmark that keeps its labels under another name.
          *         drop_labels: whether labels of landmarks that are no longer there may go (a copy stays in the history).
+         *         labels_from: id of an earlier state, whose labels landmarks that are new here get back; ``labels_in`` of the
+         *             answer to their removal.
          */
         LandmarksChange: {
             /**
@@ -740,6 +938,45 @@ export interface components {
              * @default false
              */
             drop_labels: boolean;
+            /** Labels From */
+            labels_from?: string | null;
+        };
+        /**
+         * LandmarksChanged
+         * @description What stands after a change.
+         *
+         *     Attributes:
+         *         labels_in: id of the earlier state that holds the labels that went with their landmarks; null if none went.
+         */
+        LandmarksChanged: {
+            /**
+             * Version
+             * @default 0
+             */
+            version: number;
+            /**
+             * Landmarks
+             * @default []
+             */
+            landmarks: components["schemas"]["Landmark"][];
+            /**
+             * Skeleton
+             * @default []
+             */
+            skeleton: [
+                string,
+                string
+            ][];
+            /**
+             * Flip Pairs
+             * @default []
+             */
+            flip_pairs: [
+                string,
+                string
+            ][];
+            /** Labels In */
+            labels_in: string | null;
         };
         /** LossPoint */
         LossPoint: {
@@ -764,6 +1001,9 @@ export interface components {
          *         fitting: whether a fit is under way.
          *         fitted_to: labelled pictures that it was fitted to.
          *         held_out: its mean error on labels that it had not seen, as a share of the longer side; null where unknown.
+         *             Labels that are accepted suggestions are not counted, nor below.
+         *         held_out_px: the same in pixels of the pictures.
+         *         held_out_points: labels that both rest on.
          */
         ModelStatus: {
             /**
@@ -803,6 +1043,13 @@ export interface components {
             fitted_to: number;
             /** Held Out */
             held_out: number | null;
+            /** Held Out Px */
+            held_out_px: number | null;
+            /**
+             * Held Out Points
+             * @default 0
+             */
+            held_out_points: number;
         };
         /**
          * Picture
@@ -812,8 +1059,13 @@ export interface components {
          *         file: path relative to the folder.
          *         labelled: landmarks that have a state.
          *         complete: whether all of them have.
+         *         unlabelled: places in the landmarks' order of those that have none, where some have one.
+         *         accepted: landmarks whose label is a suggestion that was accepted and not touched since.
+         *         tags, noted: its tags, and whether it has a note.
          *         unreadable: why it cannot be decoded, if it is known that it cannot.
+         *         stamp: another whenever the file is another; for the addresses of its images and tiles.
          *         expected: mean expected error of the model on it, as a share of its longer side; null where there is none.
+         *             ``expected_px``: the same in pixels of the picture.
          */
         Picture: {
             /** Id */
@@ -830,10 +1082,37 @@ export interface components {
              * @default false
              */
             complete: boolean;
+            /**
+             * Unlabelled
+             * @default []
+             */
+            unlabelled: number[];
+            /**
+             * Accepted
+             * @default 0
+             */
+            accepted: number;
+            /**
+             * Tags
+             * @default []
+             */
+            tags: string[];
+            /**
+             * Noted
+             * @default false
+             */
+            noted: boolean;
             /** Unreadable */
             unreadable: string | null;
+            /**
+             * Stamp
+             * @default
+             */
+            stamp: string;
             /** Expected */
             expected: number | null;
+            /** Expected Px */
+            expected_px: number | null;
         };
         /**
          * PictureDetail
@@ -862,6 +1141,8 @@ export interface components {
          *         version: goes up with every change of this picture; what a change is based on.
          *         points: by landmark; a landmark that is not in it is unlabelled.
          *         checked: whether the person said of these labels, disputed by the model, that they are right.
+         *         note: what the person wrote of the picture.
+         *         tags: short words for it; ``skip`` says that it is not to be labelled.
          */
         PictureLabels: {
             /** Id */
@@ -883,21 +1164,37 @@ export interface components {
              * @default false
              */
             checked: boolean;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /**
+             * Tags
+             * @default []
+             */
+            tags: string[];
         };
         /**
          * Point
          * @description A landmark of one picture. ``x`` and ``y`` stand unless the landmark is absent.
+         *
+         *     Attributes:
+         *         accepted: taken over from a suggestion, and not touched since.
          */
         Point: {
             /** @enum {unknown} */
             state: "visible" | "hidden";
             x: number;
             y: number;
+            accepted?: boolean;
         } | {
             /** @constant */
             state: "absent";
             x: null;
             y: null;
+            /** @constant */
+            accepted?: false;
         };
         /**
          * Prediction
@@ -955,16 +1252,30 @@ export interface components {
             /** Waiting For */
             waiting_for: string | null;
         };
-        /** Preset */
+        /**
+         * Preset
+         * @description A training that is offered.
+         *
+         *     Attributes:
+         *         minutes: from how many to how many it takes on this machine with these pictures; null as long as nobody knows.
+         */
         Preset: {
             /** Name */
             name: string;
             /** Description */
             description: string;
+            /** Minutes */
+            minutes: [
+                number,
+                number
+            ] | null;
         };
         /**
          * Problem
          * @description Every error's body: what is wrong, what to do, and for a conflict what stands here now.
+         *
+         *     Attributes:
+         *         theirs: of a label file whose landmarks are not those that are here: their names, in its order.
          */
         Problem: {
             /** Error */
@@ -975,10 +1286,16 @@ export interface components {
             dropped: {
                 [key: string]: number;
             } | null;
+            /** Theirs */
+            theirs: string[] | null;
         };
         /**
          * RunChoice
          * @description A run that could be opened; ``id`` is what to ask for.
+         *
+         *     Attributes:
+         *         resumable: begun here and interrupted: a training can go on with it.
+         *         pictures: how many it learnt from.
          */
         RunChoice: {
             /** Id */
@@ -993,10 +1310,25 @@ export interface components {
              */
             finished: boolean;
             /**
+             * Resumable
+             * @default false
+             */
+            resumable: boolean;
+            /**
              * Current
              * @default false
              */
             current: boolean;
+            /** Pictures */
+            pictures: number | null;
+        };
+        /**
+         * RunPath
+         * @description Where a run lies that is to be opened: its folder on the server's machine.
+         */
+        RunPath: {
+            /** Path */
+            path: string;
         };
         /**
          * Snapshot
@@ -1005,7 +1337,7 @@ export interface components {
          *     Attributes:
          *         at: when it was put by, ISO 8601 with the zone.
          *         why: a few words.
-         *         pictures, points: labelled in it.
+         *         pictures, points: labelled in it, or with a note or tags.
          */
         Snapshot: {
             /** Id */
@@ -1026,11 +1358,14 @@ export interface components {
          *     Attributes:
          *         folder: the pictures' folder.
          *         label_file: where labels are kept.
-         *         pictures: readable pictures as far as known; ``complete``: fully labelled; ``begun``: some landmarks labelled.
+         *         pictures: to label: readable as far as known, and not tagged ``skip``. ``complete``: fully labelled; ``begun``:
+         *             some landmarks labelled. ``skipped``: readable, and tagged ``skip``.
+         *         accepted: points that are accepted suggestions, not touched since, in all.
          *         problem: something that the person must mend before anything can be saved; null if all is well.
          *         foreign: whether the problem is that another program wrote the label file: ``POST /api/reload`` takes its
          *             labels, ``POST /api/keep`` writes ours over them. The event ``problem`` says so too.
          *         missing: pictures that the label file has labels for and the folder does not hold; their labels are kept.
+         *         films: what the folder holds beside its pictures, and is not shown.
          */
         State: {
             /** Version */
@@ -1045,6 +1380,16 @@ export interface components {
             complete: number;
             /** Begun */
             begun: number;
+            /**
+             * Skipped
+             * @default 0
+             */
+            skipped: number;
+            /**
+             * Accepted
+             * @default 0
+             */
+            accepted: number;
             /**
              * Unreadable
              * @default []
@@ -1068,6 +1413,11 @@ export interface components {
              * @default []
              */
             missing: string[];
+            /**
+             * Films
+             * @default []
+             */
+            films: string[];
         };
         /**
          * Suggestion
@@ -1092,7 +1442,8 @@ export interface components {
          * @description The model's proposal for a picture.
          *
          *     Attributes:
-         *         method: nearest features of labelled pictures, or a head fitted to them; null where there is none yet.
+         *         method: nearest features of labelled pictures, or a head fitted to them; ``carried``: some of the landmarks from
+         *             an earlier frame of the film; null where there is none yet.
          *         model: number of the fit; goes up as labels come in.
          *         points: by landmark.
          *         waiting_for: what has to happen before there are suggestions, for the person to read; null if there are.
@@ -1101,7 +1452,7 @@ export interface components {
             /** Id */
             id: string;
             /** Method */
-            method: ("matching" | "head") | null;
+            method: ("matching" | "head" | "carried") | null;
             /**
              * Model
              * @default 0
@@ -1175,11 +1526,16 @@ export interface components {
         };
         /**
          * TrainingStart
-         * @description Begins a training, or goes on with the one that was stopped (then ``preset`` is left out).
+         * @description Begins a training, or goes on with one that was stopped (then ``preset`` is left out).
+         *
+         *     Attributes:
+         *         run: id of the one to go on with; by default the current one.
          */
         TrainingStart: {
             /** Preset */
             preset?: string | null;
+            /** Run */
+            run?: string | null;
         };
     };
     responses: never;
@@ -1193,12 +1549,18 @@ export type Dispute = components['schemas']['Dispute'];
 export type Disputes = components['schemas']['Disputes'];
 export type Explored = components['schemas']['Explored'];
 export type ExportFormat = components['schemas']['ExportFormat'];
+export type Film = components['schemas']['Film'];
+export type FilmEntry = components['schemas']['FilmEntry'];
+export type FolderChange = components['schemas']['FolderChange'];
+export type FramesTaken = components['schemas']['FramesTaken'];
+export type FramesToTake = components['schemas']['FramesToTake'];
 export type HeatMap = components['schemas']['HeatMap'];
 export type Imported = components['schemas']['Imported'];
 export type LabelsChange = components['schemas']['LabelsChange'];
 export type Landmark = components['schemas']['Landmark'];
 export type Landmarks = components['schemas']['Landmarks'];
 export type LandmarksChange = components['schemas']['LandmarksChange'];
+export type LandmarksChanged = components['schemas']['LandmarksChanged'];
 export type LossPoint = components['schemas']['LossPoint'];
 export type ModelStatus = components['schemas']['ModelStatus'];
 export type Picture = components['schemas']['Picture'];
@@ -1210,6 +1572,7 @@ export type Predictions = components['schemas']['Predictions'];
 export type Preset = components['schemas']['Preset'];
 export type Problem = components['schemas']['Problem'];
 export type RunChoice = components['schemas']['RunChoice'];
+export type RunPath = components['schemas']['RunPath'];
 export type Snapshot = components['schemas']['Snapshot'];
 export type State = components['schemas']['State'];
 export type Suggestion = components['schemas']['Suggestion'];
@@ -1234,6 +1597,29 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["State"];
+                };
+            };
+        };
+    };
+    look_again_api_folder_look_post: {
+        parameters: {
+            query?: {
+                /** @description Even where it was looked at only just now. */
+                at_once?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FolderChange"];
                 };
             };
         };
@@ -1351,6 +1737,95 @@ export interface operations {
             };
         };
     };
+    films_api_films_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilmEntry"][];
+                };
+            };
+        };
+    };
+    film_api_films__id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Film"];
+                };
+            };
+        };
+    };
+    frame_api_films__id__frames__number__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    take_api_films__id__take_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FramesToTake"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FramesTaken"];
+                };
+            };
+        };
+    };
     change_api_pictures__id__labels_patch: {
         parameters: {
             query?: never;
@@ -1416,7 +1891,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Landmarks"];
+                    "application/json": components["schemas"]["LandmarksChanged"];
                 };
             };
         };
@@ -1575,7 +2050,9 @@ export interface operations {
     };
     disputes_api_disputes_get: {
         parameters: {
-            query?: never;
+            query?: {
+                unit?: "px" | "percent";
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -1628,6 +2105,8 @@ export interface operations {
                 add?: boolean;
                 /** @description The file's name, for messages. */
                 name?: string;
+                /** @description What its landmarks are here, a line each; blank: left out. */
+                called?: string;
             };
             header?: never;
             path?: never;
@@ -1799,6 +2278,30 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["State"];
+                };
+            };
+        };
+    };
+    open_path_api_runs_open_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunPath"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {

@@ -230,7 +230,7 @@ from pathlib import Path
 from lead.studio.book import LabelBook
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
-from lead.studio.messages import Landmark, LandmarksChange
+from lead.studio.label_messages import Landmark, LandmarksChange
 root = Path(sys.argv[1])
 folder = PictureFolder(root)
 book = LabelBook.open(folder, root / "annotations.json", Events())

@@ -31,7 +31,7 @@ from PIL import Image
 
 from benchmarks import at_a_port
 from benchmarks.measuring import keep
-from lead.studio.messages import Landmark, LandmarksChange
+from lead.studio.label_messages import Landmark, LandmarksChange
 from lead.studio.session import Session
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -52,7 +52,8 @@ from lead.seeds import mixed_seed  # noqa: E402
 from lead.studio.choose import COVERED  # noqa: E402
 from lead.studio.server import create_app  # noqa: E402
 from lead.studio.session import Session  # noqa: E402
-from lead.training.fit import Labelled, apply, fit_ridge  # noqa: E402
+from lead.training.fit import apply, fit_ridge  # noqa: E402
+from lead.training.labelled import Labelled  # noqa: E402
 from lead.training.run import Run, held_out  # noqa: E402
 
 TOKEN = "labelling-effort"

@@ -198,6 +198,19 @@ def features_file(extractor: Extractor, store: ImageStore, rows: npt.NDArray[np.
     return default_cache() / "features" / f"{key}.npy"
 
 
+@dataclass(frozen=True)
+class Known:
+    """Features of pictures that are to be found in a new file too.
+
+    Attributes:
+        features: (n, C, h, w) of the same extractor.
+        row_of: the row there of a picture, by its file as the new file's store names it.
+    """
+
+    features: Features
+    row_of: Mapping[str, int]
+
+
 class FeatureFile:
     """Features of some rows of a store, (n, C, h, w) float16, in the cache: filled from the first on, over many runs.
 
@@ -235,11 +248,19 @@ class FeatureFile:
     def _here(self) -> Path:
         return self._file if self._file.exists() else self._partial
 
-    def fill(self, progress: Progress | None = None) -> None:
-        """Computes what is missing. Raises :class:`LeadError` if the cache cannot be written."""
+    def fill(self, progress: Progress | None = None, known: Known | None = None) -> None:
+        """Computes what is missing.
+
+        Args:
+            progress: called after every batch.
+            known: features of some of the pictures, which are taken over.
+
+        Raises:
+            LeadError: the cache cannot be written.
+        """
         try:
-            for features in self._extractor.batches(self._store, self._rows[self.done :]):
-                self._append(features.half().cpu().numpy())
+            for features in self._missing(known):
+                self._append(features)
                 if progress:
                     progress(self.done, len(self._rows))
             if not self._file.exists():
@@ -251,6 +272,22 @@ class FeatureFile:
             raise LeadError(
                 f"Cannot keep features in {folder}: {error.strerror}. Free space, or set LEAD_CACHE."
             ) from error
+
+    def _missing(self, known: Known | None) -> Iterator[Features]:
+        """Those of the rows from the first one on that has none, a batch at a time."""
+        if known is None:
+            for features in self._extractor.batches(self._store, self._rows[self.done :]):
+                yield features.half().cpu().numpy()
+            return
+        for start in range(self.done, len(self._rows), self._extractor.batch):
+            rows = self._rows[start : start + self._extractor.batch]
+            places = np.array([known.row_of.get(self._store.files[row], -1) for row in rows.tolist()])
+            out = np.empty((len(rows), *known.features.shape[1:]), np.float16)
+            out[places >= 0] = known.features[places[places >= 0]]
+            if len(new := rows[places < 0]):
+                pixels = torch.from_numpy(read_rows(self._store.pixels, new))
+                out[places < 0] = self._extractor.features(pixels).half().cpu().numpy()
+            yield out
 
     def _append(self, features: Features) -> None:
         if not self._shape:

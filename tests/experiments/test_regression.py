@@ -21,7 +21,8 @@ from lead.experiments.bench import Bench
 from lead.experiments.regression import regression
 from lead.landmarks.model import HIDDEN, Labels
 from lead.nn.heads import RidgeHead
-from lead.training.fit import Fitted, Labelled, SoftArgmaxRecipe, train_softargmax
+from lead.training.fit import Fitted, SoftArgmaxRecipe, train_softargmax
+from lead.training.labelled import Labelled
 from lead.training.run import Run, held_out
 
 Array = npt.NDArray[np.float64]

@@ -17,7 +17,7 @@ from lead.experiments import zoom as zooming
 from lead.experiments.bench import Bench
 from lead.experiments.zoom import zoom, zoomed
 from lead.images.views import View
-from lead.training.fit import Labelled
+from lead.training.labelled import Labelled
 
 
 def test_the_central_share_fills_the_square_and_its_landmarks_follow() -> None:

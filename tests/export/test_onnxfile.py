@@ -37,7 +37,8 @@ from lead.nn.confidence import Confidence
 from lead.nn.heads import SoftArgmaxHead
 from lead.nn.student import Student
 from lead.training.cascade import fit_cascade
-from lead.training.fit import Labelled, fit_ridge
+from lead.training.fit import fit_ridge
+from lead.training.labelled import Labelled
 
 SIDE = 72
 SETTINGS = check(

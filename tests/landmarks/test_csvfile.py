@@ -62,6 +62,28 @@ def test_wide_columns_may_stand_in_any_order() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "image;p_x;p_y\na.jpg;1,5;2\n",
+        '"image";"p_x";"p_y"\n"a.jpg";"1,5";"2"\n',
+        "image\tp_x\tp_y\na.jpg\t1,5\t2.0\n",
+        "image,p_x,p_y\na.jpg,1.5,2\n",
+    ],
+)
+def test_delimiters(text: str) -> None:
+    labels = csvfile.parse(text)
+    assert (labels.schema.names, labels.images) == (("p",), ("a.jpg",))
+    assert labels.xy.tolist() == [[[1.5, 2]]]
+
+
+def test_a_name_keeps_its_commas_and_semicolons() -> None:
+    labels = csvfile.parse("image;name;x;y\n1,5;2,5;1,5;2\n")
+    assert (labels.images, labels.schema.names) == (("1,5",), ("2,5",))
+    labels = csvfile.parse("image,a;b_x,a;b_y\na.jpg,1,2\n")
+    assert labels.schema.names == ("a;b",)
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("image,name,x,y,visibel\n", "a header, but no landmark"),
@@ -81,6 +103,8 @@ def test_wide_columns_may_stand_in_any_order() -> None:
         ("image,x0,y0,x1\na,1,2,3\n", "landmark '1' has no column for its y"),
         ("image,x0,y0\na,1,2\na,3,4\n", "line 3: picture 'a' stands already in line 2"),
         ("image,x0,y0\na,1,zwei\n", "line 2: y0 is 'zwei'"),
+        ('image,name,x,y\na,p,"1,5",2\n', "line 2: x is '1,5'"),
+        ("image;name;x;y\na;p;1.234,5;2\n", "line 2: x is '1.234,5'"),
         ("image,p_x,p_y\na,1,\n", "line 2: of x and y of 'p', one is blank"),
     ],
 )

@@ -146,6 +146,27 @@ def test_an_unknown_file_says_what_was_tried() -> None:
     assert "has no header line with a column 'image'" in str(other.value)
 
 
+def test_an_ending_says_which_formats_are_spoken_of(tmp_path: Path) -> None:
+    with pytest.raises(LeadError) as caught:
+        parse_labels(b"hello", "x.tps")
+    assert str(caught.value) == "x.tps cannot be read. As TPS of tpsDig and geomorph: it has no line 'LM=number'."
+    (tmp_path / "x.csv").write_text("hello")
+    with pytest.raises(LeadError, match=r"As CSV.* it has no header line.*name it \(--from\)") as caught:
+        read_labels(tmp_path / "x.csv")
+    assert "SLEAP" not in str(caught.value)
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+@pytest.mark.parametrize("name", ["csv", "deeplabcut"])
+def test_another_delimiter_and_decimal_commas(name: str, delimiter: str) -> None:
+    text = format_named(name).dump(SCORED, Sized(SIZES)).decode()
+    assert ";" not in text
+    theirs = text.replace(",", delimiter).replace(".png", "#png").replace(".", ",").replace("#png", ".png")
+    again, recognised = parse_labels(theirs.encode(), "x")
+    assert recognised.name == name
+    assert_kept(recognised, SCORED, again)
+
+
 # --- the tools' own libraries ----------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from lead.studio.book import LabelBook
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
-from lead.studio.messages import LabelsChange, Landmark, Landmarks, LandmarksChange, PictureLabels, Point
+from lead.studio.label_messages import LabelsChange, Landmark, LandmarksChange, LandmarksChanged, PictureLabels, Point
 
 WIDTH, HEIGHT = 60, 40
 
@@ -33,7 +33,7 @@ def names_change(book: LabelBook, *names: str, **more: object) -> LandmarksChang
     return LandmarksChange.model_validate({"version": book.landmarks.version, "landmarks": landmarks} | more)
 
 
-def name(book: LabelBook, *names: str, **more: object) -> Landmarks:
+def name(book: LabelBook, *names: str, **more: object) -> LandmarksChanged:
     return book.change_landmarks(names_change(book, *names, **more))
 
 

@@ -1,7 +1,8 @@
 """Prints what ``make types`` makes the types of messages from: the server's own OpenAPI document, made more exact.
 
 What the server sends holds every key, those with a default too, so all are required but in what it is sent. A point is
-one of its two forms. Answers that are errors are left out: each has a Problem for its body.
+one of its two forms; the page, which sends points too, may leave out what ``OPTIONAL`` names. Answers that are errors
+are left out: each has a Problem for its body.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import Any, cast
 
 from lead.studio.server import create_app
 from lead.studio.session import Session
+
+OPTIONAL = {"accepted"}
 
 
 def document() -> str:
@@ -36,10 +39,9 @@ def _body(operation: dict[str, Any]) -> str:
 
 
 def _require(schema: dict[str, Any]) -> None:
-    if "properties" in schema and "anyOf" in schema:
-        del schema["properties"]  # the forms say all of it
-    for form in schema.get("anyOf", ()):
-        _require(form)
+    if "anyOf" in schema and schema.pop("properties", None):  # the forms say all of it
+        for form in schema["anyOf"]:
+            form["required"] = [key for key in form["properties"] if key not in OPTIONAL]
     if "properties" in schema:
         schema["required"] = list(schema["properties"])
 

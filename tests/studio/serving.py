@@ -52,12 +52,13 @@ def served(session: Session, **options: Any) -> Iterator[tuple[uvicorn.Server, s
 
 
 def name_landmarks(web: Any) -> dict[str, Any]:
-    """Names two landmarks, by either kind of client; returns the server's answer."""
+    """Names two landmarks, by either kind of client; returns them as they stand on the server then."""
     landmarks = [{"name": name, "colour": colour} for name, colour in zip(NAMES, ("#ff0000", "#0000ff"), strict=True)]
     version = web.get("/api/landmarks").json()["version"]
     answer = web.put("/api/landmarks", json={"version": version, "landmarks": landmarks})
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
+    assert found.pop("labels_in") is None
     return found
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from lead.studio.book import LabelBook
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
-from lead.studio.messages import LabelsChange, Point
+from lead.studio.label_messages import LabelsChange, Point
 
 
 def main(root: Path) -> None:

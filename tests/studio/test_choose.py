@@ -244,3 +244,15 @@ def test_descriptors_of_a_larger_folder_rest_on_some_pictures() -> None:
     assert (part == describe(scattered(90), references=40)).all()
     apart = [((x[:, None] - x) ** 2).sum(-1).ravel() for x in (whole, part)]
     assert np.corrcoef(*apart)[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("labelled", [0, 4, COVERED, 20])
+def test_the_runner_up_is_what_would_be_chosen_next(labelled: int) -> None:
+    points, _ = clusters(4, 25, outliers=3)
+    chooser = Chooser(points)
+    unsure = np.random.default_rng(2).uniform(0.1, 1.0, len(points)) if labelled >= COVERED else None
+    rows = np.random.default_rng(1).permutation(len(points))[:labelled].tolist()
+    picked = chooser.next(rows, unsure, skip=[7])
+    assert picked.row is not None
+    assert picked.then == chooser.next([*rows, picked.row], unsure, skip=[7]).row
+    assert chooser.next(range(1, len(points)), unsure).then is None

@@ -21,7 +21,8 @@ def clean(count: int = 12, *, error: float = 3.0, seed: int = 0) -> list[Case]:
     for i in range(count):
         xy = SHAPE + draws.normal(0, 6, (1, 2)) + draws.normal(0, 2, SHAPE.shape)
         unseen = xy + draws.normal(0, error / 1.25, SHAPE.shape)
-        cases.append(Case(f"id{i}", f"{i}.png", SIZE, xy, unseen, np.full(4, error), np.full(4, 0.9)))
+        by_hand = np.ones(4, dtype=bool)
+        cases.append(Case(f"id{i}", f"{i}.png", SIZE, xy, unseen, np.full(4, error), np.full(4, 0.9), by_hand))
     return cases
 
 
@@ -48,6 +49,15 @@ def test_an_outlier() -> None:
     assert (expected.x, expected.y) == pytest.approx(tuple(cases[3].unseen[2]))
     assert "top is" in found[0].message
     assert " px" in found[0].message
+
+
+def test_distances_in_percent_of_the_longer_side() -> None:
+    cases = clean()
+    cases[3].xy[2] += [45, 10]
+    (dispute,) = find_disputes(cases, NAMES, PAIRS, unit="percent")
+    share = 100 * dispute.distance_px / max(SIZE)
+    assert f"top is {share:.0f} % from" in dispute.message
+    assert "px" not in dispute.message
 
 
 @pytest.mark.parametrize(("a", "b"), [(0, 1), (2, 3)])
@@ -90,6 +100,21 @@ def test_checked_pictures_are_left_out_but_count() -> None:
     cases = clean()
     cases[3].xy[2] += [45, 10]
     assert find_disputes(cases, NAMES, PAIRS, leave_out={"id3"}) == []
+
+
+def test_accepted_suggestions_may_be_disputed_but_do_not_set_the_limits() -> None:
+    """Blindly accepted, and each 20 pixels off: as labels of a person's own they would make that the usual thing."""
+    cases = clean(20)
+    for case in cases[6:]:
+        case.xy[2] += [20, 0]
+    assert of_kind(find_disputes(cases, NAMES, PAIRS), "outlier") == []
+    for case in cases[6:]:
+        case.by_hand[2] = False
+    found = of_kind(find_disputes(cases, NAMES, PAIRS), "outlier")
+    assert {dispute.id for dispute in found} == {case.id for case in cases[6:]}
+    for case in cases[4:]:
+        case.by_hand[:] = False
+    assert of_kind(find_disputes(cases, NAMES, PAIRS), "outlier") == []  # four pictures do not say what is usual
 
 
 def test_too_few_pictures_for_outliers() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lead.landmarks import coco
 from lead.studio.document import Document, PointsChange
-from lead.studio.messages import Landmark, Landmarks, Point
+from lead.studio.label_messages import Landmark, Landmarks, Point
 from lead.studio.schema import default_colours
 
 # Half characters included: JSON can hold them.
@@ -25,6 +25,7 @@ JSON = st.recursive(
 OURS = {
     *("images", "annotations", "categories", "keypoints", "skeleton", "flip_pairs", "colours", "absent", "checked"),
     *("id", "file_name", "image_id", "category_id", "num_keypoints", "bbox", "area", "keypoint_scores", "px_error"),
+    *("px_90", "accepted", "note", "tags"),
     *("width", "height", "split", "score"),
 }
 MORE = st.dictionaries(TEXT.filter(lambda key: key not in OURS), JSON, max_size=3)

@@ -14,10 +14,10 @@ from PIL import Image
 from lead.errors import LeadError
 from lead.images.labels import load_labels
 from lead.landmarks import UNLABELLED, VISIBLE, Labels, Schema
-from lead.landmarks.io import FORMATS, parse_labels
+from lead.landmarks.io import FORMATS, format_named, parse_labels
 from lead.landmarks.pictures import Sized
 from lead.studio.book import LabelBook
-from lead.studio.transfer import What, combined, export, formats, import_labels
+from lead.studio.transfer import OtherLandmarks, What, combined, export, formats, import_labels
 
 NAN = np.nan
 
@@ -28,9 +28,12 @@ def book(tmp_path: Path) -> LabelBook:
     return open_book(make_folder(tmp_path / "pictures"))
 
 
-def take(book: LabelBook, text: str, what: What = "labels", replace: bool = False, **more: bool) -> dict[str, Any]:
+def take(
+    book: LabelBook, text: str | bytes, what: What = "labels", replace: bool = False, **more: Any
+) -> dict[str, Any]:
     """What the import reports, without what is nothing."""
-    report = import_labels(book, text.encode(), "labels.csv", what, replace, **more).model_dump()
+    data = text.encode() if isinstance(text, str) else text
+    report = import_labels(book, data, "labels.csv", what, replace, **more).model_dump()
     return {key: value for key, value in report.items() if value}
 
 
@@ -222,6 +225,115 @@ def test_what_is_exported_reads_back_the_same(book: LabelBook, format: str) -> N
     np.testing.assert_allclose(again.xy, labels.xy, atol=1e-12)
     expected = np.where(labels.visible, VISIBLE, UNLABELLED) if "hidden" in known.lacks else labels.visible
     np.testing.assert_array_equal(again.visible, expected)
+
+
+@pytest.mark.parametrize("format", [known.name for known in FORMATS])
+def test_what_is_exported_and_imported_again_is_the_same(book: LabelBook, format: str) -> None:
+    name(book, "a", "b", "c")
+    for i, file in enumerate(("a.png", "sub/c.png")):
+        put(book, file, a=(17.1 + i / 3, 23.3 + i / 7), b=hidden(2.513, 7.077 + i), c=ABSENT if i else (59.4, 0.123))
+    before = book.file.read_bytes()
+    labels = book.contents.labels
+    content = export(labels, format, dict.fromkeys(labels.images, (WIDTH, HEIGHT)))
+    called = ["a", "b", "c"] if "names" in format_named(format).lacks else []
+    for replace in (False, True):
+        assert take(book, content, replace=replace, called=called) == {"format": format, "same": 5}
+    assert book.file.read_bytes() == before
+
+
+@pytest.mark.parametrize("format", [known.name for known in FORMATS if "names" in known.lacks])
+def test_a_file_without_names_says_so_and_is_taken_in_order(book: LabelBook, tmp_path: Path, format: str) -> None:
+    name(book, "head", "tail")
+    put(book, "a.png", head=(1, 2), tail=hidden(3, 4))
+    labels = book.contents.labels
+    content = export(labels, format, dict.fromkeys(labels.images, (WIDTH, HEIGHT)))
+    other = open_book(make_folder(tmp_path / "other"))
+    name(other, "tail", "head", "leg")
+    with pytest.raises(OtherLandmarks, match=r"numbers its 2 landmarks: say which of the 3 here") as caught:
+        take(other, content)
+    assert caught.value.theirs == ["1", "2"]
+    assert take(other, content, called=["head", "tail"]) == {"format": format, "added": 2}
+    assert at(other, "a.png") == {"head": visible(1, 2), "tail": visible(3, 4)}
+
+
+def test_landmarks_of_other_names_are_chosen_for_each(book: LabelBook) -> None:
+    name(book, "head", "tail")
+    with pytest.raises(OtherLandmarks, match="eye") as caught:
+        take(book, CSV)
+    assert caught.value.theirs == ["eye", "tail"]
+    assert take(book, CSV, called=["tail", ""]) == {"format": "csv", "added": 2}
+    assert (at(book, "a.png"), at(book, "sub/c.png")) == ({"tail": visible(1.5, 2)}, {"tail": visible(5, 6)})
+    assert take(book, CSV, called=["head", "tail"], replace=True) == {"format": "csv", "added": 2, "replaced": 1}
+    assert at(book, "a.png") == {"head": visible(1.5, 2), "tail": hidden(3, 4)}
+
+
+@pytest.mark.parametrize(
+    ("called", "message"),
+    [
+        (["head"], "has 2 landmarks, not 1"),
+        (["head", "head"], "head is chosen for several"),
+        (["head", "leg"], "not here: leg"),
+    ],
+)
+def test_a_choice_that_cannot_be(book: LabelBook, called: list[str], message: str) -> None:
+    name(book, "head", "tail")
+    with pytest.raises(LeadError, match=message):
+        take(book, CSV, called=called)
+    assert at(book, "a.png") == {}
+
+
+def test_a_point_that_moved_differs_in_every_format(book: LabelBook) -> None:
+    name(book, "a", "b")
+    put(book, "a.png", a=(17.1, 23.3), b=hidden(2, 7))
+    labels = book.contents.labels
+    contents = {known.name: export(labels, known.name, {"a.png": (WIDTH, HEIGHT)}) for known in FORMATS}
+    put(book, "a.png", a=(17.12, 23.3))
+    for known in FORMATS:
+        called = ["a", "b"] if "names" in known.lacks else []
+        assert take(book, contents[known.name], called=called) == {"format": known.name, "same": 1, "kept": 1}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "image;name;x;y;visible\r\na.png;eye;1,5;2;2\r\nsub/c.png;eye;5,25;6,0;1\r\n",
+        "image\tname\tx\ty\tvisible\na.png\teye\t1,5\t2\t2\nsub/c.png\teye\t5,25\t6.0\t1\n",
+    ],
+)
+def test_a_table_as_a_european_spreadsheet_writes_it(book: LabelBook, text: str) -> None:
+    assert take(book, text) == {"format": "csv", "landmarks": 1, "added": 2}
+    assert (at(book, "a.png"), at(book, "sub/c.png")) == ({"eye": visible(1.5, 2)}, {"eye": hidden(5.25, 6)})
+
+
+@pytest.mark.parametrize(
+    ("file", "data", "message"),
+    [
+        ("x.csv", b"picture,name\na,b\n", r"As DeepLabCut's CSV.*As CSV, a line for each point: it has no header line"),
+        (
+            "x.csv",
+            "image;name\nä.png;eye".encode("cp1252"),
+            r"it is not UTF-8 text \(from a spreadsheet, save it as CSV",
+        ),
+        ("x.tps", b"hello", r"x\.tps cannot be read\. As TPS of tpsDig and geomorph: it has no line 'LM=number'\.$"),
+        ("x.slp", b"hello", r"^x\.slp cannot be read\. As SLEAP's labels: it [^:]*$"),
+        ("x.docx", b"hello", r"none of the formats"),
+        ("x.tps", b"LM=1\n1 2\nIMAGE=gone.png\n", r"line 1: .*gone\.png"),
+    ],
+)
+def test_what_is_said_of_a_wrong_file_is_about_its_kind_and_of_no_terminal(
+    book: LabelBook, file: str, data: bytes, message: str
+) -> None:
+    with pytest.raises(LeadError, match=message) as caught:
+        import_labels(book, data, file, "labels", False)
+    assert "--" not in str(caught.value)
+
+
+def test_a_picture_that_cannot_be_read_is_said_without_a_terminal(book: LabelBook) -> None:
+    name(book, "a")
+    put(book, "a.png", a=(1, 1))
+    with pytest.raises(LeadError, match=r"a\.png cannot be read") as caught:
+        export(book.contents.labels, "labelstudio", {})
+    assert "--" not in str(caught.value)
 
 
 def test_sizes_are_exported(book: LabelBook) -> None:

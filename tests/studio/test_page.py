@@ -84,7 +84,7 @@ def test_features_are_trained_stopped_and_gone_on_with(serve: Serve, sit: Sit, p
     desk.go("features")
     desk.by("cancel-training").click()
     expect(desk.by("training")).to_have_attribute("data-state", "stopped")
-    expect(desk.by("stopped-text")).to_contain_text("Resume")
+    expect(desk.by("stopped-text")).to_contain_text("go on")
     desk.studio.stop()
     desk.studio.start()
     desk.page.goto(desk.studio.url)
@@ -110,7 +110,7 @@ def test_a_training_that_cannot_be_says_why(serve: Serve, sit: Sit, pictures: Be
 def test_an_existing_run_is_opened(serve: Serve, sit: Sit, pictures: Beetles) -> None:
     untrained(pictures.folder.parent / "runs" / "mine", SETTINGS)  # of the folder in which the studio is started
     desk = sit(serve(pictures.folder), "features")
-    desk.by("runs").get_by_role("button", name="Open").click()
+    desk.by("runs").get_by_role("button", name="Open mine").click()
     expect(desk.by("model-stage")).to_contain_text("ready")
     expect(desk.by("training")).to_have_attribute("data-state", "done")
 

@@ -223,6 +223,29 @@ def test_those_who_ask_at_once_share_one_decoding(tmp_path: Path, monkeypatch: p
     assert most <= module.AT_A_TIME
 
 
+def test_small_ones_leave_room_for_the_one_that_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "abcd":
+        draw(tmp_path / f"{name}.png", (800, 600), seed=ord(name))
+    folder, pictures = opened(tmp_path)
+    go_on, begun = threading.Event(), threading.Semaphore(0)
+
+    def slowly(_: Path, side: int) -> Image.Image:
+        begun.release()
+        assert go_on.wait(60)
+        return Image.new("RGB", (side, side))
+
+    monkeypatch.setattr(module, "_fitted", slowly)
+    threads = [threading.Thread(target=pictures.image, args=[id, module.SMALL]) for id in folder.ids[1:]]
+    for thread in threads:
+        thread.start()
+    assert begun.acquire(timeout=60)
+    assert pixels(pictures.tile(folder.ids[0], 0, 0)).shape == (512, 512, 3)  # while all of them are waiting
+    assert not begun.acquire(blocking=False)
+    go_on.set()
+    for thread in threads:
+        thread.join()
+
+
 def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in "abc":
         draw(tmp_path / f"{name}.png", (700, 600))

@@ -66,8 +66,8 @@ def test_planted_mistakes_are_disputed_and_mended(serve: Serve, sit: Sit, labell
     wrong[doubled]["elytra_left"] = truth[doubled]["elytra_right"]
     write_labels(labelled.folder, wrong)
     desk = sit(serve(labelled.folder, "--run", trained), "disputes")
-    swap = desk.page.locator(f'[data-testid="dispute"][data-id="{desk.id_of(swapped)}"][data-kind="swap"]')
-    double = desk.page.locator(f'[data-testid="dispute"][data-id="{desk.id_of(doubled)}"][data-kind="duplicate"]')
+    swap = desk.page.locator(f'[data-testid="dispute"][data-id="{desk.id_of(swapped)}"][data-kind~="swap"]')
+    double = desk.page.locator(f'[data-testid="dispute"][data-id="{desk.id_of(doubled)}"][data-kind~="duplicate"]')
     expect(swap).to_contain_text("abdomen_tip")
     expect(double).to_contain_text("elytra_left")
     swap.get_by_test_id("dispute-swap").click()

@@ -21,14 +21,16 @@ from PIL import Image
 from serving import BEARER, NAMES, TOKEN, client, draw, name_landmarks, opened, served, wait_for
 
 from lead.images.labels import load_labels
+from lead.studio import labelfile, transfer
 from lead.studio.folder import picture_id
 from lead.studio.messages import Problem, State
-from lead.studio.server import STATIC
+from lead.studio.page_files import STATIC
 from lead.studio.session import Session
 
-ROUTES = """/state /events /pictures /pictures/{id} /pictures/{id}/image /pictures/{id}/tile /pictures/{id}/labels
-/pictures/{id}/suggestions /next /predictions /disputes /explore /landmarks /import /formats /export /export/model
-/history /history/{id}/restore /reload /keep /training /training/cancel /runs /runs/{id}/open"""
+ROUTES = """/state /events /folder/look /pictures /pictures/{id} /pictures/{id}/image /pictures/{id}/tile
+/pictures/{id}/labels /pictures/{id}/suggestions /next /predictions /disputes /explore /landmarks /import /formats
+/export /export/model /history /history/{id}/restore /reload /keep /training /training/cancel /runs
+/runs/{id}/open"""
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def problem(answer: Any, status: int) -> Problem:
 
 
 def point(x: float, y: float, state: str = "visible") -> dict[str, Any]:
-    return {"state": state, "x": x, "y": y}
+    return {"state": state, "x": x, "y": y, "accepted": False}
 
 
 def label(web: Any, id: str, **points: Any) -> Any:
@@ -164,7 +166,7 @@ def test_a_full_disk(web: TestClient, session: Session, monkeypatch: pytest.Monk
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as broken:
-        broken.setattr(Path, "write_bytes", full)
+        broken.setattr(labelfile, "replacing", full)
         assert "No space left" in problem(web.patch(f"/api/pictures/{id}/labels", json=body), 507).error
     assert "No space left" in good(web.get("/api/state"))["problem"]
     assert good(web.patch(f"/api/pictures/{id}/labels", json=body))["points"]["left"] == point(1, 2)
@@ -183,7 +185,8 @@ def test_export_and_import(web: TestClient, session: Session, tmp_path: Path) ->
     for each in formats:
         answer = web.get("/api/export", params={"format": each["name"]})
         assert answer.status_code == 200
-        name = f"My-pictures-labels{each['extension']}"
+        name = f"My-pictures-labels{transfer.ending(each['name'])}"
+        assert name.endswith(each["extension"])
         assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
         (tmp_path / f"{each['name']}{each['extension']}").write_bytes(answer.content)
     for path in tmp_path.glob("*.*"):

@@ -20,7 +20,7 @@ from lead.errors import LeadError
 from lead.studio import answers
 from lead.studio.answers import LOADING
 from lead.studio.fitter import Fitter
-from lead.studio.messages import LabelsChange, Landmark, LandmarksChange, Point
+from lead.studio.label_messages import LabelsChange, Landmark, LandmarksChange, Point
 from lead.studio.session import Session
 
 
@@ -84,9 +84,12 @@ def test_labelling_needs_no_model(tmp_path: Path) -> None:
         assert answers.suggest(session.knowledge, first).waiting_for == LOADING
         base = session.book.labels(second).version
         session.book.change_labels(second, LabelsChange(base=base, points={"beak": Point(x=1, y=2)}))
-        assert answers.next_picture(session.knowledge, first, []).id == third
+        choice = answers.next_picture(session.knowledge, first, [])
+        assert (choice.id, choice.runner_up) == (third, fourth)
         assert answers.next_picture(session.knowledge, third, [fourth]).id == first
         assert answers.next_picture(session.knowledge, first, [third, fourth]).kind == "none"
+        session.book.change_labels(third, LabelsChange(base=session.book.labels(third).version, tags=["skip"]))
+        assert answers.next_picture(session.knowledge, first, []).id == fourth
         with pytest.raises(LeadError, match="no model yet"):
             session.export_model()
 
@@ -150,7 +153,7 @@ def test_closing_while_the_model_side_is_loaded(tmp_path: Path, monkeypatch: pyt
 LABELLING = """
     import os, sys, time
     from pathlib import Path
-    from lead.studio.messages import LabelsChange, Landmark, LandmarksChange, Point
+    from lead.studio.label_messages import LabelsChange, Landmark, LandmarksChange, Point
     from lead.studio.server import create_app
     from lead.studio.session import Session
 

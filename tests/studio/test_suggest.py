@@ -90,7 +90,7 @@ def test_one_left_out_has_no_say(bank: FeatureBank, corners: list[tuple[int, int
     assert torch.equal(without.points, others.points)
     everyone = Matcher(labelled).answer(features)
     assert not torch.equal(everyone.points, others.points)
-    left_out = Matcher(labelled).leave_one_out(labelled)
+    left_out = Matcher(labelled).of_labelled(labelled)
     assert torch.equal(left_out.points[2], others.points[0])
 
 
@@ -159,7 +159,8 @@ def test_the_head_is_kept_only_where_it_is_better() -> None:
         features[:, y, x + beside] = torch.from_numpy(np.random.default_rng(99).normal(size=64) * 4).float()
         points = torch.tensor([[(x + 0.5) / 12 - 1, (y + 0.5) / 12 - 1]])
         described = functional.normalize(features[:, y, x], dim=0)[None]
-        return Exemplar(Square(features.half()), points, described)  # type: ignore[arg-type]
+        mine = torch.zeros(1, dtype=torch.bool)
+        return Exemplar(Square(features.half()), points, described, mine)  # type: ignore[arg-type]
 
     beside = learn({str(i): example(i, beside=1) for i in range(12)})
     assert beside.method == "head"
@@ -196,3 +197,71 @@ def test_many_kinds_of_missing_labels(bank: FeatureBank, corners: list[tuple[int
     learnt = learn(labelled)
     assert learnt.unseen.points.shape == (8, len(PLACES), 2)
     assert learnt.error < 0.1
+
+
+def accepting(labelled: dict[str, Exemplar], which: dict[str, list[int]], off: float) -> dict[str, Exemplar]:
+    """Some landmarks of some pictures as accepted suggestions that are wrong."""
+    out = dict(labelled)
+    for id, landmarks in which.items():
+        one = labelled[id]
+        flags = torch.zeros(len(one.points), dtype=torch.bool)
+        flags[landmarks] = True
+        xy = one.seen.to_picture(one.points.double().numpy())
+        xy[landmarks] += off
+        out[id] = Exemplar.of(one.seen, xy, flags.numpy())
+    return out
+
+
+def test_accepting_suggestions_unseen_does_not_move_the_error_that_is_told(
+    bank: FeatureBank, corners: list[tuple[int, int]]
+) -> None:
+    """Five pictures are labelled, and seven taken over as they are suggested, each point 12 pixels off."""
+    every = exemplars(bank, corners, 12)
+    ids = list(every)
+    own = learn({id: every[id] for id in ids[:5]})
+    whole = learn(accepting(every, {id: [0, 1, 2, 3, 4] for id in ids[5:]}, off=12.0))
+    assert (whole.error, whole.error_px, whole.judged_on) == (own.error, own.error_px, 25)
+    assert torch.equal(whole.unseen.points[:5], own.unseen.points)
+    grid = np.linspace(0, 1, 50)
+    assert np.array_equal(whole.matching.expected(grid), own.matching.expected(grid))
+    assert (whole.calibration is None) == (own.calibration is None)
+    if whole.calibration is not None and own.calibration is not None:
+        assert np.array_equal(whole.calibration.expected(grid), own.calibration.expected(grid))
+    as_if_placed = learn(accepting(every, {id: [] for id in ids}, off=0.0))
+    assert as_if_placed.judged_on == 60
+
+
+@pytest.mark.parametrize("count", [4, 12])
+def test_the_error_is_that_of_the_points_that_a_person_placed(
+    count: int, bank: FeatureBank, corners: list[tuple[int, int]]
+) -> None:
+    """By matching and by a head; worked out picture by picture, in pixels, from what was said without each."""
+    labelled = exemplars(bank, corners, count)
+    ids = list(labelled)
+    learnt = learn(accepting(labelled, {ids[0]: [1, 2], ids[2]: [0, 1, 2, 3, 4], ids[3]: [4]}, off=-9.0))
+    shares, pixels = [], []
+    for row, id in enumerate(ids):
+        said = labelled[id].seen.to_picture(learnt.unseen.points[row].double().numpy())
+        away = np.linalg.norm(said - marks(corners[row], PLACES), axis=-1)
+        kept = sorted(set(range(5)) - set({0: [1, 2], 2: [0, 1, 2, 3, 4], 3: [4]}.get(row, [])))
+        shares += (away[kept] / labelled[id].seen.frame_px).tolist()
+        pixels += away[kept].tolist()
+    assert learnt.judged_on == len(pixels) == 5 * count - 8
+    assert learnt.error == pytest.approx(np.mean(shares), rel=1e-3)
+    assert learnt.error_px == pytest.approx(np.mean(pixels), rel=1e-3)
+
+
+def test_without_two_pictures_of_ones_own_no_error_is_told(bank: FeatureBank, corners: list[tuple[int, int]]) -> None:
+    labelled = exemplars(bank, corners, 7)
+    ids = list(labelled)
+    learnt = learn(accepting(labelled, {id: [0, 1, 2, 3, 4] for id in ids[1:]}, off=0.0))
+    assert np.isnan(learnt.error)
+    assert np.isnan(learnt.error_px)
+    assert learnt.judged_on == 0
+    none = learn(accepting(labelled, {id: [0, 1, 2, 3, 4] for id in ids}, off=0.0))
+    assert np.isnan(none.error)
+    assert (
+        none.answer(labelled[ids[0]].seen.features[None].float(), Matcher(list(labelled.values())))
+        .points.isfinite()
+        .all()
+    )

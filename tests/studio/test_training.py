@@ -22,10 +22,12 @@ from lead.config import Settings, load_preset, presets, to_yaml
 from lead.datasets import folder as plain
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
-from lead.studio import training, worker
+from lead.studio import pace, training, worker
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
 from lead.studio.messages import LossPoint, Training
+from lead.studio.pace import Pace
+from lead.studio.runs import preset_of, run_id
 from lead.studio.training import Trainer
 from lead.training.run import STUDENT, Run
 
@@ -271,6 +273,62 @@ def test_runs_to_open(
     assert make().finished == shelved  # remembered
 
 
+def test_an_interrupted_training_is_gone_on_with_after_another(
+    make: Callable[..., Trainer], folder: Dataset, tiny: Callable[..., Settings], quick: Path
+) -> None:
+    begun = Run.create(folder.root / ".lead" / "run", tiny())
+    untrained(folder.root.parent / "theirs", tiny())
+    theirs = Run.create(folder.root.parent / "begun-by-them", tiny())
+    trainer = make(more_presets={"quick": quick})
+    trainer.start("quick")
+    assert until(trainer, ended).state == "done"
+    resumable = {Path(run.path): run.resumable for run in trainer.runs()}
+    assert resumable == {
+        begun.folder: True,
+        begun.folder.with_name("run-2"): False,
+        folder.root.parent / "theirs": False,
+        theirs.folder: False,
+    }
+    for other in (run_id(theirs.folder), run_id(begun.folder.with_name("run-2")), "", "../run"):
+        with pytest.raises(LeadError, match="no interrupted"):
+            trainer.start(None, run=other)
+    trainer.start(None, run=run_id(begun.folder))
+    done = until(trainer, ended)
+    assert (done.state, done.run) == ("done", str(begun.folder)), done.message
+
+
+def test_a_path_is_opened_only_as_a_finished_run(
+    make: Callable[..., Trainer], tiny: Callable[..., Settings], tmp_path: Path
+) -> None:
+    far = tmp_path / "far"
+    run = untrained(far / "good", tiny()).folder
+    begun = Run.create(far / "begun", tiny()).folder
+    (far / "broken").mkdir()
+    (far / "broken" / "settings.yaml").write_text("a: [")
+    (tmp_path / "file").write_text("no folder")
+    trainer = make()
+    for wrong, why in {
+        "": "no folder",
+        "  ": "no folder",
+        "a\0b": "no folder",
+        "x" * 5000: "no folder",
+        "~nobody-has-this-name/run": "no folder",
+        str(far / "gone"): "no folder",
+        str(tmp_path / "file"): "no folder",
+        str(far): "holds runs: begun, broken, good",
+        str(tmp_path): "is not a trained model",
+        str(begun): "not finished",
+        str(far / "broken"): "broken",
+    }.items():
+        with pytest.raises(LeadError, match=why):
+            trainer.open_path(wrong)
+    assert trainer.state().state == "none"
+    assert trainer.open_path(f" '{run / STUDENT}' ") == run
+    assert trainer.state().state == "done"
+    assert [Path(each.path) for each in trainer.runs()] == [run]
+    assert make().finished == run  # remembered
+
+
 def test_a_given_run_is_used_and_must_be_one(make: Callable[..., Trainer], tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(LeadError, match="is not a run"):
@@ -300,6 +358,26 @@ def test_time_left_counts_both_stages(tmp_path: Path, tiny: Callable[..., Settin
         progress.report("distill", 10, 40, 1.0)
         progress.report("distill", 20, 40, 1.0)
         assert progress.seconds_left() == pytest.approx(20 / 10 - 1)
+
+
+def test_how_long_it_takes_is_told_from_the_machine_and_then_from_what_was_done_here(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny: Callable[..., Settings]
+) -> None:
+    small = load_preset("small")
+    known = Pace()
+    assert known.minutes("small", small, 1000) is None
+    monkeypatch.setattr(pace, "speed", lambda: pace.THEIR_SPEED / 2)
+    known._measure(lambda: None)
+    least, most = known.minutes("small", small, 1000) or (0, 0)
+    assert (least, most) == pytest.approx(((2 * 774 + 10) / 60, (2 * 2280 + 10) / 60))
+    assert known.minutes("small", small, 7) is None  # too few to learn from
+    assert known.minutes("paper", load_preset("paper"), 1000) is None
+    run = untrained(tmp_path / "run", small)
+    run.record(pretrain_seconds=0.5, distill_seconds=599.5, pictures=1000)
+    known.learn([Run.create(tmp_path / "begun", tiny()), run], preset_of)
+    least, most = known.minutes("small", small, 1000) or (0, 0)
+    assert (least, most) == pytest.approx(((0.8 * 600 + 10) / 60, (1.4 * 600 + 10) / 60))
+    assert pace.speed() > 0
 
 
 @pytest.mark.parametrize("count", [0, 1, 299, 300, 301, 5000])

@@ -42,4 +42,5 @@ def test_a_changed_message_changes_the_types() -> None:
 def test_what_the_server_sends_holds_every_key() -> None:
     schemas = json.loads(document())["components"]["schemas"]
     assert set(schemas["State"]["required"]) == set(schemas["State"]["properties"])
+    assert [form["required"] for form in schemas["Point"]["anyOf"]] == [["state", "x", "y"]] * 2
     assert "checked" not in schemas["LabelsChange"]["required"]

@@ -18,16 +18,15 @@ from lead.training import fit
 from lead.training.fit import (
     CHOICES,
     Choices,
-    Labelled,
     SoftArgmaxRecipe,
     apply,
     calibrate,
     fit_head,
     fit_ridge,
-    folds,
     principal_components,
     train_softargmax,
 )
+from lead.training.labelled import Labelled, distances, folds, judging
 
 Array = npt.NDArray[np.float64]
 NAN = float("nan")
@@ -157,14 +156,14 @@ def test_one_label_finds_the_same_thing_elsewhere() -> None:
     assert np.isnan(fitted.error)
     assert fitted.calibration is None
     unseen = things(20, seed=2)
-    assert fit.distances(apply(fitted.head, unseen), unseen.points).mean() < 0.03
+    assert distances(apply(fitted.head, unseen), unseen.points).mean() < 0.03
 
 
 def test_what_the_features_tell_exactly_is_found_almost_exactly() -> None:
     labelled, unseen = things(8, seed=1), things(20, seed=2)
     fitted = fit_ridge(labelled)
-    errors = fit.distances(apply(fitted.head, unseen), unseen.points)
-    guess = fit.distances(labelled.points.mean(0).expand_as(unseen.points), unseen.points)
+    errors = distances(apply(fitted.head, unseen), unseen.points)
+    guess = distances(labelled.points.mean(0).expand_as(unseen.points), unseen.points)
     assert errors[:, [0, 2]].mean() < 0.001  # in the middle of a cell
     assert errors[:, 1].max() < 0.6 * 2**0.5 / 12  # between cells: in one of those beside it
     assert errors.mean() < 0.02 < 0.1 * guess.mean()
@@ -384,8 +383,8 @@ def test_the_peers_head_learns_and_looks_past_missing_landmarks() -> None:
     labelled.points[::4, 1] = NAN
     head = train_softargmax(labelled, 0, SHORT)
     assert not head.training
-    errors = fit.distances(apply(head, unseen), unseen.points).mean(0)
-    guess = fit.distances(labelled.points.nanmean(0).expand_as(unseen.points), unseen.points).mean(0)
+    errors = distances(apply(head, unseen), unseen.points).mean(0)
+    guess = distances(labelled.points.nanmean(0).expand_as(unseen.points), unseen.points).mean(0)
     assert (errors < 0.4 * guess).all()
 
 
@@ -435,9 +434,73 @@ def test_the_peers_head_is_judged_on_pictures_it_has_not_seen(monkeypatch: pytes
     assert len(held) == 5  # enough to calibrate on
     trial = train_softargmax(seen[0], 0, recipe)
     unseen = labelled.take(held)
-    assert fitted.error == pytest.approx(float(fit.distances(apply(trial, unseen), unseen.points).mean()))
+    assert fitted.error == pytest.approx(float(distances(apply(trial, unseen), unseen.points).mean()))
     whole = train_softargmax(labelled, 0, recipe)
     torch.testing.assert_close(apply(fitted.head, unseen), apply(whole, unseen))
     few = fit_head(labelled.take(np.arange(4)), kind="softargmax", recipe=recipe)
     assert np.isnan(few.error)
     assert few.calibration is None
+
+
+# --- accepted suggestions ---------------------------------------------------------------------------------------------
+
+
+def wrong(labelled: Labelled, accepted: npt.NDArray[np.bool_]) -> Labelled:
+    """With some points accepted, and far off."""
+    flags = torch.from_numpy(accepted)
+    points = torch.where(flags[..., None], -labelled.points, labelled.points)
+    return Labelled(labelled.features, points, accepted=flags)
+
+
+def test_judging_takes_the_pictures_on_which_a_person_placed_a_point() -> None:
+    points = torch.zeros(4, 2, 2)
+    points[2, 0] = NAN
+    accepted = torch.tensor([[True, True], [True, False], [False, True], [False, False]])
+    rows, others = judging(points, accepted)  # of picture 2, what is not accepted is not labelled
+    assert (rows.tolist(), others.tolist()) == ([1, 3], [0, 2])
+    assert [part.tolist() for part in judging(points, None)] == [[0, 1, 2, 3], []]
+    accepted[3, 0] = True  # the first landmark is nowhere a person's own
+    assert [part.tolist() for part in judging(points, accepted)] == [[0, 1, 2, 3], []]
+
+
+@pytest.mark.parametrize("kind", ["ridge", "softargmax"])
+def test_the_error_is_that_of_the_hand_labels_alone(kind: fit.PlainKind) -> None:
+    labelled = things(12, seed=1)
+    accepted = np.zeros((12, 3), dtype=bool)
+    accepted[7:] = True
+    own = fit_head(labelled.take(np.arange(7)), kind=kind, recipe=SHORT)
+    whole = fit_head(wrong(labelled, accepted), kind=kind, recipe=SHORT)
+    assert whole.error == own.error
+    assert (
+        (own.calibration is None) == (whole.calibration is None) == (kind == "softargmax")
+    )  # judged on three pictures
+    if own.calibration and whole.calibration:
+        grid = np.linspace(0, 1, 30)
+        assert np.array_equal(whole.calibration.expected(grid), own.calibration.expected(grid))
+    unseen = things(20, seed=2)
+    assert not torch.allclose(apply(whole.head, unseen), apply(own.head, unseen), atol=0.01)  # it did learn from them
+    if own.held_out and whole.held_out:
+        assert torch.equal(whole.held_out[0][:7], own.held_out[0])
+        assert torch.equal(whole.held_out[0][7:], apply(own.head, labelled.take(np.arange(7, 12))))
+
+
+def test_within_a_picture_only_a_persons_own_points_are_judged() -> None:
+    labelled = things(10, seed=3)
+    accepted = np.zeros((10, 3), dtype=bool)
+    accepted[2:6, 1] = True
+    fitted = fit_ridge(wrong(labelled, accepted))
+    assert fitted.held_out is not None
+    errors = distances(fitted.held_out[0], labelled.points)
+    assert fitted.error == pytest.approx(float(errors[torch.from_numpy(~accepted)].mean()))
+
+
+def test_too_few_of_ones_own() -> None:
+    labelled = things(8, seed=1)
+    accepted = np.ones((8, 3), dtype=bool)
+    for own in (0, 1):
+        accepted[:own] = False
+        fitted = fit_head(Labelled(labelled.features, labelled.points, accepted=torch.from_numpy(accepted)))
+        assert np.isnan(fitted.error)
+        assert fitted.calibration is None
+        unseen = things(20, seed=2)
+        assert distances(apply(fitted.head, unseen), unseen.points).mean() < 0.03

@@ -20,10 +20,11 @@ from lead.features import Extractor, FeatureSource
 from lead.images.build import open_store
 from lead.nn import heads
 from lead.nn.backbone import Backbone
+from lead.nn.cascade import Cascade
 from lead.nn.student import Student
 from lead.training import cascade
 from lead.training.cascade import CascadeFit, fit_cascade
-from lead.training.fit import distances, folds
+from lead.training.labelled import distances, folds
 
 Rows = npt.NDArray[np.int64]
 COUNT, TEST, SIDE = 48, np.arange(24, 48), 192
@@ -273,3 +274,40 @@ def test_errors_that_are_told_hold_what_they_are_said_to(seen: tuple[FeatureSour
     for share in (0.5, 0.8, 0.9):
         within = float((errors <= expected * fitted.confidence.factor(share)).float().mean())
         assert within == pytest.approx(share, abs=0.15)
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_accepted_points_are_learnt_from_but_tell_no_error(seen: tuple[FeatureSource, Tensor], mixed: bool) -> None:
+    """Those of whole pictures take no part in the cross-validation; in others they teach, and judge nothing."""
+    source, points = seen
+    rows, accepted = np.arange(16), np.zeros((16, 4), dtype=bool)
+    accepted[10:] = True
+    if mixed:
+        accepted[8, [1, 3]] = True
+    given = points[rows].clone()
+    given[10:] += 0.2  # all wrong
+    if mixed:
+        given[8, [1, 3]] -= 0.3
+    told = fit_cascade(source, rows, given, accepted=accepted, halves=[])
+    own = given[:10].clone()
+    as_given = fit_cascade(source, rows[:10], own, halves=[], hidden=None, accepted=accepted[:10])
+    assert told.error == as_given.error
+    grid = torch.linspace(-4, 0, 20)[:, None, None].expand(-1, 4, Cascade.SIGNALS)
+    assert torch.equal(told.confidence.expected(grid), as_given.confidence.expected(grid))
+    right = fit_cascade(source, rows[:10], points[:10], halves=[])
+    if not mixed:
+        assert told.error == right.error
+    else:
+        assert told.error < 1.5 * right.error  # the four wrong points, a third of the picture off, would double it
+    assert (said(source, told) - said(source, right)).abs().max() > 0.01  # they were learnt from
+
+
+def test_accepted_points_alone_tell_nothing(seen: tuple[FeatureSource, Tensor]) -> None:
+    source, points = seen
+    rows = np.arange(6)
+    every = np.ones((6, 4), dtype=bool)
+    fitted = fit_cascade(source, rows, points[rows], accepted=every)
+    assert np.isnan(fitted.error)
+    assert distances(said(source, fitted), points[TEST]).mean() < 0.35 * guess(points, rows)
+    every[0] = False
+    assert np.isnan(fit_cascade(source, rows, points[rows], accepted=every).error)

@@ -78,9 +78,14 @@ def fit(
     plural = "" if summary.used == 1 else "s"
     show(f"Head: {looks.get(summary.head, summary.head)}, fitted to {summary.used} labelled picture{plural}")
     if math.isnan(summary.error):
-        show("Out-of-fold error: unknown; a single label leaves none to check on")
+        few = "too few labels are not accepted suggestions" if summary.accepted else "a single label leaves none"
+        show(f"Out-of-fold error: unknown; {few} to check on")
     else:
         show(f"Out-of-fold error, on labels not fitted to: {100 * summary.error:.2f} % of the picture's longer side")
+    if summary.accepted:
+        one = summary.accepted == 1
+        points = "point is" if one else "points are"
+        show(f"{summary.accepted:,} accepted {points} not counted in the error: what a model said does not judge it")
     show(f"Model: {out}\nNext: lead predict {out} PICTURES --out landmarks.json")
 
 

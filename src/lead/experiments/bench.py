@@ -28,7 +28,7 @@ from lead.images.views import View
 from lead.landmarks.model import Labels
 from lead.provenance import commit, machine, today, versions
 from lead.seeds import mixed_seed, run_identity
-from lead.training.fit import Labelled
+from lead.training.labelled import Labelled
 from lead.training.run import Run, held_out
 
 SYSTEMS = ("untrained", "init", "byol", "lead")

@@ -22,7 +22,8 @@ from lead.nn.heads import REDUCED
 from lead.reporting import Say, unsaid
 from lead.seeds import mixed_seed
 from lead.training.cascade import fit_cascade
-from lead.training.fit import FittedKind, Labelled, PlainKind, apply, fit_ridge, train_softargmax
+from lead.training.fit import FittedKind, PlainKind, apply, fit_ridge, train_softargmax
+from lead.training.labelled import Labelled
 
 FEW = (1, 5, 10, 20, 50, 100)
 DRAWS = 5

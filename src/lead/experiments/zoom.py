@@ -22,7 +22,8 @@ from lead.inference import Head
 from lead.landmarks.model import Labels
 from lead.reporting import Say, unsaid
 from lead.seeds import mixed_seed
-from lead.training.fit import Labelled, PlainKind
+from lead.training.fit import PlainKind
+from lead.training.labelled import Labelled
 
 PREDICTIONS_VERSION = 1
 """Of the code that zooms, fits and predicts, here, in :mod:`lead.images.views` and :mod:`lead.training.fit`. Raise it

@@ -11,9 +11,10 @@ import shutil
 import time
 import zlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -46,6 +47,10 @@ CHECK = "LEAD_CHECK_STORES"
 """Set in the environment, every picture of a store is checked as it is opened; else the last ones are."""
 
 
+Known = Callable[[str], DecodedRow | None]
+_Decoder = Callable[[int], Iterator[DecodedRow | UnreadablePicture]]
+"""Of the pictures to store, those from a given one on."""
+
 _PARTIAL, _ROWS = ".partial", "rows.jsonl"
 
 
@@ -63,6 +68,7 @@ def open_store(
     workers: int | None = None,
     progress: Progress | None = None,
     chunk: int = CHUNK,
+    known: Known | None = None,
 ) -> ImageStore:
     """The store of some pictures: built on the first call, mapped into memory at once on the next.
 
@@ -86,6 +92,8 @@ def open_store(
         workers: decoding threads, by default one for each core.
         progress: called after every picture while building.
         chunk: pictures that a killed build loses at most.
+        known: the row of a whole picture where it is known already, from a store of some of the same files, say (see
+            :meth:`ImageStore.decoded_row`); such a picture is not decoded again.
 
     Raises:
         LeadError: no file is given, a box is empty, no picture can be decoded, the cache cannot be written or has no
@@ -99,7 +107,8 @@ def open_store(
     folder = cache / _key(root, files, size, parts)
     if not folder.exists():
         try:
-            _build(root, files, parts, size, folder, workers or cores(shared=False), progress, chunk)  # the others wait
+            decoded = partial(_decoded, root, files, parts, size, workers or cores(shared=False), known)
+            _build(root, files, decoded, size, folder, progress, chunk)  # the others wait
         except OSError as error:
             raise _cannot_write(error, cache, len(files) * size * size * 3) from error
     return replace(_open(folder), root=root)
@@ -136,10 +145,9 @@ def _key(root: Path, files: Sequence[str], side: int, boxes: Sequence[Box | None
 def _build(
     root: Path,
     files: Sequence[str],
-    boxes: Sequence[Box | None],
+    decoded: _Decoder,
     side: int,
     folder: Path,
-    workers: int,
     progress: Progress | None,
     chunk: int,
 ) -> None:
@@ -148,15 +156,15 @@ def _build(
     with alone(_lock(folder)):
         if folder.exists():  # another process has built it meanwhile
             return
-        partial = folder.with_name(f"{folder.name}{_PARTIAL}")
-        partial.mkdir(exist_ok=True)
+        begun = folder.with_name(f"{folder.name}{_PARTIAL}")
+        begun.mkdir(exist_ok=True)
         try:
-            index = _write_pixels(partial, root, files, boxes, side, workers, progress, chunk)
-            (partial / "index.json").write_text(json.dumps(index), encoding="utf-8")
-            (partial / _ROWS).unlink()
-            partial.rename(folder)
+            index = _write_pixels(begun, root, files, decoded, side, progress, chunk)
+            (begun / "index.json").write_text(json.dumps(index), encoding="utf-8")
+            (begun / _ROWS).unlink()
+            begun.rename(folder)
         except (LeadError, OSError):  # there is nothing to go on with, or no room
-            shutil.rmtree(partial, ignore_errors=True)
+            shutil.rmtree(begun, ignore_errors=True)
             raise
 
 
@@ -173,6 +181,7 @@ class _Index:
         self.boxes: list[Box] = []
         self.skipped: list[tuple[str, str]] = []
         self.checksums: list[int] = []
+        self.contents: list[str] = []
         self._content = hashlib.sha256()
 
     def __len__(self) -> int:
@@ -186,6 +195,7 @@ class _Index:
         self.kept.append(file)
         self.sizes.append((width, height))
         self.checksums.append(checksum)
+        self.contents.append(sha256)
         self._content.update(bytes.fromhex(sha256))
         if box:
             x, y, w, h = box
@@ -195,21 +205,20 @@ class _Index:
     def record(self) -> Record:
         """What the store keeps beside its pixels."""
         found: Record = {"files": self.kept, "sizes": self.sizes, "skipped": self.skipped}
-        found |= {"digest": self._content.hexdigest(), "checksums": self.checksums}
+        found |= {"digest": self._content.hexdigest(), "checksums": self.checksums, "contents": self.contents}
         return found | {"boxes": self.boxes} if self.boxes else found
 
 
 def _write_pixels(
-    partial: Path,
+    begun: Path,
     root: Path,
     files: Sequence[str],
-    boxes: Sequence[Box | None],
+    decoded: _Decoder,
     side: int,
-    workers: int,
     progress: Progress | None,
     chunk: int,
 ) -> Record:
-    """Decodes into ``partial`` and returns the index. Rows are written, not mapped: a full disk then is an error.
+    """Decodes into ``begun`` and returns the index. Rows are written, not mapped: a full disk then is an error.
 
     The journal in it tells of ``chunk`` pictures at a time, once their rows are written.
     """
@@ -217,19 +226,17 @@ def _write_pixels(
     shape = {"descr": "|u1", "fortran_order": False, "shape": (len(files), side, side, 3)}
     np.lib.format.write_array_header_1_0(header, shape)
     start = header.tell()
-    path = partial / "pixels.npy"
+    path = begun / "pixels.npy"
     path.touch()
-    with Journal(partial / _ROWS, {"store": FORMAT}) as journal, path.open("r+b") as out:
-        index = _written_before(journal, partial / _ROWS, out, files, start, row)
-        _check_room(partial, (len(files) - len(index)) * row)
+    with Journal(begun / _ROWS, {"store": FORMAT}) as journal, path.open("r+b") as out:
+        index = _written_before(journal, begun / _ROWS, out, files, start, row)
+        _check_room(begun, (len(files) - len(index)) * row)
         out.write(header.getvalue())
         out.seek(start + len(index.kept) * row)
         if progress and len(index):
             progress(len(index), len(files))
         entries: list[_Entry] = []
-        for file, result in zip(
-            files[len(index) :], _decoded(root, files, boxes, side, workers, len(index)), strict=True
-        ):
+        for file, result in zip(files[len(index) :], decoded(len(index)), strict=True):
             if isinstance(result, UnreadablePicture):
                 entries.append(result.reason)
             else:
@@ -273,14 +280,24 @@ def _check_room(folder: Path, needed: int) -> None:
 
 
 def _decoded(
-    root: Path, files: Sequence[str], boxes: Sequence[Box | None], side: int, workers: int, first: int
+    root: Path,
+    files: Sequence[str],
+    boxes: Sequence[Box | None],
+    side: int,
+    workers: int,
+    known: Known | None,
+    first: int,
 ) -> Iterator[DecodedRow | UnreadablePicture]:
     """The pictures from one on, in order, decoded by threads; a few for each wait in memory."""
+
+    def row(file: str, box: Box | None) -> DecodedRow | UnreadablePicture:
+        return (known and box is None and known(file)) or decode_row(root / file, side, box)
+
     waiting: deque[Future[DecodedRow | UnreadablePicture]] = deque()
     pool = ThreadPoolExecutor(workers)
     try:
         for file, box in zip(files[first:], boxes[first:], strict=True):
-            waiting.append(pool.submit(decode_row, root / file, side, box))
+            waiting.append(pool.submit(row, file, box))
             if len(waiting) >= 4 * workers:
                 yield waiting.popleft().result()
         while waiting:
@@ -301,6 +318,7 @@ def _open(folder: Path) -> ImageStore:
             digest=index["digest"],
             boxes=np.array(index["boxes"], dtype=np.float64) if "boxes" in index else None,
             checksums=np.array(index["checksums"], dtype=np.uint32) if "checksums" in index else None,
+            contents=tuple(index["contents"]) if "contents" in index else None,
         )
         _check(store, slice(None) if os.environ.get(CHECK) else slice(-_TAIL, None))
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -334,12 +352,12 @@ def _lock(folder: Path) -> Path:
 
 
 def _remove_abandoned(cache: Path) -> None:
-    for partial in cache.glob(f"*{_PARTIAL}"):
+    for begun in cache.glob(f"*{_PARTIAL}"):
         try:
-            silent = time.time() - max(path.stat().st_mtime for path in (partial, *partial.iterdir()))
+            silent = time.time() - max(path.stat().st_mtime for path in (begun, *begun.iterdir()))
             if silent > ABANDONED_AFTER_S:
-                with alone(_lock(partial), wait_s=0):  # a clock that has jumped makes any build look old
-                    shutil.rmtree(partial, ignore_errors=True)
+                with alone(_lock(begun), wait_s=0):  # a clock that has jumped makes any build look old
+                    shutil.rmtree(begun, ignore_errors=True)
         except (OSError, LeadError):  # its own build finished or removed it meanwhile, or is at work
             continue
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable
+from collections.abc import Collection, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -107,7 +107,7 @@ def frames(path: Path, numbers: Collection[int] | None = None) -> Generator[tupl
     with closing(decoded(path)) as stored:
         for number, frame in enumerate(stored):
             if wanted is None or number in wanted:
-                yield number, _upright(frame)
+                yield number, upright_frame(frame)
             if number == last:
                 return
 
@@ -128,6 +128,17 @@ def decoded(path: Path) -> Generator[VideoFrame]:
                 raise UnreadableFilm(path, _broken(done))
     except av.FFmpegError as error:
         raise UnreadableFilm(path, _reason(error, done)) from error
+
+
+@contextmanager
+def reading_film(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """A film opened, and its pictures in it; what goes wrong before anything is decoded is an UnreadableFilm."""
+    av = _av()
+    try:
+        with av.open(str(path)) as container:
+            yield container, _pictures_of(path, container)
+    except av.FFmpegError as error:
+        raise UnreadableFilm(path, _reason(error, 0)) from error
 
 
 def stored_frames(film: Film, name: str, side: int, most: int, *, memory: int = CHUNK_BYTES) -> Generator[ImageStore]:
@@ -228,7 +239,8 @@ def _pictures_of(path: Path, container: InputContainer) -> VideoStream:
     return container.streams.video[0]
 
 
-def _upright(frame: VideoFrame) -> Image.Image:
+def upright_frame(frame: VideoFrame) -> Image.Image:
+    """A decoded frame in RGB, turned as the film asks for."""
     turn = _UPRIGHT.get(90 * round(frame.rotation / 90) % 360)
     picture = Image.fromarray(np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8))
     return picture if turn is None else picture.transpose(turn)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -44,6 +45,26 @@ def find_media(folder: Path) -> tuple[list[str], list[str]]:
     Raises:
         LeadError: as there, but only if there is neither.
     """
+    pictures, films = find_entries(folder)
+    return [found.file for found in pictures], films
+
+
+class Found(NamedTuple):
+    """A picture's file as the folder's listing has it, with no look into it.
+
+    Attributes:
+        file: POSIX path relative to the folder.
+        is_link: whether it is a link itself; a folder above it may be one too.
+        stamp: time of the last change in ns and length in bytes, other as soon as the file is; None if it is not there.
+    """
+
+    file: str
+    is_link: bool
+    stamp: tuple[int, int] | None
+
+
+def find_entries(folder: Path) -> tuple[list[Found], list[str]]:
+    """As :func:`find_media`, but with each picture's stamp."""
     files = _files(folder)
     pictures, films = _ending_in(EXTENSIONS, files), _ending_in(FILMS, files)
     if not pictures and not films:
@@ -51,7 +72,7 @@ def find_media(folder: Path) -> tuple[list[str], list[str]]:
             f"No picture in {folder}: found {_describe(files)}. Pictures end in {', '.join(EXTENSIONS)}, films in "
             f"{', '.join(FILMS)} (in any case)."
         )
-    return pictures, films
+    return [Found(file, entry.is_symlink(), _stamp(entry)) for file, entry in pictures], [file for file, _ in films]
 
 
 def is_film(path: Path) -> bool:
@@ -59,39 +80,64 @@ def is_film(path: Path) -> bool:
     return path.suffix.lower() in FILMS and not path.is_dir()
 
 
-def _ending_in(endings: tuple[str, ...], files: list[Path]) -> list[str]:
-    return sorted(path.as_posix() for path in files if path.suffix.lower() in endings)
+_Files = list[tuple[str, "os.DirEntry[str]"]]
+"""Paths relative to a folder, and what the system says of each."""
 
 
-def _files(folder: Path) -> list[Path]:
-    """All files of a folder and its subfolders, relative to it; see :func:`find_images` for which, and errors."""
+def _ending_in(endings: tuple[str, ...], files: _Files) -> _Files:
+    return sorted((each for each in files if _ending(each[0]) in endings), key=lambda each: each[0])
+
+
+def _ending(file: str) -> str:
+    return os.path.splitext(file)[1].lower()  # noqa: PTH122 - a Path for each of tens of thousands takes too long
+
+
+def _files(folder: Path) -> _Files:
+    """All files of a folder and its subfolders; see :func:`find_images` for which, and errors."""
     if not folder.exists():
         raise LeadError(f"No folder {folder}. Give the folder that holds your pictures.")
     if not folder.is_dir():
         raise LeadError(f"{folder} is a file. Give the folder that holds your pictures, here perhaps {folder.parent}.")
     try:
-        return [path.relative_to(folder) for path in _walk(folder, above=frozenset())]
+        return list(_walk(str(folder), "", above=frozenset()))
     except OSError as error:
         raise LeadError(f"Cannot list {error.filename}: {error.strerror}. Make the folder readable.") from error
 
 
-def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
-    """Files below ``folder``; ``above`` holds device and inode of every folder on the way down to it."""
-    status = folder.stat()
+def _walk(folder: str, within: str, above: frozenset[tuple[int, int]]) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Files below ``folder``, their paths begun with ``within``; ``above`` holds device and inode of every folder on
+    the way down to it."""
+    status = Path(folder).stat()
     here = (status.st_dev, status.st_ino)
     if here in above:
         return
-    for path in folder.iterdir():
-        if path.name.startswith("."):
-            continue
-        if path.is_dir():
-            yield from _walk(path, above | {here})
-        else:
-            yield path
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if _is_folder(entry):
+                yield from _walk(entry.path, f"{within}{entry.name}/", above | {here})
+            else:
+                yield within + entry.name, entry
 
 
-def _describe(files: list[Path]) -> str:
-    counts = Counter(path.suffix.lower() or "no extension" for path in files)
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads round in a circle
+        return False
+
+
+def _stamp(entry: os.DirEntry[str]) -> tuple[int, int] | None:
+    try:
+        status = entry.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def _describe(files: _Files) -> str:
+    counts = Counter(_ending(file) or "no extension" for file, _ in files)
     return ", ".join(f"{n} × {ending}" for ending, n in counts.most_common(5)) or "no files at all"
 
 

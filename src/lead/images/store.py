@@ -62,6 +62,7 @@ class ImageStore:
         root: folder that ``files`` are relative to; None where they are no files.
         originals: the upright pictures themselves, of a store of decoded ones.
         checksums: (N,) CRC-32 of each picture's pixels; None where they were not kept.
+        contents: N SHA-256 sums of the pictures' files, in hexadecimal; None where they were not kept.
     """
 
     files: tuple[str, ...]
@@ -73,6 +74,7 @@ class ImageStore:
     root: Path | None = None
     originals: tuple[Image.Image, ...] | None = None
     checksums: npt.NDArray[np.uint32] | None = None
+    contents: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.files)
@@ -118,6 +120,16 @@ class ImageStore:
             reason = dict(self.skipped).get(file, "it is not among the files of this store")
             raise LeadError(f"No picture {file!r} in the store: {reason}.")
         return self._rows[file]
+
+    def decoded_row(self, file: str) -> DecodedRow | None:
+        """What :func:`open_store` would make of a whole picture that is here, as long as its file does not change; None
+        if it is not here, or this store does not tell."""
+        row = self._rows.get(file)
+        if row is None or self.boxes is not None or self.contents is None or self.checksums is None:
+            return None
+        (pixels,) = read_rows(self.pixels, np.array([row]))
+        width, height = self.sizes[row].tolist()
+        return DecodedRow(pixels, (width, height), bytes.fromhex(self.contents[row]), int(self.checksums[row]))
 
     def to_store(self, rows: npt.ArrayLike, xy: FloatArray) -> FloatArray:
         """Points of the original pictures, in store pixels.

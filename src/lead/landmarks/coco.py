@@ -1,9 +1,10 @@
 """COCO key points: one JSON object of ``images``, ``annotations`` and ``categories``.
 
 Coordinates are pixels whose whole numbers are pixel centres, as in :mod:`lead.geometry`; nothing is shifted. Beside
-the published keys we write, and understand, four more: ``flip_pairs`` (pairs of names) in the category, and in the
-annotation of a prediction the lists ``keypoint_scores``, ``px_error`` and ``px_90`` (null where unknown). The mean of
-the first stands in COCO's own ``score``.
+the published keys we write, and understand, five more: ``flip_pairs`` (pairs of names) in the category; in the
+annotation of a prediction the lists ``keypoint_scores``, ``px_error`` and ``px_90`` (null where unknown), the mean of
+the first being COCO's own ``score``; and in an annotation ``accepted``, the names of landmarks whose label is a model's
+suggestion that was taken over and not touched since.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ def interpret(data: Entry) -> Labels:
     rows = _rows_by_id(images)
     keypoints = np.zeros((len(files), len(schema.names), 3))
     extra = {key: np.full(keypoints.shape[:2], np.nan) for key in PREDICTED_KEYS}
+    accepted = np.zeros(keypoints.shape[:2], dtype=bool)
     annotated: dict[int, str] = {}  # by row
     for i, annotation in enumerate(_entries(data, "annotations")):
         where = f"annotations[{i}]"
@@ -71,13 +73,21 @@ def interpret(data: Entry) -> Labels:
             )
         annotated[row] = where
         keypoints[row] = _keypoints(_get(annotation, "keypoints", where), len(schema.names), where)
+        if names := accepted_names(annotation):
+            accepted[row] = [name in names for name in schema.names]
         for key, values in extra.items():
             if key in annotation:
                 values[row] = _numbers(annotation[key], len(schema.names), f"{where}: {key}", nullable=True)
     predicted = (None if np.isnan(values).all() else values for values in extra.values())
     places = Places(entries=tuple(annotated.get(i, f"images[{i}]") for i in range(len(files))))
     visible = keypoints[..., 2].astype(np.int8)
-    return Labels(schema, files, keypoints[..., :2], visible, *predicted, places=places)
+    return Labels(schema, files, keypoints[..., :2], visible, *predicted, places=places, accepted=accepted)
+
+
+def accepted_names(annotation: Entry) -> set[str]:
+    """What an annotation lists as accepted; nothing where another program keeps something else under this key."""
+    names = annotation.get("accepted")
+    return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
 
 
 def dump(labels: Labels, pictures: PictureInfo | None = None) -> str:
@@ -158,6 +168,8 @@ def _annotation(labels: Labels, row: int) -> Entry:
             entry[key] = _nullable(values[row])
     if "keypoint_scores" in entry and labels.score is not None:
         entry["score"] = float(np.nanmean(labels.score[row]))
+    if labels.accepted is not None and labels.accepted[row].any():
+        entry["accepted"] = [labels.schema.names[k] for k in np.flatnonzero(labels.accepted[row])]
     return entry
 
 

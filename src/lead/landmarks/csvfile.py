@@ -4,6 +4,9 @@ The long form has the columns ``image, name, x, y, visible, score, px_error, px_
 left out or blank. The wide form has ``image`` (or ``file``) and for each landmark either ``x0, y0, x1, y1 …`` (the
 landmarks are then named "0", "1" …) or ``<name>_x, <name>_y``. Blank coordinates mean unlabelled. Coordinates are
 those of :mod:`lead.geometry`. A CSV has no place for flip pairs and skeleton.
+
+Between the fields stands a comma; a semicolon or a tab are read as well, and beside these a decimal comma, as
+spreadsheets write them in much of the world. What is written has commas and decimal points.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from lead.errors import LeadError, unknown
-from lead.landmarks.fields import Line, check_pair, read_lines, to_number, written
+from lead.landmarks.fields import DELIMITERS, Line, check_pair, read_lines, to_number, with_point, written
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Places, Schema
 
 COLUMNS = ("image", "name", "x", "y", "visible", "score", "px_error", "px_90")
@@ -26,10 +29,19 @@ REQUIRED = ("image", "name", "x", "y")
 
 def why_not(text: str) -> str | None:
     """Why a text is not a CSV of landmarks; None if its header is like one's."""
-    header = [column.strip() for column in next(iter(text.splitlines()), "").replace('"', "").split(",")]
-    if "image" in header or "file" in header:
+    first = next(iter(text.splitlines()), "")
+    if _delimiter(text):
         return None
-    return f"has no header line with a column 'image' (its first line is {', '.join(header)[:60]!r})"
+    return f"has no header line with a column 'image' (its first line is {first[:60]!r})"
+
+
+def _delimiter(text: str) -> str | None:
+    """What stands between the fields of the first line, if one of them is the pictures' column."""
+    first = next(iter(text.splitlines()), "").replace('"', "")
+    for delimiter in DELIMITERS:
+        if {"image", "file"} & {column.strip() for column in first.split(delimiter)}:
+            return delimiter
+    return None
 
 
 def parse(text: str) -> Labels:
@@ -65,7 +77,8 @@ def pieces(labels: Labels) -> Iterator[str]:
 
 
 def _table(text: str) -> tuple[list[str], list[Line]]:
-    lines = read_lines(text)
+    delimiter = _delimiter(text) or ","
+    lines = read_lines(text, delimiter)
     if not lines:
         raise LeadError(f"no header line; expected the columns {', '.join(COLUMNS)}.")
     header = ["image" if column.strip() == "file" else column.strip() for column in lines[0][1]]
@@ -79,7 +92,11 @@ def _table(text: str) -> tuple[list[str], list[Line]]:
             raise LeadError(f"line {number}: {len(fields)} fields where the header has {len(header)}.")
     if len(lines) == 1:
         raise LeadError("a header, but no landmark below it.")
-    return header, lines[1:]
+    numbers = [column not in ("image", "name") for column in header]
+    return header, [
+        (n, [with_point(field, delimiter) if i else field for field, i in zip(fields, numbers, strict=True)])
+        for n, fields in lines[1:]
+    ]
 
 
 def _parse_long(header: list[str], lines: list[Line]) -> Labels:

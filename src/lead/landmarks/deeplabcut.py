@@ -9,6 +9,8 @@ reads ``labeled-data\\folder\\file``, which becomes ``labeled-data/folder/file``
 DeepLabCut's coordinates are clicks on a picture that matplotlib's ``imshow`` draws, whose (0, 0) is the centre of the
 top-left pixel: the convention of :mod:`lead.geometry`, so nothing is shifted.
 
+Between the fields stands a comma; a semicolon or a tab are read as well, and beside these a decimal comma.
+
 There is no place for hidden points (one with coordinates is read as visible), expected errors, flip pairs, skeleton
 and picture sizes.
 """
@@ -26,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError, unknown
-from lead.landmarks.fields import Line, check_pair, read_lines, to_number, written
+from lead.landmarks.fields import Line, check_pair, read_lines, to_number, with_point, written
 from lead.landmarks.frames import frames_of_one
 from lead.landmarks.model import VISIBLE, Labels, Places, Schema
 
@@ -35,13 +37,14 @@ ONE, SEVERAL = ("scorer", "bodyparts", "coords"), ("scorer", "individuals", "bod
 COORDS = ("x", "y", "likelihood")
 FOLDER = "labeled-data"
 SCORER = "lead"
+BEGIN = re.compile(r'\s*(scorer|"scorer") *([,;\t])')
 Columns = Mapping[tuple[str, str], int]
 """The column of each body part's x, y and likelihood."""
 
 
 def why_not(text: str) -> str | None:
     """Why a text is not DeepLabCut's; None if it begins as no other CSV that we read does."""
-    return None if re.match(r'\s*(scorer|"scorer")\s*,', text) else "does not begin with the row 'scorer'"
+    return None if BEGIN.match(text) else "does not begin with the row 'scorer'"
 
 
 def parse(text: str) -> Labels:
@@ -52,10 +55,12 @@ def parse(text: str) -> Labels:
             or double, a line has too few or too many fields, a value is not a number, a likelihood is not from 0 to 1,
             or a picture stands twice; the message names the line and the column.
     """
-    return parse_lines(read_lines(text))
+    begin = BEGIN.match(text)
+    delimiter = begin[2] if begin else ","
+    return parse_lines(read_lines(text, delimiter), delimiter)
 
 
-def parse_lines(lines: list[Line]) -> Labels:
+def parse_lines(lines: list[Line], delimiter: str = ",") -> Labels:
     """As :func:`parse`, of lines that are split already."""
     header = _header(lines)
     lines = lines[len(header) :]
@@ -67,6 +72,7 @@ def parse_lines(lines: list[Line]) -> Labels:
             raise LeadError(f"line {other}: {len(fields)} fields where line {number} has {len(coords)}.")
     width = _index_width(header["coords"])
     _check_one(header, width)
+    lines = [(n, [*fields[:width], *(with_point(field, delimiter) for field in fields[width:])]) for n, fields in lines]
     columns = _columns(header, width)
     names = tuple(dict.fromkeys(name for name, _ in columns))
     rows: dict[str, int] = {}

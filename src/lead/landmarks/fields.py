@@ -6,20 +6,29 @@ import csv
 import io
 import json
 import math
+import re
 
 from lead.errors import LeadError
 
 Line = tuple[int, list[str]]
 """A line's number in the file, and its fields."""
+DELIMITERS = (",", ";", "\t")
+"""What may stand between the fields of a CSV: where the comma is the decimal sign, spreadsheets write semicolons."""
+_DECIMAL_COMMA = re.compile(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*")
 
 
-def read_lines(text: str) -> list[Line]:
+def read_lines(text: str, delimiter: str = ",") -> list[Line]:
     """The lines of a CSV that are not blank. Raises :class:`LeadError` naming the line that cannot be read."""
-    reader = csv.reader(io.StringIO(text, newline=""))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         return [(reader.line_num, fields) for fields in reader if fields]
     except csv.Error as error:
         raise LeadError(f"line {reader.line_num}: {error}.") from None
+
+
+def with_point(text: str, delimiter: str) -> str:
+    """A number's text whose decimal comma, if it can be one beside this delimiter, is a point."""
+    return text.replace(",", ".") if delimiter != "," and _DECIMAL_COMMA.fullmatch(text) else text
 
 
 def to_number(text: str, column: str, line: int) -> float:

@@ -39,8 +39,10 @@ FEATURES = {
     "sizes": "picture sizes",
     "endings": "the endings of the pictures' names",
     "film": "which film the frames are of",
+    "accepted": "which labels are accepted suggestions",
 }
 """What a format may hold of labels beside the points themselves, or lose, in words."""
+SPREADSHEET = " (from a spreadsheet, save it as CSV UTF-8)"
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Format:
         parse: labels of a file. Raises :class:`LeadError` that names the line or entry.
         dump: a file of labels, of which a reader gets the same back, but for what it lacks.
         by_ending: whether a file of this extension is written in this format where no format is named.
+        precision: how far the tool itself, writing the file anew, may put a place that nobody moved, in pixels.
         pieces: what ``dump`` makes, some of the text after other, of a format that can be made so.
         per_picture: of a format with a file for each picture; its ``dump`` makes an archive of them.
     """
@@ -91,6 +94,7 @@ class Format:
     parse: Callable[[LabelFile], Labels]
     dump: Callable[[Labels, PictureInfo], bytes]
     by_ending: bool = True
+    precision: float = 0.001
     pieces: Callable[[Labels, PictureInfo], Iterable[str]] | None = None
     per_picture: PerPicture | None = None
 
@@ -121,11 +125,12 @@ def _has(labels: Labels, feature: str) -> bool:
         "flips": bool(schema.flip_pairs),
         "skeleton": bool(schema.skeleton),
         "film": any(frame_of(image) for image in labels.images),
+        "accepted": labels.accepted is not None,
     }.get(feature, False)
 
 
-def _of_text(why_not: Callable[[str], str | None]) -> Callable[[LabelFile], str | None]:
-    return lambda file: "is not UTF-8 text" if file.text is None else why_not(file.text)
+def _of_text(why_not: Callable[[str], str | None], advice: str = "") -> Callable[[LabelFile], str | None]:
+    return lambda file: f"is not UTF-8 text{advice}" if file.text is None else why_not(file.text)
 
 
 def _text(file: LabelFile) -> str:
@@ -163,7 +168,7 @@ FORMATS: tuple[Format, ...] = (
         name="labelme",
         title="LabelMe's JSON, a file for each picture",
         extensions=(".zip", labelme.ENDING),
-        lacks=("order", "hidden", "score", "errors", "flips", "skeleton"),
+        lacks=("order", "hidden", "score", "errors", "flips", "skeleton", "accepted"),
         why_not=_of_archive(labelme.ENDING, labelme.why_not),
         parse=_parse_labelme,
         dump=lambda labels, pictures: packed(labelme.dump(labels, pictures)),
@@ -187,7 +192,7 @@ FORMATS: tuple[Format, ...] = (
         name="labelstudio",
         title="Label Studio's tasks",
         extensions=(".json",),
-        lacks=("order", "hidden", "errors", "flips", "skeleton"),
+        lacks=("order", "hidden", "errors", "flips", "skeleton", "accepted"),
         why_not=_of_text(labelstudio.why_not),
         parse=lambda file: labelstudio.parse(_text(file)),
         dump=lambda labels, pictures: _encoded(labelstudio.dump(labels, pictures)),
@@ -197,8 +202,8 @@ FORMATS: tuple[Format, ...] = (
         name="deeplabcut",
         title="DeepLabCut's CSV, a line for each picture",
         extensions=(".csv",),
-        lacks=("hidden", "errors", "flips", "skeleton", "sizes", "film"),
-        why_not=_of_text(deeplabcut.why_not),
+        lacks=("hidden", "errors", "flips", "skeleton", "sizes", "film", "accepted"),
+        why_not=_of_text(deeplabcut.why_not, SPREADSHEET),
         parse=lambda file: deeplabcut.parse(_text(file)),
         dump=lambda labels, _: _encoded(deeplabcut.dump(labels)),
         by_ending=False,
@@ -207,7 +212,7 @@ FORMATS: tuple[Format, ...] = (
         name="deeplabcut-h5",
         title="DeepLabCut's HDF5",
         extensions=(".h5", ".hdf5"),
-        lacks=("hidden", "errors", "flips", "skeleton", "sizes", "film"),
+        lacks=("hidden", "errors", "flips", "skeleton", "sizes", "film", "accepted"),
         why_not=lambda file: hdf.why_not(file.data),
         parse=lambda file: read_apart("hdf", file.data),
         dump=lambda labels, _: hdf.dump(labels),
@@ -216,7 +221,7 @@ FORMATS: tuple[Format, ...] = (
         name="sleap",
         title="SLEAP's labels",
         extensions=(".slp",),
-        lacks=("errors",),
+        lacks=("errors", "accepted"),
         why_not=lambda file: sleap.why_not(file.data),
         parse=lambda file: read_apart("sleap", file.data),
         dump=sleap.dump,
@@ -225,16 +230,17 @@ FORMATS: tuple[Format, ...] = (
         name="cvat",
         title="CVAT's XML 1.1 of pictures",
         extensions=(".xml",),
-        lacks=("score", "errors", "flips"),
+        lacks=("score", "errors", "flips", "accepted"),
         why_not=_of_text(cvat.why_not),
         parse=lambda file: cvat.parse(_text(file)),
         dump=lambda labels, pictures: _encoded(cvat.dump(labels, pictures)),
+        precision=0.0051,  # CVAT writes hundredths
     ),
     Format(
         name="pts",
         title="iBUG's .pts, a file for each picture",
         extensions=(".zip", pts.ENDING),
-        lacks=("names", "hidden", "score", "errors", "flips", "skeleton", "sizes", "endings"),
+        lacks=("names", "hidden", "score", "errors", "flips", "skeleton", "sizes", "endings", "accepted"),
         why_not=_of_archive(pts.ENDING, pts.why_not),
         parse=_parse_pts,
         dump=lambda labels, _: packed(pts.dump(labels)),
@@ -248,7 +254,7 @@ FORMATS: tuple[Format, ...] = (
         name="tps",
         title="TPS of tpsDig and geomorph",
         extensions=(".tps",),
-        lacks=("names", "hidden", "score", "errors", "flips", "skeleton", "sizes"),
+        lacks=("names", "hidden", "score", "errors", "flips", "skeleton", "sizes", "accepted"),
         why_not=_of_text(tps.why_not),
         parse=lambda file: tps.parse(_text(file), file.pictures),
         dump=lambda labels, pictures: _encoded(tps.dump(labels, pictures)),
@@ -257,8 +263,8 @@ FORMATS: tuple[Format, ...] = (
         name="csv",
         title="CSV, a line for each point",
         extensions=(".csv",),
-        lacks=("flips", "skeleton", "sizes"),
-        why_not=_of_text(csvfile.why_not),
+        lacks=("flips", "skeleton", "sizes", "accepted"),
+        why_not=_of_text(csvfile.why_not, SPREADSHEET),
         parse=lambda file: csvfile.parse(_text(file)),
         dump=lambda labels, _: _encoded(csvfile.dump(labels)),
         pieces=lambda labels, _: csvfile.pieces(labels),
@@ -294,12 +300,17 @@ def read_labels(path: Path, *, pictures: PictureInfo | None = None, format: str 
     if path.is_dir():
         return _read_folder(path, pictures, format)
     try:
-        data = path.read_bytes()
+        return parse_labels(path.read_bytes(), str(path), pictures=pictures, format=format)
+    except Unrecognised as error:
+        raise LeadError(f"{error} If you know which it is, name it (--from).") from error
     except FileNotFoundError:
         raise LeadError(f"No file {path}. Landmarks are read from: {_known_formats()}.") from None
     except OSError as error:
         raise LeadError(f"Cannot read {path}: {error.strerror}.") from error
-    return parse_labels(data, str(path), pictures=pictures, format=format)
+
+
+class Unrecognised(LeadError):
+    """A file is in none of the formats."""
 
 
 def parse_labels(
@@ -311,6 +322,11 @@ def parse_labels(
         data: the whole file.
         name: what the error messages call it.
         pictures, format: as there.
+
+    Raises:
+        Unrecognised: it is like no format (the message is about those of its name's ending, if there are any), or like
+            several and wrong in each.
+        LeadError: as there.
     """
     if not data.strip():
         raise LeadError(f"{name} is empty.")
@@ -327,11 +343,12 @@ def parse_labels(
             failed[kind] = str(error)
     if len(failed) == 1:
         raise LeadError(next(iter(failed.values())))
-    tried = failed or {kind: f"{kind.name}: it {why}" for kind, why in refused.items()}
-    raise LeadError(
-        f"{name} can be read in none of the formats that were tried. {'; '.join(tried.values())}. If you know which it "
-        "is, name it (--from)."
-    )
+    ending = Path(name).suffix.lower()
+    if not failed and any(ending in kind.extensions for kind in FORMATS):
+        as_each = [f"As {kind.title}: it {why}" for kind, why in refused.items() if ending in kind.extensions]
+        raise Unrecognised(f"{name} cannot be read. {'. '.join(as_each)}.")
+    tried = failed.values() or [f"{kind.name}: it {why}" for kind, why in refused.items()]
+    raise Unrecognised(f"{name} can be read in none of the formats that were tried. {'; '.join(tried)}.")
 
 
 def _parsed(kind: Format, file: LabelFile) -> Labels:

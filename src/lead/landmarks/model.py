@@ -123,6 +123,8 @@ class Labels:
         px_error: (N, K) expected error in pixels of predictions, or None.
         px_90: (N, K) distance in pixels that holds the true place of a prediction in nine of ten cases, or None.
         places: where they stand in the file that they were read from; None if they come from elsewhere.
+        accepted: (N, K) bool, labels that are a model's suggestion, taken over and not touched since: fitted to, but
+            left out of every estimate of an error. None if there are none.
     """
 
     schema: Schema
@@ -133,6 +135,7 @@ class Labels:
     px_error: npt.NDArray[np.float64] | None = None
     px_90: npt.NDArray[np.float64] | None = None
     places: Places | None = field(default=None, kw_only=True)
+    accepted: npt.NDArray[np.bool_] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         n, k = len(self.images), len(self.schema.names)
@@ -141,6 +144,9 @@ class Labels:
         visible = np.where(labelled, np.reshape(self.visible, (n, k)), UNLABELLED).astype(np.int8)
         object.__setattr__(self, "visible", visible)
         object.__setattr__(self, "xy", np.where((visible > UNLABELLED)[..., None], xy, np.nan))
+        if self.accepted is not None:
+            accepted = np.reshape(self.accepted, (n, k)).astype(bool) & (visible > UNLABELLED)
+            object.__setattr__(self, "accepted", accepted if accepted.any() else None)
         if len(set(self.images)) != n:
             twice = next(name for name, count in Counter(self.images).items() if count > 1)
             raise LeadError(f"Picture {twice!r} is labelled more than once; keep one entry for each picture.")
@@ -168,10 +174,23 @@ class Labels:
             np.concatenate([part.xy for part in parts]),
             np.concatenate([part.visible for part in parts]),
             *(None if column[0] is None else np.concatenate(column) for column in columns),
+            accepted=np.concatenate([~part.by_hand & (part.visible > UNLABELLED) for part in parts]),
         )
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def by_hand(self) -> npt.NDArray[np.bool_]:
+        """(N, K) which labels are a person's own: all but accepted suggestions."""
+        labelled = self.visible > UNLABELLED
+        return labelled if self.accepted is None else labelled & ~self.accepted
+
+    def without_accepted(self) -> Labels:
+        """The same labels, unlabelled where a suggestion was accepted: what an error may be measured on."""
+        if self.accepted is None:
+            return self
+        return replace(self, visible=np.where(self.accepted, UNLABELLED, self.visible), accepted=None)
 
     def where(self, row: int, landmark: int | None = None) -> str:
         """Where a picture, or one label of it, stands in its file, before what is said of it; else empty."""
@@ -187,6 +206,7 @@ class Labels:
             self.visible[index],
             *(None if values is None else values[index] for values in self._predicted()),
             places=self.places and self.places.take(index),
+            accepted=None if self.accepted is None else self.accepted[index],
         )
 
     def only(self, names: Iterable[str]) -> Labels:
@@ -200,6 +220,7 @@ class Labels:
             self.visible[:, index],
             *(None if values is None else values[:, index] for values in self._predicted()),
             places=self.places and self.places.only(index),
+            accepted=None if self.accepted is None else self.accepted[:, index],
         )
 
     def _predicted(self) -> list[npt.NDArray[np.float64] | None]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from lead.images.decode import UnreadablePicture
-from lead.studio.contents import Contents
 from lead.studio.disputes import FEWEST, Case, find_disputes
-from lead.studio.folder import PictureFolder
+from lead.studio.films import taken_frame
+from lead.studio.folder import PictureFolder, UnknownPicture, picture_id
+from lead.studio.knowledge import Fit, Knowledge
 from lead.studio.messages import (
     Choice,
     Disputes,
@@ -21,121 +23,35 @@ from lead.studio.messages import (
     Predictions,
     Suggestion,
     Suggestions,
+    Unit,
 )
 
 if TYPE_CHECKING:  # torch, which they need, takes seconds to import
     from lead.geometry import FloatArray
-    from lead.inference import Landmarker
-    from lead.studio.choose import Chooser
+    from lead.images.store import ImageStore
     from lead.studio.features import FeatureBank, Seen
     from lead.studio.review import Review
-    from lead.studio.suggest import Answer, Learnt
+    from lead.studio.suggest import Answer
 
 EXEMPLARS_AT_ONCE_S = 0.1
 """Time that a request may spend on labelled pictures whose features are not there yet."""
 EXPLORED = 24
 """Pictures that an explored place is looked for in."""
 LOADING = "The model side is still being loaded."
-NO_FEATURES = "There are no features yet: train them, or open a run."
+NO_FEATURES = "Nothing is learnt from the pictures yet."
 NO_NAMES = "Name the landmarks first."
+FEW_OWN = (
+    "How far off the suggestions are is not known: accepted suggestions do not count, and at least two pictures need a "
+    "point that you placed yourself."
+)
 NO_LABELS = "Label a first picture: suggestions come from the second on."
-
-
-@dataclass(frozen=True)
-class Fit:
-    """What labels have taught.
-
-    Attributes:
-        number: goes up from fit to fit.
-        contents: of the label book, whose labels it was fitted to.
-        whole: whether the features of all pictures were there by then.
-        learnt: by a head that is fitted within a second.
-        closely: whether what `lead fit` makes of the labels was tried.
-        landmarker: what came of that, once it has predicted all pictures.
-    """
-
-    number: int
-    contents: Contents
-    whole: bool
-    learnt: Learnt
-    closely: bool = False
-    landmarker: Landmarker | None = None
-
-
-@dataclass(frozen=True)
-class Knowledge:
-    """All that the model side knows at one moment. With every change another one takes its place.
-
-    Attributes:
-        contents: of the label book.
-        loading: whether there is no model side yet.
-        problem: what went wrong last.
-        bank: features of the pictures; None where no run is open.
-        chooser: of the rows of the bank's store, once the features of all pictures are there.
-        fitting: whether a fit is under way.
-        fit: the last; its landmarks may be others than those of ``contents``.
-        review: the last predictions of all pictures, perhaps by an earlier fit.
-    """
-
-    contents: Contents
-    loading: bool = False
-    problem: str | None = None
-    bank: FeatureBank | None = None
-    chooser: Chooser | None = None
-    fitting: bool = False
-    fit: Fit | None = None
-    review: Review | None = None
-
-    @property
-    def folder(self) -> PictureFolder:
-        return self.contents.folder
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of the landmarks."""
-        return self.contents.labels.schema.names
-
-    @property
-    def fit_of_names(self) -> Fit | None:
-        """The last fit, if it is of these landmarks."""
-        return self.fit if self.fit and self.fit.contents.labels.schema.names == self.names else None
-
-    @property
-    def review_of_names(self) -> Review | None:
-        """The last predictions, if they are of these landmarks."""
-        return self.review if self.review and self.review.labels.schema.names == self.names else None
-
-    @property
-    def fit_is_current(self) -> bool:
-        """Whether the last fit knows all labels as they are, and all features that are there."""
-        fit, bank = self.fit, self.bank
-        if fit is None or bank is None:
-            return False
-        return fit.contents is self.contents and fit.whole == bank.ready
-
-    @property
-    def close_fit_due(self) -> bool:
-        """Whether there are predictions that those of `lead fit` have yet to better."""
-        if self.bank is None or self.fit is None or self.review is None or self.review.model != self.fit.number:
-            return False
-        return self.bank.ready and self.fit_is_current and not self.fit.closely
-
-    @property
-    def behind(self) -> bool:
-        """Whether predictions are still to come that know more than those that are there."""
-        if self.bank is None or self.problem or not len(self.contents.labels):
-            return False
-        if self.fit is None or not self.fit_is_current or self.review is None:
-            return True
-        return self.review.model != self.fit.number or self.close_fit_due
-
 
 # --- the whole -------------------------------------------------------------------------------------------------------
 
 
 def status(knowledge: Knowledge) -> ModelStatus:
     """How far the model side is."""
-    bank, fit, problem = knowledge.bank, knowledge.fit, knowledge.problem
+    bank, fit, problem = knowledge.following or knowledge.bank, knowledge.fit, knowledge.problem
     if bank is None:
         message = problem or (LOADING if knowledge.loading else None)
         return ModelStatus(stage="failed" if problem else "none", message=message)
@@ -143,9 +59,14 @@ def status(knowledge: Knowledge) -> ModelStatus:
     out = ModelStatus(stage=stage, done=bank.done, total=bank.total, fitting=knowledge.fitting, message=problem)
     if fit is not None:
         frame = bank.extractor.frame
-        error = fit.learnt.error * frame.shown / frame.side
-        out.model, out.method, out.fitted_to = fit.number, fit.learnt.method, len(fit.learnt.exemplars)
-        out.held_out = float(error) if np.isfinite(error) else None
+        learnt = fit.learnt
+        error = learnt.error * frame.shown / frame.side
+        out.model, out.method, out.fitted_to = fit.number, learnt.method, len(learnt.exemplars)
+        out.held_out_points = learnt.judged_on
+        if np.isfinite(error):
+            out.held_out, out.held_out_px = float(error), learnt.error_px
+        elif fit.contents.taught.accepted is not None:
+            out.message = out.message or FEW_OWN
     return out
 
 
@@ -159,7 +80,7 @@ def _waiting_for(knowledge: Knowledge) -> str:
         return _no_features(knowledge)
     if not knowledge.names:
         return NO_NAMES
-    if not len(knowledge.contents.labels):
+    if not len(knowledge.contents.taught):
         return "Label a first picture."
     if not knowledge.bank.ready:
         return f"Features are being made: {knowledge.bank.done} of {knowledge.bank.total} pictures."
@@ -169,16 +90,17 @@ def _waiting_for(knowledge: Knowledge) -> str:
 def next_picture(knowledge: Knowledge, after: str | None, skip: Sequence[str]) -> Choice:
     """The picture to label next, and why: not ``after``, which is on the page, nor one of ``skip``."""
     folder, summary = knowledge.folder, knowledge.contents.summary
-    unreadable = {folder.id_of(file) for file, _ in folder.unreadable if file in folder}
-    passed = {*skip, *([after] if after else []), *unreadable}
+    unreadable = {picture_id(file) for file, _ in folder.unreadable}
+    passed = {*skip, *([after] if after else []), *unreadable, *knowledge.contents.skipped}
     if chosen := _chosen(knowledge, passed):
         return chosen
     start = folder.ids.index(after) + 1 if after in folder.ids else 0
-    for id in (*folder.ids[start:], *folder.ids[:start]):
-        if id not in passed and not summary.get(id, (0, False))[1]:
-            begun = "It is begun, but not complete." if id in summary else "It is the next in the folder."
-            return Choice(id=id, kind="order", reason=begun)
-    return Choice(id=None, kind="none", reason="There is no picture left to label.")
+    ids = (id for id in (*folder.ids[start:], *folder.ids[:start]) if id not in passed)
+    left = (id for id in ids if not summary.get(id, (0, False))[1])
+    if (id := next(left, None)) is None:
+        return Choice(id=None, kind="none", reason="There is no picture left to label.")
+    begun = "It is begun, but not complete." if id in summary else "It is the next in the folder."
+    return Choice(id=id, kind="order", reason=begun, runner_up=next(left, None))
 
 
 def _chosen(knowledge: Knowledge, passed: set[str]) -> Choice | None:
@@ -186,25 +108,83 @@ def _chosen(knowledge: Knowledge, passed: set[str]) -> Choice | None:
     store = knowledge.bank.store if knowledge.bank else None
     if knowledge.chooser is None or store is None:
         return None
-    ids = [knowledge.folder.id_of(file) for file in store.files]
-    row_of = {id: row for row, id in enumerate(ids)}
+    ids, row_of = _rows(store.files)
+    known = set(knowledge.contents.summary) - knowledge.contents.skipped
+    labelled, left_out = ([row_of[id] for id in some if id in row_of] for some in (known, passed))
+    there = knowledge.contents.listing.id_of
+    left_out += [row for row, file in enumerate(store.files) if file not in there]
+    picked = knowledge.chooser.next(labelled, _unsure(knowledge, store), left_out)
+    if picked.row is None:
+        return None
+    runner_up = None if picked.then is None else ids[picked.then]
+    return Choice(id=ids[picked.row], kind=picked.kind, reason=picked.reason, runner_up=runner_up)
+
+
+@lru_cache(maxsize=2)
+def _rows(files: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, int]]:
+    """The ids of a store's pictures, and the row of each: with each choice again they would take most of its time."""
+    ids = tuple(map(picture_id, files))
+    return ids, {id: row for row, id in enumerate(ids)}
+
+
+def _unsure(knowledge: Knowledge, store: ImageStore) -> FloatArray | None:
+    """(N,) expected error of each picture of a store, NaN where it is not predicted; None where none is."""
+    review = knowledge.review_of_names
+    if review is None:
+        return None
+    if review.store is store:
+        unsure = np.full(len(store), np.nan)
+        unsure[: len(review.share)] = review.share
+        return unsure
     shares = expected_shares(knowledge)
-    unsure = np.array([shares.get(id, np.nan) for id in ids]) if shares else None
-    labelled, left_out = ([row_of[id] for id in some if id in row_of] for some in (knowledge.contents.summary, passed))
-    picked = knowledge.chooser.next(labelled, unsure, left_out)
-    return None if picked.row is None else Choice(id=ids[picked.row], kind=picked.kind, reason=picked.reason)
+    return np.array([shares.get(id, np.nan) for id in _rows(store.files)[0]])
 
 
 # --- one picture -----------------------------------------------------------------------------------------------------
 
 
 def suggest(knowledge: Knowledge, id: str) -> Suggestions:
-    """Where the landmarks of a picture are. Raises :class:`UnknownPicture`."""
+    """Where the landmarks of a picture are. Raises :class:`UnknownPicture`.
+
+    On a film's frame that nobody has labelled yet, a landmark is carried from the nearest labelled frame before it,
+    unless the model is surer of another place.
+    """
+    found = _suggest(knowledge, id)
+    carried = _carried(knowledge, id)
+    surer = {n: s for n, s in found.points.items() if n not in carried or s.expected_px < carried[n].expected_px}
+    if carried.keys() <= surer.keys():
+        return found
+    return found.model_copy(update={"method": "carried", "points": carried | surer, "waiting_for": None})
+
+
+def _carried(knowledge: Knowledge, id: str) -> dict[str, Suggestion]:
+    """Landmarks of the nearest labelled frame before a film's frame, on that; nothing for any other picture."""
+    file, bank, labels = knowledge.folder.file_of(id), knowledge.bank, knowledge.contents.labels
+    if bank is None or taken_frame(file) is None or id in knowledge.contents.summary:
+        return {}
+    from lead.studio.carry import carry, frame_before
+    from lead.studio.features import Exemplar
+    from lead.studio.suggest import PRIOR
+
+    before = frame_before(file, labels.images)
+    if before is None:
+        return {}
+    fit = knowledge.fit_of_names
+    try:
+        exemplar = Exemplar.of(bank.get(picture_id(before)), labels.xy[labels.images.index(before)])
+        seen = bank.get(id)
+    except UnreadablePicture:
+        return {}
+    return _points(carry(exemplar, seen, fit.learnt.matching if fit else PRIOR), seen, knowledge.names)
+
+
+def _suggest(knowledge: Knowledge, id: str) -> Suggestions:
+    """What the labelled pictures say of a picture."""
     knowledge.folder.file_of(id)
     bank, names, fit = knowledge.bank, knowledge.names, knowledge.fit_of_names
     if bank is None or not names:
         return Suggestions(id=id, waiting_for=NO_NAMES if bank else _no_features(knowledge))
-    exemplars = bank.exemplars(knowledge.contents.labels, EXEMPLARS_AT_ONCE_S)
+    exemplars = bank.exemplars(knowledge.contents.taught, EXEMPLARS_AT_ONCE_S)
     if fit and fit.landmarker and id not in exemplars:
         reviewed = _reviewed_points(knowledge, fit.number, id)
         if reviewed is not None:
@@ -234,6 +214,8 @@ def _reviewed_points(knowledge: Knowledge, model: int, id: str) -> dict[str, Sug
     review, file = knowledge.review_of_names, knowledge.folder.file_of(id)
     if review is None or review.model != model or file in dict(review.store.skipped):
         return None
+    if review.listing and not review.listing.same(knowledge.contents.listing, file):
+        return None
     return _prediction(id, review, review.store.index(file), complete=False).points
 
 
@@ -260,10 +242,18 @@ def predictions(knowledge: Knowledge, *, sort: str, offset: int, limit: int) -> 
     review = knowledge.review_of_names
     if review is None:
         return Predictions(waiting_for=_waiting_for(knowledge))
-    order = np.arange(len(review.labels)) if sort == "name" else review.worst_first
+    listing, skipped = knowledge.contents.listing, knowledge.contents.skipped
+    there = np.array(
+        [r for r in review.rows_of(listing) if picture_id(review.labels.images[r]) not in skipped], dtype=int
+    )
+    if sort == "name":
+        place = {file: i for i, file in enumerate(listing.files)}
+        order = np.array(sorted(there.tolist(), key=lambda row: place[review.labels.images[row]]), dtype=np.int64)
+    else:
+        order = review.worst_first[np.isin(review.worst_first, there)]
     pictures = []
     for row in order[offset : offset + limit].tolist():
-        id = knowledge.folder.id_of(review.labels.images[row])
+        id = picture_id(review.labels.images[row])
         pictures.append(_prediction(id, review, row, knowledge.contents.summary.get(id, (0, False))[1]))
     return Predictions(total=len(order), model=review.model, pictures=pictures)
 
@@ -289,35 +279,45 @@ def _prediction(id: str, review: Review, row: int, complete: bool) -> Prediction
 
 def expected_shares(knowledge: Knowledge) -> dict[str, float]:
     """Mean expected error of each predicted picture by id, as a share of its longer side."""
+    return {id: share for id, (share, _) in expected_errors(knowledge).items()}
+
+
+def expected_errors(knowledge: Knowledge) -> dict[str, tuple[float, float]]:
+    """Mean expected error of each predicted picture by id: as a share of its longer side, and in its pixels."""
     review = knowledge.review_of_names
     if review is None:
         return {}
-    shares = zip(review.labels.images, review.share.tolist(), strict=True)
-    return {knowledge.folder.id_of(file): share for file, share in shares if np.isfinite(share)}
+    listing, images = knowledge.contents.listing, review.labels.images
+    errors = [
+        (listing.id_of[images[row]], review.share[row], review.expected_px[row]) for row in review.rows_of(listing)
+    ]
+    return {id: (float(share), float(px)) for id, share, px in errors if np.isfinite(share)}
 
 
-def disputes(knowledge: Knowledge) -> Disputes:
+def disputes(knowledge: Knowledge, unit: Unit = "px") -> Disputes:
     """Labels for a second look: as they are now, beside what the last fit's models say that had not seen them."""
-    labels, document, fit = knowledge.contents.labels, knowledge.contents.document, knowledge.fit_of_names
+    labels, document, fit = knowledge.contents.taught, knowledge.contents.document, knowledge.fit_of_names
     cases, checked = [], set()
-    for file, xy in zip(labels.images, labels.xy, strict=True):
+    for file, xy, by_hand in zip(labels.images, labels.xy, labels.by_hand, strict=True):
         annotation = document.annotation(file)
         if annotation and annotation.checked:
-            checked.add(knowledge.folder.id_of(file))
-        if case := _case(knowledge.folder, fit, file, xy):
+            checked.add(picture_id(file))
+        if case := _case(knowledge.folder, fit, file, xy, by_hand):
             cases.append(case)
-    disputed = find_disputes(cases, knowledge.names, labels.schema.flip_pairs, leave_out=checked)
+    disputed = find_disputes(cases, knowledge.names, labels.schema.flip_pairs, leave_out=checked, unit=unit)
     few = f"Labels are compared with what the model expects from {FEWEST} labelled pictures on."
     waiting_for = few if len(labels) < FEWEST else None if fit else _waiting_for(knowledge)
     return Disputes(disputes=disputed, waiting_for=waiting_for)
 
 
-def _case(folder: PictureFolder, fit: Fit | None, file: str, xy: FloatArray) -> Case | None:
+def _case(
+    folder: PictureFolder, fit: Fit | None, file: str, xy: FloatArray, by_hand: npt.NDArray[np.bool_]
+) -> Case | None:
     """A labelled picture beside what was learnt without it; None if it cannot be read."""
-    id = folder.id_of(file)
+    id = picture_id(file)
     try:
         size = folder.size(id)
-    except UnreadablePicture:
+    except (UnreadablePicture, UnknownPicture):
         return None
     unseen, error, score = np.full_like(xy, np.nan), np.full(len(xy), np.nan), np.full(len(xy), np.nan)
     exemplar = fit.learnt.exemplars.get(id) if fit else None
@@ -327,7 +327,7 @@ def _case(folder: PictureFolder, fit: Fit | None, file: str, xy: FloatArray) -> 
         unseen = exemplar.seen.to_picture(answer.points[row].double().numpy())
         error = answer.expected[row].double().numpy() * exemplar.seen.frame_px
         score = answer.score[row].double().numpy()
-    return Case(id, file, size, xy, unseen, error, score)
+    return Case(id, file, size, xy, unseen, error, score, by_hand)
 
 
 def explore(knowledge: Knowledge, id: str, x: float, y: float, pictures: Sequence[str]) -> Explored:
@@ -355,6 +355,6 @@ def _spread(folder: PictureFolder, bank: FeatureBank, id: str) -> list[str]:
     """Up to ``EXPLORED`` pictures evenly over the folder, or over that part of it whose features are there."""
     finished = bank.finished()
     files = finished[0].files[: len(finished[1])] if finished else folder.files[:4]
-    ids = [other for other in map(folder.id_of, files) if other != id]
+    ids = [picture_id(file) for file in files if file in folder and picture_id(file) != id]
     chosen = np.linspace(0, len(ids) - 1, min(EXPLORED, len(ids))).round().astype(int)
     return [ids[i] for i in chosen]

@@ -5,7 +5,8 @@ each picture and each annotation. :mod:`lead.landmarks.coco` reads it, and so do
 
 ``images``
     ``id``; ``file_name``, the path relative to the folder of pictures, with ``/``; ``width`` and ``height`` of the
-    upright picture in pixels. Only pictures that have an annotation, and those that the file listed before.
+    upright picture in pixels. Only pictures that have an annotation, a note or tags, and those that the file listed
+    before.
 ``annotations``, one for each picture that anything was said about
     ``id``, ``image_id``, ``category_id``; ``keypoints``: x, y, v for each landmark, in the category's order, where v is
     0 unlabelled, 1 labelled but hidden, 2 labelled and visible; ``num_keypoints``: those with v > 0; ``bbox`` and
@@ -15,7 +16,7 @@ each picture and each annotation. :mod:`lead.landmarks.coco` reads it, and so do
 ``categories``, the one that has ``keypoints``
     ``id``, ``name``; ``keypoints``: the landmarks' names; ``skeleton``: pairs of their numbers, the first being 1.
 
-Beyond COCO we write four keys, which other readers pass over:
+Beyond COCO we write seven keys, which other readers pass over:
 
 ``flip_pairs`` (category)
     pairs of names that change places in a mirrored picture.
@@ -23,9 +24,17 @@ Beyond COCO we write four keys, which other readers pass over:
     a colour ``#rrggbb`` for each landmark, in their order.
 ``absent`` (annotation)
     names of landmarks that were looked for and are not in the picture; their key point is 0, 0, 0.
+``accepted`` (annotation)
+    names of landmarks whose label is a suggestion of the model that a person took over and has not touched since. A
+    name goes as soon as its point changes. Models learn from these labels, but no error is estimated from them.
 ``checked`` (annotation)
     true where a person looked again at labels that a model disputed, and confirmed them. Gone as soon as a point of
     the picture changes.
+``note`` (image)
+    what a person wrote of the picture.
+``tags`` (image)
+    short words that a person put on it, each once. ``skip`` says that it is a bad picture: it is not chosen to be
+    labelled, and the studio's models do not learn from it.
 
 Whatever else a file holds, made by us or not, is kept as it is: further keys, other categories and their annotations,
 ids, the order. ``bbox`` and ``area`` follow the points only where they were those of the points; the scores of a
@@ -59,9 +68,17 @@ from lead.studio.contents import Contents
 from lead.studio.document import Document, PointsChange
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
-from lead.studio.labelfile import Conflict, LabelFile
-from lead.studio.messages import LabelsChange, Landmarks, LandmarksChange, PictureLabels, Point
+from lead.studio.label_messages import (
+    LabelsChange,
+    Landmarks,
+    LandmarksChange,
+    LandmarksChanged,
+    PictureLabels,
+    Point,
+)
+from lead.studio.labelfile import LANDMARKS_CHANGED, Conflict, LabelFile
 from lead.studio.schema import check_landmarks, sources
+from lead.studio.tags import checked_tags
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.geometry import Size
@@ -173,20 +190,25 @@ class LabelBook:
                 if name not in present.document.names:
                     raise unknown("landmark", name, present.document.names)
             new = {name: point for name, point in change.points.items() if now.points.get(name) != point}
-            if not new and change.checked in (None, now.checked):
+            note = None if change.note == now.note else change.note
+            tags = None if change.tags is None else checked_tags(change.tags)
+            tags = None if tags == now.tags else tags
+            if not new and change.checked in (None, now.checked) and note is None and tags is None:
                 return now
             if change.base != now.version:
                 raise Conflict("This picture was changed elsewhere meanwhile, perhaps in another tab.", labels=now)
+            if not present.document.names:
+                raise LeadError("Name the landmarks first: the file that keeps notes and tags begins with them.")
             checked = (now.checked and not new) if change.checked is None else change.checked
             size = size_for(self.folder, file, _placed(file, new))
-            document = present.document.with_points({file: PointsChange(new, checked, size)})
+            document = present.document.with_points({file: PointsChange(new, checked, size, note, tags)})
             versions = present.versions | {id: self._next_version()}
             self._save(replace(present, document=document, versions=versions))
             after = self.labels(id)
             self.events.publish("labels", after.model_dump(mode="json"))
             return after
 
-    def change_landmarks(self, change: LandmarksChange) -> Landmarks:
+    def change_landmarks(self, change: LandmarksChange) -> LandmarksChanged:
         """Sets names, order, colours, skeleton and flip pairs. Labels go with the names, or with ``change.renamed``.
 
         Raises:
@@ -200,25 +222,29 @@ class LabelBook:
             present, now = self.contents, self.landmarks
             if change.version != now.version:
                 if target == present.document.landmarks:
-                    return now
+                    return LandmarksChanged(**dict(now))
                 raise Conflict("The landmarks were changed elsewhere meanwhile, perhaps in another tab.", landmarks=now)
             if not target.landmarks:
                 raise LeadError("Name at least one landmark.")
             check_landmarks(target)
             came_from = sources(change, present.document.names)
-            _refuse_dropping(change, present.document, came_from)
+            dropping = _refuse_dropping(change, present.document, came_from)
             document = present.document.with_landmarks(target, came_from)
+            if change.labels_from is not None:
+                earlier = self._earlier(change.labels_from)[1]
+                new = [mark.name for mark, source in zip(target.landmarks, came_from, strict=True) if source is None]
+                document = document.with_labels_of(earlier, new)
             pairs = zip(came_from, target.landmarks, strict=True)
             moved = {source: landmark.name for source, landmark in pairs if source}
             labels_changed = moved != {name: name for name in present.document.names}
             after = replace(present, document=document, landmarks_version=self._next_version())
             if labels_changed:
                 after = replace(after, base=after.landmarks_version, versions={})
-            self._save(after, "before the landmarks changed")
+            put_by = self._save(after, "before landmarks were removed" if dropping else LANDMARKS_CHANGED)
             self.events.publish("landmarks", self.landmarks.model_dump(mode="json"))
             if labels_changed:
                 self.events.publish("restored", {})
-            return self.landmarks
+            return LandmarksChanged(**dict(self.landmarks), labels_in=put_by if dropping else None)
 
     def edit(self, why: str, make: Callable[[Document], Document]) -> None:
         """Changes many things at once; the present state goes into the history first.
@@ -245,8 +271,7 @@ class LabelBook:
             LeadError: there is no such snapshot, or it is not a label file.
         """
         with self._changing:
-            content = self.disk.history.read(id)
-            document = self.disk.parse(content, "this earlier state of ")
+            content, document = self._earlier(id)
             self._save(self._afresh(document), "before going back", content)
             self._tell_all()
 
@@ -263,11 +288,21 @@ class LabelBook:
             self._refuse_closed()
             self.disk.keep()
 
-    def _save(self, contents: Contents, why: str | None = None, raw: bytes | None = None) -> None:
-        """Writes the file; only then ``contents`` is what stands here. Arguments as of :meth:`LabelFile.save`."""
+    def follow_folder(self) -> None:
+        """What stands here is of the folder as it was last looked at; labels of pictures that are gone stay kept."""
+        with self._changing:
+            self.contents = replace(self.contents)
+
+    def _earlier(self, id: str) -> tuple[bytes, Document]:
+        content = self.disk.history.read(id)
+        return content, self.disk.parse(content, "this earlier state of ")
+
+    def _save(self, contents: Contents, why: str | None = None, raw: bytes | None = None) -> str | None:
+        """Writes the file; only then ``contents`` is what stands here. As :meth:`LabelFile.save`."""
         self._refuse_closed()
-        self.disk.save(contents.document, why, raw)
+        put_by = self.disk.save(contents.document, why, raw)
         self.contents = contents
+        return put_by
 
     def _refuse_closed(self) -> None:
         if self._closed:
@@ -290,12 +325,14 @@ class LabelBook:
         self.events.publish("restored", {})
 
 
-def _refuse_dropping(change: LandmarksChange, document: Document, came_from: list[str | None]) -> None:
+def _refuse_dropping(change: LandmarksChange, document: Document, came_from: list[str | None]) -> bool:
+    """Whether labels go, which has to be asked for."""
     counts = document.counts()
     dropped = {name: counts[name] for name in document.names if counts[name] and name not in came_from}
     if dropped and not change.drop_labels:
         listed = ", ".join(f"{name} ({count} pictures)" for name, count in dropped.items())
         raise Conflict(f"This would take away the labels of {listed}. Confirm it, or keep them.", dropped=dropped)
+    return bool(dropped)
 
 
 def size_for(folder: PictureFolder, file: str, labels: Labels) -> Size | None:

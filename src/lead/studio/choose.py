@@ -40,6 +40,7 @@ class Picked:
 
     Attributes:
         row: of the picture; None if none is left.
+        then: of the one that would be chosen after it, with nothing else known by then; None if none is left.
         kind: as in :class:`lead.studio.messages.Choice`.
         represented: pictures, itself among them, that are nearer to it than to any labelled one; 0 for none.
         pictures: in all.
@@ -51,6 +52,7 @@ class Picked:
     represented: int = 0
     pictures: int = 0
     less_sure_than: float = 0.0
+    then: int | None = None
 
     @property
     def reason(self) -> str:
@@ -166,12 +168,12 @@ class Chooser:
             wanted = self._mean_likeness(candidates, unsure[self._references].astype(np.float32))
         else:
             unsure, wanted = None, self._typical[candidates]
-        row = int(candidates[np.argmax(wanted - self._likeness_to(candidates, rows))])
-        represented = int(self.shares([*rows.tolist(), row])[-1])
+        row, then = self._two(candidates, wanted, rows)
+        represented = max(int(self.shares([*rows.tolist(), row])[-1]), 1)
         if unsure is None:
-            return Picked(row, "coverage", max(represented, 1), len(left))
+            return Picked(row, "coverage", represented, len(left), then=then)
         surer = float((unsure[left] < unsure[row]).mean())
-        return Picked(row, "uncertain", max(represented, 1), len(left), surer)
+        return Picked(row, "uncertain", represented, len(left), surer, then)
 
     def shares(self, rows: Sequence[int]) -> Rows:
         """How many of all pictures are nearest to each of some pictures; where two are equally near, to the first."""
@@ -193,10 +195,22 @@ class Chooser:
         parts = [rows[i : i + self._chunk] for i in range(0, len(rows), self._chunk)]
         return np.concatenate([self._likeness(part, self._references) @ share for part in parts])
 
-    def _likeness_to(self, rows: Rows, labelled: Rows) -> Floats:
-        """(rows,): summed likeness to the labelled pictures over one more than there are, as herding has it."""
+    def _two(self, candidates: Rows, wanted: Floats, labelled: Rows) -> tuple[int, int | None]:
+        """The row to label next, and the one after it: the likeness to labelled pictures, of which herding takes the
+        sum over one more than there are, tells against a candidate."""
+        alike = self._summed_likeness(candidates, labelled)
+        first = int(np.argmax(wanted - alike / np.float32(len(labelled) + 1)))
+        if len(candidates) == 1:
+            return int(candidates[first]), None
+        alike += self._summed_likeness(candidates, candidates[first : first + 1])
+        scores = wanted - alike / np.float32(len(labelled) + 2)
+        scores[first] = -np.inf
+        return int(candidates[first]), int(candidates[np.argmax(scores)])
+
+    def _summed_likeness(self, rows: Rows, others: Rows) -> Floats:
+        """(rows,): likeness to some pictures, summed."""
         parts = [rows[i : i + self._chunk] for i in range(0, len(rows), self._chunk)]
-        return np.concatenate([self._likeness(part, labelled).sum(1) / np.float32(len(labelled) + 1) for part in parts])
+        return np.concatenate([self._likeness(part, others).sum(1) for part in parts])
 
 
 def _typical_square(points: Floats) -> float:

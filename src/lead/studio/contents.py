@@ -8,8 +8,9 @@ from functools import cached_property
 
 from lead.landmarks.model import Labels
 from lead.studio.document import Document
-from lead.studio.folder import PictureFolder
-from lead.studio.messages import Landmarks, PictureLabels
+from lead.studio.folder import Listing, PictureFolder
+from lead.studio.label_messages import Landmarks, PictureLabels
+from lead.studio.tags import SKIP
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Contents:
 
     Attributes:
         folder: the pictures.
+        listing: what the folder held when this came to stand there.
         document: as the file on the disk has it.
         landmarks_version: of the landmarks.
         base: version of every picture that is not in ``versions``.
@@ -31,6 +33,10 @@ class Contents:
     base: int
     versions: dict[str, int] = field(default_factory=dict)
     since: float = field(default_factory=time.monotonic, init=False)
+    listing: Listing = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "listing", self.folder.listing)
 
     @cached_property
     def landmarks(self) -> Landmarks:
@@ -40,27 +46,72 @@ class Contents:
     @cached_property
     def labels(self) -> Labels:
         """The labels of the labelled pictures of the folder, just as :func:`lead.landmarks.load_labels` reads them."""
-        return self.document.labels(self.folder)
+        return self.document.labels(self.listing)
+
+    @cached_property
+    def taught(self) -> Labels:
+        """Those of the labels that models learn from: not of pictures tagged ``skip``."""
+        if not self.skipped:
+            return self.labels
+        files, id_of = enumerate(self.labels.images), self.listing.id_of
+        return self.labels.take(row for row, file in files if id_of[file] not in self.skipped)
+
+    def teaches_as(self, other: Contents) -> bool:
+        """Whether models would learn the same from other contents: notes, most tags and colours are nothing to them."""
+        if self is other:
+            return True
+        mine, theirs = self.document, other.document
+        return (
+            self.listing is other.listing
+            and mine.annotations == theirs.annotations  # entries that did not change are the same objects
+            and self.labels.schema == other.labels.schema
+            and self.skipped == other.skipped
+        )
 
     @cached_property
     def summary(self) -> dict[str, tuple[int, bool]]:
         """By id, how many landmarks have a state (absent is one) and whether all have; only where any has."""
         return {
-            self.folder.id_of(file): (annotation.labelled, annotation.labelled == len(self.document.names))
+            self.listing.id_of[file]: (annotation.labelled, annotation.labelled == len(self.document.names))
             for file, annotation in self.document.annotated()
-            if annotation.labelled and file in self.folder
+            if annotation.labelled and file in self.listing
         }
+
+    @cached_property
+    def accepted(self) -> dict[str, int]:
+        """By id, how many labels are accepted suggestions, not touched since; only where any is."""
+        annotated, id_of = self.document.annotated(), self.listing.id_of
+        return {id_of[file]: len(a.accepted) for file, a in annotated if a.accepted and file in id_of}
+
+    @cached_property
+    def unlabelled(self) -> dict[str, list[int]]:
+        """By id, the places in the landmarks' order of those without a state; only where some have one."""
+        annotated, id_of, names = self.document.annotated(), self.listing.id_of, self.document.names
+        return {
+            id_of[file]: [place for place, name in enumerate(names) if name not in points]
+            for file, annotation in annotated
+            if file in id_of and 0 < annotation.labelled < len(names) and (points := annotation.points())
+        }
+
+    @cached_property
+    def skipped(self) -> frozenset[str]:
+        """Ids of the pictures tagged ``skip``: not to be labelled, and not learnt from."""
+        images, id_of = self.document.images, self.listing.id_of
+        rows = self.document.row_of.items()
+        return frozenset(id_of[file] for file, row in rows if SKIP in images[row].tags and file in id_of)
 
     @property
     def missing(self) -> list[str]:
         """Pictures that the file has labels for and that the folder does not hold; they are kept as they are."""
         annotated = self.document.annotated()
-        return [file for file, annotation in annotated if annotation.labelled and file not in self.folder]
+        return [file for file, annotation in annotated if annotation.labelled and file not in self.listing]
 
     def of(self, id: str) -> PictureLabels:
         """What is labelled on a picture. Raises :class:`UnknownPicture` if there is none of this id."""
-        annotation = self.document.annotation(self.folder.file_of(id))
-        version = self.versions.get(id, self.base)
-        if annotation is None:
-            return PictureLabels(id=id, version=version)
-        return PictureLabels(id=id, version=version, points=annotation.points(), checked=annotation.checked)
+        file = self.folder.file_of(id)
+        labels = PictureLabels(id=id, version=self.versions.get(id, self.base))
+        if image := self.document.image(file):
+            labels.note, labels.tags = image.note, image.tags
+        if annotation := self.document.annotation(file):
+            labels.points, labels.checked = annotation.points(), annotation.checked
+        return labels

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
-from lead.studio.messages import Dispute, DisputeKind, Suggestion
+from lead.studio.messages import Dispute, DisputeKind, Suggestion, Unit
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.geometry import FloatArray
@@ -40,6 +41,9 @@ class Case:
         xy: (K, 2) labels in its pixels; NaN where unlabelled.
         unseen: what a model that has not seen it says: (K, 2) pixels, NaN where it says nothing.
         error, score: (K,) that model's expected errors in pixels and its scores.
+        by_hand: (K,) bool, labels that a person placed. The others, accepted suggestions, may be disputed, but say
+            nothing of what is usual.
+        unit: what messages are to give distances in.
     """
 
     id: str
@@ -49,10 +53,24 @@ class Case:
     unseen: FloatArray
     error: FloatArray
     score: FloatArray
+    by_hand: npt.NDArray[np.bool_]
+    unit: Unit = "px"
 
     @property
     def longer(self) -> int:
         return max(self.size)
+
+    @property
+    def usual(self) -> FloatArray:
+        """(K, 2) the labels that say what is usual."""
+        return np.where(self.by_hand[:, None], self.xy, np.nan)
+
+    def words(self, distance: float) -> str:
+        """A distance in pixels, for people: "2.3 px", "14 px", or "0.7 %" of the longer side."""
+        share = 100 * distance / self.longer
+        if self.unit == "percent":
+            return f"{share:.0f} %" if share >= 9.95 else f"{share:.1f} %"
+        return f"{distance:.0f} px" if distance >= 9.95 else f"{distance:.1f} px"
 
     def expected(self, names: Sequence[str], landmarks: Iterable[int]) -> dict[str, Suggestion]:
         """Where the model expects some landmarks."""
@@ -89,6 +107,7 @@ def find_disputes(
     flip_pairs: Iterable[tuple[str, str]],
     *,
     leave_out: Container[str] = (),
+    unit: Unit = "px",
 ) -> list[Dispute]:
     """Labels for a second look, the most severe first.
 
@@ -97,6 +116,7 @@ def find_disputes(
         names: of the landmarks.
         flip_pairs: names that change places in a mirrored picture; they are the first to be tried for an exchange.
         leave_out: ids of pictures that a person has checked; they still count for what is common.
+        unit: what messages give distances in.
     """
     if not cases:
         return []
@@ -104,7 +124,7 @@ def find_disputes(
     apart = _common_distances(cases)
     pairs = [(names.index(a), names.index(b)) for a, b in flip_pairs]
     out: list[Dispute] = []
-    for i, case in enumerate(cases):
+    for i, case in enumerate(replace(case, unit=unit) for case in cases):
         if case.id in leave_out:
             continue
         mine = [*_outside(case, names), *_duplicates(case, names, apart[i])]
@@ -119,10 +139,10 @@ def find_disputes(
 
 def _limits(cases: Sequence[Case]) -> FloatArray | None:
     """(E, K) differences in pixels from which a label is disputed; None for too few pictures."""
-    if len(cases) < FEWEST:
+    if sum(case.by_hand.any() for case in cases) < FEWEST:
         return None
     longer = np.array([case.longer for case in cases], dtype=np.float64)[:, None]
-    away = np.stack([np.linalg.norm(case.xy - case.unseen, axis=-1) for case in cases]) / longer
+    away = np.stack([np.linalg.norm(case.usual - case.unseen, axis=-1) for case in cases]) / longer
     error = np.stack([case.error for case in cases]) / longer
     median = _median(away)
     spread = _median(np.abs(away - median))
@@ -132,7 +152,7 @@ def _limits(cases: Sequence[Case]) -> FloatArray | None:
 
 def _common_distances(cases: Sequence[Case]) -> FloatArray:
     """(E, K, K) median distance of two landmarks on the *other* pictures, in longer sides; NaN if unknown."""
-    every = np.stack([np.linalg.norm(c.xy[:, None] - c.xy[None], axis=-1) / c.longer for c in cases])
+    every = np.stack([np.linalg.norm(c.usual[:, None] - c.usual[None], axis=-1) / c.longer for c in cases])
     out = np.empty_like(every)
     whole = _median(every)
     for i in range(len(cases)):  # with many pictures, one more or less does not matter
@@ -150,7 +170,7 @@ def _median(values: FloatArray) -> FloatArray:
 def _outside(case: Case, names: Sequence[str]) -> Iterator[Dispute]:
     beyond = np.maximum(-0.5 - case.xy, case.xy - (np.array(case.size) - 0.5)).max(-1)  # (K,)
     for k in np.flatnonzero(beyond > 0).tolist():
-        text = f"{names[k]} is {_pixels(beyond[k])} beyond the edge of the picture."
+        text = f"{names[k]} is {case.words(beyond[k])} beyond the edge of the picture."
         yield case.dispute("outside", names, [k], beyond[k], 1 + beyond[k] / (5 * NEAR * case.longer), text)
 
 
@@ -160,7 +180,7 @@ def _duplicates(case: Case, names: Sequence[str], apart: FloatArray) -> Iterator
     modelled = np.linalg.norm(case.unseen[:, None] - case.unseen[None], axis=-1) / case.longer
     usual = np.fmin(usual, modelled)  # parts that are apart elsewhere may meet on this picture
     for a, b in np.argwhere(np.triu((between < NEAR) & (usual > APART * NEAR), 1)).tolist():
-        elsewhere = f"; elsewhere they are {_pixels(apart[a, b] * case.longer)} apart" if apart[a, b] > 0 else ""
+        elsewhere = f"; elsewhere they are {case.words(apart[a, b] * case.longer)} apart" if apart[a, b] > 0 else ""
         text = f"{names[a]} and {names[b]} are on one spot{elsewhere}."
         distance, severity = between[a, b] * case.longer, 3 - 2 * between[a, b] / NEAR
         yield case.dispute("duplicate", names, [a, b], distance, severity, text)
@@ -189,10 +209,6 @@ def _outliers(case: Case, names: Sequence[str], limits: FloatArray, taken: Conta
     for k in np.flatnonzero(away > limits).tolist():
         if names[k] in taken:
             continue
-        expected = f"from where the model expects it (to within {_pixels(case.error[k])})"
-        text = f"{names[k]} is {_pixels(away[k])} {expected}."
+        expected = f"from where the model expects it (to within {case.words(case.error[k])})"
+        text = f"{names[k]} is {case.words(away[k])} {expected}."
         yield case.dispute("outlier", names, [k], away[k], away[k] / limits[k], text)
-
-
-def _pixels(distance: float) -> str:
-    return f"{distance:.0f} px" if distance >= 10 else f"{distance:.1f} px"

@@ -6,13 +6,12 @@ The format is documented in :mod:`lead.studio.book`.
 
 from __future__ import annotations
 
-import json
 import posixpath
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,115 +19,13 @@ import numpy.typing as npt
 from lead.errors import LeadError
 from lead.landmarks import coco
 from lead.landmarks.coco import PREDICTED_KEYS
-from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
-from lead.studio.messages import Landmarks, Point
+from lead.landmarks.model import Labels, Schema
+from lead.studio.entries import Annotation, Entry, Image, dumps
+from lead.studio.label_messages import Landmarks, Point
 from lead.studio.schema import as_landmarks, is_text
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.geometry import Size
-
-Entry = dict[str, Any]
-
-
-class Annotation:
-    """The labels of one picture. Immutable; what is derived from it is derived once."""
-
-    def __init__(self, entry: Entry, names: Sequence[str]) -> None:
-        self.entry = entry
-        self.names = names
-
-    @cached_property
-    def text(self) -> bytes:
-        """As the file has it."""
-        return _dumps(self.entry)
-
-    @cached_property
-    def table(self) -> npt.NDArray[np.float64]:
-        """(K, 3) of x, y, visibility."""
-        return np.array(self.entry["keypoints"], dtype=np.float64).reshape(-1, 3)
-
-    @cached_property
-    def absent(self) -> list[str]:
-        """Landmarks that were looked for and are not in the picture."""
-        visible = self.entry["keypoints"][2::3]
-        named = set(self.entry.get("absent") or ())
-        return [name for name, v in zip(self.names, visible, strict=True) if name in named and v == UNLABELLED]
-
-    @cached_property
-    def placed(self) -> int:
-        """How many landmarks have a place, visible or hidden."""
-        return sum(v > UNLABELLED for v in self.entry["keypoints"][2::3])
-
-    @property
-    def labelled(self) -> int:
-        """How many landmarks have a state."""
-        return self.placed + len(self.absent)
-
-    @property
-    def checked(self) -> bool:
-        return self.entry.get("checked") is True
-
-    def points(self) -> dict[str, Point]:
-        """Every landmark that has a state."""
-        points = {name: Point(state="absent") for name in self.absent}
-        values = iter(self.entry["keypoints"])
-        for name, x, y, v in zip(self.names, values, values, values, strict=True):
-            if v > UNLABELLED:
-                points[name] = Point(state="visible" if v == VISIBLE else "hidden", x=x, y=y)
-        return {name: points[name] for name in self.names if name in points}
-
-    def changed(self, points: Mapping[str, Point | None], checked: bool) -> Annotation:
-        """With some landmarks set, or taken away (None)."""
-        entry = dict(self.entry)
-        keypoints = list(entry["keypoints"])
-        foreign = [name for name in entry.get("absent") or () if name not in self.names]
-        absent = set(self.absent)
-        for name, point in points.items():
-            k = self.names.index(name)
-            keypoints[3 * k : 3 * k + 3] = _triple(point)
-            absent.discard(name)
-            if point and point.state == "absent":
-                absent.add(name)
-            _forget_prediction(entry, k)
-        entry["keypoints"] = keypoints
-        _set_or_drop(entry, "absent", [name for name in self.names if name in absent] + foreign)
-        _set_or_drop(entry, "checked", checked)
-        return self._with_totals(entry, self.names)
-
-    def rearranged(self, names: Sequence[str], sources: Sequence[str | None]) -> Annotation:
-        """For other landmarks: each takes over the labels of its source, None begins with none."""
-        entry = dict(self.entry)
-        columns = [None if source is None else self.names.index(source) for source in sources]
-        old = entry["keypoints"]
-        entry["keypoints"] = [v for k in columns for v in ([0, 0, 0] if k is None else old[3 * k : 3 * k + 3])]
-        for key in PREDICTED_KEYS:
-            if key in entry:
-                entry[key] = [None if k is None else entry[key][k] for k in columns]
-        foreign = [name for name in entry.get("absent") or () if name not in self.names]
-        absent = [name for name, source in zip(names, sources, strict=True) if source in self.absent]
-        _set_or_drop(entry, "absent", absent + foreign)
-        return self._with_totals(entry, names)
-
-    def _with_totals(self, entry: Entry, names: Sequence[str]) -> Annotation:
-        """``num_keypoints``, and box and area where they were those of the points, follow the points."""
-        after = Annotation(entry, names)
-        x, y, width, height = _box(after.table)
-        before = _box(self.table)
-        entry["num_keypoints"] = sum(v > UNLABELLED for v in entry["keypoints"][2::3])
-        if entry.get("bbox") == before and entry.get("area") == before[2] * before[3]:
-            entry["bbox"], entry["area"] = [x, y, width, height], width * height
-        return after
-
-
-class Image:
-    """An entry of ``images`` and its text."""
-
-    def __init__(self, entry: Entry) -> None:
-        self.entry = entry
-
-    @cached_property
-    def text(self) -> bytes:
-        return _dumps(self.entry)
 
 
 @dataclass(frozen=True)
@@ -139,11 +36,14 @@ class PointsChange:
         points: landmarks to set, or to take away (None).
         checked: what the person says of the picture's labels.
         size: (width, height), noted where the file does not say it yet.
+        note, tags: of the picture; None for those that it has.
     """
 
     points: Mapping[str, Point | None]
     checked: bool = False
     size: Size | None = None
+    note: str | None = None
+    tags: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -211,10 +111,10 @@ class Document:
         lists: dict[str, Sequence[Image | Annotation]] = {"images": self.images, "annotations": self.annotations}
         before = b"{\n"
         for key, value in self.top.items():
-            yield before + _dumps(key) + b": "
+            yield before + dumps(key) + b": "
             before = b",\n"
             if key not in lists:
-                yield _dumps(value)
+                yield dumps(value)
                 continue
             yield b"["
             for i, entry in enumerate(lists[key]):
@@ -232,6 +132,11 @@ class Document:
         index = self.annotation_of.get(file)
         return None if index is None else self.annotations[index]
 
+    def image(self, file: str) -> Image | None:
+        """The entry of a picture; None where it has none."""
+        row = self.row_of.get(file)
+        return None if row is None else self.images[row]
+
     def annotated(self) -> list[tuple[str, Annotation]]:
         """Every picture that has an annotation, in the order of the annotations."""
         return [(file, self.annotations[i]) for file, i in self.annotation_of.items()]
@@ -248,10 +153,13 @@ class Document:
         extra = [_extra(key, [labels.entry for _, _, labels in rows], shape) for key in PREDICTED_KEYS]
         schema = Schema(tuple(self.names), tuple(self.landmarks.flip_pairs), tuple(self.landmarks.skeleton))
         images = tuple(file for _, file, _ in rows)
-        return Labels(schema, images, tables[..., :2], tables[..., 2].astype(np.int8), *extra)
+        accepted = np.zeros(shape, dtype=bool)
+        for row, (_, _, one) in enumerate(rows):
+            accepted[row, [self.names.index(name) for name in one.accepted]] = True
+        return Labels(schema, images, tables[..., :2], tables[..., 2].astype(np.int8), *extra, accepted=accepted)
 
     def with_points(self, changes: Mapping[str, PointsChange]) -> Document:
-        """With some landmarks of some pictures set, or taken away."""
+        """With some landmarks of some pictures set, or taken away; or their notes and tags."""
         images, annotations = list(self.images), list(self.annotations)
         row_of, annotation_of = dict(self.row_of), dict(self.annotation_of)
         image_id = annotation_id = 0
@@ -267,6 +175,10 @@ class Document:
             if change.size and not {"width", "height"} & images[row].entry.keys():
                 width, height = change.size
                 images[row] = Image(images[row].entry | {"width": width, "height": height})
+            images[row] = images[row].marked(change.note, change.tags)
+            before = self.annotation(file)
+            if not change.points and change.checked == (before is not None and before.checked):
+                continue
             if file not in annotation_of:
                 annotation_of[file] = len(annotations)
                 annotations.append(self._new_annotation(annotation_id, images[row].entry["id"]))
@@ -296,6 +208,17 @@ class Document:
         top = self.top | {"categories": categories}
         return replace(self, top=top, annotations=annotations, landmarks=landmarks)
 
+    def with_labels_of(self, other: Document, names: Iterable[str]) -> Document:
+        """With what another document says of some landmarks, which have no labels here."""
+        wanted = [name for name in names if name in other.names]
+        changes = {}
+        for file, theirs in other.annotated():
+            points = theirs.points()
+            mine = self.annotation(file)
+            if found := {name: points[name] for name in wanted if name in points}:
+                changes[file] = PointsChange(found, mine is not None and mine.checked)
+        return self.with_points(changes) if changes else self
+
     def counts(self) -> dict[str, int]:
         """How many pictures have a state for each landmark."""
         counts = Counter[str]()
@@ -305,9 +228,10 @@ class Document:
         return {name: counts[name] for name in self.names}
 
     def totals(self) -> tuple[int, int]:
-        """Pictures with a point in a place, and such points."""
-        placed = [annotation.placed for _, annotation in self.annotated()]
-        return sum(n > 0 for n in placed), sum(placed)
+        """Pictures with a label, a note or tags; and labels."""
+        labelled = {file: annotation.labelled for file, annotation in self.annotated() if annotation.labelled}
+        marked = {file for file, row in self.row_of.items() if self.images[row].note or self.images[row].tags}
+        return len(marked | labelled.keys()), sum(labelled.values())
 
     def _new_image(self, id: int, file: str) -> Image:
         entry: Entry = {"id": id, "file_name": file}
@@ -341,29 +265,6 @@ def _check_absent(entry: Entry, where: str) -> None:
         raise LeadError(f"{where}: 'absent' must be a list of landmark names.")
 
 
-def _triple(point: Point | None) -> list[float]:
-    if point is None or point.x is None or point.y is None:
-        return [0, 0, UNLABELLED]
-    return [point.x, point.y, VISIBLE if point.state == "visible" else HIDDEN]
-
-
-def _forget_prediction(entry: Entry, k: int) -> None:
-    """A landmark set by hand has no score any more."""
-    for key in PREDICTED_KEYS:
-        if key in entry:
-            values = [None if i == k else value for i, value in enumerate(entry[key])]
-            _set_or_drop(entry, key, values if any(value is not None for value in values) else None)
-    if "keypoint_scores" not in entry:
-        entry.pop("score", None)
-
-
-def _set_or_drop(entry: Entry, key: str, value: object) -> None:
-    if value:
-        entry[key] = value
-    else:
-        entry.pop(key, None)
-
-
 def _extra(key: str, entries: list[Entry], shape: tuple[int, int]) -> npt.NDArray[np.float64] | None:
     """A prediction's values, NaN where there is none; None if there are none at all."""
     if not any(key in entry for entry in entries):
@@ -373,22 +274,6 @@ def _extra(key: str, entries: list[Entry], shape: tuple[int, int]) -> npt.NDArra
     return None if np.isnan(values).all() else values
 
 
-def _box(table: npt.NDArray[np.float64]) -> list[float]:
-    """x, y, width, height around the points that have a place; zeros if none has."""
-    placed = table[table[:, 2] > UNLABELLED, :2]
-    if not len(placed):
-        return [0.0] * 4
-    low, high = placed.min(0), placed.max(0)
-    return [*low.tolist(), *(high - low).tolist()]
-
-
 def _free_id(entries: Iterable[Entry]) -> int:
     """A number that no entry has for its id."""
     return max((entry["id"] for entry in entries if type(entry.get("id")) is int), default=0) + 1
-
-
-def _dumps(value: object) -> bytes:
-    try:
-        return json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:  # half a character, which JSON can hold only as \uXXXX
-        return json.dumps(value).encode()

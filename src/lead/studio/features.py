@@ -18,15 +18,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lead.features import Extractor, FeatureFile, Frame
+from lead.features import Extractor, FeatureFile, Frame, Known
 from lead.files import default_cache
 from lead.geometry import FloatArray
 from lead.images.build import open_store
 from lead.images.decode import UnreadablePicture
+from lead.images.rows import DecodedRow
 from lead.images.store import ImageStore, open_one
 from lead.landmarks.model import Labels
 from lead.nn.matching import describe_points
-from lead.studio.folder import PictureFolder
+from lead.studio.folder import PictureFolder, Stamp, UnknownPicture, picture_id
 from lead.training.run import Run
 
 BATCH = 4
@@ -84,18 +85,21 @@ class Exemplar:
         seen: its features, and where they lie in the picture.
         points: (K, 2) float32 normalised, NaN where unlabelled.
         described: (K, C) float32 unit features there; 0 where unlabelled.
+        accepted: (K,) bool, points that are accepted suggestions.
     """
 
     seen: Seen
     points: Tensor
     described: Tensor
+    accepted: Tensor
 
     @classmethod
-    def of(cls, seen: Seen, xy: FloatArray) -> Exemplar:
+    def of(cls, seen: Seen, xy: FloatArray, accepted: npt.NDArray[np.bool_] | None = None) -> Exemplar:
         """From labels (K, 2) in the picture's own pixels, NaN where there are none."""
         points = torch.from_numpy(seen.to_frame(xy)).float()
         described = describe_points(seen.features[None], points[None].nan_to_num())[0]
-        return cls(seen, points, torch.where(points.isnan().any(-1)[:, None], 0.0, described))
+        flags = torch.zeros(len(points), dtype=torch.bool) if accepted is None else torch.from_numpy(accepted)
+        return cls(seen, points, torch.where(points.isnan().any(-1)[:, None], 0.0, described), flags)
 
 
 class _Stopped(Exception):
@@ -111,25 +115,39 @@ class FeatureBank:
         run: with a trained student.
         folder: pictures that cannot be decoded are noted in it.
         changed: called, in the background thread, whenever ``stage`` or ``done`` has changed.
+        before: of the same run, when the folder held something else: what it has of pictures that are the same since is
+            taken over.
 
     Attributes:
+        listing: what the folder held when the bank began, which :meth:`work` is about. Of a picture that came or was
+            replaced since, :meth:`get` computes the features.
         stage: what :meth:`work` is doing.
         done: pictures decoded, or with features, of ``total``.
         store: of all pictures, once they are decoded.
     """
 
-    def __init__(self, run: Run, folder: PictureFolder, changed: Callable[[], None] = lambda: None) -> None:
-        self.extractor = Extractor(run.student(), run.settings.picture, batch=BATCH)
-        self.run, self.folder = run, folder
+    def __init__(
+        self,
+        run: Run,
+        folder: PictureFolder,
+        changed: Callable[[], None] = lambda: None,
+        *,
+        before: FeatureBank | None = None,
+    ) -> None:
+        made = before.extractor if before else Extractor(run.student(), run.settings.picture, batch=BATCH)
+        self.extractor: Extractor = made
+        self.run, self.folder, self.listing = run, folder, folder.listing
         self.stage: BankStage = "decoding"
-        self.done, self.total = 0, len(folder.files)
+        self.done, self.total = 0, len(self.listing.files)
         self.store: ImageStore | None = None
-        self._changed = changed
+        self._changed, self._before = changed, before
         self._stop = threading.Event()
         self._lock = threading.Lock()  # of what follows
-        self._recent: OrderedDict[str, Seen] = OrderedDict()
+        self._recent: OrderedDict[tuple[str, Stamp], Seen] = OrderedDict()
         self._rows: FeatureFile | None = None
-        self._exemplars: dict[tuple[str, bytes], Exemplar] = {}  # by id and labels
+        self._exemplars: dict[tuple[str, Stamp, bytes], Exemplar] = {}  # by id, state of the file, and labels
+        if before:
+            self._exemplars = dict(before._exemplars)
 
     def close(self) -> None:
         """Makes :meth:`work` return soon."""
@@ -144,7 +162,8 @@ class FeatureBank:
     def work(self) -> None:
         """Decodes all pictures, then computes the features that are not in the cache yet. Returns early once closed.
 
-        Features already computed by a session that was interrupted are kept.
+        Features already computed by a session that was interrupted are kept. Rows are in the order in which the command
+        line lists pictures, so that what it has decoded and computed is found.
 
         Raises:
             LeadError: no picture can be read, or the cache cannot be written.
@@ -153,14 +172,30 @@ class FeatureBank:
         with suppress(_Stopped):
             store = open_store(
                 self.folder.root,
-                self.folder.files,
+                sorted(self.listing.files),
                 self.extractor.picture.store,
                 default_cache(),
                 progress=self._progress,
+                known=self._decoded_before,
             )
             for file, reason in store.skipped:
-                self.folder.note_unreadable(self.folder.id_of(file), reason)
+                self.folder.note_unreadable(picture_id(file), reason, self.listing)
             self._compute(store)
+        self._before = None
+
+    def _decoded_before(self, file: str) -> DecodedRow | None:
+        before = self._before
+        if before is None or before.store is None or not before.listing.same(self.listing, file):
+            return None
+        return before.store.decoded_row(file)
+
+    def _known_before(self) -> Known | None:
+        before = self._before
+        if before is None or (finished := before.finished()) is None:
+            return None
+        store, features = finished
+        rows = enumerate(store.files[: len(features)])
+        return Known(features, {file: row for row, file in rows if before.listing.same(self.listing, file)})
 
     def _progress(self, done: int, total: int) -> None:
         self.done, self.total = done, total
@@ -174,7 +209,7 @@ class FeatureBank:
             self.store, self._rows = store, cached
             self.stage, self.done = "features", cached.done
         self._progress(cached.done, len(store))
-        cached.fill(self._progress)
+        cached.fill(self._progress, self._known_before())
         self.stage = "ready"
         self._changed()
 
@@ -187,12 +222,15 @@ class FeatureBank:
             UnknownPicture: the folder has no such picture.
             UnreadablePicture: it cannot be decoded.
         """
-        file = self.folder.file_of(id)
+        file, now = self.folder.file_of(id), self.folder.listing
+        key = (id, now.stamps.get(file))
         with self._lock:
             store, rows = self.store, self._rows
-            if id in self._recent:
-                self._recent.move_to_end(id)
-                return self._recent[id]
+            if key in self._recent:
+                self._recent.move_to_end(key)
+                return self._recent[key]
+        if not now.same(self.listing, file):
+            store = None
         whole = store is not None
         path = self.folder.path(id)
         if store is None:
@@ -205,7 +243,7 @@ class FeatureBank:
         else:
             features = self.extractor.features(torch.from_numpy(np.array(store.pixels[row : row + 1])))[0].half().cpu()
         seen = Seen(features, store, row, self.extractor.frame)
-        self._remember(id, seen)
+        self._remember(key, seen)
         return seen
 
     def exemplars(self, labels: Labels, budget_s: float = math.inf) -> dict[str, Exemplar]:
@@ -214,27 +252,33 @@ class FeatureBank:
         Those that cannot be read are left out, and noted in the folder. So are, where the time given does not suffice,
         those whose features are not there yet, all but the first.
         """
-        made, out = self._exemplars, dict[str, Exemplar]()
-        keys = [(self.folder.id_of(file), xy.tobytes()) for file, xy in zip(labels.images, labels.xy, strict=True)]
+        made, out, now = self._exemplars, dict[str, Exemplar](), self.folder.listing
+        flags = np.zeros(labels.visible.shape, dtype=bool) if labels.accepted is None else labels.accepted
+        rows = list(zip(labels.images, labels.xy, flags, strict=True))
+        keys = [
+            (picture_id(file), now.stamps.get(file), xy.tobytes() + accepted.tobytes()) for file, xy, accepted in rows
+        ]
         until = time.monotonic() + budget_s
-        for key, xy in zip(keys, labels.xy, strict=True):
+        for key, (_, xy, accepted) in zip(keys, rows, strict=True):
             if key not in made:
                 if out and time.monotonic() > until:
                     continue
                 try:
-                    made[key] = Exemplar.of(self.get(key[0]), xy)
+                    made[key] = Exemplar.of(self.get(key[0]), xy, accepted)
                 except UnreadablePicture as error:
-                    self.folder.note_unreadable(key[0], error.reason)
+                    self.folder.note_unreadable(key[0], error.reason, now)
+                    continue
+                except UnknownPicture:  # it has just been taken out of the folder
                     continue
             out[key[0]] = made[key]
         if len(made) > 2 * len(keys):  # most are of labels that have changed since
             self._exemplars = {key: made[key] for key in keys if key in made}
         return out
 
-    def _remember(self, id: str, seen: Seen) -> None:
+    def _remember(self, key: tuple[str, Stamp], seen: Seen) -> None:
         most = max(RECENT_BYTES // (2 * seen.features.numel()), 1)
         with self._lock:
-            self._recent[id] = seen
+            self._recent[key] = seen
             while len(self._recent) > most:
                 self._recent.popitem(last=False)
 

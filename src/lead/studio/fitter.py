@@ -16,16 +16,17 @@ from lead import api
 from lead.errors import LeadError
 from lead.inference import Landmarker
 from lead.landmarks.model import Labels
-from lead.studio.answers import Fit, Knowledge, status
+from lead.studio.answers import status
 from lead.studio.book import LabelBook
 from lead.studio.choose import Chooser, describe
 from lead.studio.events import Event, Events
 from lead.studio.features import FeatureBank, give_way
+from lead.studio.knowledge import Fit, Knowledge
 from lead.studio.review import Review, review, review_closely
 from lead.studio.suggest import learn
 from lead.training.run import Run
 
-LABELS = ("labels", "landmarks", "restored")
+LABELS = ("labels", "landmarks", "restored", "folder")
 """Kinds of events after which labels may be others."""
 CLOSING_S = 1.5
 """How long closing waits for a fit under way, which then ends with the process."""
@@ -98,8 +99,7 @@ class Fitter:
         bank = FeatureBank(run, self._book.folder, self._tell)
         preparing = threading.Thread(target=self._prepare, args=[bank], name="lead-studio-features", daemon=True)
         with self._replaced:
-            if self._last.bank is not None:
-                self._last.bank.close()
+            _stop(self._last)
             self._last = Knowledge(self._book.contents, bank=bank)
             self._threads = [*self._threads[:2], preparing]
             self._replaced.notify_all()
@@ -107,14 +107,18 @@ class Fitter:
         self._fit_anew()
         self._tell(at_once=True)
 
+    def follow_folder(self) -> None:
+        """Begins with the features of what has changed in the folder, once those that are being made are there."""
+        with self._replaced:
+            self._replaced.notify_all()
+
     def close(self) -> None:
         """Ends the background work; the next session goes on with what is not finished."""
         self._label_events.close()
         with self._replaced:
-            bank, threads = self._last.bank, self._threads
+            threads = self._threads
             self._replaced.notify_all()
-        if bank is not None:
-            bank.close()
+        _stop(self._last)
         for thread in threads:
             thread.join(timeout=CLOSING_S)
 
@@ -137,7 +141,7 @@ class Fitter:
 
     # --- in the background -------------------------------------------------------------------------------------------
 
-    def _put(self, bank: FeatureBank, **changes: Any) -> bool:
+    def _put(self, bank: FeatureBank, /, **changes: Any) -> bool:
         """Puts other knowledge in place of what is there, unless that is of another bank by now."""
         with self._replaced:
             mine = self._last.bank is bank
@@ -150,16 +154,38 @@ class Fitter:
         self._label_events.put(Event("features", {}))
 
     def _prepare(self, bank: FeatureBank) -> None:
-        try:
-            bank.work()
-            finished = bank.finished()
-            if bank.ready and finished:
-                described = describe(finished[1], seed=self._seed)
-                self._put(bank, chooser=Chooser(described, seed=self._seed))
-                self._fit_anew()
-        except Exception as error:
-            self._failed(error, bank)
-        self._tell(at_once=True)
+        """Makes the features of all pictures; whenever the folder has changed since, once more with a bank of what it
+        holds then. The one before answers until that has all of them."""
+        latest = bank
+        while True:
+            try:
+                latest.work()
+                if latest.ready and (finished := latest.finished()):
+                    chooser = Chooser(describe(finished[1], seed=self._seed), seed=self._seed)
+                    self._take_over(bank, latest, chooser)
+                    bank = latest
+            except Exception as error:
+                self._put(bank, following=None)
+                self._failed(error, bank)
+            self._tell(at_once=True)
+            with self._replaced:
+                done = partial(self._folder_or_run_is_another, bank, latest)
+                self._replaced.wait_for(done)
+            latest = FeatureBank(bank.run, self._book.folder, self._tell, before=bank)
+            if self._label_events.closed or not self._put(bank, following=latest, problem=None):
+                return
+
+    def _folder_or_run_is_another(self, bank: FeatureBank, latest: FeatureBank) -> bool:
+        """Or the studio ends."""
+        changed = latest.listing is not self._book.folder.listing
+        return changed or self._last.bank is not bank or self._label_events.closed
+
+    def _take_over(self, bank: FeatureBank, latest: FeatureBank, chooser: Chooser) -> None:
+        """Puts a bank that has all features in the place of one before it, and has the labels fitted anew."""
+        with self._replaced:
+            fit = self._last.fit and replace(self._last.fit, whole=False)  # those that came have not been predicted
+            self._put(bank, bank=latest, following=None, chooser=chooser, fit=fit, fitting=False, problem=None)
+        self._fit_anew()
 
     def _keep_up(self) -> None:
         give_way()
@@ -168,7 +194,7 @@ class Fitter:
             while time.monotonic() < until and self._label_events.get(self._pace.quiet) is not None:
                 pass
             knowledge = self.knowledge
-            if knowledge.bank is None or self._label_events.closed:
+            if knowledge.bank is None or self._label_events.closed or knowledge.fit_is_current:
                 continue
             try:
                 self._fit(knowledge, knowledge.bank)
@@ -178,7 +204,7 @@ class Fitter:
 
     def _fit(self, knowledge: Knowledge, bank: FeatureBank) -> None:
         """Fits to the labels as they are now, and predicts all pictures."""
-        labels, whole = knowledge.contents.labels, bank.ready
+        labels, whole = knowledge.contents.taught, bank.ready
         self._put(bank, fitting=True)
         self._tell(at_once=True)
         try:
@@ -197,7 +223,7 @@ class Fitter:
             frame, schema = bank.extractor.frame, labels.schema
             stale = partial(self._review_is_stale, fit)
             if reviewed := review(fit.number, schema, learnt, *computed, frame, stale):
-                self._put(bank, review=reviewed)
+                self._put(bank, review=replace(reviewed, listing=bank.listing))
 
     def _review_is_stale(self, fit: Fit) -> bool:
         """Whether to leave predictions for a fit to newer labels: not if they are old, else they would never end."""
@@ -205,7 +231,7 @@ class Fitter:
             return True
         knowledge = self.knowledge
         recent = knowledge.review is not None and time.monotonic() - knowledge.review.made < self._pace.renew
-        return recent and fit.contents is not knowledge.contents
+        return recent and not fit.contents.teaches_as(knowledge.contents)
 
     def _look_closely(self) -> None:
         """Predicts all pictures anew with what `lead fit` makes of the labels, whenever these have come to rest."""
@@ -242,7 +268,7 @@ class Fitter:
         """A better fit and its predictions; None if the labels have changed meanwhile."""
 
         def stale() -> bool:
-            return self._label_events.closed or self._book.contents is not fit.contents
+            return self._label_events.closed or not fit.contents.teaches_as(self._book.contents)
 
         landmarker, computed = self._landmarker(knowledge), bank.finished()
         if landmarker is None or computed is None or stale():
@@ -251,10 +277,11 @@ class Fitter:
         reviewed = review_closely(number, fit.contents.labels.schema, landmarker, *computed, stale)
         if reviewed is None or stale():
             return None
+        reviewed = replace(reviewed, listing=bank.listing)
         return replace(fit, number=number, closely=True, landmarker=landmarker), reviewed
 
     def _landmarker(self, knowledge: Knowledge) -> Landmarker | None:
-        labels = knowledge.contents.labels
+        labels = knowledge.contents.taught
         labelled = np.flatnonzero((labels.visible > 0).any(axis=0))
         if knowledge.bank is None or len(labelled) == 0:
             return None
@@ -272,3 +299,10 @@ class Fitter:
         if at_once or now - self._published_at >= TELL_EVERY_S:
             self._published_at = now
             self._events.publish("model", status(self.knowledge).model_dump())
+
+
+def _stop(knowledge: Knowledge) -> None:
+    """Makes the background work on its features end soon."""
+    for bank in (knowledge.bank, knowledge.following):
+        if bank is not None:
+            bank.close()

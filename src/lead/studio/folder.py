@@ -4,23 +4,123 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import threading
+import time
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lead.errors import LeadError, NotThere, unknown
 from lead.images.decode import UnreadablePicture, upright_size
-from lead.images.find import find_images
+from lead.images.find import find_entries, find_images
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.geometry import Size
 
+LOOK_EVERY_S, LOOKING_SHARE = 2.0, 0.01
+"""Unasked, the folder is looked at again after so many seconds at the earliest, and for such a share of the time at
+most."""
 ID_LENGTH = 12
 """Hexadecimal digits of a picture's id."""
 
 
 class UnknownPicture(NotThere):
     """An id or a file name that is not of this folder."""
+
+
+Stamp = tuple[int, int] | None
+"""Of a file: time of its last change in ns and its length in bytes. None if it is not there."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Which pictures a folder and its subfolders held at one moment.
+
+    Attributes:
+        files: POSIX paths relative to the folder, in natural order (:func:`natural_key`).
+        stamps: of each.
+        left_out: why further pictures cannot be used, by path.
+        films: what the folder holds beside its pictures, likewise in natural order.
+    """
+
+    files: tuple[str, ...]
+    stamps: dict[str, Stamp]
+    left_out: dict[str, str]
+    films: tuple[str, ...]
+
+    @classmethod
+    def of(cls, root: Path) -> Listing:
+        """What a folder holds now.
+
+        Raises:
+            LeadError: there is no such folder, no picture in it, or none that can be used.
+        """
+        found, films = find_entries(root)
+        if not found:
+            find_images(root)  # says why
+        inside: dict[str, bool] = {}
+        usable: dict[str, Stamp] = {}
+        left_out: dict[str, str] = {}
+        real_root = root.resolve()
+        for file, is_link, stamp in found:
+            parent = file.rpartition("/")[0]
+            if parent not in inside:
+                inside[parent] = (root / parent).resolve().is_relative_to(real_root)
+            if not inside[parent] or (is_link and not (root / file).resolve().is_relative_to(real_root)):
+                left_out[_shown(file)] = "a link that leads out of the folder; copy the picture into the folder"
+            elif _shown(file) != file:
+                left_out[_shown(file)] = "its name is not valid Unicode; rename the file"
+            else:
+                usable[file] = stamp
+        if not usable:
+            file, reason = next(iter(left_out.items()))
+            raise LeadError(f"None of the {len(found)} pictures in {root} can be used; of {file}: {reason}.")
+        listing = cls(
+            tuple(sorted(usable, key=natural_key)), usable, left_out, tuple(sorted(map(_shown, films), key=natural_key))
+        )
+        if len(listing.file_of) < len(usable):
+            twice = next(file for file, id in listing.id_of.items() if listing.file_of[id] != file)
+            raise LeadError(f"{twice} and {listing.file_of[picture_id(twice)]} have the same id. Rename one of them.")
+        return listing
+
+    @cached_property
+    def id_of(self) -> dict[str, str]:
+        """The id of each file, in their order."""
+        return {file: picture_id(file) for file in self.files}
+
+    @cached_property
+    def file_of(self) -> dict[str, str]:
+        """The file of each id."""
+        return {id: file for file, id in self.id_of.items()}
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """The ids, in the files' order."""
+        return tuple(self.id_of.values())
+
+    def __contains__(self, file: object) -> bool:
+        return file in self.stamps
+
+    def same(self, other: Listing, file: str) -> bool:
+        """Whether a picture is in both, and its file did not change between them."""
+        return file in self.stamps and file in other.stamps and self.stamps[file] == other.stamps[file]
+
+
+@dataclass(frozen=True)
+class Change:
+    """How a folder differs from what it was.
+
+    Attributes:
+        added, removed, replaced: pictures that came, went, and are other files under the same name.
+        otherwise: whether something else is different, its films say.
+    """
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    otherwise: bool = False
 
 
 class PictureFolder:
@@ -30,8 +130,7 @@ class PictureFolder:
 
     Attributes:
         root: the folder, absolute.
-        files: POSIX paths relative to ``root``, sorted.
-        ids: theirs, in the same order: the first 12 hexadecimal digits of the path's SHA-256.
+        listing: what it held when it was last looked at; a frozen value, which :meth:`look_again` replaces.
 
     Raises:
         LeadError: there is no such folder, or no picture in it.
@@ -39,50 +138,92 @@ class PictureFolder:
 
     def __init__(self, root: Path) -> None:
         self.root = Path(os.path.abspath(root))  # noqa: PTH100 - resolve() would hide from the user which link was named
-        self._lock = threading.Lock()
+        self._looking = threading.Lock()
+        self._next_look = 0.0  # on the clock of time.monotonic
+        self._lock = threading.Lock()  # of what follows
         self._unreadable: dict[str, str] = {}
         self._sizes: dict[str, tuple[tuple[int, int], Size]] = {}
         self._real_root = self.root.resolve()
-        files = find_images(self.root)
-        self.files = tuple(self._usable(files))
-        if not self.files:
-            file, reason = self.unreadable[0]
-            raise LeadError(f"None of the {len(files)} pictures in {root} can be used; of {file}: {reason}.")
-        self.ids = tuple(picture_id(file) for file in self.files)
-        self._id_of = dict(zip(self.files, self.ids, strict=True))
-        self._file_of = dict(zip(self.ids, self.files, strict=True))
-        if len(self._file_of) < len(self.files):
-            twice = next(file for file, id in self._id_of.items() if self._file_of[id] != file)
-            raise LeadError(f"{twice} and {self._file_of[self._id_of[twice]]} have the same id. Rename one of them.")
+        self.listing = Listing.of(self.root)
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __contains__(self, file: object) -> bool:
-        return file in self._id_of
+        return file in self.listing
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """POSIX paths relative to ``root``, in natural order."""
+        return self.listing.files
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Theirs, in the same order: the first 12 hexadecimal digits of the path's SHA-256."""
+        return self.listing.ids
+
+    def look_again(self, *, at_once: bool = True) -> Change:
+        """Lists the folder anew. What was unreadable and is another file by now is no longer so.
+
+        Where nothing is different, ``listing`` stays the same object.
+
+        Args:
+            at_once: look whatever it takes. Else not again soon: where looking takes long (on another machine's disk,
+                say), it must not go on all the time.
+
+        Raises:
+            LeadError: as when it was opened, if the folder is gone, say; then all stays as it was.
+        """
+        with self._looking:
+            begun = time.monotonic()
+            if not at_once and begun < self._next_look:
+                return Change()
+            before, after = self.listing, Listing.of(self.root)
+            self._next_look = begun + max(LOOK_EVERY_S, (time.monotonic() - begun) / LOOKING_SHARE)
+            if before == after:
+                return Change()
+            change = Change(
+                added=tuple(file for file in after.files if file not in before),
+                removed=tuple(file for file in before.files if file not in after),
+                replaced=tuple(file for file in after.files if file in before and not after.same(before, file)),
+                otherwise=(before.films, before.left_out) != (after.films, after.left_out),
+            )
+            with self._lock:
+                for file in (*change.removed, *change.replaced):
+                    self._unreadable.pop(file, None)
+                self.listing = after
+        return change
 
     @property
     def unreadable(self) -> list[tuple[str, str]]:
         """(file, reason) of every picture that cannot be used, in the order in which that turned out."""
         with self._lock:
-            return list(self._unreadable.items())
+            return [*self.listing.left_out.items(), *self._unreadable.items()]
 
-    def note_unreadable(self, id: str, reason: str) -> None:
-        """Remembers that a picture cannot be read. The first reason stands."""
+    def note_unreadable(self, id: str, reason: str, seen: Listing | None = None) -> None:
+        """Remembers that a picture cannot be read, until its file is another. The first reason stands.
+
+        Args:
+            id: of the picture; one that is no longer there is passed over.
+            reason: why.
+            seen: what the folder held when it was read; where the file is another by now, nothing is said of it.
+        """
         with self._lock:
-            self._unreadable.setdefault(self.file_of(id), reason)
+            file = self.listing.file_of.get(id)
+            if file is not None and (seen is None or seen.same(self.listing, file)):
+                self._unreadable.setdefault(file, reason)
 
     def id_of(self, file: str) -> str:
         """The id of a file. Raises :class:`UnknownPicture`, naming the nearest that there is."""
         try:
-            return self._id_of[file]
+            return self.listing.id_of[file]
         except KeyError:
             raise UnknownPicture(str(unknown("picture", file, self.files[:20]))) from None
 
     def file_of(self, id: str) -> str:
         """The file of an id. Raises :class:`UnknownPicture`."""
         try:
-            return self._file_of[id]
+            return self.listing.file_of[id]
         except KeyError:
             raise UnknownPicture(
                 f"No picture has the id {id!r} in {self.root}. Reload the page: the folder may have changed."
@@ -117,27 +258,25 @@ class PictureFolder:
             raise
         return stamped[1]
 
-    def _usable(self, files: list[str]) -> list[str]:
-        """Those that lie within the root and whose names can be shown; the others are noted."""
-        inside: dict[Path, bool] = {}
-        usable = []
-        for file in files:
-            path = self.root / file
-            parent = path.parent
-            if parent not in inside:
-                inside[parent] = parent.resolve().is_relative_to(self._real_root)
-            if not inside[parent] or (path.is_symlink() and not path.resolve().is_relative_to(self._real_root)):
-                self._unreadable[_shown(file)] = "a link that leads out of the folder; copy the picture into the folder"
-            elif _shown(file) != file:
-                self._unreadable[_shown(file)] = "its name is not valid Unicode; rename the file"
-            else:
-                usable.append(file)
-        return usable
-
 
 def picture_id(file: str) -> str:
     """The id of a picture whose path relative to the folder is ``file``."""
     return hashlib.sha256(file.encode()).hexdigest()[:ID_LENGTH]
+
+
+_NUMBER = re.compile("([0-9]+)")
+
+
+def natural_key(file: str) -> tuple[list[list[int | str]], str]:
+    """What to sort paths by so that people find them: numbers in names by their value (2 before 10), letters whatever
+    their case, a folder's pictures together; names that are equal in this way in a fixed order."""
+    parts = [_NUMBER.split(name.casefold()) for name in file.split("/")]
+    return [[int(text) if i % 2 else text for i, text in enumerate(part)] for part in parts], file
+
+
+def stamp_text(stamp: Stamp) -> str:
+    """A stamp as it stands in addresses; empty where there is no file."""
+    return f"{stamp[0]:x}-{stamp[1]:x}" if stamp else ""
 
 
 def _shown(file: str) -> str:

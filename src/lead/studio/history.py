@@ -8,10 +8,12 @@ from pathlib import Path
 
 from lead.errors import LeadError, NotThere
 from lead.files import replacing
-from lead.studio.messages import Message
+from lead.studio.label_messages import Message
 
 RECENT = 50
-"""Snapshots that are all kept; of the older ones, the last of each day."""
+"""Snapshots that are all kept. Of the older ones that with most points, the last of each hour for ``HOURLY`` before the
+latest, and the last of each day."""
+HOURLY = timedelta(days=7)
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
 _FILE = re.compile(r"\d{8}T\d{6}\.\d{6}Z_\d+_\d+_[a-z0-9-]+\.json")
 
@@ -22,7 +24,7 @@ class Snapshot(Message):
     Attributes:
         at: when it was put by, ISO 8601 with the zone.
         why: a few words.
-        pictures, points: labelled in it.
+        pictures, points: labelled in it, or with a note or tags.
     """
 
     id: str
@@ -40,10 +42,11 @@ class History:
         self._folder = folder
 
     def snapshots(self) -> list[Snapshot]:
-        """All there are, the latest first."""
-        return [_snapshot(path) for path in reversed(self._files())]
+        """All that hold something, the latest first."""
+        snapshots = [_snapshot(path) for path in reversed(self._files())]
+        return [snapshot for snapshot in snapshots if snapshot.pictures or snapshot.points]
 
-    def add(self, content: bytes, why: str, *, pictures: int, points: int) -> None:
+    def add(self, content: bytes, why: str, *, pictures: int, points: int) -> str:
         """Puts a state by, unless the latest is the same.
 
         Args:
@@ -51,12 +54,15 @@ class History:
             why: a few words of letters and digits.
             pictures, points: labelled in it.
 
+        Returns:
+            The id of the snapshot that holds it.
+
         Raises:
             OSError: it cannot be written.
         """
         files = self._files()
         if files and files[-1].read_bytes() == content:
-            return
+            return _id(files[-1])
         now = datetime.now(UTC)
         if files and _time(files[-1]) >= now:  # the clock was put back: order counts more
             now = _time(files[-1]) + timedelta(microseconds=1)
@@ -64,6 +70,7 @@ class History:
         with replacing(self._folder / f"{now.strftime(_STAMP)}_{pictures}_{points}_{slug}.json") as partial:
             partial.write_bytes(content)
         self._thin()
+        return now.strftime(_STAMP)
 
     def read(self, id: str) -> bytes:
         """The whole file as it was. Raises :class:`LeadError` if there is no such snapshot, or it cannot be read."""
@@ -82,11 +89,12 @@ class History:
         return sorted((path for path in self._folder.iterdir() if _FILE.fullmatch(path.name)), key=_id)
 
     def _thin(self) -> None:
-        older = self._files()[:-RECENT]
-        last_of_day = {_id(path)[:8]: path for path in older}
-        for path in older:
-            if path != last_of_day[_id(path)[:8]]:
-                path.unlink(missing_ok=True)
+        files = self._files()
+        last_of_day = {_id(path)[:8]: path for path in files}
+        last_of_hour = {_id(path)[:11]: path for path in files if _time(files[-1]) - _time(path) <= HOURLY}
+        fullest = max(reversed(files), key=lambda path: _snapshot(path).points)  # the latest of equally full ones
+        for path in set(files) - {*files[-RECENT:], *last_of_day.values(), *last_of_hour.values(), fullest}:
+            path.unlink(missing_ok=True)
 
 
 def _snapshot(path: Path) -> Snapshot:

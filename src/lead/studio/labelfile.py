@@ -12,9 +12,13 @@ from lead.errors import LeadError
 from lead.files import replacing
 from lead.studio.document import Document
 from lead.studio.history import History
-from lead.studio.messages import Landmarks, PictureLabels
+from lead.studio.label_messages import Landmarks, PictureLabels
 
 Stamp = tuple[int, int, int]
+
+LANDMARKS_CHANGED = "before the landmarks changed"
+BURST_S = 300.0
+"""Changes of the landmarks within that time, with no label changed between, put one state by."""
 
 
 class SaveFailed(LeadError):
@@ -72,6 +76,7 @@ class LabelFile:
         self._foreign: bytes | None = None
         self._attempt: Document | None = None
         self._put_by: float | None = None
+        self._landmarks_put_by: float | None = None  # when a change of the landmarks did so last; None since any other
         # Bytes that stand for the document, if they are not its own text.
         self._raw, self._stamp = _read_or_refuse(self.target)
         self.document = Document.empty() if self._raw is None else self.parse(self._raw)
@@ -88,13 +93,16 @@ class LabelFile:
         except LeadError as error:
             raise LeadError(f"{what}{self.path}: {error}") from error
 
-    def save(self, document: Document, why: str | None = None, raw: bytes | None = None) -> None:
+    def save(self, document: Document, why: str | None = None, raw: bytes | None = None) -> str | None:
         """Writes the file; only then ``document`` is what we last wrote.
 
         Args:
             document: what shall stand there.
             why: for the history, if what stands there now has to go there first.
             raw: the file's bytes, if they are not to be made anew.
+
+        Returns:
+            The id of the state in the history that stood there before, if it was put there now.
 
         Raises:
             SaveFailed: it cannot be written.
@@ -105,8 +113,7 @@ class LabelFile:
             why = "before the first change"
         elif why is None and time.monotonic() - (self._put_by or 0.0) > self._every_s:
             why = "while labelling"
-        if why is not None:
-            self._snapshot(why)
+        put_by = self._put_by_unless_in_a_burst(why)
         self._attempt = document
         try:
             with replacing(self.target) as partial:
@@ -118,6 +125,7 @@ class LabelFile:
         self._raw, self._stamp, self._attempt = raw, stamp, None
         self.document = document
         self._set_problem(None)
+        return put_by
 
     def reload(self) -> None:
         """Takes what another program wrote; our state goes into the history first.
@@ -148,12 +156,23 @@ class LabelFile:
         self._stamp, self._foreign = stamp, None
         self.save(self.document)
 
-    def _snapshot(self, why: str) -> None:
-        """Puts our state of the file into the history."""
+    def _put_by_unless_in_a_burst(self, why: str | None) -> str | None:
+        now, last = time.monotonic(), self._landmarks_put_by
+        if why != LANDMARKS_CHANGED:
+            self._landmarks_put_by = None
+        elif last is not None and now - last < BURST_S:
+            return None
+        else:
+            self._landmarks_put_by = now
+        return None if why is None else self._snapshot(why)
+
+    def _snapshot(self, why: str) -> str | None:
+        """Puts our state of the file into the history, if it holds anything."""
         ours = self._ours()
-        if ours is not None:
-            self._put_in_history(ours, why, self.document)
-            self._put_by = time.monotonic()
+        if ours is None:
+            return None
+        self._put_by = time.monotonic()
+        return self._put_in_history(ours, why, self.document)
 
     def _ours(self) -> bytes | None:
         """The file as we last read or wrote it; None if there was none."""
@@ -161,14 +180,16 @@ class LabelFile:
             return self._raw
         return self.document.text() if self.document.names else None
 
-    def _put_in_history(self, content: bytes, why: str, document: Document | None = None) -> None:
+    def _put_in_history(self, content: bytes, why: str, document: Document | None = None) -> str | None:
         try:
             document = document or Document.parse(content)
             pictures, points = document.totals()
-        except LeadError:
+            if not pictures:
+                return None
+        except LeadError:  # it is kept, though it cannot be gone back to
             pictures = points = 0
         try:
-            self.history.add(content, why, pictures=pictures, points=points)
+            return self.history.add(content, why, pictures=pictures, points=points)
         except OSError as error:
             raise self._failed(error) from error
 

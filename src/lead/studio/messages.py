@@ -6,116 +6,13 @@ the top-left pixel. A picture is named by its ``id``, which depends on its path 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
-from pydantic.config import JsonDict
+from pydantic import Field
 
-Colour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
-Name = Annotated[str, Field(min_length=1, max_length=100)]
-Pair = Annotated[tuple[Name, Name], Strict(False)]  # JSON has lists alone
-PointState = Literal["visible", "hidden", "absent"]
-"""Labelled and seen; labelled but covered; looked for, and not in this picture."""
+from lead.studio.label_messages import Landmarks, Message, PictureLabels
 
-
-class Message(BaseModel):
-    """Unknown keys and other types are refused, so that a mistake is an error; NaN is not a number here."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-
-# --- landmarks and labels --------------------------------------------------------------------------------------------
-
-
-class Landmark(Message):
-    """One landmark's name and the colour it is drawn in."""
-
-    name: Name
-    colour: Colour
-
-
-class Landmarks(Message):
-    """What is labelled, in the order of labelling.
-
-    Attributes:
-        version: goes up with every change; what a change is based on.
-        landmarks: names and colours.
-        skeleton: pairs of names joined by a line.
-        flip_pairs: pairs of names that change places in a mirrored picture.
-    """
-
-    version: int = 0
-    landmarks: list[Landmark] = []
-    skeleton: list[Pair] = []
-    flip_pairs: list[Pair] = []
-
-
-class LandmarksChange(Landmarks):
-    """New landmarks in place of those of ``version``.
-
-    Attributes:
-        renamed: old name to new name, for each landmark that keeps its labels under another name.
-        drop_labels: whether labels of landmarks that are no longer there may go (a copy stays in the history).
-    """
-
-    renamed: dict[Name, Name] = {}
-    drop_labels: bool = False
-
-
-_PLACED: JsonDict = {
-    "required": ["x", "y"],
-    "properties": {"state": {"enum": ["visible", "hidden"]}, "x": {"type": "number"}, "y": {"type": "number"}},
-}
-_ABSENT: JsonDict = {
-    "required": ["state"],
-    "properties": {"state": {"const": "absent"}, "x": {"type": "null"}, "y": {"type": "null"}},
-}
-
-
-class Point(Message):
-    """A landmark of one picture. ``x`` and ``y`` stand unless the landmark is absent."""
-
-    model_config = ConfigDict(json_schema_extra={"anyOf": [_PLACED, _ABSENT]})
-
-    state: PointState = "visible"
-    x: float | None = None
-    y: float | None = None
-
-    @model_validator(mode="after")
-    def _complete(self) -> Point:
-        if (self.x is None) != (self.y is None) or (self.x is None) != (self.state == "absent"):
-            raise ValueError("x and y must both be given for a visible or hidden point, and neither for an absent one")
-        return self
-
-
-class PictureLabels(Message):
-    """What is labelled on one picture.
-
-    Attributes:
-        id: of the picture.
-        version: goes up with every change of this picture; what a change is based on.
-        points: by landmark; a landmark that is not in it is unlabelled.
-        checked: whether the person said of these labels, disputed by the model, that they are right.
-    """
-
-    id: str
-    version: int = 0
-    points: dict[str, Point] = {}
-    checked: bool = False
-
-
-class LabelsChange(Message):
-    """Some landmarks of one picture, changed.
-
-    Attributes:
-        base: the version that the person saw.
-        points: by landmark; ``null`` takes a label away.
-        checked: if given, sets the picture's.
-    """
-
-    base: int
-    points: dict[Name, Point | None] = {}
-    checked: bool | None = None
+# --- pictures --------------------------------------------------------------------------------------------------------
 
 
 class Picture(Message):
@@ -125,16 +22,27 @@ class Picture(Message):
         file: path relative to the folder.
         labelled: landmarks that have a state.
         complete: whether all of them have.
+        unlabelled: places in the landmarks' order of those that have none, where some have one.
+        accepted: landmarks whose label is a suggestion that was accepted and not touched since.
+        tags, noted: its tags, and whether it has a note.
         unreadable: why it cannot be decoded, if it is known that it cannot.
+        stamp: another whenever the file is another; for the addresses of its images and tiles.
         expected: mean expected error of the model on it, as a share of its longer side; null where there is none.
+            ``expected_px``: the same in pixels of the picture.
     """
 
     id: str
     file: str
     labelled: int = 0
     complete: bool = False
+    unlabelled: list[int] = Field([])
+    accepted: int = 0
+    tags: list[str] = Field([])
+    noted: bool = False
     unreadable: str | None = None
+    stamp: str = ""
     expected: float | None = None
+    expected_px: float | None = None
 
 
 class PictureDetail(Message):
@@ -172,16 +80,17 @@ class Suggestions(Message):
     """The model's proposal for a picture.
 
     Attributes:
-        method: nearest features of labelled pictures, or a head fitted to them; null where there is none yet.
+        method: nearest features of labelled pictures, or a head fitted to them; ``carried``: some of the landmarks from
+            an earlier frame of the film; null where there is none yet.
         model: number of the fit; goes up as labels come in.
         points: by landmark.
         waiting_for: what has to happen before there are suggestions, for the person to read; null if there are.
     """
 
     id: str
-    method: Literal["matching", "head"] | None = None
+    method: Literal["matching", "head", "carried"] | None = None
     model: int = 0
-    points: dict[str, Suggestion] = {}
+    points: dict[str, Suggestion] = Field({})
     waiting_for: str | None = None
 
 
@@ -192,11 +101,13 @@ class Choice(Message):
         kind: ``coverage``: stands for many pictures unlike those labelled; ``uncertain``: the model expects to be
             wrong on it, and it differs from what is labelled; ``order``: simply the next; ``none``: all are labelled.
         reason: a sentence for the person.
+        runner_up: the picture that would be chosen after this one, as things stand; null if none is left.
     """
 
     id: str | None
     kind: Literal["coverage", "uncertain", "order", "none"]
     reason: str
+    runner_up: str | None = None
 
 
 class Prediction(Message):
@@ -228,10 +139,12 @@ class Predictions(Message):
 
     total: int = 0
     model: int = 0
-    pictures: list[Prediction] = []
+    pictures: list[Prediction] = Field([])
     waiting_for: str | None = None
 
 
+Unit = Literal["px", "percent"]
+"""What differences are said in: pixels of the picture, or percent of its longer side."""
 DisputeKind = Literal["outlier", "swap", "duplicate", "outside"]
 
 
@@ -255,11 +168,11 @@ class Dispute(Message):
     distance_px: float
     severity: float
     message: str
-    expected: dict[str, Suggestion] = {}
+    expected: dict[str, Suggestion] = Field({})
 
 
 class Disputes(Message):
-    disputes: list[Dispute] = []
+    disputes: list[Dispute] = Field([])
     waiting_for: str | None = None
 
 
@@ -286,7 +199,7 @@ class HeatMap(Message):
 
 
 class Explored(Message):
-    maps: list[HeatMap] = []
+    maps: list[HeatMap] = Field([])
     waiting_for: str | None = None
 
 
@@ -300,6 +213,9 @@ class ModelStatus(Message):
         fitting: whether a fit is under way.
         fitted_to: labelled pictures that it was fitted to.
         held_out: its mean error on labels that it had not seen, as a share of the longer side; null where unknown.
+            Labels that are accepted suggestions are not counted, nor below.
+        held_out_px: the same in pixels of the pictures.
+        held_out_points: labels that both rest on.
     """
 
     stage: Literal["none", "decoding", "features", "ready", "failed"] = "none"
@@ -311,14 +227,23 @@ class ModelStatus(Message):
     fitting: bool = False
     fitted_to: int = 0
     held_out: float | None = None
+    held_out_px: float | None = None
+    held_out_points: int = 0
 
 
 # --- training --------------------------------------------------------------------------------------------------------
 
 
 class Preset(Message):
+    """A training that is offered.
+
+    Attributes:
+        minutes: from how many to how many it takes on this machine with these pictures; null as long as nobody knows.
+    """
+
     name: str
     description: str
+    minutes: tuple[float, float] | None = None
 
 
 class LossPoint(Message):
@@ -348,27 +273,45 @@ class Training(Message):
     step: int = 0
     total: int = 0
     seconds_left: float | None = None
-    curve: list[LossPoint] = []
+    curve: list[LossPoint] = Field([])
     message: str | None = None
-    presets: list[Preset] = []
+    presets: list[Preset] = Field([])
     pictures: int | None = None
     seconds: float | None = None
 
 
 class TrainingStart(Message):
-    """Begins a training, or goes on with the one that was stopped (then ``preset`` is left out)."""
+    """Begins a training, or goes on with one that was stopped (then ``preset`` is left out).
+
+    Attributes:
+        run: id of the one to go on with; by default the current one.
+    """
 
     preset: str | None = None
+    run: str | None = None
 
 
 class RunChoice(Message):
-    """A run that could be opened; ``id`` is what to ask for."""
+    """A run that could be opened; ``id`` is what to ask for.
+
+    Attributes:
+        resumable: begun here and interrupted: a training can go on with it.
+        pictures: how many it learnt from.
+    """
 
     id: str
     path: str
     preset: str | None = None
     finished: bool = False
+    resumable: bool = False
     current: bool = False
+    pictures: int | None = None
+
+
+class RunPath(Message):
+    """Where a run lies that is to be opened: its folder on the server's machine."""
+
+    path: str = Field(max_length=4096)
 
 
 # --- the whole -------------------------------------------------------------------------------------------------------
@@ -380,11 +323,14 @@ class State(Message):
     Attributes:
         folder: the pictures' folder.
         label_file: where labels are kept.
-        pictures: readable pictures as far as known; ``complete``: fully labelled; ``begun``: some landmarks labelled.
+        pictures: to label: readable as far as known, and not tagged ``skip``. ``complete``: fully labelled; ``begun``:
+            some landmarks labelled. ``skipped``: readable, and tagged ``skip``.
+        accepted: points that are accepted suggestions, not touched since, in all.
         problem: something that the person must mend before anything can be saved; null if all is well.
         foreign: whether the problem is that another program wrote the label file: ``POST /api/reload`` takes its
             labels, ``POST /api/keep`` writes ours over them. The event ``problem`` says so too.
         missing: pictures that the label file has labels for and the folder does not hold; their labels are kept.
+        films: what the folder holds beside its pictures, and is not shown.
     """
 
     version: str
@@ -393,13 +339,24 @@ class State(Message):
     pictures: int
     complete: int
     begun: int
-    unreadable: list[tuple[str, str]] = []
+    skipped: int = 0
+    accepted: int = 0
+    unreadable: list[tuple[str, str]] = Field([])
     landmarks: Landmarks
     model: ModelStatus
     training: Training
     problem: str | None = None
     foreign: bool = False
-    missing: list[str] = []
+    missing: list[str] = Field([])
+    films: list[str] = Field([])
+
+
+class FolderChange(Message):
+    """How the folder differs from what it was when it was last looked at: numbers of pictures."""
+
+    added: int = 0
+    removed: int = 0
+    replaced: int = 0
 
 
 class Imported(Message):
@@ -420,14 +377,19 @@ class Imported(Message):
     same: int = 0
     kept: int = 0
     replaced: int = 0
-    missing: list[str] = []
-    notes: list[str] = []
+    missing: list[str] = Field([])
+    notes: list[str] = Field([])
 
 
 class Problem(Message):
-    """Every error's body: what is wrong, what to do, and for a conflict what stands here now."""
+    """Every error's body: what is wrong, what to do, and for a conflict what stands here now.
+
+    Attributes:
+        theirs: of a label file whose landmarks are not those that are here: their names, in its order.
+    """
 
     error: str
     labels: PictureLabels | None = None
     landmarks: Landmarks | None = None
     dropped: dict[str, int] | None = None
+    theirs: list[str] | None = None

@@ -9,8 +9,9 @@ from __future__ import annotations
 import io
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -19,7 +20,7 @@ from PIL import Image
 
 from lead.errors import LeadError
 from lead.images.decode import UnreadablePicture, decode, decode_fitted, fitted_size, reading
-from lead.studio.folder import PictureFolder
+from lead.studio.folder import PictureFolder, stamp_text
 
 SIDES = (128, 320, 1024, 2048)
 """Longer sides in which a picture can be had, in pixels; a smaller picture is not enlarged."""
@@ -28,7 +29,9 @@ TILE = 512
 ENCODED_BYTES = 128 * 2**20
 """Memory for what was sent."""
 AT_A_TIME = 2
-"""Pictures decoded at once."""
+"""Pictures decoded at once, of which all but one may be small ones of a list: a person waits for the others."""
+SMALL = 128
+"""Side up to which a picture is one of a list."""
 LOSSLESS = 1024
 """Longer side up to which a picture at its own size is sent without loss; a larger one has tiles for that."""
 _KEEP = 1024
@@ -50,9 +53,9 @@ class ShownPictures:
     def __init__(self, folder: PictureFolder, *, decoded_bytes: int = 400 * 2**20) -> None:
         """``decoded_bytes``: memory for decoded large pictures, four bytes a pixel."""
         self._folder = folder
-        self._decoded = _Kept[Image.Image](decoded_bytes, lambda image: 4 * image.width * image.height)
-        self._encoded = _Kept[Encoded](ENCODED_BYTES, lambda encoded: len(encoded.content))
-        self._turns = threading.Semaphore(AT_A_TIME)
+        self._decoded = Kept[Image.Image](decoded_bytes, lambda image: 4 * image.width * image.height)
+        self._encoded = Kept[Encoded](ENCODED_BYTES, lambda encoded: len(encoded.content))
+        self._turns = _Turns(AT_A_TIME)
 
     def stamp(self, id: str) -> str:
         """Changes whenever the file does. Raises :class:`LeadError` if it cannot be found."""
@@ -61,7 +64,7 @@ class ShownPictures:
             status = path.stat()
         except OSError as error:
             raise self._unreadable(id, UnreadablePicture(path, str(error.strerror))) from None
-        return f"{status.st_mtime_ns:x}-{status.st_size:x}"
+        return stamp_text((status.st_mtime_ns, status.st_size))
 
     def image(self, id: str, side: int) -> Encoded:
         """The upright picture with a longer side of at most ``side``, one of ``SIDES``.
@@ -88,13 +91,13 @@ class ShownPictures:
     def _make_image(self, id: str, side: int) -> Encoded:
         path, size = self._folder.path(id), max(self._folder.size(id))
         if size <= side:
-            return _png(self._whole(id)) if size <= LOSSLESS else _jpeg(self._whole(id), quality=95, subsampling=0)
+            return _png(self._whole(id)) if size <= LOSSLESS else as_jpeg(self._whole(id), quality=95, subsampling=0)
         at_hand = (id, self.stamp(id)) in self._decoded
-        if not at_hand and (side < _KEEP or (4 * side <= size and _is_jpeg(path))):  # which need not all be decoded
-            return _jpeg(self._decode(id, lambda path: _fitted(path, side)))
+        if not at_hand and (side < _KEEP or (2 * side <= size and _is_jpeg(path))):  # which need not all be decoded
+            return as_jpeg(self._decode(id, lambda path: _fitted(path, side), waits=side > SMALL))
         whole = self._whole(id)
         width, height = fitted_size(np.array(whole.size), side).tolist()
-        return _jpeg(whole.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0))
+        return as_jpeg(whole.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0))
 
     def _make_tile(self, id: str, column: int, row: int) -> Encoded:
         whole = self._whole(id)
@@ -106,10 +109,11 @@ class ShownPictures:
     def _whole(self, id: str) -> Image.Image:
         return self._decoded.get((id, self.stamp(id)), lambda: self._decode(id, decode))
 
-    def _decode(self, id: str, decoder: Callable[[Path], Image.Image]) -> Image.Image:
+    def _decode(self, id: str, decoder: Callable[[Path], Image.Image], *, waits: bool = True) -> Image.Image:
+        """``waits``: whether a person waits for it; else it lets those go first."""
         path = self._folder.path(id)
         try:
-            with self._turns:
+            with self._turns.taken(waits):
                 return decoder(path)
         except UnreadablePicture as error:
             raise self._unreadable(id, error) from error
@@ -121,7 +125,7 @@ class ShownPictures:
 
 def _fitted(path: Path, side: int) -> Image.Image:
     with reading(path):
-        return decode_fitted(path.read_bytes(), side)[0]
+        return decode_fitted(path.read_bytes(), side, spare=1)[0]
 
 
 def _is_jpeg(path: Path) -> bool:
@@ -129,7 +133,7 @@ def _is_jpeg(path: Path) -> bool:
         return image.format == "JPEG"
 
 
-def _jpeg(image: Image.Image, *, quality: int = 90, subsampling: int = 2) -> Encoded:
+def as_jpeg(image: Image.Image, *, quality: int = 90, subsampling: int = 2) -> Encoded:
     file = io.BytesIO()
     image.save(file, "JPEG", quality=quality, subsampling=subsampling)
     return Encoded(file.getvalue(), "image/jpeg")
@@ -141,7 +145,37 @@ def _png(image: Image.Image) -> Encoded:
     return Encoded(file.getvalue(), "image/png")
 
 
-class _Kept(Generic[Value]):
+class _Turns:
+    """Lets so many work at a time; those who wait for a person's sake go first, and always find a place or the next."""
+
+    def __init__(self, places: int) -> None:
+        self._places = places
+        self._changed = threading.Condition()
+        self._at_work, self._in_no_hurry, self._urgent = 0, 0, 0  # the last: those that wait
+
+    @contextmanager
+    def taken(self, urgent: bool) -> Iterator[None]:
+        with self._changed:
+            self._urgent += urgent
+            self._changed.wait_for(lambda: self._free(urgent))
+            self._urgent -= urgent
+            self._at_work += 1
+            self._in_no_hurry += not urgent
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._at_work -= 1
+                self._in_no_hurry -= not urgent
+                self._changed.notify_all()
+
+    def _free(self, urgent: bool) -> bool:
+        if self._at_work == self._places:
+            return False
+        return urgent or (not self._urgent and self._in_no_hurry < self._places - 1)
+
+
+class Kept(Generic[Value]):
     """Values made on demand, once however many ask at a time; the least recently used go where there is no room."""
 
     def __init__(self, room: int, size: Callable[[Value], int]) -> None:

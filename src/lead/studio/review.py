@@ -18,6 +18,7 @@ from lead.geometry import FloatArray
 from lead.images.store import ImageStore
 from lead.inference import Landmarker
 from lead.landmarks.model import UNLABELLED, VISIBLE, Labels, Schema
+from lead.studio.folder import Listing
 from lead.studio.suggest import Learnt, Matcher
 
 BATCH = 32
@@ -31,12 +32,14 @@ class Review:
         model: number of the fit.
         store: the pictures.
         labels: what the model says of them, with scores and expected errors; NaN where it says nothing.
+        listing: what the folder held when the pictures were stored; None where that does not change.
         made: when, on the clock of :func:`time.monotonic`.
     """
 
     model: int
     store: ImageStore
     labels: Labels
+    listing: Listing | None = None
     made: float = field(default_factory=time.monotonic, init=False)
 
     @cached_property
@@ -53,6 +56,13 @@ class Review:
         """(N,) the same as a share of the picture's longer side."""
         out: FloatArray = self.expected_px / self.store.sizes[: len(self.labels)].max(axis=1)
         return out
+
+    def rows_of(self, listing: Listing) -> npt.NDArray[np.int64]:
+        """Rows, in their order, of the pictures that a folder still holds and that are the same files since."""
+        images, before = self.labels.images, self.listing or listing
+        if before is listing:
+            return np.arange(len(images))
+        return np.flatnonzero([before.same(listing, file) for file in images])
 
     @cached_property
     def worst_first(self) -> npt.NDArray[np.int64]:

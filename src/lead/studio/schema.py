@@ -8,7 +8,7 @@ from typing import Any
 
 from lead.errors import LeadError, unknown
 from lead.evaluation.colours import landmark_colours
-from lead.studio.messages import Landmark, Landmarks, LandmarksChange
+from lead.studio.label_messages import Landmark, Landmarks, LandmarksChange
 
 NAME_LENGTH = 100
 """Characters that a landmark's name may have."""

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
-from importlib import resources
-from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 import anyio
@@ -24,27 +21,29 @@ from starlette.routing import Match
 from lead.errors import LeadError, NotThere
 from lead.studio import answers, transfer
 from lead.studio.events import Subscription
+from lead.studio.film_messages import Film, FilmEntry, FramesTaken, FramesToTake
 from lead.studio.history import Snapshot
+from lead.studio.label_messages import LabelsChange, Landmarks, LandmarksChange, LandmarksChanged, PictureLabels
 from lead.studio.labelfile import Conflict, SaveFailed
 from lead.studio.messages import (
     Choice,
     Disputes,
     Explored,
+    FolderChange,
     Imported,
-    LabelsChange,
-    Landmarks,
-    LandmarksChange,
     Picture,
     PictureDetail,
-    PictureLabels,
     Predictions,
     Problem,
     RunChoice,
+    RunPath,
     State,
     Suggestions,
     Training,
     TrainingStart,
+    Unit,
 )
+from lead.studio.page_files import index, page_file
 from lead.studio.pictures import Encoded
 from lead.studio.security import Guard
 from lead.studio.session import Exported, Session
@@ -53,17 +52,6 @@ STREAMS = 64
 """Event streams at a time: open pages."""
 CONNECTIONS = 256
 METHODS = ("GET", "PATCH", "POST", "PUT")
-MEDIA_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".json": "application/json",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-    ".ico": "image/vnd.microsoft.icon",
-    ".woff2": "font/woff2",
-}
-"""Of the page's files. What the machine's own table says of .js is not to be relied on."""
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": text}
@@ -105,10 +93,10 @@ def create_app(session: Session, token: str, *, hosts: Sequence[str] = (), heart
     for error, handler in _HANDLERS.items():
         app.add_exception_handler(error, handler)
     whole = partial(_whole, heartbeat_s=heartbeat_s)
-    for routes in (whole, _pictures, _labels, _model, _files, _training):
+    for routes in (whole, _pictures, _films, _labels, _model, _files, _training):
         app.include_router(routes(session), prefix="/api", dependencies=[_TOKEN])
-    app.add_api_route("/", _index, include_in_schema=False)
-    app.add_api_route("/static/{name:path}", _page_file, include_in_schema=False)
+    app.add_api_route("/", index, include_in_schema=False)
+    app.add_api_route("/static/{name:path}", page_file, include_in_schema=False)
     return app
 
 
@@ -159,7 +147,8 @@ def _problem(status: int, problem: Problem, headers: Mapping[str, str] | None = 
 
 
 async def _mistake(_: Request, error: Exception) -> Response:
-    return _problem(404 if isinstance(error, NotThere) else 400, Problem(error=str(error)))
+    theirs = error.theirs if isinstance(error, transfer.OtherLandmarks) else None
+    return _problem(404 if isinstance(error, NotThere) else 400, Problem(error=str(error), theirs=theirs))
 
 
 async def _conflict(_: Request, error: Exception) -> Response:
@@ -223,6 +212,13 @@ def _whole(session: Session, heartbeat_s: float) -> APIRouter:
     def state() -> State:
         return session.state()
 
+    @routes.post("/folder/look")
+    def look_again(
+        at_once: Annotated[bool, Query(description="Even where it was looked at only just now.")] = True,
+    ) -> FolderChange:
+        """Lists the folder anew; the event ``folder`` tells every page of what has changed."""
+        return session.look_again(at_once=at_once)
+
     @routes.get("/events", response_class=StreamingResponse)
     async def events() -> StreamingResponse:
         session.load_model()
@@ -275,6 +271,31 @@ def _pictures(session: Session) -> APIRouter:
     return routes
 
 
+def _films(session: Session) -> APIRouter:
+    """Films beside the pictures, and frames of them."""
+    routes = APIRouter(prefix="/films")
+
+    @routes.get("")
+    def films() -> list[FilmEntry]:
+        return session.films.entries()
+
+    @routes.get("/{id}")
+    def film(id: str) -> Film:
+        return session.films.film(id)
+
+    @routes.get("/{id}/frames/{number}", response_class=Response)
+    def frame(id: str, number: int) -> Response:
+        content, media_type = session.films.frame(id, number)
+        return Response(content, media_type=media_type, headers={"Cache-Control": "private, max-age=60"})
+
+    @routes.post("/{id}/take")
+    def take(id: str, wanted: FramesToTake) -> FramesTaken:
+        """Makes frames pictures of the folder; those that are already stay as they are."""
+        return session.take_frames(id, wanted.numbers)
+
+    return routes
+
+
 def _picture_file(tag: str, stamp: str, etags: str | None, make: Callable[[], Encoded]) -> Response:
     """A picture that the browser may keep: for ever if its address holds the file's stamp, else for a minute."""
     forever = bool(stamp) and tag.startswith(f"{stamp}-")
@@ -301,7 +322,7 @@ def _labels(session: Session) -> APIRouter:
         return session.book.landmarks
 
     @routes.put("/landmarks")
-    def change_landmarks(change: LandmarksChange) -> Landmarks:
+    def change_landmarks(change: LandmarksChange) -> LandmarksChanged:
         return session.book.change_landmarks(change)
 
     @routes.get("/history")
@@ -349,8 +370,8 @@ def _model(session: Session) -> APIRouter:
         return answers.predictions(session.knowledge, sort=sort, offset=offset, limit=limit)
 
     @routes.get("/disputes")
-    def disputes() -> Disputes:
-        return answers.disputes(session.knowledge)
+    def disputes(unit: Unit = "px") -> Disputes:
+        return answers.disputes(session.knowledge, unit)
 
     @routes.get("/explore")
     def explore(id: str, x: Finite, y: Finite, pictures: Ids = "") -> Explored:
@@ -370,9 +391,11 @@ def _files(session: Session) -> APIRouter:
         replace: bool = False,
         add: Annotated[bool, Query(description="Adds landmarks that are not here yet.")] = False,
         name: Annotated[str, Query(description="The file's name, for messages.")] = "The file",
+        called: Annotated[str, Query(description="What its landmarks are here, a line each; blank: left out.")] = "",
     ) -> Imported:
         content = await request.body()
-        take = partial(transfer.import_labels, session.book, content, name, what, replace, add_landmarks=add)
+        book, names = session.book, called.split("\n") if called else []
+        take = partial(transfer.import_labels, book, content, name, what, replace, add_landmarks=add, called=names)
         return await anyio.to_thread.run_sync(take)
 
     @routes.get("/formats")
@@ -401,11 +424,11 @@ def _training(session: Session) -> APIRouter:
 
     @routes.get("/training")
     def training() -> Training:
-        return session.training()
+        return session.training(estimate=True)
 
     @routes.post("/training")
     def start(request: TrainingStart) -> Training:
-        return session.trainer.start(request.preset)
+        return session.trainer.start(request.preset, request.run)
 
     @routes.post("/training/cancel")
     def cancel() -> Training:
@@ -417,29 +440,11 @@ def _training(session: Session) -> APIRouter:
 
     @routes.post("/runs/{id}/open")
     def open_run(id: str) -> State:
-        return session.open_run(id)
+        return session.open_run(id=id)
+
+    @routes.post("/runs/open")
+    def open_path(where: RunPath) -> State:
+        """Uses a run that lies elsewhere. Nothing at the path is read but a run's own files."""
+        return session.open_run(path=where.path)
 
     return routes
-
-
-# --- the page --------------------------------------------------------------------------------------------------------
-
-STATIC = Path(str(resources.files("lead.studio") / "static"))
-
-
-def _index(request: Request) -> Response:
-    return _page_file(request, "index.html")
-
-
-def _page_file(request: Request, name: str) -> Response:
-    """A file of the page: one of those that lie in ``static/``, and nothing else whatever the address says."""
-    files = {path.relative_to(STATIC).as_posix(): path for path in STATIC.rglob("*") if path.is_file()}
-    path = files.get(name)
-    media_type = MEDIA_TYPES.get(PurePosixPath(name).suffix)
-    if path is None or media_type is None:
-        raise HTTPException(404)
-    content = path.read_bytes()
-    headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"', "Cache-Control": "no-cache"}
-    if headers["ETag"] in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    return Response(content, media_type=media_type, headers=headers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ from lead.errors import LeadError
 from lead.images.decode import UnreadablePicture
 from lead.provenance import versions
 from lead.studio import answers, transfer
-from lead.studio.answers import Knowledge
 from lead.studio.book import LabelBook
 from lead.studio.events import Events
-from lead.studio.folder import PictureFolder
-from lead.studio.messages import Picture, PictureDetail, State, Training
+from lead.studio.film_messages import FramesTaken
+from lead.studio.films import Films
+from lead.studio.folder import Change, PictureFolder, picture_id, stamp_text
+from lead.studio.knowledge import Knowledge
+from lead.studio.messages import FolderChange, Picture, PictureDetail, State, Training
 from lead.studio.pictures import ShownPictures
 
 if TYPE_CHECKING:
@@ -43,15 +46,15 @@ class Session:
 
     Attributes:
         folder, book, events: see their classes.
-        pictures: the pictures as the page shows them.
+        pictures, films: the pictures as the page shows them, and the films beside them.
     """
 
     def __init__(self, book: LabelBook, events: Events, run: Path | None, seed: int, load_after_s: float) -> None:
         """Use :meth:`open`."""
         self.folder, self.book, self.events = book.folder, book, events
-        self.pictures = ShownPictures(book.folder)
+        self.pictures, self.films = ShownPictures(book.folder), Films(book.folder)
         self._closing = threading.Lock()
-        self._closed = False
+        self._closed = self._estimate = False
         self._wanted = threading.Event()
         self._loaded: Future[_ModelSide] = Future()
         self._loader = threading.Thread(target=self._load, args=(run, seed, load_after_s), daemon=True)
@@ -106,15 +109,18 @@ class Session:
     def state(self) -> State:
         """What the page shows around everything else."""
         contents, unreadable = self.book.contents, self.folder.unreadable
-        complete = sum(done for _, done in contents.summary.values())
-        bad = {file for file, _ in unreadable}
+        done = [complete for id, (_, complete) in contents.summary.items() if id not in contents.skipped]
+        readable = set(contents.listing.files) - {file for file, _ in unreadable}
+        skipped = sum(contents.listing.file_of[id] in readable for id in contents.skipped)
         return State(
             version=versions()["lead"],
             folder=str(self.folder.root),
             label_file=str(self.book.file),
-            pictures=sum(file not in bad for file in self.folder.files),
-            complete=complete,
-            begun=len(contents.summary) - complete,
+            pictures=len(readable) - skipped,
+            complete=sum(done),
+            begun=len(done) - sum(done),
+            skipped=skipped,
+            accepted=sum(contents.accepted.values()),
             unreadable=unreadable,
             landmarks=contents.landmarks,
             model=answers.status(self.knowledge),
@@ -122,25 +128,51 @@ class Session:
             problem=self.book.disk.problem,
             foreign=self.book.disk.foreign,
             missing=contents.missing,
+            films=list(contents.listing.films),
         )
 
     def list_pictures(self) -> list[Picture]:
         """All pictures, in the folder's order."""
         knowledge, bad = self.knowledge, dict(self.folder.unreadable)
-        summary, expected = knowledge.contents.summary, answers.expected_shares(knowledge)
+        contents, expected = knowledge.contents, answers.expected_errors(knowledge)
         pictures = []
-        for id, file in zip(self.folder.ids, self.folder.files, strict=True):
-            count, complete = summary.get(id, (0, False))
+        for file, id in contents.listing.id_of.items():
+            count, complete = contents.summary.get(id, (0, False))
             picture = Picture(id=id, file=file, labelled=count, complete=complete)
-            picture.unreadable, picture.expected = bad.get(file), expected.get(id)
+            picture.accepted, picture.unlabelled = contents.accepted.get(id, 0), contents.unlabelled.get(id, [])
+            picture.stamp = stamp_text(contents.listing.stamps[file])
+            if image := contents.document.image(file):
+                picture.tags, picture.noted = image.tags, bool(image.note)
+            picture.unreadable = bad.get(file)
+            picture.expected, picture.expected_px = expected.get(id, (None, None))
             pictures.append(picture)
         return pictures
+
+    def look_again(self, *, at_once: bool) -> FolderChange:
+        """Sees what has changed in the folder; all that is known follows, and every page is told.
+
+        Arguments and errors as of :meth:`PictureFolder.look_again`.
+        """
+        change = self.folder.look_again(at_once=at_once)
+        told = FolderChange(added=len(change.added), removed=len(change.removed), replaced=len(change.replaced))
+        if change != Change():
+            self.book.follow_folder()
+            self.events.publish("folder", told.model_dump())
+            if (side := self._side) is not None:
+                side.fitter.follow_folder()
+        return told
 
     def picture(self, id: str) -> PictureDetail:
         """A picture to label."""
         width, height = self.folder.size(id)
         labels = self.book.labels(id)
         return PictureDetail(id=id, file=self.folder.file_of(id), width=width, height=height, labels=labels)
+
+    def take_frames(self, film: str, numbers: Sequence[int]) -> FramesTaken:
+        """Makes frames of a film pictures of the folder; see :meth:`Films.take`."""
+        files = self.films.take(film, numbers)
+        self.look_again(at_once=True)
+        return FramesTaken(ids=[picture_id(file) for file in files])
 
     # --- files
 
@@ -156,14 +188,13 @@ class Session:
             with suppress(UnreadablePicture):
                 sizes[file] = self.folder.size(self.folder.id_of(file))
         content = transfer.export(labels, format, sizes)
-        extension = next(each.extension for each in transfer.formats() if each.name == format)
-        return f"{self._plain_name()}-{what}{extension}", content
+        return f"{self._plain_name()}-{what}{transfer.ending(format)}", content
 
     def export_model(self) -> tuple[str, bytes]:
         """The name and content of a model for ``lead predict``. Raises :class:`LeadError` if there is none yet."""
         landmarker = self._side.fitter.landmarker() if self._side else None
         if landmarker is None:
-            raise LeadError("There is no model yet. It needs features and a few labelled pictures.")
+            raise LeadError("There is no model yet. Learn from the pictures, and label a few.")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.safetensors"
             landmarker.save(path)
@@ -177,7 +208,7 @@ class Session:
             return labels
         predicted = self._side.fitter.predicted_labels() if self._side else None
         if predicted is None:
-            raise LeadError("There are no predictions yet. They need features and a few labelled pictures.")
+            raise LeadError("There are no predictions yet. Learn from the pictures, and label a few.")
         return predicted if what == "predictions" else transfer.combined(self.book.contents.labels, predicted)
 
     def _plain_name(self) -> str:
@@ -199,10 +230,11 @@ class Session:
         """Says that it is time to load the model side, which slows everything else down for some seconds."""
         self._wanted.set()
 
-    def training(self) -> Training:
-        """How far the training is, as far as it is known yet."""
+    def training(self, *, estimate: bool = False) -> Training:
+        """How far the training is, as far as it is known yet; with ``estimate``, how long one takes is found out."""
+        self._estimate |= estimate
         if (side := self._side) is not None:
-            return side.trainer.state()
+            return side.trainer.estimate() if estimate else side.trainer.state()
         return Training(message=answers.LOADING)
 
     @property
@@ -210,12 +242,13 @@ class Session:
         """The trainer, waited for. Raises :class:`LeadError` if the model side could not be loaded."""
         return self._wait().trainer
 
-    def open_run(self, id: str) -> State:
-        """Uses the features of another run."""
+    def open_run(self, *, id: str | None = None, path: str | None = None) -> State:
+        """Uses the features of another run: one of :meth:`Trainer.runs`, or the one at a path."""
         from lead.training.run import Run
 
         side = self._wait()
-        side.fitter.use(Run.open(side.trainer.open(id)))
+        folder = side.trainer.open(id) if id is not None else side.trainer.open_path(path or "")
+        side.fitter.use(Run.open(folder))
         return self.state()
 
     def _wait(self) -> _ModelSide:
@@ -247,7 +280,7 @@ class Session:
         if closed:  # and nobody waited
             side.close()
             return
-        self.events.publish("training", self.training().model_dump(mode="json"))
+        self.events.publish("training", self.training(estimate=self._estimate).model_dump(mode="json"))
         self._tell_model()
 
     def _tell_model(self) -> None:

@@ -14,7 +14,8 @@ from torch.nn import functional
 from lead.inference import Calibration, Head
 from lead.nn.matching import cell_similarities, nearby_peaks
 from lead.studio.features import Exemplar
-from lead.training.fit import Labelled, distances, fit_head
+from lead.training.fit import fit_head
+from lead.training.labelled import Labelled, distances, judging
 
 Method = Literal["matching", "head"]
 
@@ -66,6 +67,7 @@ class Matcher:
     """
 
     def __init__(self, exemplars: Sequence[Exemplar], calibration: Calibration = PRIOR) -> None:
+        self.exemplars = exemplars
         self.described = torch.stack([exemplar.described for exemplar in exemplars])  # (E, K, C)
         self.labelled = self.described.abs().sum(-1) > 0  # (E, K)
         self.calibration = calibration
@@ -97,9 +99,10 @@ class Matcher:
         weight = torch.stack(weights)[:, :, None] * labelled  # (B, E, K)
         return torch.einsum("bek,ekc->bkc", weight / weight.sum(1, keepdim=True).clamp(min=1e-12), described)
 
-    def leave_one_out(self, exemplars: Sequence[Exemplar]) -> Answer:
-        """What the others say of each labelled picture."""
-        answers = [self.answer(one.seen.features[None], without=i) for i, one in enumerate(exemplars)]
+    def of_labelled(self, pictures: Sequence[Exemplar]) -> Answer:
+        """What is said of each labelled picture by the exemplars but for itself."""
+        places = {id(one): i for i, one in enumerate(self.exemplars)}
+        answers = [self.answer(one.seen.features[None], without=places.get(id(one))) for one in pictures]
         return Answer(
             torch.cat([a.points for a in answers]),
             torch.cat([a.score for a in answers]),
@@ -146,7 +149,8 @@ class Learnt:
         landmarks: (k,) positions of the head's landmarks.
         calibration: of the head's score.
         unseen: what models that had not seen a labelled picture say of it, one row an exemplar.
-        error: mean held-out error, as a share of the frame's side; NaN for one label.
+        errors: (E, K) held-out errors, as a share of the frame's side; NaN where nothing was held out, where a
+            suggestion was accepted, and for landmarks that the head leaves to matching.
     """
 
     exemplars: dict[str, Exemplar]
@@ -155,7 +159,23 @@ class Learnt:
     landmarks: list[int]
     calibration: Calibration | None
     unseen: Answer
-    error: float
+    errors: Tensor
+
+    @property
+    def error(self) -> float:
+        """Mean held-out error, as a share of the frame's side; NaN for one label."""
+        return float(self.errors.nanmean())
+
+    @property
+    def error_px(self) -> float:
+        """The same in pixels of the pictures."""
+        sides = torch.tensor([one.seen.frame_px for one in self.exemplars.values()])
+        return float((self.errors * sides[:, None]).nanmean())
+
+    @property
+    def judged_on(self) -> int:
+        """Labels that both rest on."""
+        return int((~self.errors.isnan()).sum())
 
     @property
     def method(self) -> Method:
@@ -181,28 +201,37 @@ class Learnt:
 def learn(exemplars: dict[str, Exemplar], *, seed: int = 0) -> Learnt:
     """Calibrates matching, and fits a head that is kept if it does better on labels that it had not seen.
 
+    Accepted suggestions teach as other labels do, but nothing is judged or calibrated by them, nor by models that had
+    seen them (see :func:`lead.training.labelled.judging`).
+
     Args:
         exemplars: at least one, by picture id.
         seed: of the folds.
     """
     pictures = list(exemplars.values())
-    truth = torch.stack([one.points for one in pictures])
-    unseen = Matcher(pictures).leave_one_out(pictures)
+    points = torch.stack([one.points for one in pictures])
+    accepted = torch.stack([one.accepted for one in pictures])
+    judged, _ = judging(points, accepted if bool(accepted.any()) else None)
+    unseen = Matcher([pictures[i] for i in judged]).of_labelled(pictures)
+    truth = points.where(~accepted[..., None], torch.nan)
     errors = distances(unseen.points, truth)  # (E, K)
     matching = calibrate_matching(unseen.score, errors)
     unseen = Answer(unseen.points, unseen.score, expected(matching, unseen.score))
-    matched = Learnt(exemplars, matching, None, [], None, unseen, float(errors.nanmean()))
-    labelled = ~truth.isnan().any(-1)
+    matched = Learnt(exemplars, matching, None, [], None, unseen, errors)
+    labelled = ~points.isnan().any(-1)
     landmarks = torch.nonzero(labelled.sum(0) >= FEWEST)[:, 0].tolist()
     if len(pictures) < FEWEST or not landmarks:
         return matched
     features = torch.stack([one.seen.features for one in pictures]).numpy()
-    fitted = fit_head(Labelled(features, truth[:, landmarks]), kind="ridge", seed=seed)
+    flags = accepted[:, landmarks] if bool(accepted[:, landmarks].any()) else None
+    fitted = fit_head(Labelled(features, points[:, landmarks], accepted=flags), kind="ridge", seed=seed)
     if fitted.calibration is None or fitted.held_out is None:
         return matched
     if not fitted.error < float(errors[:, landmarks].nanmean()):
         return matched
-    points, scores = fitted.held_out
-    unseen.points[:, landmarks], unseen.score[:, landmarks] = points, scores
+    places, scores = fitted.held_out
+    unseen.points[:, landmarks], unseen.score[:, landmarks] = places, scores
     unseen.expected[:, landmarks] = expected(fitted.calibration, scores)
-    return Learnt(exemplars, matching, fitted.head, landmarks, fitted.calibration, unseen, fitted.error)
+    left = torch.full_like(errors, torch.nan)
+    left[:, landmarks] = distances(places, truth[:, landmarks])
+    return Learnt(exemplars, matching, fitted.head, landmarks, fitted.calibration, unseen, left)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import signal
 import subprocess
@@ -13,16 +12,19 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, Literal, get_args
 
-from lead.config import Settings, load_preset, presets
+from lead.config import Settings, load_preset
 from lead.errors import LeadError, NotThere, unknown
 from lead.evaluation.curves import read_metrics
 from lead.files import read_text, write_atomic
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
 from lead.studio.messages import LossPoint, Preset, RunChoice, Training
+from lead.studio.pace import Pace
+from lead.studio.runs import at, nearby, opened, preset_of, run_id
 from lead.studio.worker import STOPPED
 from lead.training.run import Run
 
@@ -33,10 +35,9 @@ CURVE_POINTS = 300
 RECENT = 20
 """Reports from which the speed is told."""
 DESCRIPTIONS = {
-    "small": "For your pictures: adapts an ImageNet network to a folder of a few hundred to a few thousand. Two "
-    "processor cores, at most 40 minutes.",
-    "tiny": "From nothing, in minutes, for simple pictures of one kind: to see how it all works.",
-    "short": "Small at half its resolution and a fifth of its steps: a first try in minutes, less exact.",
+    "small": "For your pictures: adapts an ImageNet network to a folder of a few hundred to a few thousand.",
+    "tiny": "From nothing, for simple pictures of one kind: to see how it all works.",
+    "short": "As small, at half its resolution and a fifth of its steps: a first try, less exact.",
     "paper": "The paper's own configuration, from nothing. Needs a GPU and a very large folder.",
 }
 """In the order in which they are offered."""
@@ -124,15 +125,15 @@ class Trainer:
         run: Path | None = None,
         more_presets: Mapping[str, Path] | None = None,
     ) -> None:
-        self._root, self._home, self._events = folder.root, home.resolve(), events
+        self._folder, self._root, self._home, self._events = folder, folder.root, home.resolve(), events
         self._presets = {name: name for name in DESCRIPTIONS} | {k: str(v) for k, v in (more_presets or {}).items()}
-        self._named_run = Run.open(run.resolve()) if run else None
-        self._shelf = Path.cwd() / "runs"
+        self._named = [Run.open(run.resolve()).folder] if run else []
+        self._pace = Pace()
         self._lock = threading.RLock()
         self._process: subprocess.Popen[str] | None = None
         self._watcher: threading.Thread | None = None
         self._changed = threading.Event()
-        current = self._named_run or self._last_used()
+        current = Run.open(self._named[0]) if self._named else self._last_used()
         self._progress = RunProgress.of(current) if current else RunProgress()
 
     def state(self) -> Training:
@@ -150,10 +151,31 @@ class Trainer:
                 seconds_left=now.seconds_left(),
                 curve=thinned(now.curve),
                 message=now.message,
-                presets=[Preset(name=name, description=DESCRIPTIONS.get(name, "")) for name in self._presets],
+                presets=self._offered(),
                 pictures=about.get("pictures"),
                 seconds=sum(seconds) if seconds else None,
             )
+
+    def estimate(self) -> Training:
+        """The state; how long each preset takes is found out in the background, unless a training has the machine."""
+        with self._lock:
+            if self._progress.state not in ("running", "stopping"):
+                self._pace.learn(opened(self._own()), preset_of)
+                self._pace.begin(self._publish)
+        return self.state()
+
+    @cached_property
+    def _settings(self) -> dict[str, Settings]:
+        return {name: load_preset(file) for name, file in self._presets.items()}
+
+    def _offered(self) -> list[Preset]:
+        pictures = len(self._folder.files)
+        return [
+            Preset(
+                name=name, description=DESCRIPTIONS.get(name, ""), minutes=self._pace.minutes(name, settings, pictures)
+            )
+            for name, settings in self._settings.items()
+        ]
 
     @property
     def finished(self) -> Path | None:
@@ -162,8 +184,12 @@ class Trainer:
             run = self._progress.run
             return run.folder if run and self._progress.state == "done" else None
 
-    def start(self, preset: str | None) -> Training:
-        """Begins a training, in a new run, or goes on with the one that was interrupted if ``preset`` is None.
+    def start(self, preset: str | None, run: str | None = None) -> Training:
+        """Begins a training in a new run; without a preset, goes on with one that was interrupted.
+
+        Args:
+            preset: None to go on.
+            run: the id of the one to go on with, one of those begun here; by default the current one.
 
         Raises:
             LeadError: one is under way, the preset is unknown, or there is nothing to go on with.
@@ -171,23 +197,23 @@ class Trainer:
         with self._lock:
             self._refuse_while_training()
             if preset is None:
-                self._progress, settings = self._interrupted()
+                self._progress, settings = self._interrupted(run)
             elif preset in self._presets:
                 settings = self._presets[preset]
                 self._progress = RunProgress(run=Run(self._free(), load_preset(settings)), preset=preset)
             else:
                 raise unknown("preset", preset, self._presets)
             assert self._progress.run is not None
-            run = self._progress.run.folder
+            folder = self._progress.run.folder
             self._home.mkdir(parents=True, exist_ok=True)
-            self._remember(run)
+            self._remember(folder)
             self._progress.state = "running"
             try:
-                self._process = self._spawn(run, settings)
+                self._process = self._spawn(folder, settings)
             except OSError as error:
                 self._progress.state, self._progress.message = "failed", f"Cannot begin the training: {error}."
             else:
-                self._watcher = threading.Thread(target=self._watch, args=(self._process, run), daemon=True)
+                self._watcher = threading.Thread(target=self._watch, args=(self._process, folder), daemon=True)
                 self._watcher.start()
         self._publish()
         return self.state()
@@ -202,13 +228,16 @@ class Trainer:
         return self.state()
 
     def runs(self) -> list[RunChoice]:
-        """Those trained here, the one given, and those in ``runs/`` of the working folder."""
+        """Those trained here, those given or opened by their path, and those beside the pictures."""
+        own = self._own()
         return [
             RunChoice(
                 id=run_id(run.folder),
                 path=str(run.folder),
                 preset=preset_of(run.settings),
                 finished=run.has_student,
+                resumable=run.folder in own and not run.has_student,
+                pictures=run.provenance.get("pictures"),
                 current=self._progress.run is not None and run.folder == self._progress.run.folder,
             )
             for run in self._runs()
@@ -227,8 +256,22 @@ class Trainer:
                 raise NotThere("There is no such run any more. Choose another from the list.")
             if not run.has_student:
                 raise LeadError(f"The training of {run.folder} is not finished. Go on with it, or open another.")
-            self._progress = RunProgress.of(run)
-            self._remember(run.folder)
+            return self._use(run)
+
+    def open_path(self, path: str) -> Path:
+        """Makes a finished run the current one, wherever it lies. Errors as :func:`lead.studio.runs.at`, and if a
+        training is under way here.
+        """
+        with self._lock:
+            self._refuse_while_training()
+            run = at(path)
+            self._named.append(run.folder)
+            return self._use(run)
+
+    def _use(self, run: Run) -> Path:
+        self._progress = RunProgress.of(run)
+        self._home.mkdir(parents=True, exist_ok=True)
+        self._remember(run.folder)
         self._publish()
         return run.folder
 
@@ -241,15 +284,8 @@ class Trainer:
     # --- runs on disk
 
     def _runs(self) -> list[Run]:
-        shelf = sorted(path.resolve() for path in self._shelf.glob("*"))
-        folders = [self._named_run.folder] if self._named_run else []
-        if self._progress.run:
-            folders.append(self._progress.run.folder)
-        runs: dict[Path, Run] = {}
-        for folder in [*folders, *self._own(), *shelf]:
-            with suppress(LeadError):  # not a run, or one of a version that had other settings
-                runs.setdefault(folder, Run.open(folder))
-        return list(runs.values())
+        current = [self._progress.run.folder] if self._progress.run else []
+        return opened([*self._named, *current, *self._own(), *nearby(self._root)])
 
     def _free(self) -> Path:
         """Where a new run can go."""
@@ -259,9 +295,14 @@ class Trainer:
             folder = self._home / f"run-{number}"
         return folder
 
-    def _interrupted(self) -> tuple[RunProgress, str]:
+    def _interrupted(self, id: str | None) -> tuple[RunProgress, str]:
         """The run to go on with, and its settings: a preset or a YAML file."""
         now = self._progress
+        if id is not None and (now.run is None or run_id(now.run.folder) != id):
+            run = next((run for run in opened(self._own()) if run_id(run.folder) == id and not run.has_student), None)
+            if run is None:
+                raise NotThere("There is no interrupted training of that name here. Choose another from the list.")
+            now = RunProgress.of(run)
         if now.run is None or now.state not in ("stopped", "failed"):
             raise LeadError(
                 f"There is no interrupted training to go on with. Choose a preset: {', '.join(DESCRIPTIONS)}."
@@ -363,16 +404,6 @@ def _outcome(progress: RunProgress, status: int, log: Path) -> tuple[Literal["do
     how = f"by signal {signal.Signals(-status).name}" if status < 0 else f"with exit status {status}"
     why = " The system may have run out of memory." if status == -9 else ""
     return "failed", f"The training was ended {how}.{why} What it said last is in {log}."
-
-
-def run_id(folder: Path) -> str:
-    """What the page asks for a run by: nothing that it could make up."""
-    return hashlib.sha256(str(folder).encode()).hexdigest()[:12]
-
-
-def preset_of(settings: Settings) -> str | None:
-    """The shipped preset that has these settings."""
-    return next((name for name in presets() if load_preset(name) == settings), None)
 
 
 def read_curve(run: Path) -> list[LossPoint]:

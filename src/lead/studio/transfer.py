@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -13,14 +13,15 @@ import numpy as np
 from lead.errors import LeadError
 from lead.images.decode import UnreadablePicture
 from lead.images.labels import FolderPictures
-from lead.landmarks.io import FORMATS, format_named, parse_labels
-from lead.landmarks.model import UNLABELLED, VISIBLE, Labels
+from lead.landmarks.io import FORMATS, Format, format_named, parse_labels
+from lead.landmarks.model import UNLABELLED, VISIBLE, Labels, Schema, numbered
 from lead.landmarks.naming import matched
-from lead.landmarks.pictures import Sized
+from lead.landmarks.pictures import PictureInfo, Sized
 from lead.studio.book import LabelBook, size_for
 from lead.studio.document import Document, PointsChange
 from lead.studio.folder import PictureFolder
-from lead.studio.messages import Imported, Landmark, Landmarks, Message, Point
+from lead.studio.label_messages import Landmark, Landmarks, Message, Point
+from lead.studio.messages import Imported
 from lead.studio.schema import as_landmarks, check_landmarks, default_colours
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
@@ -38,11 +39,23 @@ class ExportFormat(Message):
     loses: str = ""
 
 
+class OtherLandmarks(LeadError):
+    """A file's landmarks are not those that are here.
+
+    Attributes:
+        theirs: the file's, in its order; which of those here each of them is, a person can say.
+    """
+
+    def __init__(self, message: str, theirs: list[str]) -> None:
+        super().__init__(message)
+        self.theirs = theirs
+
+
 @dataclass(frozen=True)
 class _Incoming:
     """What a file says: its landmarks, its labels, and the points that it labels, by picture and landmark."""
 
-    format: str
+    format: Format
     landmarks: Landmarks
     points: dict[str, dict[str, Point]]
     labels: Labels
@@ -64,9 +77,55 @@ class _Incoming:
     def names(self) -> list[str]:
         return [landmark.name for landmark in self.landmarks.landmarks]
 
+    def called(self, names: Sequence[str], file: str) -> _Incoming:
+        """With other names, one for each landmark in the file's order; those whose name is blank are left out."""
+        if len(names) != len(self.names):
+            raise LeadError(f"{file} has {len(self.names)} landmarks, not {len(names)}. Choose the file again.")
+        new = {old: name for old, name in zip(self.names, names, strict=True) if name}
+        twice = sorted({name for name in new.values() if list(new.values()).count(name) > 1})
+        if twice:
+            raise LeadError(f"{_some(twice)} is chosen for several of the file's landmarks. Choose each once.")
+        schema = self.labels.schema.subset(new)
+        flips, lines = ([(new[a], new[b]) for a, b in pairs] for pairs in (schema.flip_pairs, schema.skeleton))
+        landmarks = Landmarks(
+            landmarks=[
+                landmark.model_copy(update={"name": new[landmark.name]})
+                for landmark in self.landmarks.landmarks
+                if landmark.name in new
+            ],
+            skeleton=lines,
+            flip_pairs=flips,
+        )
+        points = {
+            file: {new[name]: point for name, point in of_file.items() if name in new}
+            for file, of_file in self.points.items()
+        }
+        renamed = Schema(tuple(new.values()), tuple(flips), tuple(lines))
+        return replace(self, landmarks=landmarks, points=points, labels=replace(self.labels.only(new), schema=renamed))
+
+    def as_known(self, theirs: Point, here: Point) -> Point:
+        """What the file says of a point, where it could say all that is known here: else that is kept."""
+        if here.state != "hidden" or "hidden" not in self.format.lacks or theirs.state != "visible":
+            return theirs
+        return theirs.model_copy(update={"state": "hidden"})
+
+    def same(self, theirs: Point, here: Point) -> bool:
+        """Whether two points are one, as far as the file can tell."""
+        if theirs.state != here.state:
+            return False
+        axes = ((theirs.x, here.x), (theirs.y, here.y))
+        return all(a == b or (a is not None and b is not None and abs(a - b) <= self.format.precision) for a, b in axes)
+
 
 def import_labels(
-    book: LabelBook, data: bytes, name_hint: str, what: What, replace: bool, *, add_landmarks: bool = False
+    book: LabelBook,
+    data: bytes,
+    name_hint: str,
+    what: What,
+    replace: bool,
+    *,
+    add_landmarks: bool = False,
+    called: Sequence[str] = (),
 ) -> Imported:
     """Takes landmarks, or landmarks and points, from a label file of any format that :mod:`lead.landmarks` reads.
 
@@ -80,13 +139,18 @@ def import_labels(
         what: only the landmarks (names, pairs, skeleton), or their points too.
         replace: whether points that stand here already are replaced by the file's; else they are kept.
         add_landmarks: whether landmarks that the book does not have are added to those that it has.
+        called: what the file's landmarks are called here, one name for each in the file's order, blank for one to be
+            left out; by default they are called what the file calls them.
 
     Raises:
+        OtherLandmarks: its landmarks are not those of the book. Nothing was changed.
         LeadError: the file cannot be understood; its landmarks do not fit those of the book; or a point lies far
             outside its picture. Nothing was changed.
     """
     incoming = _read(data, name_hint, book.folder)
-    report = Imported(format=incoming.format)
+    if called:
+        incoming = incoming.called(called, name_hint)
+    report = Imported(format=incoming.format.name)
 
     def make(document: Document) -> Document:
         document = _with_landmarks(document, incoming, what, add_landmarks, name_hint, report)
@@ -111,6 +175,13 @@ def formats() -> list[ExportFormat]:
     ]
 
 
+def ending(format: str) -> str:
+    """What the name of a file in this format ends in; where others end so too, with the format's own name before it."""
+    kind = format_named(format)
+    alike = sum(kind.extension == other.extension for other in FORMATS) > 1
+    return f".{kind.name}{kind.extension}" if alike and kind.extension != f".{kind.name}" else kind.extension
+
+
 def export(labels: Labels, format: str, sizes: Mapping[str, Size] | None = None) -> bytes:
     """A file of labels.
 
@@ -122,7 +193,17 @@ def export(labels: Labels, format: str, sizes: Mapping[str, Size] | None = None)
     Raises:
         LeadError: there is no such format.
     """
-    return format_named(format).dump(labels, Sized(sizes or {}))
+    return format_named(format).dump(labels, Sized(sizes or {}, _Unreadable()))
+
+
+class _Unreadable(PictureInfo):
+    """Pictures of the folder that cannot be read."""
+
+    def size(self, image: str) -> Size:
+        raise LeadError(
+            f"{image} cannot be read, but this format holds the pictures' sizes. Put the file right, or "
+            "choose another format."
+        )
 
 
 def combined(hand: Labels, predicted: Labels | None) -> Labels:
@@ -175,10 +256,10 @@ def _read(data: bytes, name: str, folder: PictureFolder) -> _Incoming:
         if kind.name == "coco":  # the only one that holds colours and what is absent
             document = Document.parse(data)
             points = {file: annotation.points() for file, annotation in document.annotated()}
-            return _Incoming(kind.name, document.landmarks, points, labels)
+            return _Incoming(kind, document.landmarks, points, labels)
         schema = labels.schema
         landmarks = as_landmarks(schema.names, schema.skeleton, schema.flip_pairs)
-        return _Incoming(kind.name, landmarks, _points(labels), labels)
+        return _Incoming(kind, landmarks, _points(labels), labels)
     except LeadError as error:
         raise LeadError(f"{name}: {error}") from error
 
@@ -203,6 +284,9 @@ def _with_landmarks(
     here, theirs = document.names, incoming.names
     new, lacking = [n for n in theirs if n not in here], [n for n in here if n not in theirs]
     nothing_labelled = not any(document.counts().values())
+    unnamed = "names" in incoming.format.lacks and tuple(theirs) == numbered(len(theirs))
+    if here and unnamed and what == "landmarks":
+        raise LeadError(f"{file} does not name its landmarks: take its labels.")
     if not here or (what == "landmarks" and nothing_labelled and not add):
         landmarks, sources = incoming.landmarks, [name if name in here else None for name in theirs]
         report.landmarks = len(theirs)
@@ -210,7 +294,12 @@ def _with_landmarks(
         landmarks, sources = _added(document.landmarks, new), [*here, *[None] * len(new)]
         report.landmarks = len(new)
     elif new or (what == "landmarks" and lacking):
-        raise LeadError(_differences(file, new, lacking, nothing_labelled))
+        if unnamed:
+            raise OtherLandmarks(
+                f"{file} numbers its {len(theirs)} landmarks: say which of the {len(here)} here they are.", theirs
+            )
+        message = _differences(file, new, lacking, nothing_labelled)
+        raise OtherLandmarks(message, theirs) if new else LeadError(message)
     elif what == "landmarks":
         pairs = {"skeleton": incoming.landmarks.skeleton, "flip_pairs": incoming.landmarks.flip_pairs}
         landmarks = document.landmarks.model_copy(update={key: value for key, value in pairs.items() if value})
@@ -268,9 +357,12 @@ def _with_points(
         file = file_of[theirs]
         annotation = document.annotation(file)
         here = annotation.points() if annotation else {}
-        points = incoming.points[theirs]
+        points = {
+            name: incoming.as_known(point, here[name]) if name in here else point
+            for name, point in incoming.points[theirs].items()
+        }
         new = {name: point for name, point in points.items() if name not in here}
-        other = {name: point for name, point in points.items() if name in here and here[name] != point}
+        other = {n: point for n, point in points.items() if n in here and not incoming.same(point, here[n])}
         report.added += len(new)
         report.same += len(points) - len(new) - len(other)
         if replace:

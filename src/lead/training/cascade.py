@@ -21,13 +21,9 @@ from lead.seeds import mixed_seed
 from lead.training.confidence import fit_confidence
 from lead.training.fit import (
     SINGLE_LABEL,
-    Labelled,
     Moments,
     Settled,
     apply,
-    check_labelled,
-    distances,
-    folds,
     moments_of,
     principal_components,
     settle,
@@ -36,6 +32,7 @@ from lead.training.fit import (
     total_rows,
     weighted,
 )
+from lead.training.labelled import Labelled, check_labelled, distances, folds, judging
 
 Rows = npt.NDArray[np.int64]
 
@@ -82,8 +79,10 @@ class _Inputs:
 
     Attributes:
         source: of the pictures.
-        rows: (N,) of its store, the labelled pictures.
+        rows: (N,) of its store, the labelled pictures that it is judged on.
         points: (N, K, 2) normalised.
+        accepted: (N, K) bool, as of :class:`Labelled`.
+        more: rows and points of further pictures to learn from, on which a person placed no point.
         parts: positions in ``rows`` of one fold.
         pool: (P,) rows of unlabelled pictures to learn from; perhaps none.
         seed: of the crops.
@@ -92,6 +91,8 @@ class _Inputs:
     source: FeatureSource
     rows: Rows
     points: Tensor
+    accepted: Tensor | None
+    more: tuple[Rows, Tensor]
     parts: list[Rows]
     pool: Rows
     seed: int
@@ -105,6 +106,7 @@ class _TrainingSet:
         answered: a view of each labelled picture as it would be met, with its landmarks.
         parts: rows of ``answered`` of one fold.
         moments: of what each part teaches.
+        more: moments that the head learns from as well, once it is judged.
         pool: (P, C, h, w) features of unlabelled pictures; None for no self-teaching.
         usual: size of the shape in these views.
     """
@@ -112,6 +114,7 @@ class _TrainingSet:
     answered: Labelled
     parts: list[Rows]
     moments: list[Moments]
+    more: list[Moments]
     pool: Features | None
     usual: float
 
@@ -122,6 +125,7 @@ def fit_cascade(
     points: Tensor,
     *,
     hidden: npt.NDArray[np.bool_] | None = None,
+    accepted: npt.NDArray[np.bool_] | None = None,
     unlabelled: Rows | None = None,
     groups: Sequence[str] | None = None,
     seed: int = 0,
@@ -136,6 +140,7 @@ def fit_cascade(
         rows: (N,) of the store: labelled pictures.
         points: (N, K, 2) normalised; NaN where unlabelled.
         hidden: (N, K) which landmarks are labelled as hidden; None if nothing says.
+        accepted: (N, K) which points are accepted suggestions: learnt from, but no error is told by them.
         unlabelled: rows of the store that may be learnt from without labels.
         groups: (N,) of the labelled pictures. Those of one group are alike as others are not, frames of one film say,
             and fall in one fold, lest the expected errors be too small.
@@ -153,18 +158,18 @@ def fit_cascade(
         kept = np.sort(random.permutation(len(rows))[:most])
         some = points[torch.from_numpy(kept)]
         if not bool(some.isnan().any(-1).all(0).any()):  # a rare landmark's labels must not all be left out
-            rows, points, hidden = rows[kept], some, None if hidden is None else hidden[kept]
+            rows, points = rows[kept], some
+            hidden, accepted = (None if flags is None else flags[kept] for flags in (hidden, accepted))
             groups = None if groups is None else [groups[i] for i in kept.tolist()]
-    parts = folds(len(rows), seed, groups) if len(rows) > 1 else [np.arange(1)]
-    inputs = _Inputs(source, rows, points, parts, _pool(rows, unlabelled, random), seed)
-    features = source.whole(rows, progress=progress)
+    inputs = _inputs(source, rows, points, accepted, groups, unlabelled, random, seed)
+    features = source.whole(inputs.rows, progress=progress)
     coarse, out_of_fold = _fit_coarse(inputs, features)
-    best = _assess(coarse, out_of_fold, features, points)
+    best = _assess(coarse, out_of_fold, features, inputs)
     for half in _halves(coarse) if halves is None else halves:
         look = _fit_fine(inputs, coarse, out_of_fold, half)
         if not best.error <= look.error:  # NaN for a single label: the fine look is taken unchecked
             best = look
-    flags = None if hidden is None else torch.from_numpy(hidden)
+    flags = None if hidden is None else torch.from_numpy(hidden[np.isin(rows, inputs.rows)])
     confidence = fit_confidence(best.signals, best.errors, flags if len(best.signals) else None)
     return CascadeFit(best.head, confidence, best.error)
 
@@ -177,6 +182,28 @@ class _Assessed:
     signals: Tensor
     errors: Tensor
     error: float
+
+
+def _inputs(
+    source: FeatureSource,
+    rows: Rows,
+    points: Tensor,
+    accepted: npt.NDArray[np.bool_] | None,
+    groups: Sequence[str] | None,
+    unlabelled: Rows | None,
+    random: np.random.Generator,
+    seed: int,
+) -> _Inputs:
+    """The pictures that heads are judged on, in folds, and those that they only learn from."""
+    flags = None if accepted is None else torch.from_numpy(accepted)
+    judged, others = judging(points, flags)
+    own = None if groups is None else [groups[i] for i in judged.tolist()]
+    parts = folds(len(judged), seed, own) if len(judged) > 1 else [np.arange(1)]
+    pool = _pool(rows[judged], None if unlabelled is None else np.setdiff1d(unlabelled, rows), random)
+    more = (rows[others], points[others])
+    return _Inputs(
+        source, rows[judged], points[judged], flags if flags is None else flags[judged], more, parts, pool, seed
+    )
 
 
 def _pool(rows: Rows, unlabelled: Rows | None, random: np.random.Generator) -> Rows:
@@ -217,7 +244,7 @@ class _OutOfFold:
 
 def _fit_coarse(inputs: _Inputs, features: Features) -> tuple[Cascade, _OutOfFold | None]:
     """A cascade of one look, and what it said of out-of-fold pictures; ``features`` are those of the labelled ones."""
-    whole = Labelled(features, inputs.points)
+    whole = Labelled(features, inputs.points, accepted=inputs.accepted)
     shape, size = common_shape(inputs.points)
     size = size or LONE_SIZE
     cascade = Cascade(whole.features.shape[1], whole.points.shape[1], fine=False)
@@ -228,8 +255,11 @@ def _fit_coarse(inputs: _Inputs, features: Features) -> tuple[Cascade, _OutOfFol
     sizes = fit_pose(shape, whole.points, usual=size).size
     cascade.sizes.copy_(torch.stack([sizes.min(), sizes.mean(), sizes.max()]))
     moments = [moments_of(cascade.coarse, whole.take(part), share=SHARE) for part in inputs.parts]
+    rows, points = inputs.more
+    rest = [Labelled(inputs.source.whole(rows), points)] if len(rows) else []
+    more = [moments_of(cascade.coarse, labelled, share=SHARE) for labelled in rest]
     pool = inputs.source.whole(inputs.pool) if len(inputs.pool) else None
-    out_of_fold = _learn(cascade.coarse, shape, _TrainingSet(whole, inputs.parts, moments, pool, size))
+    out_of_fold = _learn(cascade.coarse, shape, _TrainingSet(whole, inputs.parts, moments, more, pool, size))
     return cascade, out_of_fold
 
 
@@ -239,12 +269,15 @@ def _learn(head: RidgeHead, shape: Tensor, training: _TrainingSet) -> _OutOfFold
     Returns:
         What was said of out-of-fold pictures; None for a single one.
     """
+    every = [*training.moments, *training.more]
     if len(training.parts) == 1:
-        settle(head, training.moments, *SINGLE_LABEL)
+        settle(head, every, *SINGLE_LABEL)
         if training.pool is not None:
-            settle(head, [*training.moments, _self_taught(head, shape, training)], SELF_RIDGE, SINGLE_LABEL[1])
+            settle(head, [*every, _self_taught(head, shape, training)], SELF_RIDGE, SINGLE_LABEL[1])
         return None
     plain = settle_by_folds(head, training.answered, training.parts, training.moments)
+    if training.more:
+        settle(head, every, plain.ridge, plain.sharpness)
     weights = [solve(others, head.weight.shape[1], plain.ridge) for others in _others(training.moments)]
     if training.pool is None:
         return _OutOfFold(plain, training.parts, weights)
@@ -258,7 +291,7 @@ def _learn(head: RidgeHead, shape: Tensor, training: _TrainingSet) -> _OutOfFold
     head.weight.copy_(settled_weight)
     if not float(tried.errors.nanmean()) < float(plain.errors.nanmean()):
         return _OutOfFold(plain, training.parts, weights)
-    settle(head, [*training.moments, _self_taught(head, shape, training)], SELF_RIDGE, plain.sharpness)
+    settle(head, [*every, _self_taught(head, shape, training)], SELF_RIDGE, plain.sharpness)
     return _OutOfFold(tried, training.parts, taught)
 
 
@@ -290,7 +323,7 @@ def _answers(head: RidgeHead, training: _TrainingSet, weights: list[Tensor]) -> 
         head.weight.copy_(weight)
         unseen = training.answered.take(part)
         points[part], score[part] = apply(head, unseen), apply(head.score, unseen)
-    return Settled(SELF_RIDGE, float(head.sharpness), distances(points, training.answered.points), points, score)
+    return Settled(SELF_RIDGE, float(head.sharpness), distances(points, training.answered.truth), points, score)
 
 
 # --- the fine look -------------------------------------------------------------------------------------------------
@@ -308,27 +341,30 @@ def _fit_fine(inputs: _Inputs, coarse: Cascade, out_of_fold: _OutOfFold | None, 
         answered = Labelled(np.zeros((1, 1, 1, 1), dtype=np.float16), inputs.points)
     else:
         crops = _crops(inputs.source, cascade, inputs.rows, seen.pose)
-        answered = Labelled(crops, cascade.to_crop(inputs.points, seen.pose))
+        answered = Labelled(crops, cascade.to_crop(inputs.points, seen.pose), accepted=inputs.accepted)
     pool = None
     if len(inputs.pool):
         unknown = torch.zeros(len(inputs.pool), len(coarse.shape), 2)
         unseen = Labelled(inputs.source.whole(inputs.pool), unknown)
         pose = cascade.pose(apply(coarse.coarse, unseen), apply(coarse.coarse.score, unseen))
         pool = _crops(inputs.source, cascade, inputs.pool, pose)
-    training = _TrainingSet(answered, inputs.parts, _crop_moments(inputs, cascade), pool, 1 / half)
+    moments = _crop_moments(inputs, cascade)
+    parts = len(inputs.parts)
+    training = _TrainingSet(answered, inputs.parts, moments[:parts], moments[parts:], pool, 1 / half)
     kept = _learn(cascade.fine, cascade.shape, training)
-    return _assess(cascade, kept, answered.features, inputs.points, seen)
+    return _assess(cascade, kept, answered.features, inputs, seen)
 
 
 def _crop_moments(inputs: _Inputs, cascade: Cascade) -> list[Moments]:
-    """Moments, for each part, of random crops around its pictures' labels."""
+    """Moments of random crops around the labels of each part's pictures, then of those that are only learnt from."""
     assert cascade.fine is not None
-    rows, points = inputs.rows, inputs.points
-    each = CROPS_OF_ONE if len(rows) == 1 else min(max(CROPS // len(rows), 1), CROPS_OF_ONE)
+    rows, points = np.concatenate([inputs.rows, inputs.more[0]]), torch.cat([inputs.points, inputs.more[1]])
+    count = len(inputs.rows)
+    each = CROPS_OF_ONE if count == 1 else min(max(CROPS // count, 1), CROPS_OF_ONE)
     known = fit_pose(cascade.shape, points, usual=cascade.sizes[1])
     generator = torch.Generator().manual_seed(mixed_seed(inputs.seed, "crops"))
     out = []
-    for part in inputs.parts:
+    for part in [*inputs.parts, *([np.arange(count, len(rows))] if count < len(rows) else [])]:
         again = torch.from_numpy(part).repeat_interleave(each)
         pose = _jittered(known.take(again), generator)
         crops = _crops(inputs.source, cascade, rows[again.numpy()], pose)
@@ -359,7 +395,7 @@ def _assess(
     cascade: Cascade,
     out_of_fold: _OutOfFold | None,
     features: Features,
-    points: Tensor,
+    inputs: _Inputs,
     seen: CoarseOutput | None = None,
 ) -> _Assessed:
     """What out-of-fold labels say of a cascade.
@@ -368,7 +404,7 @@ def _assess(
         cascade: whose last head learnt.
         out_of_fold: of its last head; None for a single label, of which nothing is held out.
         features: (N, C, h, w) that its last head looks at.
-        points: (N, K, 2) true places in the whole pictures.
+        inputs: with the true places in the whole pictures.
         seen: what the first head said of the pictures, if the last is another.
     """
     if out_of_fold is None:
@@ -389,5 +425,5 @@ def _assess(
         torch.cat(column)[order]
         for column in ([f.points for f in found], [f.signals for f in found], [f.size for f in found])
     )
-    away = distances(places, points)
+    away = distances(places, Labelled(features, inputs.points, accepted=inputs.accepted).truth)
     return _Assessed(cascade, signals, 2 * away / size[:, None], float(away.nanmean()))

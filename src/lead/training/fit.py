@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,12 +14,11 @@ from scipy.linalg import blas
 from torch import Tensor
 from torch.nn import functional
 
-from lead.errors import LeadError
-from lead.features import Features
 from lead.geometry import soft_argmax
 from lead.inference import Calibration, Head
 from lead.nn.heads import FILTERS, REDUCED, RidgeHead, SoftArgmaxHead, gaussian_maps
 from lead.seeds import mixed_seed
+from lead.training.labelled import FOLDS, Labelled, check_labelled, distances, folds, judging
 from lead.tuning import keep_freed_memory
 
 FittedKind = Literal["cascade", "ridge", "softargmax"]
@@ -28,13 +27,10 @@ PlainKind = Literal["ridge", "softargmax"]
 
 SIGMA = 1.0
 """Width of the ridge head's target bumps, in cells."""
-FOLDS = 5
 SINGLE_LABEL = (1e-2, 60.0)
 """Ridge and sharpness where a lone label leaves nothing to choose them on."""
 FAR = 1e-3
 """Height of all target bumps below which a cell counts as far from every landmark."""
-CHUNK = 64
-"""Pictures whose designs are in memory at once."""
 MAP_VALUES = 2**23
 """Values of the soft-argmax head's maps that a training step works on at once: smaller tensors are worked on faster."""
 
@@ -57,36 +53,6 @@ CHOICES = Choices()
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """Pictures' features beside their landmarks.
-
-    Attributes:
-        features: (N, C, h, w) float16.
-        points: (N, K, 2) float32, normalised; NaN where unlabelled.
-        chunk: pictures that are worked on at once, at most.
-    """
-
-    features: Features
-    points: Tensor
-    chunk: int = CHUNK
-
-    def __len__(self) -> int:
-        return len(self.points)
-
-    def take(self, rows: npt.NDArray[np.int64]) -> Labelled:
-        """Some of the pictures."""
-        return Labelled(self.features[rows], self.points[torch.from_numpy(rows)], self.chunk)
-
-    def chunks(self) -> list[slice]:
-        """Slices of at most ``chunk`` pictures."""
-        return [slice(i, min(i + self.chunk, len(self))) for i in range(0, len(self), self.chunk)]
-
-    def feature_chunk(self, chunk: slice) -> Tensor:
-        """(n, C, h, w) float32."""
-        return torch.from_numpy(np.asarray(self.features[chunk], dtype=np.float32))
-
-
-@dataclass(frozen=True)
 class Fitted:
     """A head, and what out-of-fold labels say of it.
 
@@ -95,8 +61,8 @@ class Fitted:
         kind: which head it is.
         error: mean distance on labels that the head had not seen, as a share of the frame's side; NaN for one label.
         calibration: of its score, or None where fewer than ``FOLDS`` pictures are labelled.
-        held_out: points (N, K, 2), normalised, and scores (N, K) of each picture by a head that had not seen it; None
-            where the head was not cross-validated over all pictures.
+        held_out: points (N, K, 2), normalised, and scores (N, K) of each picture by a head that had not seen it (see
+            :func:`judging`); None where the head was not cross-validated over all pictures.
     """
 
     head: Head
@@ -116,34 +82,6 @@ def fit_head(
     """
     check_labelled(labelled.points)
     return fit_ridge(labelled, seed=seed) if kind == "ridge" else _fit_softargmax(labelled, seed, recipe)
-
-
-def check_labelled(points: Tensor) -> None:
-    """Raises :class:`LeadError` for points (N, K, 2) of which a landmark is NaN everywhere."""
-    never = torch.isnan(points).any(-1).all(0) if len(points) else torch.ones(1, dtype=torch.bool)
-    if bool(never.any()):
-        raise LeadError(f"Landmarks {never.nonzero()[:, 0].tolist()} (by position) are labelled on no picture.")
-
-
-def folds(count: int, seed: int, groups: Sequence[str] | None = None) -> list[npt.NDArray[np.int64]]:
-    """The rows of each fold: leave-one-out up to twice ``FOLDS`` labels, else ``FOLDS`` parts.
-
-    Args:
-        count: of the rows.
-        seed: of the order.
-        groups: of the rows; those of one group fall in one fold. With a single group it is as if there were none.
-    """
-    names = list(range(count)) if groups is None or len(set(groups)) < 2 else groups
-    unique, group = np.unique(np.asarray(names), return_inverse=True)
-    order = np.random.default_rng(mixed_seed(seed, "folds")).permutation(len(unique))
-    parts = np.array_split(order, len(order) if count <= 2 * FOLDS else min(FOLDS, len(order)))
-    return [np.flatnonzero(np.isin(group, part)) for part in parts]
-
-
-def distances(predicted: Tensor, truth: Tensor) -> Tensor:
-    """(N, K) distances as a share of the frame's side (normalised coordinates span 2); NaN where unlabelled."""
-    out: Tensor = (predicted - truth).norm(dim=-1) / 2
-    return out
 
 
 # --- ridge ---------------------------------------------------------------------------------------------------------
@@ -166,17 +104,25 @@ def fit_ridge(
     labelled: Labelled, *, radius: int = 1, sigma: float = SIGMA, seed: int = 0, choices: Choices = CHOICES
 ) -> Fitted:
     """Ridge regression to heat maps; its strength and sharpness by cross-validation over pictures."""
+    rows, others = judging(labelled.points, labelled.accepted)
+    judged, rest = labelled.take(rows), labelled.take(others)
     head = RidgeHead(labelled.features.shape[1], labelled.points.shape[1], radius)
     if labelled.features.shape[1] > REDUCED:
-        head.reduction = principal_components(labelled, REDUCED)
-    parts = folds(len(labelled), seed) if len(labelled) > 1 else [np.arange(1)]
-    moments = [moments_of(head, labelled.take(part), sigma) for part in parts]
-    if len(labelled) == 1:
-        settle(head, moments, *SINGLE_LABEL)
+        head.reduction = principal_components(judged, REDUCED)
+    parts = folds(len(judged), seed) if len(judged) > 1 else [np.arange(1)]
+    moments = [moments_of(head, judged.take(part), sigma) for part in parts]
+    more = [moments_of(head, rest, sigma)] if len(rest) else []
+    if len(judged) == 1:
+        settle(head, [*moments, *more], *SINGLE_LABEL)
         return Fitted(head, "ridge", float("nan"), None)
-    seen = settle_by_folds(head, labelled, parts, moments, choices)
+    seen = settle_by_folds(head, judged, parts, moments, choices)
     calibration = calibrate(seen.score, seen.errors)
-    return Fitted(head, "ridge", float(seen.errors.nanmean()), calibration, (seen.points, seen.score))
+    points, score = torch.empty_like(labelled.points), torch.empty(labelled.points.shape[:2])
+    points[rows], score[rows] = seen.points, seen.score
+    if more:
+        points[others], score[others] = apply(head, rest), apply(head.score, rest)
+        settle(head, [*moments, *more], seen.ridge, seen.sharpness)
+    return Fitted(head, "ridge", float(seen.errors.nanmean()), calibration, (points, score))
 
 
 def settle(head: RidgeHead, moments: list[Moments], ridge: float, sharpness: float) -> None:
@@ -191,7 +137,7 @@ class Settled:
 
     Attributes:
         ridge, sharpness: chosen.
-        errors: (N, K), as :func:`distances`.
+        errors: (N, K), as :func:`distances`; NaN also where a suggestion was accepted.
         points, score: (N, K, 2) normalised, (N, K).
     """
 
@@ -219,10 +165,12 @@ def settle_by_folds(
         choices: to choose from.
     """
     held_out = _cross_validate(head, labelled, parts, moments, choices)
-    errors = {key: distances(found, labelled.points) for key, (found, _) in held_out.items()}
+    told_by = labelled.truth if not bool(labelled.truth.isnan().all()) else labelled.points
+    errors = {key: distances(found, told_by) for key, (found, _) in held_out.items()}
     best = min(errors, key=lambda key: float(errors[key].nanmean()))
     settle(head, moments, *best)
-    return Settled(*best, errors[best], *held_out[best])
+    found, score = held_out[best]
+    return Settled(*best, distances(found, labelled.truth), found, score)
 
 
 def _cross_validate(
@@ -361,11 +309,11 @@ def calibrate(scores: Tensor, errors: Tensor) -> Calibration | None:
     Returns:
         None for fewer than ``FOLDS`` pictures, which say too little.
     """
-    if len(scores) < FOLDS:
+    known = ~torch.isnan(errors)
+    if int(known.any(1).sum()) < FOLDS:
         return None
     from sklearn.isotonic import IsotonicRegression  # takes a while, and who trains or predicts needs none
 
-    known = ~torch.isnan(errors)
     regression = IsotonicRegression(increasing=False, out_of_bounds="clip")
     regression.fit(scores[known].double().numpy(), errors[known].double().numpy())
     return Calibration(np.asarray(regression.X_thresholds_), np.asarray(regression.y_thresholds_))
@@ -438,12 +386,13 @@ def train_softargmax(
 
 def _fit_softargmax(labelled: Labelled, seed: int, recipe: SoftArgmaxRecipe | None = None) -> Fitted:
     """Judged and calibrated on one out-of-fold part, since each fit takes minutes; then fitted on every label."""
-    if len(labelled) < FOLDS:
+    if len(judging(labelled.points, labelled.accepted)[0]) < FOLDS:
         return Fitted(train_softargmax(labelled, seed, recipe), "softargmax", float("nan"), None)
-    order = np.random.default_rng(mixed_seed(seed, "folds")).permutation(len(labelled))
-    judged = np.sort(order[: max(len(labelled) // FOLDS, min(FOLDS, len(labelled) // 2))])
-    trial = train_softargmax(labelled.take(np.setdiff1d(np.arange(len(labelled)), judged)), seed, recipe)
+    rows, _ = judging(labelled.points, labelled.accepted)
+    order = np.random.default_rng(mixed_seed(seed, "folds")).permutation(rows)
+    judged = np.sort(order[: max(len(rows) // FOLDS, min(FOLDS, len(rows) // 2))])
+    trial = train_softargmax(labelled.take(np.setdiff1d(rows, judged)), seed, recipe)
     unseen = labelled.take(judged)
-    errors = distances(apply(trial, unseen), unseen.points)
+    errors = distances(apply(trial, unseen), unseen.truth)
     calibration = calibrate(apply(trial.score, unseen), errors)
     return Fitted(train_softargmax(labelled, seed, recipe), "softargmax", float(errors.nanmean()), calibration)

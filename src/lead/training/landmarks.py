@@ -26,7 +26,8 @@ from lead.provenance import commit, versions
 from lead.reporting import Progress
 from lead.seeds import mixed_seed
 from lead.training.cascade import POOL, SELF_TAUGHT, CascadeFit, fit_cascade
-from lead.training.fit import Fitted, FittedKind, Labelled, fit_head
+from lead.training.fit import Fitted, FittedKind, fit_head
+from lead.training.labelled import Labelled
 from lead.training.run import Run
 
 
@@ -40,6 +41,7 @@ class FitSummary:
         missing: labelled pictures that are not on disk or cannot be read, with the reason.
         head: its name; "cascade-coarse" is a cascade whose second look did no better on held-out labels.
         error: its mean distance on labels it had not seen, as a share of the picture's longer side; NaN for one label.
+        accepted: labels that are accepted suggestions: fitted to, but not counted in the error.
     """
 
     landmarker: Landmarker
@@ -47,6 +49,7 @@ class FitSummary:
     missing: tuple[tuple[str, str], ...]
     head: str
     error: float
+    accepted: int = 0
 
 
 def fit_landmarker(
@@ -85,6 +88,7 @@ def fit_landmarker(
             rows,
             points,
             hidden=found.visible == HIDDEN,
+            accepted=found.accepted,
             unlabelled=np.arange(len(store)),
             groups=[PurePosixPath(image).parent.as_posix() for image in found.images],
             seed=seed,
@@ -92,12 +96,16 @@ def fit_landmarker(
         )
         calibration: Confidence | Calibration | None = fitted.confidence
     else:
-        fitted = fit_head(Labelled(source.whole(rows, progress=progress), points), kind=head, seed=seed)
+        flags = None if found.accepted is None else torch.from_numpy(found.accepted)
+        labelled = Labelled(source.whole(rows, progress=progress), points, accepted=flags)
+        fitted = fit_head(labelled, kind=head, seed=seed)
         calibration = fitted.calibration
     error, backbone = fitted.error * (frame.shown / frame.side), run.settings.backbone
+    accepted = 0 if found.accepted is None else int(found.accepted.sum())
     origin: dict[str, Any] = {
         "run": run.provenance,
         "labels": len(found),
+        "accepted": accepted,
         "pictures": store.digest,
         "start": {"weights": backbone.init, "licence": licence_of(backbone.name, backbone.init)},
         "held_out_error": None if math.isnan(error) else error,
@@ -106,7 +114,7 @@ def fit_landmarker(
         "seed": seed,
     }
     model = Landmarker(found.schema, run.settings, student, fitted.head, calibration, origin)
-    return FitSummary(model, len(found), missing, kind_of(fitted.head), error)
+    return FitSummary(model, len(found), missing, kind_of(fitted.head), error, accepted)
 
 
 def _labelled_store(
@@ -127,7 +135,7 @@ def _labelled_store(
         )
     files = [labels.images[i] for i in here]
     others: list[str] = []
-    if len(files) <= SELF_TAUGHT and seed is not None:
+    if sum(labels.by_hand[i].any() for i in here) <= SELF_TAUGHT and seed is not None:
         unlabelled = sorted(set(find_images(root)) - set(files))
         drawn = np.random.default_rng(mixed_seed(seed, "unlabelled")).permutation(len(unlabelled))[:POOL]
         others = [unlabelled[i] for i in np.sort(drawn)]

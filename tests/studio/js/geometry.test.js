@@ -75,14 +75,13 @@ test('the guide shows the surroundings of a landmark in the shape of its canvas'
 });
 
 test('a dispute is cut out with all its places, in the shape of its card', () => {
-  const labels = {id: 'a', version: 1, checked: false, points: {
+  const labels = {id: 'a', version: 1, checked: false, note: '', tags: [], points: {
     left: {state: /** @type {const} */ ('visible'), x: 20, y: 100},
     gone: {state: /** @type {const} */ ('absent'), x: null, y: null},
   }};
   const detail = {id: 'a', file: 'a.png', width: 1000, height: 600, labels};
   const suggestion = {x: 700, y: 500, expected_px: 3, score: 1};
-  const [x, y, width, height] = cropOf({id: 'a', file: 'a.png', kind: 'outlier', landmarks: ['left', 'gone'],
-    distance_px: 1, severity: 1, message: '', expected: {left: suggestion}}, detail);
+  const [x, y, width, height] = cropOf({landmarks: ['left', 'gone'], expected: {left: suggestion}}, detail);
   near(width / height, 336 / 252);
   for (const place of [{x: 20, y: 100}, suggestion]) {
     assert.ok(place.x + 0.5 >= x && place.x + 0.5 <= x + width);

@@ -40,7 +40,7 @@ const at = (x) => ({state: 'visible', x, y: 0});
 /** A server with one picture; `fails` is what it answers next, `wait` what it waits for before it answers. */
 class Server {
   /** @type {PictureLabels} */
-  labels = {id: 'a', version: 1, points: {}, checked: false};
+  labels = {id: 'a', version: 1, points: {}, checked: false, note: '', tags: []};
   connection = 'open';
   /** @type {unknown} */
   fails = null;
@@ -57,15 +57,17 @@ class Server {
     await this.wait;
     if (this.fails) throw this.fails;
     if (change.base !== this.labels.version) {
-      throw new ApiError(409, 'changed since', {error: '', labels: this.labels, landmarks: null, dropped: null});
+      throw new ApiError(409, 'changed since', {error: '', labels: this.labels, landmarks: null, dropped: null,
+        theirs: null});
     }
-    this.write(change.points);
+    this.write(change.points, change);
     return structuredClone(this.labels);
   }
-  /** Somebody's change. @param {Record<string, Point|null>} points */
-  write(points) {
+  /** Somebody's change. @param {LabelsChange['points']} points @param {Partial<LabelsChange>} marks */
+  write(points, {note, tags} = {}) {
     const kept = Object.entries({...this.labels.points, ...points}).flatMap(([k, p]) => p ? [[k, p]] : []);
-    this.labels = {...this.labels, version: this.labels.version + 1, points: Object.fromEntries(kept)};
+    this.labels = {...this.labels, version: this.labels.version + 1, points: Object.fromEntries(kept),
+      note: note ?? this.labels.note, tags: tags ?? this.labels.tags};
   }
 }
 
@@ -149,7 +151,7 @@ test('what the server refuses for good is said, and can be given up', async () =
 test('what is not saved outlives the page', async () => {
   const {server, outbox} = await begun();
   server.fails = new ApiError(0, 'The server does not answer.');
-  outbox.change('a', {eye: at(1)}, true);
+  outbox.change('a', {eye: at(1)}, {checked: true, note: 'torn wing', tags: ['female']});
   await turn();
   clearTimeout(outbox.timer);
   server.fails = null;
@@ -158,6 +160,49 @@ test('what is not saved outlives the page', async () => {
   assert.ok(await next.flushed());
   assert.deepEqual(server.labels.points, {eye: at(1)});
   assert.equal(server.sent.at(-1)?.checked, true);
+  assert.deepEqual([server.labels.note, server.labels.tags], ['torn wing', ['female']]);
+});
+
+test('a note and tags show at once and are saved; what another wrote meanwhile stands, and is told', async () => {
+  const {server, outbox} = await begun();
+  /** @type {Conflict[]} */
+  const conflicts = [];
+  outbox.on('conflict', (conflict) => conflicts.push(conflict));
+  outbox.change('a', {}, {note: 'torn', tags: ['female']});
+  assert.deepEqual([outbox.labels('a')?.note, outbox.labels('a')?.tags], ['torn', ['female']]);
+  assert.equal(outbox.status().changes, 2);
+  assert.ok(await outbox.flushed());
+  assert.deepEqual([server.labels.note, server.labels.tags], ['torn', ['female']]);
+  server.write({}, {note: 'theirs', tags: ['female', 'skip']});
+  outbox.change('a', {eye: at(1)}, {note: 'mine', tags: ['blurred']});
+  assert.ok(await outbox.flushed());
+  assert.deepEqual(server.labels.points, {eye: at(1)});
+  assert.equal(server.labels.note, 'theirs');
+  assert.deepEqual(server.labels.tags, ['skip', 'blurred'], 'ours took female away and added blurred');
+  assert.deepEqual(conflicts, [{id: 'a', points: [], note: {mine: 'mine', theirs: 'theirs'}}]);
+});
+
+test('a note that was written though its answer was lost is no conflict', async () => {
+  const {server, outbox} = await begun();
+  outbox.on('conflict', () => assert.fail('there is none'));
+  const lost = server.patch.bind(server);
+  server.patch = async (path, change) => {
+    await lost(path, change);
+    server.patch = lost;
+    throw new ApiError(0, 'The server does not answer.');
+  };
+  outbox.change('a', {}, {note: 'to', tags: ['a']});
+  await turn();
+  clearTimeout(outbox.timer);
+  outbox.change('a', {}, {note: 'torn', tags: ['a', 'b']});
+  await turn();
+  assert.equal(outbox.changes(), 0);
+  assert.deepEqual([server.labels.note, server.labels.tags], ['torn', ['a', 'b']]);
+});
+
+test('a suggestion that was accepted, and the same point set by hand, are not the same label', () => {
+  const accepted = {state: /** @type {const} */ ('visible'), x: 1, y: 0, accepted: true};
+  assert.ok(!same(at(1), accepted) && same(accepted, {...accepted}) && same(at(1), {...accepted, accepted: false}));
 });
 
 test('labels are the same within a thousandth of a pixel', () => {

@@ -5,7 +5,7 @@ import {count, duration, lookUp, percent, px, slug} from '../../../src/lead/stud
 import {quote} from '../../../src/lead/studio/static/export.js';
 import {size} from '../../../src/lead/studio/static/labelfile.js';
 import {basename, elapsed, figure, freeColour, HEAT, PALETTE, pixels} from '../../../src/lead/studio/static/parts.js';
-import {stateOf} from '../../../src/lead/studio/static/rail.js';
+import {stateOf} from '../../../src/lead/studio/static/picking.js';
 import {histogram, quantile} from '../../../src/lead/studio/static/review.js';
 import {filterOf} from '../../../src/lead/studio/static/tone.js';
 
@@ -69,7 +69,8 @@ test('no filter where nothing is changed', () => {
 });
 
 test('how far a picture is', () => {
-  const picture = {id: 'a', file: 'a.png', labelled: 0, complete: false, unreadable: null, expected: null};
+  const picture = {id: 'a', file: 'a.png', labelled: 0, complete: false, unlabelled: [], accepted: 0, tags: [],
+    noted: false, unreadable: null, stamp: '', expected: null, expected_px: null};
   assert.equal(stateOf(picture), 'todo');
   assert.equal(stateOf({...picture, labelled: 2}), 'begun');
   assert.equal(stateOf({...picture, labelled: 4, complete: true}), 'complete');

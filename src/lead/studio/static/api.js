@@ -22,8 +22,8 @@ export class ApiError extends Error {
 /** An error in words. @param {unknown} error */
 export const wordsOf = (error) => error instanceof Error ? error.message : String(error);
 
-/** @type {('labels'|'landmarks'|'model'|'training'|'problem'|'restored')[]} */
-const KINDS = ['labels', 'landmarks', 'model', 'training', 'problem', 'restored'];
+/** @type {('labels'|'landmarks'|'model'|'training'|'problem'|'restored'|'folder')[]} */
+const KINDS = ['labels', 'landmarks', 'model', 'training', 'problem', 'restored', 'folder'];
 const PROBE_SECONDS = 30; // a connection cut without a sign (a closed laptop, a dropped tunnel) is noticed this soon
 const LONGEST_WAIT = 15;
 
@@ -47,6 +47,9 @@ export class Api extends Bus {
     this.timer = undefined;
     this.heard = Date.now();
     this.wasOpen = false;
+    /** by picture, what stands in its images' addresses, so that a replaced file is not shown as it was
+     *  @type {Map<string, string>} */
+    this.stamps = new Map();
   }
 
   /**
@@ -92,9 +95,10 @@ export class Api extends Bus {
     return this.request(path, {query: query ?? {}, ...options});
   }
 
-  /** @template {string} P @param {P} path @param {Sent<'post', P>} [json] @returns {Promise<Answer<'post', P>>} */
-  post(path, json) {
-    return this.request(path, {method: 'POST', json});
+  /** @template {string} P @param {P} path @param {Sent<'post', P>} [json] @param {Query} [query]
+   *  @returns {Promise<Answer<'post', P>>} */
+  post(path, json, query) {
+    return this.request(path, {method: 'POST', json, query});
   }
 
   /** @template {string} P @param {P} path @param {Sent<'put', P>} json @returns {Promise<Answer<'put', P>>} */
@@ -118,13 +122,13 @@ export class Api extends Bus {
   /** Where the picture's image is, longer side ≤ `side`: 128, 320, 1024 or 2048. @param {string} id
    *  @param {number} side */
   image(id, side) {
-    return this.url(`/pictures/${id}/image`, {side});
+    return this.url(`/pictures/${id}/image`, {side, stamp: this.stamps.get(id) || null});
   }
 
   /** Where one 512 × 512 px tile of the picture in full resolution is. @param {string} id @param {number} column
    *  @param {number} row */
   tile(id, column, row) {
-    return this.url(`/pictures/${id}/tile`, {column, row});
+    return this.url(`/pictures/${id}/tile`, {column, row, stamp: this.stamps.get(id) || null});
   }
 
   /** Begins to listen. Goes on until the page is left, whatever happens to the server. */

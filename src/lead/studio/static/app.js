@@ -18,13 +18,16 @@
  *   app.landmarks()            Landmarks; app.colour(name)
  *   app.route                  {name, id} of what is shown; app.go('label', id) goes elsewhere; app.href('label', id)
  *   app.on(kind, fn) → off     kinds: the server's labels (as shown here, own changes included), landmarks, model,
- *                              training, problem; and state, pictures, connection, status (saving), theme,
+ *                              training, problem, folder; and state, pictures, connection, status (saving), theme,
  *                              back (read everything anew)
  *   app.keys(fn) → off         fn(event) for keys not typed in a field or a dialog; return true if it was yours
  *   app.load(id)               PictureDetail with the labels as shown (also makes app.labels(id) known)
  *   app.labels(id)             PictureLabels as shown, null before load
- *   app.change(id, points, {what, merge, checked})   changes labels of a loaded picture: saved at once, can be undone
+ *   app.change(id, points, {what, merge, checked, note, tags})   changes labels of a loaded picture: saved at once;
+ *                              points can be undone
  *   app.undo() / app.redo()
+ *   app.unit()                 'px' | 'percent', what errors are said in: errorText (parts.js) goes by it, and the kind
+ *                              `unit` tells of a change
  *   app.toast(text, kind, action)   kind: 'info' | 'good' | 'bad'; action: {label, run}
  *   app.report(error)          shows an error as a toast; use as `.catch(app.report)`
  *   app.outbox.flushed()       wait for it before what depends on all labels being on the server (export, landmarks)
@@ -34,6 +37,7 @@
 import {Api, ApiError, wordsOf} from './api.js';
 import {Bus} from './bus.js';
 import {byId, emptyState, h, isTyping, throttle} from './dom.js';
+import {watchFolder} from './folder.js';
 import {lasting} from './kept.js';
 import {Outbox, same, Undo} from './outbox.js';
 import {Banners, TopBar} from './top.js';
@@ -41,12 +45,12 @@ import {Banners, TopBar} from './top.js';
 /**
  * @import {Action, Mounted, Route, Told} from 'types/app'
  * @import {Landmarks, Picture, PictureDetail, PictureLabels, State} from 'types/messages'
- * @import {Conflict, Points} from './outbox.js'
+ * @import {Conflict, MarksChange, Points} from './outbox.js'
  */
 
 /** Route name → module. @type {Record<string, string>} */
-const VIEWS = {label: './label.js', landmarks: './landmarks.js', features: './setup.js', review: './review.js',
-  disputes: './review.js', explore: './explore.js', export: './export.js'};
+const VIEWS = {start: './start.js', label: './label.js', landmarks: './landmarks.js', features: './setup.js',
+  review: './review.js', disputes: './review.js', explore: './explore.js', export: './export.js'};
 const FEW_PICTURES = 2000; // up to here the whole list is cheap to read again
 
 /** What the first reading brings, before any view is mounted. */
@@ -104,6 +108,7 @@ export class App {
     this.outbox.on('status', () => this.bus.emit('status', null));
     this.outbox.on('conflict', (conflict) => this.conflict(conflict));
     new TopBar(this);
+    watchFolder(this);
     this.api.listen();
     await this.outbox.start();
     await this.navigate();
@@ -147,6 +152,7 @@ export class App {
 
   async readPictures() {
     this.pictures = await this.api.get('/pictures');
+    this.api.stamps = new Map(this.pictures.map(({id, stamp}) => [id, stamp]));
     this.index = new Map(this.pictures.map((p, i) => [p.id, i]));
     for (const entry of this.outbox?.entries.keys() ?? []) {
       const labels = this.outbox.labels(entry);
@@ -179,6 +185,7 @@ export class App {
     api.on('opened', () => this.readAll().catch(() => {})); // what changed since the first reading
     api.on('labels', (labels) => this.outbox?.receive(labels));
     api.on('back', () => this.heard('back', () => this.reload().catch(() => {})));
+    api.on('folder', () => this.heard('folder', () => this.reload().catch(() => {})));
     api.on('restored', () => this.heard('restored', () => this.reload().catch(() => {})));
     api.on('landmarks', (landmarks) => this.heard('landmarks', () => this.newLandmarks(landmarks)));
     api.on('model', (model) =>
@@ -232,8 +239,15 @@ export class App {
     if (!picture) return;
     const labelled = Object.keys(labels.points).length;
     const complete = labelled > 0 && this.landmarks().landmarks.every((l) => labels.points[l.name]);
-    if (picture.labelled === labelled && picture.complete === complete) return;
-    Object.assign(picture, {labelled, complete});
+    const accepted = Object.values(labels.points).filter((point) => point.accepted).length;
+    const {tags} = labels;
+    const unlabelled = labelled && !complete
+      ? this.landmarks().landmarks.flatMap(({name}, i) => labels.points[name] ? [] : [i])
+      : [];
+    const now = {labelled, complete, unlabelled, accepted, tags, noted: labels.note !== ''};
+    const before = Object.fromEntries(Object.keys(now).map((key) => [key, Object(picture)[key]]));
+    if (JSON.stringify(now) === JSON.stringify(before)) return;
+    Object.assign(picture, now);
     if (!tell) return;
     this.tally();
     this.bus.emit('pictures', this.pictures);
@@ -241,8 +255,13 @@ export class App {
 
   tally() {
     if (!this.state) return;
-    this.state.complete = this.pictures.filter((p) => p.complete).length;
-    this.state.begun = this.pictures.filter((p) => p.labelled && !p.complete).length;
+    const readable = this.pictures.filter((p) => !p.unreadable);
+    const skipped = (/** @type {Picture} */ p) => p.tags.includes('skip');
+    this.state.skipped = readable.filter(skipped).length;
+    this.state.pictures = readable.length - this.state.skipped;
+    this.state.complete = this.pictures.filter((p) => p.complete && !skipped(p)).length;
+    this.state.begun = this.pictures.filter((p) => p.labelled && !p.complete && !skipped(p)).length;
+    this.state.accepted = this.pictures.reduce((sum, p) => sum + p.accepted, 0);
   }
 
   /** @param {string} id */
@@ -272,19 +291,19 @@ export class App {
    * Changes labels of a loaded picture: shown and saved at once, and can be undone.
    * @param {string} id
    * @param {Points} points
-   * @param {{what?: string, merge?: string, checked?: boolean}} [options]
+   * @param {{what?: string, merge?: string} & MarksChange} [options]
    *   `what` in a few words; for `merge` see Undo.record
    */
-  change(id, points, {what = 'change', merge = '', checked} = {}) {
+  change(id, points, {what = 'change', merge = '', ...marks} = {}) {
     const now = this.labels(id)?.points ?? {};
     const names = Object.keys(points).filter((name) => !same(now[name], points[name]));
-    if (!names.length && checked === undefined) return;
+    if (!names.length && Object.values(marks).every((value) => value === undefined)) return;
     const after = Object.fromEntries(names.map((name) => [name, points[name]]));
     if (names.length) {
       this.history.record({id, what, before: Object.fromEntries(names.map((name) => [name, now[name] ?? null])), after},
         merge);
     }
-    this.outbox.change(id, after, checked);
+    this.outbox.change(id, after, marks);
   }
 
   undo() {
@@ -323,13 +342,13 @@ export class App {
   }
 
   /** @param {Conflict} conflict */
-  conflict({id, points}) {
-    const names = points.map((p) => p.name).join(', ');
+  conflict({id, points, note}) {
+    const names = [...points.map((p) => p.name), ...(note ? ['The note'] : [])].join(', ');
     const mine = Object.fromEntries(points.map((p) => [p.name, p.mine]));
     this.toast(
       `${names} on ${this.picture(id)?.file ?? id} was changed elsewhere at the same time; that value was kept.`,
       'bad',
-      {label: 'Use mine', run: () => this.change(id, mine, {what: 'own value'})},
+      {label: 'Use mine', run: () => this.change(id, mine, {what: 'own value', note: note?.mine})},
     );
   }
 
@@ -347,7 +366,8 @@ export class App {
   async navigate() {
     if (!this.state) return;
     const [name, id] = location.hash.replace(/^#\/?/, '').split('/');
-    const route = {name: name in VIEWS ? name : 'label', id: id || null};
+    const first = this.state.complete + this.state.begun ? 'label' : 'start';
+    const route = {name: name in VIEWS ? name : first, id: id || null};
     const before = this.route;
     this.route = route;
     this.bus.emit('route', route);
@@ -443,7 +463,18 @@ export class App {
     showHelp(this);
   }
 
-  // --- theme, toasts -------------------------------------------------------------------------------------------------
+  // --- unit, theme, toasts -------------------------------------------------------------------------------------------
+
+  /** What expected errors are said in: pixels, or percent of the longer side. @returns {'px'|'percent'} */
+  unit() {
+    return lasting.text('lead.unit') === 'percent' ? 'percent' : 'px';
+  }
+
+  /** @param {'px'|'percent'} unit */
+  setUnit(unit) {
+    lasting.keep('lead.unit', unit);
+    this.bus.emit('unit', unit);
+  }
 
   /** @returns {'dark'|'light'} */
   theme() {

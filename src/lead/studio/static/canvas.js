@@ -1,29 +1,38 @@
 /** The picture to work on: zoomed, panned, pointed at. Coordinates are those of geometry.js. */
 
+import {Crosshair} from './crosshair.js';
 import {h} from './dom.js';
-import {clamp, inside, View} from './geometry.js';
+import {carried, centred, clamp, pinched, View} from './geometry.js';
+import {Gestures} from './gestures.js';
 import {hold, holdLarge} from './images.js';
-import {disc, NEAREST_FROM, paintArms, paintMark, paintName, paintSkeleton, prepare} from './paint.js';
+import {loupePlace, loupeScale, loupeSide, paintLoupe} from './loupe.js';
+import {Minimap} from './minimap.js';
+import {NEAREST_FROM, paintMark, paintName, paintSkeleton, prepare} from './paint.js';
 
 /**
  * @import {PictureDetail} from 'types/messages'
  * @import {Api} from './api.js'
  * @import {Size} from './geometry.js'
+ * @import {Place} from './gestures.js'
  * @import {Context, Mark} from './paint.js'
- * @typedef {{kind: 'point', name: string, sx: number, sy: number, dx: number, dy: number, x: number, y: number,
- *   far: boolean, placed: boolean}} PointDrag
- * @typedef {PointDrag | {kind: 'pan', sx: number, sy: number} | {kind: 'none'}} Drag
- * @typedef {{left: number, top: number, right: number, bottom: number}} Bounds  in CSS pixels of the canvas
+ * @import {Bounds, Where} from './loupe.js'
+ * @typedef {object} Shown  what is drawn over the picture
+ * @property {boolean} points  labelled ones
+ * @property {boolean} suggestions
+ * @property {boolean} rings  of the expected errors
+ * @property {'none'|'current'|'all'} names
+ * @property {number} radius  of a point, in CSS pixels
+ * @property {Where} loupe  where the magnifier is
+ * @property {boolean} minimap
  */
 
 const TILE = 512; // side of a tile of the server's, in pixels of the picture
 const LARGEST_SCALE = 64;
-const GRAB = 10; // how far from a point a press still takes hold of it, in CSS pixels
+const SMALLEST = 16; // a picture is shown at least so long
 const MARGIN = 16; // around a picture that is shown whole
 const BELOW = 54; // below it, where the hint is
 const EDGE = 40; // what is to be in sight is so far from the canvas's edge
 const KEPT_IN_SIGHT = 80;
-const LOUPE = 176;
 
 /** A picture to zoom, pan, point at and work on. What it shows is set by `marks`, `skeleton`, `current`, then
  *  `draw()`. */
@@ -32,12 +41,14 @@ export class PictureCanvas {
    * @param {HTMLElement} place  it fills this; must be positioned
    * @param {Api} api
    * @param {object} on  what it calls back
-   * @param {(x: number, y: number, event: PointerEvent) => string|null} on.press  pressed where no point is; the
-   *  name of
-   *   the point that is there now, to be dragged, or null
-   * @param {(name: string) => void} on.grab  pressed on a point
+   * @param {(under: string|null) => string|null} on.awaits  the landmark that a click places, on the point `under` or
+   *  where no point is; null if it places none
+   * @param {(name: string, x: number, y: number, hidden: boolean) => void} on.press  it is being placed
+   * @param {(name: string) => void} on.grab  a point was pressed on or taken hold of
    * @param {(name: string, x: number, y: number, moved: boolean) => void} on.drop  let go of
-   * @param {(name: string) => void} on.cancel  the drag was broken off
+   * @param {(name: string) => void} on.cancel  the placing or the drag was broken off
+   * @param {(outside: boolean) => void} on.nothing  clicked where nothing is to be placed or held; outside the picture?
+   * @param {() => void} on.space  the space bar was pressed, and not to pan
    * @param {() => void} on.view  zoomed or panned
    * @param {(message: string) => void} on.failed  the picture cannot be shown
    */
@@ -56,21 +67,29 @@ export class PictureCanvas {
     this.filter = 'none';
     /** @type {PictureDetail|null} */
     this.picture = null;
+    /** of its large image */
+    this.address = '';
     /** @type {HTMLImageElement|null} */
     this.base = null;
     this.view = new View(1, 0, 0);
     this.fitted = true;
-    /** @type {Drag|null} */
-    this.drag = null;
-    this.space = false;
+    /** whether another picture is opened as near as the last one */
+    this.keepsZoom = false;
+    /** @type {Shown} */
+    this.shown = {points: true, suggestions: true, rings: true, names: 'current', radius: 5, loupe: 'pointer',
+      minimap: true};
+    /** while true, the bare picture is shown */
+    this.bare = false;
     this.frame = 0;
-    this.wheel = {at: 0, trackpad: false};
     this.element = h('canvas.picture', {testid: 'canvas', tabindex: 0, role: 'application', 'aria-label': 'Picture'});
     place.append(this.element);
+    this.minimap = new Minimap(place, this);
+    this.crosshair = new Crosshair(place, this);
     this.observer = new ResizeObserver(() => this.resized());
     this.observer.observe(this.element);
     this.abort = new AbortController();
-    this.bind();
+    this.gestures = new Gestures(this, this.abort.signal);
+    this.watchRatio();
   }
 
   destroy() {
@@ -80,24 +99,47 @@ export class PictureCanvas {
     this.element.remove();
   }
 
-  // --- which picture -------------------------------------------------------------------------------------------------
+  /** What the pointer is doing. */
+  get drag() {
+    return this.gestures.drag;
+  }
+  breakOff() {
+    this.gestures.breakOff();
+  }
+  /** While space is held, a drag pans. */
+  holdSpace(held = true) {
+    this.gestures.holdSpace(held);
+  }
+  /** Shows the bare picture for a while. */
+  hideMarks(hidden = true) {
+    if (this.bare === hidden) return;
+    this.bare = hidden;
+    this.draw();
+  }
+
+  // --- which picture ------------------------------------------------------------------------------------------------
 
   /** Shows another picture: a small image of it at once, then a large one, then tiles where they are needed.
    *  @param {PictureDetail} picture */
   async open(picture) {
-    const another = this.picture?.id !== picture.id;
+    const before = this.picture;
+    const address = this.api.image(picture.id, 2048); // another one where the file was replaced
+    const another = this.address !== address || before?.width !== picture.width || before.height !== picture.height;
     this.picture = picture;
+    this.address = address;
     this.element.setAttribute('aria-label', `Picture ${picture.file}`);
     if (!another && this.base) {
       this.draw();
       return;
     }
-    this.drag = null;
+    this.gestures.letGo();
+    this.hovered = null;
     this.element.dataset.ready = '';
     this.element.dataset.id = picture.id;
-    this.fit();
-    const is = () => this.picture?.id === picture.id;
-    const [small, whole] = [hold(this.api.image(picture.id, 320)), holdLarge(this.api.image(picture.id, 2048))];
+    if (this.keepsZoom && before && !this.fitted) this.look(carried(this.view, before, picture, this.size));
+    else this.fit();
+    const is = () => this.address === address;
+    const [small, whole] = [hold(this.api.image(picture.id, 320)), holdLarge(address)];
     this.base = whole.image ?? small.image;
     small.loading.then((image) => {
       if (!is() || this.base) return;
@@ -119,13 +161,14 @@ export class PictureCanvas {
   /** Shows no picture. */
   clear() {
     this.picture = null;
+    this.address = '';
     this.base = null;
     this.marks = [];
     this.element.dataset.ready = '';
     this.draw();
   }
 
-  // --- coordinates ---------------------------------------------------------------------------------------------------
+  // --- coordinates --------------------------------------------------------------------------------------------------
 
   /** From the picture to the window, in CSS pixels (what a mouse event's clientX and clientY are).
    *  @param {number} x @param {number} y */
@@ -149,7 +192,8 @@ export class PictureCanvas {
   /** At which the whole picture is shown. @param {Size} picture */
   fitScale({width, height}) {
     const room = this.size;
-    return Math.min((room.width - 2 * MARGIN) / width, (room.height - MARGIN - BELOW) / height, LARGEST_SCALE);
+    const scale = Math.min((room.width - 2 * MARGIN) / width, (room.height - MARGIN - BELOW) / height, LARGEST_SCALE);
+    return Math.max(scale, SMALLEST / Math.max(width, height)); // also where there is no room at all
   }
 
   /** The whole picture. */
@@ -166,9 +210,26 @@ export class PictureCanvas {
   /** Zooms by `factor` about a place on the canvas (its middle, if left out).
    *  @param {number} factor @param {number} [sx] @param {number} [sy] */
   zoom(factor, sx = this.size.width / 2, sy = this.size.height / 2) {
-    if (!this.picture) return;
-    const smallest = Math.min(this.fitScale(this.picture), 1) / 2;
-    this.look(this.view.zoomed(clamp(this.view.scale * factor, smallest, LARGEST_SCALE), sx, sy));
+    if (this.picture) this.look(this.view.zoomed(this.withinScales(this.view.scale * factor, this.picture), sx, sy));
+  }
+
+  /** @param {number} scale @param {Size} picture */
+  withinScales(scale, picture) {
+    return clamp(scale, Math.min(this.fitScale(picture), 1) / 2, LARGEST_SCALE);
+  }
+
+  /** Two fingers went from two places on the canvas to two others: what is between them goes along.
+   *  @param {[Place, Place]} from @param {[Place, Place]} to */
+  pinch(from, to) {
+    const {picture} = this;
+    if (picture) this.look(pinched(this.view, from, to, (scale) => this.withinScales(scale, picture)));
+  }
+
+  /** Looks at a place of the picture, so many times as near as where the whole is in sight.
+   *  @param {number} x @param {number} y @param {number} times */
+  visit(x, y, times) {
+    const {picture} = this;
+    if (picture) this.look(centred(x, y, this.withinScales(this.fitScale(picture) * times, picture), this.size));
   }
 
   /** @param {number} dx @param {number} dy */
@@ -178,6 +239,7 @@ export class PictureCanvas {
 
   /** Brings a place of the picture into sight if it is not. @param {number} x @param {number} y */
   reveal(x, y) {
+    if (this.fitted) return; // all of it is in sight
     const {width, height} = this.size;
     const [sx, sy] = this.view.place(x, y);
     const dx = sx < EDGE ? EDGE - sx : sx > width - EDGE ? width - EDGE - sx : 0;
@@ -202,23 +264,38 @@ export class PictureCanvas {
     else this.draw();
   }
 
-  // --- pointer -------------------------------------------------------------------------------------------------------
+  // --- what is where ------------------------------------------------------------------------------------------------
 
-  bind() {
-    const {element} = this;
-    const {signal} = this.abort;
-    element.addEventListener('pointerdown', (e) => this.down(e), {signal});
-    element.addEventListener('pointermove', (e) => this.moved(e), {signal});
-    element.addEventListener('pointerup', () => this.up(), {signal});
-    element.addEventListener('pointercancel', () => this.breakOff(), {signal});
-    element.addEventListener('pointerleave', () => this.pointed(null), {signal});
-    element.addEventListener('wheel', (e) => this.wheeled(e), {passive: false, signal});
-    element.addEventListener('contextmenu', (e) => e.preventDefault(), {signal});
-    element.addEventListener('auxclick', (e) => e.preventDefault(), {signal});
-    addEventListener('blur', () => this.holdSpace(false), {signal});
-    addEventListener('keyup', (e) => e.key === ' ' && this.holdSpace(false), {signal});
-    this.watchRatio();
+  /** The marks that are drawn, the dragged one where it is now. @returns {Mark[]} */
+  marksNow() {
+    if (this.bare) return [];
+    const {drag, marks, shown} = this;
+    const held = drag?.kind === 'point' ? drag : null;
+    return marks.filter(({name, style}) =>
+      name === held?.name || (style === 'suggested' ? shown.suggestions : shown.points)
+    )
+      .map((mark) =>
+        mark.name === held?.name && (held.far || held.placed)
+          ? {...mark, x: held.x, y: held.y, style: mark.style === 'suggested' ? 'visible' : mark.style}
+          : mark
+      );
   }
+
+  /** The point nearest to a place on the canvas, within reach; of two the current one.
+   *  @param {number} sx @param {number} sy @param {number} reach  in CSS pixels */
+  nearest(sx, sy, reach) {
+    /** @type {Mark|null} */
+    let best = null;
+    let least = reach;
+    for (const mark of this.marksNow()) {
+      const [x, y] = this.view.place(mark.x, mark.y);
+      const d = Math.hypot(x - sx, y - sy) - (mark.name === this.current ? 0.5 : 0);
+      if (d <= least) [least, best] = [d, mark];
+    }
+    return best;
+  }
+
+  // --- drawing ------------------------------------------------------------------------------------------------------
 
   /** A window dragged to another screen is drawn at that screen's resolution. */
   watchRatio() {
@@ -229,144 +306,6 @@ export class PictureCanvas {
     }, {once: true, signal: this.abort.signal});
   }
 
-  /** While space is held, a drag pans. */
-  holdSpace(held = true) {
-    this.space = held;
-    this.cursor();
-  }
-
-  /** @param {MouseEvent} event @returns {[number, number]} */
-  at(event) {
-    const box = this.element.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
-  }
-
-  /** The point nearest to a place on the canvas, within reach; of two the current one.
-   *  @param {number} sx @param {number} sy */
-  nearest(sx, sy) {
-    /** @type {Mark|null} */
-    let best = null;
-    let least = GRAB;
-    for (const mark of this.marks) {
-      const [x, y] = this.view.place(mark.x, mark.y);
-      const d = Math.hypot(x - sx, y - sy) - (mark.name === this.current ? 0.5 : 0);
-      if (d <= least) [least, best] = [d, mark];
-    }
-    return best;
-  }
-
-  /** @param {PointerEvent} event */
-  down(event) {
-    if (!this.picture || this.drag) return;
-    this.element.focus({preventScroll: true});
-    event.preventDefault();
-    const [sx, sy] = this.at(event);
-    this.element.setPointerCapture(event.pointerId);
-    if (event.button !== 0 || this.space) this.drag = {kind: 'pan', sx, sy};
-    else this.press(this.picture, event, sx, sy);
-    this.cursor();
-  }
-
-  /** @param {Size} picture @param {PointerEvent} event @param {number} sx @param {number} sy */
-  press(picture, event, sx, sy) {
-    const {x, y} = this.view.picture(sx, sy);
-    const hit = this.nearest(sx, sy);
-    // A click near the current landmark's suggestion says where it is: it is not a grasp of the suggestion.
-    const placing = hit?.style === 'suggested' && hit.name === this.current;
-    const drag = {kind: /** @type {const} */ ('point'), sx, sy, far: false};
-    if (hit && !placing) {
-      this.drag = {...drag, name: hit.name, dx: hit.x - x, dy: hit.y - y, x: hit.x, y: hit.y, placed: false};
-      this.on.grab(hit.name);
-    } else {
-      const name = inside(picture, x, y) ? this.on.press(x, y, event) : null;
-      this.drag = name === null ? {kind: 'none'} : {...drag, name, dx: 0, dy: 0, x, y, placed: true};
-    }
-    this.draw();
-  }
-
-  /** @param {PointerEvent} event */
-  moved(event) {
-    if (!this.picture) return;
-    const [sx, sy] = this.at(event);
-    const {drag} = this;
-    if (!drag) this.pointed(this.nearest(sx, sy));
-    if (drag?.kind === 'pan') {
-      this.pan(sx - drag.sx, sy - drag.sy);
-      [drag.sx, drag.sy] = [sx, sy];
-    }
-    if (drag?.kind === 'point') {
-      // A press that trembles is a click; a placed point follows from the first pixel.
-      drag.far ||= Math.hypot(sx - drag.sx, sy - drag.sy) > (drag.placed ? 1 : 3);
-      if (!drag.far) return;
-      const {x, y} = this.view.picture(sx, sy);
-      drag.x = clamp(x + drag.dx, -0.5, this.picture.width - 0.5);
-      drag.y = clamp(y + drag.dy, -0.5, this.picture.height - 0.5);
-      this.cursor();
-      this.draw();
-    }
-  }
-
-  /** @param {Mark|null} mark */
-  pointed(mark) {
-    const over = mark?.name ?? null;
-    if (over === this.hovered) return;
-    this.hovered = over;
-    this.cursor();
-    this.draw();
-  }
-
-  up() {
-    const drag = this.letGo();
-    if (drag?.kind === 'point') this.on.drop(drag.name, drag.x, drag.y, drag.far);
-    this.draw();
-  }
-
-  breakOff() {
-    const drag = this.letGo();
-    if (drag?.kind === 'point') this.on.cancel(drag.name);
-    this.draw();
-  }
-
-  letGo() {
-    const {drag} = this;
-    this.drag = null;
-    this.cursor();
-    return drag;
-  }
-
-  cursor() {
-    const {drag} = this;
-    const dragging = drag?.kind === 'point' && drag.far;
-    this.element.style.cursor = dragging
-      ? 'none'
-      : drag?.kind === 'pan'
-      ? 'grabbing'
-      : this.space
-      ? 'grab'
-      : this.hovered
-      ? 'move'
-      : 'crosshair';
-  }
-
-  /** A wheel zooms at the pointer. On a trackpad two fingers pan, and a pinch (which comes as Ctrl and wheel) zooms.
-   *  @param {WheelEvent} event */
-  wheeled(event) {
-    event.preventDefault();
-    if (!this.picture) return;
-    const [sx, sy] = this.at(event);
-    const now = event.timeStamp;
-    if (now - this.wheel.at > 250) {
-      this.wheel.trackpad = event.deltaMode === 0 && (event.deltaX !== 0 || Math.abs(event.deltaY) < 40);
-    }
-    this.wheel.at = now;
-    const unit = event.deltaMode === 0 ? 1 : event.deltaMode === 1 ? 33 : this.size.height;
-    const pinch = event.ctrlKey || event.metaKey;
-    if (this.wheel.trackpad && !pinch) this.pan(-event.deltaX, -event.deltaY);
-    else this.zoom(Math.exp(-event.deltaY * unit * (this.wheel.trackpad ? 0.01 : 0.002)), sx, sy);
-  }
-
-  // --- drawing -------------------------------------------------------------------------------------------------------
-
   /** Draws with the next frame. */
   draw() {
     if (!this.frame) this.frame = requestAnimationFrame(() => this.paint());
@@ -376,25 +315,48 @@ export class PictureCanvas {
     cancelAnimationFrame(this.frame);
     this.frame = 0;
     const {ctx, size} = prepare(this.element);
-    const {picture, view, drag} = this;
+    const {picture, view, shown} = this;
+    this.minimap.on = shown.minimap;
+    this.minimap.draw();
     if (!picture) return;
     this.paintPicture(ctx, picture, view, {left: 0, top: 0, right: size.width, bottom: size.height});
     const marks = this.marksNow();
-    paintSkeleton(ctx, view, marks, this.skeleton);
+    if (!this.bare) paintSkeleton(ctx, view, marks, this.skeleton);
     const top = marks.filter(({name}) => name === this.hovered || name === this.current);
-    for (const mark of marks) if (!top.includes(mark)) paintMark(ctx, view, mark);
-    for (const mark of top) paintMark(ctx, view, mark, {current: mark.name === this.current});
-    if (drag?.kind === 'point') this.paintLoupe(ctx, picture, drag);
-    else for (const mark of top) paintName(ctx, view, mark, size);
+    const how = {r: shown.radius, error: shown.rings};
+    for (const mark of marks) if (!top.includes(mark)) paintMark(ctx, view, mark, how);
+    for (const mark of top) paintMark(ctx, view, mark, {...how, current: mark.name === this.current});
+    const named = shown.names === 'all' ? marks : shown.names === 'current' ? top : [];
+    const magnified = this.magnified();
+    if (!magnified || shown.names === 'all') {
+      for (const mark of named) {
+        paintName(ctx, view, mark, size, shown.radius);
+      }
+    }
+    this.crosshair.paint(ctx, view, size);
+    if (magnified && shown.loupe !== 'off') this.paintLoupe(ctx, picture, magnified);
   }
 
-  /** The marks, the dragged one where it is now. @returns {Mark[]} */
-  marksNow() {
-    const {drag} = this;
-    if (drag?.kind !== 'point' || !(drag.far || drag.placed)) return this.marks;
-    const {name, x, y} = drag;
-    const moved = (/** @type {Mark} */ m) => ({...m, x, y, style: m.style === 'suggested' ? 'visible' : m.style});
-    return this.marks.map((m) => m.name === name ? /** @type {Mark} */ (moved(m)) : m);
+  /** What the magnifier is for: the point that is held, or the cross-hair. */
+  magnified() {
+    const {drag, crosshair: {at, name}} = this;
+    if (drag?.kind === 'point') return {name: drag.name, x: drag.x, y: drag.y, touch: drag.touch};
+    return at && {name, ...at, touch: false};
+  }
+
+  /** @param {Context} ctx @param {PictureDetail} picture
+   *  @param {{name: string|null, x: number, y: number, touch: boolean}} magnified */
+  paintLoupe(ctx, picture, {name, x, y, touch}) {
+    const {view, size} = this;
+    const side = loupeSide(size);
+    paintLoupe(ctx, {
+      point: {x, y},
+      colour: this.marks.find((m) => m.name === name)?.colour ?? '#ffffff',
+      corner: loupePlace(view.place(x, y), side, size, {where: this.shown.loupe, touch}),
+      side,
+      scale: loupeScale(view.scale),
+      picture: (seen, bounds) => this.paintPicture(ctx, picture, seen, bounds),
+    });
   }
 
   /**
@@ -450,39 +412,5 @@ export class PictureCanvas {
         }
       }
     }
-  }
-
-  /** What lies under the point that is held, enlarged, in the corner that is not in the way.
-   *  @param {Context} ctx @param {PictureDetail} picture @param {PointDrag} drag */
-  paintLoupe(ctx, picture, drag) {
-    const colour = this.marks.find((m) => m.name === drag.name)?.colour ?? '#ffffff';
-    const [px, py] = this.view.place(drag.x, drag.y);
-    const corner = px < LOUPE + 60 && py < LOUPE + 60 ? this.size.width - LOUPE - 12 : 12;
-    const scale = clamp(this.view.scale * 4, 6, LARGEST_SCALE);
-    const [x, y] = [corner + LOUPE / 2, 12 + LOUPE / 2];
-    const view = new View(scale, x - (drag.x + 0.5) * scale, y - (drag.y + 0.5) * scale);
-    ctx.save();
-    ctx.beginPath();
-    ctx.roundRect(corner, 12, LOUPE, LOUPE, 10);
-    ctx.clip();
-    ctx.fillStyle = '#0b0c0e';
-    ctx.fillRect(corner, 12, LOUPE, LOUPE);
-    this.paintPicture(ctx, picture, view, {left: corner, top: 12, right: corner + LOUPE, bottom: 12 + LOUPE});
-    paintArms(ctx, x, y, 7, LOUPE / 2 - 10, 3, 'rgb(0 0 0 / 45%)');
-    paintArms(ctx, x, y, 7, LOUPE / 2 - 10, 1, 'rgb(255 255 255 / 90%)');
-    disc(ctx, x, y, 2.5, 'rgb(0 0 0 / 60%)');
-    disc(ctx, x, y, 1.6, colour);
-    ctx.restore();
-    ctx.beginPath();
-    ctx.roundRect(corner, 12, LOUPE, LOUPE, 10);
-    ctx.lineWidth = 2;
-    ctx.strokeStyle = colour;
-    ctx.stroke();
-    ctx.font = '500 11px system-ui, sans-serif';
-    ctx.fillStyle = 'rgb(12 14 17 / 78%)';
-    ctx.fillRect(corner + 1, 12 + LOUPE - 21, LOUPE - 2, 20);
-    ctx.fillStyle = '#ffffff';
-    ctx.textBaseline = 'middle';
-    ctx.fillText(`${drag.x.toFixed(1)}, ${drag.y.toFixed(1)}`, corner + 8, 12 + LOUPE - 10.5);
   }
 }

@@ -10,7 +10,7 @@ import {figure} from './parts.js';
 
 /** @type {Stage[]} */
 const STAGES = ['pretrain', 'distill'];
-export const STAGE_NAMES = {pretrain: 'Stage 1', distill: 'Stage 2'};
+export const STAGE_NAMES = {pretrain: 'Part 1', distill: 'Part 2'};
 
 /** About `wanted` round numbers that span [low, high]. @param {number} low @param {number} high */
 export function ticks(low, high, wanted = 4) {

@@ -1,46 +1,59 @@
-/** The labels that the model disputes, for a second look: where the label is, where the model expects it, and what
- *  to do. */
+/** The labels that the model disputes, for a second look, a card for each picture: where the labels are, where the
+ *  model expects them, and what to do. */
 
-import {count, emptyState, fill, find, h, kbd, lookUp} from './dom.js';
+import {count, emptyState, fill, h, kbd, lookUp} from './dom.js';
 import {begin} from './geometry.js';
 import {loadImage} from './images.js';
 import {drawPicture} from './paint.js';
 import {whenSeen} from './parts.js';
 
 /**
- * @import {Dispute, PictureDetail} from 'types/messages'
+ * @import {Dispute, PictureDetail, Suggestion} from 'types/messages'
  * @import {App} from './app.js'
  * @import {Box} from './geometry.js'
- * @import {Points} from './outbox.js'
+ * @import {MarksChange, Points} from './outbox.js'
  * @import {Mark} from './paint.js'
- * @typedef {{dispute: Dispute, element: HTMLElement, canvas: HTMLCanvasElement, actions: Record<string, () => void>,
- *   detail: PictureDetail|null, image: HTMLImageElement|null}} Card
- * @typedef {{gone: Card[], order: Card[]}} Act  what was settled, and the list before
+ * @typedef {{landmarks: string[], expected: Record<string, Suggestion>}} Marked  what is drawn of a picture's labels
+ * @typedef {Marked & {id: string, file: string, disputes: Dispute[], element: HTMLElement, canvas: HTMLCanvasElement,
+ *   actions: Record<string, () => void>, detail: PictureDetail|null, image: HTMLImageElement|null}} Card
+ * @typedef {{id: string, gone: Dispute[], order: Dispute[]}} Act  what was settled, and the list before
  */
 
 const KINDS = {outlier: 'Far off', swap: 'Swapped?', duplicate: 'One spot', outside: 'Outside'};
 const CROP = {width: 336, height: 252}; // CSS pixels, as in views.css
-const ACTIONS = [
-  {key: 's', name: 'swap', text: 'Swap them', title: 'Exchanges the two labels', kind: 'primary'},
-  {key: 'm', name: 'take', text: 'Take the model’s', title: 'Puts the label where the model expects it'},
-  {key: 'r', name: 'right', text: 'It is right', title: 'This picture’s labels are not disputed any more'},
-  {key: 'o', name: 'open', text: 'Open', title: 'Opens the picture in the label view'},
-];
+const SKIP = 'skip'; // the tag of a bad picture
 
 /** What tells one dispute from another, through new fits. @param {Dispute} d */
 const keyOf = (d) => [d.id, d.kind, ...d.landmarks].join(' ');
 
+/** Disputes by their pictures, in the order of the most doubtful of each. @param {Dispute[]} disputes */
+export function byPicture(disputes) {
+  /** @type {Map<string, Dispute[]>} */
+  const found = new Map();
+  for (const dispute of disputes) found.set(dispute.id, [...(found.get(dispute.id) ?? []), dispute]);
+  return found;
+}
+
+/** What several disputes of a picture are about. @param {Dispute[]} disputes @returns {Marked} */
+const together = (disputes) => ({landmarks: [...new Set(disputes.flatMap((d) => d.landmarks))],
+  expected: Object.assign({}, ...disputes.map((d) => d.expected))});
+
 export class DisputeList {
-  /** @param {HTMLElement} root @param {App} app @param {(n: number) => void} told  called with how many there are */
+  /** @param {HTMLElement} root @param {App} app
+   *  @param {(n: number) => void} told  called with how many pictures there are */
   constructor(root, app, told) {
     this.app = app;
     this.told = told;
-    /** @type {Map<string, Card>} */
+    /** as the server sorts them @type {Dispute[]} */
+    this.disputes = [];
+    /** by picture @type {Map<string, Card>} */
     this.cards = new Map();
     /** @type {Set<string>} */
     this.settled = new Set();
     /** @type {Act[]} */
     this.acts = [];
+    /** id of the picture that the keys act on: where the focus was last @type {string|null} */
+    this.at = null;
     /** @type {string|null} */
     this.waiting = null;
     /** @type {HTMLElement|null} */
@@ -48,11 +61,15 @@ export class DisputeList {
     this.heard = '';
     this.dead = false;
     this.head = h('p.muted', {testid: 'disputes-summary'});
-    this.list = h('div.d-list', {testid: 'disputes', role: 'list', 'aria-label': 'Disputed labels'});
+    this.list = h('div.d-list', {testid: 'disputes', role: 'list', 'aria-label': 'Pictures with disputed labels',
+      onfocusin: (event) => {
+        const card = event.target instanceof Element && event.target.closest('.d-card');
+        if (card) this.goTo(card.getAttribute('data-id'));
+      }});
     this.element = h('div.column.d-column', this.head, this.list);
     root.append(this.element);
     this.root = root;
-    this.seen = whenSeen((canvas) => this.cut(canvas.getAttribute('data-key') ?? ''), root);
+    this.seen = whenSeen((canvas) => this.cut(canvas.getAttribute('data-id') ?? ''), root);
     this.model = app.state.model.model;
     app.on('model', (status) => {
       const news = [status.model, status.stage, status.fitting].join();
@@ -63,9 +80,10 @@ export class DisputeList {
       this.read();
     });
     app.on('back', () => this.read());
+    app.on('unit', () => this.read());
     app.on('labels', ({id}) => this.redraw(id));
     app.on('travelled', ({id}) => { // undone with Ctrl-Z
-      const last = this.acts.findLast((act) => act.gone[0].dispute.id === id);
+      const last = this.acts.findLast((act) => act.id === id);
       if (last) this.bring(last);
     });
     app.keys((event) => this.key(event));
@@ -73,28 +91,48 @@ export class DisputeList {
   }
 
   async read() {
+    const unit = this.app.unit();
     let answer;
     try {
-      answer = await this.app.api.get('/disputes');
+      answer = await this.app.api.get('/disputes', {unit});
     } catch (error) {
       this.app.report(error);
       return;
     }
-    if (this.dead) return;
+    if (this.dead || unit !== this.app.unit()) return;
     this.waiting = answer.waiting_for;
-    const disputes = answer.disputes.filter((d) => !this.settled.has(keyOf(d)));
-    const focus = this.current()?.dataset.key;
+    this.disputes = answer.disputes;
+    this.draw();
+    if (document.activeElement === document.body) this.refocus();
+  }
+
+  /** Shows what is not settled, and leaves the focus where it is as far as that is there. */
+  draw() {
+    const focus = this.list.contains(document.activeElement) ? document.activeElement : null;
     const old = this.cards;
-    this.cards = new Map(disputes.map((d) => {
-      const key = keyOf(d);
-      const before = old.get(key);
-      return [key, before && before.dispute.message === d.message ? before : this.card(d, key)];
-    }));
+    this.cards = new Map();
+    for (const [id, disputes] of byPicture(this.disputes.filter((d) => !this.settled.has(keyOf(d))))) {
+      const before = old.get(id);
+      const same = before && JSON.stringify(before.disputes) === JSON.stringify(disputes);
+      this.cards.set(id, same ? before : this.card(disputes, before));
+    }
     fill(this.list, [...this.cards.values()].map((card) => card.element));
-    const first = find(this.list, '.d-card');
-    if (focus) (this.cards.get(focus)?.element ?? first)?.focus();
-    else if (document.activeElement === document.body) first?.focus();
+    if (!this.at || !this.cards.has(this.at)) this.goTo([...this.cards.keys()][0] ?? null);
+    else this.goTo(this.at);
+    if (focus instanceof HTMLElement && this.list.contains(focus)) focus.focus();
+    else if (focus) this.refocus();
     this.tell();
+  }
+
+  /** From here on the keys act on this picture. @param {string|null} id */
+  goTo(id) {
+    this.at = id;
+    for (const card of this.cards.values()) card.element.classList.toggle('current', card.id === id);
+  }
+
+  /** The focus goes back to the card that the keys act on. */
+  refocus() {
+    this.cards.get(this.at ?? '')?.element.focus();
   }
 
   tell() {
@@ -103,7 +141,9 @@ export class DisputeList {
     this.empty?.remove();
     this.element.hidden = !n;
     if (n) {
-      fill(this.head, `${count(n, 'label')} for a second look, the most doubtful first. `,
+      const labels = [...this.cards.values()].reduce((sum, card) => sum + card.landmarks.length, 0);
+      fill(this.head,
+        `${count(n, 'picture')} with ${count(labels, 'label')} for a second look, the most doubtful first. `,
         h('span.d-key', h('span.d-solid'), 'label'), h('span.d-key', h('span.d-hollow'), 'where the model expects it'));
       return;
     }
@@ -113,61 +153,93 @@ export class DisputeList {
     this.root.append(this.empty);
   }
 
-  /** @param {Dispute} dispute @param {string} key @returns {Card} */
-  card(dispute, key) {
-    const canvas = h('canvas.d-crop', {'aria-hidden': 'true', 'data-key': key});
-    const models = dispute.landmarks.filter((name) => dispute.expected[name]);
+  /** @param {Dispute[]} disputes  of one picture @param {Card} [before]  what was shown of it @returns {Card} */
+  card(disputes, before) {
+    const [{id, file}] = disputes;
+    const {landmarks, expected} = together(disputes);
+    const canvas = h('canvas.d-crop', {'aria-hidden': 'true', 'data-id': id});
+    const swaps = disputes.filter((d) => d.kind === 'swap');
     /** @type {Record<string, () => void>} */
-    const actions = {o: () => this.app.go('label', dispute.id), r: () => this.right(dispute)};
-    if (dispute.kind === 'swap') actions.s = () => this.swap(dispute);
-    if (models.length) actions.m = () => this.take(dispute, models);
-    const buttons = ACTIONS.filter(({key}) => actions[key]).map(({key, name, text, title, kind}) =>
-      h('button', {testid: `dispute-${name}`, title, onclick: actions[key], class: kind}, text, kbd(key.toUpperCase()))
-    );
-    const element = h('article.card.d-card', {tabindex: 0, role: 'listitem', testid: 'dispute', 'data-key': key,
-      'data-id': dispute.id, 'data-kind': dispute.kind, 'aria-label': `${dispute.file}: ${dispute.message}`}, canvas,
-      h('div.stack.d-words',
-        h('div.row', h('span.badge.warn', KINDS[dispute.kind]),
-          h('span.ellipsis.muted', {title: dispute.file}, dispute.file)), h('p.d-message', dispute.message),
-        h('div.row.wrap',
-          dispute.landmarks.map((name) =>
-            h('span.row.d-name', h('span.swatch', {style: {'--colour': this.app.colour(name)}}), name)
-          )), h('div.row.wrap.d-actions', buttons)));
-    this.seen.observe(canvas);
-    return {dispute, element, canvas, actions, detail: null, image: null};
+    const actions = {o: () => this.app.go('label', id), r: () => this.right(card), b: () => this.skip(card)};
+    if (swaps.length) actions.s = () => this.swap(card, swaps);
+    if (Object.keys(expected).length) actions.m = () => this.take(card, disputes);
+    /** @param {string} key @param {string} name @param {string} text @param {string} title @param {string} [kind] */
+    const button = (key, name, text, title, kind = '') =>
+      actions[key]
+      && h('button', {testid: `dispute-${name}`, title, onclick: actions[key], class: kind}, text,
+        kbd(key.toUpperCase()));
+    const several = landmarks.length > 1;
+    const element = h('div.card.d-card', {tabindex: 0, role: 'listitem', testid: 'dispute', 'data-id': id,
+      'data-kind': [...new Set(disputes.map((d) => d.kind))].join(' '),
+      'aria-label': `${file}: ${disputes.map((d) => d.message).join(' ')}`}, canvas,
+      h('div.stack.d-words', h('div.row', h('span.ellipsis.muted', {title: file}, file)),
+        h('ul.d-messages', disputes.map((dispute) => this.words(() => card, dispute, disputes.length > 1))),
+        h('div.row.wrap.d-actions', button('s', 'swap', 'Swap them', 'Exchanges the two labels', 'primary'),
+          button('m', 'take', several ? 'Take all of the model’s' : 'Take the model’s',
+            'Puts the labels where the model expects them'),
+          button('r', 'right', several ? 'They are right' : 'It is right',
+            'This picture’s labels are not disputed any more'),
+          button('o', 'open', 'Correct', 'Opens the picture in the label view'),
+          button('b', 'skip', 'Bad picture: skip',
+            'Tags the picture “skip”: it is not labelled, learnt from or shown here any more'))));
+    /** @type {Card} */
+    const card = {id, file, disputes, landmarks, expected, element, canvas, actions, detail: before?.detail ?? null,
+      image: before?.image ?? null};
+    if (card.image) this.paint(card);
+    else this.seen.observe(canvas);
+    return card;
+  }
+
+  /** One dispute in words; with others, what can be done about it alone.
+   *  @param {() => Card} card @param {Dispute} dispute @param {boolean} alone */
+  words(card, dispute, alone) {
+    const {kind, message, landmarks, expected} = dispute;
+    return h('li.stack', {testid: 'dispute-words', 'data-kind': kind},
+      h('p.d-message', h('span.badge.warn', KINDS[kind]), ' ', message),
+      h('div.row.wrap',
+        landmarks.map((name) =>
+          h('span.row.d-name', h('span.swatch', {style: {'--colour': this.app.colour(name)}}), name)
+        ), alone && kind === 'swap'
+        ? h('button.small', {testid: 'dispute-one-swap', onclick: () => this.swap(card(), [dispute])}, 'Swap them')
+        : null, alone && landmarks.some((name) => expected[name])
+        ? h('button.small', {testid: 'dispute-one-take', onclick: () => this.take(card(), [dispute])},
+          'Take the model’s')
+        : null));
   }
 
   // drawing
 
-  /** Fetches what a card's picture is drawn from. @param {string} key */
-  async cut(key) {
-    const card = this.cards.get(key);
+  /** Fetches what a card's picture is drawn from. @param {string} id */
+  async cut(id) {
+    const card = this.cards.get(id);
     if (!card) return;
     try {
-      card.detail = await this.app.load(card.dispute.id);
-      const [, , width] = cropOf(card.dispute, card.detail);
+      card.detail = await this.app.load(id);
+      const [, , width] = cropOf(card, card.detail);
       const side = (CROP.width / width) * Math.max(card.detail.width, card.detail.height);
-      card.image = await loadImage(this.app.api.image(card.dispute.id, side > 1400 ? 2048 : 1024));
+      card.image = await loadImage(this.app.api.image(id, side > 1400 ? 2048 : 1024));
       this.paint(card);
     } catch { /* it stays empty; the words say enough */ }
   }
 
   /** @param {string} id */
   redraw(id) {
-    for (const card of this.cards.values()) if (card.dispute.id === id) this.paint(card);
+    const card = this.cards.get(id);
+    if (card) this.paint(card);
   }
 
   /** @param {Card} card */
-  paint({dispute, detail, image, canvas}) {
+  paint(card) {
+    const {detail, image, canvas, disputes, landmarks, expected} = card;
     if (!detail || !image) return;
-    const points = this.app.labels(dispute.id)?.points ?? detail.labels.points;
+    const points = this.app.labels(card.id)?.points ?? detail.labels.points;
     /** @type {Map<string, Mark>} */
     const labels = new Map();
     /** @type {Map<string, Mark>} */
     const models = new Map();
-    for (const name of dispute.landmarks) {
+    for (const name of landmarks) {
       const colour = this.app.colour(name);
-      const [label, model] = [points[name], dispute.expected[name]];
+      const [label, model] = [points[name], expected[name]];
       if (model) models.set(name, {name, colour, x: model.x, y: model.y, style: 'suggested'});
       if (label && label.state !== 'absent') labels.set(name, {name, colour, x: label.x, y: label.y, style: 'visible'});
     }
@@ -175,119 +247,128 @@ export class DisputeList {
       const model = models.get(mark.name);
       return model ? [/** @type {[Mark, Mark]} */ ([mark, model])] : [];
     });
-    // Which is which has to be said of two, but not on one spot.
-    const named = dispute.landmarks.length < 2
+    // Which is which has to be said of several, but not on one spot.
+    const doubled = new Set(disputes.flatMap((d) => d.kind === 'duplicate' ? d.landmarks : []));
+    const named = landmarks.length < 2
       ? []
-      : dispute.landmarks.flatMap((name) =>
-        (dispute.kind === 'duplicate' ? models.get(name) : null) ?? labels.get(name) ?? []
-      );
-    drawPicture(canvas, {image, picture: detail, part: cropOf(dispute, detail),
+      : landmarks.flatMap((name) => (doubled.has(name) ? models.get(name) : null) ?? labels.get(name) ?? []);
+    drawPicture(canvas, {image, picture: detail, part: cropOf(card, detail),
       marks: [...models.values(), ...labels.values()], lines, named});
   }
 
   // what can be done
 
-  /** @param {Dispute} dispute @param {Points} points @param {string} what @param {boolean} [checked] */
-  change(dispute, points, what, checked) {
+  /** Settles some of a card's disputes, or with marks all of them.
+   *  @param {Card} card @param {Dispute[]} gone @param {Points} points @param {string} what
+   *  @param {{marks: MarksChange, back: MarksChange, did: string}} [all] */
+  change(card, gone, points, what, all) {
     const {app} = this;
-    const undo = checked ? () => app.change(dispute.id, {}, {checked: false}) : () => app.undo();
-    app.change(dispute.id, points, {what, checked});
-    const order = [...this.cards.values()];
-    const gone = order.filter((card) => card.dispute === dispute || (checked && card.dispute.id === dispute.id));
-    const act = {gone, order};
+    const {id, file} = card;
+    app.change(id, points, {what, ...all?.marks});
+    const pictures = [...this.cards.keys()];
+    /** @type {Act} */
+    const act = {id, gone, order: this.disputes};
     this.acts.push(act);
-    const did = checked
-      ? `${dispute.file} is not disputed any more.`
-      : `${what[0].toUpperCase()}${what.slice(1)} on ${dispute.file}.`;
-    app.toast(did, 'good', {label: 'Undo', run: () => {
-      undo();
+    for (const dispute of gone) this.settled.add(keyOf(dispute));
+    app.toast(all?.did ?? `${what[0].toUpperCase()}${what.slice(1)} on ${file}.`, 'good', {label: 'Undo', run: () => {
+      if (all) app.change(id, {}, all.back);
+      else app.undo();
       this.bring(act);
     }});
-    const later = order.slice(order.findIndex((card) => card.dispute === dispute) + 1);
-    const next = later.find((card) => !gone.includes(card)) ?? order.findLast((card) => !gone.includes(card));
-    for (const card of gone) {
-      this.settled.add(keyOf(card.dispute));
-      this.cards.delete(keyOf(card.dispute));
-      card.element.remove();
-    }
-    next?.element.focus();
-    this.tell();
+    const left = this.disputes.some((d) => d.id === id && !this.settled.has(keyOf(d)));
+    const at = pictures.indexOf(id);
+    this.at = left ? id : pictures[at + 1] ?? pictures[at - 1] ?? null;
+    this.draw();
+    this.refocus();
   }
 
-  /** Puts cards back where they were in an earlier order. @param {Act} act */
+  /** Puts disputes back where they were in an earlier order. @param {Act} act */
   bring(act) {
     if (this.dead) return;
     const {gone, order} = act;
-    for (const card of gone) this.settled.delete(keyOf(card.dispute));
+    for (const dispute of gone) this.settled.delete(keyOf(dispute));
     this.acts = this.acts.filter((other) => other !== act);
-    const there = new Set([...this.cards.values(), ...gone]);
-    const old = order.filter((card) => there.has(card));
-    this.cards = new Map(
-      [...old, ...[...there].filter((card) => !old.includes(card))].map((card) => [keyOf(card.dispute), card]),
-    );
-    fill(this.list, [...this.cards.values()].map((card) => card.element));
-    this.tell();
-    gone[0].element.focus();
+    const there = new Map([...this.disputes, ...gone].map((dispute) => [keyOf(dispute), dispute]));
+    const old = order.filter((dispute) => there.has(keyOf(dispute)));
+    for (const dispute of old) there.delete(keyOf(dispute));
+    this.disputes = [...old, ...there.values()];
+    this.at = act.id;
+    this.draw();
+    this.refocus();
   }
 
-  /** Does what is done with a dispute, once its picture's labels are known.
-   *  @param {Dispute} dispute @param {(labels: Points) => void} act */
-  async ready(dispute, act) {
+  /** Does what is done with a picture's labels, once they are known.
+   *  @param {Card} card @param {(labels: Points, detail: {tags: string[]}) => void} act */
+  async ready({id}, act) {
     try {
-      const labels = this.app.labels(dispute.id) ?? (await this.app.load(dispute.id)).labels;
-      act(labels.points);
+      const labels = this.app.labels(id) ?? (await this.app.load(id)).labels;
+      act(labels.points, labels);
     } catch (error) {
       this.app.report(error);
     }
   }
 
-  /** @param {Dispute} dispute */
-  swap(dispute) {
-    const [a, b] = dispute.landmarks;
-    this.ready(dispute,
-      (labels) => this.change(dispute, {[a]: labels[b] ?? null, [b]: labels[a] ?? null}, `swapped ${a} and ${b}`));
-  }
-
-  /** @param {Dispute} dispute @param {string[]} names */
-  take(dispute, names) {
-    this.ready(dispute, (labels) => {
-      /** @type {Points} */
-      const points = {};
-      for (const name of names) {
-        const {x, y} = dispute.expected[name];
-        points[name] = {state: labels[name]?.state === 'hidden' ? 'hidden' : 'visible', x, y};
-      }
-      this.change(dispute, points, `took the model’s ${names.join(' and ')}`);
+  /** @param {Card} card @param {Dispute[]} swaps */
+  swap(card, swaps) {
+    this.ready(card, (labels) => {
+      const pairs = swaps.map((d) => d.landmarks);
+      const points = Object.fromEntries(pairs.flatMap(([a, b]) => [[a, labels[b] ?? null], [b, labels[a] ?? null]]));
+      this.change(card, swaps, points, `swapped ${pairs.map(([a, b]) => `${a} and ${b}`).join(', ')}`);
     });
   }
 
-  /** @param {Dispute} dispute */
-  right(dispute) {
-    this.ready(dispute, () => this.change(dispute, {}, 'said that it is right', true));
+  /** @param {Card} card @param {Dispute[]} disputes */
+  take(card, disputes) {
+    const {landmarks, expected} = together(disputes);
+    const names = landmarks.filter((name) => expected[name]);
+    this.ready(card, (labels) => {
+      /** @type {Points} */
+      const points = {};
+      for (const name of names) {
+        const {x, y} = expected[name];
+        points[name] = {state: labels[name]?.state === 'hidden' ? 'hidden' : 'visible', x, y, accepted: true};
+      }
+      const settled = disputes.filter((d) => d.landmarks.some((name) => expected[name]));
+      this.change(card, settled, points, `took the model’s ${names.join(' and ')}`);
+    });
+  }
+
+  /** @param {Card} card */
+  right(card) {
+    this.ready(card,
+      () =>
+        this.change(card, card.disputes, {}, 'said that it is right', {marks: {checked: true}, back: {checked: false},
+          did: `${card.file} is not disputed any more.`}));
+  }
+
+  /** @param {Card} card */
+  skip(card) {
+    this.ready(card, (_, {tags}) =>
+      this.change(card, card.disputes, {}, 'skipped it', {
+        marks: {tags: [...tags.filter((tag) => tag !== SKIP), SKIP]},
+        back: {tags},
+        did: `${card.file} is tagged “${SKIP}”.`,
+      }));
   }
 
   // keys
 
-  /** The card that the focus is in. @returns {HTMLElement|null} */
-  current() {
-    return document.activeElement?.closest('.d-card') ?? null;
-  }
-
   /** @param {KeyboardEvent} event */
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || !this.cards.size) return false;
-    const element = this.current();
+    const {activeElement} = document;
+    const inside = this.list.contains(activeElement);
     const step = lookUp({ArrowDown: 1, ArrowUp: -1, j: 1, k: -1}, event.key);
-    const order = [...this.cards.values()].map((card) => card.element);
+    const order = [...this.cards.keys()];
     if (step) {
-      const to = element ? order[order.indexOf(element) + step] : order[0];
+      const to = this.cards.get(order[order.indexOf(this.at ?? '') + (inside ? step : 0)])?.element;
       to?.focus();
       to?.scrollIntoView({block: 'nearest'});
       return Boolean(to);
     }
-    const actions = this.cards.get(element?.dataset.key ?? '')?.actions ?? {};
-    const opens = event.key === 'Enter' && document.activeElement === element;
-    const action = lookUp(actions, opens ? 'o' : event.key.toLowerCase());
+    const card = this.cards.get(this.at ?? '');
+    const opens = event.key === 'Enter' && activeElement === card?.element;
+    const action = lookUp(card?.actions ?? {}, opens ? 'o' : event.key.toLowerCase());
     action?.();
     return Boolean(action);
   }
@@ -299,7 +380,7 @@ export class DisputeList {
 }
 
 /** The part of a picture that shows all places of a dispute and what is around them.
- *  @param {Dispute} dispute @param {PictureDetail} detail @returns {Box} */
+ *  @param {Marked} dispute @param {PictureDetail} detail @returns {Box} */
 export function cropOf(dispute, detail) {
   const places = dispute.landmarks.flatMap((name) => {
     const label = detail.labels.points[name];

@@ -149,6 +149,13 @@ const PATHS = {
   play: 'M5 3l8 5-8 5z',
   stop: 'M4 4h8v8H4z',
   folder: 'M2 4.5V12.5h12v-7H8L6.5 3.5H2z',
+  list: 'M5.5 4H14M5.5 8H14M5.5 12H14M2.3 4h.01M2.3 8h.01M2.3 12h.01',
+  up: 'M3.5 10.5L8 6l4.5 4.5',
+  more: 'M3.5 8h.01M8 8h.01M12.5 8h.01',
+  refresh: 'M13 8a5 5 0 11-1.5-3.5M13 2.5v3h-3',
+  note: 'M3 2.5h10v7.5L10 13.5H3zM13 10h-3v3.5M5.5 5.5h5M5.5 8h5',
+  tag: 'M2.5 2.5H8l5.5 5.5L8 13.5 2.5 8zM5.4 5.4h.01',
+  skip: 'M8 13.8A5.8 5.8 0 108 2.2a5.8 5.8 0 000 11.6M4 4l8 8',
   drag: 'M6 4h.01M10 4h.01M6 8h.01M10 8h.01M6 12h.01M10 12h.01',
 };
 
@@ -226,8 +233,9 @@ export function dialog({title, body, actions, testid = 'dialog'}) {
     const buttons = actions.map((a) =>
       h('button', {class: a.kind ?? '', testid: `${testid}-${slug(a.label)}`, onclick: () => close(a.value)}, a.label)
     );
-    const element = h('dialog.dialog', {testid, 'aria-label': title}, h('h2', title),
-      h('div.dialog-body', typeof body === 'string' ? h('p', body) : body), h('div.actions', buttons));
+    const within = h('div.dialog-body', typeof body === 'string' ? h('p', body) : body);
+    const element = h('dialog.dialog', {testid, 'aria-label': title}, h('h2', title), within,
+      h('div.actions', buttons));
     element.addEventListener('close', () => {
       element.remove();
       resolve(result);
@@ -237,6 +245,7 @@ export function dialog({title, body, actions, testid = 'dialog'}) {
     });
     document.body.append(element);
     element.showModal();
+    if (within.scrollHeight > within.clientHeight) within.tabIndex = 0; // so that the arrow keys can scroll it
     buttons[0]?.focus();
   });
 }

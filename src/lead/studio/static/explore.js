@@ -19,6 +19,7 @@ import {HEAT, segmented} from './parts.js';
 
 /** @type {[number, string][]} */
 const AMOUNTS = [[6, '6'], [12, '12'], [24, '24']];
+const LEAST = 72; // CSS pixels: the smallest tile
 const SIDE = 128; // a heat map is made this large before the browser stretches it: finer than can be seen
 
 /**
@@ -311,18 +312,25 @@ class Explorer {
     prepare(tile.canvas);
   }
 
-  /** Chooses the number of columns that shows the tiles largest without scrolling. */
+  /** Chooses the number of columns that shows the tiles largest without scrolling; where the page scrolls in any case,
+   *  because it is narrow, tiles that are large enough to be told apart. */
   lay() {
     const n = this.tiles.length;
     const {clientWidth: width, clientHeight: height} = this.grid;
     if (!n || !width) return;
     const gap = 8;
+    if (getComputedStyle(this.grid).overflowY === 'visible') {
+      this.grid.style.gridTemplateColumns = `repeat(${Math.max(2, Math.floor(width / 150))}, minmax(0, 1fr))`;
+      return;
+    }
     /** @param {number} columns */
     const side = (columns) =>
       Math.min((width - gap * (columns - 1)) / columns,
         (height - gap * (Math.ceil(n / columns) - 1)) / Math.ceil(n / columns));
-    const columns = Array.from({length: n}, (_, i) => i + 1).reduce((best, c) => (side(c) > side(best) ? c : best), 1);
-    this.grid.style.gridTemplateColumns = `repeat(${columns}, ${Math.max(72, Math.floor(side(columns)))}px)`;
+    const most = Math.max(1, Math.min(n, Math.floor((width + gap) / (LEAST + gap))));
+    const columns = Array.from({length: most}, (_, i) => i + 1).reduce((best, c) => (side(c) > side(best) ? c : best),
+      1);
+    this.grid.style.gridTemplateColumns = `repeat(${columns}, ${Math.max(LEAST, Math.floor(side(columns)))}px)`;
   }
 
   /** @param {Place} point */
@@ -434,9 +442,9 @@ export function mount(root, app) {
       explorer = new Explorer(root, app, usable.find((p) => p.id === app.route.id) ?? usable[0]);
       return;
     }
-    waiting = emptyState('The explorer needs features',
-      'Train them, or open a run; then this page shows where any part of one picture is on the others.',
-      h('a.button.primary', {href: app.href('features'), testid: 'explore-to-features'}, 'Train features'));
+    waiting = emptyState('First it has to learn from your pictures',
+      'Then this page shows where any part of one picture is on the others.',
+      h('a.button.primary', {href: app.href('features'), testid: 'explore-to-features'}, 'Learn from my pictures'));
     root.append(waiting);
   };
   app.on('model', begin);

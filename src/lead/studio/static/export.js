@@ -1,9 +1,10 @@
-/** Taking the work along: files in every format, the fitted model, the same in a terminal; and earlier states of the
- *  labels. */
+/** Files out and in: labels in every format, the fitted model, the same in a terminal; labels from elsewhere; and
+ *  earlier states of the labels. */
 
 import {wordsOf} from './api.js';
 import {confirm, count, fill, h, icon, refill, spinner} from './dom.js';
 import {lasting} from './kept.js';
+import {LabelFile} from './labelfile.js';
 import {copyable, segmented} from './parts.js';
 
 /**
@@ -54,12 +55,17 @@ class Export {
     this.status = app.state.model;
     /** @type {ReturnType<typeof setTimeout>|undefined} */
     this.timer = undefined;
-    this.files = h('section.card.stack', {testid: 'export-files', 'aria-label': 'A file'});
+    this.files = h('section.card.stack', {testid: 'export-files', 'aria-label': 'Export labels'});
+    this.button = h('span');
     this.model = h('section.card.stack', {testid: 'export-model-card', 'aria-label': 'The model'});
     this.terminal = h('section.card.stack', {testid: 'export-terminal', 'aria-label': 'In a terminal'});
     this.history = h('section.card.stack', {testid: 'history', 'aria-label': 'Earlier states of the labels'});
+    const incoming = new LabelFile(app, () => app.landmarks().landmarks.length > 0, 'Import labels');
     root.append(
-      h('div.page', h('div.column', h('h1', 'Export'), this.files, this.model, this.terminal, this.history)),
+      h('div.page',
+        h('div.column.e-page', h('h1', 'Import and export'),
+          h('div.e-columns', this.files, h('div.e-beside', incoming.element, this.model)), this.terminal,
+          this.history)),
     );
     app.on('model', (status) => {
       const same = status.stage === this.status.stage && status.model === this.status.model;
@@ -70,8 +76,11 @@ class Export {
       this.drawTerminal();
     });
     app.on('labels', () => this.later());
+    app.on('pictures', () => {
+      if (!this.downloading) this.drawFiles();
+    });
     app.on('back', () => this.refresh());
-    fill(this.files, h('h2', 'A file'), h('p.muted', spinner(), ' Reading the formats…'));
+    fill(this.files, h('h2', 'Export labels'), h('p.muted', spinner(), ' Reading the formats…'));
     this.drawModel();
     this.drawTerminal();
     this.refresh();
@@ -89,7 +98,7 @@ class Export {
       if (!this.formats.some((f) => f.name === this.format)) this.format = this.formats[0]?.name;
       this.drawFiles();
     } catch (error) {
-      if (!this.dead) fill(this.files, h('h2', 'A file'), h('p.notice.bad', {role: 'alert'}, wordsOf(error)));
+      if (!this.dead) fill(this.files, h('h2', 'Export labels'), h('p.notice.bad', {role: 'alert'}, wordsOf(error)));
     }
     await this.readHistory();
   }
@@ -103,6 +112,7 @@ class Export {
   drawFiles() {
     if (this.dead || !this.formats.length) return;
     if (!this.predicts) this.what = 'labels';
+    this.name();
     const what = segmented('What to export', CHOICES, this.what, 'export-what', (value) => {
       this.what = value;
       this.drawFiles();
@@ -111,12 +121,17 @@ class Export {
       b.disabled = b.dataset.testid !== 'export-what-labels' && !this.predicts;
     }
     const held =
-      {labels: `What is labelled by hand: ${count(this.app.state.complete + this.app.state.begun, 'picture')}.`,
+      {labels: this.labelled(),
         predictions: `What the model finds on all ${count(this.app.state.pictures, 'picture')}, labelled or not.`,
         both: `Your labels where there are some, the model’s landmarks on every other picture.`}[this.what];
-    const format = this.formats.find((f) => f.name === this.format);
-    refill(this.files, h('h2', 'A file'),
-      h('div.row', what, h('span.muted', this.predicts ? held : `${held} Predictions come with features and labels.`)),
+    refill(this.files,
+      h('div.row.wrap', h('h2.spacer', 'Export labels'),
+        h('button.primary', {testid: 'export-download',
+          onclick: (e) =>
+            this.download(e.currentTarget, this.app.api.url('/export', {format: this.format, what: this.what}),
+              'landmarks')}, icon('download'), this.button)),
+      h('div.row.wrap', what,
+        h('span.muted', this.predicts ? held : `${held} Predictions come once it has learnt, and with labels.`)),
       h('fieldset.v-formats', h('legend', 'Format'),
         this.formats.map((f) =>
           h('label.v-preset', {},
@@ -124,18 +139,29 @@ class Export {
               testid: `format-${f.name}`, onchange: () => this.pick(f.name)}),
             h('span.v-preset-text', h('span', h('strong', f.title), ' ', h('span.badge', f.extension)),
               h('span.muted', f.loses ? `Cannot hold: ${f.loses}` : 'Holds everything.')))
-        )),
-      h('div.row',
-        h('button.primary', {testid: 'export-download',
-          onclick: (e) =>
-            this.download(e.currentTarget, this.app.api.url('/export', {format: this.format, what: this.what}),
-              `landmarks${format?.extension ?? ''}`)}, icon('download'), 'Download')));
+        )));
+  }
+
+  /** What there is of labels; apart, those that a suggestion became by being accepted. */
+  labelled() {
+    const {complete, begun, accepted} = this.app.state;
+    const unseen = accepted
+      ? ` ${count(accepted, 'label is an accepted suggestion', 'labels are accepted suggestions')} that nobody moved.`
+      : '';
+    return `Your labels of ${count(complete + begun, 'picture')}.${unseen}`;
   }
 
   /** @param {string} name */
   pick(name) {
     this.format = name;
     lasting.keep('lead.export.format', name);
+    this.name();
+  }
+
+  /** Says on the button which format it is. */
+  name() {
+    const [title] = this.formats.find((f) => f.name === this.format)?.title.split(',') ?? [''];
+    fill(this.button, `Download ${title}`);
   }
 
   /** @param {HTMLButtonElement} button @param {string} address @param {string} fallback */
@@ -159,14 +185,15 @@ class Export {
     if (this.dead) return;
     const ready = this.status.stage === 'ready' && this.app.state.complete + this.app.state.begun > 0;
     fill(this.model, h('h2', 'The model'),
-      h('p', 'One file with the features and the landmarks fitted to your labels. ', h('code', 'lead predict'), ' and ',
-        h('code', 'lead.Landmarker'), ' use it on any pictures, without this folder.'),
+      h('p', 'One file with what was learnt and the landmarks fitted to your labels. ', h('code', 'lead predict'),
+        ' and ', h('code', 'lead.Landmarker'), ' use it on any pictures, without this folder.'),
       h('div.row',
         h('button', {testid: 'export-model', disabled: !ready,
           onclick: (e) => this.download(e.currentTarget, this.app.api.url('/export/model'), 'landmarks.safetensors')},
           icon('download'), 'Download the model'), ready
         ? h('span.muted', 'Fitted anew to all of your labels: may take a minute.')
-        : h('span.muted', {testid: 'export-model-why'}, 'It needs features and at least one labelled picture.')));
+        : h('span.muted', {testid: 'export-model-why'},
+          'It needs a trained model and at least one labelled picture.')));
   }
 
   // in a terminal
@@ -190,7 +217,7 @@ class Export {
       ],
     ];
     if (inside) {
-      lines.push(['evaluate', 'Measure the features on your labels',
+      lines.push(['evaluate', 'Measure how good it is on your labels',
         `lead evaluate ${run} ${quote(folder)} regression`]);
     }
     fill(this.terminal, h('h2', 'In a terminal'),
@@ -199,7 +226,7 @@ class Export {
       lines.map(([name, title, line]) =>
         h('div.v-line', h('span.muted', title), copyable(line, `copy-${name}`, title))
       ),
-      training.run ? null : h('p.muted', 'RUN stands for the folder of the features’ run, which does not exist yet.'));
+      training.run ? null : h('p.muted', 'RUN stands for the folder of the trained model, which does not exist yet.'));
   }
 
   // history

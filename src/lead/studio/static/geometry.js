@@ -56,6 +56,43 @@ export class View {
   }
 }
 
+/** The same part of another picture in sight, as large as before beside the whole: `before` and `after` may differ in
+ *  size. @param {View} view @param {Size} before @param {Size} after @param {Size} canvas */
+export function carried(view, before, after, canvas) {
+  const scale = view.scale * Math.max(before.width, before.height) / Math.max(after.width, after.height);
+  const {x, y} = view.picture(canvas.width / 2, canvas.height / 2);
+  return centred((x + 0.5) / before.width * after.width - 0.5, (y + 0.5) / before.height * after.height - 0.5, scale,
+    canvas);
+}
+
+/**
+ * After two fingers went from two places on the canvas to two others: what lay between them goes along.
+ * @param {View} view
+ * @param {[[number, number], [number, number]]} from
+ * @param {[[number, number], [number, number]]} to
+ * @param {(scale: number) => number} within  the nearest scale that is allowed
+ */
+export function pinched(view, [a, b], [c, d], within) {
+  const apart = Math.hypot(a[0] - b[0], a[1] - b[1]);
+  const factor = apart ? Math.hypot(c[0] - d[0], c[1] - d[1]) / apart : 1;
+  const [x, y] = [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
+  const {scale, left, top} = view.zoomed(within(view.scale * factor), x, y);
+  return new View(scale, left + (c[0] + d[0]) / 2 - x, top + (c[1] + d[1]) / 2 - y);
+}
+
+/** With a place of the picture in the middle. @param {number} x @param {number} y @param {number} scale
+ *  @param {Size} canvas */
+export const centred = (x, y, scale, canvas) =>
+  new View(scale, canvas.width / 2 - (x + 0.5) * scale, canvas.height / 2 - (y + 0.5) * scale);
+
+/** What is in sight of a picture, its edges included. @param {View} view @param {Size} picture @param {Size} canvas
+ *  @returns {Box} */
+export function sight(view, picture, canvas) {
+  const [left, top] = [Math.max(0, -view.left / view.scale), Math.max(0, -view.top / view.scale)];
+  return [left, top, Math.min(picture.width, (canvas.width - view.left) / view.scale) - left,
+    Math.min(picture.height, (canvas.height - view.top) / view.scale) - top];
+}
+
 /** Whether a place lies on a picture, its edges included. @param {Size} picture @param {number} x @param {number} y */
 export const inside = ({width, height}, x, y) => x >= -0.5 && y >= -0.5 && x <= width - 0.5 && y <= height - 0.5;
 

@@ -14,6 +14,7 @@ const IMAGES_KEPT = 160;
 /** Large ones: only a handful are kept, whatever else is. @type {string[]} */
 const large = [];
 const LARGE_KEPT = 5;
+const SMALL_AT_ONCE = 2;
 
 /** The image at `url`, to be asked whether it is there. @param {string} url */
 export function hold(url) {
@@ -52,8 +53,35 @@ export function holdLarge(url) {
   return hold(url);
 }
 
-/** Loads what a picture will be shown with, so that it is there at once. @param {Api} api @param {string} id */
-export function prefetch(api, id) {
+/** Loads what a picture will be shown with, so that it is there at once: a small image and, if `sharp`, the large one.
+ *  @param {Api} api @param {string} id */
+export function prefetch(api, id, sharp = true) {
   hold(api.image(id, 320));
-  holdLarge(api.image(id, 2048));
+  if (sharp) holdLarge(api.image(id, 2048));
+}
+
+/** Small images still to load; the last asked for are the ones in sight. @type {(() => Promise<unknown>)[]} */
+const waiting = [];
+let loading = 0;
+
+/** `loadImage` for lists of many: a few at a time, so that they never stand in the way of the picture that a person
+ *  waits for; a browser opens no more than six connections to a server. @param {string} url
+ *  @returns {Promise<HTMLImageElement>} */
+export function loadSmall(url) {
+  const there = images.get(url);
+  if (there) return there.loading;
+  return new Promise((resolve, reject) => {
+    waiting.push(() => loadImage(url).then(resolve, reject));
+    loadWaiting();
+  });
+}
+
+function loadWaiting() {
+  while (loading < SMALL_AT_ONCE && waiting.length) {
+    loading += 1;
+    waiting.pop()?.().finally(() => {
+      loading -= 1;
+      loadWaiting();
+    });
+  }
 }

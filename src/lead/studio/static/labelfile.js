@@ -1,7 +1,8 @@
 /** Taking landmarks, or landmarks and labels, from a label file in any format that is read. */
 
-import {wordsOf} from './api.js';
-import {count, fill, find, h, icon, spinner} from './dom.js';
+import {ApiError, wordsOf} from './api.js';
+import {Called} from './called.js';
+import {count, fill, find, h, icon, refill, spinner} from './dom.js';
 import {segmented} from './parts.js';
 
 /**
@@ -22,8 +23,9 @@ export function size(bytes) {
 
 export class LabelFile {
   /** @param {App} app @param {() => boolean} some  whether there are landmarks already */
-  constructor(app, some) {
+  constructor(app, some, title = 'From a label file') {
     this.app = app;
+    this.title = title;
     this.some = some;
     /** @type {File|null} */
     this.file = null;
@@ -32,19 +34,20 @@ export class LabelFile {
     this.busy = false;
     this.replace = false;
     this.add = false;
+    /** once it is known that the file's landmarks are not those here @type {Called|null} */
+    this.called = null;
     this.picker = h('input.visually-hidden', {type: 'file', testid: 'import-file', tabindex: -1,
       'aria-label': 'Label file', onchange: () => this.choose(this.picker.files)});
     this.body = h('div.stack');
     this.report = h('div', {testid: 'import-report', 'aria-live': 'polite'});
-    this.element = h('section.card.stack.l-file', {testid: 'import', 'aria-label': 'From a label file',
-      ondragover: (event) => {
-        event.preventDefault();
-        this.element.classList.add('over');
-      }, ondragleave: () => this.element.classList.remove('over'), ondrop: (event) => {
-        event.preventDefault();
-        this.element.classList.remove('over');
-        this.choose(event.dataTransfer?.files);
-      }}, this.picker, this.body, this.report);
+    this.element = h('section.card.stack.l-file', {testid: 'import', 'aria-label': title, ondragover: (event) => {
+      event.preventDefault();
+      this.element.classList.add('over');
+    }, ondragleave: () => this.element.classList.remove('over'), ondrop: (event) => {
+      event.preventDefault();
+      this.element.classList.remove('over');
+      this.choose(event.dataTransfer?.files);
+    }}, this.picker, this.body, this.report);
     this.draw();
   }
 
@@ -52,21 +55,22 @@ export class LabelFile {
   choose(files) {
     if (!files?.length) return;
     [this.file] = files;
+    this.called = null;
     fill(this.report);
     this.draw();
     find(this.body, '[data-testid="import-go"]')?.focus();
   }
 
   forget() {
-    this.file = null;
+    this.file = this.called = null;
     this.picker.value = '';
     this.draw();
   }
 
   draw() {
     const {file} = this;
-    fill(this.body,
-      h('div.row', h('h2', 'From a label file'), h('span.spacer'),
+    refill(this.body,
+      h('div.row', h('h2', this.title), h('span.spacer'),
         h('button', {testid: 'import-choose', onclick: () => this.picker.click()}, icon('folder'),
           file ? 'Choose another' : 'Choose a file')), file
       ? this.offer(file)
@@ -80,9 +84,11 @@ export class LabelFile {
     const large = file.size > LARGEST;
     return [
       h('p', {testid: 'import-name'}, h('strong', file.name), h('span.muted', ` ${size(file.size)}`)),
+      this.called?.element,
       large ? h('p.notice.bad', 'A label file can be 64 MB at most.') : null,
       segmented('What to take', CHOICES, this.what, 'import-what', (what) => {
         this.what = what;
+        this.called = null;
         this.draw();
       }),
       this.what === 'labels'
@@ -92,13 +98,15 @@ export class LabelFile {
           'Where the file and the labels here differ, take the file’s')
         : null,
       this.some()
-        ? h('label.check',
-          h('input', {type: 'checkbox', testid: 'import-add', checked: this.add,
-            onchange: (e) => this.add = e.currentTarget.checked}), 'Add landmarks of the file that are not here yet')
+        ? h('label.check', h('input', {type: 'checkbox', testid: 'import-add', checked: this.add, onchange: (e) => {
+          this.add = e.currentTarget.checked;
+          this.called = null;
+          this.draw();
+        }}), 'Add landmarks of the file that are not here yet')
         : null,
       h('div.row',
         h('button.primary', {testid: 'import-go', disabled: large || this.busy, onclick: () => this.send(file)},
-          this.busy ? [spinner(), 'Reading…'] : [icon('upload'), 'Take them']),
+          this.busy ? [spinner(), 'Reading…'] : [icon('upload'), this.called ? 'Take them so' : 'Take them']),
         h('button.plain', {testid: 'import-cancel', onclick: () => this.forget()}, 'Not now')),
     ];
   }
@@ -106,6 +114,7 @@ export class LabelFile {
   /** @param {File} file */
   async send(file) {
     const {app, what} = this;
+    const called = this.called?.chosen.join('\n');
     this.busy = true;
     this.draw();
     try {
@@ -113,7 +122,8 @@ export class LabelFile {
       /** @type {Imported} */
       const told = await app.api.request('/import', {method: 'POST', timeout: 300000,
         body: new Blob([file], {type: 'application/octet-stream'}),
-        query: {what, replace: what === 'labels' && this.replace, add: this.some() && this.add, name: file.name}});
+        query: {what, replace: what === 'labels' && this.replace, add: this.some() && this.add, name: file.name,
+          called}});
       await app.reload();
       fill(this.report, this.told(file.name, told));
       this.busy = false;
@@ -121,6 +131,14 @@ export class LabelFile {
       this.report.scrollIntoView({block: 'nearest'});
     } catch (error) {
       this.busy = false;
+      const theirs = error instanceof ApiError && what === 'labels' ? error.body?.theirs : null;
+      if (theirs && !this.called) {
+        this.called = new Called(file.name, theirs, app.landmarks().landmarks.map((l) => l.name));
+        this.draw();
+        fill(this.report);
+        find(this.body, '[data-testid="import-go"]')?.focus();
+        return;
+      }
       this.draw();
       fill(this.report,
         h('p.notice.bad', {role: 'alert', testid: 'import-error'}, icon('warning'), h('span', wordsOf(error))));

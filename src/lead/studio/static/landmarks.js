@@ -44,12 +44,15 @@ class LandmarksView {
     this.colours = h('button.small.plain', {testid: 'distinct-colours',
       title: 'Colours that stay apart, also for the colour-blind', onclick: () => this.edits.edit('colours', distinct)},
       'Distinct colours');
+    this.start = h('div.row.l-start',
+      h('button.primary', {testid: 'start-labelling', onclick: () => app.go('label', app.last)}, 'Start labelling',
+        icon('arrowRight')));
     this.columns = h('div.l-columns',
       h('section.stack.l-left', {'aria-label': 'Names'},
         h('div.page-head', h('h1', 'Landmarks'), h('span.spacer'), this.saved, this.undoButton),
         h('div.row', this.title, this.colours),
-        h('div.card.l-card', this.list, h('div.l-entry', icon('plus'), this.entry), this.hint), file.element),
-      this.drawing.element);
+        h('div.card.l-card', this.list, h('div.l-entry', icon('plus'), this.entry), this.hint), this.start,
+        file.element), this.drawing.element);
     root.append(h('div.page', this.columns));
     this.dragging = false;
     /** what the focus goes on to, for what is renamed @type {Record<string, string>} */
@@ -94,6 +97,7 @@ class LandmarksView {
       : 'Name the places to find on every picture, in the order in which you want to click them.');
     this.entry.placeholder = n ? 'Next name' : 'First name, for example left_eye';
     if (!this.hint.textContent) this.say(null);
+    this.start.hidden = !n;
     this.colours.hidden = schema.landmarks.every((l) => PALETTE.includes(l.colour));
     this.drawState();
     if (!this.dragging) this.drawRows(schema);

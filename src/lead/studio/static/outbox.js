@@ -6,7 +6,8 @@
  * (`touched`), each with the values (`ours`) that the server may hold if nobody else changed it: what it held when the
  * landmark was first changed here, and what we set since, which may have been written though we never heard so. When
  * the server's state turns out to have moved on (another tab, another person), landmarks that did not change there keep
- * our value; where both changed, theirs stands and the person is told.
+ * our value; where both changed, theirs stands and the person is told. A picture's note goes the same way as a
+ * landmark. Of its tags, those that were added or taken away here are so on top of theirs.
  */
 
 import {ApiError, wordsOf} from './api.js';
@@ -18,7 +19,11 @@ import {lasting, passing} from './kept.js';
  * @import {Api} from './api.js'
  * @typedef {Record<string, Point|null>} Points  null for no label
  * @typedef {{value: Point|null, ours: (Point|null)[]}} Touched
- * @typedef {{id: string, points: {name: string, mine: Point|null, theirs: Point|null}[]}} Conflict
+ * @typedef {{checked?: boolean, note?: {value: string, ours: string[]},
+ *   tags?: {value: string[], base: string[]}}} Marks  what is changed of a picture beside its landmarks
+ * @typedef {{checked?: boolean, note?: string, tags?: string[]}} MarksChange
+ * @typedef {{id: string, points: {name: string, mine: Point|null, theirs: Point|null}[],
+ *   note?: {mine: string, theirs: string}}} Conflict
  * @typedef {{id: string, before: Points, after: Points, what: string, merge: string}} Change
  */
 
@@ -30,8 +35,11 @@ const KEEPALIVE_BYTES = 30000; // browsers refuse bigger requests that outlive t
  *  @param {Point|null|undefined} b */
 export function same(a, b) {
   if (!a || !b) return !a && !b;
-  return a.state === b.state && close(a.x, b.x) && close(a.y, b.y);
+  return a.state === b.state && close(a.x, b.x) && close(a.y, b.y) && Boolean(a.accepted) === Boolean(b.accepted);
 }
+
+/** Whether two lists hold the same tags. @param {string[]} a @param {string[]} b */
+const sameTags = (a, b) => a.length === b.length && a.every((tag) => b.includes(tag));
 
 /** The file keeps fewer digits than JavaScript; a thousandth of a pixel is nobody's change.
  *  @param {number|null} a @param {number|null} b */
@@ -43,8 +51,8 @@ class Entry {
     this.known = null;
     /** @type {Map<string, Touched>} */
     this.touched = new Map();
-    /** @type {boolean|undefined} */
-    this.checked = undefined;
+    /** @type {Marks} */
+    this.marks = {};
     this.sending = false;
     /** goes up with every state heard of, and every request begun */
     this.told = 0;
@@ -56,7 +64,12 @@ class Entry {
   }
 
   get dirty() {
-    return this.touched.size > 0 || this.checked !== undefined;
+    return this.changes > 0;
+  }
+
+  /** How many changes the server does not have yet. */
+  get changes() {
+    return this.touched.size + Object.keys(this.marks).length;
   }
 }
 
@@ -107,7 +120,9 @@ export class Outbox extends Bus {
       if (value) points[name] = value;
       else delete points[name];
     }
-    return {...entry.known, points, checked: entry.checked ?? entry.known.checked};
+    const {checked = entry.known.checked, note, tags} = entry.marks;
+    return {...entry.known, points, checked, note: note?.value ?? entry.known.note,
+      tags: tags?.value ?? entry.known.tags};
   }
 
   /** Reads a picture from the server, its `labels` as shown here. @param {string} id */
@@ -126,27 +141,33 @@ export class Outbox extends Bus {
    * Changes landmarks of a picture that is loaded; a null point takes the label away.
    * @param {string} id
    * @param {Points} points
-   * @param {boolean} [checked]
+   * @param {MarksChange} [marks]
    */
-  change(id, points, checked) {
+  change(id, points, {checked, note, tags} = {}) {
     const entry = this.entry(id);
-    if (!entry.known) throw new Error(`picture ${id} is not loaded`);
+    const {known, marks} = entry;
+    if (!known) throw new Error(`picture ${id} is not loaded`);
     for (const [name, value] of Object.entries(points)) {
       const before = entry.touched.get(name);
-      const ours = before ? [...before.ours, before.value].slice(-OURS_KEPT) : [entry.known.points[name] ?? null];
+      const ours = before ? [...before.ours, before.value].slice(-OURS_KEPT) : [known.points[name] ?? null];
       entry.touched.set(name, {value, ours});
     }
-    if (checked !== undefined) entry.checked = checked;
+    if (checked !== undefined) marks.checked = checked;
+    if (note !== undefined) {
+      const ours = marks.note ? [...marks.note.ours, marks.note.value].slice(-OURS_KEPT) : [known.note];
+      marks.note = {value: note, ours};
+    }
+    if (tags !== undefined) marks.tags = {value: tags, base: marks.tags?.base ?? known.tags};
     entry.refused = null;
     this.keep();
     this.show(id);
     this.send(id);
   }
 
-  /** How many changes (landmarks) the server does not have yet. */
+  /** How many changes (landmarks, notes …) the server does not have yet. */
   changes() {
     let n = 0;
-    for (const entry of this.entries.values()) n += entry.touched.size + (entry.checked === undefined ? 0 : 1);
+    for (const entry of this.entries.values()) n += entry.changes;
     return n;
   }
 
@@ -180,7 +201,7 @@ export class Outbox extends Bus {
   discard(id) {
     const entry = this.entry(id);
     entry.touched.clear();
-    entry.checked = undefined;
+    entry.marks = {};
     entry.refused = null;
     this.keep();
     this.show(id);
@@ -213,12 +234,14 @@ export class Outbox extends Bus {
       entry.touched.delete(name);
       if (!same(theirs, value)) conflicts.push({name, mine: value, theirs});
     }
-    if (entry.checked === labels.checked) entry.checked = undefined;
+    if (entry.marks.checked === labels.checked) delete entry.marks.checked;
+    const note = adoptNote(entry.marks, labels.note);
+    adoptTags(entry.marks, labels.tags);
     entry.known = labels;
     entry.told += 1;
     this.keep();
     this.show(id);
-    if (conflicts.length) this.emit('conflict', {id, points: conflicts});
+    if (conflicts.length || note) this.emit('conflict', {id, points: conflicts, ...(note ? {note} : {})});
     if (entry.dirty && !entry.refused) this.send(id);
   }
 
@@ -234,14 +257,16 @@ export class Outbox extends Bus {
     /** @type {LabelsChange} */
     const change = {base: entry.known.version,
       points: Object.fromEntries([...sent].map(([name, {value}]) => [name, value]))};
-    if (entry.checked !== undefined) change.checked = entry.checked;
+    const {checked, note, tags} = entry.marks;
+    const marks = {checked, note: note?.value, tags: tags?.value};
+    for (const [key, value] of Object.entries(marks)) if (value !== undefined) Object.assign(change, {[key]: value});
     entry.sending = true;
     entry.told += 1;
     this.emit('status', null);
     try {
       const keepalive = JSON.stringify(change).length < KEEPALIVE_BYTES;
       const labels = await this.api.patch(`/pictures/${id}/labels`, change, {keepalive});
-      this.acknowledge(id, entry, sent, change.checked, labels);
+      this.acknowledge(id, entry, sent, marks, labels);
     } catch (error) {
       entry.sending = false;
       if (error instanceof ApiError && error.status === 409 && error.body?.labels) {
@@ -254,9 +279,9 @@ export class Outbox extends Bus {
     this.emit('status', null);
   }
 
-  /** @param {string} id @param {Entry} entry @param {Map<string, Touched>} sent
-   *  @param {boolean|null|undefined} checked @param {PictureLabels} labels */
-  acknowledge(id, entry, sent, checked, labels) {
+  /** @param {string} id @param {Entry} entry @param {Map<string, Touched>} sent @param {MarksChange} marks  sent
+   *  @param {PictureLabels} labels */
+  acknowledge(id, entry, sent, marks, labels) {
     entry.sending = false;
     entry.told += 1;
     entry.known = labels;
@@ -265,7 +290,12 @@ export class Outbox extends Bus {
       if (now && now.value === value) entry.touched.delete(name); // else it was changed again meanwhile
       else if (now) now.ours = [value];
     }
-    if (entry.checked === checked) entry.checked = undefined;
+    const now = entry.marks;
+    if (now.checked === marks.checked) delete now.checked;
+    if (now.note && now.note.value === marks.note) delete now.note;
+    else if (now.note && marks.note !== undefined) now.note.ours = [marks.note];
+    if (now.tags && now.tags.value === marks.tags) delete now.tags;
+    else if (now.tags) now.tags.base = labels.tags;
     this.problem = '';
     this.attempts = 0;
     this.keep();
@@ -324,13 +354,13 @@ export class Outbox extends Bus {
 
   /** @param {string} key */
   take(key) {
-    /** @type {Record<string, {touched: Record<string, Touched>, checked?: boolean}>} */
+    /** @type {Record<string, {touched: Record<string, Touched>} & Marks>} */
     const left = lasting.value(key, {});
-    for (const [id, {touched, checked}] of Object.entries(left)) {
+    for (const [id, {touched, ...marks}] of Object.entries(left)) {
       const entry = this.entry(id);
       entry.known = null; // to be loaded, and compared with, before these are sent
       for (const [name, t] of Object.entries(touched)) if (!entry.touched.has(name)) entry.touched.set(name, t);
-      entry.checked ??= checked;
+      entry.marks = {...marks, ...entry.marks};
     }
     if (key !== this.prefix + this.tab) {
       lasting.keep(key, null);
@@ -340,8 +370,8 @@ export class Outbox extends Bus {
 
   keep() {
     const left = [...this.entries].filter(([, entry]) => entry.dirty).map((
-      [id, {touched, checked}],
-    ) => [id, {touched: Object.fromEntries(touched), checked}]);
+      [id, {touched, marks}],
+    ) => [id, {touched: Object.fromEntries(touched), ...marks}]);
     // What is not kept, where the browser is full or keeps nothing, lives as long as this page.
     this.stored = lasting.keep(this.prefix + this.tab, left.length ? Object.fromEntries(left) : null);
     this.emit('status', null);
@@ -359,6 +389,25 @@ export class Outbox extends Bus {
     const labels = this.labels(id);
     if (labels) this.emit('labels', labels);
   }
+}
+
+/** Returns what both have written, if they have. @param {Marks} marks @param {string} theirs */
+function adoptNote(marks, theirs) {
+  const {note} = marks;
+  if (!note || (theirs !== note.value && note.ours.includes(theirs))) return null;
+  delete marks.note;
+  return theirs === note.value ? null : {mine: note.value, theirs};
+}
+
+/** @param {Marks} marks @param {string[]} theirs */
+function adoptTags(marks, theirs) {
+  const {tags} = marks;
+  if (!tags) return;
+  const {base, value} = tags;
+  const joined = [...theirs.filter((tag) => value.includes(tag) || !base.includes(tag)),
+    ...value.filter((tag) => !base.includes(tag) && !theirs.includes(tag))];
+  if (sameTags(joined, theirs)) delete marks.tags;
+  else marks.tags = {value: joined, base: theirs};
 }
 
 /** This tab's name, the same after a reload; a duplicated tab gets its own. Held, by a lock, for as long as the tab

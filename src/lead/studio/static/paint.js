@@ -77,6 +77,21 @@ export function disc(ctx, x, y, r, colour) {
   ctx.fill();
 }
 
+/** A ring between a light and a dark one, so that it shows on any ground. @param {Context} ctx @param {number} x
+ *  @param {number} y @param {number} r @param {number} width @param {string} colour @param {number[]} [dash] */
+function haloed(ctx, x, y, r, width, colour, dash) {
+  ring(ctx, x, y, r, width + 4, 'rgb(0 0 0 / 65%)');
+  ring(ctx, x, y, r, width + 2, 'rgb(255 255 255 / 90%)', dash);
+  ring(ctx, x, y, r, width, colour, dash);
+}
+
+/** The very place of a point. @param {Context} ctx @param {number} x @param {number} y @param {string} colour */
+function core(ctx, x, y, colour) {
+  disc(ctx, x, y, 2.4, 'rgb(0 0 0 / 60%)');
+  disc(ctx, x, y, 1.7, 'rgb(255 255 255 / 90%)');
+  disc(ctx, x, y, 1.1, colour);
+}
+
 /**
  * One point: solid if labelled, dashed if hidden, hollow with a ring of the expected error if suggested.
  * @param {Context} ctx
@@ -92,42 +107,39 @@ export function paintMark(ctx, view, mark, {r = 5, current = false, error = true
       ctx.globalAlpha = 0.16;
       disc(ctx, x, y, reach, mark.colour);
       ctx.globalAlpha = 1;
-      ring(ctx, x, y, reach, 2.5, 'rgb(0 0 0 / 35%)');
+      ring(ctx, x, y, reach, 3, 'rgb(0 0 0 / 40%)');
+      ring(ctx, x, y, reach, 2, 'rgb(255 255 255 / 50%)');
       ring(ctx, x, y, reach, 1, mark.colour);
     }
   }
   if (current) {
-    ring(ctx, x, y, r + 5, 3.5, 'rgb(0 0 0 / 50%)');
-    ring(ctx, x, y, r + 5, 1.75, '#ffffff');
+    ring(ctx, x, y, r + 5.5, 3.5, 'rgb(0 0 0 / 60%)');
+    ring(ctx, x, y, r + 5.5, 1.75, '#ffffff');
   }
-  if (view.scale >= NEAREST_FROM && r >= 4) { // single pixels are judged: the place itself stays in sight
-    ring(ctx, x, y, r + 1, 4, 'rgb(0 0 0 / 55%)');
-    ring(ctx, x, y, r + 1, 2, mark.colour, mark.style === 'hidden' ? [3, 2.5] : []);
-    disc(ctx, x, y, 2.2, 'rgb(0 0 0 / 60%)');
-    disc(ctx, x, y, 1.4, mark.style === 'suggested' ? '#ffffff' : mark.colour);
-    return;
-  }
-  if (mark.style === 'suggested') {
-    ring(ctx, x, y, r, 4.5, 'rgb(0 0 0 / 55%)');
-    ring(ctx, x, y, r, 2.25, mark.colour);
-    disc(ctx, x, y, 1.2, mark.colour);
+  const dashes = mark.style === 'hidden' ? [r * 0.72, r * 0.54] : undefined;
+  if (view.scale >= NEAREST_FROM && r >= 3) { // single pixels are judged: the place itself stays in sight
+    haloed(ctx, x, y, r + 1, 2, mark.colour, dashes);
+    core(ctx, x, y, mark.style === 'suggested' ? '#000000' : mark.colour);
+  } else if (mark.style === 'suggested') {
+    haloed(ctx, x, y, r + 1, 2, mark.colour);
+    core(ctx, x, y, mark.colour);
   } else if (mark.style === 'hidden') {
-    disc(ctx, x, y, r + 3, 'rgb(0 0 0 / 50%)');
-    ring(ctx, x, y, r + 1, 2.5, mark.colour, [3.6, 2.7]);
-    disc(ctx, x, y, 1.5, mark.colour);
+    disc(ctx, x, y, r + 3, 'rgb(0 0 0 / 40%)');
+    haloed(ctx, x, y, r + 1, 2, mark.colour, dashes);
+    core(ctx, x, y, mark.colour);
   } else {
-    disc(ctx, x, y, r + 2.25, 'rgb(0 0 0 / 45%)');
+    disc(ctx, x, y, r + 2.75, 'rgb(0 0 0 / 65%)');
     disc(ctx, x, y, r + 1.25, '#ffffff');
     disc(ctx, x, y, r, mark.colour);
   }
 }
 
-/** @param {Context} ctx @param {View} view @param {Mark} mark @param {Size} bounds */
-export function paintName(ctx, view, mark, bounds) {
+/** @param {Context} ctx @param {View} view @param {Mark} mark @param {Size} bounds @param {number} [r]  of the point */
+export function paintName(ctx, view, mark, bounds, r = 5) {
   const [x, y] = view.place(mark.x, mark.y);
   ctx.font = '500 12px system-ui, sans-serif';
   const width = ctx.measureText(mark.name).width + 12;
-  const left = x + 14 + width > bounds.width ? x - 14 - width : x + 14;
+  const left = x + r + 9 + width > bounds.width ? x - r - 9 - width : x + r + 9;
   const top = Math.min(Math.max(y - 10, 4), bounds.height - 24);
   ctx.fillStyle = 'rgb(12 14 17 / 82%)';
   ctx.beginPath();

@@ -1,6 +1,8 @@
 /** What the further views share: how numbers and times read, colours, and small controls. */
 
-import {ARROWS, h, lookUp} from './dom.js';
+import {ARROWS, h, lookUp, percent} from './dom.js';
+
+/** @import {App} from './app.js' */
 
 // --- how things read -------------------------------------------------------------------------------------------------
 
@@ -14,6 +16,14 @@ export function figure(value) {
 
 /** Pixels with as many decimals as mean something: "0.8 px", "12 px". @param {number} value */
 export const pixels = (value) => `${value < 9.95 ? value.toFixed(1) : Math.round(value).toLocaleString('en')} px`;
+
+/** An expected error in the unit that the person chose: "2.3 px", or "0.7 %" of the longer side.
+ *  @param {Pick<App, 'unit'>} app @param {number} px  in pixels of the picture @param {number} side  its longer side */
+export const errorText = (app, px, side) => app.unit() === 'px' ? pixels(px) : percent(px / side);
+
+/** That of something as a whole, of which there is the mean in pixels and as a share of the longer side.
+ *  @param {Pick<App, 'unit'>} app @param {number|null} px @param {number} share */
+export const meanErrorText = (app, px, share) => app.unit() === 'px' && px !== null ? pixels(px) : percent(share);
 
 /** Seconds as "48 s", "3 min 20 s", "1 h 5 min". @param {number} seconds */
 export function elapsed(seconds) {

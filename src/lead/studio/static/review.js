@@ -3,15 +3,15 @@
 import {DisputeList} from './disputes.js';
 import {ARROWS, count, emptyState, fill, find, h, icon, kbd, lookUp, percent, refill, slug, svg} from './dom.js';
 import {clamp} from './geometry.js';
-import {pixels, segmented} from './parts.js';
+import {meanErrorText, pixels, segmented} from './parts.js';
 
 /**
  * @import {Route} from 'types/app'
  * @import {Child} from 'types/dom'
- * @import {Picture, Prediction} from 'types/messages'
+ * @import {Disputes, Picture, Prediction} from 'types/messages'
  * @import {App} from './app.js'
  * @import {Points} from './outbox.js'
- * @typedef {Picture & {expected: number}} Ranked
+ * @typedef {Picture & {expected: number, expected_px: number}} Ranked
  * @typedef {Pick<Prediction, 'id'|'width'|'height'|'points'>} Drawn
  * @typedef {{n: number, from: number, to: number}} Bar
  */
@@ -23,6 +23,8 @@ const CAPTION = 32;
 const BARS = 32;
 /** @type {[choice: 'expected'|'name', text: string][]} */
 const ORDERS = [['expected', 'Worst first'], ['name', 'By name']];
+/** @type {[choice: 'px'|'percent', text: string][]} */
+const UNITS = [['px', 'px'], ['percent', '%']];
 /** @type {[choice: 'all'|'unlabelled', text: string][]} */
 const FILTERS = [['all', 'All'], ['unlabelled', 'Unlabelled']];
 
@@ -58,15 +60,15 @@ class Gallery {
     this.sort = 'expected';
     /** @type {'all'|'unlabelled'} */
     this.filter = 'all';
-    /** that of the predictions by which they are in order now @type {string|null} */
-    this.ranked = null;
+    /** that of the predictions which have been asked for @type {string|null} */
+    this.asked = null;
     /** of the histogram @type {Bar|null} */
     this.range = null;
     /** what passes, in order @type {Ranked[]} */
     this.items = [];
     /** @type {Map<string, HTMLElement>} */
     this.tiles = new Map();
-    /** places of all in the server's order @type {Map<string, number>} */
+    /** places of all in the server's order, which is by share @type {Map<string, number>} */
     this.rank = new Map();
     /** what has been asked for @type {Map<number, Promise<void>>} */
     this.pages = new Map();
@@ -74,8 +76,6 @@ class Gallery {
     this.known = new Map();
     /** of the fit that is shown @type {number|undefined} */
     this.model = undefined;
-    /** of the pictures, if all are of one size: the longer one @type {number|null} */
-    this.side = null;
     this.shape = 1;
     this.height = 0;
     this.focused = 0;
@@ -90,7 +90,7 @@ class Gallery {
     this.axis = h('div.row.r-axis.small.muted');
     this.news = h('div.r-news', {'aria-live': 'polite'});
     this.shown = h('span.muted', {testid: 'review-shown', role: 'status'});
-    this.grid = h('div.r-grid', {testid: 'gallery', role: 'list', 'aria-label': 'Predictions'});
+    this.list = h('div.r-grid', {testid: 'gallery', role: 'list', 'aria-label': 'Predictions'});
     const keys = h('span.muted.r-keys', kbd('←'), kbd('↑'), kbd('↓'), kbd('→'), ' move ', kbd('Enter'), ' opens ',
       kbd('A'), ' accepts');
     this.element = h('div.r-gallery',
@@ -101,12 +101,12 @@ class Gallery {
         }), segmented('Which', FILTERS, this.filter, 'review-filter', (filter) => {
           this.filter = filter;
           this.arrange();
-        }), this.shown), keys), h('div.r-histogram', this.bars, this.axis)), this.news, this.grid);
+        }), this.shown), keys), h('div.r-histogram', this.bars, this.axis)), this.news, this.list);
     this.scroller = root;
     root.append(this.element);
     root.addEventListener('scroll', () => this.draw(), {passive: true});
     this.resized = new ResizeObserver(() => this.draw());
-    this.resized.observe(this.grid);
+    this.resized.observe(this.list);
     app.on('labels', (labels) => this.mark(labels.id));
     app.on('pictures', () => {
       this.tally();
@@ -115,6 +115,12 @@ class Gallery {
     app.on('model', () => this.fitted());
     app.on('back', () => this.begin());
     app.on('landmarks', () => this.begin());
+    app.on('unit', () => {
+      this.range = null;
+      for (const tile of this.tiles.values()) tile.remove();
+      this.tiles.clear();
+      this.arrange();
+    });
     app.keys((event) => this.key(event));
     this.begin();
   }
@@ -152,14 +158,11 @@ class Gallery {
     this.element.hidden = Boolean(waiting);
     if (waiting) {
       this.empty = emptyState('No predictions yet', waiting, this.app.state.model.stage === 'none'
-        ? h('a.button.primary', {href: '#/features', testid: 'review-to-features'}, 'Train features')
+        ? h('a.button.primary', {href: '#/features', testid: 'review-to-features'}, 'Learn from my pictures')
         : null, h('a.button', {href: '#/label', testid: 'review-to-label'}, 'Label pictures'));
       this.scroller.append(this.empty);
       return;
     }
-    // One unit for all: pixels where the pictures are of one size, else shares of the longer side.
-    const sides = first.pictures.map((p) => Math.max(p.width, p.height));
-    this.side = Math.min(...sides) === Math.max(...sides) ? sides[0] : null;
     const shapes = first.pictures.map((p) => p.height / p.width).sort((a, b) => a - b);
     this.shape = Math.min(1.15, Math.max(0.6, quantile(shapes, 0.5)));
     this.range = null;
@@ -167,9 +170,14 @@ class Gallery {
     this.arrange();
   }
 
-  /** @param {number} share */
-  read(share) {
-    return this.side ? pixels(share * this.side) : percent(share);
+  /** The expected error of a picture in the unit that the person chose. @param {Ranked} picture */
+  error(picture) {
+    return this.app.unit() === 'px' ? picture.expected_px : picture.expected;
+  }
+
+  /** @param {number} error  in that unit */
+  read(error) {
+    return this.app.unit() === 'px' ? pixels(error) : percent(error);
   }
 
   /** Puts the pictures in order and filters them. */
@@ -177,12 +185,14 @@ class Gallery {
     const at = this.items[this.focused]?.id;
     const order = this.all();
     if (this.sort === 'expected') order.sort((a, b) => b.expected - a.expected); // equal ones stay as they are
-    if (this.ranked && this.ranked !== this.sort) this.pages = new Map();
-    this.ranked = this.sort;
+    if (this.asked && this.asked !== this.sort) this.pages = new Map();
+    this.asked = this.sort;
     this.rank = new Map(order.map((p, i) => [p.id, i]));
+    if (this.sort === 'expected') order.sort((a, b) => this.error(b) - this.error(a));
     const {range} = this;
+    const within = (/** @type {number} */ error) => !range || (error >= range.from && error < range.to);
     // What is accepted here stays in view until the filter is chosen anew.
-    this.items = order.filter((p) => this.passes(p) && (!range || (p.expected >= range.from && p.expected < range.to)));
+    this.items = order.filter((p) => this.passes(p) && within(this.error(p)));
     this.focused = Math.max(0, this.items.findIndex((p) => p.id === at));
     for (const tile of this.tiles.values()) tile.remove();
     this.tiles.clear();
@@ -190,9 +200,13 @@ class Gallery {
     this.draw();
   }
 
-  /** The pictures that there are predictions of. @returns {Ranked[]} */
+  /** The pictures that there are predictions of, without those tagged “skip”. @returns {Ranked[]} */
   all() {
-    return this.app.pictures.flatMap((p) => p.expected === null || p.unreadable ? [] : [/** @type {Ranked} */ (p)]);
+    return this.app.pictures.flatMap((p) =>
+      p.expected === null || p.expected_px === null || p.unreadable || p.tags.includes('skip')
+        ? []
+        : [/** @type {Ranked} */ (p)]
+    );
   }
 
   /** @param {Picture} picture */
@@ -201,30 +215,29 @@ class Gallery {
   }
 
   tally() {
-    const shares = this.all().filter((p) => this.passes(p)).map((p) => p.expected);
-    if (!shares.length) {
+    const errors = this.all().filter((p) => this.passes(p)).map((p) => this.error(p));
+    if (!errors.length) {
       fill(this.shown, 'None');
       return;
     }
-    const sorted = [...shares].sort((a, b) => a - b);
+    const sorted = [...errors].sort((a, b) => a - b);
     const median = quantile(sorted, 0.5);
-    const unit = this.side ?? 100;
-    const bad = Number((1.5 * median * unit).toPrecision(2)) / unit;
-    const above = shares.filter((s) => s > bad).length;
-    fill(this.summary,
-      h('strong', `Median expected error ${this.read(median)}${this.side ? '' : ' of the longer side'}`),
+    const bad = Number((1.5 * median).toPrecision(2));
+    const above = errors.filter((error) => error > bad).length;
+    const whole = this.app.unit() === 'px' ? '' : ' of the longer side';
+    fill(this.summary, h('strong', `Median expected error ${this.read(median)}${whole}`),
       `; ${above ? count(above, 'picture') : 'none'} above ${this.read(bad)}.`);
-    this.drawBars(shares);
-    fill(this.shown, `${this.items.length.toLocaleString('en')} of ${count(shares.length, 'picture')}`,
+    this.drawBars(errors);
+    fill(this.shown, `${this.items.length.toLocaleString('en')} of ${count(errors.length, 'picture')}`,
       this.range && h('button.small', {testid: 'review-show-all', onclick: () => {
         this.range = null;
         this.arrange();
       }}, this.span(this.range), ' ×'));
   }
 
-  /** @param {number[]} shares */
-  drawBars(shares) {
-    const bars = histogram(shares);
+  /** @param {number[]} errors */
+  drawBars(errors) {
+    const bars = histogram(errors);
     const most = Math.max(...bars.map((b) => b.n));
     const focus = [...this.bars.children].findIndex((bar) => bar === document.activeElement);
     const tab = focus >= 0 ? focus : bars.findIndex((b) => b.n);
@@ -273,18 +286,18 @@ class Gallery {
   // tiles
 
   get columns() {
-    return Math.max(1, Math.floor((this.grid.clientWidth + GAP) / (TILE + GAP)));
+    return Math.max(1, Math.floor((this.list.clientWidth + GAP) / (TILE + GAP)));
   }
 
   /** Makes the tiles near the window, and lets the others go. */
   draw() {
-    if (this.dead || this.element.hidden || !this.grid.clientWidth) return;
+    if (this.dead || this.element.hidden || !this.list.clientWidth) return;
     const {columns} = this;
-    const width = (this.grid.clientWidth - GAP * (columns - 1)) / columns;
+    const width = (this.list.clientWidth - GAP * (columns - 1)) / columns;
     this.height = Math.round(width * this.shape) + CAPTION + GAP;
     const rows = Math.ceil(this.items.length / columns);
-    this.grid.style.height = `${rows * this.height}px`;
-    const top = this.scroller.getBoundingClientRect().top - this.grid.getBoundingClientRect().top;
+    this.list.style.height = `${rows * this.height}px`;
+    const top = this.scroller.getBoundingClientRect().top - this.list.getBoundingClientRect().top;
     const first = Math.max(0, Math.floor(top / this.height) - 1) * columns;
     const last = Math.min(this.items.length,
       (Math.ceil((top + this.scroller.clientHeight) / this.height) + 1) * columns);
@@ -298,10 +311,10 @@ class Gallery {
     for (let i = first; i < last; i++) this.place(i, columns, width);
     if (focused && (this.focused < first || this.focused >= last)) this.place(this.focused, columns, width);
     if (!this.items.length) {
-      fill(this.grid,
-        h('p.muted.r-none', {testid: 'review-none'},
+      fill(this.list,
+        h('p.muted.r-none', {role: 'listitem', testid: 'review-none'},
           this.filter === 'unlabelled' ? 'Every picture is labelled.' : 'No picture is in this range.'));
-    } else this.grid.querySelector('.r-none')?.remove();
+    } else this.list.querySelector('.r-none')?.remove();
   }
 
   /** @param {number} i @param {number} columns @param {number} width */
@@ -309,13 +322,14 @@ class Gallery {
     const item = this.items[i];
     const tile = this.tiles.get(item.id) ?? this.tile(item, i);
     tile.tabIndex = i === this.focused ? 0 : -1;
+    tile.classList.toggle('current', i === this.focused);
     Object.assign(tile.style, {width: `${width}px`, height: `${this.height - GAP}px`,
       transform: `translate(${(i % columns) * (width + GAP)}px, ${Math.floor(i / columns) * this.height}px)`});
   }
 
   /** @param {Ranked} item @param {number} i */
   tile(item, i) {
-    const error = h('span.r-error.number', {testid: 'expected'}, this.read(item.expected));
+    const error = h('span.r-error.number', {testid: 'expected'}, this.read(this.error(item)));
     const tile = h('div.r-tile', {role: 'listitem', testid: `tile-${item.id}`, 'data-id': item.id,
       'aria-posinset': i + 1, 'aria-setsize': this.items.length,
       onclick: () => this.focus(this.items.findIndex((p) => p.id === item.id)),
@@ -337,7 +351,7 @@ class Gallery {
         h('span.ellipsis', {title: item.file}, item.file), h('span.spacer'), error));
     this.tiles.set(item.id, tile);
     this.mark(item.id);
-    this.grid.append(tile);
+    this.list.append(tile);
     this.want(item.id);
     return tile;
   }
@@ -350,7 +364,7 @@ class Gallery {
     tile.classList.toggle('complete', picture.complete);
     tile.dataset.complete = String(picture.complete);
     tile.setAttribute('aria-label',
-      `${picture.file}, expected error ${this.read(picture.expected ?? 0)}, ${
+      `${picture.file}, expected error ${meanErrorText(this.app, picture.expected_px, picture.expected ?? 0)}, ${
         picture.complete ? 'labelled' : 'not labelled'
       }. Enter opens it, A accepts.`);
   }
@@ -404,7 +418,7 @@ class Gallery {
     if (i < 0 || i >= this.items.length) return;
     this.focused = i;
     const row = Math.floor(i / this.columns) * this.height;
-    const at = this.scroller.getBoundingClientRect().top - this.grid.getBoundingClientRect().top;
+    const at = this.scroller.getBoundingClientRect().top - this.list.getBoundingClientRect().top;
     const room = this.scroller.clientHeight;
     if (row < at) this.scroller.scrollTop += row - at - GAP;
     else if (row + this.height > at + room) this.scroller.scrollTop += row + this.height - at - room + GAP;
@@ -415,8 +429,8 @@ class Gallery {
   /** @param {KeyboardEvent} event */
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || this.element.hidden || !this.items.length) return false;
-    const inside = this.grid.contains(document.activeElement);
-    if (!inside && document.activeElement?.closest('button, a, input')) return false;
+    const {activeElement} = document;
+    const inside = this.list.contains(activeElement);
     const id = this.items[this.focused]?.id;
     const page = Math.max(1, Math.floor(this.scroller.clientHeight / this.height)) * this.columns;
     const [across, down] = lookUp(ARROWS, event.key) ?? [0, 0];
@@ -424,10 +438,15 @@ class Gallery {
       PageDown: Math.min(this.items.length - 1, this.focused + page)};
     const to = across || down ? this.focused + across + down * this.columns : lookUp(pages, event.key);
     if (to !== undefined) this.focus(inside || !event.key.startsWith('Arrow') ? to : this.focused);
-    else if (event.key === 'Enter' && inside) this.app.go('label', id);
-    else if (event.key.toLowerCase() === 'a' && inside) this.accept(id);
+    else if (event.key.toLowerCase() === 'a') this.accept(id);
+    else if (event.key === 'Enter' && !activeElement?.closest('button, a, input, summary')) this.app.go('label', id);
     else return false;
     return true;
+  }
+
+  /** The focus goes back to the picture that the keys act on. */
+  refocus() {
+    this.tiles.get(this.items[this.focused]?.id ?? '')?.focus({preventScroll: true});
   }
 
   /** Makes the predictions of a picture its labels, where it has none; then goes on to the next. @param {string} id */
@@ -439,7 +458,7 @@ class Gallery {
       /** @type {Points} */
       const points = {};
       for (const [name, {x, y}] of Object.entries(this.known.get(id)?.points ?? {})) {
-        if (!there[name]) points[name] = {state: 'visible', x, y};
+        if (!there[name]) points[name] = {state: 'visible', x, y, accepted: true};
       }
       const n = Object.keys(points).length;
       const {file} = detail;
@@ -496,12 +515,20 @@ export function mount(root, app, route) {
   const page = h('div.page.r-page',
     h('div.page-head', h('h1', 'Review'),
       h('nav.v-tabs', {'aria-label': 'What to review'}, tab('review', 'Predictions'),
-        tab('disputes', 'Disputed labels', number))));
+        tab('disputes', 'Disputed labels', number)), h('span.spacer'),
+      h('div.row', h('span.muted', 'Errors in'),
+        segmented('Errors in', UNITS, app.unit(), 'unit', (unit) => app.setUnit(unit)))));
   root.append(page);
   /** @param {number} n */
   const told = (n) =>
     fill(number, n ? h('span.badge.warn', {testid: 'disputes-number'}, n.toLocaleString('en')) : null);
   const view = disputes ? new DisputeList(page, app, told) : new Gallery(page, app);
-  if (!disputes) app.api.get('/disputes').then((answer) => told(answer.disputes.length)).catch(() => {});
+  // Who presses a button with the mouse goes on with the keys of what is below.
+  page.addEventListener('click', (event) => {
+    const button = event.target instanceof Element && event.target.closest('button');
+    if (event.detail && button && !view.list.contains(button)) view.refocus();
+  });
+  const pictures = (/** @type {Disputes} */ {disputes}) => new Set(disputes.map((d) => d.id)).size;
+  if (!disputes) app.api.get('/disputes').then((answer) => told(pictures(answer))).catch(() => {});
   return () => view.close();
 }

@@ -11,7 +11,8 @@ import {freeColour, PALETTE} from './parts.js';
  * @typedef {Pick<Landmarks, 'landmarks'|'skeleton'|'flip_pairs'>} Schema
  * @typedef {[string, string]} Pair
  * @typedef {{what: string, apply: (schema: Schema) => Schema|null, names: Record<string, string>, drop: boolean,
- *   before: Schema, after: Schema, undo: boolean}} Edit
+ *   before: Schema, after: Schema, undo: boolean, labelsFrom?: string|null}} Edit
+ *   `labelsFrom`: the state in the history that holds the labels that went with it, or that come back with it
  */
 
 export const LONGEST = 100; // characters of a name
@@ -183,7 +184,7 @@ export class SchemaEdits extends Bus {
       return true;
     }
     this.pending.push({what: `undo: ${last.what}`, apply: () => last.before, drop: false, before: last.after,
-      after: last.before, undo: true,
+      after: last.before, undo: true, labelsFrom: last.labelsFrom,
       names: Object.fromEntries(Object.entries(last.names).map(([from, to]) => [to, from]))});
     this.tell();
     this.flush();
@@ -228,10 +229,10 @@ export class SchemaEdits extends Bus {
     }
     try {
       const saved = await app.api.put('/landmarks', {...after, version: now.version, renamed: edit.names,
-        drop_labels: edit.drop});
+        drop_labels: edit.drop, labels_from: edit.undo ? edit.labelsFrom ?? null : null});
       this.pending.shift();
       this.problem = null;
-      if (!edit.undo) this.done.push({...edit, before: copy(now), after: copy(saved)});
+      if (!edit.undo) this.done.push({...edit, before: copy(now), after: copy(saved), labelsFrom: saved.labels_in});
       app.newLandmarks(saved);
     } catch (error) {
       await this.refused(edit, error);
@@ -249,7 +250,7 @@ export class SchemaEdits extends Bus {
       edit.drop = await confirm(`Remove ${names} with ${count(n, 'label')}?`,
         `${names} is labelled on ${
           count(Math.max(...Object.values(dropped)), 'picture')
-        }. These labels go with it. A copy of the present state stays in the history (under Export), to go back to.`,
+        }. These labels go with it. Undo brings them back, and the history (under Export) keeps the present state.`,
         'Remove', 'danger');
       if (!edit.drop) this.pending.shift();
     } else if (landmarks && landmarks.version !== app.landmarks().version) {

@@ -1,22 +1,24 @@
-/** The features: training them, watching that, and opening an existing run. */
+/** Learning from the pictures (in the code: training features): beginning, watching, stopping, and opening a model that
+ *  was trained before. */
 
 import {wordsOf} from './api.js';
 import {lossCurve, STAGE_NAMES} from './chart.js';
-import {count, duration, fill, h, icon, lookUp, percent, refill, spinner} from './dom.js';
-import {basename, elapsed} from './parts.js';
+import {count, duration, fill, h, icon, lookUp, refill, spinner} from './dom.js';
+import {basename, elapsed, meanErrorText} from './parts.js';
+import {expectation, timeWords} from './start.js';
 
 /**
- * @import {RunChoice, Training} from 'types/messages'
+ * @import {RunChoice, State, Training} from 'types/messages'
  * @import {App} from './app.js'
  */
 
 /** Of a training, in their order: [task, name, what it is]. */
 const STAGES = [
   ['decoding', 'Reading pictures', 'Every picture is decoded once and kept small in memory.'],
-  ['pretrain', 'Stage 1: telling pictures apart',
+  ['pretrain', 'Part 1: telling pictures apart',
     'The network learns that two views of one picture are the same thing.'],
-  ['distill', 'Stage 2: telling places apart',
-    'Each place of a picture gets a feature that the same part has on all pictures.'],
+  ['distill', 'Part 2: telling places apart',
+    'Each place of a picture gets a description that the same part has on all pictures.'],
 ];
 
 /** What a preset needs besides what its description (from the server) says. @type {Record<string, string>} */
@@ -36,12 +38,15 @@ class Setup {
     this.pointer = {x: -1, y: -1};
     this.training = app.state.training;
     this.status = app.state.model;
-    this.now = h('section.card.stack', {testid: 'training', 'aria-label': 'Training'});
+    this.now = h('section.card.stack', {testid: 'training', 'aria-label': 'Learning'});
     this.model = h('section.card.stack', {testid: 'model', 'aria-label': 'The model in this folder', hidden: true});
-    this.runs = h('section.card.stack', {testid: 'runs', 'aria-label': 'Existing runs'});
+    this.runs = h('section.card.stack', {testid: 'runs', 'aria-label': 'Trained models'});
+    this.path = h('input', {type: 'text', testid: 'run-path', autocomplete: 'off', spellcheck: false,
+      placeholder: '/home/me/runs/beetles'});
+    this.pathProblem = h('div');
     root.append(
       h('div.page', {onpointermove: ({clientX, clientY}) => this.pointer = {x: clientX, y: clientY}},
-        h('div.column', h('h1', 'Features'), this.now, this.model, this.runs)),
+        h('div.column', h('h1', 'Learn from my pictures'), this.now, this.model, this.runs)),
     );
     app.on('training', (training) => this.tell(training));
     app.on('model', (status) => {
@@ -49,6 +54,7 @@ class Setup {
       this.drawModel();
     });
     app.on('back', () => this.refresh());
+    app.on('unit', () => this.drawModel());
     this.drawTraining();
     this.drawModel();
     this.refresh();
@@ -119,28 +125,47 @@ class Setup {
   offer() {
     if (!this.training.presets.length) {
       return [
-        h('h2', 'Train features for this folder'),
+        h('h2', 'Nothing is learnt yet'),
         h('p.row.muted', spinner(), this.training.message ?? 'Loading…'),
       ];
     }
     const opened = this.status.stage !== 'none';
     const pictures = count(this.app.state.pictures, 'picture');
     return [
-      h('h2', opened ? 'Features are in use' : 'Train features for this folder'),
+      h('h2', opened ? 'A trained model is in use' : 'Nothing is learnt yet'),
       opened
         ? h('p',
-          'The run below is open. Training here makes new features from this folder’s pictures and uses those instead.')
+          'The model below is open. Learning here makes a new one from this folder’s pictures and uses that instead.')
         : h('p',
-          `Training looks at the ${pictures} of this folder, without any labels, until it describes the same part `
-            + `in the same way on all of them. `
+          `The program looks at the ${pictures} of this folder, without any labels, until it describes the same part `
+            + 'in the same way on all of them. '
             + 'After that a few labelled pictures are enough to find your landmarks on the rest.'),
+      this.expected(),
       this.choices(),
-      h('div.row',
-        h('button.primary', {testid: 'start-training', disabled: this.busy || !this.preset,
-          onclick: () => this.start(this.preset)},
-          this.busy ? [spinner(), 'Starting…'] : [icon('play'), 'Start training'])),
-      this.meanwhile('Labelling works while it trains'),
+      h('div.row', this.begin('Start learning')),
+      this.meanwhile('Labelling works while it learns'),
     ];
+  }
+
+  /** A word on what to expect where there are few pictures. */
+  expected() {
+    const words = expectation(this.app.pictures.filter((p) => !p.unreadable).length);
+    return words ? h('p.notice', {testid: 'expectation'}, icon('info'), h('span', words)) : null;
+  }
+
+  /** @param {string} text */
+  begin(text) {
+    return h('button.primary', {testid: 'start-training', disabled: this.busy || !this.preset,
+      onclick: () => this.start(this.preset)}, this.busy ? [spinner(), 'Starting…'] : [icon('play'), text]);
+  }
+
+  /** The presets and a button, folded away. @param {string} summary @param {string} words */
+  anew(summary, words) {
+    if (!this.training.presets.length) return null;
+    return h('details', {'data-name': 'anew'}, h('summary', {testid: 'train-anew'}, summary), h('p', words),
+      this.choices(),
+      h('button', {testid: 'start-training', disabled: this.busy || !this.preset,
+        onclick: () => this.start(this.preset)}, icon('play'), 'Begin anew'));
   }
 
   choices() {
@@ -148,13 +173,14 @@ class Setup {
     if (!presets.some((p) => p.name === this.preset)) {
       this.preset = (presets.find((p) => p.name === 'small') ?? presets[0])?.name ?? null;
     }
-    return h('fieldset.v-presets', {disabled: this.busy}, h('legend', 'Preset'),
+    return h('fieldset.v-presets', {disabled: this.busy}, h('legend', 'How'),
       presets.map((preset) =>
         h('label.v-preset', {},
           h('input', {type: 'radio', name: 'preset', value: preset.name, checked: preset.name === this.preset,
             testid: `preset-${preset.name}`, onchange: () => this.preset = preset.name}),
-          h('span.v-preset-text', h('strong', preset.name), h('span', preset.description),
-            NEEDS[preset.name] ? h('span.muted', NEEDS[preset.name]) : null))
+          h('span.v-preset-text', h('strong', preset.name), h('span', preset.description), preset.minutes
+            ? h('span.v-time', {testid: `time-${preset.name}`}, `${timeWords(preset.minutes)}.`)
+            : null, NEEDS[preset.name] ? h('span.muted', NEEDS[preset.name]) : null))
       ));
   }
 
@@ -170,11 +196,11 @@ class Setup {
     const at = STAGES.findIndex(([name]) => name === task);
     const stopping = state === 'stopping';
     return [
-      h('div.row', h('h2', stopping ? 'Stopping: the state is being saved…' : 'Training'),
+      h('div.row', h('h2', stopping ? 'Stopping: what it learnt is being saved…' : 'Learning'),
         preset ? h('span.badge', preset) : null, h('span.spacer'),
         h('button', {testid: 'cancel-training', disabled: stopping || this.busy, onclick: () => this.cancel(),
-          title: 'Stops after the step under way. The state is kept, and Resume goes on from there.'}, icon('stop'),
-          'Cancel')),
+          title: 'Stops after the step under way. Later it goes on from there.'}, icon('stop'),
+          'Stop (keeps what it learnt)')),
       h('ol.v-stages',
         STAGES.map(([name, title], i) =>
           h('li', {class: i < at ? 'past' : i === at ? 'current' : '', 'aria-current': i === at ? 'step' : null,
@@ -187,8 +213,7 @@ class Setup {
         : 'Starting…'), h('span.spacer'),
         h('span', {testid: 'time-left'}, left === null ? 'time left: not known yet' : `${duration(left)} left`)),
       this.chart(),
-      h('p.muted', 'Cancel keeps everything learnt so far; Resume goes on from there. ',
-        h('a', {href: '#/label', testid: 'label-meanwhile'}, 'Labelling'), ' works meanwhile.'),
+      this.meanwhile('Labelling works meanwhile'),
     ];
   }
 
@@ -214,15 +239,18 @@ class Setup {
   stopped() {
     const {step, total, task, run} = this.training;
     return [
-      h('h2', 'Training is stopped'),
-      h('p', {testid: 'stopped-text'}, 'Its state is kept', run ? [' in ', h('code', run)] : null,
+      h('h2', 'Learning is stopped'),
+      h('p', {testid: 'stopped-text'}, 'What it learnt is kept', run ? [' in ', h('code', run)] : null,
         total && task !== 'decoding'
-          ? `. Resume goes on from step ${step.toLocaleString('en')} of ${total.toLocaleString('en')} (${
+          ? `. It can go on from step ${step.toLocaleString('en')} of ${total.toLocaleString('en')} (${
             lookUp(STAGE_NAMES, task) ?? task
           }), as if it had never stopped.`
-          : '. Resume goes on from there.'),
-      h('div.row', this.resume('Resume')),
+          : '. It can go on from there.'),
+      h('div.row', this.resume('Go on')),
       this.chart(),
+      this.anew('Begin anew, in the same way or another',
+        'This one stays where it is: you can go on with it later from the list below. '
+          + 'A trained model can be opened there, too.'),
       this.meanwhile('Labelling works without it'),
     ];
   }
@@ -230,62 +258,55 @@ class Setup {
   failed() {
     const lines = (this.training.message ?? 'It says nothing of why.').trim().split('\n');
     return [
-      h('h2', 'Training failed'),
+      h('h2', 'Learning failed'),
       h('p.notice.bad', {role: 'alert', testid: 'training-message'}, lines[0]),
       lines.length > 1
         ? h('pre.v-log', {testid: 'training-log', tabindex: '0', 'aria-label': 'The last lines of the log'},
           lines.slice(1).join('\n').replace(/^\n+/, ''))
         : null,
       this.training.run ? h('div.row', this.resume('Try again from the last saved state')) : null,
-      h('details', {'data-name': 'anew'}, h('summary', {testid: 'train-anew'}, 'Start with another preset'),
-        this.choices(),
-        h('button', {testid: 'start-training', disabled: this.busy || !this.preset,
-          onclick: () => this.start(this.preset)}, 'Start training')),
+      this.anew('Begin anew, in the same way or another', 'What this one learnt stays where it is.'),
       this.meanwhile('Labelling works without it'),
     ];
   }
 
   done() {
-    const {run, preset, curve, message, pictures, seconds, presets} = this.training;
+    const {run, preset, curve, message, pictures, seconds} = this.training;
     const facts = [
       pictures ? `Learnt from ${count(pictures, 'picture')}` : null,
       seconds ? `${pictures ? 'in' : 'Took'} ${elapsed(seconds)}` : null,
     ].filter(Boolean).join(' ');
     return [
-      h('div.row', h('h2', 'Features are trained'), preset ? h('span.badge', preset) : null),
+      h('div.row', h('h2', 'It has learnt from your pictures'), preset ? h('span.badge', preset) : null),
       message ? h('p', {testid: 'training-message'}, message) : null,
       facts ? h('p', {testid: 'training-facts'}, `${facts}, without any labels.`) : null,
       run ? h('p.muted', 'Kept in ', h('code', run)) : null,
       h('div.row', h('a.button.primary', {href: '#/label', testid: 'label-now'}, 'Label pictures'),
-        h('a.button', {href: '#/explore', testid: 'explore-now'}, 'See what they know')),
+        h('a.button', {href: '#/explore', testid: 'explore-now'}, 'See what it knows')),
       curve.length > 1
         ? h('details', {'data-name': 'curve'}, h('summary', {testid: 'show-curve'}, 'Loss curve'), this.chart())
         : null,
-      presets.length
-        ? h('details', {'data-name': 'anew'}, h('summary', {testid: 'train-anew'}, 'Train others'),
-          h('p', 'A new training goes into a folder of its own; this one stays and can be opened again below.'),
-          this.choices(),
-          h('button', {testid: 'start-training', disabled: this.busy || !this.preset,
-            onclick: () => this.start(this.preset)}, icon('play'), 'Start training'))
-        : null,
+      this.anew('Learn anew',
+        'A new model goes into a folder of its own; this one stays and can be opened again below.'),
     ];
   }
 
-  // the model side: features of all pictures, and the fit
+  // the model side: what it makes of all pictures, and the fit
 
   drawModel() {
     if (this.dead) return;
-    const {stage, done, total, message, fitting, fitted_to: fitted, method, held_out: error} = this.status;
+    const {stage, done, total, message, fitting, fitted_to: fitted, method, held_out: error, held_out_px: px} =
+      this.status;
     this.model.hidden = stage === 'none';
     if (stage === 'none') return;
     const making = stage === 'decoding' || stage === 'features';
     const line =
-      {decoding: 'Reading the pictures…', features: 'Computing the features of every picture…',
-        ready: `The features of all ${count(total || this.app.state.pictures, 'picture')} are ready.`,
-        failed: 'The features cannot be used.'}[stage];
+      {decoding: 'Reading the pictures…', features: 'Looking at every picture…',
+        ready: `It is ready: all ${count(total || this.app.state.pictures, 'picture')} are looked at.`,
+        failed: 'This model cannot be used.'}[stage];
     const off = error === null
       ? ''
-      : `; off by ${percent(error)} of the picture’s longer side on labels that it had not seen`;
+      : `; off by ${meanErrorText(this.app, px, error)} on labels that it had not seen`;
     const how = method === 'matching' ? 'Suggestions are matched to' : 'Landmarks are fitted to';
     const fit = fitting
       ? 'Fitting landmarks to your labels…'
@@ -305,37 +326,84 @@ class Setup {
     try {
       runs = await this.app.api.get('/runs');
     } catch (error) {
-      if (!this.dead) fill(this.runs, h('h2', 'Open an existing run'), h('p.notice.bad', wordsOf(error)));
+      if (!this.dead) fill(this.runs, h('h2', 'Trained models'), h('p.notice.bad', wordsOf(error)));
       return;
     }
     if (this.dead) return;
-    fill(this.runs, h('h2', 'Open an existing run'), runs.length
+    const typed = this.path.value;
+    refill(this.runs, h('h2', 'Trained models'), runs.length
       ? h('ul.v-list', runs.map((run) => this.run(run)))
-      : h('p.muted', {testid: 'no-runs'}, 'None found near this folder. To use one from elsewhere, start with ',
-        h('code', 'lead studio FOLDER --run RUN'), '.'));
+      : h('p.muted', {testid: 'no-runs'}, 'None was found beside this folder.'), this.elsewhere());
+    this.path.value = typed;
+  }
+
+  /** A model that lies somewhere else, by its path. */
+  elsewhere() {
+    return h('form.v-elsewhere', {onsubmit: (event) => {
+      event.preventDefault();
+      this.openPath();
+    }}, h('label.field', 'One that lies elsewhere: the path of its folder', this.path),
+      h('button', {testid: 'open-path', type: 'submit', disabled: this.busy}, icon('folder'), 'Open'),
+      this.pathProblem);
+  }
+
+  async openPath() {
+    const {app, path} = this;
+    if (!path.value.trim()) {
+      path.focus();
+      return;
+    }
+    try {
+      const state = await app.api.post('/runs/open', {path: path.value});
+      fill(this.pathProblem);
+      path.removeAttribute('aria-invalid');
+      path.value = '';
+      this.took(state, basename(state.training.run ?? ''));
+    } catch (error) {
+      path.setAttribute('aria-invalid', 'true');
+      fill(this.pathProblem,
+        h('p.notice.bad', {role: 'alert', testid: 'path-problem'}, icon('warning'), h('span', wordsOf(error))));
+    }
+    if (!this.dead) this.list();
+  }
+
+  /** What the server says after a model was opened. @param {State} state @param {string} name */
+  took(state, name) {
+    if (this.dead) return;
+    this.status = state.model;
+    this.tell(state.training);
+    this.drawModel();
+    this.app.toast(`Opened ${name}.`, 'good');
   }
 
   /** @param {RunChoice} run */
   run(run) {
     const training = ['running', 'stopping'].includes(this.training.state);
-    const unfinished = run.current ? 'Resume goes on with it' : 'It is not finished';
-    const finished = run.current ? 'It is open' : training ? 'Cancel the training first' : '';
-    const why = run.finished ? finished : unfinished;
+    const current = run.current && run.finished;
+    const facts = run.pictures ? `learnt from ${count(run.pictures, 'picture')}` : '';
+    const why = training
+      ? 'Stop the learning first'
+      : current
+      ? 'It is open'
+      : run.finished
+      ? ''
+      : 'It is not finished';
+    const open = h('button', {testid: `open-run-${run.id}`, disabled: Boolean(why) || this.busy, title: why,
+      'aria-label': `Open ${basename(run.path)}`, onclick: () => this.open(run)}, 'Open');
+    const on = h('button', {testid: `resume-run-${run.id}`, disabled: training || this.busy,
+      'aria-label': `Go on with ${basename(run.path)}`,
+      onclick: () => this.act(() => this.app.api.post('/training', {preset: null, run: run.id}))}, 'Go on');
     return h('li', {testid: `run-${run.id}`},
       h('div.spacer', h('strong', basename(run.path)), ' ', run.preset ? h('span.badge', run.preset) : null,
-        run.current && run.finished ? h('span.badge.good', 'open') : null,
-        run.finished ? null : h('span.badge.warn', 'not finished'), h('div.muted.v-path', {title: run.path}, run.path)),
-      h('button', {testid: `open-run-${run.id}`, disabled: Boolean(why) || this.busy, title: why,
-        onclick: () => this.open(run)}, 'Open'));
+        current ? h('span.badge.good', 'open') : null, run.finished ? null : h('span.badge.warn', 'not finished'), ' ',
+        h('span.muted.small', facts), h('div.muted.v-path', {title: run.path}, run.path)), run.resumable ? on : open);
   }
 
   /** @param {RunChoice} run */
   async open(run) {
     await this.act(async () => {
       const state = await this.app.api.post(`/runs/${encodeURIComponent(run.id)}/open`);
-      this.status = state.model;
-      this.drawModel();
-      this.app.toast(`Opened ${basename(run.path)}.`, 'good');
+      this.took(state, basename(run.path));
       return state.training;
     });
     this.list();

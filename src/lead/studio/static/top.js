@@ -1,18 +1,18 @@
 /** The top bar (navigation, progress, model, saving) and the banners below it. */
 
-import {byId, dialog, duration, fill, h, icon, iconButton, lookUp, markCurrent, percent, px, renew, spinner,
-  text} from './dom.js';
+import {byId, count, dialog, duration, fill, h, icon, iconButton, lookUp, markCurrent, renew, spinner} from './dom.js';
+import {meanErrorText} from './parts.js';
 
 /**
- * @import {PictureDetail, State} from 'types/messages'
+ * @import {State} from 'types/messages'
  * @import {Child} from 'types/dom'
  * @import {App} from './app.js'
  */
 
-const NAVIGATION = {label: 'Label', review: 'Review', explore: 'Explore', landmarks: 'Landmarks', features: 'Features',
-  export: 'Export'};
-const KINDS = /** @type {const} */ (['state', 'pictures', 'model', 'training', 'picture']);
-const TRAINING = {decoding: 'Reading pictures', pretrain: 'Training, stage 1', distill: 'Training, stage 2'};
+const NAVIGATION = {landmarks: 'Landmarks', features: 'Learn', label: 'Label', review: 'Review', explore: 'Explore',
+  export: h('span', h('span.wide', 'Import, '), 'export')};
+const KINDS = /** @type {const} */ (['state', 'pictures', 'model', 'training', 'picture', 'unit']);
+const TRAINING = {decoding: 'Reading pictures', pretrain: 'Learning, part 1 of 2', distill: 'Learning, part 2 of 2'};
 
 export class TopBar {
   /** @param {App} app */
@@ -26,9 +26,9 @@ export class TopBar {
       h('a', {href: app.href(name), testid: `nav-${name}`, dataset: {name}}, label)
     );
     fill(byId('top'),
-      h('a.brand', {href: app.href('label'), testid: 'brand', title: app.state.folder},
-        h('img', {src: '/static/icon.svg', alt: '', width: 22, height: 22}), h('span', 'lead studio')),
-      h('nav', {'aria-label': 'Views'}, this.links), h('span.spacer'),
+      h('a.brand', {href: app.href('start'), testid: 'brand', title: app.state.folder,
+        'aria-label': 'lead studio: the start'}, h('img', {src: '/static/icon.svg', alt: '', width: 22, height: 22}),
+        h('span', 'lead studio')), h('nav', {'aria-label': 'Views'}, this.links), h('span.spacer'),
       h('span.progress', {title: 'Pictures on which every landmark is labelled'}, h('span.progress-bar', this.filled),
         this.progress), this.model, this.save,
       iconButton('theme', 'Dark or light', {testid: 'theme', onclick: () => app.toggleTheme()}, 'T'),
@@ -54,14 +54,16 @@ export class TopBar {
 
   draw() {
     const {state, pictures} = this.app;
-    const total = pictures.length;
-    text(this.progress, `${state.complete.toLocaleString('en')} of ${total.toLocaleString('en')} labelled`);
+    const total = pictures.length - state.skipped;
+    const done = `${state.complete.toLocaleString('en')} of ${total.toLocaleString('en')}`;
+    renew(this.progress, done, () => [done, h('span.unit', ' labelled')]);
     const share = total ? Math.max(state.complete ? 2 : 0, (100 * state.complete) / total) : 0;
     this.filled.style.width = `${share}%`;
-    const {words, kind, busy} = modelWords(state, this.app.shown);
+    const {words, short, kind, busy} = modelWords(state, this.app);
     this.model.className = `chip model ${kind}`;
     this.model.title = words;
-    renew(this.model, words + busy, () => [busy ? spinner() : h('span.dot'), h('span', words)]);
+    renew(this.model, words + busy,
+      () => [busy ? spinner() : h('span.dot'), h('span.long', words), h('span.short', short)]);
   }
 
   drawSave() {
@@ -107,31 +109,29 @@ export class TopBar {
   }
 }
 
-/** The model's state in a few words. @param {State} state
- *  @param {PictureDetail|null} shown  for an error in its pixels */
-export function modelWords(state, shown) {
+/** The model's state in a few words, and in one or two where there is no room. @param {State} state
+ *  @param {Pick<App, 'unit'>} app */
+export function modelWords(state, app) {
   const {model, training} = state;
   if (training.state === 'running' || training.state === 'stopping') {
-    const part = lookUp(TRAINING, training.task) ?? 'Training';
+    const part = lookUp(TRAINING, training.task) ?? 'Learning';
     const share = training.total ? ` ${Math.floor((100 * training.step) / training.total)} %` : '';
     const left = training.seconds_left ? ` · ${duration(training.seconds_left)} left` : '';
-    return {words: training.state === 'stopping' ? 'Stopping the training' : `${part}${share}${left}`, kind: '',
+    const words = training.state === 'stopping' ? 'Stopping; what is learnt is kept' : `${part}${share}${left}`;
+    return {words, short: training.state === 'stopping' ? 'Stopping' : share.trim() || 'Learning', kind: '',
       busy: true};
   }
-  if (model.stage === 'failed') return {words: 'The model failed', kind: 'bad', busy: false};
-  if (model.stage === 'decoding') return {words: `Reading pictures ${model.done}/${model.total}`, kind: '', busy: true};
-  if (model.stage === 'features') {
-    return {words: `Computing features ${model.done}/${model.total}`, kind: '', busy: true};
+  if (model.stage === 'failed') return {words: 'The model failed', short: 'Failed', kind: 'bad', busy: false};
+  if (model.stage === 'decoding' || model.stage === 'features') {
+    const done = `${model.done}/${model.total}`;
+    const words = model.stage === 'decoding' ? `Reading pictures ${done}` : `Looking at every picture ${done}`;
+    return {words, short: done, kind: '', busy: true};
   }
-  if (model.stage === 'none') return {words: 'No features yet', kind: 'quiet', busy: false};
-  if (!model.fitted_to) return {words: 'Features ready', kind: 'good', busy: model.fitting};
-  const error = model.held_out === null
-    ? ''
-    : shown
-    ? ` · ±${px(model.held_out * Math.max(shown.width, shown.height))} px`
-    : ` · ±${percent(model.held_out)}`;
-  return {words: `Suggestions from ${model.fitted_to} ${model.fitted_to === 1 ? 'picture' : 'pictures'}${error}`,
-    kind: 'good', busy: model.fitting};
+  if (model.stage === 'none') return {words: 'Nothing learnt yet', short: 'No model', kind: 'quiet', busy: false};
+  if (!model.fitted_to) return {words: 'Ready for labels', short: 'Ready', kind: 'good', busy: model.fitting};
+  const error = model.held_out === null ? '' : `±${meanErrorText(app, model.held_out_px, model.held_out)}`;
+  return {words: `Suggestions from ${count(model.fitted_to, 'picture')}${error ? ` · ${error}` : ''}`,
+    short: error || 'Ready', kind: 'good', busy: model.fitting};
 }
 
 /** What has to be said across the whole width: a lost server, another token, a full disk. */

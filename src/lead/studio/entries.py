@@ -1,0 +1,201 @@
+"""Entries of the label file as immutable values: an annotation, which holds a picture's labels, and an image."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lead.landmarks import coco
+from lead.landmarks.coco import PREDICTED_KEYS
+from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE
+from lead.studio.label_messages import Point, PointState
+from lead.studio.schema import is_text
+from lead.studio.tags import tidy_tags
+
+Entry = dict[str, Any]
+
+
+class Annotation:
+    """The labels of one picture. Immutable; what is derived from it is derived once."""
+
+    def __init__(self, entry: Entry, names: Sequence[str]) -> None:
+        self.entry = entry
+        self.names = names
+
+    @cached_property
+    def text(self) -> bytes:
+        """As the file has it."""
+        return dumps(self.entry)
+
+    @cached_property
+    def table(self) -> npt.NDArray[np.float64]:
+        """(K, 3) of x, y, visibility."""
+        return np.array(self.entry["keypoints"], dtype=np.float64).reshape(-1, 3)
+
+    @cached_property
+    def absent(self) -> list[str]:
+        """Landmarks that were looked for and are not in the picture."""
+        visible = self.entry["keypoints"][2::3]
+        named = set(self.entry.get("absent") or ())
+        return [name for name, v in zip(self.names, visible, strict=True) if name in named and v == UNLABELLED]
+
+    @cached_property
+    def placed(self) -> int:
+        """How many landmarks have a place, visible or hidden."""
+        return sum(v > UNLABELLED for v in self.entry["keypoints"][2::3])
+
+    @property
+    def labelled(self) -> int:
+        """How many landmarks have a state."""
+        return self.placed + len(self.absent)
+
+    @cached_property
+    def accepted(self) -> list[str]:
+        """Landmarks whose label is a suggestion that was accepted and not touched since."""
+        visible = self.entry["keypoints"][2::3]
+        named = coco.accepted_names(self.entry)
+        return [name for name, v in zip(self.names, visible, strict=True) if name in named and v > UNLABELLED]
+
+    @property
+    def checked(self) -> bool:
+        return self.entry.get("checked") is True
+
+    def points(self) -> dict[str, Point]:
+        """Every landmark that has a state."""
+        points = {name: Point(state="absent") for name in self.absent}
+        values, accepted = iter(self.entry["keypoints"]), set(self.accepted)
+        for name, x, y, v in zip(self.names, values, values, values, strict=True):
+            if v > UNLABELLED:
+                state: PointState = "visible" if v == VISIBLE else "hidden"
+                points[name] = Point(state=state, x=x, y=y, accepted=name in accepted)
+        return {name: points[name] for name in self.names if name in points}
+
+    def changed(self, points: Mapping[str, Point | None], checked: bool) -> Annotation:
+        """With some landmarks set, or taken away (None)."""
+        entry = dict(self.entry)
+        keypoints = list(entry["keypoints"])
+        absent, accepted = set(self.absent), set(self.accepted)
+        for name, point in points.items():
+            k = self.names.index(name)
+            keypoints[3 * k : 3 * k + 3] = _triple(point)
+            for names, belongs in (
+                (absent, point is not None and point.state == "absent"),
+                (accepted, point is not None and point.accepted),
+            ):
+                (names.add if belongs else names.discard)(name)
+            _forget_prediction(entry, k)
+        entry["keypoints"] = keypoints
+        self._list_names(entry, "absent", [name for name in self.names if name in absent])
+        self._list_names(entry, "accepted", [name for name in self.names if name in accepted])
+        _set_or_drop(entry, "checked", checked)
+        return self._with_totals(entry, self.names)
+
+    def rearranged(self, names: Sequence[str], sources: Sequence[str | None]) -> Annotation:
+        """For other landmarks: each takes over the labels of its source, None begins with none."""
+        entry = dict(self.entry)
+        columns = [None if source is None else self.names.index(source) for source in sources]
+        old = entry["keypoints"]
+        entry["keypoints"] = [v for k in columns for v in ([0, 0, 0] if k is None else old[3 * k : 3 * k + 3])]
+        for key in PREDICTED_KEYS:
+            if key in entry:
+                entry[key] = [None if k is None else entry[key][k] for k in columns]
+        for key, listed in (("absent", self.absent), ("accepted", self.accepted)):
+            self._list_names(
+                entry, key, [name for name, source in zip(names, sources, strict=True) if source in listed]
+            )
+        return self._with_totals(entry, names)
+
+    def _list_names(self, entry: Entry, key: str, names: list[str]) -> None:
+        """Lists landmarks under a key; what stands there and is no landmark of ours stays."""
+        listed = entry.get(key) or []
+        if isinstance(listed, list):
+            _set_or_drop(entry, key, names + [name for name in listed if name not in self.names])
+        elif names:
+            entry[key] = names
+
+    def _with_totals(self, entry: Entry, names: Sequence[str]) -> Annotation:
+        """``num_keypoints``, and box and area where they were those of the points, follow the points."""
+        after = Annotation(entry, names)
+        x, y, width, height = _box(after.table)
+        before = _box(self.table)
+        entry["num_keypoints"] = sum(v > UNLABELLED for v in entry["keypoints"][2::3])
+        if entry.get("bbox") == before and entry.get("area") == before[2] * before[3]:
+            entry["bbox"], entry["area"] = [x, y, width, height], width * height
+        return after
+
+
+class Image:
+    """An entry of ``images``. Immutable; what is derived from it is derived once."""
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+
+    @cached_property
+    def text(self) -> bytes:
+        """As the file has it."""
+        return dumps(self.entry)
+
+    @cached_property
+    def note(self) -> str:
+        """What a person wrote of the picture; empty where another program keeps something else under this key."""
+        note = self.entry.get("note")
+        return note if isinstance(note, str) and is_text(note) else ""
+
+    @cached_property
+    def tags(self) -> list[str]:
+        """Likewise."""
+        tags = self.entry.get("tags")
+        return tidy_tags(tag for tag in tags if isinstance(tag, str) and is_text(tag)) if isinstance(tags, list) else []
+
+    def marked(self, note: str | None, tags: Sequence[str] | None) -> Image:
+        """With another note or other tags; None leaves what is there."""
+        entry = dict(self.entry)
+        for key, value in (("note", note), ("tags", tags)):
+            if value is not None:
+                _set_or_drop(entry, key, value)
+        return Image(entry)
+
+
+def _triple(point: Point | None) -> list[float]:
+    if point is None or point.x is None or point.y is None:
+        return [0, 0, UNLABELLED]
+    return [point.x, point.y, VISIBLE if point.state == "visible" else HIDDEN]
+
+
+def _forget_prediction(entry: Entry, k: int) -> None:
+    """A landmark set by hand has no score any more."""
+    for key in PREDICTED_KEYS:
+        if key in entry:
+            values = [None if i == k else value for i, value in enumerate(entry[key])]
+            _set_or_drop(entry, key, values if any(value is not None for value in values) else None)
+    if "keypoint_scores" not in entry:
+        entry.pop("score", None)
+
+
+def _set_or_drop(entry: Entry, key: str, value: object) -> None:
+    if value:
+        entry[key] = value
+    else:
+        entry.pop(key, None)
+
+
+def _box(table: npt.NDArray[np.float64]) -> list[float]:
+    """x, y, width, height around the points that have a place; zeros if none has."""
+    placed = table[table[:, 2] > UNLABELLED, :2]
+    if not len(placed):
+        return [0.0] * 4
+    low, high = placed.min(0), placed.max(0)
+    return [*low.tolist(), *(high - low).tolist()]
+
+
+def dumps(value: object) -> bytes:
+    """Its text in the file."""
+    try:
+        return json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half a character, which JSON can hold only as \uXXXX
+        return json.dumps(value).encode()

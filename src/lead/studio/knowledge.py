@@ -1,0 +1,107 @@
+"""What the model side knows at one moment, as a frozen value that :mod:`lead.studio.answers` asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lead.studio.contents import Contents
+from lead.studio.folder import PictureFolder
+
+if TYPE_CHECKING:  # torch, which they need, takes seconds to import
+    from lead.inference import Landmarker
+    from lead.studio.choose import Chooser
+    from lead.studio.features import FeatureBank
+    from lead.studio.review import Review
+    from lead.studio.suggest import Learnt
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What labels have taught.
+
+    Attributes:
+        number: goes up from fit to fit.
+        contents: of the label book, whose labels it was fitted to.
+        whole: whether the features of all pictures were there by then.
+        learnt: by a head that is fitted within a second.
+        closely: whether what `lead fit` makes of the labels was tried.
+        landmarker: what came of that, once it has predicted all pictures.
+    """
+
+    number: int
+    contents: Contents
+    whole: bool
+    learnt: Learnt
+    closely: bool = False
+    landmarker: Landmarker | None = None
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """All that the model side knows at one moment. With every change another one takes its place.
+
+    Attributes:
+        contents: of the label book.
+        loading: whether there is no model side yet.
+        problem: what went wrong last.
+        bank: features of the pictures; None where no run is open.
+        following: the bank that will take its place, because the folder has changed; None if it has not.
+        chooser: of the rows of the bank's store, once the features of all pictures are there.
+        fitting: whether a fit is under way.
+        fit: the last; its landmarks may be others than those of ``contents``.
+        review: the last predictions of all pictures, perhaps by an earlier fit.
+    """
+
+    contents: Contents
+    loading: bool = False
+    problem: str | None = None
+    bank: FeatureBank | None = None
+    following: FeatureBank | None = None
+    chooser: Chooser | None = None
+    fitting: bool = False
+    fit: Fit | None = None
+    review: Review | None = None
+
+    @property
+    def folder(self) -> PictureFolder:
+        return self.contents.folder
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the landmarks."""
+        return self.contents.labels.schema.names
+
+    @property
+    def fit_of_names(self) -> Fit | None:
+        """The last fit, if it is of these landmarks."""
+        return self.fit if self.fit and self.fit.contents.labels.schema.names == self.names else None
+
+    @property
+    def review_of_names(self) -> Review | None:
+        """The last predictions, if they are of these landmarks."""
+        return self.review if self.review and self.review.labels.schema.names == self.names else None
+
+    @property
+    def fit_is_current(self) -> bool:
+        """Whether the last fit knows all labels as they are, and all features that are there."""
+        fit, bank = self.fit, self.bank
+        if fit is None or bank is None:
+            return False
+        return fit.contents.teaches_as(self.contents) and fit.whole == bank.ready
+
+    @property
+    def close_fit_due(self) -> bool:
+        """Whether there are predictions that those of `lead fit` have yet to better."""
+        if self.bank is None or self.fit is None or self.review is None or self.review.model != self.fit.number:
+            return False
+        return self.bank.ready and self.fit_is_current and not self.fit.closely
+
+    @property
+    def behind(self) -> bool:
+        """Whether predictions are still to come that know more than those that are there."""
+        if self.bank is None or self.problem or not len(self.contents.taught):
+            return False
+        if self.following or self.fit is None or not self.fit_is_current or self.review is None:
+            return True
+        return self.review.model != self.fit.number or self.close_fit_due

@@ -1,0 +1,153 @@
+"""What the page and the server say to each other of landmarks and labels; the rest is in :mod:`lead.studio.messages`.
+
+Coordinates are as there.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
+from pydantic.config import JsonDict
+
+Colour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+Pair = Annotated[tuple[Name, Name], Strict(False)]  # JSON has lists alone
+PointState = Literal["visible", "hidden", "absent"]
+"""Labelled and seen; labelled but covered; looked for, and not in this picture."""
+Tag = Annotated[str, Field(max_length=40)]
+Tags = Annotated[list[Tag], Field(max_length=20)]
+Note = Annotated[str, Field(max_length=2000)]
+
+
+class Message(BaseModel):
+    """Unknown keys and other types are refused, so that a mistake is an error; NaN is not a number here."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Landmark(Message):
+    """One landmark's name and the colour it is drawn in."""
+
+    name: Name
+    colour: Colour
+
+
+class Landmarks(Message):
+    """What is labelled, in the order of labelling.
+
+    Attributes:
+        version: goes up with every change; what a change is based on.
+        landmarks: names and colours.
+        skeleton: pairs of names joined by a line.
+        flip_pairs: pairs of names that change places in a mirrored picture.
+    """
+
+    version: int = 0
+    landmarks: list[Landmark] = []
+    skeleton: list[Pair] = []
+    flip_pairs: list[Pair] = []
+
+
+class LandmarksChange(Landmarks):
+    """New landmarks in place of those of ``version``.
+
+    Attributes:
+        renamed: old name to new name, for each landmark that keeps its labels under another name.
+        drop_labels: whether labels of landmarks that are no longer there may go (a copy stays in the history).
+        labels_from: id of an earlier state, whose labels landmarks that are new here get back; ``labels_in`` of the
+            answer to their removal.
+    """
+
+    renamed: dict[Name, Name] = {}
+    drop_labels: bool = False
+    labels_from: str | None = None
+
+
+class LandmarksChanged(Landmarks):
+    """What stands after a change.
+
+    Attributes:
+        labels_in: id of the earlier state that holds the labels that went with their landmarks; null if none went.
+    """
+
+    labels_in: str | None = None
+
+
+_PLACED: JsonDict = {
+    "required": ["x", "y"],
+    "properties": {
+        "state": {"enum": ["visible", "hidden"]},
+        "x": {"type": "number"},
+        "y": {"type": "number"},
+        "accepted": {"type": "boolean"},
+    },
+}
+_ABSENT: JsonDict = {
+    "required": ["state"],
+    "properties": {
+        "state": {"const": "absent"},
+        "x": {"type": "null"},
+        "y": {"type": "null"},
+        "accepted": {"const": False},
+    },
+}
+
+
+class Point(Message):
+    """A landmark of one picture. ``x`` and ``y`` stand unless the landmark is absent.
+
+    Attributes:
+        accepted: taken over from a suggestion, and not touched since.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [_PLACED, _ABSENT]})
+
+    state: PointState = "visible"
+    x: float | None = None
+    y: float | None = None
+    accepted: bool = False
+
+    @model_validator(mode="after")
+    def _complete(self) -> Point:
+        if (self.x is None) != (self.y is None) or (self.x is None) != (self.state == "absent"):
+            raise ValueError("x and y must both be given for a visible or hidden point, and neither for an absent one")
+        if self.accepted and self.state == "absent":
+            raise ValueError("an absent point cannot be an accepted suggestion, which has a place")
+        return self
+
+
+class PictureLabels(Message):
+    """What is labelled on one picture.
+
+    Attributes:
+        id: of the picture.
+        version: goes up with every change of this picture; what a change is based on.
+        points: by landmark; a landmark that is not in it is unlabelled.
+        checked: whether the person said of these labels, disputed by the model, that they are right.
+        note: what the person wrote of the picture.
+        tags: short words for it; ``skip`` says that it is not to be labelled.
+    """
+
+    id: str
+    version: int = 0
+    points: dict[str, Point] = {}
+    checked: bool = False
+    note: str = ""
+    tags: list[str] = []
+
+
+class LabelsChange(Message):
+    """Some landmarks of one picture, changed.
+
+    Attributes:
+        base: the version that the person saw.
+        points: by landmark; ``null`` takes a label away.
+        checked, note, tags: if given, set the picture's. Tags are trimmed, and each stays once.
+    """
+
+    base: int
+    points: dict[Name, Point | None] = {}
+    checked: bool | None = None
+    note: Note | None = None
+    tags: Tags | None = None

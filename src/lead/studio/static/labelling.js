@@ -1,0 +1,256 @@
+/** The labels of the picture at work: which landmark is the current one, and what clicks and keys make of it. */
+
+import {count} from './dom.js';
+import {clamp} from './geometry.js';
+
+/**
+ * @import {PictureDetail, Point, Suggestions} from 'types/messages'
+ * @import {App} from './app.js'
+ * @import {Points} from './outbox.js'
+ */
+
+/** @param {number} value */
+const thousandth = (value) => Math.round(value * 1000) / 1000;
+
+/** @param {string} id @returns {Suggestions} */
+export const nothing = (id) => ({id, method: null, model: 0, points: {}, waiting_for: null});
+
+export class Labelling {
+  /**
+   * @param {App} app
+   * @param {object} on  what it calls back
+   * @param {() => void} on.changed  what is shown is to be drawn anew
+   * @param {(x: number, y: number) => void} on.reveal  this place of the picture is to be in sight
+   */
+  constructor(app, on) {
+    this.app = app;
+    this.on = on;
+    /** the picture at work @type {PictureDetail|null} */
+    this.detail = null;
+    this.suggestions = nothing('');
+    /** @type {string|null} */
+    this.current = null;
+    /** whether the current landmark was chosen (list, keys) and not by pressing on its point: then a click sets it
+     *  anew */
+    this.armed = false;
+    /** whether it is simply the next one without a label */
+    this.inOrder = true;
+    this.hiddenNext = false;
+    /** the landmark that waited for its place while the drag of another came between: it waits on
+     *  @type {{name: string, inOrder: boolean, armed: boolean}|null} */
+    this.interrupted = null;
+    /** a point just pressed into the picture and not let go of yet
+     *  @type {{name: string, x: number, y: number, state: 'visible'|'hidden'}|null} */
+    this.placing = null;
+  }
+
+  get id() {
+    return this.detail?.id ?? null;
+  }
+  get labels() {
+    return (this.id && this.app.labels(this.id)?.points) || {};
+  }
+  get names() {
+    return this.app.landmarks().landmarks.map((l) => l.name);
+  }
+
+  // --- the current landmark ------------------------------------------------------------------------------------------
+
+  firstUnlabelled(after = -1) {
+    const {names, labels} = this;
+    return [...names.slice(after + 1), ...names.slice(0, after + 1)].find((name) => !labels[name]) ?? null;
+  }
+
+  /** The current landmark is one that there is and, unless chosen, one without a label. */
+  settleCurrent() {
+    const at = this.current ? this.names.indexOf(this.current) : -1;
+    if (at < 0 || (this.inOrder && this.labels[this.names[at]])) this.setCurrent(this.firstUnlabelled(at), true);
+  }
+
+  /** @param {string|null} name @param {boolean} inOrder */
+  setCurrent(name, inOrder, armed = false) {
+    this.current = name;
+    this.inOrder = inOrder;
+    this.armed = armed;
+    this.hiddenNext = false;
+    this.interrupted = null;
+  }
+
+  /** @param {string} name */
+  select(name, armed = true) {
+    this.setCurrent(name, false, armed);
+    this.on.changed();
+    const point = this.pointOf(name);
+    if (armed && point) this.on.reveal(point.x, point.y);
+  }
+
+  /** On from a landmark to the next one without a label. @param {string} name */
+  advance(name) {
+    this.setCurrent(this.firstUnlabelled(this.names.indexOf(name)), true);
+    this.on.changed();
+  }
+
+  /** @param {number} by */
+  cycle(by) {
+    const {names} = this;
+    if (!names.length) return;
+    const at = this.current ? names.indexOf(this.current) : by > 0 ? -1 : names.length;
+    this.select(names[(at + by + names.length) % names.length]);
+  }
+
+  /** Where a landmark is drawn: its label, or the suggestion in its place. @param {string} name */
+  pointOf(name) {
+    const label = this.labels[name];
+    if (label) return label.state === 'absent' ? null : label;
+    return this.suggestions.points[name] ?? null;
+  }
+
+  /** The state of a landmark that is moved. @param {string} name */
+  stateOf(name) {
+    return this.labels[name]?.state === 'hidden' ? 'hidden' : 'visible';
+  }
+
+  // --- changing ------------------------------------------------------------------------------------------------------
+
+  /** @param {Points} points @param {string} what @param {string} [merge] */
+  change(points, what, merge) {
+    // else they are being read anew
+    if (this.id && this.app.labels(this.id)) this.app.change(this.id, points, {what, merge});
+  }
+
+  /** @param {string} name @param {number} x @param {number} y @param {'visible'|'hidden'} state
+   *  @param {string} [merge] */
+  put(name, x, y, state, merge) {
+    this.change({[name]: {state, x: thousandth(x), y: thousandth(y)}}, name, merge);
+  }
+
+  /** Whether the current landmark waits for a click: it has no label, or was chosen to be set anew. */
+  get waits() {
+    return Boolean(this.current && (!this.labels[this.current] || this.armed));
+  }
+
+  /** The landmark that a click places; null if it places none. @param {string|null} under  the point that it falls on:
+   *  one that waits is placed there all the same */
+  awaits(under) {
+    const {current, labels, interrupted} = this;
+    if (!this.detail || !this.names.length) return null;
+    if (this.waits) return current;
+    if (interrupted && (interrupted.armed || !labels[interrupted.name])) return interrupted.name;
+    return under === null ? this.firstUnlabelled() : null;
+  }
+
+  /** A landmark, one of `awaits`, is being placed. @param {string} name @param {number} x @param {number} y
+   *  @param {boolean} hidden */
+  pressed(name, x, y, hidden) {
+    if (name !== this.current) {
+      const {inOrder, armed} = this.interrupted?.name === name ? this.interrupted : {inOrder: true, armed: false};
+      this.setCurrent(name, inOrder, armed);
+    }
+    this.placing = {name, x, y, state: hidden || this.hiddenNext ? 'hidden' : 'visible'};
+    this.on.changed();
+  }
+
+  /** A point was taken hold of: it is the current one, so that the arrow keys move it on; what waits, waits on.
+   *  @param {string} name */
+  held(name) {
+    const {current, inOrder, armed} = this;
+    const interrupted = current && this.waits && current !== name ? {name: current, inOrder, armed} : this.interrupted;
+    this.setCurrent(name, false);
+    this.interrupted = interrupted;
+    this.on.changed();
+  }
+
+  /** @param {string} name @param {number} x @param {number} y @param {boolean} moved */
+  dropped(name, x, y, moved) {
+    const {placing} = this;
+    this.placing = null;
+    if (placing) {
+      this.put(name, x, y, placing.state);
+      this.advance(name);
+    } else if (moved) {
+      this.put(name, x, y, this.stateOf(name));
+      this.held(name);
+    }
+    this.on.changed();
+  }
+
+  /** The press or the drag was broken off. */
+  cancelled() {
+    const {placing, interrupted} = this;
+    this.placing = null;
+    if (!placing && interrupted) this.setCurrent(interrupted.name, interrupted.inOrder, interrupted.armed);
+    this.on.changed();
+  }
+
+  /** @param {number} dx @param {number} dy */
+  nudge(dx, dy) {
+    const {current, detail} = this;
+    const point = current && this.pointOf(current);
+    if (!point || !detail) return;
+    const x = clamp(point.x + dx, -0.5, detail.width - 0.5);
+    const y = clamp(point.y + dy, -0.5, detail.height - 0.5);
+    this.inOrder = false; // it stays the current one, though it has a label now
+    this.put(current, x, y, this.stateOf(current), `nudge ${current}`);
+    this.on.reveal(x, y);
+  }
+
+  /** Names of landmarks with a suggestion and no label. */
+  acceptable() {
+    return this.names.filter((name) => !this.labels[name] && this.suggestions.points[name]);
+  }
+
+  /** @param {string} name @param {'visible'|'hidden'} [state] @returns {Point} */
+  suggestedPoint(name, state = 'visible') {
+    const {x, y} = this.suggestions.points[name];
+    return {state, x: thousandth(x), y: thousandth(y)};
+  }
+
+  accept() {
+    const name = this.current;
+    if (!name || this.labels[name] || !this.suggestions.points[name]) return;
+    this.change({[name]: this.suggestedPoint(name)}, name);
+    this.advance(name);
+  }
+
+  /** Accepts the suggestions; returns the landmarks that are left without a label. */
+  accepted() {
+    const names = this.acceptable();
+    if (names.length) {
+      this.change(Object.fromEntries(names.map((name) => [name, this.suggestedPoint(name)])),
+        count(names.length, 'suggestion'));
+    }
+    return this.names.filter((name) => !this.labels[name]);
+  }
+
+  toggleHidden() {
+    const name = this.current;
+    if (!name) return;
+    this.inOrder = false;
+    const label = this.labels[name];
+    if (label && label.state !== 'absent') {
+      this.change({[name]: {...label, state: label.state === 'hidden' ? 'visible' : 'hidden'}}, name);
+    } else if (!label && this.suggestions.points[name]) {
+      this.change({[name]: this.suggestedPoint(name, 'hidden')}, name);
+    } else {
+      this.hiddenNext = !this.hiddenNext;
+      this.on.changed();
+    }
+  }
+
+  toggleAbsent() {
+    const name = this.current;
+    if (!name) return;
+    if (this.labels[name]?.state === 'absent') this.change({[name]: null}, name);
+    else {
+      this.change({[name]: {state: 'absent', x: null, y: null}}, name);
+      this.advance(name);
+    }
+  }
+
+  clear() {
+    const name = this.current;
+    if (!name || !this.labels[name]) return;
+    this.change({[name]: null}, name);
+    this.select(name);
+  }
+}
