@@ -248,9 +248,9 @@ class Annotator:
                 there = suggested[name]["x"], suggested[name]["y"]
                 off = 100 * float(np.hypot(there[0] - x, there[1] - y)) / float(self.truth.unit[row])
                 if tolerance is not None and off <= tolerance:
-                    x, y = there
-                else:
-                    moved += 1
+                    points[name] = {"state": "visible", "x": there[0], "y": there[1], "accepted": True}
+                    continue
+                moved += 1
             points[name] = {"state": "visible", "x": x, "y": y}
         effort.corrected += moved
         effort.accepted += len(suggested) - moved
