@@ -202,6 +202,28 @@ def test_the_error_is_a_share_of_the_longer_side(
     assert api.fit(run, known, pictures=folder.root, head="ridge").error == pytest.approx(np.mean(apart), rel=0.01)
 
 
+@pytest.mark.parametrize("head", ["cascade", "ridge"])
+def test_accepted_suggestions_are_fitted_to_but_not_counted_in_the_error(
+    run: Run, folder: Dataset, tmp_path: Path, head: Literal["cascade", "ridge"]
+) -> None:
+    """They are on the last two pictures, and far off; read from a file, as the studio leaves it."""
+    known = labels_of(folder, 7)
+    accepted = np.zeros(known.visible.shape, dtype=bool)
+    accepted[5:] = True
+    xy = np.where(accepted[..., None], known.xy + 15, known.xy)
+    wrong = Labels(known.schema, known.images, xy, known.visible, accepted=accepted)
+    save_labels(wrong, tmp_path / "labels.json", pictures=folder.root)
+    told = api.fit(run, tmp_path / "labels.json", pictures=folder.root, head=head)
+    own = api.fit(run, known.take(range(5)), pictures=folder.root, head=head)
+    assert (told.used, told.accepted, own.accepted) == (7, int(accepted.sum()), 0)
+    assert told.error == pytest.approx(own.error, rel=1e-5)
+    assert told.landmarker.origin["accepted"] == told.accepted
+    picture = folder.path(6)
+    assert not np.allclose(told.landmarker.predict(picture).xy, own.landmarker.predict(picture).xy, atol=0.5)
+    alone = Labels(known.schema, known.images, known.xy, known.visible, accepted=np.ones_like(accepted))
+    assert np.isnan(api.fit(run, alone, pictures=folder.root, head=head).error)
+
+
 def test_fitting_refuses_labels_that_cannot_teach(run: Run, folder: Dataset, tmp_path: Path) -> None:
     known = labels_of(folder, 3)
     with pytest.raises(LeadError, match=r"None of the 3 labelled pictures.*--pictures"):

@@ -232,6 +232,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/landmarks/progress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Landmarks Progress */
+        get: operations["landmarks_progress_api_landmarks_progress_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/history": {
         parameters: {
             query?: never;
@@ -852,6 +869,36 @@ export interface components {
             colour: string;
         };
         /**
+         * LandmarkProgress
+         * @description How far one landmark is, over all pictures that are not tagged ``skip``.
+         *
+         *     Attributes:
+         *         placed: pictures on which it has a place, hidden or not; ``accepted``: of these, suggestions that nobody touched
+         *             since; ``hidden``: of these, covered.
+         *         absent: pictures that it is not on.
+         *         pictures: that can be read, be it labelled on them or not.
+         *         expected, expected_px: mean expected error of the model's predictions, as a share of the longer side and in
+         *             pixels of the pictures; null where there are none.
+         */
+        LandmarkProgress: {
+            /** Name */
+            name: string;
+            /** Placed */
+            placed: number;
+            /** Accepted */
+            accepted: number;
+            /** Hidden */
+            hidden: number;
+            /** Absent */
+            absent: number;
+            /** Pictures */
+            pictures: number;
+            /** Expected */
+            expected: number | null;
+            /** Expected Px */
+            expected_px: number | null;
+        };
+        /**
          * Landmarks
          * @description What is labelled, in the order of labelling.
          *
@@ -1447,6 +1494,8 @@ export interface components {
          *         model: number of the fit; goes up as labels come in.
          *         points: by landmark.
          *         waiting_for: what has to happen before there are suggestions, for the person to read; null if there are.
+         *         guides: labelled pictures, by id, that are most similar to this one, the most similar first; empty as long as
+         *             that cannot be told.
          */
         Suggestions: {
             /** Id */
@@ -1467,6 +1516,11 @@ export interface components {
             };
             /** Waiting For */
             waiting_for: string | null;
+            /**
+             * Guides
+             * @default []
+             */
+            guides: string[];
         };
         /**
          * Training
@@ -1558,6 +1612,7 @@ export type HeatMap = components['schemas']['HeatMap'];
 export type Imported = components['schemas']['Imported'];
 export type LabelsChange = components['schemas']['LabelsChange'];
 export type Landmark = components['schemas']['Landmark'];
+export type LandmarkProgress = components['schemas']['LandmarkProgress'];
 export type Landmarks = components['schemas']['Landmarks'];
 export type LandmarksChange = components['schemas']['LandmarksChange'];
 export type LandmarksChanged = components['schemas']['LandmarksChanged'];
@@ -1892,6 +1947,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LandmarksChanged"];
+                };
+            };
+        };
+    };
+    landmarks_progress_api_landmarks_progress_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LandmarkProgress"][];
                 };
             };
         };

@@ -242,16 +242,18 @@ class Annotator:
         moved = 0
         for k, name in enumerate(self.names):
             x, y = self.truth.labels.xy[row, k].tolist()
+            accepted = False
             if name not in suggested:
                 effort.placed += 1
             else:
                 there = suggested[name]["x"], suggested[name]["y"]
                 off = 100 * float(np.hypot(there[0] - x, there[1] - y)) / float(self.truth.unit[row])
-                if tolerance is not None and off <= tolerance:
-                    points[name] = {"state": "visible", "x": there[0], "y": there[1], "accepted": True}
-                    continue
-                moved += 1
-            points[name] = {"state": "visible", "x": x, "y": y}
+                accepted = tolerance is not None and off <= tolerance
+                if accepted:
+                    x, y = there
+                else:
+                    moved += 1
+            points[name] = {"state": "visible", "x": x, "y": y, "accepted": accepted}
         effort.corrected += moved
         effort.accepted += len(suggested) - moved
         effort.accepting += len(suggested) > moved

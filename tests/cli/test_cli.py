@@ -104,6 +104,24 @@ def some_labels(world: World, count: int) -> Labels:
     return load_labels(world.labels).take(range(count))
 
 
+def test_accepted_suggestions_are_counted_apart(world: World, tmp_path: Path) -> None:
+    labels = some_labels(world, 6)
+    accepted = np.zeros(labels.visible.shape, dtype=bool)
+    accepted[4:] = True
+    marked = Labels(labels.schema, labels.images, labels.xy, labels.visible, accepted=accepted)
+    count = int((labels.visible[4:] > 0).sum())
+    save_labels(marked, tmp_path / "marked.json", pictures=world.beetles)
+    fitted = good(
+        "fit", world.run, tmp_path / "marked.json", "--pictures", world.beetles, "--out", tmp_path / "m.safetensors"
+    )
+    assert f"{count} accepted points are not counted in the error" in fitted.stdout
+    converted = good("convert", tmp_path / "marked.json", tmp_path / "again.json", "--pictures", world.beetles)
+    assert "which labels" not in converted.stdout + converted.stderr
+    assert json.loads((tmp_path / "again.json").read_text())["annotations"][4]["accepted"]
+    lossy = good("convert", tmp_path / "marked.json", tmp_path / "a.csv", "--pictures", world.beetles)
+    assert "which labels are accepted suggestions" in lossy.stdout + lossy.stderr
+
+
 def garble(folder: Path, count: int) -> list[Path]:
     """Adds files that are pictures by name only."""
     paths = [folder / f"garbled{i}.jpg" for i in range(count)]

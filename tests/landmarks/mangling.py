@@ -36,7 +36,7 @@ _VISIBLE = np.array([[2, 2, 2, 2], [2, 1, 2, 2], [0, 2, 0, 2]], dtype=np.int8)
 _SCORE = np.where(_VISIBLE > 0, np.linspace(0.1, 0.9, 12).reshape(3, 4), np.nan)
 _SCHEMA = Schema(_NAMES, (("left eye", "right eye"),), (("nose", "left eye"),))
 GOOD = (
-    Labels(_SCHEMA, tuple(SIZES), _XY, _VISIBLE),
+    Labels(_SCHEMA, tuple(SIZES), _XY, _VISIBLE, accepted=_VISIBLE == 2),
     Labels(_SCHEMA, tuple(SIZES), _XY, _VISIBLE, _SCORE, _SCORE * 10, _SCORE * 20),
     Labels(Schema(("1",)), ("v.mp4#0", "v.mp4#7"), _XY[:2, :1], _VISIBLE[:2, :1], _SCORE[:2, :1]),
 )
@@ -105,7 +105,19 @@ HOSTILE = [
         "{",
         "}",
     ),
-    *("keypoints", "categories", "points", "bodyparts", "scorer", "coords", "visible", "image", "nose", "1"),
+    *(
+        "accepted",
+        "keypoints",
+        "categories",
+        "points",
+        "bodyparts",
+        "scorer",
+        "coords",
+        "visible",
+        "image",
+        "nose",
+        "1",
+    ),
 ]
 """What a token is replaced by."""
 

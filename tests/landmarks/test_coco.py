@@ -161,3 +161,42 @@ def test_json_that_cannot_be_read_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(json, "loads", nested_too_deeply)
     with pytest.raises(LeadError, match=r"not COCO key points .maximum recursion depth"):
         coco.parse("[[]]")
+
+
+def accepted_in(names: object) -> Labels:
+    """Two landmarks, of which the first is labelled; ``names`` are listed as accepted."""
+    annotation = {"id": 1, "image_id": 1, "category_id": 1, "keypoints": [1, 2, 2, 0, 0, 0], "accepted": names}
+    category = {"id": 1, "name": "x", "keypoints": ["a", "b"]}
+    image = {"id": 1, "file_name": "a.png"}
+    return coco.parse(json.dumps({"images": [image], "annotations": [annotation], "categories": [category]}))
+
+
+def test_accepted_suggestions_are_read_and_written() -> None:
+    labels = accepted_in(["a", "b", "elsewhere"])  # b has no label
+    assert labels.accepted is not None
+    assert labels.accepted.tolist() == [[True, False]]
+    assert labels.by_hand.tolist() == [[False, False]]
+    written = json.loads(coco.dump(labels))
+    assert written["annotations"][0]["accepted"] == ["a"]
+    assert coco.parse(coco.dump(labels)).accepted is not None
+
+
+@pytest.mark.parametrize("theirs", [True, "a", {"a": 1}, [], ["b"], [3]])
+def test_what_another_program_keeps_under_that_key_is_passed_over(theirs: object) -> None:
+    assert accepted_in(theirs).accepted is None
+
+
+def test_accepted_goes_along_with_labels() -> None:
+    accepted = np.array([[True, False], [False, False], [True, True]])
+    labels = Labels(Schema(("a", "b")), ("1", "2", "3"), np.ones((3, 2, 2)), np.full((3, 2), 2), accepted=accepted)
+    taken = labels.take([2, 1])
+    assert taken.accepted is not None
+    assert taken.accepted.tolist() == [[True, True], [False, False]]
+    assert labels.only(["b"]).by_hand.tolist() == [[True], [True], [False]]
+    assert labels.take([1]).accepted is None
+    joined = Labels.joined([labels.take([1]), labels.take([0])])
+    assert joined.by_hand.tolist() == [[True, True], [False, True]]
+    own = labels.without_accepted()
+    assert own.accepted is None
+    assert (own.visible > 0).tolist() == (~accepted).tolist()
+    assert np.isnan(own.xy[accepted]).all()

@@ -42,6 +42,13 @@ FACES = Labels(
     np.array([[2, 2, 2, 2], [2, 1, 2, 2], [0, 2, 0, 2]], dtype=np.int8),
 )
 SIZES = {"a/one.png": (101, 57), "a/two.png": (64, 64), "b/three.png": (33, 41)}
+ACCEPTED = Labels(
+    SCHEMA,
+    FACES.images,
+    FACES.xy,
+    FACES.visible,
+    accepted=np.array([[1, 0, 0, 1], [0, 1, 0, 0], [1, 0, 0, 0]], dtype=bool),
+)
 SCORED = Labels(
     SCHEMA,
     FACES.images,
@@ -74,6 +81,10 @@ def assert_kept(known: Format, labels: Labels, again: Labels) -> None:
         assert set(map(frozenset, again.schema.flip_pairs)) == set(map(frozenset, schema.flip_pairs))
     if "skeleton" not in lacks:
         assert again.schema.skeleton == schema.skeleton
+    if "accepted" not in lacks:
+        np.testing.assert_array_equal(again.by_hand, labels.by_hand[:, order])
+    else:
+        assert again.accepted is None
     if "score" not in lacks and labels.score is not None:
         assert again.score is not None
         known_at = visible > UNLABELLED
@@ -81,7 +92,7 @@ def assert_kept(known: Format, labels: Labels, again: Labels) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("labels", [FACES, SCORED], ids=["labels", "predictions"])
+@pytest.mark.parametrize("labels", [FACES, SCORED, ACCEPTED], ids=["labels", "predictions", "accepted"])
 def test_round_trip_by_content_alone(name: str, labels: Labels) -> None:
     known = format_named(name)
     data = known.dump(labels, Sized(SIZES))
@@ -101,7 +112,9 @@ def any_labels(draw: st.DrawFn) -> tuple[Labels, dict[str, tuple[int, int]]]:
     xy = np.reshape(unit, (n, k, 2)) * extent
     visible = np.reshape(draw(st.lists(st.integers(0, 2), min_size=n * k, max_size=n * k)), (n, k)).astype(np.int8)
     visible[0, 0] = VISIBLE  # of nothing at all there is nothing to keep
-    return Labels(Schema(names, ((names[0], names[1]),), ((names[1], names[0]),)), tuple(images), xy, visible), sizes
+    accepted = np.reshape(draw(st.lists(st.booleans(), min_size=n * k, max_size=n * k)), (n, k))
+    schema = Schema(names, ((names[0], names[1]),), ((names[1], names[0]),))
+    return Labels(schema, tuple(images), xy, visible, accepted=accepted), sizes
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -119,7 +132,8 @@ def test_round_trip_of_anything(name: str, drawn: tuple[Labels, dict[str, tuple[
 
 
 def test_what_is_lost_is_what_the_labels_have() -> None:
-    assert format_named("coco").lost(SCORED) == []
+    assert format_named("coco").lost(SCORED) == format_named("coco").lost(ACCEPTED) == []
+    assert format_named("sleap").lost(ACCEPTED) == ["which labels are accepted suggestions"]
     assert format_named("sleap").lost(FACES) == []
     assert format_named("deeplabcut").lost(FACES) == ["which points are hidden", "flip pairs", "the skeleton"]
     plain = Labels.from_xy(Schema(numbered(2)), ["a.png"], [[[1, 2], [3, 4]]])
@@ -173,7 +187,7 @@ def test_another_delimiter_and_decimal_commas(name: str, delimiter: str) -> None
 def test_pycocotools_reads_coco(tmp_path: Path) -> None:
     from pycocotools.coco import COCO
 
-    save_labels(FACES, tmp_path / "a.json", sizes=SIZES)
+    save_labels(ACCEPTED, tmp_path / "a.json", sizes=SIZES)
     coco = COCO(str(tmp_path / "a.json"))
     (category,) = coco.loadCats(coco.getCatIds())
     assert category["keypoints"] == list(SCHEMA.names)

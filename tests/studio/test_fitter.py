@@ -25,6 +25,7 @@ from lead.studio.fitter import Fitter, Pace
 from lead.studio.folder import PictureFolder, UnknownPicture
 from lead.studio.knowledge import Knowledge
 from lead.studio.label_messages import LabelsChange, Point
+from lead.studio.progress import progress
 from lead.studio.suggest import learn
 from lead.training.run import Run
 
@@ -407,3 +408,28 @@ def test_a_note_leads_to_no_other_fit(desk: Desk) -> None:
     desk.label(1)  # after which a fit comes, of its own number
     desk.fitted_to(2)
     assert answers.status(desk.knowledge).model == model + 1
+
+
+def test_how_far_each_landmark_is(desk: Desk) -> None:
+    desk.begin()
+    assert [(one.name, one.placed, one.expected) for one in progress(desk.knowledge)] == [
+        (name, 0, None) for name in PLACES
+    ]
+    for number in range(3):
+        desk.label(number)
+    x, y = desk.truth(3)["a"]
+    put(desk.book, "03.png", a=Point(x=x, y=y, accepted=True), b=Point(state="absent"))
+    put(desk.book, "04.png", b=Point(state="hidden", x=x, y=y))
+    desk.label(5)
+    base = desk.book.labels(desk.id(5)).version
+    desk.book.change_labels(desk.id(5), LabelsChange(base=base, tags=["skip"]))
+    labels = desk.fitter.predicted_labels()
+    assert labels is not None
+    assert labels.px_error is not None
+    found = progress(desk.knowledge)
+    told = [(one.placed, one.accepted, one.hidden, one.absent) for one in found]
+    assert told == [(4, 1, 0, 0), (4, 0, 1, 1), (3, 0, 0, 0)]
+    kept = [row for row, file in enumerate(labels.images) if file != "05.png"]
+    for k, one in enumerate(found):
+        assert one.expected_px == pytest.approx(np.nanmean(labels.px_error[kept, k]))
+        assert one.expected == pytest.approx(np.nanmean(labels.px_error[kept, k] / 96))  # each window's longer side

@@ -16,12 +16,14 @@ from serving import opened
 
 from lead.errors import LeadError
 from lead.images.labels import load_labels
+from lead.landmarks import Labels
 from lead.studio.book import LabelBook
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
 from lead.studio.label_messages import LabelsChange, PictureLabels, Point
 from lead.studio.labelfile import Conflict
 from lead.studio.tags import tidy_tags
+from lead.studio.transfer import combined
 
 
 @pytest.fixture
@@ -245,3 +247,13 @@ def test_the_list_and_the_state_count_them(tmp_path: Path) -> None:
         "d.png": (0, False, 0, ["skip"], False),
     }
     assert np.isfinite(load_labels(tmp_path / "annotations.json").xy[2]).all()  # a skipped picture keeps its labels
+
+
+def test_an_export_of_both_says_which_labels_are_accepted(book: LabelBook) -> None:
+    put(book, "a.png", a=accepted(1, 2), b=(3, 4))
+    hand = book.contents.labels
+    predicted = Labels.from_xy(hand.schema, ["b.png", "a.png"], np.ones((2, 3, 2)))
+    both = combined(hand, predicted)
+    assert both.images == ("b.png", "a.png")
+    assert both.accepted is not None
+    assert both.accepted.tolist() == [[False] * 3, [True, False, False]]

@@ -186,9 +186,9 @@ def test_unasked_it_is_not_looked_at_all_the_time(
 
     list_it = Listing.of
 
-    def slow(root: Path) -> Listing:
+    def slow(*asked: Any) -> Listing:
         now[0] += 3.0
-        return list_it(root)
+        return list_it(*asked)
 
     monkeypatch.setattr(Listing, "of", slow)
     look(web)
@@ -318,3 +318,4 @@ def test_review_and_choices_follow(pictures: Path, run: Run) -> None:
         for _ in range(4):
             chosen.add(good(web.get("/api/next", params={"skip": ",".join(chosen)}))["id"])
         assert {picture_id(file) for file in ("0.png", "02.png", "03.png", "06.png")} == chosen
+        wait_for(lambda: not session.knowledge.behind, "the second look, which must not go on when all ends")

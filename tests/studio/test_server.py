@@ -30,7 +30,7 @@ from lead.studio.session import Session
 ROUTES = """/state /events /folder/look /pictures /pictures/{id} /pictures/{id}/image /pictures/{id}/tile
 /pictures/{id}/labels /pictures/{id}/suggestions /next /predictions /disputes /explore /landmarks /import /formats
 /export /export/model /history /history/{id}/restore /reload /keep /training /training/cancel /runs
-/runs/{id}/open"""
+/runs/open /runs/{id}/open /landmarks/progress /films /films/{id} /films/{id}/frames/{number} /films/{id}/take"""
 
 
 @pytest.fixture

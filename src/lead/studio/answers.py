@@ -28,7 +28,6 @@ from lead.studio.messages import (
 
 if TYPE_CHECKING:  # torch, which they need, takes seconds to import
     from lead.geometry import FloatArray
-    from lead.images.store import ImageStore
     from lead.studio.features import FeatureBank, Seen
     from lead.studio.review import Review
     from lead.studio.suggest import Answer
@@ -37,6 +36,8 @@ EXEMPLARS_AT_ONCE_S = 0.1
 """Time that a request may spend on labelled pictures whose features are not there yet."""
 EXPLORED = 24
 """Pictures that an explored place is looked for in."""
+GUIDES = 12
+"""Similar labelled pictures that are named for a picture."""
 LOADING = "The model side is still being loaded."
 NO_FEATURES = "Nothing is learnt from the pictures yet."
 NO_NAMES = "Name the landmarks first."
@@ -113,7 +114,9 @@ def _chosen(knowledge: Knowledge, passed: set[str]) -> Choice | None:
     labelled, left_out = ([row_of[id] for id in some if id in row_of] for some in (known, passed))
     there = knowledge.contents.listing.id_of
     left_out += [row for row, file in enumerate(store.files) if file not in there]
-    picked = knowledge.chooser.next(labelled, _unsure(knowledge, store), left_out)
+    shares = expected_shares(knowledge)
+    unsure = np.array([shares.get(id, np.nan) for id in ids]) if shares else None
+    picked = knowledge.chooser.next(labelled, unsure, left_out)
     if picked.row is None:
         return None
     runner_up = None if picked.then is None else ids[picked.then]
@@ -127,29 +130,17 @@ def _rows(files: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, int]]:
     return ids, {id: row for row, id in enumerate(ids)}
 
 
-def _unsure(knowledge: Knowledge, store: ImageStore) -> FloatArray | None:
-    """(N,) expected error of each picture of a store, NaN where it is not predicted; None where none is."""
-    review = knowledge.review_of_names
-    if review is None:
-        return None
-    if review.store is store:
-        unsure = np.full(len(store), np.nan)
-        unsure[: len(review.share)] = review.share
-        return unsure
-    shares = expected_shares(knowledge)
-    return np.array([shares.get(id, np.nan) for id in _rows(store.files)[0]])
-
-
 # --- one picture -----------------------------------------------------------------------------------------------------
 
 
 def suggest(knowledge: Knowledge, id: str) -> Suggestions:
-    """Where the landmarks of a picture are. Raises :class:`UnknownPicture`.
+    """Where the landmarks of a picture are, and which pictures are a guide to it. Raises :class:`UnknownPicture`.
 
     On a film's frame that nobody has labelled yet, a landmark is carried from the nearest labelled frame before it,
     unless the model is surer of another place.
     """
-    found = _suggest(knowledge, id)
+    guides = _guides(knowledge, knowledge.folder.file_of(id))
+    found = _suggest(knowledge, id).model_copy(update={"guides": guides})
     carried = _carried(knowledge, id)
     surer = {n: s for n, s in found.points.items() if n not in carried or s.expected_px < carried[n].expected_px}
     if carried.keys() <= surer.keys():
@@ -176,6 +167,19 @@ def _carried(knowledge: Knowledge, id: str) -> dict[str, Suggestion]:
     except UnreadablePicture:
         return {}
     return _points(carry(exemplar, seen, fit.learnt.matching if fit else PRIOR), seen, knowledge.names)
+
+
+def _guides(knowledge: Knowledge, file: str) -> list[str]:
+    """The labelled pictures most similar to one, by id; none until the features of all pictures are there."""
+    store = knowledge.bank.store if knowledge.bank else None
+    if knowledge.chooser is None or store is None:
+        return []
+    row_of = {other: row for row, other in enumerate(store.files)}
+    if file not in row_of:
+        return []
+    labelled = [row_of[other] for other in knowledge.contents.labels.images if other != file and other in row_of]
+    nearest = knowledge.chooser.nearest(row_of[file], labelled)[:GUIDES]
+    return [knowledge.folder.id_of(store.files[row]) for row in nearest]
 
 
 def _suggest(knowledge: Knowledge, id: str) -> Suggestions:

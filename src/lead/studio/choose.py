@@ -175,6 +175,13 @@ class Chooser:
         surer = float((unsure[left] < unsure[row]).mean())
         return Picked(row, "uncertain", represented, len(left), surer, then)
 
+    def nearest(self, row: int, others: Sequence[int]) -> list[int]:
+        """``others`` by how alike they are to a row, the most similar first; equal ones in the order given."""
+        if not len(others):
+            return []
+        squares = _squares(self._points[[row]], self._points[np.asarray(others, dtype=np.int64)])[0]
+        return [others[i] for i in np.argsort(squares, kind="stable").tolist()]
+
     def shares(self, rows: Sequence[int]) -> Rows:
         """How many of all pictures are nearest to each of some pictures; where two are equally near, to the first."""
         chosen = self._points[np.asarray(rows, dtype=np.int64)]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import deque
-from collections.abc import Container
+from collections.abc import AsyncIterator, Container
 from typing import Any, NamedTuple
 
+import anyio
+import anyio.to_thread
+
+STREAMS = 64
+"""Event streams at a time: open pages."""
 MISSED = "missed"
 """The kind of the one event that stands for all that a slow reader missed: it must read everything again."""
 
@@ -102,3 +108,18 @@ class Events:
         with self._lock:
             if subscription in self._subscriptions:
                 self._subscriptions.remove(subscription)
+
+
+_LISTENERS = anyio.CapacityLimiter(STREAMS)
+
+
+async def stream(events: Subscription, heartbeat_s: float) -> AsyncIterator[str]:
+    """Events in the form of server-sent events, until the client leaves or the hub is closed."""
+    with events:
+        yield "retry: 1000\n\n"
+        while not events.closed:
+            event = await anyio.to_thread.run_sync(events.get, heartbeat_s, abandon_on_cancel=True, limiter=_LISTENERS)
+            if event is None:
+                yield ": still here\n\n"
+            else:
+                yield f"event: {event.kind}\ndata: {json.dumps(event.data)}\n\n"

@@ -51,8 +51,8 @@ class Listing:
     films: tuple[str, ...]
 
     @classmethod
-    def of(cls, root: Path) -> Listing:
-        """What a folder holds now.
+    def of(cls, root: Path, before: Listing | None = None) -> Listing:
+        """What a folder holds now: ``before`` itself, where that is the same.
 
         Raises:
             LeadError: there is no such folder, no picture in it, or none that can be used.
@@ -77,9 +77,10 @@ class Listing:
         if not usable:
             file, reason = next(iter(left_out.items()))
             raise LeadError(f"None of the {len(found)} pictures in {root} can be used; of {file}: {reason}.")
-        listing = cls(
-            tuple(sorted(usable, key=natural_key)), usable, left_out, tuple(sorted(map(_shown, films), key=natural_key))
-        )
+        shown = set(map(_shown, films))
+        if before and (before.stamps, before.left_out, set(before.films)) == (usable, left_out, shown):
+            return before  # which spares the sorting
+        listing = cls(tuple(sorted(usable, key=natural_key)), usable, left_out, tuple(sorted(shown, key=natural_key)))
         if len(listing.file_of) < len(usable):
             twice = next(file for file, id in listing.id_of.items() if listing.file_of[id] != file)
             raise LeadError(f"{twice} and {listing.file_of[picture_id(twice)]} have the same id. Rename one of them.")
@@ -178,9 +179,10 @@ class PictureFolder:
             begun = time.monotonic()
             if not at_once and begun < self._next_look:
                 return Change()
-            before, after = self.listing, Listing.of(self.root)
+            before = self.listing
+            after = Listing.of(self.root, before)
             self._next_look = begun + max(LOOK_EVERY_S, (time.monotonic() - begun) / LOOKING_SHARE)
-            if before == after:
+            if after is before:
                 return Change()
             change = Change(
                 added=tuple(file for file in after.files if file not in before),

@@ -85,6 +85,8 @@ class Suggestions(Message):
         model: number of the fit; goes up as labels come in.
         points: by landmark.
         waiting_for: what has to happen before there are suggestions, for the person to read; null if there are.
+        guides: labelled pictures, by id, that are most similar to this one, the most similar first; empty as long as
+            that cannot be told.
     """
 
     id: str
@@ -92,6 +94,7 @@ class Suggestions(Message):
     model: int = 0
     points: dict[str, Suggestion] = Field({})
     waiting_for: str | None = None
+    guides: list[str] = Field([])
 
 
 class Choice(Message):
@@ -201,6 +204,28 @@ class HeatMap(Message):
 class Explored(Message):
     maps: list[HeatMap] = Field([])
     waiting_for: str | None = None
+
+
+class LandmarkProgress(Message):
+    """How far one landmark is, over all pictures that are not tagged ``skip``.
+
+    Attributes:
+        placed: pictures on which it has a place, hidden or not; ``accepted``: of these, suggestions that nobody touched
+            since; ``hidden``: of these, covered.
+        absent: pictures that it is not on.
+        pictures: that can be read, be it labelled on them or not.
+        expected, expected_px: mean expected error of the model's predictions, as a share of the longer side and in
+            pixels of the pictures; null where there are none.
+    """
+
+    name: str
+    placed: int
+    accepted: int
+    hidden: int
+    absent: int
+    pictures: int
+    expected: float | None = None
+    expected_px: float | None = None
 
 
 class ModelStatus(Message):

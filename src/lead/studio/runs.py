@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lead.config import Settings, load_preset, presets
 from lead.errors import LeadError
+from lead.files import read_text, write_atomic
 from lead.training.run import BACKBONE, STUDENT, Run
 
 SETTINGS = "settings.yaml"
@@ -17,6 +18,69 @@ MOST = 500
 """Entries of a folder that are looked at; one with more is not where anyone keeps runs."""
 NAMED = 8
 """Runs within a folder that a message names."""
+
+
+class Shelf:
+    """The runs that the page of a folder knows.
+
+    Args:
+        pictures: the folder of pictures.
+        home: where runs that are trained here go: ``run``, ``run-2``, …
+        given: a run to use instead of the one used last.
+
+    Raises:
+        LeadError: ``given`` is not a run.
+    """
+
+    def __init__(self, pictures: Path, home: Path, given: Path | None) -> None:
+        self._pictures, self._home = pictures, home
+        self._given = Run.open(given.resolve()) if given else None
+        self._named = [self._given.folder] if self._given else []
+
+    def runs(self, current: Run | None) -> list[Run]:
+        """Those given or opened by their path, the current one, those trained here, and those beside the pictures."""
+        now = [current.folder] if current else []
+        return opened([*self._named, *now, *self.own(), *nearby(self._pictures)])
+
+    def own(self) -> list[Path]:
+        """Folders of runs trained here, in the order in which they were begun."""
+        return sorted(self._home.glob("run*"), key=lambda path: (len(path.name), path.name))
+
+    def interrupted(self) -> list[Run]:
+        """Those trained here that are not finished."""
+        return [run for run in opened(self.own()) if not run.has_student]
+
+    def free(self) -> Path:
+        """Where a new run can go."""
+        number, folder = 1, self._home / "run"
+        while folder.exists() and any(folder.iterdir()):
+            number += 1
+            folder = self._home / f"run-{number}"
+        return folder
+
+    def take(self, path: str) -> Run:
+        """The run at a path, known from now on. Errors as :func:`at`."""
+        run = at(path)
+        self._named.append(run.folder)
+        return run
+
+    def remember(self, run: Path) -> None:
+        """Notes which run is used."""
+        self._home.mkdir(parents=True, exist_ok=True)
+        write_atomic(self._home / "current-run", f"{run}\n", overwrite=True)
+
+    def last_used(self) -> Run | None:
+        """The one given, or else the one that was noted; where that is gone, because the folder has moved, say, the
+        latest trained here.
+        """
+        if self._given is not None:
+            return self._given
+        note = self._home / "current-run"
+        noted = [Path(read_text(note).strip())] if note.is_file() else []
+        for folder in [*noted, *reversed(self.own())]:
+            with suppress(LeadError):
+                return Run.open(folder)
+        return None
 
 
 def nearby(pictures: Path) -> list[Path]:

@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 
-import anyio
 import anyio.to_thread
 import uvicorn
 from fastapi import APIRouter, FastAPI, Header, Query, Request, Security
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from fastapi.security import HTTPBearer
-from starlette.exceptions import HTTPException
-from starlette.routing import Match
 
-from lead.errors import LeadError, NotThere
 from lead.studio import answers, transfer
-from lead.studio.events import Subscription
+from lead.studio.events import stream
 from lead.studio.film_messages import Film, FilmEntry, FramesTaken, FramesToTake
 from lead.studio.history import Snapshot
 from lead.studio.label_messages import LabelsChange, Landmarks, LandmarksChange, LandmarksChanged, PictureLabels
-from lead.studio.labelfile import Conflict, SaveFailed
 from lead.studio.messages import (
     Choice,
     Disputes,
     Explored,
     FolderChange,
     Imported,
+    LandmarkProgress,
     Picture,
     PictureDetail,
     Predictions,
-    Problem,
     RunChoice,
     RunPath,
     State,
@@ -45,28 +38,12 @@ from lead.studio.messages import (
 )
 from lead.studio.page_files import index, page_file
 from lead.studio.pictures import Encoded
+from lead.studio.problems import HANDLERS, PROBLEMS
+from lead.studio.progress import progress
 from lead.studio.security import Guard
 from lead.studio.session import Exported, Session
 
-STREAMS = 64
-"""Event streams at a time: open pages."""
 CONNECTIONS = 256
-METHODS = ("GET", "PATCH", "POST", "PUT")
-
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": text}
-    for status, text in {
-        400: "The request cannot be met; the text says why and what to do.",
-        403: "No token, or a request from a page of another site.",
-        404: "There is no such thing.",
-        409: "What is to be changed has been changed since; the answer holds what it is now.",
-        413: "The body is too large.",
-        415: "The body is of another type.",
-        421: "The server does not answer to this name.",
-        422: "The request is not of the form that it should have.",
-        507: "It cannot be saved.",
-    }.items()
-}
 
 # For the description alone: the guard has checked it by then.
 _TOKEN = Security(HTTPBearer(auto_error=False, description="The token that the printed address ends in."))
@@ -87,10 +64,10 @@ def create_app(session: Session, token: str, *, hosts: Sequence[str] = (), heart
         redoc_url=None,
         openapi_url="/api/openapi.json",
         redirect_slashes=False,
-        responses=_PROBLEMS,
+        responses=PROBLEMS,
     )
     app.add_middleware(Guard, token=token, hosts=hosts)
-    for error, handler in _HANDLERS.items():
+    for error, handler in HANDLERS.items():
         app.add_exception_handler(error, handler)
     whole = partial(_whole, heartbeat_s=heartbeat_s)
     for routes in (whole, _pictures, _films, _labels, _model, _files, _training):
@@ -139,59 +116,6 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-# --- errors ----------------------------------------------------------------------------------------------------------
-
-
-def _problem(status: int, problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    return JSONResponse(problem.model_dump(mode="json"), status, headers)
-
-
-async def _mistake(_: Request, error: Exception) -> Response:
-    theirs = error.theirs if isinstance(error, transfer.OtherLandmarks) else None
-    return _problem(404 if isinstance(error, NotThere) else 400, Problem(error=str(error), theirs=theirs))
-
-
-async def _conflict(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Conflict)
-    problem = Problem(error=str(error), labels=error.labels, landmarks=error.landmarks, dropped=error.dropped)
-    return _problem(409, problem)
-
-
-async def _unsaved(_: Request, error: Exception) -> Response:
-    return _problem(507, Problem(error=str(error)))
-
-
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    text = "There is nothing at this address." if error.status_code == 404 else str(error.detail)
-    headers = {"Allow": ", ".join(_allowed(request))} if error.status_code == 405 else error.headers
-    return _problem(error.status_code, Problem(error=text), headers)
-
-
-def _allowed(request: Request) -> list[str]:
-    """The methods at a request's address, of all its routes: Starlette names those of the first one alone."""
-    routes = request.app.routes
-    scopes = ({**request.scope, "method": method} for method in METHODS)
-    return [scope["method"] for scope in scopes if any(route.matches(scope)[0] == Match.FULL for route in routes)]
-
-
-async def _invalid(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    texts = []
-    for each in error.errors():
-        where = ".".join(str(part) for part in each["loc"][1:]) or str(each["loc"][0])
-        texts.append(f"{where}: {each['msg']}")
-    return _problem(422, Problem(error=f"This is not a valid request. {'; '.join(texts)}."))
-
-
-_HANDLERS: dict[type[Exception], Callable[[Request, Exception], Any]] = {
-    Conflict: _conflict,
-    SaveFailed: _unsaved,
-    LeadError: _mistake,
-    HTTPException: _http_error,
-    RequestValidationError: _invalid,
-}
-
 # --- routes ----------------------------------------------------------------------------------------------------------
 
 Ids = Annotated[str, Query(description="Pictures' ids with commas between.")]
@@ -223,27 +147,12 @@ def _whole(session: Session, heartbeat_s: float) -> APIRouter:
     async def events() -> StreamingResponse:
         session.load_model()
         return StreamingResponse(
-            _stream(session.events.subscribe(), heartbeat_s),
+            stream(session.events.subscribe(), heartbeat_s),
             media_type="text/event-stream",
             headers={"X-Accel-Buffering": "no"},
         )
 
     return routes
-
-
-_LISTENERS = anyio.CapacityLimiter(STREAMS)
-
-
-async def _stream(events: Subscription, heartbeat_s: float) -> AsyncIterator[str]:
-    """Events in the form of server-sent events, until the client leaves or the hub is closed."""
-    with events:
-        yield "retry: 1000\n\n"
-        while not events.closed:
-            event = await anyio.to_thread.run_sync(events.get, heartbeat_s, abandon_on_cancel=True, limiter=_LISTENERS)
-            if event is None:
-                yield ": still here\n\n"
-            else:
-                yield f"event: {event.kind}\ndata: {json.dumps(event.data)}\n\n"
 
 
 def _pictures(session: Session) -> APIRouter:
@@ -320,6 +229,10 @@ def _labels(session: Session) -> APIRouter:
     @routes.get("/landmarks")
     def landmarks() -> Landmarks:
         return session.book.landmarks
+
+    @routes.get("/landmarks/progress")
+    def landmarks_progress() -> list[LandmarkProgress]:
+        return progress(session.knowledge)
 
     @routes.put("/landmarks")
     def change_landmarks(change: LandmarksChange) -> LandmarksChanged:

@@ -19,12 +19,11 @@ from typing import IO, Any, Literal, get_args
 from lead.config import Settings, load_preset
 from lead.errors import LeadError, NotThere, unknown
 from lead.evaluation.curves import read_metrics
-from lead.files import read_text, write_atomic
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
 from lead.studio.messages import LossPoint, Preset, RunChoice, Training
 from lead.studio.pace import Pace
-from lead.studio.runs import at, nearby, opened, preset_of, run_id
+from lead.studio.runs import Shelf, opened, preset_of, run_id
 from lead.studio.worker import STOPPED
 from lead.training.run import Run
 
@@ -125,15 +124,15 @@ class Trainer:
         run: Path | None = None,
         more_presets: Mapping[str, Path] | None = None,
     ) -> None:
-        self._folder, self._root, self._home, self._events = folder, folder.root, home.resolve(), events
+        self._folder, self._home, self._events = folder, home.resolve(), events
         self._presets = {name: name for name in DESCRIPTIONS} | {k: str(v) for k, v in (more_presets or {}).items()}
-        self._named = [Run.open(run.resolve()).folder] if run else []
+        self._shelf = Shelf(folder.root, self._home, run)
         self._pace = Pace()
         self._lock = threading.RLock()
         self._process: subprocess.Popen[str] | None = None
         self._watcher: threading.Thread | None = None
         self._changed = threading.Event()
-        current = Run.open(self._named[0]) if self._named else self._last_used()
+        current = self._shelf.last_used()
         self._progress = RunProgress.of(current) if current else RunProgress()
 
     def state(self) -> Training:
@@ -160,7 +159,7 @@ class Trainer:
         """The state; how long each preset takes is found out in the background, unless a training has the machine."""
         with self._lock:
             if self._progress.state not in ("running", "stopping"):
-                self._pace.learn(opened(self._own()), preset_of)
+                self._pace.learn(opened(self._shelf.own()), preset_of)
                 self._pace.begin(self._publish)
         return self.state()
 
@@ -200,13 +199,12 @@ class Trainer:
                 self._progress, settings = self._interrupted(run)
             elif preset in self._presets:
                 settings = self._presets[preset]
-                self._progress = RunProgress(run=Run(self._free(), load_preset(settings)), preset=preset)
+                self._progress = RunProgress(run=Run(self._shelf.free(), load_preset(settings)), preset=preset)
             else:
                 raise unknown("preset", preset, self._presets)
             assert self._progress.run is not None
             folder = self._progress.run.folder
-            self._home.mkdir(parents=True, exist_ok=True)
-            self._remember(folder)
+            self._shelf.remember(folder)
             self._progress.state = "running"
             try:
                 self._process = self._spawn(folder, settings)
@@ -229,7 +227,7 @@ class Trainer:
 
     def runs(self) -> list[RunChoice]:
         """Those trained here, those given or opened by their path, and those beside the pictures."""
-        own = self._own()
+        own = self._shelf.own()
         return [
             RunChoice(
                 id=run_id(run.folder),
@@ -240,7 +238,7 @@ class Trainer:
                 pictures=run.provenance.get("pictures"),
                 current=self._progress.run is not None and run.folder == self._progress.run.folder,
             )
-            for run in self._runs()
+            for run in self._shelf.runs(self._progress.run)
         ]
 
     def open(self, id: str) -> Path:
@@ -251,7 +249,7 @@ class Trainer:
         """
         with self._lock:
             self._refuse_while_training()
-            run = next((run for run in self._runs() if run_id(run.folder) == id), None)
+            run = next((run for run in self._shelf.runs(self._progress.run) if run_id(run.folder) == id), None)
             if run is None:
                 raise NotThere("There is no such run any more. Choose another from the list.")
             if not run.has_student:
@@ -264,14 +262,11 @@ class Trainer:
         """
         with self._lock:
             self._refuse_while_training()
-            run = at(path)
-            self._named.append(run.folder)
-            return self._use(run)
+            return self._use(self._shelf.take(path))
 
     def _use(self, run: Run) -> Path:
         self._progress = RunProgress.of(run)
-        self._home.mkdir(parents=True, exist_ok=True)
-        self._remember(run.folder)
+        self._shelf.remember(run.folder)
         self._publish()
         return run.folder
 
@@ -281,25 +276,11 @@ class Trainer:
         if self._watcher is not None:
             self._watcher.join()
 
-    # --- runs on disk
-
-    def _runs(self) -> list[Run]:
-        current = [self._progress.run.folder] if self._progress.run else []
-        return opened([*self._named, *current, *self._own(), *nearby(self._root)])
-
-    def _free(self) -> Path:
-        """Where a new run can go."""
-        number, folder = 1, self._home / "run"
-        while folder.exists() and any(folder.iterdir()):
-            number += 1
-            folder = self._home / f"run-{number}"
-        return folder
-
     def _interrupted(self, id: str | None) -> tuple[RunProgress, str]:
         """The run to go on with, and its settings: a preset or a YAML file."""
         now = self._progress
         if id is not None and (now.run is None or run_id(now.run.folder) != id):
-            run = next((run for run in opened(self._own()) if run_id(run.folder) == id and not run.has_student), None)
+            run = next((run for run in self._shelf.interrupted() if run_id(run.folder) == id), None)
             if run is None:
                 raise NotThere("There is no interrupted training of that name here. Choose another from the list.")
             now = RunProgress.of(run)
@@ -312,22 +293,6 @@ class Trainer:
             return RunProgress.of(Run.open(now.run.folder)), str(file)
         assert now.preset is not None  # it was stopped before it came to writing anything
         return RunProgress(run=now.run, preset=now.preset), self._presets[now.preset]
-
-    def _remember(self, run: Path) -> None:
-        write_atomic(self._home / "current-run", f"{run}\n", overwrite=True)
-
-    def _last_used(self) -> Run | None:
-        """The run that was noted; where that is gone, because the folder has moved, say, the latest trained here."""
-        note = self._home / "current-run"
-        noted = [Path(read_text(note).strip())] if note.is_file() else []
-        for folder in [*noted, *reversed(self._own())]:
-            with suppress(LeadError):
-                return Run.open(folder)
-        return None
-
-    def _own(self) -> list[Path]:
-        """Folders of runs trained here, in the order in which they were begun."""
-        return sorted(self._home.glob("run*"), key=lambda path: (len(path.name), path.name))
 
     # --- the process
 
@@ -342,7 +307,7 @@ class Trainer:
     def _spawn(self, run: Path, settings: str) -> subprocess.Popen[str]:
         # -P: a file in the working folder that is named like a module must not be taken for it. A session of its own:
         # Ctrl-C in the terminal is for the server, which then asks the training to stop, once.
-        command = [sys.executable, "-P", "-m", "lead.studio.worker", str(self._root), str(run), settings]
+        command = [sys.executable, "-P", "-m", "lead.studio.worker", str(self._folder.root), str(run), settings]
         with self._log.open("a", encoding="utf-8") as log:
             return subprocess.Popen(
                 command,

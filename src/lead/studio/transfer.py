@@ -162,6 +162,9 @@ def import_labels(
     return report
 
 
+NO_FORMAT_HOLDS = "colours, notes and tags, and which landmarks were marked absent"
+
+
 def formats() -> list[ExportFormat]:
     """Every format that labels can be written in."""
     return [
@@ -169,7 +172,7 @@ def formats() -> list[ExportFormat]:
             name=kind.name,
             title=kind.title,
             extension=kind.extension,
-            loses="; ".join(filter(None, [kind.loses, "colours, and which landmarks were marked absent"])),
+            loses="; ".join(filter(None, [kind.loses, NO_FORMAT_HOLDS])),
         )
         for kind in FORMATS
     ]
@@ -218,6 +221,7 @@ def combined(hand: Labels, predicted: Labels | None) -> Labels:
     images = (*predicted.images, *(image for image in hand.images if image not in set(predicted.images)))
     n, k = len(images), len(hand.schema.names)
     xy, visible = np.full((n, k, 2), np.nan), np.zeros((n, k), dtype=np.int8)
+    accepted = np.zeros((n, k), dtype=bool)
     extra = {key: np.full((n, k), np.nan) for key in ("score", "px_error", "px_90")}
     known = [name for name in hand.schema.names if name in predicted.schema.names]
     to = [hand.schema.index(name) for name in known]
@@ -232,8 +236,9 @@ def combined(hand: Labels, predicted: Labels | None) -> Labels:
     for row, image in enumerate(images):
         if image in labelled:
             xy[row], visible[row] = hand.xy[labelled[image]], hand.visible[labelled[image]]
+            accepted[row] = visible[row].astype(bool) & ~hand.by_hand[labelled[image]]
     predictions = [None if np.isnan(table).all() else table for table in extra.values()]
-    return Labels(hand.schema, images, xy, visible, *predictions)
+    return Labels(hand.schema, images, xy, visible, *predictions, accepted=accepted)
 
 
 class _Shown(FolderPictures):

@@ -107,6 +107,6 @@ test('what has changed in the folder, in words', () => {
 });
 
 test('films are named', () => {
-  assert.equal(filmWords(['flies.mp4']), '1 film is not shown: flies.mp4');
-  assert.equal(filmWords(['a.mp4', 'b.mp4', 'c.mp4']), '3 films are not shown: a.mp4 and 2 more');
+  assert.equal(filmWords(['flies.mp4']), 'Take frames from 1 film: flies.mp4');
+  assert.equal(filmWords(['a.mp4', 'b.mp4', 'c.mp4']), 'Take frames from 3 films: a.mp4 and 2 more');
 });

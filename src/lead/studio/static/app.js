@@ -36,11 +36,13 @@
 
 import {Api, ApiError, wordsOf} from './api.js';
 import {Bus} from './bus.js';
-import {byId, emptyState, h, isTyping, throttle} from './dom.js';
+import {byId, emptyState, find, h, isTyping, lookUp, throttle} from './dom.js';
 import {watchFolder} from './folder.js';
 import {lasting} from './kept.js';
+import {keys} from './keys.js';
 import {Outbox, same, Undo} from './outbox.js';
 import {Banners, TopBar} from './top.js';
+import {travel, travelByKey} from './travel.js';
 
 /**
  * @import {Action, Mounted, Route, Told} from 'types/app'
@@ -98,6 +100,11 @@ export class App {
     this.hear();
     document.addEventListener('keydown', (event) => this.pressed(event));
     addEventListener('hashchange', () => this.navigate());
+    // Its address alone would be taken for a view's.
+    find(document, '.skip')?.addEventListener('click', (event) => {
+      event.preventDefault();
+      (find(this.root, '[data-entrance]') ?? this.root).focus();
+    });
     await this.readFirst();
     this.outbox = new Outbox(this.api, this.state.label_file);
     this.history = new Undo(this.state.label_file);
@@ -292,53 +299,25 @@ export class App {
    * @param {string} id
    * @param {Points} points
    * @param {{what?: string, merge?: string} & MarksChange} [options]
-   *   `what` in a few words; for `merge` see Undo.record
+   *   `what` in a few words, as in “undone: …”; for `merge` see Undo.record
+   * @returns what changed, which `takeBack` of travel.js undoes by itself; null if nothing did
    */
   change(id, points, {what = 'change', merge = '', ...marks} = {}) {
     const now = this.labels(id)?.points ?? {};
     const names = Object.keys(points).filter((name) => !same(now[name], points[name]));
-    if (!names.length && Object.values(marks).every((value) => value === undefined)) return;
+    if (!names.length && Object.values(marks).every((value) => value === undefined)) return null;
+    const before = Object.fromEntries(names.map((name) => [name, now[name] ?? null]));
     const after = Object.fromEntries(names.map((name) => [name, points[name]]));
-    if (names.length) {
-      this.history.record({id, what, before: Object.fromEntries(names.map((name) => [name, now[name] ?? null])), after},
-        merge);
-    }
+    if (names.length) this.history.record({id, what, before, after}, merge);
     this.outbox.change(id, after, marks);
+    return {id, what, before, after};
   }
 
   undo() {
-    return this.travel(false);
+    return travel(this, false);
   }
   redo() {
-    return this.travel(true);
-  }
-
-  /** @param {boolean} forward */
-  async travel(forward) {
-    const change = this.history.step(forward);
-    if (!change) {
-      this.toast(forward ? 'Nothing to redo.' : 'Nothing to undo.');
-      return;
-    }
-    const {id, what, from, to} = change;
-    try {
-      if (!this.labels(id)) await this.load(id);
-    } catch (error) {
-      this.history.step(!forward); // put it back: it can be tried again
-      this.report(error);
-      return;
-    }
-    const now = this.labels(id)?.points ?? {};
-    const names = Object.keys(to).filter((name) => same(now[name], from[name]));
-    if (this.route.name === 'label' && this.route.id !== id) {
-      this.go('label', id);
-      this.toast(`${forward ? 'Redone' : 'Undone'}: ${what} on ${this.picture(id)?.file ?? id}`);
-    }
-    if (names.length < Object.keys(to).length) {
-      this.toast('Some of these labels were changed elsewhere since; those were left.');
-    }
-    this.outbox.change(id, Object.fromEntries(names.map((name) => [name, to[name]])));
-    this.bus.emit('travelled', {id, names});
+    return travel(this, true);
   }
 
   /** @param {Conflict} conflict */
@@ -381,6 +360,7 @@ export class App {
   /** @param {Route} route */
   async show(route) {
     this.leave();
+    this.history.enter();
     const root = h('div.view', {testid: `view-${route.name}`});
     this.root.replaceChildren(root);
     let module;
@@ -447,15 +427,12 @@ export class App {
 
   /** @param {KeyboardEvent} event  which no view takes for its own */
   pressedAnywhere(event) {
-    const command = event.ctrlKey || event.metaKey;
-    const key = event.key.toLowerCase();
-    if (!this.state || event.altKey) return false;
-    if (command && (key === 'y' || (key === 'z' && event.shiftKey))) this.redo();
-    else if (command && key === 'z') this.undo();
-    else if (!command && event.key === '?') this.help();
-    else if (!command && key === 't') this.toggleTheme();
-    else return false;
-    return true;
+    if (!this.state) return false;
+    const {action, run} = keys.pressed(event);
+    const does = lookUp({undo: () => travelByKey(this, false), redo: () => travelByKey(this, true),
+      help: () => this.help(), theme: () => this.toggleTheme()}, action);
+    if (run) does?.();
+    return Boolean(does);
   }
 
   async help() {

@@ -247,6 +247,16 @@ export class PictureCanvas {
     if (dx || dy) this.pan(dx, dy);
   }
 
+  /** A place of the picture in the middle, from so near that `reach` pixels around it can be judged.
+   *  @param {number} x @param {number} y @param {number} reach */
+  near(x, y, reach) {
+    if (!this.picture) return;
+    const {width, height} = this.size;
+    const fit = this.fitScale(this.picture);
+    const scale = clamp((0.25 * Math.min(width, height)) / Math.max(reach, 1), fit, Math.max(8, fit));
+    this.look(new View(scale, width / 2 - (x + 0.5) * scale, height / 2 - (y + 0.5) * scale));
+  }
+
   /** Some of the picture always stays on the canvas. @param {View} view */
   look(view) {
     this.view = this.picture ? view.inSight(this.picture, this.size, KEPT_IN_SIGHT) : view;
@@ -276,7 +286,7 @@ export class PictureCanvas {
     )
       .map((mark) =>
         mark.name === held?.name && (held.far || held.placed)
-          ? {...mark, x: held.x, y: held.y, style: mark.style === 'suggested' ? 'visible' : mark.style}
+          ? {...mark, x: held.x, y: held.y, accepted: false, style: mark.style === 'suggested' ? 'visible' : mark.style}
           : mark
       );
   }

@@ -149,6 +149,7 @@ const PATHS = {
   play: 'M5 3l8 5-8 5z',
   stop: 'M4 4h8v8H4z',
   folder: 'M2 4.5V12.5h12v-7H8L6.5 3.5H2z',
+  menu: 'M3 4.5h10M3 8h10M3 11.5h10',
   list: 'M5.5 4H14M5.5 8H14M5.5 12H14M2.3 4h.01M2.3 8h.01M2.3 12h.01',
   up: 'M3.5 10.5L8 6l4.5 4.5',
   more: 'M3.5 8h.01M8 8h.01M12.5 8h.01',

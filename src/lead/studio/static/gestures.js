@@ -63,7 +63,7 @@ export class Gestures {
       canvas.hideMarks(false);
     }, {signal});
     addEventListener('keyup', (e) => {
-      if (e.key.toLowerCase() === 'v') canvas.hideMarks(false);
+      canvas.hideMarks(false); // whichever key it was: it may be another one than at first
       if (e.key !== ' ' || !this.space) return;
       this.holdSpace(false);
       if (!this.panned) canvas.on.space();

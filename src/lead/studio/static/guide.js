@@ -29,6 +29,8 @@ export class Guide {
     this.id = null;
     /** @type {string|null} */
     this.landmark = null;
+    /** labelled pictures that are most similar to it, by id @type {string[]} */
+    this.similar = [];
     /** @type {PictureDetail|null} */
     this.shown = null;
     this.key = '';
@@ -68,16 +70,24 @@ export class Guide {
   leaf(by) {
     this.at += by;
     this.key = '';
-    this.show(this.id, this.landmark);
+    this.show(this.id, this.landmark, this.similar);
   }
 
   /** Shows where `landmark` sits, on another picture than `id`. @param {string|null} id
-   *  @param {string|null} landmark */
-  async show(id, landmark) {
+   *  @param {string|null} landmark @param {string[]} similar  labelled pictures by id, the most similar first */
+  async show(id, landmark, similar) {
+    if (id !== this.id) this.at = 0;
     this.id = id;
     this.landmark = landmark;
+    this.similar = similar;
     this.place.hidden = !this.on || !this.app.landmarks().landmarks.length;
-    if (this.place.hidden || !id) return;
+    if (!id) this.key = '';
+    if (this.place.hidden || !id) {
+      this.shown = null;
+      this.canvas.hidden = this.note.hidden = true;
+      text(this.title, '');
+      return;
+    }
     const candidates = this.candidates(id);
     const key = [id, landmark, this.at, candidates.map((p) => p.id).join()].join('|');
     if (key === this.key) return;
@@ -95,10 +105,16 @@ export class Guide {
     this.paint();
   }
 
-  /** Labelled pictures, complete ones first. @param {string} id */
+  /** Labelled pictures, the most similar ones first, then that labelled last, then complete ones. @param {string} id */
   candidates(id) {
-    const labelled = this.app.pictures.filter((p) => p.labelled && p.id !== id && !p.unreadable);
-    return [...labelled.filter((p) => p.complete), ...labelled.filter((p) => !p.complete)].slice(0, AT_MOST);
+    const {app, similar} = this;
+    const labelled = app.pictures.filter((p) => p.labelled && p.id !== id && !p.unreadable);
+    const last = [...new Set(app.history.done.map((change) => change.id).reverse())];
+    /** @param {Picture} p */
+    const rank = (p) => [similar, last].map((ids) => ids.indexOf(p.id)).map((at) => at < 0 ? AT_MOST : at);
+    return labelled.map((p) => ({p, rank: [...rank(p), p.complete ? 0 : 1]})).sort((a, b) =>
+      a.rank[0] - b.rank[0] || a.rank[1] - b.rank[1] || a.rank[2] - b.rank[2]
+    ).slice(0, AT_MOST).map(({p}) => p);
   }
 
   /** The first one, from where one has leafed to, that has the landmark.

@@ -1,12 +1,15 @@
 /** The label view: pictures on the left, the one at work in the middle, its landmarks and a guide on the right. */
 
+import {AllPoints} from './all-points.js';
 import {ApiError, wordsOf} from './api.js';
 import {PictureCanvas} from './canvas.js';
-import {ARROWS, emptyState, fill, h, icon, iconButton, kbd, lookUp, renew, text, throttle} from './dom.js';
+import {ARROWS, emptyState, fill, h, icon, iconButton, lookUp, renew, text, throttle} from './dom.js';
+import {Enter} from './enter.js';
 import {Follower} from './follow.js';
 import {Guide} from './guide.js';
 import {prefetch} from './images.js';
-import {LandmarkList} from './label-list.js';
+import {chord, keyCap, keyed, keys, ofControl} from './keys.js';
+import {LandmarkList, Numbers} from './label-list.js';
 import {Labelling, nothing} from './labelling.js';
 import {Next} from './next.js';
 import {Note} from './note.js';
@@ -18,9 +21,10 @@ import {ViewOptions} from './viewoptions.js';
 
 /**
  * @import {Route} from 'types/app'
- * @import {Child} from 'types/dom'
+ * @import {Props} from 'types/dom'
  * @import {Choice, PictureDetail, Suggestions} from 'types/messages'
  * @import {App} from './app.js'
+ * @import {Action} from './keys.js'
  */
 
 /** @param {HTMLElement} root @param {App} app @param {Route} route */
@@ -43,22 +47,21 @@ class LabelView {
     this.wanted = null;
     this.showSkeleton = true;
     this.fit = '';
-    this.work = new Labelling(app, {changed: () => this.draw(), reveal: (x, y) => this.canvas.reveal(x, y)});
-    this.landmarks = new LandmarkList(app, this.work);
+    this.numbers = new Numbers();
+    this.work = new Labelling(app, {changed: () => this.draw(), reveal: (x, y) => this.canvas.reveal(x, y),
+      near: (x, y, reach) => this.enter.near(x, y, reach)});
+    const allPoints = new AllPoints(app, this.work, () => this.rail.neighbour(this.id, -1));
+    this.allPoints = allPoints;
+    this.landmarks = new LandmarkList(app, this.work, allPoints, () => this.toPicture());
 
     this.name = h('span.file', {testid: 'file-name'});
     this.facts = h('span.muted.number.facts', {testid: 'picture-facts'});
     this.zoomText = h('span.zoom-text.number.muted', {testid: 'zoom'});
-    this.skeletonButton = iconButton('skeleton', 'Skeleton lines', {testid: 'skeleton', 'aria-pressed': 'true',
-      onclick: () => this.toggleSkeleton()}, 'S');
-    this.guideButton = iconButton('guide', 'Guide picture', {testid: 'guide-toggle', 'aria-pressed': 'true',
-      onclick: () => this.toggleGuide()}, 'G');
-    /** what a click just missed; until something changes @type {string|null} */
-    this.missed = null;
-    this.hint = h('div.hint', {testid: 'hint', 'aria-live': 'polite'});
+    this.skeletonButton = this.tool('skeleton', 'skeleton', 'Skeleton lines', {testid: 'skeleton',
+      'aria-pressed': 'true'});
+    this.guideButton = this.tool('guide', 'guide', 'Guide picture', {testid: 'guide-toggle', 'aria-pressed': 'true'});
     this.notice = h('div.stage-notice', {hidden: true});
     this.reason = h('p.reason', {testid: 'reason'});
-    this.acceptAllButton = h('button.primary', {testid: 'accept-all', onclick: () => this.acceptAll()}, 'Next picture');
     this.waiting = h('div.notice.small', {testid: 'waiting', hidden: true});
 
     const places = {rail: h('aside.rail', {'aria-label': 'Pictures'}), tone: h('span.tone-place'),
@@ -66,6 +69,7 @@ class LabelView {
     this.rail = new Rail(places.rail, app);
     this.note = new Note(app);
     this.next = new Next(app, this.rail, {shown: () => this.id, asked: () => this.wanted ?? this.id});
+    this.enter = new Enter(app, this.work, this.next, () => this.canvas);
     root.append(
       h('div.label', places.rail, this.stage(places.tone, places.options, places.canvas), this.side(places.guide)),
     );
@@ -79,8 +83,9 @@ class LabelView {
       nothing: (outside) => this.clickedNothing(outside),
       space: () => this.placeCrosshair(false),
       view: () => this.drawZoom(),
-      failed: (message) => this.fail(message),
+      failed: (message) => this.cannotShow(this.wanted ?? '', new Error(message)),
     });
+    this.canvas.element.dataset.entrance = ''; // where the link past the top bar leads
     window.studio.canvas = this.canvas;
     this.guide = new Guide(places.guide, app);
     this.tone = new Tone(places.tone, (filter) => {
@@ -98,9 +103,7 @@ class LabelView {
     // A button pressed with the mouse gives the keys back to the picture.
     root.addEventListener('click', ({detail, target}) => {
       const pressed = detail > 0 && target instanceof Element && target.closest('button, a');
-      if (pressed && !pressed.closest('dialog, .popover, .note-place')) {
-        this.canvas.element.focus({preventScroll: true});
-      }
+      if (pressed && !pressed.closest('dialog, .popover, .note-place, .all-points-place')) this.toPicture();
     });
     this.subscribe();
   }
@@ -111,27 +114,33 @@ class LabelView {
   stage(tone, options, canvas) {
     const {app} = this;
     return h('section.stage', {'aria-label': 'Picture'},
-      h('div.stage-head',
-        iconButton('arrowLeft', 'Previous picture', {testid: 'prev', onclick: () => this.next.step(-1)}, ','),
-        iconButton('arrowRight', 'Next picture', {testid: 'next', onclick: () => this.next.step(1)}, '.'), this.name,
-        this.facts, this.note.place, h('span.spacer'),
-        iconButton('undo', 'Undo', {testid: 'undo', onclick: () => app.undo()}, 'Ctrl Z'),
-        iconButton('redo', 'Redo', {testid: 'redo', onclick: () => app.redo()}, 'Ctrl Shift Z'), h('span.rule'),
+      h('div.stage-head', this.tool('previousPicture', 'arrowLeft', 'Previous picture', {testid: 'prev'}),
+        this.tool('nextPicture', 'arrowRight', 'Next picture', {testid: 'next'}), this.name, this.facts,
+        this.note.place, h('span.spacer'),
+        this.tool('undo', 'undo', 'Undo', {testid: 'undo', onclick: () => app.undo()}),
+        this.tool('redo', 'redo', 'Redo', {testid: 'redo', onclick: () => app.redo()}), h('span.rule'),
         h('div.stage-tools', tone, options, this.skeletonButton, this.guideButton, h('span.rule'),
-          iconButton('minus', 'Zoom out', {testid: 'zoom-out', onclick: () => this.canvas.zoom(1 / 1.25)}, '−'),
-          this.zoomText, iconButton('plus', 'Zoom in', {testid: 'zoom-in', onclick: () => this.canvas.zoom(1.25)}, '+'),
-          iconButton('fit', 'Whole picture', {testid: 'fit', onclick: () => this.canvas.fit()}, 'F'))),
-      h('div.canvas-frame', canvas, this.hint, this.notice));
+          this.tool('zoomOut', 'minus', 'Zoom out', {testid: 'zoom-out'}), this.zoomText,
+          this.tool('zoomIn', 'plus', 'Zoom in', {testid: 'zoom-in'}),
+          this.tool('fit', 'fit', 'Whole picture', {testid: 'fit'}))),
+      h('div.canvas-frame', canvas, this.enter.hint, this.notice));
+  }
+
+  /** A button for what a key does too. @param {Action} action @param {Parameters<typeof icon>[0]} sign
+   *  @param {string} label @param {Props<HTMLButtonElement>} props */
+  tool(action, sign, label, props) {
+    return keyed(iconButton(sign, label, {onclick: () => this.does()[action]?.(), ...props}), action, label);
   }
 
   /** @param {HTMLElement} guide  where it comes */
   side(guide) {
     return h('aside.side', {'aria-label': 'Landmarks'},
-      h('div.side-top', this.reason,
-        h('div.row.side-buttons', this.acceptAllButton,
-          h('button', {testid: 'next-suggested', title: 'The picture that helps most  (N)',
-            onclick: () => this.next.goSuggested()}, 'Suggest', kbd('N'))),
-        h('label.row.small.muted.next-mode', 'Then comes', this.next.mode), this.waiting), this.landmarks.elements,
+      h('div.side-top', this.reason, h('div.row.side-buttons', this.enter.button, keyed(
+        h('button', {testid: 'next-suggested', onclick: () => this.next.goSuggested()}, 'Pick a picture',
+          keyCap('pick')),
+        'pick',
+        'Go to the picture that helps most',
+      )), h('label.row.small.muted.next-mode', 'Then comes', this.next.mode), this.waiting), this.landmarks.elements,
       guide);
   }
 
@@ -146,8 +155,13 @@ class LabelView {
     app.on('landmarks', () => {
       work.current = null;
       this.reopen();
+      readProgress();
     });
     app.on('back', () => this.reopen());
+    const readProgress = throttle(() => this.readProgress(), 2000);
+    app.on('pictures', readProgress);
+    app.on('model', readProgress);
+    readProgress();
     const soon = throttle(() => this.readSuggestions(), 150);
     const later = throttle(() => this.readSuggestions(), 1000);
     app.on('model', ({model, stage, fitted_to: fittedTo}) => {
@@ -180,11 +194,15 @@ class LabelView {
   get id() {
     return this.work.id;
   }
+  get detail() {
+    return this.work.detail;
+  }
 
   /** Shows a picture; without an id, the one that the page suggests. @param {string|null} id */
   async open(id) {
     const {app, next} = this;
     if (!app.pictures.length) {
+      this.clear();
       this.fail('There are no pictures in this folder',
         `lead studio looks for pictures in ${app.state.folder} and the folders in it.`);
       return;
@@ -197,6 +215,7 @@ class LabelView {
       if (name === 'label' && since === id) location.replace(app.href('label', first?.id ?? app.pictures[0].id));
       return;
     }
+    if (this.panels.open === 'rail' && id !== this.wanted) this.panels.close(); // it was opened to find this one
     this.wanted = id;
     this.rail.show(id);
     prefetch(app.api, id); // on its way while the labels are read
@@ -220,13 +239,9 @@ class LabelView {
   /** @param {string} id @param {unknown} error */
   cannotShow(id, error) {
     const file = this.app.picture(id)?.file ?? id;
-    this.work.detail = null;
-    this.app.shown = null;
-    this.work.setCurrent(null, true);
-    this.canvas.clear();
+    this.clear();
     renew(this.name, file, () => nameParts(file));
     this.name.title = file;
-    text(this.facts, '');
     if (error instanceof ApiError && error.status === 0) {
       this.fail('Not here yet', `${file} is shown as soon as the server answers.`);
     } else {
@@ -235,20 +250,30 @@ class LabelView {
     }
   }
 
+  /** Nothing stays of the picture before. */
+  clear() {
+    this.work.begin(null, nothing(''));
+    this.app.shown = null;
+    this.canvas.clear();
+    renew(this.name, '', () => []);
+    this.name.title = '';
+    text(this.facts, '');
+    text(this.zoomText, '');
+    fill(this.reason);
+    this.drawWaiting();
+  }
+
   /** @param {PictureDetail} detail */
   begin(detail) {
     const {app, work} = this;
     const another = this.id !== detail.id;
-    work.detail = detail;
+    if (another) {
+      work.begin(detail, this.next.suggestionsAhead(detail.id) ?? nothing(detail.id));
+    } else work.detail = detail;
     app.shown = detail;
     app.last = detail.id;
     app.bus.emit('picture', detail);
     this.notice.hidden = true;
-    if (another) {
-      work.suggestions = this.next.suggestionsAhead(detail.id) ?? nothing(detail.id);
-      work.placing = null;
-      work.setCurrent(work.firstUnlabelled(), true);
-    }
     this.canvas.open(detail);
     renew(this.name, detail.file, () => nameParts(detail.file));
     this.name.title = detail.file;
@@ -288,31 +313,18 @@ class LabelView {
     } catch { /* the banner tells of a lost server; the next model event asks again */ }
   }
 
+  /** How far each landmark is, for the list. */
+  async readProgress() {
+    try {
+      this.landmarks.setProgress(await this.app.api.get('/landmarks/progress'));
+    } catch { /* the list does without */ }
+  }
+
   /** Points that the person touched are labels, which no suggestion moves. @param {Suggestions} found */
   setSuggestions(found) {
     this.work.suggestions = found;
     this.drawWaiting();
     this.draw();
-  }
-
-  /** All suggestions become labels, in one change, and the next picture comes. */
-  acceptAll() {
-    const {work, next, app} = this;
-    if (next.busy) return;
-    if (this.id && !work.names.length) {
-      app.go('landmarks');
-      return;
-    }
-    const left = this.id ? work.accepted() : [];
-    if (!left.length) {
-      next.goOn();
-      return;
-    }
-    work.select(left[0]);
-    const have = left.length === 1 ? `${left[0]} has` : `${left.length} landmarks have`;
-    app.toast(
-      `${have} neither label nor suggestion: click where, or press X if absent. “.” goes on all the same.`,
-    );
   }
 
   toggleSkeleton() {
@@ -331,11 +343,11 @@ class LabelView {
 
   /** @param {KeyboardEvent} event */
   key(event) {
-    const arrow = lookUp(ARROWS, event.key);
-    if (!arrow && (event.ctrlKey || event.metaKey || event.altKey)) return false;
-    const onControl = event.target instanceof HTMLElement && event.target.closest('button, a, select');
-    if (onControl && ['Enter', ' ', 'Tab', 'ArrowUp', 'ArrowDown'].includes(event.key)) return false;
+    if (event.key === 'Escape') return this.escape(event.target);
+    if (ofControl(event)) return false;
     const {work} = this;
+    const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
+    const arrow = lookUp(ARROWS, event.key);
     if (arrow) {
       this.arrow(arrow, event);
       return true;
@@ -344,17 +356,50 @@ class LabelView {
       if (!event.repeat) this.placeCrosshair(event.shiftKey);
       return true;
     }
-    const at = '123456789'.indexOf(event.key);
-    if (at >= 0) {
-      if (work.names[at]) work.select(work.names[at]);
+    if (plain && /^\d$/.test(event.key)) {
+      const at = this.numbers.type(event.key, event.timeStamp, work.names.length);
+      if (at !== null) work.select(work.names[at]);
       return true;
     }
-    const run = lookUp(this.keyActions(event), event.key.length === 1 ? event.key.toLowerCase() : event.key);
-    if (!run || (event.repeat && ['Enter', 'n', 'h', 'x', 'a', 'g', 's'].includes(event.key.toLowerCase()))) {
-      return Boolean(run);
+    if (chord(event) === 'Space') {
+      this.canvas.holdSpace();
+      return true;
     }
-    run();
+    const {action, run} = keys.pressed(event);
+    const does = lookUp(this.does(), action);
+    if (run) does?.();
+    return Boolean(does);
+  }
+
+  /** What keys do in this view. @returns {Partial<Record<Action, () => void>>} */
+  does() {
+    const {work, next, canvas, allPoints, enter} = this;
+    return {acceptAll: () => enter.run(), accept: () => enter.accept(), hidden: () => work.toggleHidden(),
+      absent: () => work.toggleAbsent(), clear: () => work.clear(), remainingAbsent: () => allPoints.remainingAbsent(),
+      clearAll: () => allPoints.clearAll(), copyPrevious: () => allPoints.copyPrevious(),
+      nextLandmark: () => work.cycle(1), previousLandmark: () => work.cycle(-1),
+      unlabelled: () => work.nextUnlabelled(), filter: () => this.landmarks.findOne(), nextPicture: () => next.step(1),
+      previousPicture: () => next.step(-1), pick: () => next.goSuggested(), zoomIn: () => canvas.zoom(1.25),
+      zoomOut: () => canvas.zoom(1 / 1.25), fit: () => canvas.fit(), tone: () => this.tone.toggle(),
+      bare: () => canvas.hideMarks(), guide: () => this.toggleGuide(), skeleton: () => this.toggleSkeleton()};
+  }
+
+  /** Breaks off a drag or closes what is open; from a button it leads back to the picture.
+   *  @param {EventTarget|null} from */
+  escape(from) {
+    if (this.canvas.drag) this.canvas.breakOff();
+    else if (this.canvas.crosshair.at) {
+      this.canvas.crosshair.hide();
+      this.enter.draw();
+    } else if (this.options.open) this.options.toggle();
+    else if (this.tone.open) this.tone.toggle();
+    else if (from !== this.canvas.element) this.toPicture();
     return true;
+  }
+
+  /** Gives the keys to the picture. */
+  toPicture() {
+    this.canvas.element.focus({preventScroll: true});
   }
 
   /** Moves the current point; where it has no place yet, a cross-hair. @param {[number, number]} way
@@ -365,7 +410,7 @@ class LabelView {
     if (!work.current) return;
     if (canvas.crosshair.at || !work.pointOf(work.current)) {
       canvas.crosshair.move(work.current, [ax, ay], fine ? 'fine' : shiftKey ? 'pixel' : 'coarse');
-      this.drawHint();
+      this.enter.draw();
       return;
     }
     const step = fine || shiftKey ? FINE_STEP : STEP;
@@ -387,47 +432,22 @@ class LabelView {
   clickedNothing(outside) {
     const {work} = this;
     if (!work.names.length) return;
-    this.missed = outside
+    this.enter.missed = outside
       ? 'That is outside the picture.'
       : 'Nothing waits for its place: choose a landmark in the list to set it anew.';
-    this.drawHint();
-  }
-
-  /** @param {KeyboardEvent} event */
-  keyActions(event) {
-    const {work, next, canvas} = this;
-    return {'.': () => next.step(1), ',': () => next.step(-1), PageDown: () => next.step(1),
-      PageUp: () => next.step(-1), n: () => next.goSuggested(), Enter: () => this.acceptAll(), a: () => work.accept(),
-      Tab: () => work.cycle(event.shiftKey ? -1 : 1), j: () => work.cycle(1), k: () => work.cycle(-1),
-      h: () => work.toggleHidden(), x: () => work.toggleAbsent(), Delete: () => work.clear(),
-      Backspace: () => work.clear(), f: () => canvas.fit(), '+': () => canvas.zoom(1.25), '=': () => canvas.zoom(1.25),
-      '-': () => canvas.zoom(1 / 1.25), g: () => this.toggleGuide(), s: () => this.toggleSkeleton(),
-      b: () => this.tone.toggle(), v: () => canvas.hideMarks(), ' ': () => canvas.holdSpace(),
-      Escape: () => this.escape()};
-  }
-
-  /** Breaks off a drag; otherwise gives Tab back to the browser, by putting the focus on the buttons. */
-  escape() {
-    if (this.canvas.drag) this.canvas.breakOff();
-    else if (this.canvas.crosshair.at) {
-      this.canvas.crosshair.hide();
-      this.drawHint();
-    } else if (this.options.open) this.options.toggle();
-    else if (this.tone.open) this.tone.toggle();
-    else this.acceptAllButton.focus();
+    this.enter.draw();
   }
 
   // --- drawing -------------------------------------------------------------------------------------------------------
 
   draw() {
-    this.missed = null;
+    this.enter.missed = null;
     this.drawCanvas();
     this.follow();
     this.landmarks.draw();
-    this.drawButtons();
-    this.drawHint();
+    this.enter.draw();
     this.note.show(this.id);
-    this.guide.show(this.id, this.work.current);
+    this.guide.show(this.id, this.work.current, this.work.suggestions.guides);
   }
 
   drawCanvas() {
@@ -471,47 +491,5 @@ class LabelView {
       () => [icon('info', 14),
         h('span', message, ' ',
           features ? h('a', {href: app.href('features'), testid: 'to-features'}, 'Learn from my pictures') : null)]);
-  }
-
-  drawButtons() {
-    const {names, labels} = this.work;
-    const n = this.work.acceptable().length;
-    const done = names.length && !n && names.every((name) => labels[name]);
-    const words = n ? `Accept ${n === 1 ? 'the suggestion' : `all ${n}`}` : 'Next picture';
-    this.acceptAllButton.hidden = !names.length;
-    this.acceptAllButton.disabled = Boolean(this.id) && !n && !done;
-    renew(this.acceptAllButton, words, () => [words, kbd('↵')]);
-  }
-
-  drawHint() {
-    const {current, labels, armed, hiddenNext, names, suggestions} = this.work;
-    const shown = [current, current && labels[current]?.state, armed, hiddenNext, names.length,
-      Boolean(current && suggestions.points[current]), Boolean(this.id), this.missed, this.work.awaits(null),
-      Boolean(this.canvas.crosshair.at)];
-    this.hint.hidden = !this.id;
-    renew(this.hint, shown.join('|'), () => this.hintWords());
-  }
-
-  /** What a click does now. @returns {Child} */
-  hintWords() {
-    const {current, names, labels, hiddenNext, suggestions, armed} = this.work;
-    if (!this.id) return null;
-    if (!names.length) return 'No landmarks are named yet.';
-    if (this.missed) return [icon('info', 14), this.missed];
-    if (!current) return [icon('accept', 14), 'All labelled.', kbd('↵'), 'next picture'];
-    const named = this.named(current);
-    if (this.canvas.crosshair.at) return [named, kbd('↵'), 'places it', kbd('Esc'), 'not'];
-    if (!labels[current]) {
-      return [hiddenNext ? [named, 'is covered: click where it would be'] : ['Click', named],
-        suggestions.points[current] ? ['or', kbd('A'), 'accept'] : null];
-    }
-    if (armed) return ['Click to set', named, 'anew'];
-    const next = this.work.awaits(null);
-    return [named, 'drag or', kbd('←'), kbd('→'), 'to correct', next ? ['· Click', this.named(next)] : null];
-  }
-
-  /** @param {string} name */
-  named(name) {
-    return [h('span.swatch', {style: {'--colour': this.app.colour(name)}}), h('b', name)];
   }
 }

@@ -1,19 +1,23 @@
 /** The labels of the picture at work: which landmark is the current one, and what clicks and keys make of it. */
 
 import {count} from './dom.js';
+import {doubtful} from './doubt.js';
 import {clamp} from './geometry.js';
 
 /**
  * @import {PictureDetail, Point, Suggestions} from 'types/messages'
  * @import {App} from './app.js'
  * @import {Points} from './outbox.js'
+ * @typedef {{kind: 'accept'|'look'|'single'|'place'|'next', names: string[], doubts: string[]}} Plan  what Enter does:
+ *   accepts `names`, shows the first of `names` from near, accepts it, points at what nobody can suggest, or goes on;
+ *   `doubts` are those left that are too uncertain to be accepted unseen
  */
 
 /** @param {number} value */
 const thousandth = (value) => Math.round(value * 1000) / 1000;
 
 /** @param {string} id @returns {Suggestions} */
-export const nothing = (id) => ({id, method: null, model: 0, points: {}, waiting_for: null});
+export const nothing = (id) => ({id, method: null, model: 0, points: {}, waiting_for: null, guides: []});
 
 export class Labelling {
   /**
@@ -21,6 +25,8 @@ export class Labelling {
    * @param {object} on  what it calls back
    * @param {() => void} on.changed  what is shown is to be drawn anew
    * @param {(x: number, y: number) => void} on.reveal  this place of the picture is to be in sight
+   * @param {(x: number, y: number, reach: number) => void} on.near  it is to be seen from near, with `reach` pixels
+   *   of the picture around it
    */
   constructor(app, on) {
     this.app = app;
@@ -42,10 +48,25 @@ export class Labelling {
     /** a point just pressed into the picture and not let go of yet
      *  @type {{name: string, x: number, y: number, state: 'visible'|'hidden'}|null} */
     this.placing = null;
+    /** very uncertain suggestions that were looked at, and where they stood then @type {Map<string, string>} */
+    this.looked = new Map();
+  }
+
+  /** Another picture, or none. @param {PictureDetail|null} detail @param {Suggestions} suggestions */
+  begin(detail, suggestions) {
+    this.detail = detail;
+    this.suggestions = suggestions;
+    this.placing = null;
+    this.looked.clear();
+    this.setCurrent(detail ? this.firstUnlabelled() : null, true);
   }
 
   get id() {
     return this.detail?.id ?? null;
+  }
+  /** The longer one of the picture, in pixels. */
+  get side() {
+    return this.detail ? Math.max(this.detail.width, this.detail.height) : 1;
   }
   get labels() {
     return (this.id && this.app.labels(this.id)?.points) || {};
@@ -76,7 +97,7 @@ export class Labelling {
     this.interrupted = null;
   }
 
-  /** @param {string} name */
+  /** Makes a landmark the current one. @param {string} name */
   select(name, armed = true) {
     this.setCurrent(name, false, armed);
     this.on.changed();
@@ -98,6 +119,13 @@ export class Labelling {
     this.select(names[(at + by + names.length) % names.length]);
   }
 
+  /** The next landmark that has no label. */
+  nextUnlabelled() {
+    const name = this.firstUnlabelled(this.current ? this.names.indexOf(this.current) : -1);
+    if (name) this.select(name);
+    else this.app.toast('Every landmark has a label.');
+  }
+
   /** Where a landmark is drawn: its label, or the suggestion in its place. @param {string} name */
   pointOf(name) {
     const label = this.labels[name];
@@ -112,10 +140,11 @@ export class Labelling {
 
   // --- changing ------------------------------------------------------------------------------------------------------
 
-  /** @param {Points} points @param {string} what @param {string} [merge] */
+  /** Returns what it did, to be taken back; null if nothing. @param {Points} points @param {string} what
+   *  @param {string} [merge] */
   change(points, what, merge) {
     // else they are being read anew
-    if (this.id && this.app.labels(this.id)) this.app.change(this.id, points, {what, merge});
+    return this.id && this.app.labels(this.id) ? this.app.change(this.id, points, {what, merge}) : null;
   }
 
   /** @param {string} name @param {number} x @param {number} y @param {'visible'|'hidden'} state
@@ -194,33 +223,92 @@ export class Labelling {
     this.on.reveal(x, y);
   }
 
+  // --- accepting -----------------------------------------------------------------------------------------------------
+
   /** Names of landmarks with a suggestion and no label. */
   acceptable() {
     return this.names.filter((name) => !this.labels[name] && this.suggestions.points[name]);
   }
 
+  /** Those among them whose suggestion is too uncertain to be accepted unseen. */
+  doubts() {
+    if (!this.detail) return [];
+    const doubts = doubtful(this.suggestions.points, this.side);
+    return this.acceptable().filter((name) => doubts.has(name));
+  }
+
+  /** Whether the current landmark is one of those, and was looked at where it is now. @param {string[]} doubts */
+  isLookedAt(doubts) {
+    const {current} = this;
+    return current !== null && doubts.includes(current) && this.looked.get(current) === this.placeOf(current);
+  }
+
+  /** @param {string} name  with a suggestion */
+  placeOf(name) {
+    const {x, y} = this.suggestions.points[name];
+    return `${Math.round(x)},${Math.round(y)}`;
+  }
+
+  /** What Enter does now. @returns {Plan} */
+  plan() {
+    const doubts = this.doubts();
+    const sure = this.acceptable().filter((name) => !doubts.includes(name));
+    if (sure.length) return {kind: 'accept', names: sure, doubts};
+    if (this.current && this.isLookedAt(doubts)) return {kind: 'single', names: [this.current], doubts};
+    if (doubts.length) return {kind: 'look', names: doubts, doubts};
+    const left = this.detail ? this.names.filter((name) => !this.labels[name]) : [];
+    return {kind: left.length ? 'place' : 'next', names: left, doubts};
+  }
+
+  /** Shows a very uncertain suggestion from near; then it can be accepted. @param {string} name */
+  look(name) {
+    this.setCurrent(name, false, true);
+    this.looked.set(name, this.placeOf(name));
+    const {x, y, expected_px: reach} = this.suggestions.points[name];
+    this.on.near(x, y, reach);
+    this.on.changed();
+  }
+
   /** @param {string} name @param {'visible'|'hidden'} [state] @returns {Point} */
   suggestedPoint(name, state = 'visible') {
     const {x, y} = this.suggestions.points[name];
-    return {state, x: thousandth(x), y: thousandth(y)};
+    return {state, x: thousandth(x), y: thousandth(y), accepted: true};
   }
 
+  /** Suggestions become labels, in one change. @param {string[]} names */
+  acceptAll(names) {
+    return this.change(Object.fromEntries(names.map((name) => [name, this.suggestedPoint(name)])),
+      `accepting ${count(names.length, 'point')}`);
+  }
+
+  /** The current suggestion becomes a label. One that is accepted already is the person's own from then on. */
   accept() {
     const name = this.current;
-    if (!name || this.labels[name] || !this.suggestions.points[name]) return;
-    this.change({[name]: this.suggestedPoint(name)}, name);
-    this.advance(name);
+    if (!name) return;
+    const label = this.labels[name];
+    if (label?.accepted) this.check(name, label);
+    else if (!label && this.suggestions.points[name]) {
+      const doubts = this.doubts();
+      if (doubts.includes(name) && !this.isLookedAt(doubts)) this.look(name);
+      else {
+        this.acceptAll([name]);
+        this.advance(name);
+      }
+    }
   }
 
-  /** Accepts the suggestions; returns the landmarks that are left without a label. */
-  accepted() {
-    const names = this.acceptable();
-    if (names.length) {
-      this.change(Object.fromEntries(names.map((name) => [name, this.suggestedPoint(name)])),
-        count(names.length, 'suggestion'));
-    }
-    return this.names.filter((name) => !this.labels[name]);
+  /** The person says of an accepted point that it is right, and the next of them comes. @param {string} name
+   *  @param {Point} label */
+  check(name, {accepted, ...label}) {
+    this.change({[name]: /** @type {Point} */ (label)}, `checking ${name}`);
+    const {names, labels} = this;
+    const at = names.indexOf(name);
+    const next = [...names.slice(at + 1), ...names.slice(0, at)].find((each) => labels[each]?.accepted);
+    if (next) this.select(next);
+    else this.advance(name);
   }
+
+  // --- other states --------------------------------------------------------------------------------------------------
 
   toggleHidden() {
     const name = this.current;

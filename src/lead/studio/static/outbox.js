@@ -443,6 +443,20 @@ export class Undo {
     /** @type {Change[]} */
     this.undone = undone;
     this.at = 0;
+    /** how many there were when the view on show was opened */
+    this.entered = {done: done.length, undone: undone.length};
+  }
+
+  /** A view is opened: what is changed from now on is changed in it. */
+  enter() {
+    this.entered = {done: this.done.length, undone: this.undone.length};
+  }
+
+  /** Whether the change that `step` would take was made, or undone, in the view on show. @param {boolean} forward */
+  madeHere(forward) {
+    return forward
+      ? this.undone.length > this.entered.undone
+      : this.done.length > this.entered.done;
   }
 
   /** @param {Omit<Change, 'merge'>} change
@@ -455,6 +469,7 @@ export class Undo {
     else this.done.push({...change, merge});
     this.at = now;
     this.undone = [];
+    this.entered.undone = 0;
     this.done = this.done.slice(-500);
     this.keep();
   }
@@ -475,6 +490,7 @@ export class Undo {
   clear() {
     this.done = [];
     this.undone = [];
+    this.enter();
     this.keep();
   }
 

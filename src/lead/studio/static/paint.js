@@ -6,7 +6,7 @@ import {View} from './geometry.js';
  * @import {Landmarks, PictureLabels, Suggestions} from 'types/messages'
  * @import {Box, Size} from './geometry.js'
  * @typedef {{name: string, x: number, y: number, colour: string, style: 'visible'|'hidden'|'suggested',
- *   expected_px?: number}} Mark
+ *   accepted?: boolean, expected_px?: number}} Mark  `accepted`: taken over from a suggestion, and not checked
  * @typedef {CanvasRenderingContext2D} Context
  */
 
@@ -93,7 +93,8 @@ function core(ctx, x, y, colour) {
 }
 
 /**
- * One point: solid if labelled, dashed if hidden, hollow with a ring of the expected error if suggested.
+ * One point: solid if labelled, half solid if accepted and not checked, dashed if hidden, hollow with a ring of the
+ * expected error if suggested.
  * @param {Context} ctx
  * @param {View} view
  * @param {Mark} mark
@@ -118,19 +119,39 @@ export function paintMark(ctx, view, mark, {r = 5, current = false, error = true
   }
   const dashes = mark.style === 'hidden' ? [r * 0.72, r * 0.54] : undefined;
   if (view.scale >= NEAREST_FROM && r >= 3) { // single pixels are judged: the place itself stays in sight
-    haloed(ctx, x, y, r + 1, 2, mark.colour, dashes);
-    core(ctx, x, y, mark.style === 'suggested' ? '#000000' : mark.colour);
+    haloed(ctx, x, y, r + 1, mark.accepted ? 1 : 2, mark.colour, dashes);
+    if (mark.accepted) half(ctx, x, y, r + 1, mark.colour, false);
+    core(ctx, x, y, mark.style === 'suggested' || mark.accepted ? '#000000' : mark.colour);
   } else if (mark.style === 'suggested') {
     haloed(ctx, x, y, r + 1, 2, mark.colour);
     core(ctx, x, y, mark.colour);
   } else if (mark.style === 'hidden') {
     disc(ctx, x, y, r + 3, 'rgb(0 0 0 / 40%)');
     haloed(ctx, x, y, r + 1, 2, mark.colour, dashes);
-    core(ctx, x, y, mark.colour);
+    core(ctx, x, y, mark.accepted ? '#000000' : mark.colour);
   } else {
     disc(ctx, x, y, r + 2.75, 'rgb(0 0 0 / 65%)');
     disc(ctx, x, y, r + 1.25, '#ffffff');
-    disc(ctx, x, y, r, mark.colour);
+    if (mark.accepted) {
+      half(ctx, x, y, r, mark.colour, true);
+      ring(ctx, x, y, r - 0.75, 1.5, mark.colour);
+    } else disc(ctx, x, y, r, mark.colour);
+  }
+}
+
+/** The lower half of a disc, or of its edge.
+ *  @param {Context} ctx @param {number} x @param {number} y @param {number} r @param {string} colour
+ *  @param {boolean} filled */
+function half(ctx, x, y, r, colour, filled) {
+  ctx.beginPath();
+  ctx.arc(x, y, r, 0, Math.PI);
+  if (filled) {
+    ctx.fillStyle = colour;
+    ctx.fill();
+  } else {
+    ctx.lineWidth = 3;
+    ctx.strokeStyle = colour;
+    ctx.stroke();
   }
 }
 
@@ -260,8 +281,9 @@ export function marksOf(landmarks, points, suggested = {}) {
   const marks = [];
   for (const {name, colour} of landmarks.landmarks) {
     const [label, guess] = [points[name], suggested[name]];
-    if (label && label.state !== 'absent') marks.push({name, colour, x: label.x, y: label.y, style: label.state});
-    else if (!label && guess) {
+    if (label && label.state !== 'absent') {
+      marks.push({name, colour, x: label.x, y: label.y, style: label.state, accepted: label.accepted});
+    } else if (!label && guess) {
       marks.push({name, colour, x: guess.x, y: guess.y, style: 'suggested', expected_px: guess.expected_px});
     }
   }

@@ -62,7 +62,7 @@ export class Rail {
       onkeydown: (e) => this.moved(e), onfocusin: (e) => this.entered(e)}, this.inner);
     this.progress = h('p.small.muted.number.rail-progress-line', {testid: 'rail-progress'});
     this.total = h('span.small.muted.number', {testid: 'rail-count', 'aria-live': 'polite'});
-    this.films = h('p.small.muted', {testid: 'rail-films', hidden: true});
+    this.films = h('a.small.muted', {testid: 'rail-films', href: app.href('film'), hidden: true});
     this.foot = h('div.rail-foot', this.films,
       h('button.plain.small', {testid: 'look-again', title: 'See whether pictures came, went or were replaced',
         onclick: () => lookAgain(app, true)}, icon('refresh', 13), 'Look again'));
@@ -339,7 +339,7 @@ const mark = (name, label) =>
 /** @param {string[]} films */
 export function filmWords(films) {
   const more = films.length > 1 ? ` and ${(films.length - 1).toLocaleString('en')} more` : '';
-  return `${count(films.length, 'film')} ${films.length === 1 ? 'is' : 'are'} not shown: ${films[0]}${more}`;
+  return `Take frames from ${count(films.length, 'film')}: ${films[0]}${more}`;
 }
 
 /** A name that is cut in the middle where there is no room for it. @param {string} name */

@@ -316,7 +316,7 @@ class Setup {
     fill(this.model, h('h2', 'In this folder'), h('p', {testid: 'model-stage'}, line), making
       ? [this.bar(line, done, total), h('p.muted', `${done.toLocaleString('en')} of ${count(total, 'picture')}`)]
       : null, stage === 'failed' ? h('p.notice.bad', {role: 'alert'}, message) : null,
-      stage === 'ready' ? h('p.muted', {testid: 'model-fit'}, fit) : null);
+      stage === 'ready' ? h('p.muted', {testid: 'model-fit'}, fit, message && !fitting ? ` ${message}` : null) : null);
   }
 
   // existing runs
