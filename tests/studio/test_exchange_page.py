@@ -147,3 +147,25 @@ def test_download_and_import_are_at_hand(serve: Serve, sit: Sit, labelled: Beetl
         "() => document.querySelector('.page').scrollWidth - document.querySelector('.page').clientWidth"
     )
     assert wide <= 0
+
+
+def test_accepted_suggestions_are_told_apart(serve: Serve, sit: Sit, labelled: Beetles) -> None:
+    file = labelled.folder / "annotations.json"
+    document = json.loads(file.read_text())
+    document["annotations"][0]["accepted"] = ["head", "elytra_left"]
+    file.write_text(json.dumps(document))
+    desk = sit(serve(labelled.folder), "export")
+    expect(desk.by("export-files")).to_contain_text(
+        "Your labels of 3 pictures. 2 labels are accepted suggestions that nobody moved."
+    )
+    expect(desk.by("export-files")).not_to_contain_text("by hand")
+
+
+def test_after_naming_labelling_begins(serve: Serve, sit: Sit, pictures: Beetles) -> None:
+    desk = sit(serve(pictures.folder), "landmarks")
+    expect(desk.by("start-labelling")).to_be_hidden()
+    desk.by("landmark-entry").fill("head")
+    desk.by("landmark-entry").press("Enter")
+    desk.by("start-labelling").press("Enter")
+    expect(desk.by("canvas")).to_be_visible()
+    expect(desk.by("landmarks")).to_contain_text("head")

@@ -48,6 +48,7 @@ def test_a_film_is_leafed_through_and_its_frames_labelled(
 ) -> None:
     desk = sit(serve(pictures.folder, "--run", trained))
     desk.name_landmarks(*NAMES)
+    desk.show(pictures.files[1])
     desk.by("rail-films").click()
     expect(desk.by("film-select")).to_have_value(desk.id_of(film.name))
     expect(desk.by("film-frame")).to_have_attribute("data-frame", "0")

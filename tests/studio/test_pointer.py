@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from browser import NAMES, Desk, Studio, write_labels
 from PIL import Image
-from plain import DARK, box_of, row, shot, view, write_plain
+from plain import DARK, LIGHT, box_of, row, shot, view, write_plain
 from playwright.sync_api import expect
 
 Serve = Callable[..., Studio]
@@ -132,7 +132,7 @@ def test_the_pointer_says_what_a_press_would_do(desk: Desk) -> None:
     desk.page.mouse.click(*outside)
     expect(desk.by("hint")).to_contain_text("outside the picture")
     desk.page.mouse.move(*desk.on_screen(200, 200))
-    desk.page.keyboard.press("Tab")  # to one without a place: a click still places
+    desk.page.keyboard.press("j")  # another one without a place: a click still places
     assert cursor(desk) == "crosshair"
 
 
@@ -141,12 +141,17 @@ def test_the_picture_stays_where_it_is_when_a_landmark_is_chosen(folder: Path, s
     write_labels(folder, {DARK: {name: (10.0, 3.0 + 150 * i) for i, name in enumerate(NAMES)}})
     desk = sit(serve(folder))
     desk.show(DARK)
-    before = view(desk)
+    before = view(desk), box_of(desk, "canvas")
     for name in NAMES:
         row(desk, name).click()
         desk.page.keyboard.press("ArrowUp")
     desk.expect_saved()
-    assert view(desk) == before
+    assert (view(desk), box_of(desk, "canvas")) == before
+    desk.show(LIGHT)
+    desk.click(10, 3)  # the first click of a picture
+    expect(row(desk, NAMES[0])).to_have_attribute("data-state", "visible")
+    desk.expect_saved()
+    assert (view(desk), box_of(desk, "canvas")) == before
 
 
 # --- fingers ----------------------------------------------------------------------------------------------------------

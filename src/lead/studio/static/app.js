@@ -40,7 +40,7 @@ import {byId, emptyState, find, h, isTyping, lookUp, throttle} from './dom.js';
 import {watchFolder} from './folder.js';
 import {lasting} from './kept.js';
 import {keys} from './keys.js';
-import {Outbox, same, Undo} from './outbox.js';
+import {Outbox, saidOf, same, Undo} from './outbox.js';
 import {Banners, TopBar} from './top.js';
 import {travel, travelByKey} from './travel.js';
 
@@ -52,7 +52,7 @@ import {travel, travelByKey} from './travel.js';
 
 /** Route name → module. @type {Record<string, string>} */
 const VIEWS = {start: './start.js', label: './label.js', landmarks: './landmarks.js', features: './setup.js',
-  review: './review.js', disputes: './review.js', explore: './explore.js', export: './export.js'};
+  review: './review.js', disputes: './review.js', explore: './explore.js', export: './export.js', film: './film.js'};
 const FEW_PICTURES = 2000; // up to here the whole list is cheap to read again
 
 /** What the first reading brings, before any view is mounted. */
@@ -308,7 +308,8 @@ export class App {
     if (!names.length && Object.values(marks).every((value) => value === undefined)) return null;
     const before = Object.fromEntries(names.map((name) => [name, now[name] ?? null]));
     const after = Object.fromEntries(names.map((name) => [name, points[name]]));
-    if (names.length) this.history.record({id, what, before, after}, merge);
+    const said = saidOf(this.labels(id), marks);
+    if (names.length || said) this.history.record({id, what, before, after, ...said && {said}}, merge);
     this.outbox.change(id, after, marks);
     return {id, what, before, after};
   }

@@ -76,7 +76,8 @@ class KeyTable {
   row(action) {
     const {words} = meaning(action);
     const button = h('button.key-change', {testid: `key-${action}`, title: 'Give it another key',
-      onclick: () => this.wait(action), onkeydown: (event) => this.take(event, action), onblur: () => {
+      'aria-describedby': `means-${action}`, onclick: () => this.wait(action),
+      onkeydown: (event) => this.take(event, action), onblur: () => {
         if (this.awaited === action) this.say('');
       }});
     const back = h('button.key-back', {testid: `key-reset-${action}`, 'aria-label': `Reset the key: ${words}`,
@@ -86,7 +87,7 @@ class KeyTable {
         button.focus();
       }}, '↺');
     this.rows.set(action, {button, back});
-    return [h('dt', button), h('dd', words, ' ', back)];
+    return [h('dt', button), h('dd', h('span', {id: `means-${action}`}, words), ' ', back)];
   }
 
   /** @param {Action} action */
@@ -117,9 +118,10 @@ class KeyTable {
   draw() {
     for (const [action, {button, back}] of this.rows) {
       const waiting = this.awaited === action;
-      button.setAttribute('aria-label', `${meaning(action).words}: ${keys.of(action).join(' or ')}`);
       button.classList.toggle('waiting', waiting);
-      fill(button, waiting ? 'Press a key' : keys.of(action).map((key) => h('span.key-caps', caps(key).map(kbd))));
+      fill(button, h('span.visually-hidden', `${meaning(action).words}: `), waiting
+        ? 'Press a key'
+        : keys.of(action).map((key) => h('span.key-caps', caps(key).map(kbd))));
       back.hidden = !keys.own[action];
     }
     this.reset.hidden = !Object.keys(keys.own).length;

@@ -25,6 +25,8 @@ export const MEANINGS = {
   clearAll: {keys: ['Shift+Delete'], group: 'All points', once: true, words: 'take all labels of the picture away'},
   copyPrevious: {keys: ['C'], group: 'All points', once: true,
     words: 'copy the points of the previous picture in the list'},
+  note: {keys: ['M'], group: 'Labelling', once: true, words: 'a note and tags of the picture'},
+  skip: {keys: ['Shift+S'], group: 'Labelling', once: true, words: 'skip this picture, a bad one; or no longer'},
   nextLandmark: {keys: ['J', ']'], group: 'Moving about', words: 'next landmark'},
   previousLandmark: {keys: ['K', '['], group: 'Moving about', words: 'previous landmark'},
   unlabelled: {keys: ['U'], group: 'Moving about', words: 'next landmark without a label'},

@@ -381,7 +381,8 @@ class LabelView {
       unlabelled: () => work.nextUnlabelled(), filter: () => this.landmarks.findOne(), nextPicture: () => next.step(1),
       previousPicture: () => next.step(-1), pick: () => next.goSuggested(), zoomIn: () => canvas.zoom(1.25),
       zoomOut: () => canvas.zoom(1 / 1.25), fit: () => canvas.fit(), tone: () => this.tone.toggle(),
-      bare: () => canvas.hideMarks(), guide: () => this.toggleGuide(), skeleton: () => this.toggleSkeleton()};
+      note: () => this.note.toggle(), skip: () => this.note.toggleSkip(), bare: () => canvas.hideMarks(),
+      guide: () => this.toggleGuide(), skeleton: () => this.toggleSkeleton()};
   }
 
   /** Breaks off a drag or closes what is open; from a button it leads back to the picture.

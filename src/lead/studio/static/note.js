@@ -48,6 +48,8 @@ export class Note {
     this.app = app;
     /** @type {string|null} */
     this.id = null;
+    /** the picture whose note the field holds @type {string|null} */
+    this.filled = null;
     /** @type {ReturnType<typeof setTimeout>|undefined} */
     this.timer = undefined;
     this.button = h('button.plain.small.note-button', {testid: 'note', 'aria-expanded': 'false',
@@ -147,7 +149,9 @@ export class Note {
   draw(labels) {
     const {note, tags} = labels ?? NONE;
     this.button.disabled = !labels;
-    if (document.activeElement !== this.text || !labels) this.text.value = note;
+    // What is being typed is left alone, but only on its own picture.
+    if (document.activeElement !== this.text || this.filled !== this.id || !labels) this.text.value = note;
+    this.filled = labels && this.id;
     this.skip.checked = tags.includes(SKIP);
     const others = tags.filter((tag) => tag !== SKIP);
     const words = [this.skip.checked ? 'Skipped' : '', ...others, firstWords(note)].filter(Boolean).join(' · ');

@@ -24,7 +24,9 @@ import {lasting, passing} from './kept.js';
  * @typedef {{checked?: boolean, note?: string, tags?: string[]}} MarksChange
  * @typedef {{id: string, points: {name: string, mine: Point|null, theirs: Point|null}[],
  *   note?: {mine: string, theirs: string}}} Conflict
- * @typedef {{id: string, before: Points, after: Points, what: string, merge: string}} Change
+ * @typedef {{note?: string, tags?: string[]}} Said  of a picture as a whole
+ * @typedef {{id: string, before: Points, after: Points, said?: {before: Said, after: Said}, what: string,
+ *   merge: string}} Change
  */
 
 const LONGEST_WAIT = 15;
@@ -36,6 +38,24 @@ const KEEPALIVE_BYTES = 30000; // browsers refuse bigger requests that outlive t
 export function same(a, b) {
   if (!a || !b) return !a && !b;
   return a.state === b.state && close(a.x, b.x) && close(a.y, b.y) && Boolean(a.accepted) === Boolean(b.accepted);
+}
+
+/** What is changed of a picture's note and tags, and what they were; null if nothing is.
+ *  @param {PictureLabels|null} now @param {MarksChange} change @returns {{before: Said, after: Said}|null} */
+export function saidOf(now, {note, tags}) {
+  if (!now || (note === undefined && tags === undefined)) return null;
+  return {before: {...note !== undefined && {note: now.note}, ...tags && {tags: now.tags}},
+    after: {...note !== undefined && {note}, ...tags && {tags}}};
+}
+
+/** That part of what was said of a picture that nobody has changed since. @param {PictureLabels|null} now
+ *  @param {{from: Said, to: Said}} said @returns {Said} */
+export function unsaid(now, {from, to}) {
+  /** @type {Said} */
+  const out = {};
+  if (to.note !== undefined && now?.note === from.note) out.note = to.note;
+  if (to.tags && sameTags(now?.tags ?? [], from.tags ?? [])) out.tags = to.tags;
+  return out;
 }
 
 /** Whether two lists hold the same tags. @param {string[]} a @param {string[]} b */
@@ -465,8 +485,10 @@ export class Undo {
   record(change, merge = '') {
     const last = this.done.at(-1);
     const now = Date.now();
-    if (merge && last?.merge === merge && last.id === change.id && now - this.at < 1000) last.after = change.after;
-    else this.done.push({...change, merge});
+    if (merge && last?.merge === merge && last.id === change.id && now - this.at < 1000) {
+      last.after = change.after;
+      if (last.said && change.said) last.said.after = change.said.after;
+    } else this.done.push({...change, merge});
     this.at = now;
     this.undone = [];
     this.entered.undone = 0;
@@ -474,7 +496,7 @@ export class Undo {
     this.keep();
   }
 
-  /** Moves the last change to the other side and returns it, as what to set now: `{id, from, to, what}`.
+  /** Moves the last change to the other side and returns it, as what to set now: `{id, from, to, said, what}`.
    *  @param {boolean} forward */
   step(forward) {
     const [source, target] = forward ? [this.undone, this.done] : [this.done, this.undone];
@@ -482,8 +504,11 @@ export class Undo {
     if (!change) return null;
     target.push({...change, merge: ''});
     this.keep();
-    const {id, what, before, after} = change;
-    return forward ? {id, what, from: before, to: after} : {id, what, from: after, to: before};
+    const {id, what, before, after, said} = change;
+    const [from, to] = forward ? [before, after] : [after, before];
+    if (!said) return {id, what, from, to};
+    return {id, what, from, to,
+      said: forward ? {from: said.before, to: said.after} : {from: said.after, to: said.before}};
   }
 
   /** A picture or landmark that is gone takes its changes with it. */

@@ -1,7 +1,7 @@
 /** Undoing and redoing: what was changed, on whatever picture, and never unseen. */
 
 import {count} from './dom.js';
-import {same} from './outbox.js';
+import {same, unsaid} from './outbox.js';
 
 /**
  * @import {App} from './app.js'
@@ -19,7 +19,7 @@ export async function travel(app, forward) {
     app.toast(forward ? 'Nothing to redo.' : 'Nothing to undo.');
     return;
   }
-  const {id, what, from, to} = change;
+  const {id, what, from, to, said = {from: {}, to: {}}} = change;
   try {
     if (!app.labels(id)) await app.load(id);
   } catch (error) {
@@ -34,10 +34,11 @@ export async function travel(app, forward) {
   if (elsewhere || app.route.name !== 'label') {
     app.toast(`${forward ? 'Redone' : 'Undone'}: ${what} on ${app.picture(id)?.file ?? id}`);
   }
-  if (names.length < Object.keys(to).length) {
+  const saying = unsaid(app.labels(id), said);
+  if (names.length < Object.keys(to).length || Object.keys(saying).length < Object.keys(said.to).length) {
     app.toast('Some of these labels were changed elsewhere since; those were left.');
   }
-  app.outbox.change(id, Object.fromEntries(names.map((name) => [name, to[name]])));
+  app.outbox.change(id, Object.fromEntries(names.map((name) => [name, to[name]])), saying);
   app.bus.emit('travelled', {id, names});
 }
 
