@@ -25,7 +25,6 @@ import lead
 from lead.beetles.writing import write_beetles
 from lead.config import load_preset
 from lead.landmarks import Labels
-from lead.studio.schema import default_colours
 
 COUNT, SIDE, LABELLED = 120, 320, 9
 SHOWN = "/home/ana"
@@ -97,10 +96,10 @@ def mistaken(points: list[dict[str, Point]]) -> None:
     points[7]["elytra_left"] = points[7]["elytra_left"] | {"x": points[7]["elytra_left"]["x"] + 26}
 
 
-def landmarks_of(labels: Labels) -> dict[str, Any]:
+def landmarks_of(labels: Labels, page: Page) -> dict[str, Any]:
     schema = labels.schema
-    colours = default_colours(len(schema.names))
-    named = [{"name": name, "colour": colour} for name, colour in zip(schema.names, colours, strict=True)]
+    colours = page.evaluate("async () => (await import('/static/parts.js')).PALETTE")
+    named = [{"name": name, "colour": colour} for name, colour in zip(schema.names, colours, strict=False)]
     pairs = {"skeleton": [list(p) for p in schema.skeleton], "flip_pairs": [list(p) for p in schema.flip_pairs]}
     return {"version": 0, "landmarks": named, **pairs}
 
@@ -118,8 +117,9 @@ def take_all(browser: Browser, home: Path, run: Path, truth: Labels, out: Path) 
 def first_hour(one: Sitting, truth: Labels) -> None:
     """Before there are features: the start, the first picture, the training."""
     page, desk = one.page, one.desk
+    page.wait_for_function("() => studio.app.state.training.presets.length")  # the model side is there
     one.take("start")
-    change = landmarks_of(truth)
+    change = landmarks_of(truth, page)
     version = page.evaluate("() => studio.app.landmarks().version")
     one.send("put", "/landmarks", change | {"version": version})
     file = Path(truth.images[0]).name
@@ -128,6 +128,7 @@ def first_hour(one: Sitting, truth: Labels) -> None:
     one.label(file, some)
     expect(desk.by("landmark-count")).to_contain_text("4 of")
     one.take("first-picture")
+    one.label(file, points_of(truth, 0))
     desk.go("landmarks")
     expect(desk.by("view-landmarks")).to_be_visible()
     one.take("landmarks")
@@ -144,7 +145,7 @@ def with_a_model(one: Sitting, truth: Labels) -> None:
     page, desk = one.page, one.desk
     page.wait_for_function("() => studio.app.state.model.stage === 'ready'")
     version = page.evaluate("() => studio.app.landmarks().version")
-    one.send("put", "/landmarks", landmarks_of(truth) | {"version": version})
+    one.send("put", "/landmarks", landmarks_of(truth, page) | {"version": version})
     labelled = [points_of(truth, row) for row in range(LABELLED)]
     for row, points in enumerate(labelled):
         one.label(Path(truth.images[row]).name, points)
