@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 TOOLS := $(VENV)/tools
 LOCK := requirements-dev.txt
 
-.PHONY: demo test check code page types lock audit tables docs site clean
+.PHONY: demo test check code page types pictures lock audit tables docs site clean
 
 # Every package is of the version and the content that the lock names; what builds our own is among them.
 $(VENV)/installed: pyproject.toml $(LOCK)
@@ -45,6 +45,10 @@ node_modules/installed: package.json package-lock.json .npmrc
 # Writes the types of the messages between page and server from the server's own description of them.
 types: $(VENV)/installed node_modules/installed
 	$(BIN)/python tests/studio/described.py | npm run --silent types > types/messages.d.ts
+
+# Takes the pictures of docs/studio.md anew; look at them afterwards.
+pictures: $(VENV)/installed
+	PYTHONPATH=tests/studio $(BIN)/python tests/studio/pictured.py
 
 # Locks what the development environment installs, for every platform and Python that we support. What is locked
 # already stays; UPGRADE=--upgrade takes the newest of everything but torch, which goes with its torchvision.

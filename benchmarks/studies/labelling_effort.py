@@ -71,18 +71,27 @@ PATIENCE_S = 300.0
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Labelled pictures of a dataset and their features.
+class Truth:
+    """Labelled pictures of a dataset.
 
     Attributes:
         labels: (n) pictures, in the dataset's own pixels.
-        labelled: the same pictures as a head is fitted on them.
-        unit: (n,) inter-ocular distance in pixels.
+        unit: (n,) lengths in pixels that errors are measured in: of a face the inter-ocular distance.
     """
 
     labels: Labels
-    labelled: Labelled
     unit: FloatArray
+
+
+@dataclass(frozen=True)
+class Pictures(Truth):
+    """And their features.
+
+    Attributes:
+        labelled: the same pictures as a head is fitted on them.
+    """
+
+    labelled: Labelled
 
 
 class World:
@@ -117,7 +126,7 @@ class World:
         labelled = Labelled(cached_features(self.extractor, self.store, where), torch.from_numpy(xy).float())
         some = np.searchsorted(self.rows[part], rows)
         labels = self.points.take(rows)
-        return Pictures(labels, labelled.take(some), unit_lengths(labels, self.pair))
+        return Pictures(labels, unit_lengths(labels, self.pair), labelled.take(some))
 
     def error(self, head: Head) -> float:
         """Mean error on the judged pictures, in percent of the inter-ocular distance."""
@@ -180,14 +189,14 @@ class Effort:
 class Annotator:
     """Labels a folder through the studio's interface."""
 
-    def __init__(self, session: Session, names: Sequence[str], truth: Pictures) -> None:
+    def __init__(self, session: Session, names: Sequence[str], truth: Truth) -> None:
         self.client = TestClient(
             create_app(session, TOKEN), base_url="http://127.0.0.1", headers={"Authorization": f"Bearer {TOKEN}"}
         )
         self.names, self.truth = tuple(names), truth
         listed = self.get("pictures")
-        files = {file: row for row, file in enumerate(truth.labels.images)}
-        self.rows = {picture["id"]: files[f"images/{picture['file']}"] for picture in listed}
+        files = {file.removeprefix("images/"): row for row, file in enumerate(truth.labels.images)}
+        self.rows = {picture["id"]: files[picture["file"]] for picture in listed}
         self.ids = {row: id for id, row in self.rows.items()}
         colours = [f"#{40 * i % 256:02x}{90 * i % 256:02x}c0" for i in range(len(self.names))]
         landmarks = [{"name": n, "colour": c} for n, c in zip(self.names, colours, strict=True)]
