@@ -187,6 +187,7 @@ def sitting(browser: Browser, home: Path, out: Path, *arguments: str) -> Iterato
             one = Sitting(desk, out, home)
             desk.open()
             yield one
+            one.page.unroute_all(behavior="ignoreErrors")
     finally:
         studio.kill()
 

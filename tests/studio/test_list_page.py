@@ -62,7 +62,7 @@ def test_what_comes_and_goes_in_the_folder_is_seen(serve: Serve, sit: Sit, pictu
     (pictures.folder / "flies.mp4").write_bytes(b"")
     desk.by("look-again").click()
     expect(desk.by("toast").filter(has_text="1 picture came.")).to_be_visible()
-    expect(desk.by("rail-films")).to_contain_text("1 film is not shown: flies.mp4")
+    expect(desk.by("rail-films")).to_contain_text("1 film: flies.mp4")
     expect_rows(desk, "1.jpg", "2.jpg", "9.jpg", "10.jpg")
     item(desk, "9.jpg").click()
     desk.ready("9.jpg")

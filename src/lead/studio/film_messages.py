@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from lead.studio.label_messages import Message
+from lead.studio.label_messages import Message, Whole
 
 
 class FilmEntry(Message):
@@ -36,7 +36,7 @@ class Film(FilmEntry):
 class FramesToTake(Message):
     """Frames that are to become pictures of the folder."""
 
-    numbers: list[int]
+    numbers: list[Whole]
 
 
 class FramesTaken(Message):

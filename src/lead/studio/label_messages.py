@@ -7,12 +7,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
 from pydantic.config import JsonDict
 
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Pair = Annotated[tuple[Name, Name], Strict(False)]  # JSON has lists alone
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""A whole number, which JSON may write as 3.0 too."""
 PointState = Literal["visible", "hidden", "absent"]
 """Labelled and seen; labelled but covered; looked for, and not in this picture."""
 # More than a person types: what another program wrote must come back with a change to it.
@@ -45,7 +53,7 @@ class Landmarks(Message):
         flip_pairs: pairs of names that change places in a mirrored picture.
     """
 
-    version: int = 0
+    version: Whole = 0
     landmarks: list[Landmark] = []
     skeleton: list[Pair] = []
     flip_pairs: list[Pair] = []
@@ -132,7 +140,7 @@ class PictureLabels(Message):
     """
 
     id: str
-    version: int = 0
+    version: Whole = 0
     points: dict[str, Point] = {}
     checked: bool = False
     note: str = ""
@@ -148,7 +156,7 @@ class LabelsChange(Message):
         checked, note, tags: if given, set the picture's. Tags are trimmed, and each stays once.
     """
 
-    base: int
+    base: Whole
     points: dict[Name, Point | None] = {}
     checked: bool | None = None
     note: Note | None = None
