@@ -38,7 +38,7 @@ EXPLORED = 24
 """Pictures that an explored place is looked for in."""
 GUIDES = 12
 """Similar labelled pictures that are named for a picture."""
-LOADING = "The model side is still being loaded."
+LOADING = "The studio is still starting: suggestions come in a moment."
 NO_FEATURES = "Nothing is learnt from the pictures yet."
 NO_NAMES = "Name the landmarks first."
 FEW_OWN = (

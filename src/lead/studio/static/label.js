@@ -499,7 +499,8 @@ class LabelView {
     const {app, work} = this;
     const message = work.suggestions.waiting_for;
     this.waiting.hidden = !message || !work.names.length;
-    const features = app.state.model.stage === 'none' || app.state.model.stage === 'failed';
+    const {stage, message: why} = app.state.model;
+    const features = stage === 'failed' || (stage === 'none' && !why); // else the studio is only starting
     if (!message) return;
     renew(this.waiting, `${message}${features}`,
       () => [icon('info', 14),
