@@ -52,8 +52,8 @@ class Index:
         if not times:
             raise UnreadableFilm(path, "it holds no frame")
         known = sorted(time for time in times if time is not None)
-        told = len(known) == len(times) == len(set(known)) and starts
-        return cls(path, tuple(known) if told else None, tuple(sorted(starts)), len(times))
+        timed = len(known) == len(times) == len(set(known)) and starts
+        return cls(path, tuple(known) if timed else None, tuple(sorted(starts)), len(times))
 
     def frame(self, number: int) -> Image.Image:
         """A frame in RGB, turned as the film asks for.

@@ -45,10 +45,10 @@ def _expected(knowledge: Knowledge) -> tuple[dict[str, float], dict[str, float]]
     rows = [i for i in review.rows_of(contents.listing) if picture_id(review.labels.images[i]) not in contents.skipped]
     errors = review.labels.px_error[rows]  # (n, K)
     sides = review.store.sizes[rows].max(axis=1, keepdims=True)
-    told = np.isfinite(errors)
+    known = np.isfinite(errors)
     out: tuple[dict[str, float], dict[str, float]] = ({}, {})
     for k, name in enumerate(knowledge.names):
-        if told[:, k].any():
+        if known[:, k].any():
             for means, values in zip(out, (errors / sides, errors), strict=True):
-                means[name] = float(values[told[:, k], k].mean())
+                means[name] = float(values[known[:, k], k].mean())
     return out

@@ -154,13 +154,13 @@ class Session:
         Arguments and errors as of :meth:`PictureFolder.look_again`.
         """
         change = self.folder.look_again(at_once=at_once)
-        told = FolderChange(added=len(change.added), removed=len(change.removed), replaced=len(change.replaced))
+        counts = FolderChange(added=len(change.added), removed=len(change.removed), replaced=len(change.replaced))
         if change != Change():
             self.book.follow_folder()
-            self.events.publish("folder", told.model_dump())
+            self.events.publish("folder", counts.model_dump())
             if (side := self._side) is not None:
                 side.fitter.follow_folder()
-        return told
+        return counts
 
     def picture(self, id: str) -> PictureDetail:
         """A picture to label."""

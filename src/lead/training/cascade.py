@@ -140,7 +140,7 @@ def fit_cascade(
         rows: (N,) of the store: labelled pictures.
         points: (N, K, 2) normalised; NaN where unlabelled.
         hidden: (N, K) which landmarks are labelled as hidden; None if nothing says.
-        accepted: (N, K) which points are accepted suggestions: learnt from, but no error is told by them.
+        accepted: (N, K) which points are accepted suggestions: learnt from, but no error rests on them.
         unlabelled: rows of the store that may be learnt from without labels.
         groups: (N,) of the labelled pictures. Those of one group are alike as others are not, frames of one film say,
             and fall in one fold, lest the expected errors be too small.

@@ -165,8 +165,8 @@ def settle_by_folds(
         choices: to choose from.
     """
     held_out = _cross_validate(head, labelled, parts, moments, choices)
-    told_by = labelled.truth if not bool(labelled.truth.isnan().all()) else labelled.points
-    errors = {key: distances(found, told_by) for key, (found, _) in held_out.items()}
+    reference = labelled.truth if not bool(labelled.truth.isnan().all()) else labelled.points
+    errors = {key: distances(found, reference) for key, (found, _) in held_out.items()}
     best = min(errors, key=lambda key: float(errors[key].nanmean()))
     settle(head, moments, *best)
     found, score = held_out[best]

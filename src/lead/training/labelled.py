@@ -27,7 +27,7 @@ class Labelled:
         features: (N, C, h, w) float16.
         points: (N, K, 2) float32, normalised; NaN where unlabelled.
         chunk: pictures that are worked on at once, at most.
-        accepted: (N, K) bool, points that are accepted suggestions: learnt from, but no error is told by them. None if
+        accepted: (N, K) bool, points that are accepted suggestions: learnt from, but no error rests on them. None if
             there are none.
     """
 
@@ -41,7 +41,7 @@ class Labelled:
 
     @property
     def truth(self) -> Tensor:
-        """(N, K, 2) the points that errors are told by: NaN also where a suggestion was accepted."""
+        """(N, K, 2) the points that errors rest on: NaN also where a suggestion was accepted."""
         return self.points if self.accepted is None else self.points.where(~self.accepted[..., None], torch.nan)
 
     def take(self, rows: npt.NDArray[np.int64]) -> Labelled:
@@ -86,7 +86,7 @@ def judging(points: Tensor, accepted: Tensor | None) -> tuple[npt.NDArray[np.int
 
     A head that learns from accepted suggestions learns what an earlier one said, which had seen the labels that are now
     held out. So in cross-validation only pictures take part on which a person placed a point; without this, accepting
-    seven pictures unseen after labelling five brought the error that was told from 13.9 pixels to 7.2 (11.2 where the
+    seven pictures unseen after labelling five brought the reported error from 13.9 pixels to 7.2 (11.2 where the
     accepted points were learnt from but not judged by) while the true one stayed at 13 (rendered beetles, six draws).
     Where those pictures alone do not show every landmark, all take part.
 
