@@ -40,7 +40,7 @@ def joined_tables(labels: Sequence[Labels], names: Sequence[str] = ()) -> Labels
     columns = {name: np.concatenate([_widened(part, schema, name) for part in labels]) for name in FILL}
     sizes = np.concatenate([_sizes(part) for part in labels])
     listed = np.concatenate([np.tile(np.isin(schema.names, part.schema.names), (len(part), 1)) for part in labels])
-    places = _places(labels, schema)
+    located, places = any(part.places for part in labels), _places(labels, schema)
     rows: dict[str, int] = {}
     for row, image in enumerate(image for part in labels for image in part.images):
         first = rows.setdefault(image, row)
@@ -60,7 +60,7 @@ def joined_tables(labels: Sequence[Labels], names: Sequence[str] = ()) -> Labels
     for name in PREDICTED:
         if all(getattr(part, name) is None for part in labels):
             del kept[name]
-    return Labels(schema, tuple(rows), **kept, sizes=sizes[index], places=places.take(index))
+    return Labels(schema, tuple(rows), **kept, sizes=sizes[index], places=places.take(index) if located else None)
 
 
 def _refuse_numbers(labels: Sequence[Labels]) -> None:
