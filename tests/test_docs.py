@@ -22,7 +22,7 @@ from lead.config import Settings, presets
 from lead.config_text import describe
 from lead.evaluation.index import index
 from lead.evaluation.tables import fill
-from lead.landmarks.io import FORMATS
+from lead.landmarks.formats import FORMATS
 from lead.studio.book import LabelBook
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder

@@ -50,7 +50,7 @@ def readers() -> dict[str, tuple[Callable[[bytes], object], Any]]:
 
     from lead import config, config_text
     from lead.landmarks import deeplabcut_project
-    from lead.landmarks.io import FORMATS, Format, format_named
+    from lead.landmarks.formats import FORMATS, Format, format_named
     from lead.studio.document import Document
 
     def labels_of(known: Format) -> Callable[[bytes], object]:
@@ -157,7 +157,7 @@ def seed(name: str, corpus: Path) -> None:
     import mangling
 
     from lead import config
-    from lead.landmarks.io import FORMATS, format_named
+    from lead.landmarks.formats import FORMATS, format_named
 
     good = {known.name: mangling.written(known) for known in FORMATS} | {
         "deeplabcut-project": [PROJECT],

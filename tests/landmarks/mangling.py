@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from lead.errors import LeadError
 from lead.landmarks import Labels, Schema
+from lead.landmarks.formats import Format
 from lead.landmarks.hdf import SIGNATURE
-from lead.landmarks.io import Format, parse_labels
+from lead.landmarks.io import parse_labels
 from lead.landmarks.pictures import Sized
 
 SIZES = {"a/one.png": (101, 57), "a/two.png": (64, 64), "b/three.png": (33, 41)}

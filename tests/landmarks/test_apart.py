@@ -10,7 +10,8 @@ from mangling import written
 
 from lead.errors import LeadError
 from lead.landmarks.apart import SECONDS, _Reader
-from lead.landmarks.io import format_named, parse_labels
+from lead.landmarks.formats import format_named
+from lead.landmarks.io import parse_labels
 
 HANGS_ONCE = """
 import time

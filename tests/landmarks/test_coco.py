@@ -196,7 +196,7 @@ def test_accepted_goes_along_with_labels() -> None:
     assert labels.take([1]).accepted is None
     joined = Labels.joined([labels.take([1]), labels.take([0])])
     assert joined.by_hand.tolist() == [[True, True], [False, True]]
-    own = labels.without_accepted()
+    own = labels.only_by_hand()
     assert own.accepted is None
     assert (own.visible > 0).tolist() == (~accepted).tolist()
     assert np.isnan(own.xy[accepted]).all()

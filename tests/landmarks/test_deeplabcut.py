@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from lead.errors import LeadError
 from lead.images.labels import load_labels, save_labels
 from lead.landmarks import UNLABELLED, VISIBLE, Labels, Schema, deeplabcut
-from lead.landmarks.io import format_named, parse_labels
+from lead.landmarks.formats import format_named
+from lead.landmarks.io import parse_labels
 from lead.landmarks.pictures import PictureInfo
 
 NAN = np.nan

@@ -20,7 +20,8 @@ from lead.errors import LeadError
 from lead.images.doubts import doubts
 from lead.images.labels import FolderPictures, load_labels, save_labels
 from lead.landmarks import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema, labelme, per_picture
-from lead.landmarks.io import FORMATS, Format, format_named, parse_labels, read_labels, write_labels
+from lead.landmarks.formats import FORMATS, Format, format_named
+from lead.landmarks.io import parse_labels, read_labels, write_labels
 from lead.landmarks.model import numbered
 from lead.landmarks.pictures import Sized
 

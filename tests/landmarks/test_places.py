@@ -11,7 +11,8 @@ from PIL import Image
 
 from lead.images.labels import load_labels
 from lead.landmarks import Labels, Schema
-from lead.landmarks.io import FORMATS, Format, format_named, parse_labels
+from lead.landmarks.formats import FORMATS, Format, format_named
+from lead.landmarks.io import parse_labels
 from lead.landmarks.pictures import Sized
 
 IMAGES = ("11.png", "1.png", "x/1.png")

@@ -14,7 +14,8 @@ from PIL import Image
 from lead.errors import LeadError
 from lead.images.labels import load_labels
 from lead.landmarks import UNLABELLED, VISIBLE, Labels, Schema
-from lead.landmarks.io import FORMATS, format_named, parse_labels
+from lead.landmarks.formats import FORMATS, format_named
+from lead.landmarks.io import parse_labels
 from lead.landmarks.pictures import Sized
 from lead.studio.book import LabelBook
 from lead.studio.transfer import OtherLandmarks, What, combined, export, formats, import_labels

@@ -5,7 +5,8 @@ Files of the root::
     annotations.json    COCO key points (see :mod:`lead.landmarks.coco`); file_name is relative to the root
     …                   the pictures; those that the file does not list are unlabelled, and trained on
 
-Labels that are accepted suggestions (see :mod:`lead.landmarks.coco`) are left out: nothing is measured on them.
+Labels that are accepted suggestions or predictions (see :mod:`lead.landmarks.coco`) are left out: nothing is measured
+on them.
 
 Each of the file's ``images`` may say, beside COCO's own keys, ``"split": "train"`` or ``"test"`` (all of them or none)
 and ``"identity": "…"``, the individual that it shows. Where it says no split, a fifth of the individuals (of the
@@ -50,7 +51,7 @@ def load(root: Path, annotations: Path | None = None, *, seed: int = 0) -> Datas
     path = annotations or root / ANNOTATIONS
     text = read_text(path)
     try:
-        labels = coco.parse(text).without_accepted()
+        labels = coco.parse(text).only_by_hand()
         entries: list[dict[str, Any]] = json.loads(text)["images"]
         identity = [str(entry.get("identity", "")) for entry in entries]
         split = _splits(entries, identity, seed)

@@ -208,7 +208,7 @@ class _Truth:
 
 
 def _labelled(labels: Path, pictures: Path, side: int) -> _Truth:
-    known: Labels = load_labels(labels, pictures=pictures)
+    known: Labels = load_labels(labels, pictures=pictures).only_by_hand()
     here = [i for i, image in enumerate(known.images) if (pictures / image).is_file()]
     if not here:
         raise LeadError(f"None of the {len(known)} labelled pictures of {labels} is in {pictures}.")

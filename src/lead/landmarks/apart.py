@@ -18,9 +18,11 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import IO, Any
 
+import numpy as np
+
 from lead.errors import LeadError
 from lead.landmarks import coco
-from lead.landmarks.model import Labels
+from lead.landmarks.model import Labels, Places
 
 SECONDS, SECONDS_A_MEGABYTE = 20.0, 2.0
 """How long a file may take: a hundred times what one needs that is whole."""
@@ -71,7 +73,7 @@ class _Reader:
             raise LeadError(f"the file is damaged: the library that reads it {why}.")
         if "error" in answer:
             raise LeadError(answer["error"])
-        return replace(coco.parse(answer["labels"]), places=None)  # those of the answer are not those of the file
+        return _labels(answer)
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:
@@ -127,7 +129,28 @@ def _answer(kind: str, data: bytes) -> dict[str, Any]:
         return {"error": str(error)}
     except Exception as error:  # where a library's objects do not hold what they should
         return {"error": f"it cannot be read ({type(error).__name__}: {str(error)[:200]})."}
-    return {"labels": coco.dump(labels)}
+    return _answered(labels)
+
+
+def _answered(labels: Labels) -> dict[str, Any]:
+    """Labels as an answer; :func:`_labels` makes them of it again."""
+    return {
+        "labels": coco.dump(replace(labels, sizes=None)),
+        "predicted": labels.is_predicted.tolist(),
+        "sizes": None if labels.sizes is None else labels.sizes.tolist(),
+        "left_out": labels.places.left_out if labels.places else "",
+    }
+
+
+def _labels(answer: dict[str, Any]) -> Labels:
+    """Places are those of the file itself: where a label stands in the answer says nothing."""
+    sizes = None if answer["sizes"] is None else np.array(answer["sizes"], dtype=np.int64)
+    return replace(
+        coco.parse(answer["labels"]),
+        places=Places(left_out=answer["left_out"]) if answer["left_out"] else None,
+        predicted=np.array(answer["predicted"], dtype=bool),
+        sizes=sizes,
+    )
 
 
 def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:

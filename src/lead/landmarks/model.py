@@ -125,6 +125,10 @@ class Labels:
         places: where they stand in the file that they were read from; None if they come from elsewhere.
         accepted: (N, K) bool, labels that are a model's suggestion, taken over and not touched since: fitted to, but
             left out of every estimate of an error. None if there are none.
+        predicted: (N, K) bool, labels that a model said and no person has placed or taken over: never fitted to. All
+            with a score or an expected error are such, given here or not. None if there are none.
+        sizes: (N, 2) width and height in pixels that each picture had as it was labelled, as its file says; 0 where it
+            does not. None if it says none.
     """
 
     schema: Schema
@@ -136,6 +140,8 @@ class Labels:
     px_90: npt.NDArray[np.float64] | None = None
     places: Places | None = field(default=None, kw_only=True)
     accepted: npt.NDArray[np.bool_] | None = field(default=None, kw_only=True)
+    predicted: npt.NDArray[np.bool_] | None = field(default=None, kw_only=True)
+    sizes: npt.NDArray[np.int64] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         n, k = len(self.images), len(self.schema.names)
@@ -144,9 +150,20 @@ class Labels:
         visible = np.where(labelled, np.reshape(self.visible, (n, k)), UNLABELLED).astype(np.int8)
         object.__setattr__(self, "visible", visible)
         object.__setattr__(self, "xy", np.where((visible > UNLABELLED)[..., None], xy, np.nan))
-        if self.accepted is not None:
-            accepted = np.reshape(self.accepted, (n, k)).astype(bool) & (visible > UNLABELLED)
-            object.__setattr__(self, "accepted", accepted if accepted.any() else None)
+        accepted, predicted = (
+            np.zeros((n, k), dtype=bool) if given is None else np.reshape(given, (n, k)).astype(bool)
+            for given in (self.accepted, self.predicted)
+        )
+        for table in self._predicted():
+            if table is not None:
+                predicted |= np.isfinite(np.reshape(table, (n, k)))
+        accepted &= visible > UNLABELLED
+        predicted &= (visible > UNLABELLED) & ~accepted
+        object.__setattr__(self, "accepted", accepted if accepted.any() else None)
+        object.__setattr__(self, "predicted", predicted if predicted.any() else None)
+        if self.sizes is not None:
+            sizes = np.reshape(self.sizes, (n, 2)).astype(np.int64)
+            object.__setattr__(self, "sizes", sizes if sizes.any() else None)
         if len(set(self.images)) != n:
             twice = next(name for name, count in Counter(self.images).items() if count > 1)
             raise LeadError(f"Picture {twice!r} is labelled more than once; keep one entry for each picture.")
@@ -168,29 +185,51 @@ class Labels:
         if len(parts) == 1:
             return parts[0]
         columns = ([getattr(part, name) for part in parts] for name in PREDICTED)
+        none = (np.zeros((len(part), 2), dtype=np.int64) for part in parts)
         return cls(
             parts[0].schema,
             tuple(image for part in parts for image in part.images),
             np.concatenate([part.xy for part in parts]),
             np.concatenate([part.visible for part in parts]),
             *(None if column[0] is None else np.concatenate(column) for column in columns),
-            accepted=np.concatenate([~part.by_hand & (part.visible > UNLABELLED) for part in parts]),
+            accepted=np.concatenate([part.is_accepted for part in parts]),
+            predicted=np.concatenate([part.is_predicted for part in parts]),
+            sizes=np.concatenate(
+                [zero if part.sizes is None else part.sizes for part, zero in zip(parts, none, strict=True)]
+            ),
         )
 
     def __len__(self) -> int:
         return len(self.images)
 
     @property
-    def by_hand(self) -> npt.NDArray[np.bool_]:
-        """(N, K) which labels are a person's own: all but accepted suggestions."""
-        labelled = self.visible > UNLABELLED
-        return labelled if self.accepted is None else labelled & ~self.accepted
+    def is_accepted(self) -> npt.NDArray[np.bool_]:
+        """(N, K) :attr:`accepted`, all false where there are none."""
+        return np.zeros(self.visible.shape, dtype=bool) if self.accepted is None else self.accepted
 
-    def without_accepted(self) -> Labels:
-        """The same labels, unlabelled where a suggestion was accepted: what an error may be measured on."""
-        if self.accepted is None:
+    @property
+    def is_predicted(self) -> npt.NDArray[np.bool_]:
+        """(N, K) :attr:`predicted`, all false where there are none."""
+        return np.zeros(self.visible.shape, dtype=bool) if self.predicted is None else self.predicted
+
+    @property
+    def by_hand(self) -> npt.NDArray[np.bool_]:
+        """(N, K) which labels are a person's own: neither accepted suggestions nor predictions."""
+        return (self.visible > UNLABELLED) & ~self.is_accepted & ~self.is_predicted
+
+    def without_predicted(self) -> Labels:
+        """The same labels, unlabelled where a model said them: what may be fitted to."""
+        if self.predicted is None:
             return self
-        return replace(self, visible=np.where(self.accepted, UNLABELLED, self.visible), accepted=None)
+        visible = np.where(self.predicted, UNLABELLED, self.visible)
+        return replace(self, visible=visible, score=None, px_error=None, px_90=None, predicted=None)
+
+    def only_by_hand(self) -> Labels:
+        """The same labels, unlabelled where a person did not place them: what an error may be measured on."""
+        without = self.without_predicted()
+        if without.accepted is None:
+            return without
+        return replace(without, visible=np.where(without.accepted, UNLABELLED, without.visible), accepted=None)
 
     def where(self, row: int, landmark: int | None = None) -> str:
         """Where a picture, or one label of it, stands in its file, before what is said of it; else empty."""
@@ -206,7 +245,9 @@ class Labels:
             self.visible[index],
             *(None if values is None else values[index] for values in self._predicted()),
             places=self.places and self.places.take(index),
-            accepted=None if self.accepted is None else self.accepted[index],
+            accepted=self.is_accepted[index],
+            predicted=self.is_predicted[index],
+            sizes=None if self.sizes is None else self.sizes[index],
         )
 
     def only(self, names: Iterable[str]) -> Labels:
@@ -220,8 +261,14 @@ class Labels:
             self.visible[:, index],
             *(None if values is None else values[:, index] for values in self._predicted()),
             places=self.places and self.places.only(index),
-            accepted=None if self.accepted is None else self.accepted[:, index],
+            accepted=self.is_accepted[:, index],
+            predicted=self.is_predicted[:, index],
+            sizes=self.sizes,
         )
+
+    def renamed(self, images: Iterable[str]) -> Labels:
+        """The same labels, of pictures that go by other names, one for each."""
+        return replace(self, images=tuple(images))
 
     def _predicted(self) -> list[npt.NDArray[np.float64] | None]:
         return [getattr(self, name) for name in PREDICTED]

@@ -13,7 +13,8 @@ import numpy as np
 from lead.errors import LeadError
 from lead.images.decode import UnreadablePicture
 from lead.images.labels import FolderPictures
-from lead.landmarks.io import FORMATS, Format, format_named, parse_labels
+from lead.landmarks.formats import FORMATS, Format, format_named
+from lead.landmarks.io import parse_labels
 from lead.landmarks.model import UNLABELLED, VISIBLE, Labels, Schema, numbered
 from lead.landmarks.naming import matched
 from lead.landmarks.pictures import PictureInfo, Sized
