@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -258,10 +258,10 @@ def upright_frame(frame: VideoFrame) -> Image.Image:
 
 def _turn(frame: VideoFrame) -> Image.Transpose | None:
     """How to show a frame: that of the eight ways that comes nearest to the film's matrix."""
-    data = frame.side_data.get("DISPLAYMATRIX")
-    if data is None:
+    extras: Any = frame.side_data  # a mapping, which PyAV declares to be one entry of it
+    if "DISPLAYMATRIX" not in extras:
         return None
-    matrix = np.frombuffer(bytes(data), dtype=np.int32)  # 3 × 3 in the machine's order, a row after the other
+    matrix = np.frombuffer(bytes(extras["DISPLAYMATRIX"]), dtype=np.int32)  # 3 × 3, a row after the other
     asked = matrix[[0, 1, 3, 4]].astype(np.float64)
     return _UPRIGHT[max(_UPRIGHT, key=lambda way: float(asked @ way))]
 
