@@ -199,6 +199,16 @@ FORMATS: tuple[Format, ...] = (
         by_ending=False,
     ),
     Format(
+        name="lightningpose",
+        title="Lightning Pose's CSV, a line for each picture",
+        extensions=(".csv",),
+        lacks=("score", "errors", "flips", "skeleton", "sizes", "accepted", "predicted"),
+        why_not=_of_text(deeplabcut.lightning_why_not, SPREADSHEET),
+        parse=lambda file: deeplabcut.parse(_text(file)),
+        dump=lambda labels, _: _encoded(deeplabcut.dump_lightning(labels)),
+        by_ending=False,
+    ),
+    Format(
         name="deeplabcut",
         title="DeepLabCut's CSV, a line for each picture",
         extensions=(".csv",),
