@@ -115,6 +115,8 @@ def train(
             run.initial_backbone()  # a wrong name or missing weights stop here, before anything is decoded or written
         if stage != "pretrain" and not run.has_student:
             load_teacher(teacher)  # and here
+    for note in dataset.notes:
+        say(note)
     pictures = open_pictures(dataset, chosen, progress=decoding)
     has_backbone, has_student = bool(processes.most(run.has_backbone)), bool(processes.most(run.has_student))
     with processes.in_turn():
@@ -329,6 +331,8 @@ def evaluate(
         _one_of("head", head, get_args(FittedKind))
     run = run if isinstance(run, Run) else Run.open(Path(run))
     dataset = data if isinstance(data, Dataset) else open_dataset(data)
+    for note in dataset.notes if dataset.point_sets else ():
+        say(note)
     heads, labels = list(dict.fromkeys(heads)), sorted(set(labels))
     point_sets = list(dict.fromkeys(point_sets)) if point_sets else None
     for method in methods or ():
