@@ -115,8 +115,6 @@ def train(
             run.initial_backbone()  # a wrong name or missing weights stop here, before anything is decoded or written
         if stage != "pretrain" and not run.has_student:
             load_teacher(teacher)  # and here
-    for note in dataset.notes:
-        say(note)
     pictures = open_pictures(dataset, chosen, progress=decoding)
     has_backbone, has_student = bool(processes.most(run.has_backbone)), bool(processes.most(run.has_student))
     with processes.in_turn():

@@ -26,7 +26,10 @@ def opened(data: Path, run: Run, name: str | None, frames: int | None, sampling:
         pictures, found = find_media(data)
         films = {film: data / film for film in found}
     else:
-        return open_dataset(data, name)
+        dataset = open_dataset(data, name)
+        for note in dataset.notes:
+            say(note)
+        return dataset
     need = films_need() if pictures and films else None
     if need:
         say(f"{len(films)} film{'' if len(films) == 1 else 's'} left out. {need}")
