@@ -96,7 +96,7 @@ def fit(
             run,
             labels,
             pictures=pictures,
-            labelled_as=labelled_as and labelled_as.value,
+            labelled_as=labelled_as.value if labelled_as else None,
             head=head.value,
             seed=seed,
             progress=watch.counting("features"),
@@ -255,7 +255,7 @@ def convert(
         source_format=of,
         target_format=to,
         pictures=pictures,
-        labelled_as=labelled_as and labelled_as.value,
+        labelled_as=labelled_as.value if labelled_as else None,
         overwrite=overwrite,
         say=warn,
     )
