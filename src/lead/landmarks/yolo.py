@@ -24,7 +24,7 @@ import numpy as np
 import yaml
 
 from lead.errors import LeadError
-from lead.landmarks.fields import to_number
+from lead.landmarks.fields import decimal, to_number
 from lead.landmarks.frames import frame_of
 from lead.landmarks.marks import Found, Mark, Marked
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema, numbered
@@ -236,5 +236,6 @@ def _line(labels: Labels, row: int, size: Size) -> str:
         )
     low, high = shares[there].min(0), shares[there].max(0)
     box = [*(low + high) / 2, *np.maximum(high - low, 1 / np.array(size))]
-    points = [f"{x:.10f} {y:.10f} {v}" for (x, y), v in zip(shares.tolist(), labels.visible[row].tolist(), strict=True)]
-    return " ".join(["0", *(f"{value:.10f}" for value in box), *points]) + "\n"
+    visible = labels.visible[row].tolist()
+    points = [f"{decimal(x)} {decimal(y)} {v}" for (x, y), v in zip(shares.tolist(), visible, strict=True)]
+    return " ".join(["0", *(decimal(float(value)) for value in box), *points]) + "\n"
