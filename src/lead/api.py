@@ -407,7 +407,9 @@ def match(
     _need_features(run)
     root, known = _labels(labels, pictures)
     row = labelled_row(Path(reference), root, known)
-    first, asked_for = Path(reference).as_posix(), expanded(queries)
+    first, (asked_for, left_out) = Path(reference).as_posix(), expanded(queries)
+    for text in left_out:
+        say(f"left out of {text}.")
     store = open_store(Path(), list(dict.fromkeys([first, *asked_for])), run.settings.picture.store, default_cache())
     files = [file for file in asked_for if file in set(store.files)]
     if not files:

@@ -145,6 +145,8 @@ def predict(
         warn(skipped_text(found.skipped))
     for broken in found.broken:
         warn(broken)
+    if found.left_out:
+        warn(f"left out: {found.left_out}.")
     _warn_lost(out, found.lost)
     numbers = ((len(found.pictures or ()), "picture"), (sum(map(len, found.films.values())), "frame"))
     counts = [f"{n} {what}{'' if n == 1 else 's'}" for n, what in numbers if n]

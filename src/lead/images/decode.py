@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.geometry import Size
 
 Image.register_open(DicomPicture.format, DicomPicture)  # tried like Pillow's own, wherever it opens a picture
+with suppress(ModuleNotFoundError):  # an extra
+    from pi_heif import register_heif_opener
+
+    register_heif_opener(thumbnails=False)
 Image.init()  # else Pillow loads its rarer formats as it meets the first, which is not safe in several threads
 
 # How to turn the stored pixels upright, by the value of the EXIF orientation tag; any other value means upright.
