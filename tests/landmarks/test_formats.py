@@ -73,7 +73,7 @@ def assert_kept(known: Format, labels: Labels, again: Labels) -> None:
     else:
         assert again.schema.names == schema.names
     assert [Path(image).with_suffix("") for image in again.images] == [Path(i).with_suffix("") for i in labels.images]
-    np.testing.assert_allclose(again.xy, labels.xy[:, order], atol=0.01)
+    np.testing.assert_allclose(again.xy, labels.xy[:, order], atol=max(0.01, known.precision))
     visible = labels.visible[:, order]
     if "hidden" in lacks:
         visible = np.where(visible == HIDDEN, VISIBLE, visible)
@@ -513,7 +513,7 @@ def test_reads_what_labelme_writes(tmp_path: Path) -> None:
     assert labels.images == ("one.jpg",)
     assert labels.schema.names == ("head", "tail")
     assert labels.xy.tolist() == [[[10, 20], [0.5, 0.5]]]
-    told = "1 flags 'blurred', 1 shapes of type 'polygon', 1 flags 'hidden'"
+    told = "1 flags 'blurred'; 1 shapes of type 'polygon'; 1 flags 'hidden'"
     assert doubts(labels, FolderPictures(tmp_path)) == [f"{tmp_path / 'other.json'}: left out: {told}."]
 
 
