@@ -36,7 +36,8 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_SIDEWAYS = (5, 6, 7, 8)
+SIDEWAYS = (5, 6, 7, 8)
+"""EXIF orientations that exchange width and height."""
 
 Box = tuple[float, float, float, float]
 """x, y, width, height of a part of a picture in its own (upright) pixels; (0, 0, w, h) is all of it."""
@@ -105,8 +106,21 @@ def upright_size(path: Path) -> Size:
         elif image.format == "TIFF":
             return image.size  # upright already
         # The base's getexif: that of a PNG reads all pixels first.
-        sideways = Image.Image.getexif(image).get(ExifTags.Base.Orientation) in _SIDEWAYS
+        sideways = Image.Image.getexif(image).get(ExifTags.Base.Orientation) in SIDEWAYS
         return image.size[::-1] if sideways else image.size
+
+
+def orientation_of(path: Path) -> int:
+    """The EXIF orientation that :func:`decode` applies, 1 where it applies none; read as :func:`upright_size` is.
+
+    Raises:
+        UnreadablePicture: as :func:`upright_size`.
+    """
+    with reading(path), Image.open(path) as image:
+        if image.format != "TIFF" and _orientation_may_follow(path, image):
+            image.load()
+        orientation: int = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
+        return orientation if orientation in _UPRIGHT else 1
 
 
 def _orientation_may_follow(path: Path, image: Image.Image) -> bool:
@@ -154,7 +168,7 @@ def decode_fitted(data: bytes, side: int, *, spare: int = 2) -> tuple[Image.Imag
         size = rgb.size
         width, height = fitted_size(np.array(size), side).tolist()
     small = _resized(rgb, (width, height), draft[1] if draft else None)
-    return _turned(small, orientation), (size[::-1] if orientation in _SIDEWAYS else size)
+    return _turned(small, orientation), (size[::-1] if orientation in SIDEWAYS else size)
 
 
 def fitted(picture: Image.Image, side: int) -> Image.Image:
