@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -45,6 +45,7 @@ FEATURES = {
     "film": "which film the frames are of",
     "accepted": "which labels are accepted suggestions",
     "predicted": "which points are a model's and no person's",
+    "mixed": "the predictions on pictures that a person labelled too",
 }
 """What a format may hold of labels beside the points themselves, or lose, in words."""
 SPREADSHEET = " (from a spreadsheet, save it as CSV UTF-8)"
@@ -133,6 +134,7 @@ def _has(labels: Labels, feature: str) -> bool:
         "film": any(frame_of(image) for image in labels.images),
         "accepted": labels.accepted is not None,
         "predicted": labels.predicted is not None,
+        "mixed": bool((labels.is_predicted.any(1) & (labels.by_hand | labels.is_accepted).any(1)).any()),
     }.get(feature, False)
 
 
@@ -247,9 +249,9 @@ FORMATS: tuple[Format, ...] = (
         name="sleap",
         title="SLEAP's labels",
         extensions=(".slp",),
-        lacks=("errors", "accepted"),
+        lacks=("errors", "accepted", "mixed"),
         why_not=lambda file: sleap.why_not(file.data),
-        parse=lambda file: read_apart("sleap", file.data),
+        parse=lambda file: read_apart("sleap", file.data, PurePath(file.name).name),
         dump=sleap.dump,
     ),
     Format(
