@@ -122,7 +122,8 @@ class FolderPictures(PictureInfo):
     @cached_property
     def _media(self) -> tuple[list[str], list[str]]:
         try:
-            return find_media(self.root)
+            found = find_media(self.root)
+            return found.pictures, found.films
         except LeadError:  # neither pictures nor films
             return [], []
 
