@@ -293,6 +293,8 @@ def evaluate(
         _one_of("head", head, get_args(FittedKind))
     run = run if isinstance(run, Run) else Run.open(Path(run))
     dataset = data if isinstance(data, Dataset) else open_dataset(data)
+    for note in dataset.notes if dataset.point_sets else ():
+        say(note)
     heads, labels = list(dict.fromkeys(heads)), sorted(set(labels))
     point_sets = list(dict.fromkeys(point_sets)) if point_sets else None
     for method in methods or ():

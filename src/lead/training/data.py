@@ -29,6 +29,8 @@ def opened(data: Path, run: Run, name: str | None, frames: int | None, sampling:
             say(f"Left out: {left_out}.")
     else:
         dataset = open_dataset(data, name)
+        for note in dataset.notes:
+            say(note)
         if _is_own(data) and (left_out := find_media(data).left_out):
             say(f"Left out: {left_out}.")
         return dataset
