@@ -122,8 +122,7 @@ class FolderPictures(PictureInfo):
     @cached_property
     def _media(self) -> Media:
         try:
-            found = find_media(self.root)
-            return found.pictures, found.films
+            return find_media(self.root)
         except LeadError:  # neither pictures nor films
             return Media([], [], "")
 
