@@ -1,30 +1,42 @@
 """COCO key points: one JSON object of ``images``, ``annotations`` and ``categories``.
 
 Coordinates are pixels whose whole numbers are pixel centres, as in :mod:`lead.geometry`; nothing is shifted. Beside
-the published keys we write, and understand, five more: ``flip_pairs`` (pairs of names) in the category; in the
+the published keys we write, and understand, six more: ``flip_pairs`` (pairs of names) in the category; in the
 annotation of a prediction the lists ``keypoint_scores``, ``px_error`` and ``px_90`` (null where unknown), the mean of
 the first being COCO's own ``score``; and in an annotation ``accepted``, the names of landmarks whose label is a model's
-suggestion that was taken over and not touched since.
+suggestion that was taken over and not touched since, and ``predicted``, the names of those that a model said without a
+score. Whatever has a score is a prediction: of an annotation with COCO's ``score`` alone all its landmarks.
+
+What other tools make of the layout is put in one form by :mod:`lead.landmarks.coco_entries`. Of several categories with
+landmarks all are read: the names are those of the category with most, of the others the category's name stands before.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError
-from lead.landmarks.fields import finite, read_json
-from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Places, Schema
+from lead.landmarks.coco_entries import (
+    OTHER,
+    PREDICTED_KEYS,
+    Entry,
+    Tidied,
+    listed_names,
+    number_of,
+    numbers_of,
+    required,
+    tidied,
+)
+from lead.landmarks.fields import read_json
+from lead.landmarks.kinds import joined_kinds
+from lead.landmarks.model import UNLABELLED, Labels, Places, Schema
 from lead.landmarks.pictures import PictureInfo, known_size
 
-Entry = dict[str, Any]
-PREDICTED_KEYS = ("keypoint_scores", "px_error", "px_90")
-"""Keys of a prediction's annotation: in :class:`Labels` the attributes score, px_error and px_90."""
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -33,9 +45,9 @@ def why_not(text: str) -> str | None:
     return None if text.lstrip()[:1] == "{" else "does not begin with an object"
 
 
-def parse(text: str) -> Labels:
+def parse(text: str, kind: str | None = None) -> Labels:
     """Labels from the text of a COCO file: :func:`read`, then :func:`interpret`."""
-    return interpret(read(text))
+    return interpret(tidied(read(text), kind))
 
 
 def read(text: str) -> Entry:
@@ -46,48 +58,58 @@ def read(text: str) -> Entry:
     return data
 
 
-def interpret(data: Entry) -> Labels:
+def interpret(tidy: Tidied) -> Labels:
     """Labels of a COCO object: a row for each image, in its order, annotated or not.
 
     Raises:
-        LeadError: a key is missing, or an entry contradicts another; the message names it.
+        LeadError: an image has no name; or everything that it labels had to be left out. The message names the entry.
     """
-    kind, schema = category_of(data)
-    category = kind["id"]
-    images = _entries(data, "images")
-    files = tuple(str(_get(image, "file_name", f"images[{i}]")) for i, image in enumerate(images))
-    rows = _rows_by_id(images)
+    images = tidy.top["images"]
+    files = image_names(tidy.top)
+    parts = [
+        _labels(files, kind.schema, of_rows, tidy.top["annotations"])
+        for kind, of_rows in zip(tidy.kinds, tidy.labelled_by, strict=True)
+    ]
+    labels = joined_kinds(parts, [kind.name for kind in tidy.kinds])
+    if tidy.top["annotations"] and not any(tidy.labelled_by) and tidy.left_out.beyond(OTHER):
+        raise LeadError(f"no annotation in it can be read. Left out: {tidy.left_out}.")
+    annotated = tidy.labelled_by[0] if len(tidy.kinds) == 1 else {}
+    entries = tuple(f"annotations[{annotated[i]}]" if i in annotated else f"images[{i}]" for i in range(len(files)))
+    sizes = np.array([_size(image) for image in images], dtype=np.int64).reshape(-1, 2)
+    return replace(labels, sizes=sizes, places=Places(entries=entries, left_out=str(tidy.left_out)))
+
+
+def image_names(top: Entry) -> tuple[str, ...]:
+    """The pictures of a COCO object. Raises :class:`LeadError` naming an image that has no name."""
+    named = (str(required(image, "file_name", f"images[{i}]")) for i, image in enumerate(top["images"]))
+    return tuple(name.replace("\\", "/") for name in named)
+
+
+def _labels(files: tuple[str, ...], schema: Schema, of_rows: dict[int, int], annotations: list[Entry]) -> Labels:
+    """Those of one kind of thing, whose annotations are known by the row."""
     keypoints = np.zeros((len(files), len(schema.names), 3))
     extra = {key: np.full(keypoints.shape[:2], np.nan) for key in PREDICTED_KEYS}
-    accepted = np.zeros(keypoints.shape[:2], dtype=bool)
-    annotated: dict[int, str] = {}  # by row
-    for i, annotation in enumerate(_entries(data, "annotations")):
-        where = f"annotations[{i}]"
-        if _get(annotation, "category_id", where) != category:
-            continue  # a category without key points: boxes and outlines are not landmarks
-        row = _row(annotation, rows, where)
-        if row in annotated:
-            raise LeadError(
-                f"{where}: picture {files[row]!r} is already annotated by {annotated[row]}; "
-                "one instance a picture is supported. Keep one, or crop the picture into several."
-            )
-        annotated[row] = where
-        keypoints[row] = _keypoints(_get(annotation, "keypoints", where), len(schema.names), where)
-        if names := accepted_names(annotation):
-            accepted[row] = [name in names for name in schema.names]
+    accepted, predicted = (np.zeros(keypoints.shape[:2], dtype=bool) for _ in range(2))
+    for row, i in of_rows.items():
+        annotation = annotations[i]
+        keypoints[row] = np.array(annotation["keypoints"], dtype=np.float64).reshape(-1, 3)
+        for key, flags in (("accepted", accepted), ("predicted", predicted)):
+            if names := listed_names(annotation, key):
+                flags[row] = [name in names for name in schema.names]
         for key, values in extra.items():
             if key in annotation:
-                values[row] = _numbers(annotation[key], len(schema.names), f"{where}: {key}", nullable=True)
-    predicted = (None if np.isnan(values).all() else values for values in extra.values())
-    places = Places(entries=tuple(annotated.get(i, f"images[{i}]") for i in range(len(files))))
+                values[row] = numbers_of(annotation[key])
+    known = (None if np.isnan(values).all() else values for values in extra.values())
     visible = keypoints[..., 2].astype(np.int8)
-    return Labels(schema, files, keypoints[..., :2], visible, *predicted, places=places, accepted=accepted)
+    return Labels(schema, files, keypoints[..., :2], visible, *known, accepted=accepted, predicted=predicted)
 
 
-def accepted_names(annotation: Entry) -> set[str]:
-    """What an annotation lists as accepted; nothing where another program keeps something else under this key."""
-    names = annotation.get("accepted")
-    return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
+def _size(image: Entry) -> tuple[int, int]:
+    """Width and height of an image, (0, 0) where the file does not say both."""
+    width, height = (number_of(image.get(key)) for key in ("width", "height"))
+    if width is None or height is None or not (1 <= width < 2**31 and 1 <= height < 2**31):
+        return 0, 0
+    return int(width), int(height)
 
 
 def dump(labels: Labels, pictures: PictureInfo | None = None) -> str:
@@ -139,7 +161,10 @@ def _text(value: object) -> str:
 
 def _image(labels: Labels, row: int, pictures: PictureInfo | None) -> Entry:
     image: Entry = {"id": row + 1, "file_name": labels.images[row]}
-    if pictures and (size := known_size(pictures, labels.images[row])):
+    size = labels.sizes[row].tolist() if labels.sizes is not None and labels.sizes[row].all() else None
+    if size is None and pictures:
+        size = known_size(pictures, labels.images[row])
+    if size:
         image["width"], image["height"] = map(int, size)
     return image
 
@@ -163,107 +188,18 @@ def _annotation(labels: Labels, row: int) -> Entry:
         "area": width * height,
         "iscrowd": 0,
     }
+    scored = np.zeros(len(labelled), dtype=bool)
     for key, values in zip(PREDICTED_KEYS, (labels.score, labels.px_error, labels.px_90), strict=True):
         if values is not None and np.isfinite(values[row]).any():
             entry[key] = _nullable(values[row])
+            scored |= np.isfinite(values[row])
     if "keypoint_scores" in entry and labels.score is not None:
         entry["score"] = float(np.nanmean(labels.score[row]))
-    if labels.accepted is not None and labels.accepted[row].any():
-        entry["accepted"] = [labels.schema.names[k] for k in np.flatnonzero(labels.accepted[row])]
+    for key, named in (("accepted", labels.is_accepted[row]), ("predicted", labels.is_predicted[row] & ~scored)):
+        if named.any():
+            entry[key] = [labels.schema.names[k] for k in np.flatnonzero(named)]
     return entry
 
 
 def _nullable(values: FloatArray) -> list[float | None]:
     return [value if np.isfinite(value) else None for value in values.tolist()]
-
-
-def category_of(data: Entry) -> tuple[Entry, Schema]:
-    """The one category that has key points, and its schema. Raises :class:`LeadError` if there is not just one."""
-    categories = _entries(data, "categories")
-    with_points = [(i, category) for i, category in enumerate(categories) if category.get("keypoints")]
-    if len(with_points) != 1:
-        raise LeadError(
-            f"{len(with_points)} of {len(categories)} categories have 'keypoints' (the landmarks' names); "
-            "exactly one must. Export key points, of one kind of thing."
-        )
-    i, category = with_points[0]
-    where = f"categories[{i}]"
-    names = category["keypoints"]
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise LeadError(f"{where}: 'keypoints' must be a list of names.")
-    bones = _pairs(category, "skeleton", where)
-    for bone in bones:
-        if not all(isinstance(end, int) and 1 <= end <= len(names) for end in bone):
-            raise LeadError(f"{where}: skeleton {list(bone)} must hold numbers from 1 to {len(names)}.")
-    skeleton = tuple((names[a - 1], names[b - 1]) for a, b in bones)
-    flips = _pairs(category, "flip_pairs", where)
-    if not all(isinstance(name, str) for pair in flips for name in pair):
-        raise LeadError(f"{where}: 'flip_pairs' must be a list of pairs of names.")
-    _get(category, "id", where)
-    return category, Schema(tuple(names), flips, skeleton)
-
-
-def _pairs(category: Entry, key: str, where: str) -> tuple[tuple[Any, Any], ...]:
-    pairs = category.get(key) or []
-    if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
-        raise LeadError(f"{where}: {key!r} must be a list of pairs.")
-    return tuple((a, b) for a, b in pairs)
-
-
-def _entries(data: Entry, key: str) -> list[Entry]:
-    entries = data.get(key)
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise LeadError(f"not COCO key points: {key!r} is not a list of objects. Keys found: {_some(data)}.")
-    return entries
-
-
-def _get(entry: Entry, key: str, where: str) -> Any:
-    if key not in entry:
-        raise LeadError(f"{where}: {key!r} is missing. Keys found: {_some(entry)}.")
-    return entry[key]
-
-
-def _some(entry: Entry) -> str:
-    return ", ".join(list(entry)[:10]) or "none"
-
-
-def _rows_by_id(images: list[Entry]) -> dict[str, int]:
-    rows: dict[str, int] = {}
-    for i, image in enumerate(images):
-        identifier = repr(_get(image, "id", f"images[{i}]"))
-        if identifier in rows:
-            raise LeadError(f"images[{i}]: id {identifier} is also that of images[{rows[identifier]}].")
-        rows[identifier] = i
-    return rows
-
-
-def _row(annotation: Entry, rows: dict[str, int], where: str) -> int:
-    identifier = repr(_get(annotation, "image_id", where))
-    if identifier not in rows:
-        raise LeadError(f"{where}: no image has id {identifier}.")
-    return rows[identifier]
-
-
-def _keypoints(values: object, count: int, where: str) -> FloatArray:
-    """(K, 3) of x, y, visibility."""
-    table = _numbers(values, 3 * count, f"{where}: keypoints").reshape(count, 3)
-    visible = table[:, 2]
-    wrong = ~np.isin(visible, (UNLABELLED, HIDDEN, VISIBLE))
-    if wrong.any():
-        raise LeadError(f"{where}: visibility {visible[wrong][0]:g} must be 0 (unlabelled), 1 (hidden) or 2 (visible).")
-    return table
-
-
-def _numbers(values: object, count: int, where: str, *, nullable: bool = False) -> FloatArray:
-    if not isinstance(values, list) or len(values) != count:
-        what = f"{len(values)} values" if isinstance(values, list) else repr(values)
-        raise LeadError(f"{where} must be a list of {count} numbers, not {what}.")
-    if set(map(type, values)) <= {int, float}:  # the usual case, at once
-        with suppress(OverflowError):
-            numbers = np.array(values, dtype=np.float64)
-            if np.isfinite(numbers).all():
-                return numbers
-    for value in values:
-        if finite(value) is None and not (nullable and value is None):
-            raise LeadError(f"{where} holds {repr(value)[:50]}, which is not a number.")
-    return np.array(values, dtype=np.float64)

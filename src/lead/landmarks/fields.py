@@ -8,6 +8,8 @@ import json
 import math
 import re
 
+import numpy as np
+
 from lead.errors import LeadError
 
 Line = tuple[int, list[str]]
@@ -71,6 +73,14 @@ def finite(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def decimal(value: float) -> str:
+    """The shortest text of digits and a point, never an exponent, of which :func:`to_number` makes exactly this number.
+
+    Programs of morphometrics do not read ``1e-05``.
+    """
+    return np.format_float_positional(value, trim="0")
+
+
 def written(value: float | None) -> str:
     """The text of which :func:`to_number` makes exactly this number; blank for None and NaN."""
-    return "" if value is None or math.isnan(value) else repr(float(value))
+    return "" if value is None or math.isnan(value) else decimal(value)

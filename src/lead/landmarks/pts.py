@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError
-from lead.landmarks.fields import to_number
+from lead.landmarks.fields import decimal, to_number
 from lead.landmarks.frames import frame_of
 from lead.landmarks.model import Labels, Places, Schema, numbered
 from lead.landmarks.pictures import PictureInfo
@@ -122,6 +122,6 @@ def dump(labels: Labels) -> dict[str, str]:
         name = image + ENDING if frame_of(image) else PurePosixPath(image).with_suffix(ENDING).as_posix()
         if name in texts:
             raise LeadError(f"Picture {image!r} and another would both be {name!r}. Give them different names.")
-        points = "".join(f"{x!r} {y!r}\n" for x, y in (labels.xy[row] + 1).tolist())
+        points = "".join(f"{decimal(x)} {decimal(y)}\n" for x, y in (labels.xy[row] + 1).tolist())
         texts[name] = f"version: 1\nn_points: {len(labels.schema.names)}\n{{\n{points}}}\n"
     return texts

@@ -1,27 +1,36 @@
 """TPS, of tpsDig, tpsUtil and geomorph: a block for each specimen.
 
 A block begins with ``LM=K``, then K lines ``x y``; ``CURVES=`` and ``POINTS=`` with further lines, ``IMAGE=``, ``ID=``,
-``SCALE=`` and ``COMMENT=`` follow in any order. Only the landmarks and the picture's name are read. The origin is the
-picture's bottom left, so that a place (x, y) here is ``(x, height - y)`` there, as in the packages that use these
-files, and the picture's height must be known. A negative coordinate means missing, which is written ``-1 -1``: so a
-point beyond the picture's left or lower edge has no place in such a file. Places are in pixels; where a block has a
-``SCALE``, readers multiply by it, and none is written. Landmarks have no names; they are called 1, 2, … here.
+``SCALE=`` and ``COMMENT=`` follow in any order. Only the landmarks and the picture's name are read; what else there is
+is counted in ``Places.left_out``. ``LM=0`` is a picture that nobody has digitised yet: it has no labels.
+
+The origin is the picture's bottom left, so that a place (x, y) here is ``(x, height - y)`` there, as in the packages
+that use these files, and the picture's height must be known. A negative coordinate means missing, which is written
+``-1 -1``: so a point beyond the picture's left or lower edge has no place in such a file. Places are in pixels; where a
+block has a ``SCALE``, readers multiply by it, and none is written. Landmarks have no names; they are called 1, 2, …
+here.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from lead.errors import LeadError
-from lead.landmarks.fields import to_number
+from lead.landmarks.fields import decimal, to_number, with_point
 from lead.landmarks.model import Labels, Places, Schema, numbered
 from lead.landmarks.pictures import PictureInfo
 
 Point = tuple[float, float]
+SINGLE = ("IMAGE", "ID", "SCALE")
+"""Keys that have a value in their own line and nothing below it; below others may stand further lines."""
+DRAWN = {"CURVES": "curves", "OUTLINES": "outlines"}
+"""What may be drawn besides landmarks: its points stand below lines POINTS= (or CHAINS=), which follow this key."""
 
 
 def why_not(text: str) -> str | None:
@@ -31,85 +40,168 @@ def why_not(text: str) -> str | None:
 
 @dataclass
 class _Block:
-    """One specimen: the line that it begins in, how many points it says, the points and their lines, its other keys."""
+    """One specimen.
+
+    Attributes:
+        line: that it begins in.
+        points, lines: its landmarks, and the lines that they stand in.
+        keys: its other keys.
+        drawn: how many points its curves and outlines have.
+    """
 
     line: int
-    count: int
     points: list[Point] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     keys: dict[str, str] = field(default_factory=dict)
+    drawn: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def image(self) -> str:
+        """The picture's name, which some programs put between quotes."""
+        name = self.keys.get("IMAGE", "")
+        if len(name) > 1 and name[0] == name[-1] and name[0] in "\"'":
+            name = name[1:-1].strip()
+        return name.replace("\\", "/")
 
 
 def parse(text: str, pictures: PictureInfo) -> Labels:
     """Labels from the text of a TPS file; pictures in its order.
 
+    A specimen whose picture is not named or not there is left out, as long as others are there.
+
     Raises:
-        LeadError: a block has no picture's name, another number of landmarks than it says or than the others, or three
-            coordinates; a picture stands twice, or its height is not to be had; the message names the line.
+        LeadError: no block has landmarks and a picture, one has another number of landmarks than it says or than the
+            others, or three coordinates, or a picture stands twice; the message names the line.
     """
     blocks = list(_blocks(text))
     if not blocks:
         raise LeadError("no specimen in it: each begins with a line LM=, and the number of its landmarks.")
-    first = blocks[0]
+    digitised = [block for block in blocks if block.points]
+    if not digitised:
+        raise LeadError(_no_landmark(blocks))
+    first = digitised[0]
     rows: dict[str, _Block] = {}
     for block in blocks:
-        image = block.keys.get("IMAGE", "").replace("\\", "/")
-        if not image:
-            raise LeadError(f"line {block.line}: this specimen has no IMAGE=, so its picture is not known. Add it.")
-        if image in rows:
-            raise LeadError(f"line {block.line}: picture {image!r} stands already in line {rows[image].line}.")
-        if len(block.points) != len(first.points):
+        if block.points and len(block.points) != len(first.points):
             raise LeadError(
-                f"line {block.line}: {len(block.points)} landmarks where line {first.line} has {len(first.points)}."
+                f"line {block.line}: {len(block.points)} landmarks where line {first.line} has {len(first.points)}. "
+                "Digitise the same ones in each specimen, a missing one as -1 -1."
             )
-        rows[image] = block
-    xy = np.full((len(rows), len(first.points), 2), np.nan)
-    for row, (image, block) in enumerate(rows.items()):
+        if not block.image:
+            continue
+        if block.image in rows:
+            raise LeadError(
+                f"line {block.line}: picture {block.image!r} stands already in line {rows[block.image].line}."
+            )
+        rows[block.image] = block
+    count = len(first.points)
+    placed, failed = _placed(rows, count, pictures)
+    if not any(rows[image].points for image in placed):
+        raise next(iter(failed.values()), None) or LeadError(
+            f"line {first.line}: this specimen has no IMAGE=, so its picture is not known. Add it."
+        )
+    lines = [rows[image].lines or [rows[image].line] * count for image in placed]
+    places = Places(lines=np.array(lines, dtype=np.int64), left_out="; ".join(_left_out(blocks, failed)))
+    return Labels.from_xy(Schema(numbered(count)), placed, list(placed.values()), places=places)
+
+
+def _placed(
+    rows: Mapping[str, _Block], count: int, pictures: PictureInfo
+) -> tuple[dict[str, npt.NDArray[np.float64]], dict[str, LeadError]]:
+    """The (K, 2) places in each picture; and what is wrong with those pictures whose height is not to be had."""
+    placed: dict[str, npt.NDArray[np.float64]] = {}
+    failed: dict[str, LeadError] = {}
+    for image, block in rows.items():
+        places = np.full((count, 2), np.nan)
         points = np.array(block.points).reshape(-1, 2)
-        there = (points >= 0).all(-1)
-        try:
-            height = pictures.size(image)[1]
-        except LeadError as error:
-            raise LeadError(f"line {block.line}: y counts from the bottom of the picture, and {error}") from error
-        xy[row, there] = points[there] * (1, -1) + (0, height)
-    lines = np.array([block.lines for block in blocks], dtype=np.int64).reshape(xy.shape[:2])
-    return Labels.from_xy(Schema(numbered(len(first.points))), rows, xy, places=Places(lines=lines))
+        there = np.flatnonzero((points >= 0).all(-1))
+        if len(there):
+            try:
+                height = pictures.size(image)[1]
+            except LeadError as error:
+                failed[image] = LeadError(f"line {block.line}: y counts from the bottom of the picture, and {error}")
+                continue
+            places[there] = points[there] * (1, -1) + (0, height)
+        placed[image] = places
+    return placed, failed
+
+
+def _no_landmark(blocks: Sequence[_Block]) -> str:
+    """What is said of a file in which nothing was digitised, or nothing but curves."""
+    drawn = _drawn(blocks)
+    if not drawn:
+        return f"no landmark in it: LM=0 in each of its {len(blocks)} specimens. Digitise some of them first."
+    return (
+        f"no landmark in it, but {', '.join(drawn)}, which are not read. If their points are landmarks, let tpsUtil "
+        "append them (Append tps curve to landmarks)."
+    )
+
+
+def _drawn(blocks: Sequence[_Block]) -> list[str]:
+    """The curves and outlines, counted."""
+    found = []
+    for kind in DRAWN.values():
+        counts = [block.drawn[kind] for block in blocks if kind in block.drawn]
+        if counts:
+            found.append(f"{kind} of {_pictures(len(counts))} ({sum(counts)} points)")
+    return found
+
+
+def _left_out(blocks: Sequence[_Block], failed: Mapping[str, LeadError]) -> list[str]:
+    """What of a file is not read, counted."""
+    keys = Counter(key for block in blocks for key in block.keys if key != "IMAGE")
+    told = _drawn(blocks)
+    for key, count in keys.items():
+        told.append(f"{key} of {_pictures(count)}" + (" (places stay in pixels)" if key == "SCALE" else ""))
+    if nameless := [block for block in blocks if not block.image]:
+        told.append(f"{len(nameless)} specimens without IMAGE=, the first in line {nameless[0].line}")
+    if failed:
+        told.append(f"{len(failed)} specimens whose picture is not there, the first in {next(iter(failed.values()))}")
+    return told
+
+
+def _pictures(count: int) -> str:
+    return f"{count} picture{'s' if count > 1 else ''}"
 
 
 def _blocks(text: str) -> Iterator[_Block]:
     block: _Block | None = None
-    due = 0  # lines of coordinates still to come
-    landmarks = False  # whether they are landmarks; those of curves and outlines are not
+    due = 0  # landmarks still to come
+    section, kind = "LM", "curves"  # the key that lines below belong to, and what points are of
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
         key, is_pair, value = (part.strip() for part in line.partition("="))
-        if due and not is_pair:
-            if landmarks and block is not None:
+        if not is_pair and block is not None and section not in SINGLE and (due or section != "LM"):
+            if section == "LM":
                 block.points.append(_point(line, number))
                 block.lines.append(number)
-            due -= 1
+                due -= 1
+            elif section == "POINTS":
+                block.drawn[kind] += 1
             continue
-        if due and block is not None:
-            raise LeadError(f"line {number}: {line.strip()[:50]!r} where {due} more points should follow.")
         if not is_pair:
             raise LeadError(
                 f"line {number}: {line.strip()[:50]!r} is neither a point that was announced nor KEY=value."
             )
-        key = key.upper()
-        if key == "LM3":
+        if due:
+            raise LeadError(f"line {number}: {line.strip()[:50]!r} where {due} more points should follow.")
+        section = key.upper()
+        if section == "LM3":
             raise LeadError(f"line {number}: landmarks in three dimensions have no place in a picture.")
-        if key == "LM":
+        if section == "LM":
             if block is not None:
                 yield block
-            due, landmarks = _count(value, number), True
-            block = _Block(number, due)
+            due, kind = _count(value, number), "curves"
+            block = _Block(number)
         elif block is None:
-            raise LeadError(f"line {number}: {key}= before the first LM=.")
-        elif key == "POINTS":
-            due, landmarks = _count(value, number), False
-        else:
-            block.keys[key] = value
+            raise LeadError(f"line {number}: {section}= before the first LM=.")
+        elif section in DRAWN:
+            kind = DRAWN[section]
+            if value.strip("0"):
+                block.drawn[kind] += 0
+        elif section not in ("POINTS", "CHAINS"):
+            block.keys[section] = value
     if due:
         raise LeadError(f"the file ends where {due} more points should follow.")
     if block is not None:
@@ -126,23 +218,25 @@ def _point(line: str, number: int) -> Point:
     fields = line.split()
     if len(fields) != 2:
         raise LeadError(f"line {number}: {line.strip()[:50]!r} must be two numbers, x and y.")
+    if "." not in line:  # beside a decimal point, a comma would be something else
+        fields = [with_point(text, " ") for text in fields]
     x, y = (to_number(text, axis, number) for text, axis in zip(fields, "xy", strict=True))
     return (x, y) if x == x and y == y else (-1.0, -1.0)
 
 
 def dump(labels: Labels, pictures: PictureInfo) -> str:
-    """The text of a TPS file: a block for each picture.
+    """The text of a TPS file: a block for each picture. Numbers have no exponents, which other readers do not know.
 
     Raises:
         LeadError: a picture's height is not to be had, or a point lies where TPS means missing.
     """
     blocks = []
     for row, image in enumerate(labels.images):
-        if "\n" in image or "\r" in image:
+        if image.splitlines() != [image]:
             raise LeadError(f"Picture {image!r} cannot be named in a TPS file: its name holds a line's end.")
-        height = pictures.size(image)[1]
+        labelled = ~np.isnan(labels.xy[row]).any(-1)
+        height = pictures.size(image)[1] if labelled.any() else 0
         places = labels.xy[row] * (1, -1) + (0, height)
-        labelled = ~np.isnan(places).any(-1)
         beyond = labelled & (places < 0).any(-1)
         for landmark in np.flatnonzero(beyond)[:1]:
             x, y = labels.xy[row, landmark]
@@ -151,7 +245,8 @@ def dump(labels: Labels, pictures: PictureInfo) -> str:
                 f"picture, {height} pixels high, where TPS means missing. Correct or remove it."
             )
         points = "".join(
-            f"{x!r} {y!r}\n" if there else "-1 -1\n" for (x, y), there in zip(places.tolist(), labelled, strict=True)
+            f"{decimal(x)} {decimal(y)}\n" if there else "-1 -1\n"
+            for (x, y), there in zip(places.tolist(), labelled, strict=True)
         )
         blocks.append(f"LM={len(places)}\n{points}IMAGE={image}\nID={row}\n")
     return "".join(blocks)

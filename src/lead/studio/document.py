@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from lead.errors import LeadError
 from lead.landmarks import coco
-from lead.landmarks.coco import PREDICTED_KEYS
+from lead.landmarks.coco_entries import PREDICTED_KEYS, tidied
 from lead.landmarks.model import Labels, Schema
 from lead.studio.entries import Annotation, Entry, Image, dumps
 from lead.studio.label_messages import Landmarks, Point
@@ -57,6 +57,7 @@ class Document:
         row_of: picture path, normalised, to its place in ``images``.
         annotation_of: picture path to the place of its key points in ``annotations``, in the file's order; without
             paths that are not Unicode text, which no picture of a folder has.
+        category: the id of the landmarks' category; None where there are no landmarks.
     """
 
     top: Entry
@@ -65,6 +66,7 @@ class Document:
     landmarks: Landmarks
     row_of: dict[str, int]
     annotation_of: dict[str, int]
+    category: object = None
 
     @classmethod
     def empty(cls) -> Document:
@@ -79,27 +81,27 @@ class Document:
             LeadError: it is not UTF-8, or no COCO key points that :mod:`lead.landmarks.coco` understands.
         """
         try:
-            top = coco.read(content.decode("utf-8-sig"))
+            data = coco.read(content.decode("utf-8-sig"))
         except UnicodeDecodeError:
             raise LeadError("not UTF-8 text.") from None
-        labels = coco.interpret(top)
-        category, _ = coco.category_of(top)
-        landmarks = _landmarks(category, labels)
-        names = labels.schema.names
+        tidy = tidied(data)
+        category, kind, labelled_by = tidy.only()
+        schema = kind.schema
+        landmarks = as_landmarks(schema.names, schema.skeleton, schema.flip_pairs, category.get("colours"))
         row_of: dict[str, int] = {}
-        for row, file in enumerate(map(posixpath.normpath, labels.images)):
+        for row, file in enumerate(map(posixpath.normpath, coco.image_names(tidy.top))):
             if file in row_of:
                 raise LeadError(f"images[{row}]: {file!r} is also images[{row_of[file]}], written another way.")
             row_of[file] = row
-        file_of_id = {repr(image["id"]): file for image, file in zip(top["images"], row_of, strict=True)}
-        annotation_of: dict[str, int] = {}
-        for i, entry in enumerate(top["annotations"]):
-            if entry["category_id"] == category["id"]:
-                annotation_of[file_of_id[repr(entry["image_id"])]] = i
-                _check_absent(entry, f"annotations[{i}]")
-        annotations = [Annotation(entry, names) for entry in top["annotations"]]
-        annotation_of = {file: i for file, i in annotation_of.items() if is_text(file)}
-        return cls(top, [Image(entry) for entry in top["images"]], annotations, landmarks, row_of, annotation_of)
+        entries = tidy.top["annotations"]
+        for i in labelled_by.values():
+            _check_absent(entries[i], f"annotations[{i}]")
+        files = list(row_of)
+        in_order = sorted(labelled_by.items(), key=lambda item: item[1])
+        annotation_of = {files[row]: i for row, i in in_order if is_text(files[row])}
+        annotations = [Annotation(entry, schema.names) for entry in entries]
+        images = [Image(entry) for entry in tidy.top["images"]]
+        return cls(tidy.top, images, annotations, landmarks, row_of, annotation_of, category["id"])
 
     @cached_property
     def names(self) -> list[str]:
@@ -153,10 +155,9 @@ class Document:
         extra = [_extra(key, [labels.entry for _, _, labels in rows], shape) for key in PREDICTED_KEYS]
         schema = Schema(tuple(self.names), tuple(self.landmarks.flip_pairs), tuple(self.landmarks.skeleton))
         images = tuple(file for _, file, _ in rows)
-        accepted = np.zeros(shape, dtype=bool)
-        for row, (_, _, one) in enumerate(rows):
-            accepted[row, [self.names.index(name) for name in one.accepted]] = True
-        return Labels(schema, images, tables[..., :2], tables[..., 2].astype(np.int8), *extra, accepted=accepted)
+        visible = tables[..., 2].astype(np.int8)
+        marked = [_marked([one.listed(key) for _, _, one in rows], self.names) for key in ("accepted", "predicted")]
+        return Labels(schema, images, tables[..., :2], visible, *extra, accepted=marked[0], predicted=marked[1])
 
     def with_points(self, changes: Mapping[str, PointsChange]) -> Document:
         """With some landmarks of some pictures set, or taken away; or their notes and tags."""
@@ -197,16 +198,18 @@ class Document:
             "colours": [landmark.colour for landmark in landmarks.landmarks],
         }
         categories = list(self.top["categories"])
+        category = self.category
         if self.names:
-            categories = [entry | kind if entry.get("keypoints") else entry for entry in categories]
+            categories = [entry | kind if entry.get("id") == category else entry for entry in categories]
         else:
-            categories.append({"id": _free_id(categories), "name": "object"} | kind)
+            category = _free_id(categories)
+            categories.append({"id": category, "name": "object"} | kind)
         annotations = self.annotations
         if list(sources) != self.names or names != self.names:
             ours = set(self.annotation_of.values())
             annotations = [a.rearranged(names, sources) if i in ours else a for i, a in enumerate(annotations)]
         top = self.top | {"categories": categories}
-        return replace(self, top=top, annotations=annotations, landmarks=landmarks)
+        return replace(self, top=top, annotations=annotations, landmarks=landmarks, category=category)
 
     def with_labels_of(self, other: Document, names: Iterable[str]) -> Document:
         """With what another document says of some landmarks, which have no labels here."""
@@ -240,11 +243,10 @@ class Document:
         return Image(entry)
 
     def _new_annotation(self, id: int, image: object) -> Annotation:
-        category = next(entry for entry in self.top["categories"] if entry.get("keypoints"))
         entry = {
             "id": id,
             "image_id": image,
-            "category_id": category["id"],
+            "category_id": self.category,
             "keypoints": [0, 0, 0] * len(self.names),
             "num_keypoints": 0,
             "bbox": [0.0, 0.0, 0.0, 0.0],
@@ -254,15 +256,18 @@ class Document:
         return Annotation(entry, self.names)
 
 
-def _landmarks(category: Entry, labels: Labels) -> Landmarks:
-    schema = labels.schema
-    return as_landmarks(schema.names, schema.skeleton, schema.flip_pairs, category.get("colours"))
-
-
 def _check_absent(entry: Entry, where: str) -> None:
     absent = entry.get("absent")
     if absent is not None and not (isinstance(absent, list) and all(isinstance(name, str) for name in absent)):
         raise LeadError(f"{where}: 'absent' must be a list of landmark names.")
+
+
+def _marked(listed: Sequence[Sequence[str]], names: list[str]) -> npt.NDArray[np.bool_]:
+    """Which of the landmarks each picture lists."""
+    marked = np.zeros((len(listed), len(names)), dtype=bool)
+    for row, of_row in enumerate(listed):
+        marked[row, [names.index(name) for name in of_row]] = True
+    return marked
 
 
 def _extra(key: str, entries: list[Entry], shape: tuple[int, int]) -> npt.NDArray[np.float64] | None:

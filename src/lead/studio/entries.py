@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lead.landmarks import coco
-from lead.landmarks.coco import PREDICTED_KEYS
+from lead.landmarks.coco_entries import PREDICTED_KEYS, listed_names
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE
 from lead.studio.label_messages import LONGEST_NOTE, LONGEST_TAG, MOST_TAGS, Point, PointState
 from lead.studio.schema import is_text
@@ -57,8 +56,12 @@ class Annotation:
     @cached_property
     def accepted(self) -> list[str]:
         """Landmarks whose label is a suggestion that was accepted and not touched since."""
+        return self.listed("accepted")
+
+    def listed(self, key: str) -> list[str]:
+        """Landmarks with a place that the entry lists under ``accepted`` or ``predicted``."""
         visible = self.entry["keypoints"][2::3]
-        named = coco.accepted_names(self.entry)
+        named = listed_names(self.entry, key) or ()
         return [name for name, v in zip(self.names, visible, strict=True) if name in named and v > UNLABELLED]
 
     @property
@@ -79,19 +82,21 @@ class Annotation:
         """With some landmarks set, or taken away (None)."""
         entry = dict(self.entry)
         keypoints = list(entry["keypoints"])
-        absent, accepted = set(self.absent), set(self.accepted)
+        absent, accepted, predicted = set(self.absent), set(self.accepted), set(self.listed("predicted"))
         for name, point in points.items():
             k = self.names.index(name)
             keypoints[3 * k : 3 * k + 3] = _triple(point)
             for names, belongs in (
                 (absent, point is not None and point.state == "absent"),
                 (accepted, point is not None and point.accepted),
+                (predicted, False),
             ):
                 (names.add if belongs else names.discard)(name)
             _forget_prediction(entry, k)
         entry["keypoints"] = keypoints
         self._list_names(entry, "absent", [name for name in self.names if name in absent])
         self._list_names(entry, "accepted", [name for name in self.names if name in accepted])
+        self._list_names(entry, "predicted", [name for name in self.names if name in predicted])
         if checked or self.checked:  # anything but true is another program's
             _set_or_drop(entry, "checked", checked)
         return self._with_totals(entry, self.names)
@@ -105,7 +110,7 @@ class Annotation:
         for key in PREDICTED_KEYS:
             if key in entry:
                 entry[key] = [None if k is None else entry[key][k] for k in columns]
-        for key, listed in (("absent", self.absent), ("accepted", self.accepted)):
+        for key, listed in (("absent", self.absent), *((key, self.listed(key)) for key in ("accepted", "predicted"))):
             self._list_names(
                 entry, key, [name for name, source in zip(names, sources, strict=True) if source in listed]
             )
