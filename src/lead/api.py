@@ -28,6 +28,7 @@ from lead.images.doubts import doubts
 from lead.images.find import expanded
 from lead.images.labels import FolderPictures, load_labels, save_labels
 from lead.images.store import skipped_text
+from lead.images.survey import survey
 from lead.inference import Landmarker
 from lead.landmarks import Labels
 from lead.landmarks.io import check_target, read_labels, write_labels
@@ -39,7 +40,7 @@ from lead.reporting import Counting, Progress, Report, Say, silent, unsaid
 from lead.training.data import opened
 from lead.training.fit import FittedKind
 from lead.training.landmarks import FitSummary, fit_landmarker
-from lead.training.run import Run, claim, open_pictures
+from lead.training.run import Run, claim, open_pictures, with_contrast
 from lead.training.teacher import load_teacher
 from lead.training.upkeep import UPKEEP, Upkeep
 
@@ -84,7 +85,8 @@ def train(
         report: called as training goes on.
         sampling: called as films are read.
         decoding: called as pictures are decoded.
-        say: told which pictures and films were skipped, and which stages are done already.
+        say: told which pictures and films were skipped, how values of more than 8 bits are shown, and which stages are
+            done already.
         upkeep: when the training looks at itself, saves and gives up.
 
     Raises:
@@ -101,6 +103,7 @@ def train(
     if not processes.leads():
         sampling, decoding, say = None, None, unsaid
     run = Run.plan(Path(out), chosen, upkeep)
+    chosen = run.settings
     processes.most(False)  # all have looked at the folder before anything is written
     teacher = chosen.distill.teacher
     if stage == "distill" and not run.has_backbone and teacher.model is None:
@@ -115,7 +118,8 @@ def train(
             run.initial_backbone()  # a wrong name or missing weights stop here, before anything is decoded or written
         if stage != "pretrain" and not run.has_student:
             load_teacher(teacher)  # and here
-    pictures = open_pictures(dataset, chosen, progress=decoding)
+    pictures = open_pictures(dataset, chosen, progress=decoding, say=say)
+    chosen = with_contrast(chosen, pictures.store.showing)
     has_backbone, has_student = bool(processes.most(run.has_backbone)), bool(processes.most(run.has_student))
     with processes.in_turn():
         run = Run.create(Path(out), chosen, upkeep)
@@ -169,7 +173,7 @@ def fit(
     for doubt in doubts(known, FolderPictures(root)):
         say(doubt)
     named = pictures is not None or not isinstance(labels, Labels)  # else the folder is wherever Python runs
-    return fit_landmarker(run, known, root, head=head, seed=seed, self_taught=named, progress=progress)
+    return fit_landmarker(run, known, root, head=head, seed=seed, self_taught=named, progress=progress, say=say)
 
 
 def _labels(labels: Labels | Path | str, pictures: Path | str | None) -> tuple[Path, Labels]:
@@ -236,7 +240,7 @@ def predict(
     if draw is not None and not found.waiting:
         from lead.evaluation.drawings import draw_all  # with Matplotlib, which nothing else here needs
 
-        draw_all(found.pictures, found.films, found.root, Path(draw), counting)
+        draw_all(found.pictures, found.films, found.root, Path(draw), counting, found.showing)
     return found
 
 
@@ -408,7 +412,11 @@ def match(
     root, known = _labels(labels, pictures)
     row = labelled_row(Path(reference), root, known)
     first, asked_for = Path(reference).as_posix(), expanded(queries)
-    store = open_store(Path(), list(dict.fromkeys([first, *asked_for])), run.settings.picture.store, default_cache())
+    both, picture = list(dict.fromkeys([first, *asked_for])), run.settings.picture
+    looked = survey(Path(), both, picture.showing)
+    for told in looked.told:
+        say(told)
+    store = open_store(Path(), both, picture.store, default_cache(), showing=looked.showing)
     files = [file for file in asked_for if file in set(store.files)]
     if not files:
         raise LeadError(f"None of the {len(asked_for)} pictures to match can be read.")
@@ -436,7 +444,7 @@ def match(
 
         names = drawing_names(files)
         save_labels(matches, Path(out) / "matches.json", overwrite=overwrite)
-        draw_matches(Path(reference), known.xy[row], matches, names, Path(out), counting)
+        draw_matches(Path(reference), known.xy[row], matches, names, Path(out), counting, store.showing)
     return matches
 
 

@@ -32,7 +32,9 @@ from lead.geometry import Size
 from lead.images.film import UnreadableFilm, films_need, open_film, stored_frames
 from lead.images.find import Listed, listed
 from lead.images.labels import save_labels
+from lead.images.showing import DEFAULT, Showing
 from lead.images.store import ImageStore, none_readable, stored_pictures
+from lead.images.survey import survey
 from lead.journal import Journal, Record, read_header, read_records
 from lead.landmarks.io import check_target
 from lead.landmarks.model import Labels, Schema
@@ -91,6 +93,10 @@ class Model(Protocol):
         """Of the stored pictures that it looks at, in pixels."""
 
     @property
+    def showing(self) -> Showing:
+        """How the pictures that it learnt from were shown."""
+
+    @property
     def batch(self) -> int:
         """Pictures that it looks at together."""
 
@@ -113,6 +119,7 @@ class Predicted:
         skipped: (picture, reason) of those that cannot be read.
         broken: what to say of films that cannot be read, or not to their end.
         lost: what the format that they were written in cannot hold, in words.
+        showing: how the pictures' values were shown.
         waiting: whether other processes still have some to do, or are writing it all; then this holds nothing.
     """
 
@@ -123,6 +130,7 @@ class Predicted:
     skipped: tuple[tuple[str, str], ...]
     broken: tuple[str, ...]
     lost: tuple[str, ...] = ()
+    showing: Showing = DEFAULT
     waiting: bool = False
 
     @property
@@ -152,6 +160,7 @@ def predict(
     if out:
         check_target(out, format=format, overwrite=overwrite)
     work = Work(model, listed(pictures))
+    work.tell(say)
     if out is None:
         return work.found([piece for _, piece in work.pieces(range(work.units), counting)])
     parts = Parts(work, out, shard or Shard(), say)
@@ -202,10 +211,17 @@ class Work:
         files, batch = asked.pictures, model.batch
         self.chunks = [files[start : start + batch] for start in range(0, len(files), batch)]
         self.units = len(self.chunks) + len(self.asked.films)
+        self._survey = survey(asked.root, files, model.showing)
+
+    def tell(self, say: Say) -> None:
+        """Says how values of more than 8 bits are shown, and what of the pictures is not looked at."""
+        for told in self._survey.told:
+            say(told)
 
     def identity(self) -> Record:
         """By which parts know what work they are of."""
-        return {"model": self.model.digest(), "pictures": _listing(self.asked), "unit": self.model.batch}
+        shown = {} if self._survey.showing == DEFAULT else {"showing": repr(self._survey.showing)}
+        return {"model": self.model.digest(), "pictures": _listing(self.asked), "unit": self.model.batch, **shown}
 
     def length(self, unit: int) -> int:
         """Pictures in a unit; a film's frames do not count."""
@@ -225,7 +241,8 @@ class Work:
         if progress and done:  # so that speed counts from here on
             progress(done, total)
         chunks = [self.chunks[unit] for unit in stills]
-        with closing(stored_pictures(self.asked.root, chunks, self.model.side)) as stores:
+        shown = self._survey.showing
+        with closing(stored_pictures(self.asked.root, chunks, self.model.side, showing=shown)) as stores:
             for unit, store in zip(stills, stores, strict=True):
                 yield unit, Piece(self.model.predict_store(store) if len(store) else None, store.sizes, store.skipped)
                 done += self.length(unit)
@@ -275,6 +292,7 @@ class Work:
             sizes=sizes,
             skipped=tuple(item for piece in stills for item in piece.skipped),
             broken=(*self.left_out, *(film.broken for film in films if film.broken)),
+            showing=self._survey.showing,
         )
         if not found and not predicted.films:
             raise self._nothing(predicted)

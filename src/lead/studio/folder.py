@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from lead.errors import LeadError, NotThere, unknown
 from lead.images.decode import UnreadablePicture, upright_size
 from lead.images.find import find_entries, find_images
+from lead.images.showing import DEFAULT, Showing
+from lead.images.survey import Survey, survey
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.geometry import Size
@@ -146,12 +148,30 @@ class PictureFolder:
         self._sizes: dict[str, tuple[tuple[int, int], Size]] = {}
         self._real_root = self.root.resolve()
         self.listing = Listing.of(self.root)
+        self._surveying = threading.Lock()
+        self._asked, self._survey = DEFAULT, Survey(DEFAULT)
+        self._surveyed = False
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __contains__(self, file: object) -> bool:
         return file in self.listing
+
+    def show(self, asked: Showing) -> None:
+        """Has the pictures shown as those that a model learnt from."""
+        with self._surveying:
+            if asked != self._asked:
+                self._asked, self._surveyed = asked, False
+
+    @property
+    def survey(self) -> Survey:
+        """How values of more than 8 bits are shown, and what of the pictures is not looked at; found once."""
+        with self._surveying:
+            if not self._surveyed:
+                self._survey = survey(self.root, self.listing.files, self._asked)
+                self._surveyed = True
+            return self._survey
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -276,9 +296,12 @@ def natural_key(file: str) -> tuple[list[list[int | str]], str]:
     return [[int(text) if i % 2 else text for i, text in enumerate(part)] for part in parts], file
 
 
-def stamp_text(stamp: Stamp) -> str:
-    """A stamp as it stands in addresses; empty where there is no file."""
-    return f"{stamp[0]:x}-{stamp[1]:x}" if stamp else ""
+def stamp_text(stamp: Stamp, showing: Showing) -> str:
+    """A stamp as it stands in addresses, another where the picture is shown otherwise; empty where there is no file."""
+    if not stamp:
+        return ""
+    shown = "" if showing == DEFAULT else f"-{hashlib.sha256(repr(showing).encode()).hexdigest()[:8]}"
+    return f"{stamp[0]:x}-{stamp[1]:x}{shown}"
 
 
 def _shown(file: str) -> str:
