@@ -85,8 +85,7 @@ def train(
         report: called as training goes on.
         sampling: called as films are read.
         decoding: called as pictures are decoded.
-        say: told which pictures and films were skipped, how values of more than 8 bits are shown, and which stages are
-            done already.
+        say: told what was skipped, how values of more than 8 bits are shown, and which stages are done already.
         upkeep: when the training looks at itself, saves and gives up.
 
     Raises:
@@ -413,10 +412,8 @@ def match(
     row = labelled_row(Path(reference), root, known)
     first, asked_for = Path(reference).as_posix(), expanded(queries)
     both, picture = list(dict.fromkeys([first, *asked_for])), run.settings.picture
-    looked = survey(Path(), both, picture.showing)
-    for told in looked.told:
-        say(told)
-    store = open_store(Path(), both, picture.store, default_cache(), showing=looked.showing)
+    showing = survey(Path(), both, picture.showing, say)
+    store = open_store(Path(), both, picture.store, default_cache(), showing=showing)
     files = [file for file in asked_for if file in set(store.files)]
     if not files:
         raise LeadError(f"None of the {len(asked_for)} pictures to match can be read.")

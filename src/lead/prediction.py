@@ -159,8 +159,7 @@ def predict(
     """Landmarks of pictures and of films' frames; see :func:`lead.predict`."""
     if out:
         check_target(out, format=format, overwrite=overwrite)
-    work = Work(model, listed(pictures))
-    work.tell(say)
+    work = Work(model, listed(pictures), say)
     if out is None:
         return work.found([piece for _, piece in work.pieces(range(work.units), counting)])
     parts = Parts(work, out, shard or Shard(), say)
@@ -195,12 +194,13 @@ class Work:
     Args:
         model: that finds landmarks.
         asked: pictures and films; films are left out where PyAV, which reads them, is not installed.
+        say: told how values of more than 8 bits are shown, and what of the pictures is not looked at.
 
     Raises:
         LeadError: films are all that was asked for and PyAV is not installed.
     """
 
-    def __init__(self, model: Model, asked: Listed) -> None:
+    def __init__(self, model: Model, asked: Listed, say: Say = unsaid) -> None:
         self.model = model
         need = films_need() if asked.films else None
         if need and not asked.pictures:
@@ -211,16 +211,11 @@ class Work:
         files, batch = asked.pictures, model.batch
         self.chunks = [files[start : start + batch] for start in range(0, len(files), batch)]
         self.units = len(self.chunks) + len(self.asked.films)
-        self._survey = survey(asked.root, files, model.showing)
-
-    def tell(self, say: Say) -> None:
-        """Says how values of more than 8 bits are shown, and what of the pictures is not looked at."""
-        for told in self._survey.told:
-            say(told)
+        self.showing = survey(asked.root, files, model.showing, say)
 
     def identity(self) -> Record:
         """By which parts know what work they are of."""
-        shown = {} if self._survey.showing == DEFAULT else {"showing": repr(self._survey.showing)}
+        shown = {} if self.showing == DEFAULT else {"showing": repr(self.showing)}
         return {"model": self.model.digest(), "pictures": _listing(self.asked), "unit": self.model.batch, **shown}
 
     def length(self, unit: int) -> int:
@@ -241,8 +236,7 @@ class Work:
         if progress and done:  # so that speed counts from here on
             progress(done, total)
         chunks = [self.chunks[unit] for unit in stills]
-        shown = self._survey.showing
-        with closing(stored_pictures(self.asked.root, chunks, self.model.side, showing=shown)) as stores:
+        with closing(stored_pictures(self.asked.root, chunks, self.model.side, showing=self.showing)) as stores:
             for unit, store in zip(stills, stores, strict=True):
                 yield unit, Piece(self.model.predict_store(store) if len(store) else None, store.sizes, store.skipped)
                 done += self.length(unit)
@@ -292,7 +286,7 @@ class Work:
             sizes=sizes,
             skipped=tuple(item for piece in stills for item in piece.skipped),
             broken=(*self.left_out, *(film.broken for film in films if film.broken)),
-            showing=self._survey.showing,
+            showing=self.showing,
         )
         if not found and not predicted.films:
             raise self._nothing(predicted)

@@ -130,7 +130,7 @@ class Bench:
                     "on the same pictures: train them with the same picture settings."
                 )
         data = self.dataset
-        showing = survey(data.root, data.files, picture.showing).showing
+        showing = survey(data.root, data.files, picture.showing)
         cache = default_cache()
         self.store = open_store(data.root, data.files, picture.store, cache, boxes=data.boxes, showing=showing)
 

@@ -37,7 +37,7 @@ def of_folder(folder: Path, side: int, most: int, showing: Showing, *, progress:
     """
     files = find_images(folder)
     kept = np.sort(np.random.default_rng(0).permutation(len(files))[:most])
-    shown = survey(folder, files, showing).showing
+    shown = survey(folder, files, showing)
     return open_store(folder, [files[i] for i in kept], side, default_cache(), showing=shown, progress=progress)
 
 

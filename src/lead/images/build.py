@@ -91,7 +91,7 @@ def open_store(
         size: side S of the stored pictures, in pixels.
         cache: folder of all stores (see :func:`default_cache`); made if missing.
         boxes: (n, 4) x, y, width, height of the part of each picture to store (see above); None for whole pictures.
-        showing: how the pictures' values are shown; of a folder, what :func:`lead.images.survey.survey` says.
+        showing: how the pictures' values are shown; of a folder, what :func:`lead.images.survey.survey` finds.
         workers: decoding threads, by default one for each core.
         progress: called after every picture while building.
         chunk: pictures that a killed build loses at most.

@@ -16,6 +16,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from lead.errors import LeadError
 from lead.images.containers import why_unreadable
 from lead.images.dicom import DicomPicture
+from lead.images.png import deep_colours, has_deep_colours
 from lead.images.showing import DEFAULT, Showing, Stored
 from lead.images.tiff import LargePicture, Tiff, is_large, is_tiff
 
@@ -38,8 +39,6 @@ _UPRIGHT = {
 _SIDEWAYS = (5, 6, 7, 8)
 _STACKS = ("DICOM", "GIF", "PNG", "WEBP")
 """Of Pillow's formats besides TIFF, those whose further pages are pictures of their own."""
-_DEEP_COLOURS = (b"\x10\x02", b"\x10\x04", b"\x10\x06")
-"""Of a PNG's header, 16 bits of anything but plain grey: Pillow would cut them to 8."""
 
 Box = tuple[float, float, float, float]
 """x, y, width, height of a part of a picture in its own (upright) pixels; (0, 0, w, h) is all of it."""
@@ -164,7 +163,7 @@ def glance(path: Path) -> tuple[bool, bool]:
             if isinstance(image, DicomPicture):
                 return image.is_deep, image.n_frames > 1
             is_stack = image.format in _STACKS and bool(getattr(image, "is_animated", False))
-            deep_colours = image.format == "PNG" and _png_kind(file) in _DEEP_COLOURS
+            deep_colours = image.format == "PNG" and has_deep_colours(file)
             return deep_colours or image.mode.startswith("I;16") or image.mode in ("I", "F"), is_stack
 
 
@@ -319,8 +318,8 @@ def _stored(file: BinaryIO, image: Image.Image, showing: Showing) -> Stored | No
     """The values of a picture that is to be shown by them; None of one whose 8 bits are shown as they are."""
     if isinstance(image, DicomPicture):
         return image.stored(showing)
-    if image.format == "PNG" and _png_kind(file) in _DEEP_COLOURS:
-        return _deep_colours(file)
+    if image.format == "PNG" and has_deep_colours(file):
+        return _of_deep_png(file)
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         stated = (0.0, 65535.0) if image.format in ("JPEG2000", "PPM") and image.mode != "F" else None  # Pillow scales
         return Stored(np.asarray(image), stated)
@@ -355,23 +354,10 @@ def _page(image: Image.Image, showing: Showing) -> Image.Image:
     return Image.fromarray(np.rint(total / count if showing.page == "mean" else total).astype(np.uint8))
 
 
-def _png_kind(file: BinaryIO) -> bytes:
-    """A PNG's bits and colour type."""
-    file.seek(24)
-    return file.read(2)
-
-
-def _deep_colours(file: BinaryIO) -> Stored:
-    """A PNG of 16 bits in colour or with transparency."""
-    import torch  # which takes seconds to import, for few pictures
-    from torchvision.io import ImageReadMode, decode_png
-
-    file.seek(0)
-    data = torch.frombuffer(bytearray(file.read()), dtype=torch.uint8)
-    values = decode_png(data, ImageReadMode.UNCHANGED).permute(1, 2, 0).numpy()
-    count = values.shape[2]
-    opacity = values[..., -1] / 65535.0 if count in (2, 4) else None
-    return Stored(values[..., 0] if count <= 2 else values[..., :3], opacity=opacity)
+def _of_deep_png(file: BinaryIO) -> Stored:
+    values = deep_colours(file)
+    colours = values[..., 0] if values.shape[2] == 2 else values[..., :3]
+    return Stored(colours, opacity=values[..., -1] / 65535.0 if values.shape[2] in (2, 4) else None)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from lead.images.decode import UnreadablePicture, glance, values_of
 from lead.images.showing import Range, Showing, quantiles
+from lead.reporting import Say, unsaid
 from lead.tuning import cores
 
 MAYBE = (".dcm", ".dicom", ".gif", ".jp2", ".j2k", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp")
@@ -31,27 +32,16 @@ _OTHER_SCALE = 4
 """As is a folder whose values reach so many times further than the contrast, or so many times less far."""
 
 
-@dataclass(frozen=True)
-class Survey:
-    """What a look at a folder found.
-
-    Attributes:
-        showing: what was asked for; where that leaves the contrast open, with the one that the folder's pictures share.
-        told: what to say to whom these pictures belong.
-    """
-
-    showing: Showing
-    told: tuple[str, ...] = ()
-
-
 class _Seen(NamedTuple):
     file: str
     is_deep: bool
     is_stack: bool
 
 
-def survey(root: Path, files: Sequence[str], showing: Showing) -> Survey:
-    """Looks at headers, and at the values of some pictures of more than 8 bits.
+def survey(root: Path, files: Sequence[str], showing: Showing, say: Say = unsaid) -> Showing:
+    """How a folder's pictures are to be shown: as asked for, with a contrast where that is needed and left open.
+
+    Looks at headers, and at the values of some pictures of more than 8 bits.
 
     The same files give the same contrast, in whatever order they are listed. Of more than :data:`LOOKED_AT` files that
     may be deep or stacks, as many are drawn.
@@ -60,10 +50,11 @@ def survey(root: Path, files: Sequence[str], showing: Showing) -> Survey:
         root: folder that the names are relative to.
         files: POSIX paths of pictures. Those that cannot be read are passed over.
         showing: what is asked for.
+        say: told which contrast is used, what does not fit it, and how many pictures have further pages.
     """
     maybe = sorted({file for file in files if os.path.splitext(file)[1].lower() in MAYBE})  # noqa: PTH122 - quicker
     if not maybe:
-        return Survey(showing)
+        return showing
     drawn = _some(maybe, LOOKED_AT)
     with ThreadPoolExecutor(cores()) as pool:
         seen = [found for found in pool.map(lambda file: _seen(root, file), drawn) if found]
@@ -72,17 +63,17 @@ def survey(root: Path, files: Sequence[str], showing: Showing) -> Survey:
         parts = list(pool.map(lambda file: _values(root / file, showing), some))
     known = {file: part for file, part in zip(some, parts, strict=True) if part is not None and part.size}
     of = f"{len(files):,} pictures" if len(drawn) == len(maybe) else f"{len(drawn):,} pictures looked at"
-    told: list[str] = []
     if known:
         own = quantiles(list(known.values()))
-        told += _of_contrast(f"{len(deep):,} of {of}", showing.contrast, own, known)
+        for told in _of_contrast(f"{len(deep):,} of {of}", showing.contrast, own, known):
+            say(told)
         showing = replace(showing, contrast=showing.contrast or own)
     if stacks := sum(found.is_stack for found in seen) if showing.page == 1 else 0:
-        told.append(
+        say(
             f"{stacks:,} of {of} {'has' if stacks == 1 else 'have'} several pages: the first is looked at, and no "
             "other. To choose as you train: --set picture.page= and a number, max or mean."
         )
-    return Survey(showing, tuple(told))
+    return showing
 
 
 def _some(files: Sequence[str], most: int) -> Sequence[str]:
@@ -113,10 +104,10 @@ def _values(path: Path, showing: Showing) -> npt.NDArray[Any] | None:
 
 def _of_contrast(count: str, chosen: Range | None, own: Range, known: Mapping[str, npt.NDArray[Any]]) -> list[str]:
     low, high = chosen or own
-    how = "as the settings say" if chosen else "where all but one in a thousand of their values lie, at each end"
+    how = "as the settings say" if chosen else "which all but 0.1 % of their values at each end span"
     told = [
-        f"{count} hold values of more than 8 bits and state no range: shown from {low:g} (black) to {high:g} (white), "
-        f"{how}. To choose as you train: --set picture.contrast=[LOW,HIGH]."
+        f"{count} hold more than 8 bits and state no range: shown from {low:g} (black) to {high:g} (white), {how}. "
+        "To choose as you train: --set picture.contrast=[LOW,HIGH]."
     ]
     if chosen and not 1 / _OTHER_SCALE <= (own[1] - own[0]) / (high - low) <= _OTHER_SCALE:
         told.append(

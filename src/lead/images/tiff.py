@@ -86,9 +86,9 @@ class Tiff:
             raise ValueError(f"it is a TIFF of an unusual kind: axes {self.series.axes}, {first.bitspersample} bits")
         self._planes = axes.get("C", 1)  # channels that are planes of their own
         coloured = first.photometric in (PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR, PHOTOMETRIC.SEPARATED, PHOTOMETRIC.CIELAB)
-        self._has_opacity_alone = first.samplesperpixel == 2 and first.extrasamples[:1] in ((1,), (2,))
+        has_opacity = first.samplesperpixel == 2 and first.extrasamples[:1] in ((1,), (2,))
         self.pages = math.prod(n for axis, n in axes.items() if axis not in "YXSC")
-        self.channels = self._planes * (1 if coloured or self._has_opacity_alone else first.samplesperpixel)
+        self.channels = self._planes * (1 if coloured or has_opacity else first.samplesperpixel)
         tag = first.tags.get(_ORIENTATION)
         self._turn = _UPRIGHT.get(tag.value if tag else 1)
         width, height = first.imagewidth, first.imagelength
@@ -301,23 +301,24 @@ class Tiff:
             stated = None  # it is not as the file says
         opacity = None
         if values.ndim == 3 and self.channels == 1:
-            values, opacity = self._colours(values)
+            values, opacity = _colours(first, values)
         return Stored(values, stated, first.photometric == PHOTOMETRIC.MINISWHITE, opacity)
 
-    def _colours(self, values: Values) -> tuple[Values, npt.NDArray[np.float64] | None]:
-        """(H, W) or (H, W, 3), and the opacity, of samples whose first are grey; red, green and blue; or inks."""
-        most = 2.0**self.first.bitspersample - 1 if self.first.sampleformat < 3 else 1.0
-        if self.first.photometric == PHOTOMETRIC.SEPARATED:
-            return (1 - values[..., :3] / most) * (1 - values[..., 3:4] / most) * most, None
-        colours = values[..., 0] if self._has_opacity_alone else values[..., :3]
-        kind = self.first.extrasamples[0] if self.first.extrasamples else 0
-        if kind not in (1, 2):
-            return colours, None
-        opacity = np.clip(values[..., colours.shape[2] if colours.ndim == 3 else 1] / most, 0, 1)
-        if kind == 1:  # the colours are multiplied by it already
-            share = np.maximum(opacity if colours.ndim == 2 else opacity[..., None], 1e-6)
-            colours = np.minimum(colours / share, most)
-        return colours, opacity
+
+def _colours(page: TiffPage, values: Values) -> tuple[Values, npt.NDArray[np.float64] | None]:
+    """(H, W) or (H, W, 3), and the opacity, of samples whose first are grey; red, green and blue; or inks."""
+    most = 2.0**page.bitspersample - 1 if page.sampleformat < 3 else 1.0
+    if page.photometric == PHOTOMETRIC.SEPARATED:
+        return (1 - values[..., :3] / most) * (1 - values[..., 3:4] / most) * most, None
+    colours = values[..., 0] if page.samplesperpixel == 2 else values[..., :3]
+    kind = page.extrasamples[0] if page.extrasamples else 0
+    if kind not in (1, 2):
+        return colours, None
+    opacity = np.clip(values[..., colours.shape[2] if colours.ndim == 3 else 1] / most, 0, 1)
+    if kind == 1:  # the colours are multiplied by it already
+        share = np.maximum(opacity if colours.ndim == 2 else opacity[..., None], 1e-6)
+        colours = np.minimum(colours / share, most)
+    return colours, opacity
 
 
 def _bins(start: int, count: int, factor: int) -> tuple[int, npt.NDArray[np.int64]]:

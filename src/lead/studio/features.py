@@ -176,7 +176,7 @@ class FeatureBank:
                 sorted(self.listing.files),
                 self.extractor.picture.store,
                 default_cache(),
-                showing=self.folder.survey.showing,
+                showing=self.folder.showing,
                 progress=self._progress,
                 known=self._decoded_before,
             )
@@ -189,7 +189,7 @@ class FeatureBank:
         before = self._before
         if before is None or before.store is None or not before.listing.same(self.listing, file):
             return None
-        if before.store.showing != self.folder.survey.showing:
+        if before.store.showing != self.folder.showing:
             return None
         return before.store.decoded_row(file)
 
@@ -238,7 +238,7 @@ class FeatureBank:
         whole = store is not None
         path = self.folder.path(id)
         if store is None:
-            store = open_one(self.folder.root, file, self.extractor.picture.store, self.folder.survey.showing)
+            store = open_one(self.folder.root, file, self.extractor.picture.store, self.folder.showing)
         elif reason := dict(store.skipped).get(file):
             raise UnreadablePicture(path, reason)
         row = store.index(file)

@@ -16,7 +16,7 @@ from lead.errors import LeadError, NotThere, unknown
 from lead.images.decode import UnreadablePicture, upright_size
 from lead.images.find import find_entries, find_images
 from lead.images.showing import DEFAULT, Showing
-from lead.images.survey import Survey, survey
+from lead.images.survey import survey
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.geometry import Size
@@ -134,6 +134,7 @@ class PictureFolder:
     Attributes:
         root: the folder, absolute.
         listing: what it held when it was last looked at; a frozen value, which :meth:`look_again` replaces.
+        notes: what to say of how its pictures are shown, once :attr:`showing` was asked for.
 
     Raises:
         LeadError: there is no such folder, or no picture in it.
@@ -149,8 +150,9 @@ class PictureFolder:
         self._real_root = self.root.resolve()
         self.listing = Listing.of(self.root)
         self._surveying = threading.Lock()
-        self._asked, self._survey = DEFAULT, Survey(DEFAULT)
-        self._surveyed = False
+        self._asked = DEFAULT
+        self._showing: Showing | None = None
+        self.notes: list[str] = []
 
     def __len__(self) -> int:
         return len(self.files)
@@ -162,16 +164,17 @@ class PictureFolder:
         """Has the pictures shown as those that a model learnt from."""
         with self._surveying:
             if asked != self._asked:
-                self._asked, self._surveyed = asked, False
+                self._asked, self._showing = asked, None
 
     @property
-    def survey(self) -> Survey:
-        """How values of more than 8 bits are shown, and what of the pictures is not looked at; found once."""
+    def showing(self) -> Showing:
+        """How values of more than 8 bits are shown; found once."""
         with self._surveying:
-            if not self._surveyed:
-                self._survey = survey(self.root, self.listing.files, self._asked)
-                self._surveyed = True
-            return self._survey
+            if self._showing is None:
+                notes: list[str] = []
+                self._showing = survey(self.root, self.listing.files, self._asked, notes.append)
+                self.notes = notes
+            return self._showing
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -214,6 +217,9 @@ class PictureFolder:
                 for file in (*change.removed, *change.replaced):
                     self._unreadable.pop(file, None)
                 self.listing = after
+            with self._surveying:
+                if self._showing is not None and self._showing.contrast is None:  # which the new ones may need
+                    self._showing = None
         return change
 
     @property

@@ -66,7 +66,7 @@ class ShownPictures:
             status = path.stat()
         except OSError as error:
             raise self._unreadable(id, UnreadablePicture(path, str(error.strerror))) from None
-        return stamp_text((status.st_mtime_ns, status.st_size), self._folder.survey.showing)
+        return stamp_text((status.st_mtime_ns, status.st_size), self._folder.showing)
 
     def image(self, id: str, side: int) -> Encoded:
         """The upright picture with a longer side of at most ``side``, one of ``SIDES``.
@@ -120,7 +120,7 @@ class ShownPictures:
         path = self._folder.path(id)
         try:
             with self._turns.taken(waits):
-                return decoder(path, self._folder.survey.showing)
+                return decoder(path, self._folder.showing)
         except UnreadablePicture as error:
             raise self._unreadable(id, error) from error
 

@@ -133,7 +133,7 @@ class Session:
 
     def list_pictures(self) -> list[Picture]:
         """All pictures, in the folder's order."""
-        knowledge, bad, showing = self.knowledge, dict(self.folder.unreadable), self.folder.survey.showing
+        knowledge, bad, showing = self.knowledge, dict(self.folder.unreadable), self.folder.showing
         contents, expected = knowledge.contents, answers.expected_errors(knowledge)
         pictures = []
         for file, id in contents.listing.id_of.items():

@@ -146,10 +146,8 @@ def _labelled_store(
         drawn = np.random.default_rng(mixed_seed(seed, "unlabelled")).permutation(len(unlabelled))[:POOL]
         others = [unlabelled[i] for i in np.sort(drawn)]
     whole = seed is not None and picture.contrast == "auto"  # which is to be the folder's, as when it is predicted
-    looked = survey(root, find_images(root) if whole else [*files, *others], picture.showing)
-    for told in looked.told:
-        say(told)
-    store = open_store(root, [*files, *others], picture.store, default_cache(), showing=looked.showing)
+    showing = survey(root, find_images(root) if whole else [*files, *others], picture.showing, say)
+    store = open_store(root, [*files, *others], picture.store, default_cache(), showing=showing)
     readable = set(store.files)
     found = labels.take(i for i in here if labels.images[i] in readable)
     skipped = (item for item in store.skipped if item[0] not in set(others))

@@ -230,9 +230,7 @@ def open_pictures(
         LeadError: fewer than ``FEWEST`` pictures can be used.
     """
     allowed = {dataset.files[i] for i in training_rows(dataset, settings)}
-    found = survey(dataset.root, sorted(allowed), settings.picture.showing)
-    for told in found.told:
-        say(told)
+    showing = survey(dataset.root, sorted(allowed), settings.picture.showing, say)
     with processes.in_turn(machine=True):  # the first of a machine builds the store, the others find it
         store = open_store(
             dataset.root,
@@ -240,7 +238,7 @@ def open_pictures(
             settings.picture.store,
             default_cache(),
             boxes=dataset.boxes,
-            showing=found.showing,
+            showing=showing,
             progress=progress,
         )
     rows = np.array([i for i, file in enumerate(store.files) if file in allowed], dtype=np.int64)
