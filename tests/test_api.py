@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -252,9 +253,16 @@ def test_matching_finds_the_references_row(run: Run, folder: Dataset, tmp_path: 
     picture = Image.open(folder.path(1))
     picture.resize((2 * picture.width, 2 * picture.height)).save(twice)
     said: list[str] = []
-    found = api.match(run, folder.path(1), file, [folder.path(1), bad, twice, twice], say=said.append)
+    queries = [folder.path(1), bad, twice, twice]
+    found = api.match(run, folder.path(1), file, queries, say=said.append)
     assert found.images == (folder.path(1).as_posix(), twice.as_posix())
     assert "bad.png" in said[0]
+    (tmp_path / "more").mkdir()
+    for name in ("a.png", "b.xyz"):
+        shutil.copy(bad if name == "b.xyz" else twice, tmp_path / "more" / name)
+    said.clear()
+    assert len(api.match(run, folder.path(1), file, [tmp_path / "more"], say=said.append)) == 1
+    assert said == [f"left out of {tmp_path / 'more'}: 1 × .xyz (b.xyz)."]
     assert np.isnan(found.xy[:, 2]).all()
     assert (found.visible == [[2, 2, 0]] * 2).all()
     assert found.score is not None

@@ -21,7 +21,7 @@ FLOORS: list[set[str]] = [
     {"training", "export"},
     {"inference"},
     {"features", "evaluation"},
-    {"checkpoint", "prediction"},
+    {"checkpoint", "conversion", "prediction"},
     {"nn", "losses", "datasets", "beetles", "config"},
     {"images"},
     {"landmarks", "journal"},

@@ -86,12 +86,15 @@ def test_films_beside_pictures(settings: Settings, tmp_path: Path) -> None:
         Image.fromarray(pixels).save(folder / f"{i}.png")
     film(folder / "deep" / "a.mp4", blocks(20))
     (folder / "bad.mp4").write_text("no film")
+    for name in ("x.dng", "y.dng"):
+        (folder / name).touch()
     for out in (tmp_path / "run", folder / "runs" / "one"):  # the latter's frames lie among the pictures
         said: list[str] = []
         run = api.train(folder, out, settings=settings, frames=6, say=said.append)
         assert run.provenance["pictures"] == 11
         assert len(pngs(out / "frames" / "deep" / "a.mp4")) == 6
         assert any("bad.mp4 left out: its content is not that of a film" in line for line in said)
+        assert any(line.startswith("Left out: 2 × .dng (x.dng …): a camera's raw file") for line in said)
         assert api.train(folder, out, settings=settings).provenance["trained_on"] == run.provenance["trained_on"]
         shutil.rmtree(out)
 

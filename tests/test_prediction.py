@@ -324,8 +324,10 @@ def test_the_command_goes_on_and_lists_bad_pictures_all_the_same(
         halted = predict(file, pictures, "--out", out)
     assert halted.exit_code == 130
     assert "run the same command again to go on" in halted.stderr
+    (pictures / "99.czi").touch()
     said = predict(file, pictures, "--out", out)
     assert said.exit_code == 0, said.output
+    assert "Warning: left out: 1 × .czi (99.czi): a Zeiss microscope's file" in " ".join(said.stderr.split())
     assert "12 of 23 pictures were done before." in said.stderr
     assert "Warning: 2 pictures skipped" in said.stderr
     assert all(f"{name}: its content" in said.stderr for name in BAD)

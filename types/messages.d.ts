@@ -1413,6 +1413,7 @@ export interface components {
          *             labels, ``POST /api/keep`` writes ours over them. The event ``problem`` says so too.
          *         missing: pictures that the label file has labels for and the folder does not hold; their labels are kept.
          *         films: what the folder holds beside its pictures, and is not shown.
+         *         unread: what else it holds that is not read, counted, in words; empty where there is nothing to tell.
          */
         State: {
             /** Version */
@@ -1465,6 +1466,11 @@ export interface components {
              * @default []
              */
             films: string[];
+            /**
+             * Unread
+             * @default
+             */
+            unread: string;
         };
         /**
          * Suggestion

@@ -13,8 +13,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lead.api import Converted, convert, evaluate, fit, match, predict, train
+    from lead.api import evaluate, fit, match, predict, train
     from lead.config import Settings, load_preset
+    from lead.conversion import Converted, convert
     from lead.datasets import Dataset, open_dataset
     from lead.errors import LeadError
     from lead.images.labels import load_labels, save_labels
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 else:
     # Torch takes seconds to import, which `lead --help` has no use for: a name is fetched when it is first used.
     _HOMES = {
-        "lead.api": ("Converted", "convert", "evaluate", "fit", "match", "predict", "train"),
+        "lead.api": ("evaluate", "fit", "match", "predict", "train"),
         "lead.config": ("Settings", "load_preset"),
+        "lead.conversion": ("Converted", "convert"),
         "lead.datasets": ("Dataset", "open_dataset"),
         "lead.errors": ("LeadError",),
         "lead.inference": ("Landmarker",),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -26,14 +25,15 @@ from lead.files import check_folder, default_cache
 from lead.images.build import open_store
 from lead.images.doubts import doubts
 from lead.images.find import expanded
-from lead.images.labels import FolderPictures, load_labels, save_labels
+from lead.images.labels import FolderPictures, LabelledAs, save_labels
+from lead.images.placing import at_hand, gathered, placed_by_hand
 from lead.images.store import skipped_text
 from lead.images.survey import survey
 from lead.inference import Landmarker
 from lead.landmarks import Labels
-from lead.landmarks.io import check_target, read_labels, write_labels
+from lead.landmarks.io import check_target
 from lead.landmarks.model import VISIBLE
-from lead.landmarks.naming import beside, labelled_row
+from lead.landmarks.naming import labelled_row
 from lead.nn.matching import match_points
 from lead.prediction import Predicted, Shard
 from lead.reporting import Counting, Progress, Report, Say, silent, unsaid
@@ -139,9 +139,10 @@ def _one_of(kind: str, value: str, choices: Sequence[str]) -> None:
 
 def fit(
     run: Run | Path | str,
-    labels: Labels | Path | str,
+    labels: Labels | Path | str | Sequence[Path | str],
     *,
     pictures: Path | str | None = None,
+    labelled_as: LabelledAs | None = None,
     head: FittedKind = "cascade",
     seed: int = 0,
     progress: Progress | None = None,
@@ -150,37 +151,50 @@ def fit(
     """Fits a landmark head on a run's frozen features.
 
     With up to four labelled pictures, the default head also learns from pictures of the folder that are not labelled.
-    Pictures of one subfolder are held out together when it is judged, since they often show one individual.
+    Pictures of one subfolder are held out together when it is judged, since they often show one individual. Labels
+    that a model said (:attr:`lead.Labels.predicted`) are left out.
 
     Args:
         run: a trained run.
-        labels: landmarks, or a file of them.
+        labels: landmarks; or a file of them, or several files.
         pictures: folder that the labels' picture paths are relative to; the label file's own by default.
+        labelled_as: whether pictures that their EXIF tag turns were labelled "upright" or as they are "stored"; by
+            default the sizes in the file decide, as far as it has any.
         head: ``"cascade"``, the best that there is, or one of those that it is compared with: ``"ridge"``, its first
             look alone and with less context, and ``"softargmax"``, the peers'.
         seed: of everything random.
         progress: called as features are computed.
-        say: told what of the labels is likely a mistake.
+        say: told what of the labels is likely a mistake, and what was changed or left out.
 
     Raises:
-        LeadError: the run has no features yet, no labelled picture is there, or a landmark has no label at all.
+        LeadError: the run has no features yet, no labelled picture is there, all labels are a model's, or a landmark
+            has no label at all.
     """
     _one_of("head", head, get_args(FittedKind))
     run = run if isinstance(run, Run) else Run.open(Path(run))
     _need_features(run)
-    root, known = _labels(labels, pictures)
-    for doubt in doubts(known, FolderPictures(root)):
-        say(doubt)
+    root, known = _labels(labels, pictures, labelled_as, say)
+    known = placed_by_hand(known, say)
     named = pictures is not None or not isinstance(labels, Labels)  # else the folder is wherever Python runs
     return fit_landmarker(run, known, root, head=head, seed=seed, self_taught=named, progress=progress, say=say)
 
 
-def _labels(labels: Labels | Path | str, pictures: Path | str | None) -> tuple[Path, Labels]:
+def _labels(
+    labels: Labels | Path | str | Sequence[Path | str],
+    pictures: Path | str | None,
+    labelled_as: LabelledAs | None,
+    say: Say,
+) -> tuple[Path, Labels]:
+    """The pictures' folder, and the labels of those at hand."""
     if isinstance(labels, Labels):
-        return Path(pictures or "."), labels
-    path = Path(labels)
-    root = Path(pictures) if pictures else beside(path)
-    return root, load_labels(path, pictures=root)
+        folder = FolderPictures(Path(pictures or "."), labelled_as)
+        known = at_hand(labels, folder, say=say)
+        for doubt in doubts(known, folder.upright()):
+            say(doubt)
+        return folder.root, known
+    paths = [Path(labels)] if isinstance(labels, Path | str) else [Path(path) for path in labels]
+    found = gathered(paths, Path(pictures) if pictures else None, labelled_as=labelled_as, say=say)
+    return found.pictures.root, found.labels
 
 
 def predict(
@@ -243,56 +257,6 @@ def predict(
     return found
 
 
-@dataclass(frozen=True)
-class Converted:
-    """A file of landmarks in another format.
-
-    Attributes:
-        labels: what was read.
-        source, target: titles of the two formats.
-        lost: what the new one cannot hold, in words.
-    """
-
-    labels: Labels
-    source: str
-    target: str
-    lost: tuple[str, ...]
-
-
-def convert(
-    source: Path | str,
-    target: Path | str,
-    *,
-    source_format: str | None = None,
-    target_format: str | None = None,
-    pictures: Path | str | None = None,
-    overwrite: bool = False,
-    say: Say = unsaid,
-) -> Converted:
-    """Changes the format of a file of landmarks.
-
-    Args:
-        source: a file, a folder of ``.pts`` or LabelMe's files, or a DeepLabCut project.
-        target: file to write; its ending says the format.
-        source_format, target_format: the formats' names, where content and ending are not to decide.
-        pictures: folder that the picture paths start from; that of ``source`` by default.
-        overwrite: whether a file that is already there may be replaced.
-        say: told what of the labels is likely a mistake.
-
-    Raises:
-        LeadError: ``source`` cannot be understood, the message names the line or entry; or ``target`` is there already,
-            cannot be written, or cannot hold a name or place.
-    """
-    source, target = Path(source), Path(target)
-    check_target(target, format=target_format, overwrite=overwrite)
-    folder = FolderPictures(Path(pictures) if pictures else beside(source))
-    labels, read = read_labels(source, pictures=folder, format=source_format)
-    for doubt in doubts(labels, folder):
-        say(doubt)
-    written = write_labels(labels, target, pictures=folder, format=target_format, overwrite=overwrite)
-    return Converted(labels, read.title, written.title, tuple(written.lost(labels)))
-
-
 def evaluate(
     run: Run | Path | str,
     data: Path | str | Dataset,
@@ -332,6 +296,8 @@ def evaluate(
         _one_of("head", head, get_args(FittedKind))
     run = run if isinstance(run, Run) else Run.open(Path(run))
     dataset = data if isinstance(data, Dataset) else open_dataset(data)
+    for note in dataset.notes if dataset.point_sets else ():
+        say(note)
     heads, labels = list(dict.fromkeys(heads)), sorted(set(labels))
     point_sets = list(dict.fromkeys(point_sets)) if point_sets else None
     for method in methods or ():
@@ -408,9 +374,11 @@ def match(
         check_folder(Path(out), overwrite=overwrite)
     run = run if isinstance(run, Run) else Run.open(Path(run))
     _need_features(run)
-    root, known = _labels(labels, pictures)
+    root, known = _labels(labels, pictures, None, say)
     row = labelled_row(Path(reference), root, known)
-    first, asked_for = Path(reference).as_posix(), expanded(queries)
+    first, (asked_for, left_out) = Path(reference).as_posix(), expanded(queries)
+    for text in left_out:
+        say(f"left out of {text}.")
     both, picture = list(dict.fromkeys([first, *asked_for])), run.settings.picture
     showing = survey(Path(), both, picture.showing, say)
     store = open_store(Path(), both, picture.store, default_cache(), showing=showing)

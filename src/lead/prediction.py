@@ -118,6 +118,7 @@ class Predicted:
         sizes: (width, height) of pictures and frames, in pixels.
         skipped: (picture, reason) of those that cannot be read.
         broken: what to say of films that cannot be read, or not to their end.
+        left_out: what else the folder holds that is not read, counted, in words; empty where there is nothing to tell.
         lost: what the format that they were written in cannot hold, in words.
         showing: how the pictures' values were shown.
         waiting: whether other processes still have some to do, or are writing it all; then this holds nothing.
@@ -129,6 +130,7 @@ class Predicted:
     sizes: Mapping[str, Size]
     skipped: tuple[tuple[str, str], ...]
     broken: tuple[str, ...]
+    left_out: str = ""
     lost: tuple[str, ...] = ()
     showing: Showing = DEFAULT
     waiting: bool = False
@@ -285,6 +287,7 @@ class Work:
             films={name: film.labels for name, film in zip(self.asked.films, films, strict=True) if film.labels},
             sizes=sizes,
             skipped=tuple(item for piece in stills for item in piece.skipped),
+            left_out=self.asked.left_out,
             broken=(*self.left_out, *(film.broken for film in films if film.broken)),
             showing=self.showing,
         )

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from archives import edit, picture, write
 
 from lead.datasets import deeplabcut, open_dataset
 from lead.errors import LeadError
+from lead.images.labels import load_labels
+from lead.landmarks import Labels
 from lead.landmarks.deeplabcut_project import read_config
 
 NAN = np.nan
@@ -134,8 +137,7 @@ def two_scorers(root: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda root: (root / "labeled-data/m2/1.png").unlink(), r"1 pictures .* missing, the first is .*/m2/1\.png"),
-        (lambda root: [(root / m).unlink() for m in (M1, M2)], r"No labels in .*labeled-data: expected VIDEO/Coll"),
+        (lambda root: [(root / m).unlink() for m in (M1, M2)], r"No labels in .*: expected labeled-data/VIDEO/Coll"),
         (
             two_scorers,
             r"labels by 'Ann' and 'Bob', but config\.yaml names 'Cid'\. Say whose count, e\.g\. `scorer: Ann`",
@@ -150,22 +152,129 @@ def two_scorers(root: Path) -> None:
         (lambda root: edit(root / "config.yaml", "- tail", "- [t"), r"config\.yaml is not valid YAML: "),
         (lambda root: (root / "config.yaml").write_text("none"), r"config\.yaml holds no settings; expected scorer"),
         (lambda root: edit(root / M2, "7,8", "7,b"), r"m2.CollectedData_Ann\.csv: line 4: y of 'tail' is 'b'"),
-        (lambda root: edit(root / M2, "m2\\1", "m1\\1"), r"grooming-Ann: Picture 'labeled-data/m1/1\.png' is labelled"),
+        (lambda root: edit(root / M2, "m2\\1", "m1\\1"), r"grooming-Ann: Picture 'labeled-data/m1/1\.png' stands"),
         (lambda root: (root / M2).write_text("image,name,x,y\n"), r"Ann\.csv: line 1: expected the header's row 'scor"),
     ],
 )
-def test_wrong_projects(root: Path, spoil: Callable[[Path], object], message: str) -> None:
+def test_wrong_labels_are_refused_where_labels_are_needed_and_training_goes_on(
+    root: Path, spoil: Callable[[Path], object], message: str
+) -> None:
+    tested = {
+        file for file, part in zip(open_dataset(root).files, open_dataset(root).split, strict=True) if part == "test"
+    }
     spoil(root)
+    data = open_dataset(root)
     with pytest.raises(LeadError, match=message):
-        open_dataset(root)
+        data.points("all")
+    with pytest.raises(LeadError, match=message):
+        load_labels(root)
+    assert sorted(data.files) == [
+        f"labeled-data/{frame}.png" for frame in ("m1/1", "m1/2", "m2/1", "m2/2", "m2/3", "m3/1")
+    ]
+    assert tested <= {file for file, part in zip(data.files, data.split, strict=True) if part == "test"}
+    (note,) = data.notes
+    assert note.startswith("The labels are not read, and a fifth of all frames is kept for testing: ")
 
 
 def test_no_project(tmp_path: Path) -> None:
-    with pytest.raises(LeadError, match=r"Cannot read .*config\.yaml"):
+    with pytest.raises(LeadError, match=r"No labels in .*: expected labeled-data/VIDEO/CollectedData_SCORER"):
         open_dataset(tmp_path, "deeplabcut")
     write(tmp_path / "config.yaml", ["scorer: Ann"])
     with pytest.raises(LeadError, match=r"No folder .*labeled-data\. Give a DeepLabCut project"):
         open_dataset(tmp_path, "deeplabcut")
+
+
+def test_a_deleted_frame_is_left_out_and_told_of(root: Path) -> None:
+    (root / "labeled-data/m2/1.png").unlink()
+    data = open_dataset(root)
+    assert "labeled-data/m2/1.png" not in data.files
+    assert data.points("all").images == ("labeled-data/m1/1.png", "labeled-data/m1/2.png")
+    assert data.notes == (f"1 listed pictures are not in {root} and left out, the first is labeled-data/m2/1.png.",)
+    for frame in (root / "labeled-data").rglob("*.png"):
+        frame.unlink()
+    picture(root / "labeled-data/m3/1.png", (12, 12))
+    with pytest.raises(LeadError, match=r"None of the 4 pictures that are listed is in .* --name folder"):
+        open_dataset(root)
+
+
+def write_hdf(csv: Path, **changed: float) -> None:
+    """The HDF5 beside a CSV, as DeepLabCut keeps it, with some values of the first picture changed."""
+    frame = pd.read_csv(csv, header=[0, 1, 2], index_col=[0, 1, 2] if ",,," in csv.read_text()[:9] else 0)
+    frame.columns.names = ["scorer", "bodyparts", "coords"]
+    for part, value in changed.items():
+        frame.loc[frame.index[0], ("Ann", part, "x")] = value
+    frame.astype(float).to_hdf(csv.with_suffix(".h5"), key="df_with_missing", mode="w")
+
+
+def left_out(labels: Labels) -> str:
+    assert labels.places is not None
+    return labels.places.left_out
+
+
+def test_the_hdf5_counts_as_in_deeplabcut_and_what_the_csv_says_otherwise_is_told(root: Path) -> None:
+    write_hdf(root / M1)
+    write_hdf(root / M2)
+    assert left_out(load_labels(root)) == ""
+    write_hdf(root / M1, tail=99)
+    labels = load_labels(root)
+    assert labels.xy[0].tolist() == [[99, 6.5], [3, 4], [1, 2]]
+    assert left_out(labels) == (
+        "labeled-data/m1/CollectedData_Ann.h5: CollectedData_Ann.csv (DeepLabCut reads the HDF5, and they differ: "
+        "1 points differ, the first is 'tail' of labeled-data/m1/1.png)"
+    )
+    assert open_dataset(root).notes == (f"{root}: left out: {left_out(labels)}.",)
+    edit(root / M1, "labeled-data,m1,2.png,1,2,,,5,9", "labeled-data,m1,3.png,1,2,,,5,9")
+    edit(root / M1, "no,no", "yes,yes")
+    assert (
+        "just one has 'no', 'yes', just one has 2 pictures, the first is labeled-data/m1/2.png, 1 points"
+        in left_out(load_labels(root))
+    )
+
+
+def test_an_hdf5_that_cannot_be_read_leaves_the_csv(root: Path) -> None:
+    (root / M1).with_suffix(".h5").write_bytes(b"\x89HDF\r\n\x1a\n cut off")
+    labels = load_labels(root)
+    assert labels.xy[0].tolist() == [[5, 6.5], [3, 4], [1, 2]]
+    assert "CollectedData_Ann.csv: the HDF5 beside it, which DeepLabCut reads and which may differ: " in left_out(
+        labels
+    )
+    (root / M1).unlink()
+    with pytest.raises(LeadError, match=r"Ann\.h5: not a table"):
+        load_labels(root)
+
+
+def test_a_part_of_a_project_is_read_without_its_settings(root: Path) -> None:
+    (root / "config.yaml").unlink()
+    picture(root / "elsewhere/1.png", (12, 12))
+    whole, inside, video = (load_labels(path) for path in (root, root / "labeled-data", root / "labeled-data/m2"))
+    assert whole.images == tuple(f"labeled-data/{frame}.png" for frame in ("m1/1", "m1/2", "m2/1", "m2/2"))
+    assert inside.images == ("m1/1.png", "m1/2.png", "m2/1.png", "m2/2.png")
+    assert video.images == ("1.png", "2.png")
+    assert whole.schema.names == inside.schema.names == ("1", "no", "tail")
+    assert video.schema.names == ("tail", "1")
+    np.testing.assert_array_equal(whole.xy, inside.xy)
+    np.testing.assert_array_equal(video.xy[0], [[7, 8], [9, 10]])
+    assert whole.where(2, 0) == f"{root}, labeled-data/m2/CollectedData_Ann.csv, line 4: "
+    for path, files in ((root, 6), (root / "labeled-data", 6), (root / "labeled-data/m2", 3)):
+        data = open_dataset(path)
+        assert len(data.files) == files
+        assert all(data.path(row).is_file() for row in range(files))
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["C:\\Users\\ann\\old-Ann\\labeled-data\\m2\\", "/home/ann/old-Ann/labeled-data/m2/", "labeled-data/old name/"],
+)
+def test_frames_of_a_project_that_was_moved_are_found_beside_their_table(root: Path, path: str) -> None:
+    (root / M2).write_text((root / M2).read_text().replace("labeled-data\\m2\\", path))
+    assert load_labels(root).images[2:] == ("labeled-data/m2/1.png", "labeled-data/m2/2.png")
+    assert open_dataset(root).points("all").images[2:] == ("labeled-data/m2/1.png",)
+
+
+def test_two_frames_that_would_be_one_beside_their_table_keep_their_paths(root: Path) -> None:
+    edit(root / M2, "labeled-data\\m2\\1.png", "labeled-data\\x\\1.png")
+    edit(root / M2, "labeled-data\\m2\\2.png", "labeled-data\\y\\1.png")
+    assert load_labels(root).images[2:] == ("labeled-data/x/1.png", "labeled-data/y/1.png")
 
 
 def test_a_config_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:

@@ -117,7 +117,10 @@ def test_another_file_of_key_points(root: Path) -> None:
         (lambda d: d["images"][1].update(split="train"), r"annotations\.json: images\[0\] has no 'split', others have"),
         (lambda d: [i.update(split="val") for i in d["images"]], r"images\[0\]: Unknown split 'val'.*test, train"),
         (lambda d: d.pop("categories"), r"annotations\.json: .*'categories' is not a list"),
-        (lambda d: d["images"].append({"id": 9, "file_name": "../9.jpg"}), r"first is \.\./9\.jpg"),
+        (
+            lambda d: [image.update(file_name=f"gone{image['id']}.jpg") for image in d["images"]],
+            r"None of the 3 pictures that are listed is in .*moths, the first is gone0\.jpg",
+        ),
     ],
 )
 def test_wrong_key_points(root: Path, spoil: Callable[[Document], object], message: str) -> None:
@@ -127,6 +130,29 @@ def test_wrong_key_points(root: Path, spoil: Callable[[Document], object], messa
     (root / coco.ANNOTATIONS).write_text(json.dumps(content))
     with pytest.raises(LeadError, match=message):
         open_dataset(root)
+
+
+def test_pictures_that_are_listed_and_not_there_are_left_out_and_told_of(root: Path) -> None:
+    content = document(3)
+    lay(root, content)
+    content["images"].insert(1, {"id": 9, "file_name": "gone.jpg"})
+    (root / coco.ANNOTATIONS).write_text(json.dumps(content))
+    data = open_dataset(root)
+    assert data.files == ("0.jpg", "1.jpg", "2.jpg")
+    assert data.points("all").xy[:, 0].tolist() == [[1, 0], [2, 0]]
+    assert data.notes == (f"1 listed pictures are not in {root} and left out, the first is gone.jpg.",)
+
+
+def test_pictures_that_were_moved_together_are_found(root: Path) -> None:
+    content = document(3)
+    lay(root, content)
+    for image in content["images"]:
+        image["file_name"] = f"C:\\Ann\\moths\\{image['file_name']}"
+    (root / coco.ANNOTATIONS).write_text(json.dumps(content))
+    data = open_dataset(root)
+    assert data.files == ("0.jpg", "1.jpg", "2.jpg")
+    assert data.points("all").images == ("1.jpg", "2.jpg")
+    assert data.notes == ()
 
 
 def test_no_key_points(root: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from PIL import Image
 
 from lead.errors import LeadError
 from lead.images.film import UnreadableFilm, frames, open_film, stored_frames, write_film
+from lead.images.seeking import Index
 
 CORNERS = np.array([[[230, 30, 30], [30, 200, 30]], [[40, 40, 220], [220, 220, 220]]], dtype=np.uint8)
 SCENE = CORNERS.repeat(24, axis=0).repeat(32, axis=1)
@@ -55,17 +57,29 @@ def test_the_colours_are_the_films(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("matrix", "turns"),
-    [((1, 0, 0, 1), 0), ((0, 1, -1, 0), 3), ((-1, 0, 0, -1), 2), ((0, -1, 1, 0), 1)],
-    ids=["upright", "clockwise", "upside-down", "counterclockwise"],
+    ("matrix", "shown"),
+    [
+        ((1, 0, 0, 1), lambda scene: scene),
+        ((0, 1, -1, 0), lambda scene: np.rot90(scene, 3)),
+        ((-1, 0, 0, -1), lambda scene: np.rot90(scene, 2)),
+        ((0, -1, 1, 0), np.rot90),
+        ((-1, 0, 0, 1), np.fliplr),
+        ((1, 0, 0, -1), np.flipud),
+        ((0, 1, 1, 0), lambda scene: scene.swapaxes(0, 1)),
+        ((0, -1, -1, 0), lambda scene: np.rot90(scene, 2).swapaxes(0, 1)),
+    ],
+    ids=["upright", "clockwise", "upside-down", "counterclockwise", "hflip", "vflip", "transposed", "transverse"],
 )
-def test_a_film_is_turned_as_it_asks(tmp_path: Path, matrix: tuple[int, ...], turns: int) -> None:
+def test_a_film_is_turned_and_mirrored_as_it_asks(
+    tmp_path: Path, matrix: tuple[int, ...], shown: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]
+) -> None:
     """The right column of pixels goes down the matrix' way: (1, 0) to (a, b). NumPy turns counterclockwise."""
     path = turned(film(tmp_path / "a.mp4", [SCENE] * 3), matrix)
-    assert open_film(path).size == ((48, 64) if turns % 2 else (64, 48))
-    for _, picture in frames(path):
-        assert picture.size == open_film(path).size
-        assert np.abs(quarters(picture) - np.rot90(CORNERS, turns)).max() < 12
+    height, width = shown(SCENE).shape[:2]
+    assert open_film(path).size == (width, height)
+    for picture in [*(picture for _, picture in frames(path)), Index.of(path).frame(1)]:
+        assert picture.size == (width, height)
+        assert np.abs(quarters(picture) - shown(CORNERS)).max() < 12
 
 
 def test_films_that_are_none(tmp_path: Path) -> None:

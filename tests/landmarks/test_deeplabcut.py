@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -13,12 +14,13 @@ from hypothesis import strategies as st
 
 from lead.errors import LeadError
 from lead.images.labels import load_labels, save_labels
-from lead.landmarks import UNLABELLED, VISIBLE, Labels, Schema, deeplabcut
+from lead.landmarks import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema, deeplabcut
 from lead.landmarks.formats import format_named
 from lead.landmarks.io import parse_labels
 from lead.landmarks.pictures import PictureInfo
 
 NAN = np.nan
+Values = npt.NDArray[np.float64]
 ONE_COLUMN = """\
 scorer,Ann,Ann,Ann,Ann
 bodyparts,snout,snout,left ear,left ear
@@ -49,7 +51,7 @@ def as_deeplabcut_reads(text: str, index: int = 1) -> pd.DataFrame:
     return pd.read_csv(io.StringIO(text), index_col=list(range(index)) if index > 1 else 0, header=[0, 1, 2])
 
 
-def values(frame: pd.DataFrame) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def values(frame: pd.DataFrame) -> Values:
     return frame.to_numpy(dtype=np.float64)
 
 
@@ -97,6 +99,84 @@ def test_likelihood_is_the_score() -> None:
     labels = deeplabcut.parse(PREDICTED)
     np.testing.assert_array_equal(labels.score, [[0.5, NAN], [0.25, 1]])
     assert labels.visible.tolist() == [[VISIBLE, VISIBLE], [UNLABELLED, VISIBLE]]
+
+
+ANIMALS = """\
+scorer,A,A,A,A,A,A
+individuals,m1,m1,m2,m2,single,single
+bodyparts,nose,nose,nose,nose,tail,tail
+coords,x,y,x,y,x,y
+"""
+
+
+def test_the_unique_body_parts_are_joined_to_the_one_animal() -> None:
+    labels = deeplabcut.parse(f"{ANIMALS}a,10,20,,,30,40\nb,11,20,,,,\nc,,,,,,\n")
+    assert labels.schema.names == ("nose", "tail")
+    np.testing.assert_array_equal(labels.xy[0], [[10, 20], [30, 40]])
+    np.testing.assert_array_equal(labels.xy[1], [[11, 20], [NAN, NAN]])
+    assert not labels.visible[2].any()
+    assert labels.places is not None
+    assert labels.places.left_out == ""
+
+
+def test_animals_that_share_no_picture_are_told_of() -> None:
+    labels = deeplabcut.parse(f"{ANIMALS}a,10,20,,,30,40\nb,,,11,20,,\nc,,,12,20,,\n")
+    np.testing.assert_array_equal(labels.xy[:, 0], [[10, 20], [11, 20], [12, 20]])
+    assert labels.places is not None
+    assert labels.places.left_out == "which animal is shown, a picture each ('m1' 1, 'm2' 2)"
+
+
+VISIBLE_COLUMN = """\
+scorer,Ann,Ann,Ann,Ann,Ann,Ann
+bodyparts,nose,nose,nose,tail,tail,tail
+coords,x,y,visible,x,y,visible
+labeled-data/v1/1.jpg,10,20,1,30,40,2
+labeled-data/v1/2.jpg,,,1,30,40,0
+labeled-data/v1/3.jpg,,,0,30,40,
+"""
+
+
+def test_lightning_pose_says_which_points_are_hidden() -> None:
+    labels, known = parse_labels(VISIBLE_COLUMN.encode(), "CollectedData.csv")
+    assert known.name == "lightningpose"
+    assert labels.visible.tolist() == [[HIDDEN, VISIBLE], [UNLABELLED, UNLABELLED], [UNLABELLED, VISIBLE]]
+    np.testing.assert_array_equal(labels.xy[0], [[10, 20], [30, 40]])
+    assert labels.score is None
+    assert labels.places is not None
+    assert labels.places.left_out == (
+        "1 points that are said to be hidden or visible, without a place; "
+        "1 places of points that are said to be unlabelled (visible 0)"
+    )
+
+
+def as_lightning_pose_reads(text: str) -> tuple[list[str], list[str], Values, Values]:
+    """Pictures, key points, places and visibilities, by the steps of its documentation's pandas."""
+    frame = pd.read_csv(io.StringIO(text), header=[0, 1, 2], index_col=0)
+    names = list(frame.columns.get_level_values(1).unique())
+    whole = frame.to_numpy(dtype=np.float64).reshape(len(frame), len(names), -1)
+    return list(frame.index), names, whole[..., :2], whole[..., 2:]
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_lightning_pose_reads_what_is_written(hidden: bool) -> None:
+    visible = np.array([[HIDDEN if hidden else VISIBLE, UNLABELLED], [VISIBLE, VISIBLE]], dtype=np.int8)
+    xy = np.array([[[1e-5, 2], [NAN, NAN]], [[3, 4], [5, 6]]])
+    labels = Labels(Schema(("nose", "tail")), ("a.png", "b.png"), xy, visible)
+    text = format_named("lightningpose").dump(labels, PictureInfo()).decode()
+    images, names, places, seen = as_lightning_pose_reads(text)
+    assert (images, names) == (["a.png", "b.png"], ["nose", "tail"])
+    np.testing.assert_array_equal(places, xy)
+    assert seen.tolist() == ([[[1], [0]], [[2], [2]]] if hidden else [[[], []], [[], []]])
+    assert parse_labels(text.encode(), "x")[1].name == ("lightningpose" if hidden else "deeplabcut")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["C:\\Users\\ann\\t-Ann\\labeled-data\\v1\\1.jpg", "..\\labeled-data\\v1\\1.jpg", "labeled-data\\v1\\1.jpg"],
+)
+def test_paths_of_windows_get_slashes(path: str) -> None:
+    labels = deeplabcut.parse(f"scorer,A,A\nbodyparts,p,p\ncoords,x,y\n{path},1,2\n")
+    assert labels.images == (path.replace("\\", "/"),)
 
 
 def test_pandas_reads_what_is_written() -> None:
@@ -171,11 +251,11 @@ HEADER = "scorer,A,A\nbodyparts,p,p\ncoords,x,y\n"
         ("scorer,A,B\nbodyparts,p,p\ncoords,x,y\na,1,2\n", "line 1: 2 scorers, 'A', 'B'. Keep"),
         (
             "scorer,A,A,A,A\nindividuals,m,m,n,n\nbodyparts,p,p,p,p\ncoords,x,y,x,y\na,1,2,3,4\n",
-            "line 2: 2 individuals, 'm', 'n'. One animal a picture",
+            "line 5: a has labels of 2 animals, 'm', 'n'. One animal a picture",
         ),
         (
             "scorer,A,A\nbodyparts,p,p\ncoords,x,z\na,1,2\n",
-            "line 3, column 3: Unknown coordinate 'z'.*likelihood, x, y",
+            "line 3, column 3: Unknown coordinate 'z'.*likelihood, visible, x, y",
         ),
         ("scorer,A,A\nbodyparts,p,p\ncoords,x,x\na,1,2\n", "line 2, column 3: x of 'p' stands already in column 2"),
         ("scorer,A,A\nbodyparts,p,q\ncoords,x,y\na,1,2\n", "line 3: body part 'p' has no column for its y"),
@@ -194,6 +274,11 @@ HEADER = "scorer,A,A\nbodyparts,p,p\ncoords,x,y\n"
             "line 6: likelihood of 'a' is '1.0000001'; it must be from 0 to 1",
         ),
         (f"{PREDICTED}v/3.png,1,2,0,3,4,-0.5\n", "line 6: likelihood of 'b' is '-0.5'"),
+        (
+            "scorer,A,A,A,A\nindividuals,m,m,single,single\nbodyparts,p,p,p,p\ncoords,x,y,x,y\na,1,2,,\nb,1,2,3,4\n",
+            "line 6: 'p' is labelled as an animal's body part and as a unique one",
+        ),
+        ("scorer,A,A,A\nbodyparts,p,p,p\ncoords,x,y,visible\na,1,2,3\n", "line 4: visible of 'p' is '3'; it must be 0"),
     ],
 )
 def test_errors_name_line_and_column(text: str, message: str) -> None:

@@ -73,7 +73,7 @@ def assert_kept(known: Format, labels: Labels, again: Labels) -> None:
     else:
         assert again.schema.names == schema.names
     assert [Path(image).with_suffix("") for image in again.images] == [Path(i).with_suffix("") for i in labels.images]
-    np.testing.assert_allclose(again.xy, labels.xy[:, order], atol=0.01)
+    np.testing.assert_allclose(again.xy, labels.xy[:, order], atol=max(0.01, known.precision))
     visible = labels.visible[:, order]
     if "hidden" in lacks:
         visible = np.where(visible == HIDDEN, VISIBLE, visible)
@@ -92,13 +92,18 @@ def assert_kept(known: Format, labels: Labels, again: Labels) -> None:
         np.testing.assert_allclose(again.score[known_at], labels.score[:, order][known_at], atol=1e-6)
 
 
+def recognised_as(name: str, labels: Labels) -> str:
+    """The format that a file is read as: without a hidden point, Lightning Pose's is DeepLabCut's."""
+    return "deeplabcut" if name == "lightningpose" and not (labels.visible == HIDDEN).any() else name
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("labels", [FACES, SCORED, ACCEPTED], ids=["labels", "predictions", "accepted"])
 def test_round_trip_by_content_alone(name: str, labels: Labels) -> None:
     known = format_named(name)
     data = known.dump(labels, Sized(SIZES))
     again, recognised = parse_labels(data, "x", pictures=Sized(SIZES))
-    assert recognised.name == name
+    assert recognised.name == recognised_as(name, labels)
     assert_kept(known, labels, again)
 
 
@@ -125,7 +130,7 @@ def test_round_trip_of_anything(name: str, drawn: tuple[Labels, dict[str, tuple[
     labels, sizes = drawn
     known = format_named(name)
     again, recognised = parse_labels(known.dump(labels, Sized(sizes)), "x", pictures=Sized(sizes))
-    assert recognised.name == name
+    assert recognised.name == recognised_as(name, labels)
     if name == "sleap":  # of a frame without a point there is no instance, and SLEAP may order its videos by size
         order = [again.images.index(image) for image in labels.images]
         again = again.take(order)
@@ -508,7 +513,7 @@ def test_reads_what_labelme_writes(tmp_path: Path) -> None:
     assert labels.images == ("one.jpg",)
     assert labels.schema.names == ("head", "tail")
     assert labels.xy.tolist() == [[[10, 20], [0.5, 0.5]]]
-    told = "1 flags 'blurred', 1 shapes of type 'polygon', 1 flags 'hidden'"
+    told = "1 flags 'blurred'; 1 shapes of type 'polygon'; 1 flags 'hidden'"
     assert doubts(labels, FolderPictures(tmp_path)) == [f"{tmp_path / 'other.json'}: left out: {told}."]
 
 
@@ -565,9 +570,9 @@ WRONG = [
     ("a.json", json.dumps(LABELME | {"shapes": []}), "no shape of type 'point'"),
     ("a.json", json.dumps(LABELME | {"shapes": {}}), "'shapes' must be a list of objects"),
     ("a.json", json.dumps(LABELME | {"imagePath": ""}), "imagePath is '', which names no picture"),
-    ("export.json", json.dumps([{**TASKS[0], "data": {}}]), "task 11: its data names no picture"),
-    ("export.json", json.dumps([TASKS[0], {**TASKS[0], "id": 3}]), "task 3: its picture 'wing 1.jpg' is also"),
-    ("export.json", json.dumps(TASKS).replace("200", '"wide"'), "task 11: original_width is 'wide'"),
+    ("export.json", json.dumps([{**TASKS[0], "data": {}}]), r"tasks whose data names no picture \(task 11"),
+    ("export.json", json.dumps([TASKS[0], {**TASKS[0], "id": 3}]), r"several tasks.*\(task 11, task 3: '.*wing 1.jpg'"),
+    ("export.json", json.dumps(TASKS).replace("200", '"wide"'), r"without the size of their picture.*task 11: 'tip'"),
     ("export.json", json.dumps(TASKS).replace('"image_rotation": 0', '"image_rotation": 9'), "was turned in"),
     ("export.json", json.dumps([TASKS[1]]), "no task has a result of type 'keypointlabels'"),
     ("a.xml", CVAT.replace("</image>", "</picture>"), "not well-formed XML"),

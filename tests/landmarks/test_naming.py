@@ -8,7 +8,7 @@ import pytest
 
 from lead.errors import LeadError
 from lead.landmarks import Labels, Schema
-from lead.landmarks.naming import beside, by_stem, labelled_row, matched, nearly_same
+from lead.landmarks.naming import beside, by_stem, labelled_row, matched, matches, nearly_same
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,16 @@ from lead.landmarks.naming import beside, by_stem, labelled_row, matched, nearly
         (["a.png"], ["x/a.png", "y/a.png"], {}),
         (["a.png"], ["x/a.png", "a.png"], {"a.png": "a.png"}),
         (["aa.png"], ["a.png"], {}),
-        (["A.png"], ["a.png"], {}),
+        (["A.png"], ["a.png"], {"a.png": "A.png"}),
+        (["A.png", "x/a.PNG"], ["a.png"], {}),
+        (["A.png", "x/a.png"], ["a.png"], {"a.png": "x/a.png"}),
+        (["Ka\u0308fer.jpg"], ["K\u00e4fer.jpg"], {"K\u00e4fer.jpg": "Ka\u0308fer.jpg"}),
         (["x/a.png"], ["./x//a.png"], {"./x//a.png": "x/a.png"}),
+        (["x/a.png", "a.png"], ["/data/x/a.png"], {"/data/x/a.png": "x/a.png"}),
+        (["new/a.png"], ["old/a.png"], {"old/a.png": "new/a.png"}),
+        (["v2/a.png"], ["v1/a.png", "p/v2/a.png"], {"p/v2/a.png": "v2/a.png"}),
+        (["v2/a.png"], ["v1/a.png", "v2/a.png"], {"v2/a.png": "v2/a.png"}),
+        (["s.mp4#3"], ["t.mp4#3"], {}),
     ],
 )
 def test_pictures_of_a_file_and_of_a_folder(files: list[str], names: list[str], expected: dict[str, str]) -> None:
@@ -40,6 +48,14 @@ def test_pictures_of_a_file_and_of_a_folder(files: list[str], names: list[str], 
         else:
             with pytest.raises(LeadError, match=r"name (no|\d) pictures that could be"):
                 labelled_row(Path(names[0]), Path("elsewhere"), labels)
+
+
+def test_what_is_found_by_its_name_alone_and_what_could_be_several_is_told() -> None:
+    found = matches(["old/a.png", "b.png", "x/c.png", "/home/x/c.png"], ["new/a.png", "p/b.png", "q/b.png", "x/c.png"])
+    assert found.files == {"old/a.png": "new/a.png", "x/c.png": "x/c.png"}
+    assert found.by_name_alone == ("old/a.png",)
+    assert found.unclear == {"b.png": ("p/b.png", "q/b.png")}
+    assert matches(["x/c.png", "y/c.png"], ["c.png"]).unclear == {"x/c.png": ("c.png",), "y/c.png": ("c.png",)}
 
 
 def test_a_label_file_lies_beside_its_pictures_and_a_folder_of_labels_among_them(tmp_path: Path) -> None:

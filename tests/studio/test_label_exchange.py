@@ -223,7 +223,7 @@ def test_what_is_exported_reads_back_the_same(book: LabelBook, format: str) -> N
     assert len(again) == len(labels)
     order = [again.schema.names.index(name) for name in labels.schema.names] if "names" not in known.lacks else [0, 1]
     again = again.only([again.schema.names[k] for k in order])
-    np.testing.assert_allclose(again.xy, labels.xy, atol=1e-12)
+    np.testing.assert_allclose(again.xy, labels.xy, atol=known.precision if "fractions" in known.lacks else 1e-12)
     expected = np.where(labels.visible, VISIBLE, UNLABELLED) if "hidden" in known.lacks else labels.visible
     np.testing.assert_array_equal(again.visible, expected)
 
@@ -291,7 +291,8 @@ def test_a_point_that_moved_differs_in_every_format(book: LabelBook) -> None:
     put(book, "a.png", a=(17.12, 23.3))
     for known in FORMATS:
         called = ["a", "b"] if "names" in known.lacks else []
-        assert take(book, contents[known.name], called=called) == {"format": known.name, "same": 1, "kept": 1}
+        moved = {"same": 2} if "fractions" in known.lacks else {"same": 1, "kept": 1}
+        assert take(book, contents[known.name], called=called) == {"format": known.name, **moved}
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,7 @@ def test_a_broken_picture_that_is_replaced_is_read_and_predicted(
 def test_a_broken_picture_is_neither_begun_with_nor_counted(serve: Serve, sit: Sit, pictures: Beetles) -> None:
     keep(pictures, "2.jpg", "3.jpg")
     (pictures.folder / "1.jpg").write_bytes(b"not a picture")
+    (pictures.folder / "4.czi").touch()
     desk = sit(serve(pictures.folder))
     desk.name_landmarks("head")
     desk.go("label")  # nothing is learnt: the first in the folder is tried first
@@ -148,6 +149,7 @@ def test_a_broken_picture_is_neither_begun_with_nor_counted(serve: Serve, sit: S
     expect(item(desk, "1.jpg")).to_have_attribute("data-state", "unreadable")
     expect(desk.by("rail-progress")).to_have_text("0 of 2 complete · 1 unreadable")
     expect(desk.by("progress")).to_have_text("0 of 2 labelled")
+    expect(desk.by("rail-unread")).to_contain_text("Left out: 1 × .czi (4.czi): a Zeiss microscope's file")
 
 
 # --- filters and orders ----------------------------------------------------------------------------------------------

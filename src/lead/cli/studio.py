@@ -73,6 +73,8 @@ def studio(
 
         session, status = Session.open(folder, labels=labels, run=run), 0
         try:
+            if unread := session.folder.listing.unread:
+                warn(f"left out: {unread}.")
             at = listener.getsockname()[1]
             names = [host] if host not in EVERYWHERE else [socket.gethostname()]
             address = f"http://{_in_address(names[0])}:{at}/?token={token}"

@@ -27,6 +27,29 @@ LabelFile = Annotated[
         metavar="LABELS",
     ),
 ]
+LabelFiles = Annotated[
+    list[Path],
+    typer.Argument(
+        help="Landmarks, in any format that `lead convert` reads, recognised by content; several files are taken "
+        "together.",
+        metavar="LABELS...",
+    ),
+]
+
+
+class LabelledAs(StrEnum):
+    UPRIGHT = "upright"
+    STORED = "stored"
+
+
+Turned = Annotated[
+    LabelledAs | None,
+    typer.Option(
+        "--labelled-as",
+        help="Whether pictures that their EXIF tag turns (a phone's) were labelled upright, as viewers show them, or "
+        "as their pixels are stored. Default: what the sizes in LABELS say, else upright, with a warning.",
+    ),
+]
 To = Annotated[
     str | None,
     typer.Option(
@@ -46,9 +69,10 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that
 
 def fit(
     run: RunFolder,
-    labels: LabelFile,
+    labels: LabelFiles,
     out: Annotated[Path, typer.Option(help="File to write, e.g. beetles.safetensors.", metavar="MODEL")],
     pictures: LabelRoot = None,
+    labelled_as: Turned = None,
     head: Annotated[
         Head,
         typer.Option(help="How landmarks are found. cascade does best; the others are for comparison."),
@@ -69,7 +93,14 @@ def fit(
 
     with watching() as watch:
         summary = api.fit(
-            run, labels, pictures=pictures, head=head.value, seed=seed, progress=watch.counting("features"), say=warn
+            run,
+            labels,
+            pictures=pictures,
+            labelled_as=labelled_as.value if labelled_as else None,
+            head=head.value,
+            seed=seed,
+            progress=watch.counting("features"),
+            say=warn,
         )
     if summary.missing:
         warn(skipped_text(summary.missing))
@@ -145,6 +176,8 @@ def predict(
         warn(skipped_text(found.skipped))
     for broken in found.broken:
         warn(broken)
+    if found.left_out:
+        warn(f"left out: {found.left_out}.")
     _warn_lost(out, found.lost)
     numbers = ((len(found.pictures or ()), "picture"), (sum(map(len, found.films.values())), "frame"))
     counts = [f"{n} {what}{'' if n == 1 else 's'}" for n, what in numbers if n]
@@ -188,9 +221,11 @@ def match(
 
 def convert(
     source: Annotated[
-        Path,
+        list[Path],
         typer.Argument(
-            help="Landmarks: a file, a folder of .pts or LabelMe files, or a DeepLabCut project's folder.", metavar="IN"
+            help="Landmarks: a file, a folder of .pts or LabelMe files, or a DeepLabCut project's folder; several are "
+            "taken together.",
+            metavar="IN...",
         ),
     ],
     target: Annotated[Path, typer.Argument(help="File to write; its ending says the format.", metavar="OUT")],
@@ -205,6 +240,7 @@ def convert(
         Path | None,
         typer.Option(help="Folder that the picture paths start from. Default: that of IN.", metavar="DIR"),
     ] = None,
+    labelled_as: Turned = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Change the format of a file of landmarks, and say what the new one cannot hold.
@@ -213,14 +249,15 @@ def convert(
     (.slp), cvat (.xml), pts (a folder, named, or .zip), labelme (named: a folder, .zip or .json), tps (.tps) and csv
     (.csv).
     """
-    from lead import api
+    from lead.conversion import convert as converted
 
-    done = api.convert(
+    done = converted(
         source,
         target,
         source_format=of,
         target_format=to,
         pictures=pictures,
+        labelled_as=labelled_as.value if labelled_as else None,
         overwrite=overwrite,
         say=warn,
     )

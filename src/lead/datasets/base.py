@@ -29,6 +29,8 @@ class Dataset:
         boxes: (N, 4) x, y, width, height of the part of each picture that the benchmark shows, in the picture's own
             pixels (see :mod:`lead.images.store`); it is stretched to a square. None for whole pictures. Landmarks
             are in the whole picture's pixels in either case.
+        notes: what of the folder was left out, or is not as it should be, in words.
+        no_labels: why it has no landmarks, where it has files of them.
     """
 
     name: str
@@ -40,6 +42,8 @@ class Dataset:
     point_sets: Mapping[str, Labels] = field(default_factory=dict)
     normaliser: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     boxes: npt.NDArray[np.float64] | None = None
+    notes: tuple[str, ...] = ()
+    no_labels: str = ""
 
     @classmethod
     def labelled(
@@ -89,7 +93,7 @@ class Dataset:
     def points(self, name: str) -> Labels:
         """The landmarks of a point set."""
         if not self.point_sets:
-            raise LeadError(f"Dataset {self.name!r} has no landmarks to evaluate.")
+            raise LeadError(f"Dataset {self.name!r} has no landmarks to evaluate. {self.no_labels}".strip())
         if name not in self.point_sets:
             raise unknown("point set", name, self.point_sets)
         return self.point_sets[name]

@@ -23,7 +23,7 @@ from typing import Any
 
 from lead.datasets.base import Dataset
 from lead.datasets.own import hashed_split, own_dataset
-from lead.datasets.table import SPLITS, check_pictures
+from lead.datasets.table import SPLITS
 from lead.errors import LeadError, unknown
 from lead.files import read_text
 from lead.images.find import find_images
@@ -46,24 +46,27 @@ def load(root: Path, annotations: Path | None = None, *, seed: int = 0) -> Datas
         seed: of the split, where the file says none.
 
     Raises:
-        LeadError: the file or a picture is missing, or the file is wrong.
+        LeadError: the file or all of its pictures are missing, or the file is wrong.
     """
     path = annotations or root / ANNOTATIONS
     text = read_text(path)
     try:
         labels = coco.parse(text).only_by_hand()
-        entries: list[dict[str, Any]] = json.loads(text)["images"]
+        said: dict[str, dict[str, Any]] = {
+            str(entry.get("file_name")).replace("\\", "/"): entry
+            for entry in json.loads(text)["images"]
+            if isinstance(entry, dict)
+        }
+        entries = [said.get(image, {}) for image in labels.images]
         identity = [str(entry.get("identity", "")) for entry in entries]
-        split = _splits(entries, identity, seed)
+        split = _splits(entries, [who or image for who, image in zip(identity, labels.images, strict=True)], seed)
     except LeadError as error:
         raise LeadError(f"{path}: {error}") from error
-    check_pictures(root, labels.images)
     return own_dataset(root, labels, split, identity, find_images(root))
 
 
-def _splits(entries: Sequence[dict[str, Any]], identity: Sequence[str], seed: int) -> list[str]:
+def _splits(entries: Sequence[dict[str, Any]], keys: Sequence[str], seed: int) -> list[str]:
     if not any("split" in entry for entry in entries):
-        keys = [who or str(entry["file_name"]) for entry, who in zip(entries, identity, strict=True)]
         return [hashed_split(key, seed) for key in keys]
     for i, entry in enumerate(entries):
         if "split" not in entry:

@@ -18,7 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from lead.datasets.base import Dataset
+from lead.errors import LeadError
 from lead.landmarks.model import UNLABELLED, Labels
+from lead.landmarks.naming import matched
 
 TEST_SHARE = 0.2
 
@@ -34,12 +36,30 @@ def own_dataset(
 ) -> Dataset:
     """A dataset named after its folder, with one point set, ``"all"``, of the pictures that have a landmark.
 
+    Pictures that are listed and not there are left out: who labels deletes pictures. Where not one is there, they were
+    moved, and are found by how their paths end.
+
     Args:
         root: folder that all paths are relative to.
         labels: of every picture that the label files list, be it labelled or not.
         split, identity: of those pictures.
         pictures: all that the folder holds; those that are not listed are unlabelled, and trained on.
+
+    Raises:
+        LeadError: not one listed picture is there.
     """
+    labels = labels.only_by_hand()
+    there = set(pictures)
+    found = {image: image for image in labels.images if image in there} or matched(labels.images, pictures)
+    gone = [image for image in labels.images if image not in found]
+    if gone and not found:
+        raise LeadError(
+            f"None of the {len(gone)} pictures that are listed is in {root}, the first is {gone[0]}. Put them there, "
+            "or take the pictures that are there without labels: --name folder."
+        )
+    rows = [row for row, image in enumerate(labels.images) if image in found]
+    split, identity = ([values[row] for row in rows] for values in (split, identity))
+    labels = labels.take(rows).renamed(found[labels.images[row]] for row in rows)
     listed = set(labels.images)
     others = [file for file in pictures if file not in listed]
     labelled = labels.take(np.flatnonzero((labels.visible > UNLABELLED).any(1)).tolist())
@@ -53,7 +73,16 @@ def own_dataset(
         labels=labelled,
         point_sets={"all": labelled} if pair else {},
         normaliser={"all": pair} if pair else {},
+        notes=tuple(_notes(root, labels, gone)),
     )
+
+
+def _notes(root: Path, labels: Labels, gone: Sequence[str]) -> list[str]:
+    left_out = labels.places.left_out if labels.places else ""
+    notes = [f"{root}: left out: {left_out}."] if left_out else []
+    if gone:
+        notes.append(f"{len(gone)} listed pictures are not in {root} and left out, the first is {gone[0]}.")
+    return notes
 
 
 def _unit(labels: Labels, trained: set[str]) -> tuple[str, str] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.geometry import Size
 
 Image.register_open(DicomPicture.format, DicomPicture)  # tried like Pillow's own, wherever it opens a picture
+with suppress(ModuleNotFoundError):  # an extra
+    from pi_heif import register_heif_opener
+
+    register_heif_opener(thumbnails=False)
 Image.init()  # else Pillow loads its rarer formats as it meets the first, which is not safe in several threads
 
 # How to turn the stored pixels upright, by the value of the EXIF orientation tag; any other value means upright.
@@ -36,7 +40,8 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_SIDEWAYS = (5, 6, 7, 8)
+SIDEWAYS = (5, 6, 7, 8)
+"""EXIF orientations that exchange width and height."""
 _STACKS = ("DICOM", "GIF", "PNG", "WEBP")
 """Of Pillow's formats besides TIFF, those whose further pages are pictures of their own."""
 
@@ -127,7 +132,7 @@ def upright_size(path: Path) -> Size:
             elif image.format == "TIFF":
                 return image.size  # upright already
             # The base's getexif: that of a PNG reads all pixels first.
-            sideways = Image.Image.getexif(image).get(ExifTags.Base.Orientation) in _SIDEWAYS
+            sideways = Image.Image.getexif(image).get(ExifTags.Base.Orientation) in SIDEWAYS
             return image.size[::-1] if sideways else image.size
 
 
@@ -179,6 +184,23 @@ def _tiff(file: BinaryIO) -> Tiff | None:
         return None
     finally:
         file.seek(0)
+
+
+def orientation_of(path: Path) -> int:
+    """The EXIF orientation that :func:`decode` applies, 1 where it applies none; read as :func:`upright_size` is.
+
+    Raises:
+        UnreadablePicture: as :func:`upright_size`.
+    """
+    with reading(path), path.open("rb") as file:
+        tiff = _tiff(file)
+        if tiff is not None and not tiff.for_pillow:
+            return tiff.orientation
+        with Image.open(file) as image:
+            if image.format != "TIFF" and _orientation_may_follow(path, image):
+                image.load()
+            orientation: int = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
+            return orientation if orientation in _UPRIGHT else 1
 
 
 def _orientation_may_follow(path: Path, image: Image.Image) -> bool:
@@ -239,7 +261,7 @@ def decode_fitted(
         size = rgb.size
         width, height = fitted_size(np.array(size), side).tolist()
     small = _resized(rgb, (width, height), draft[1] if draft else None)
-    return _turned(small, orientation), (size[::-1] if orientation in _SIDEWAYS else size)
+    return _turned(small, orientation), (size[::-1] if orientation in SIDEWAYS else size)
 
 
 def fitted(picture: Image.Image, side: int) -> Image.Image:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,8 +35,18 @@ CHUNK_BYTES = 128 * 2**20
 """Memory for the frames that are looked at together, and again for those that are decoded meanwhile."""
 _EARLY = 0.05
 """A film that lacks more than such a share of its length was cut off."""
-# How to turn stored pixels upright, by the degrees that the film asks for, counterclockwise.
-_UPRIGHT = {90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_270}
+# How to turn and mirror stored pixels, by the matrix that the film asks for: (a, b, c, d) takes a pixel (x, y) to
+# (a x + c y, b x + d y), y growing down. Pillow's angles are counterclockwise.
+_UPRIGHT = {
+    (1, 0, 0, 1): None,
+    (-1, 0, 0, 1): Image.Transpose.FLIP_LEFT_RIGHT,
+    (1, 0, 0, -1): Image.Transpose.FLIP_TOP_BOTTOM,
+    (-1, 0, 0, -1): Image.Transpose.ROTATE_180,
+    (0, 1, -1, 0): Image.Transpose.ROTATE_270,
+    (0, -1, 1, 0): Image.Transpose.ROTATE_90,
+    (0, 1, 1, 0): Image.Transpose.TRANSPOSE,
+    (0, -1, -1, 0): Image.Transpose.TRANSVERSE,
+}
 
 
 class UnreadableFilm(LeadError):
@@ -91,7 +101,7 @@ def open_film(path: Path) -> Film:
 
 
 def frames(path: Path, numbers: Collection[int] | None = None) -> Generator[tuple[int, Image.Image]]:
-    """The frames of a film with their numbers from 0, in RGB, turned as the film asks for.
+    """The frames of a film with their numbers from 0, in RGB, turned and mirrored as the film asks for.
 
     Args:
         path: of the file.
@@ -240,10 +250,20 @@ def _pictures_of(path: Path, container: InputContainer) -> VideoStream:
 
 
 def upright_frame(frame: VideoFrame) -> Image.Image:
-    """A decoded frame in RGB, turned as the film asks for."""
-    turn = _UPRIGHT.get(90 * round(frame.rotation / 90) % 360)
+    """A decoded frame in RGB, turned and mirrored as the film asks for."""
+    turn = _turn(frame)
     picture = Image.fromarray(np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8))
     return picture if turn is None else picture.transpose(turn)
+
+
+def _turn(frame: VideoFrame) -> Image.Transpose | None:
+    """How to show a frame: that of the eight ways that comes nearest to the film's matrix."""
+    extras: Any = frame.side_data  # a mapping, which PyAV declares to be one entry of it
+    if "DISPLAYMATRIX" not in extras:
+        return None
+    matrix = np.frombuffer(bytes(extras["DISPLAYMATRIX"]), dtype=np.int32)  # 3 × 3, a row after the other
+    asked = matrix[[0, 1, 3, 4]].astype(np.float64)
+    return _UPRIGHT[max(_UPRIGHT, key=lambda way: float(asked @ way))]
 
 
 def _ends_early(stream: VideoStream, last: VideoFrame) -> bool:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from lead.errors import LeadError
+from lead.images.kinds import MOVING, begins_as_picture, goes_beside, kinds_text, picture_endings, why_not
 from lead.landmarks.frames import FILMS
-
-EXTENSIONS = (".bmp", ".dcm", ".dicom", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-"""File name endings taken for pictures, in lower case; a file's own case does not matter."""
 
 
 def find_images(folder: Path) -> list[str]:
@@ -30,23 +28,38 @@ def find_images(folder: Path) -> list[str]:
     Raises:
         LeadError: ``folder`` does not exist, is a file, cannot be listed, or holds no picture.
     """
-    pictures, films = find_media(folder)
-    if not pictures:
+    found = find_media(folder)
+    if not found.pictures:
         raise LeadError(
-            f"No picture in {folder}, but {len(films)} film{'' if len(films) == 1 else 's'}. "
-            f"Take frames out with: lead frames {folder} --out DIR"
+            f"No picture in {folder}, but {len(found.films)} film{'' if len(found.films) == 1 else 's'}. "
+            f"Take frames out with: lead frames {folder} --out DIR, or those that a label file labels: "
+            f"lead frames LABELS --out DIR{found.left_out and f'. Left out: {found.left_out}'}"
         )
-    return pictures
+    return found.pictures
 
 
-def find_media(folder: Path) -> tuple[list[str], list[str]]:
+class Media(NamedTuple):
+    """What a folder holds.
+
+    Attributes:
+        pictures, films: POSIX paths relative to the folder, sorted.
+        left_out: what else it holds that is not read, counted, in words; empty where there is nothing to tell.
+    """
+
+    pictures: list[str]
+    films: list[str]
+    left_out: str
+
+
+def find_media(folder: Path) -> Media:
     """The pictures, and the films, in a folder and its subfolders; else as :func:`find_images`.
 
     Raises:
         LeadError: as there, but only if there is neither.
     """
-    pictures, films = find_entries(folder)
-    return [found.file for found in pictures], films
+    found = find_entries(folder)
+    pictures = [each.file for each in found.pictures]
+    return Media(pictures, found.films, left_out_text(pictures, found.left_out))
 
 
 class Found(NamedTuple):
@@ -63,16 +76,54 @@ class Found(NamedTuple):
     stamp: tuple[int, int] | None
 
 
-def find_entries(folder: Path) -> tuple[list[Found], list[str]]:
+class Entries(NamedTuple):
+    """What a folder holds, with each picture's stamp.
+
+    Attributes:
+        pictures: sorted by path.
+        films: POSIX paths relative to the folder, sorted.
+        left_out: by their ending, files that are neither, nor go beside pictures as labels do; sorted.
+    """
+
+    pictures: list[Found]
+    films: list[str]
+    left_out: dict[str, list[str]]
+
+
+def find_entries(folder: Path) -> Entries:
     """As :func:`find_media`, but with each picture's stamp."""
+    pictures: _Files = []
+    films: list[str] = []
+    left_out: dict[str, list[str]] = defaultdict(list)
     files = _files(folder)
-    pictures, films = _ending_in(EXTENSIONS, files), _ending_in(FILMS, files)
+    for file, entry in sorted(files, key=lambda each: each[0]):
+        ending = _ending(file)
+        if ending in picture_endings():
+            pictures.append((file, entry))
+        elif ending in FILMS:
+            films.append(file)
+        elif goes_beside(file, ending):
+            continue
+        elif not why_not(ending) and begins_as_picture(entry):
+            pictures.append((file, entry))
+        else:
+            left_out[ending].append(file)
     if not pictures and not films:
+        known = ", ".join(sorted(picture_endings()))
         raise LeadError(
-            f"No picture in {folder}: found {_describe(files)}. Pictures end in {', '.join(EXTENSIONS)}, films in "
-            f"{', '.join(FILMS)} (in any case)."
+            f"No picture in {folder}: found {kinds_text(_by_ending(files)) or 'no files at all'}. Pictures end in "
+            f"{known}, films in {', '.join(FILMS)} (in any case)."
         )
-    return [Found(file, entry.is_symlink(), _stamp(entry)) for file, entry in pictures], [file for file, _ in films]
+    found = [Found(file, entry.is_symlink(), _stamp(entry)) for file, entry in pictures]
+    return Entries(found, films, dict(left_out))
+
+
+def left_out_text(pictures: Iterable[str], left_out: Mapping[str, list[str]]) -> str:
+    """What is left out of a folder, counted, in words: files that are not read, and of moving pictures all but one."""
+    parts = [kinds_text(left_out)]
+    if moving := [file for file in pictures if _ending(file) in MOVING]:
+        parts.append(f"all frames but the first of {len(moving)} × {_ending(moving[0])} ({moving[0]}), where it moves")
+    return "; ".join(filter(None, parts))
 
 
 def is_film(path: Path) -> bool:
@@ -82,10 +133,6 @@ def is_film(path: Path) -> bool:
 
 _Files = list[tuple[str, "os.DirEntry[str]"]]
 """Paths relative to a folder, and what the system says of each."""
-
-
-def _ending_in(endings: tuple[str, ...], files: _Files) -> _Files:
-    return sorted((each for each in files if _ending(each[0]) in endings), key=lambda each: each[0])
 
 
 def _ending(file: str) -> str:
@@ -136,17 +183,20 @@ def _stamp(entry: os.DirEntry[str]) -> tuple[int, int] | None:
     return status.st_mtime_ns, status.st_size
 
 
-def _describe(files: _Files) -> str:
-    counts = Counter(_ending(file) or "no extension" for file, _ in files)
-    return ", ".join(f"{n} × {ending}" for ending, n in counts.most_common(5)) or "no files at all"
+def _by_ending(files: _Files) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for file, _ in files:
+        found[_ending(file)].append(file)
+    return found
 
 
 class Listed(NamedTuple):
-    """Pictures and films, by POSIX paths relative to a folder."""
+    """Pictures and films, by POSIX paths relative to a folder, and what of it is left out, in words."""
 
     root: Path
     pictures: list[str]
     films: list[str]
+    left_out: str
 
 
 def listed(pictures: Path | str | Sequence[Path | str]) -> Listed:
@@ -162,12 +212,18 @@ def listed(pictures: Path | str | Sequence[Path | str]) -> Listed:
         if not (root / file).is_file():
             raise LeadError(f"There is no picture {root / file}. Give pictures and films, or one folder of them.")
     films = [file for file in files if is_film(root / file)]
-    return Listed(root, [file for file in files if file not in set(films)], films)
+    stills = [file for file in files if file not in set(films)]
+    return Listed(root, stills, films, left_out_text(stills, {}))
 
 
-def expanded(paths: Iterable[Path | str]) -> list[str]:
-    """The pictures named, and those of the folders named, as POSIX paths, each once."""
+def expanded(paths: Iterable[Path | str]) -> tuple[list[str], list[str]]:
+    """The pictures named, and those of the folders named, as POSIX paths, each once; and what of them is left out."""
     found: list[Path] = []
+    left_out: list[str] = []
     for path in map(Path, paths):
-        found += [path / file for file in find_images(path)] if path.is_dir() else [path]
-    return list(dict.fromkeys(path.as_posix() for path in found))
+        if path.is_dir():
+            found += [path / file for file in find_images(path)]
+            left_out += [f"{path}: {text}" for text in [find_media(path).left_out] if text]
+        else:
+            found.append(path)
+    return list(dict.fromkeys(path.as_posix() for path in found)), left_out

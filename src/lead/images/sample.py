@@ -72,7 +72,7 @@ def find_named(paths: Sequence[Path]) -> dict[str, Path]:
         if not path.is_dir():
             found.append(path)
             continue
-        _, films = find_media(path)
+        films = find_media(path).films
         if not films:
             raise LeadError(f"No film in {path}. Films end in {', '.join(FILMS)} (in any case).")
         found += [path / film for film in films]

@@ -56,7 +56,7 @@ class Index:
         return cls(path, tuple(known) if timed else None, tuple(sorted(starts)), len(times))
 
     def frame(self, number: int) -> Image.Image:
-        """A frame in RGB, turned as the film asks for.
+        """A frame in RGB, turned and mirrored as the film asks for.
 
         Raises:
             LeadError: the film has no such frame.

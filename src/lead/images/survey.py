@@ -18,8 +18,8 @@ from lead.images.showing import Range, Showing, quantiles
 from lead.reporting import Say, unsaid
 from lead.tuning import cores
 
-MAYBE = (".dcm", ".dicom", ".gif", ".jp2", ".j2k", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp")
-"""Endings of pictures that may have more than 8 bits or several pages; of others the header need not be read."""
+PLAIN = (".avif", ".bmp", ".dib", ".heic", ".heif", ".hif", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".tga")
+"""Endings of pictures that need no contrast and have no further pages: their headers need not be read."""
 LOOKED_AT = 2000
 """Pictures of a folder whose headers are read at most, and of these"""
 MEASURED = 48
@@ -52,7 +52,7 @@ def survey(root: Path, files: Sequence[str], showing: Showing, say: Say = unsaid
         showing: what is asked for.
         say: told which contrast is used, what does not fit it, and how many pictures have further pages.
     """
-    maybe = sorted({file for file in files if os.path.splitext(file)[1].lower() in MAYBE})  # noqa: PTH122 - quicker
+    maybe = sorted({file for file in files if os.path.splitext(file)[1].lower() not in PLAIN})  # noqa: PTH122 - quicker
     if not maybe:
         return showing
     drawn = _some(maybe, LOOKED_AT)

@@ -68,6 +68,7 @@ class Tiff:
         pages: how many it has: times, depths, positions or plain pages, but no channels.
         channels: how many there are where they are not colours; 1 for grey and for colours.
         size: (width, height) of the upright picture in pixels.
+        orientation: the EXIF orientation that is undone; 1 if none.
 
     Raises:
         Exception: whatever tifffile raises for a damaged file.
@@ -90,9 +91,10 @@ class Tiff:
         self.pages = math.prod(n for axis, n in axes.items() if axis not in "YXSC")
         self.channels = self._planes * (1 if coloured or has_opacity else first.samplesperpixel)
         tag = first.tags.get(_ORIENTATION)
-        self._turn = _UPRIGHT.get(tag.value if tag else 1)
+        self.orientation: int = tag.value if tag and tag.value in _UPRIGHT else 1
+        self._turn = _UPRIGHT.get(self.orientation)
         width, height = first.imagewidth, first.imagelength
-        self.size: Size = (height, width) if tag is not None and tag.value in (5, 6, 7, 8) else (width, height)
+        self.size: Size = (height, width) if self.orientation >= 5 else (width, height)
 
     def __enter__(self) -> Tiff:
         return self

@@ -1,18 +1,20 @@
-"""DeepLabCut's CSV of one animal: a line for each picture, below a header of several rows.
+"""DeepLabCut's CSV, a line for each picture below a header of several rows, and Lightning Pose's, which is alike.
 
 The header's rows are ``scorer``, ``bodyparts`` and ``coords``; files of several animals have ``individuals`` after the
-first, and are read where they hold exactly one. The picture's path stands in the first column, or in the first three
-(``labeled-data``, folder, file). It is relative to the project's folder; written on Windows by an older version it
-reads ``labeled-data\\folder\\file``, which becomes ``labeled-data/folder/file``. A blank point is unlabelled. The
-``likelihood`` of predictions is our score.
+first. Of those at most one animal may be labelled in a picture: its body parts are joined by the unique ones, which
+stand under the individual ``single``. The picture's path stands in the first column, or in the first three
+(``labeled-data``, folder, file). It is relative to the project's folder, or absolute; what Windows wrote with
+backslashes gets slashes. A blank point is unlabelled. The ``likelihood`` of predictions is our score.
+
+Lightning Pose has a column ``visible`` for each body part: 0 is not labelled, 1 hidden, 2 visible.
 
 DeepLabCut's coordinates are clicks on a picture that matplotlib's ``imshow`` draws, whose (0, 0) is the centre of the
 top-left pixel: the convention of :mod:`lead.geometry`, so nothing is shifted.
 
 Between the fields stands a comma; a semicolon or a tab are read as well, and beside these a decimal comma.
 
-There is no place for hidden points (one with coordinates is read as visible), expected errors, flip pairs, skeleton
-and picture sizes.
+DeepLabCut has no place for hidden points (one with coordinates is read as visible), neither has a place for expected
+errors, flip pairs, skeleton and picture sizes.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ import csv
 import io
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import takewhile
 
 import numpy as np
@@ -30,21 +34,36 @@ import numpy.typing as npt
 from lead.errors import LeadError, unknown
 from lead.landmarks.fields import Line, check_pair, read_lines, to_number, with_point, written
 from lead.landmarks.frames import frames_of_one
-from lead.landmarks.model import VISIBLE, Labels, Places, Schema
+from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Places, Schema
 
 ONE, SEVERAL = ("scorer", "bodyparts", "coords"), ("scorer", "individuals", "bodyparts", "coords")
 """The header's rows in files of one animal and of several."""
-COORDS = ("x", "y", "likelihood")
+COORDS = ("x", "y", "likelihood", "visible")
+UNIQUE = "single"
+"""The individual under which stand the body parts that just one animal, or none, has."""
 FOLDER = "labeled-data"
 SCORER = "lead"
 BEGIN = re.compile(r'\s*(scorer|"scorer") *([,;\t])')
-Columns = Mapping[tuple[str, str], int]
-"""The column of each body part's x, y and likelihood."""
+WINDOWS = re.compile(rf"[A-Za-z]:\\|(.*\\)?{FOLDER}\\", re.DOTALL)
+"""How a path begins that has backslashes between its parts."""
+Key = tuple[str, str, str]
+Columns = Mapping[Key, int]
+"""The column of each individual's each body part's x, y, likelihood and visible."""
+Points = npt.NDArray[np.float64]
 
 
 def why_not(text: str) -> str | None:
     """Why a text is not DeepLabCut's; None if it begins as no other CSV that we read does."""
-    return None if BEGIN.match(text) else "does not begin with the row 'scorer'"
+    if not BEGIN.match(text):
+        return "does not begin with the row 'scorer'"
+    return "has columns 'visible', as Lightning Pose's have" if lightning_why_not(text) is None else None
+
+
+def lightning_why_not(text: str) -> str | None:
+    """Why a text is not Lightning Pose's; None if it begins as DeepLabCut's do, with columns of visibilities."""
+    head = text.lstrip().splitlines()[: len(SEVERAL)] if BEGIN.match(text) else []
+    visible = any(re.match(r"\W*coords\b.*\bvisible\b", line) for line in head)
+    return None if visible else "has no row 'coords' with columns 'visible'"
 
 
 def parse(text: str) -> Labels:
@@ -71,22 +90,71 @@ def parse_lines(lines: list[Line], delimiter: str = ",") -> Labels:
         if len(fields) != len(coords):
             raise LeadError(f"line {other}: {len(fields)} fields where line {number} has {len(coords)}.")
     width = _index_width(header["coords"])
-    _check_one(header, width)
+    _check_scorer(header["scorer"], width)
     lines = [(n, [*fields[:width], *(with_point(field, delimiter) for field in fields[width:])]) for n, fields in lines]
     columns = _columns(header, width)
-    names = tuple(dict.fromkeys(name for name, _ in columns))
     rows: dict[str, int] = {}
     for number, fields in lines:
         image = _path(fields[:width], number)
         if image in rows:
             raise LeadError(f"line {number}: picture {image!r} stands already in line {rows[image]}.")
         rows[image] = number
-    points = [[_point(fields, columns, name, number) for name in names] for number, fields in lines]
-    table = np.array(points, dtype=np.float64)  # (N, K, 3): x, y, likelihood
+    parts = list(dict.fromkeys((individual, name) for individual, name, _ in columns))
+    points = [[_point(fields, columns, part, number) for part in parts] for number, fields in lines]
+    whole = np.array(points, dtype=np.float64)  # (N, parts, 4): x, y, likelihood, visible
+    odd = _odd(whole)
+    names, table, several = _one_animal(parts, whole, rows)
     score = None if np.isnan(table[..., 2]).all() else table[..., 2]
-    visible = np.full(table.shape[:2], VISIBLE, dtype=np.int8)
-    places = Places.of_rows(rows.values(), len(names))
+    visible = np.where(np.isnan(table[..., 3]), VISIBLE, table[..., 3]).astype(np.int8)
+    left_out = "; ".join(filter(None, (several, *odd)))
+    places = replace(Places.of_rows(rows.values(), len(names)), left_out=left_out)
     return Labels(Schema(names), tuple(rows), table[..., :2], visible, score, places=places)
+
+
+def _odd(points: Points) -> list[str]:
+    """What ``visible`` says that cannot be kept, counted."""
+    placed, said = ~np.isnan(points[..., 0]), points[..., 3]
+    lost = {
+        "points that are said to be hidden or visible, without a place": (said > UNLABELLED) & ~placed,
+        "places of points that are said to be unlabelled (visible 0)": (said == UNLABELLED) & placed,
+    }
+    return [f"{where.sum()} {what}" for what, where in lost.items() if where.any()]
+
+
+def _one_animal(
+    parts: Sequence[tuple[str, str]], points: Points, rows: Mapping[str, int]
+) -> tuple[tuple[str, ...], Points, str]:
+    """The body parts' names, the (N, K, 4) points of the one animal of each picture, and what is lost by that.
+
+    Raises:
+        LeadError: two animals are labelled in a picture.
+    """
+    names = tuple(dict.fromkeys(name for _, name in parts))
+    owner = [individual for individual, _ in parts]
+    labelled = ~np.isnan(points[..., 0])
+    counted: Counter[str] = Counter()
+    for row, (image, number) in enumerate(rows.items()):
+        here = [owner[i] for i in np.flatnonzero(labelled[row])]
+        if len(animals := dict.fromkeys(who for who in here if who != UNIQUE)) > 1:
+            raise LeadError(
+                f"line {number}: {image} has labels of {len(animals)} animals, {', '.join(map(repr, animals))}. One "
+                "animal a picture is supported so far: cut such pictures up, or take their lines out. Training (lead "
+                "train) needs no labels."
+            )
+        counted.update(list(animals))
+    table = np.full((len(rows), len(names), points.shape[-1]), np.nan)
+    numbers = list(rows.values())
+    for i, (_, name) in enumerate(parts):
+        k = names.index(name)
+        free = np.isnan(table[:, k, 0])
+        for row in np.flatnonzero(~free & labelled[:, i])[:1]:
+            raise LeadError(
+                f"line {numbers[row]}: {name!r} is labelled as an animal's body part and as a unique one ({UNIQUE!r}). "
+                "Give one of them another name."
+            )
+        table[free, k] = points[free, i]
+    individuals = ", ".join(f"{who!r} {count}" for who, count in counted.items())
+    return names, table, f"which animal is shown, a picture each ({individuals})" if len(counted) > 1 else ""
 
 
 def dump(labels: Labels) -> str:
@@ -95,23 +163,35 @@ def dump(labels: Labels) -> str:
     The path stands in one column; frames of one film go by their numbers, as in DeepLabCut's own predictions. There
     is a column for the likelihood if the labels have scores.
     """
-    columns, table = tabulated(labels)
+    film = frames_of_one(labels.images)
+    return _csv(film[1] if film else labels.images, *tabulated(labels))
+
+
+def dump_lightning(labels: Labels) -> str:
+    """The text of a Lightning Pose CSV: with columns ``visible`` if any point is hidden, for older versions know none.
+
+    Lightning Pose learns from a hidden point that it is hidden, not where.
+    """
+    return _csv(labels.images, *tabulated(labels, visible=bool((labels.visible == HIDDEN).any())))
+
+
+def _csv(index: Sequence[object], columns: Sequence[tuple[str, str]], table: npt.NDArray[np.float64]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["scorer", *[SCORER] * len(columns)])
     writer.writerow(["bodyparts", *(name for name, _ in columns)])
     writer.writerow(["coords", *(coord for _, coord in columns)])
-    film = frames_of_one(labels.images)
-    for image, values in zip(film[1] if film else labels.images, table.tolist(), strict=True):
-        writer.writerow([image, *map(written, values)])
+    whole = [coord == "visible" for _, coord in columns]
+    for image, values in zip(index, table.tolist(), strict=True):
+        writer.writerow([image, *(int(v) if i else written(v) for v, i in zip(values, whole, strict=True))])
     return out.getvalue()
 
 
-def tabulated(labels: Labels) -> tuple[list[tuple[str, str]], npt.NDArray[np.float64]]:
-    """Body part and coordinate of each column, and the (N, columns) values."""
-    coords = COORDS[: 2 if labels.score is None else 3]
-    columns = [(name, coord) for name in labels.schema.names for coord in coords]
-    table = labels.xy if labels.score is None else np.concatenate([labels.xy, labels.score[..., None]], axis=-1)
+def tabulated(labels: Labels, *, visible: bool = False) -> tuple[list[tuple[str, str]], npt.NDArray[np.float64]]:
+    """Body part and coordinate of each column, and the (N, columns) values: with a likelihood, or ``visible``."""
+    more = {"visible": labels.visible} if visible else {} if labels.score is None else {"likelihood": labels.score}
+    columns = [(name, coord) for name in labels.schema.names for coord in (*"xy", *more)]
+    table = np.concatenate([labels.xy, *(values[..., None] for values in more.values())], axis=-1)
     return columns, table.reshape(len(labels), len(columns))
 
 
@@ -143,37 +223,30 @@ def _index_width(coords: Line) -> int:
     return width
 
 
-def _check_one(header: Mapping[str, Line], width: int) -> None:
-    """Raises :class:`LeadError` where not all columns are of one scorer and one individual."""
-    for row, advice in (
-        ("scorer", "Keep the columns of one."),
-        (
-            "individuals",
-            "One animal a picture is supported: keep the columns of one, or crop the pictures into several.",
-        ),
-    ):
-        if row in header:
-            number, fields = header[row]
-            if len(several := dict.fromkeys(fields[width:])) > 1:
-                raise LeadError(
-                    f"line {number}: {len(several)} {row.rstrip('s')}s, {', '.join(map(repr, several))}. {advice}"
-                )
+def _check_scorer(scorers: Line, width: int) -> None:
+    """Raises :class:`LeadError` where not all columns are of one scorer."""
+    number, fields = scorers
+    if len(several := dict.fromkeys(fields[width:])) > 1:
+        raise LeadError(
+            f"line {number}: {len(several)} scorers, {', '.join(map(repr, several))}. Keep the columns of one."
+        )
 
 
 def _columns(header: Mapping[str, Line], width: int) -> Columns:
     (first, names), (second, coords) = header["bodyparts"], header["coords"]
-    columns: dict[tuple[str, str], int] = {}
+    _, individuals = header.get("individuals", (0, [""] * len(coords)))
+    columns: dict[Key, int] = {}
     for i in range(width, len(coords)):
-        name, coord = names[i], coords[i].strip()
-        if coord not in COORDS:
-            raise LeadError(f"line {second}, column {i + 1}: {unknown('coordinate', coord, COORDS)}")
-        if (name, coord) in columns:
-            there = columns[name, coord] + 1
-            raise LeadError(f"line {first}, column {i + 1}: {coord} of {name!r} stands already in column {there}.")
-        columns[name, coord] = i
-    for name, _ in columns:
+        key = (individuals[i], names[i], coords[i].strip())
+        if key[-1] not in COORDS:
+            raise LeadError(f"line {second}, column {i + 1}: {unknown('coordinate', key[-1], COORDS)}")
+        if key in columns:
+            there = columns[key] + 1
+            raise LeadError(f"line {first}, column {i + 1}: {key[-1]} of {key[1]!r} stands already in column {there}.")
+        columns[key] = i
+    for individual, name, _ in columns:
         for axis in "xy":
-            if (name, axis) not in columns:
+            if (individual, name, axis) not in columns:
                 raise LeadError(f"line {second}: body part {name!r} has no column for its {axis}.")
     return columns
 
@@ -183,19 +256,25 @@ def _path(fields: Sequence[str], number: int) -> str:
     if not all(fields):
         raise LeadError(f"line {number}: the picture's path is blank{' in part' if any(fields) else ''}.")
     path = "/".join(fields)
-    return path.replace("\\", "/") if path.startswith(f"{FOLDER}\\") else path
+    return path.replace("\\", "/") if WINDOWS.match(path) else path
 
 
-def _point(fields: Sequence[str], columns: Columns, name: str, number: int) -> tuple[float, float, float]:
-    """x, y and likelihood of one body part in one line."""
-    x, y, likelihood = (
-        to_number(fields[columns[name, coord]], f"{coord} of {name!r}", number)
-        if (name, coord) in columns
+def _point(fields: Sequence[str], columns: Columns, part: tuple[str, str], number: int) -> list[float]:
+    """x, y, likelihood and visible of one body part in one line."""
+    name = part[1]
+    x, y, likelihood, visible = (
+        to_number(fields[columns[*part, coord]], f"{coord} of {name!r}", number)
+        if (*part, coord) in columns
         else math.nan
         for coord in COORDS
     )
     check_pair(x, y, f"x and y of {name!r}", number)
     if not (math.isnan(likelihood) or 0 <= likelihood <= 1):
-        text = fields[columns[name, "likelihood"]]
+        text = fields[columns[*part, "likelihood"]]
         raise LeadError(f"line {number}: likelihood of {name!r} is {text!r}; it must be from 0 to 1, or blank.")
-    return x, y, likelihood
+    if not (math.isnan(visible) or visible in (UNLABELLED, HIDDEN, VISIBLE)):
+        text = fields[columns[*part, "visible"]]
+        raise LeadError(
+            f"line {number}: visible of {name!r} is {text!r}; it must be 0 (unlabelled), 1 (hidden) or 2 (visible)."
+        )
+    return [x, y, likelihood, visible]

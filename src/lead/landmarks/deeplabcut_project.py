@@ -3,21 +3,28 @@
 Files of the root::
 
     config.yaml                                        scorer, bodyparts and skeleton
-    labeled-data/<video>/CollectedData_<scorer>.csv    see :mod:`lead.landmarks.deeplabcut`; paths start from the root
-    labeled-data/<video>/CollectedData_<scorer>.h5     the same; read where there is no CSV beside it
+    labeled-data/<video>/CollectedData_<scorer>.h5     see :mod:`lead.landmarks.hdf`
+    labeled-data/<video>/CollectedData_<scorer>.csv    the same; see :mod:`lead.landmarks.deeplabcut`
+
+DeepLabCut reads the HDF5, so that counts where there are both; what the CSV says otherwise is counted in
+``Places.left_out``. The CSV is read where there is no HDF5, or it cannot be read.
 
 Of several scorers config.yaml names the one whose labels count. It also gives the order of the body parts, if it lists
 them; a video may lack some. Of its skeleton the lines between body parts that are there are kept, for DeepLabCut leaves
 its template's standing. Folders ``<video>_labeled``, in which DeepLabCut draws the labels onto copies of a video's
 frames, are left out.
+
+A part of a project is read as well: a folder that holds ``labeled-data`` without config.yaml, ``labeled-data`` itself,
+or a video's folder. A frame lies beside its table, whatever path the table gives it: the project may have been moved.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import os
+from collections import Counter
+from dataclasses import dataclass, replace
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import yaml
@@ -27,11 +34,14 @@ from lead.files import read_text
 from lead.landmarks import deeplabcut
 from lead.landmarks.apart import read_apart
 from lead.landmarks.deeplabcut import FOLDER
+from lead.landmarks.joining import joined_tables
 from lead.landmarks.model import Labels, Places, Schema
 
 CONFIG = "config.yaml"
 COLLECTED = "CollectedData_"
 DRAWN = "_labeled"
+SAME = 1e-3
+"""Pixels by which two tables may differ in a place that is the same, written with fewer digits."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +60,26 @@ class Config:
 
 
 def present(root: Path) -> bool:
-    """Whether a folder looks like a DeepLabCut project."""
-    return (root / CONFIG).is_file() and (root / FOLDER).is_dir()
+    """Whether a folder is a DeepLabCut project, or a part of one that holds tables of labels."""
+    whole = (root / CONFIG).is_file() and (root / FOLDER).is_dir()
+    return whole or any(next(folder.glob(f"{COLLECTED}*"), None) for folder in folders(root))
+
+
+def above(root: Path) -> Path:
+    """The folder that holds those of the frames."""
+    return root / FOLDER if (root / FOLDER).is_dir() else root
+
+
+def folders(root: Path) -> list[Path]:
+    """The folders of a project's, or a part of a project's, frames."""
+    if not root.is_dir():
+        return []
+    parent = above(root)
+    if parent == root and next(root.glob(f"{COLLECTED}*"), None):
+        return [root]
+    with os.scandir(parent) as entries:  # which, unlike a Path, knows a folder without asking the disk again
+        names = sorted(entry.name for entry in entries if entry.is_dir() and entry.name[0] != ".")
+    return [parent / name for name in names if not (name.endswith(DRAWN) and name.removesuffix(DRAWN) in names)]
 
 
 def read(root: Path) -> Labels:
@@ -60,10 +88,21 @@ def read(root: Path) -> Labels:
     Raises:
         LeadError: config.yaml or every table is missing or wrong, or it is open whose labels count.
     """
-    config = read_config(root / CONFIG)
-    tables = {path.relative_to(root): _read(path) for path in _collected(root, videos(root), config.scorer)}
+    if not (root / FOLDER).is_dir() and (root / CONFIG).is_file():
+        raise LeadError(f"No folder {root / FOLDER}. Give a DeepLabCut project: the folder that holds {CONFIG}.")
+    config = read_config(root / CONFIG) if (root / CONFIG).is_file() else Config("", (), ())
+    tables = [_read(root, path) for path in _collected(root, config.scorer)]
     try:
-        return _joined(tables, config)
+        names = config.bodyparts or tuple(dict.fromkeys(chain(*(table.schema.names for table in tables))))
+        schema = Schema(names, skeleton=tuple(bone for bone in config.skeleton if set(bone) <= set(names)))
+        for table in tables:
+            for name in table.schema.names:
+                if name not in names:
+                    raise LeadError(
+                        f"{table.places and table.places.file}: {unknown('body part', name, names)} List it under "
+                        f"bodyparts in {CONFIG}, or take its columns out."
+                    )
+        return replace(joined_tables(tables, names), schema=schema)
     except LeadError as error:
         raise LeadError(f"{root}: {error}") from error
 
@@ -90,66 +129,83 @@ def read_config(path: Path) -> Config:
     return Config(str(settings.get("scorer", "")), tuple(names), tuple((a, b) for a, b in bones))
 
 
-def videos(root: Path) -> list[str]:
-    """Names of the folders of frames."""
-    if not (root / FOLDER).is_dir():
-        raise LeadError(f"No folder {root / FOLDER}. Give a DeepLabCut project: the folder that holds {CONFIG}.")
-    folders = sorted(path.name for path in (root / FOLDER).iterdir() if path.is_dir() and path.name[0] != ".")
-    return [name for name in folders if not (name.endswith(DRAWN) and name.removesuffix(DRAWN) in folders)]
-
-
-def _collected(root: Path, videos: list[str], scorer: str) -> list[Path]:
-    """The label files of the one scorer that counts, in the order of the videos."""
-    tables = [path for video in videos for path in _tables(root / FOLDER / video)]
+def _collected(root: Path, scorer: str) -> list[Path]:
+    """The label files of the one scorer that counts, without their endings, in the order of the videos."""
+    found = (path for folder in folders(root) for end in ("h5", "csv") for path in folder.glob(f"{COLLECTED}*.{end}"))
+    tables = sorted({path.with_suffix("") for path in found})
     if not tables:
         raise LeadError(
-            f"No labels in {root / FOLDER}: expected VIDEO/{COLLECTED}SCORER.csv or .h5, which DeepLabCut writes when "
+            f"No labels in {root}: expected {FOLDER}/VIDEO/{COLLECTED}SCORER.csv or .h5, which DeepLabCut writes when "
             "labels are saved. Label some frames first, or take the pictures alone with --name folder."
         )
-    scorers = sorted({path.stem.removeprefix(COLLECTED) for path in tables})
+    scorers = sorted({path.name.removeprefix(COLLECTED) for path in tables})
     if len(scorers) > 1 and scorer not in scorers:
         raise LeadError(
-            f"{root / FOLDER} holds labels by {' and '.join(map(repr, scorers))}, but {CONFIG} names "
+            f"{root} holds labels by {' and '.join(map(repr, scorers))}, but {CONFIG} names "
             f"{repr(scorer) if scorer else 'no scorer'}. Say whose count, e.g. `scorer: {scorers[0]}` in {CONFIG}."
         )
     chosen = scorers[0] if len(scorers) == 1 else scorer
-    return [path for path in tables if path.stem.removeprefix(COLLECTED) == chosen]
+    return [path for path in tables if path.name.removeprefix(COLLECTED) == chosen]
 
 
-def _tables(folder: Path) -> list[Path]:
-    """A video's tables: of each scorer the CSV, else the HDF5."""
-    by_name = {path.stem: path for ending in ("h5", "csv") for path in folder.glob(f"{COLLECTED}*.{ending}")}
-    return [by_name[name] for name in sorted(by_name)]
+def _read(root: Path, stem: Path) -> Labels:
+    """The labels of one video: of the HDF5 and the CSV the one that DeepLabCut reads."""
+    hdf, text = (stem.with_name(f"{stem.name}.{ending}") for ending in ("h5", "csv"))
+    if not hdf.is_file():
+        return _table(root, text)
+    if not text.is_file():
+        return _table(root, hdf)
+    try:
+        labels = _table(root, hdf)
+    except LeadError as error:
+        labels = _table(root, text)
+        told = f"the HDF5 beside it, which DeepLabCut reads and which may differ: {error}"
+    else:
+        try:
+            told = _differing(labels, _table(root, text), text.name)
+        except LeadError as error:
+            told = f"the CSV beside it, which cannot be read: {error}"
+    place = labels.places or Places()
+    left_out = "; ".join(filter(None, (told, place.left_out)))
+    return replace(labels, places=replace(place, left_out=left_out))
 
 
-def _read(path: Path) -> Labels:
+def _table(root: Path, path: Path) -> Labels:
+    """The labels of one file, whose pictures' paths start from the root."""
     try:
         if path.suffix == ".h5":
-            return read_apart("hdf", path.read_bytes())
-        return deeplabcut.parse(read_text(path).removeprefix("\ufeff"))
+            labels = read_apart("hdf", path.read_bytes())
+        else:
+            labels = deeplabcut.parse(read_text(path).removeprefix("\ufeff"))
     except LeadError as error:
         raise LeadError(f"{path}: {error}") from error
+    places = replace(labels.places or Places(), file=path.relative_to(root).as_posix())
+    return replace(labels, places=places).renamed(_beside(root, path.parent, labels.images))
 
 
-def _joined(tables: Mapping[Path, Labels], config: Config) -> Labels:
-    """The labels of all videos, under one schema."""
-    names = config.bodyparts or tuple(dict.fromkeys(chain(*(table.schema.names for table in tables.values()))))
-    schema = Schema(names, skeleton=tuple(bone for bone in config.skeleton if set(bone) <= set(names)))
-    for path, table in tables.items():
-        for name in table.schema.names:
-            if name not in names:
-                raise LeadError(
-                    f"{path}: {unknown('body part', name, names)} List it under bodyparts in {CONFIG}, or take its "
-                    "columns out."
-                )
-    count = sum(map(len, tables.values()))
-    xy, lines = np.full((count, len(names), 2), np.nan), np.zeros((count, len(names)), dtype=np.int64)
-    files = [path.as_posix() for path, table in tables.items() for _ in table.images]
-    first = 0
-    for table in tables.values():
-        here = np.ix_(range(first, first := first + len(table)), [schema.index(name) for name in table.schema.names])
-        xy[here] = table.xy
-        if table.places and table.places.lines is not None:
-            lines[here] = table.places.lines
-    images = chain(*(table.images for table in tables.values()))
-    return Labels.from_xy(schema, images, xy, places=Places(entries=tuple(files), lines=lines))
+def _differing(labels: Labels, other: Labels, name: str) -> str:
+    """What another table of the same video says otherwise, counted; empty if they agree."""
+    rows, others = ({image: row for row, image in enumerate(table.images)} for table in (labels, other))
+    told = []
+    if parts := {*labels.schema.names} ^ {*other.schema.names}:
+        told.append(f"just one has {', '.join(map(repr, sorted(parts)))}")
+    if lone := rows.keys() ^ others.keys():
+        told.append(f"just one has {len(lone)} pictures, the first is {min(lone)}")
+    images = [image for image in rows if image in others]
+    shared = [part for part in labels.schema.names if part in other.schema.names]
+    here = labels.take(rows[image] for image in images).only(shared).xy
+    there = other.take(others[image] for image in images).only(shared).xy
+    differ = ~((np.abs(here - there) <= SAME) | (np.isnan(here) & np.isnan(there))).all(-1)
+    for row, k in np.argwhere(differ)[:1].tolist():
+        told.append(f"{differ.sum()} points differ, the first is {shared[k]!r} of {images[row]}")
+    return f"{name} (DeepLabCut reads the HDF5, and they differ: {', '.join(told)})" if told else ""
+
+
+def _beside(root: Path, folder: Path, images: tuple[str, ...]) -> list[str]:
+    """The frames' paths from the root: beside their table, unless they are where it says, or two would be one."""
+    beside = [(folder.relative_to(root) / PurePosixPath(image).name).as_posix() for image in images]
+    count = Counter(beside)
+    return [
+        image if count[near] > 1 or (root / image).is_file() else near
+        for image, near in zip(images, beside, strict=True)
+    ]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
+
+import numpy as np
 
 from lead.errors import LeadError, unknown
 from lead.landmarks import (
@@ -14,11 +16,14 @@ from lead.landmarks import (
     cvat,
     deeplabcut,
     hdf,
+    imglab,
     labelme,
     labelstudio,
     pts,
     sleap,
+    stereomorph,
     tps,
+    yolo,
 )
 from lead.landmarks.apart import read_apart
 from lead.landmarks.frames import frame_of
@@ -36,9 +41,11 @@ FEATURES = {
     "skeleton": "the skeleton",
     "sizes": "picture sizes",
     "endings": "the endings of the pictures' names",
+    "fractions": "fractions of a pixel",
     "film": "which film the frames are of",
     "accepted": "which labels are accepted suggestions",
     "predicted": "which points are a model's and no person's",
+    "mixed": "the predictions on pictures that a person labelled too",
 }
 """What a format may hold of labels beside the points themselves, or lose, in words."""
 SPREADSHEET = " (from a spreadsheet, save it as CSV UTF-8)"
@@ -123,9 +130,11 @@ def _has(labels: Labels, feature: str) -> bool:
         "errors": labels.px_error is not None or labels.px_90 is not None,
         "flips": bool(schema.flip_pairs),
         "skeleton": bool(schema.skeleton),
+        "fractions": bool((np.nan_to_num(labels.xy) % 1 != 0).any()),
         "film": any(frame_of(image) for image in labels.images),
         "accepted": labels.accepted is not None,
         "predicted": labels.predicted is not None,
+        "mixed": bool((labels.is_predicted.any(1) & (labels.by_hand | labels.is_accepted).any(1)).any()),
     }.get(feature, False)
 
 
@@ -159,6 +168,15 @@ def _parse_pts(file: LabelFile) -> Labels:
     return pts.joined({file.pictures.of_stem(Path(file.name).stem): pts.read_points(_text(file))})
 
 
+def _parse_stereomorph(file: LabelFile) -> Labels:
+    """One picture's points, or those of all files in a zip archive."""
+    archive = file.data.startswith(ZIP)
+    texts = unpacked(file.data, stereomorph.ENDING) if archive else {Path(file.name).name: _text(file)}
+    return stereomorph.parse(
+        {path: text for path, text in texts.items() if not stereomorph.why_not(text)}, file.pictures
+    )
+
+
 def _encoded(text: str) -> bytes:
     return text.encode("utf-8")
 
@@ -166,9 +184,9 @@ def _encoded(text: str) -> bytes:
 FORMATS: tuple[Format, ...] = (
     Format(
         name="labelme",
-        title="LabelMe's JSON, a file for each picture",
+        title="LabelMe's and X-AnyLabeling's JSON, a file for each picture",
         extensions=(".zip", labelme.ENDING),
-        lacks=("order", "hidden", "score", "errors", "flips", "skeleton", "accepted", "predicted"),
+        lacks=("order", "hidden", "errors", "flips", "skeleton", "accepted"),
         why_not=_of_archive(labelme.ENDING, labelme.why_not),
         parse=_parse_labelme,
         dump=lambda labels, pictures: packed(labelme.dump(labels, pictures)),
@@ -192,10 +210,20 @@ FORMATS: tuple[Format, ...] = (
         name="labelstudio",
         title="Label Studio's tasks",
         extensions=(".json",),
-        lacks=("order", "hidden", "errors", "flips", "skeleton", "accepted"),
+        lacks=("order", "hidden", "errors", "flips", "skeleton"),
         why_not=_of_text(labelstudio.why_not),
         parse=lambda file: labelstudio.parse(_text(file)),
         dump=lambda labels, pictures: _encoded(labelstudio.dump(labels, pictures)),
+        by_ending=False,
+    ),
+    Format(
+        name="lightningpose",
+        title="Lightning Pose's CSV, a line for each picture",
+        extensions=(".csv",),
+        lacks=("score", "errors", "flips", "skeleton", "sizes", "accepted", "predicted"),
+        why_not=_of_text(deeplabcut.lightning_why_not, SPREADSHEET),
+        parse=lambda file: deeplabcut.parse(_text(file)),
+        dump=lambda labels, _: _encoded(deeplabcut.dump_lightning(labels)),
         by_ending=False,
     ),
     Format(
@@ -221,9 +249,9 @@ FORMATS: tuple[Format, ...] = (
         name="sleap",
         title="SLEAP's labels",
         extensions=(".slp",),
-        lacks=("errors", "accepted"),
+        lacks=("errors", "accepted", "mixed"),
         why_not=lambda file: sleap.why_not(file.data),
-        parse=lambda file: read_apart("sleap", file.data),
+        parse=lambda file: read_apart("sleap", file.data, PurePath(file.name).name),
         dump=sleap.dump,
     ),
     Format(
@@ -235,6 +263,44 @@ FORMATS: tuple[Format, ...] = (
         parse=lambda file: cvat.parse(_text(file)),
         dump=lambda labels, pictures: _encoded(cvat.dump(labels, pictures)),
         precision=0.0051,  # CVAT writes hundredths
+    ),
+    Format(
+        name="imglab",
+        title="dlib's and imglab's XML",
+        extensions=(".xml",),
+        lacks=("order", "hidden", "score", "errors", "flips", "skeleton", "fractions", "accepted", "predicted"),
+        why_not=_of_text(imglab.why_not),
+        parse=lambda file: imglab.parse(_text(file)),
+        dump=lambda labels, pictures: _encoded(imglab.dump(labels, pictures)),
+        by_ending=False,
+        precision=0.5,  # dlib's places are whole pixels
+    ),
+    Format(
+        name="yolo",
+        title="YOLO's key points, a folder with data.yaml and a file for each picture",
+        extensions=(".zip",),
+        lacks=("score", "errors", "skeleton", "sizes", "endings", "accepted", "predicted"),
+        why_not=lambda file: archive_why_not(file.data, yolo.HEADS),
+        parse=lambda file: yolo.parse(unpacked(file.data, (yolo.ENDING, *yolo.HEADS)), file.pictures),
+        dump=lambda labels, pictures: packed(yolo.dump(labels, pictures)),
+        by_ending=False,
+        per_picture=PerPicture(yolo.ENDING, yolo.parse, yolo.dump, head=yolo.HEADS),
+    ),
+    Format(
+        name="stereomorph",
+        title="StereoMorph's shapes, a file for each picture",
+        extensions=(".zip", stereomorph.ENDING),
+        lacks=("hidden", "score", "errors", "flips", "skeleton", "sizes", "accepted", "predicted"),
+        why_not=_of_archive(stereomorph.ENDING, stereomorph.why_not),
+        parse=_parse_stereomorph,
+        dump=lambda labels, _: packed(stereomorph.dump(labels)),
+        by_ending=False,
+        per_picture=PerPicture(
+            stereomorph.ENDING,
+            stereomorph.parse,
+            lambda labels, _: stereomorph.dump(labels),
+            why_not=stereomorph.why_not,
+        ),
     ),
     Format(
         name="pts",

@@ -1,13 +1,21 @@
-"""Frames of films among pictures: a frame goes by its film's path, ``#`` and its number from 0: ``run.mp4#12``."""
+"""Frames of films among pictures: a frame goes by its film's path, ``#`` and its number from 0: ``run.mp4#12``.
+
+So does a picture inside a SLEAP package that names no film: ``labels.pkg.slp#12``.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-FILMS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
+FILMS = (
+    *(".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv"),
+    *(".webm", ".wmv"),
+)
 """File name endings taken for films, in lower case; a file's own case does not matter."""
-_FRAME = re.compile(rf"(.+(?:{'|'.join(map(re.escape, FILMS))}))#(\d+)", re.IGNORECASE | re.DOTALL)
+PACKAGE = ".slp"
+"""What the name of a SLEAP file ends in, which may hold its frames itself."""
+_FRAME = re.compile(rf"(.+(?:{'|'.join(map(re.escape, (*FILMS, PACKAGE)))}))#(\d+)", re.IGNORECASE | re.DOTALL)
 
 
 def frame_name(film: str, number: int) -> str:
@@ -16,7 +24,7 @@ def frame_name(film: str, number: int) -> str:
 
 
 def frame_of(name: str) -> tuple[str, int] | None:
-    """The film and the number of a frame; None for the name of a picture."""
+    """The film, or the package, and the number of a frame; None for the name of a picture."""
     match = _FRAME.fullmatch(name)
     return (match[1], int(match[2])) if match else None
 

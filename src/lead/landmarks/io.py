@@ -85,7 +85,10 @@ def parse_labels(
 
 def _parsed(kind: Format, file: LabelFile) -> Labels:
     try:
-        return _from_file(kind.parse(file), file.name)
+        labels = kind.parse(file)
+        if not labels.schema.names:
+            raise LeadError("it holds no landmark.")
+        return _from_file(labels, file.name)
     except LeadError as error:
         raise LeadError(f"{file.name}: {error}") from error
 

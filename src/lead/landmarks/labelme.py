@@ -1,20 +1,23 @@
-"""LabelMe's JSON, of the tool labelme: a file for each picture, with a list of ``shapes``.
+"""LabelMe's JSON, of the tools labelme and X-AnyLabeling: a file for each picture, with a list of ``shapes``.
 
 A landmark is a shape of ``shape_type`` "point", with a ``label`` and one place in ``points``, in pixels. Numbers are
-taken as they stand, as the tool's own converters take them. ``imagePath`` starts from the folder of the file.
-``imageData``, a copy of the picture, is not looked at. Other shapes, and flags that are set, have no place here: they
-are counted in ``Places.left_out``. Points of several ``group_id`` are several instances, which are refused.
+taken as they stand, as the tools' own converters take them. ``imagePath`` starts from the folder of the file.
+``imageData``, a copy of the picture, is not looked at; ``imageWidth`` and ``imageHeight`` are its size. A ``score``
+that is a number is a model's, as X-AnyLabeling writes it; of a person's point it is null or not there, and labelme
+keeps it. A model's point without one has the flag "predicted" here. Other shapes, flags that are set, descriptions and
+the like have no place here: they are counted in ``Places.left_out``. Points of several ``group_id`` are several
+instances, which are refused.
 
-There is no place for the order of the landmarks (that of their first appearance is taken), for hidden points, scores,
+There is no place for the order of the landmarks (that of their first appearance is taken), for hidden points,
 expected errors, flip pairs and skeleton.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import posixpath
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -23,7 +26,8 @@ import numpy as np
 from lead.errors import LeadError
 from lead.landmarks.fields import finite, read_json
 from lead.landmarks.frames import frame_of
-from lead.landmarks.model import UNLABELLED, Labels, Places, Schema
+from lead.landmarks.marks import Found, Mark, Marked, sized
+from lead.landmarks.model import UNLABELLED, Labels
 from lead.landmarks.pictures import PictureInfo, known_size
 
 Entry = dict[str, Any]
@@ -31,6 +35,10 @@ ENDING = ".json"
 POINT = "point"
 VERSION = "5.4.1"
 """Of labelme, whose layout is written."""
+PREDICTED = "predicted"
+"""The flag of a model's point that has no score, in what we write."""
+REMARKS = {"difficult": "points marked as difficult", "description": "descriptions"}
+"""What a shape may say besides, and how it is counted."""
 
 
 def why_not(text: str) -> str | None:
@@ -42,37 +50,32 @@ def why_not(text: str) -> str | None:
 
 
 def parse(texts: Mapping[str, str]) -> Labels:
-    """Labels of one or more files, a row for each.
+    """Labels of one or more files, a row for each. Of several, one that is wrong is left out, and told.
 
     Args:
         texts: of the files, by their paths, from which those of the pictures start; "" for a single one.
 
     Raises:
-        LeadError: a text is not such a file; a picture stands twice, a landmark twice in one; several instances are in
-            a picture; a value is wrong. The message names the file and the shape.
+        LeadError: a single text is not such a file, has several instances, a landmark twice or a wrong value, named
+            with the shape; no point is in any file; a picture stands in two of them.
     """
-    points: dict[str, dict[str, tuple[float, float]]] = {}
-    files: dict[str, str] = {}
-    left_out: Counter[str] = Counter()
+    found = Found()
     for file, text in texts.items():
+        image = file
         try:
             entry = _entry(text)
             image = _image(entry, file)
-            if image in files:
-                raise LeadError(f"its picture {image!r} is also that of {files[image]}. Keep one of them.")
-            files[image], points[image] = file, _points(entry, left_out)
+            marked = Marked(_points(entry, found), file, sized(entry.get("imageWidth"), entry.get("imageHeight")))
         except LeadError as error:
-            raise LeadError(f"{file}: {error}" if file else str(error)) from error
-    names = tuple(dict.fromkeys(name for of_image in points.values() for name in of_image))
-    if not names:
-        raise LeadError(f"no shape of type {POINT!r} in it. Mark landmarks with labelme's 'Create Point'.")
-    xy = np.full((len(points), len(names), 2), np.nan)
-    for row, of_image in enumerate(points.values()):
-        for name, point in of_image.items():
-            xy[row, names.index(name)] = point
-    counted = ", ".join(f"{count} {what}" for what, count in left_out.items())
-    places = Places(entries=tuple(files.values()), left_out=counted)
-    return Labels.from_xy(Schema(names), points, xy, places=places)
+            if len(texts) == 1:
+                raise LeadError(f"{file}: {error}" if file else str(error)) from error
+            found.drop(file, str(error).rstrip("."))
+            continue
+        if image in found.pictures:
+            other = found.pictures[image].entry
+            raise LeadError(f"{file}: its picture {image!r} is also that of {other}. Keep one of them.")
+        found.pictures[image] = marked
+    return found.labels(f"no shape of type {POINT!r} in it. Mark landmarks with labelme's 'Create Point'.")
 
 
 def _entry(text: str) -> Entry:
@@ -91,48 +94,58 @@ def _image(entry: Entry, file: str) -> str:
     return posixpath.normpath(posixpath.join(posixpath.dirname(file), image))
 
 
-def _points(entry: Entry, left_out: Counter[str]) -> dict[str, tuple[float, float]]:
+def _points(entry: Entry, found: Found) -> dict[str, Mark]:
     """The landmarks of a picture; what is left out is counted."""
     shapes = entry.get("shapes")
     if not isinstance(shapes, list) or not all(isinstance(shape, dict) for shape in shapes):
         raise LeadError("'shapes' must be a list of objects.")
-    left_out.update(_flags(entry))
-    points: dict[str, tuple[float, float]] = {}
+    points: dict[str, Mark] = {}
     groups: dict[str, None] = {}
+    left_out = list(_notes(entry))
     for i, shape in enumerate(shapes):
         kind = shape.get("shape_type", "polygon")  # as labelme itself reads old files
         if kind != POINT:
-            left_out[f"shapes of type {str(kind)[:50]!r}"] += 1
+            left_out.append(f"shapes of type {str(kind)[:50]!r}")
             continue
         name = shape.get("label")
         if not isinstance(name, str) or not name:
             raise LeadError(f"shapes[{i}]: label is {repr(name)[:50]}, which is no name.")
         if name in points:
             raise LeadError(f"shapes[{i}]: {name!r} is marked twice. Keep one of them; one instance a picture.")
-        points[name] = _place(shape, f"shapes[{i}]: {name!r}")
-        left_out.update(_flags(shape))
+        points[name] = _mark(shape, f"shapes[{i}]: {name!r}")
+        left_out += _notes(shape)
         groups[repr(shape.get("group_id"))[:50]] = None
     if len(groups) > 1:
         raise LeadError(
             f"its points are of {len(groups)} groups (group_id {', '.join(groups)}). One instance a picture is "
             "supported: give all the same, or crop the picture into several."
         )
+    for what in left_out:
+        found.leave_out(what)
     return points
 
 
-def _flags(entry: Entry) -> Iterator[str]:
-    """Those that are set, in words."""
-    flags = entry.get("flags")
-    return (f"flags {name!r}" for name, value in flags.items() if value) if isinstance(flags, dict) else iter(())
+def _notes(entry: Entry) -> Iterator[str]:
+    """What else is said of a picture or a shape, in words: flags that are set, and X-AnyLabeling's own remarks."""
+    for key in ("flags", "attributes"):
+        values = entry.get(key)
+        if isinstance(values, dict):
+            yield from (f"{key} {name!r}" for name, value in values.items() if value and name != PREDICTED)
+    yield from (what for key, what in REMARKS.items() if entry.get(key))
 
 
-def _place(shape: Entry, where: str) -> tuple[float, float]:
+def _mark(shape: Entry, where: str) -> Mark:
     places = shape.get("points")
     pair = places[0] if isinstance(places, list) and len(places) == 1 else None
     numbers = [finite(value) for value in pair] if isinstance(pair, list) else []
     if len(numbers) != 2 or numbers[0] is None or numbers[1] is None:
         raise LeadError(f"{where} is at {repr(places)[:50]}, which is not one place [[x, y]].")
-    return numbers[0], numbers[1]
+    score = finite(shape.get("score"))
+    if score is not None and not 0 <= score <= 1:
+        raise LeadError(f"{where} has the score {score:g}; it must be from 0 to 1, or null.")
+    flags = shape.get("flags")
+    predicted = score is not None or (isinstance(flags, dict) and bool(flags.get(PREDICTED)))
+    return Mark(numbers[0], numbers[1], score=score if score is not None else math.nan, predicted=predicted)
 
 
 def dump(labels: Labels, pictures: PictureInfo) -> dict[str, str]:
@@ -152,17 +165,7 @@ def dump(labels: Labels, pictures: PictureInfo) -> dict[str, str]:
         entry: Entry = {
             "version": VERSION,
             "flags": {},
-            "shapes": [
-                {
-                    "label": labels.schema.names[k],
-                    "points": [labels.xy[row, k].tolist()],
-                    "group_id": None,
-                    "description": "",
-                    "shape_type": POINT,
-                    "flags": {},
-                }
-                for k in np.flatnonzero(labels.visible[row] > UNLABELLED).tolist()
-            ],
+            "shapes": [_shape(labels, row, k) for k in np.flatnonzero(labels.visible[row] > UNLABELLED).tolist()],
             "imagePath": posixpath.basename(image),
             "imageData": None,
             "imageHeight": height,
@@ -170,3 +173,20 @@ def dump(labels: Labels, pictures: PictureInfo) -> dict[str, str]:
         }
         texts[name] = json.dumps(entry, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
     return texts
+
+
+def _shape(labels: Labels, row: int, landmark: int) -> Entry:
+    shape: Entry = {
+        "label": labels.schema.names[landmark],
+        "points": [labels.xy[row, landmark].tolist()],
+        "group_id": None,
+        "description": "",
+        "shape_type": POINT,
+        "flags": {},
+    }
+    score = math.nan if labels.score is None else float(labels.score[row, landmark])
+    if not math.isnan(score):
+        shape["score"] = score
+    elif labels.is_predicted[row, landmark]:
+        shape["flags"] = {PREDICTED: True}
+    return shape

@@ -231,6 +231,16 @@ class Labels:
             return without
         return replace(without, visible=np.where(without.accepted, UNLABELLED, without.visible), accepted=None)
 
+    def known_sizes(self) -> dict[str, tuple[int, int]]:
+        """(width, height) of the pictures for which :attr:`sizes` says them."""
+        if self.sizes is None:
+            return {}
+        return {
+            image: (width, height)
+            for image, (width, height) in zip(self.images, self.sizes.tolist(), strict=True)
+            if width and height
+        }
+
     def where(self, row: int, landmark: int | None = None) -> str:
         """Where a picture, or one label of it, stands in its file, before what is said of it; else empty."""
         return f"{self.places.of(row, landmark)}: " if self.places else ""

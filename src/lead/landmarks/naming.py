@@ -1,14 +1,18 @@
 """Which picture a name in a label file means: one rule, wherever labels and pictures come together.
 
-It is the picture of the same path; else the only one whose path ends as the name does, or the other way about. Paths
-are compared part by part, whether ``/`` or ``\\`` stands between the parts, and case counts.
+It is the picture of the same path; else, of those that are called the same, the one whose folders agree with the name's
+from the end on for longest. Paths are compared part by part, whether ``/`` or ``\\`` stands between the parts. Case,
+and in how many characters an accented letter is written, count only where files differ in nothing else. Where several
+are as alike, none is meant.
 """
 
 from __future__ import annotations
 
 import posixpath
-from collections import Counter, defaultdict
+import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from lead.errors import LeadError
@@ -20,6 +24,21 @@ def beside(labels: Path) -> Path:
     return labels if labels.is_dir() else labels.parent
 
 
+@dataclass(frozen=True)
+class Matches:
+    """Pictures of a label file, and the files of a folder that they are.
+
+    Attributes:
+        files: by the name in the label file, as far as there is just one.
+        by_name_alone: of these the names whose folders say something else.
+        unclear: names that could be several of the folder's files, with these.
+    """
+
+    files: dict[str, str]
+    by_name_alone: tuple[str, ...]
+    unclear: dict[str, tuple[str, ...]]
+
+
 def matched(names: Iterable[str], files: Iterable[str]) -> dict[str, str]:
     """For each picture of a label file the one of a folder that it means; none where there is none, or not just one.
 
@@ -27,18 +46,39 @@ def matched(names: Iterable[str], files: Iterable[str]) -> dict[str, str]:
         names: the pictures as the label file writes them.
         files: those of the folder, relative to it.
     """
-    names, files = list(names), set(files)
+    return matches(names, files).files
+
+
+def matches(names: Iterable[str], files: Iterable[str]) -> Matches:
+    """As :func:`matched`, with what is to be told of it.
+
+    Of several names that mean the same file, the one that agrees with it for longest has it.
+    """
+    names, files = list(dict.fromkeys(names)), set(files)
     same = {name: name for name in names if name in files}
-    by_last: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for file in files - same.keys():
-        by_last[_parts(file)[-1:]].append(file)
-    matches: dict[str, str] = {}
+    by_last: dict[str, list[str]] = defaultdict(list)
+    for file in sorted(files - same.keys()):
+        by_last[_folded(file)[-1]].append(file)
+    unclear: dict[str, tuple[str, ...]] = {}
+    claims: dict[str, list[tuple[tuple[int, int], str]]] = defaultdict(list)
     for name in names:
-        alike = [] if name in same else _ending_alike(name, by_last[_parts(name)[-1:]])
-        if len(alike) == 1:
-            matches[name] = alike[0]
-    claims = Counter(matches.values())
-    return same | {name: file for name, file in matches.items() if claims[file] == 1}
+        if name in same:
+            continue
+        nearest = _nearest(name, by_last[_folded(name)[-1]])
+        if len(nearest) == 1:
+            claims[nearest[0]].append((_agreement(name, nearest[0]), name))
+        elif nearest:
+            unclear[name] = tuple(nearest)
+    found: dict[str, str] = {}
+    for file, claimed in claims.items():
+        most = max(agreement for agreement, _ in claimed)
+        best = [name for agreement, name in claimed if agreement == most]
+        if len(best) == 1:
+            found[best[0]] = file
+        else:
+            unclear |= dict.fromkeys(best, (file,))
+    alone = tuple(name for name in names if name in found and _differ_in_folders(name, found[name]))
+    return Matches(same | {name: found[name] for name in names if name in found}, alone, unclear)
 
 
 def labelled_row(picture: Path, root: Path, labels: Labels) -> int:
@@ -50,7 +90,7 @@ def labelled_row(picture: Path, root: Path, labels: Labels) -> int:
     same = [image for image in labels.images if (root / image).resolve() == picture.resolve()]
     images = same or list(matched(labels.images, [picture.as_posix()]))
     if len(images) != 1:
-        count = len(_ending_alike(picture.as_posix(), labels.images)) or "no"
+        count = len(_nearest(picture.as_posix(), labels.images)) or "no"
         shown = ", ".join(labels.images[:5]) + (" …" if len(labels) > 5 else "")
         raise LeadError(
             f"The labels name {count} pictures that could be {picture}. They hold: {shown}. Name the "
@@ -78,15 +118,36 @@ def nearly_same(names: Iterable[str]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _ending_alike(name: str, others: Iterable[str]) -> list[str]:
-    """Those of some paths that end as ``name`` does, or that ``name`` ends as."""
-    parts = _parts(name)
-    return [other for other in others if _end_alike(parts, _parts(other))]
+def _nearest(name: str, others: Iterable[str]) -> list[str]:
+    """Those of some paths that agree with a name for longest; none where no last part does."""
+    agreements = {other: _agreement(name, other) for other in others}
+    most = max(agreements.values(), default=(0, 0))
+    return [other for other, agreement in agreements.items() if agreement == most and most > (0, 0)]
 
 
-def _end_alike(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    count = min(len(one), len(other))
-    return one[-count:] == other[-count:]
+def _agreement(one: str, other: str) -> tuple[int, int]:
+    """How many parts two paths have in common, counted from the end; and how many of these are written alike."""
+    shared = alike = 0
+    for (a, exact_a), (b, exact_b) in zip(_ends(one), _ends(other), strict=False):
+        if a != b:
+            break
+        shared, alike = shared + 1, alike + (exact_a == exact_b)
+    return shared, alike
+
+
+def _ends(path: str) -> list[tuple[str, str]]:
+    return list(zip(_folded(path), _parts(path), strict=True))[::-1]
+
+
+def _differ_in_folders(one: str, other: str) -> bool:
+    """Whether both paths have a folder before their last part, and another one."""
+    parts, others = _folded(one), _folded(other)
+    return len(parts) > 1 and len(others) > 1 and parts[-2] != others[-2]
+
+
+def _folded(path: str) -> tuple[str, ...]:
+    """The parts of a path, without what differs between systems: case, and how an accented letter is composed."""
+    return tuple(unicodedata.normalize("NFC", part).casefold() for part in _parts(path))
 
 
 def _parts(path: str) -> tuple[str, ...]:

@@ -28,17 +28,31 @@ class PerPicture:
         parse: labels of the texts, by their paths.
         dump: the texts of labels, by their paths.
         why_not: why a text of this ending is something else that lies in the folder; where it is None, none is.
+        head: names of the file that says what holds for all, one of which must be there; empty where there is none.
     """
 
     ending: str
     parse: Callable[[Mapping[str, str], PictureInfo], Labels]
     dump: Callable[[Labels, PictureInfo], dict[str, str]]
     why_not: Callable[[str], str | None] | None = None
+    head: tuple[str, ...] = ()
 
     def found(self, folder: Path) -> dict[str, str]:
         """The texts in a folder and its subfolders, by their paths in it. Raises :class:`LeadError` for no text."""
-        texts = {p.relative_to(folder).as_posix(): read_text(p) for p in sorted(folder.rglob(f"*{self.ending}"))}
-        return {path: text for path, text in texts.items() if not self.why_not or self.why_not(text) is None}
+        heads = sorted(path for name in self.head for path in folder.rglob(name))
+        if self.head and not heads:
+            return {}
+        texts = {path.relative_to(folder).as_posix(): read_text(path) for path in heads}
+        for path in sorted(folder.rglob(f"*{self.ending}")):
+            try:
+                text = read_text(path)
+            except LeadError:
+                if not (self.why_not or self.head):
+                    raise
+                continue  # something else that lies in the folder
+            if not self.why_not or self.why_not(text) is None:
+                texts[path.relative_to(folder).as_posix()] = text
+        return texts
 
     def write(self, labels: Labels, path: Path, pictures: PictureInfo, *, overwrite: bool) -> None:
         """Writes a folder; or the file of one picture, where the path ends as one.
@@ -60,17 +74,20 @@ class PerPicture:
             write_atomic(path / name, text, overwrite=overwrite)
 
 
-def archive_why_not(data: bytes, ending: str) -> str | None:
+def archive_why_not(data: bytes, ending: str | tuple[str, ...]) -> str | None:
     """Why an archive has no files of an ending; None if it seems to. Names stand in it as they are, damaged or not."""
-    return None if ending.encode() in data else f"is a zip archive without {ending} files"
+    endings = (ending,) if isinstance(ending, str) else ending
+    if not data.startswith(ZIP):
+        return "is not a zip archive"
+    return None if any(each.encode() in data for each in endings) else f"is a zip archive without {endings[0]} files"
 
 
-def unpacked(data: bytes, ending: str, *, longest: int = WHOLE, most: int = WHOLE) -> dict[str, str]:
+def unpacked(data: bytes, ending: str | tuple[str, ...], *, longest: int = WHOLE, most: int = WHOLE) -> dict[str, str]:
     """The texts of the files of an ending in an archive, by their paths.
 
     Args:
         data: the archive.
-        ending: with the dot.
+        ending: with the dot, or several.
         longest: bytes of a file, at most: one that says more holds something else, and is left out.
         most: bytes of all of them, at most.
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 from lead.errors import LeadError
+from lead.landmarks.naming import by_stem
 
 Size = tuple[int, int]
 """(width, height) in pixels."""
@@ -36,6 +38,13 @@ class Sized(PictureInfo):
     def size(self, image: str) -> Size:
         size = self._sizes.get(image)
         return size if size is not None else self._others.size(image)
+
+    def of_stem(self, path: str) -> str:
+        return self._by_stem.get(path) or self._others.of_stem(path)
+
+    @cached_property
+    def _by_stem(self) -> Mapping[str, str]:
+        return by_stem(self._sizes)
 
 
 def known_size(pictures: PictureInfo, image: str) -> Size | None:

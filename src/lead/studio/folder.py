@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from lead.errors import LeadError, NotThere, unknown
 from lead.images.decode import UnreadablePicture, upright_size
-from lead.images.find import find_entries, find_images
+from lead.images.find import find_entries, find_images, left_out_text
 from lead.images.showing import DEFAULT, Showing
 from lead.images.survey import survey
 
@@ -45,12 +45,14 @@ class Listing:
         stamps: of each.
         left_out: why further pictures cannot be used, by path.
         films: what the folder holds beside its pictures, likewise in natural order.
+        unread: what else it holds that is not read, counted, in words; empty where there is nothing to tell.
     """
 
     files: tuple[str, ...]
     stamps: dict[str, Stamp]
     left_out: dict[str, str]
     films: tuple[str, ...]
+    unread: str = ""
 
     @classmethod
     def of(cls, root: Path, before: Listing | None = None) -> Listing:
@@ -59,9 +61,10 @@ class Listing:
         Raises:
             LeadError: there is no such folder, no picture in it, or none that can be used.
         """
-        found, films = find_entries(root)
+        found, films, others = find_entries(root)
         if not found:
             find_images(root)  # says why
+        unread = _shown(left_out_text((each.file for each in found), others))
         inside: dict[str, bool] = {}
         usable: dict[str, Stamp] = {}
         left_out: dict[str, str] = {}
@@ -80,9 +83,11 @@ class Listing:
             file, reason = next(iter(left_out.items()))
             raise LeadError(f"None of the {len(found)} pictures in {root} can be used; of {file}: {reason}.")
         shown = set(map(_shown, films))
-        if before and (before.stamps, before.left_out, set(before.films)) == (usable, left_out, shown):
+        of_before = before and (before.stamps, before.left_out, set(before.films), before.unread)
+        if before and of_before == (usable, left_out, shown, unread):
             return before  # which spares the sorting
-        listing = cls(tuple(sorted(usable, key=natural_key)), usable, left_out, tuple(sorted(shown, key=natural_key)))
+        files, films = sorted(usable, key=natural_key), sorted(shown, key=natural_key)
+        listing = cls(tuple(files), usable, left_out, tuple(films), unread)
         if len(listing.file_of) < len(usable):
             twice = next(file for file, id in listing.id_of.items() if listing.file_of[id] != file)
             raise LeadError(f"{twice} and {listing.file_of[picture_id(twice)]} have the same id. Rename one of them.")
@@ -211,7 +216,7 @@ class PictureFolder:
                 added=tuple(file for file in after.files if file not in before),
                 removed=tuple(file for file in before.files if file not in after),
                 replaced=tuple(file for file in after.files if file in before and not after.same(before, file)),
-                otherwise=(before.films, before.left_out) != (after.films, after.left_out),
+                otherwise=(before.films, before.left_out, before.unread) != (after.films, after.left_out, after.unread),
             )
             with self._lock:
                 for file in (*change.removed, *change.replaced):

@@ -356,6 +356,7 @@ class State(Message):
             labels, ``POST /api/keep`` writes ours over them. The event ``problem`` says so too.
         missing: pictures that the label file has labels for and the folder does not hold; their labels are kept.
         films: what the folder holds beside its pictures, and is not shown.
+        unread: what else it holds that is not read, counted, in words; empty where there is nothing to tell.
     """
 
     version: str
@@ -374,6 +375,7 @@ class State(Message):
     foreign: bool = False
     missing: list[str] = Field([])
     films: list[str] = Field([])
+    unread: str = ""
 
 
 class FolderChange(Message):

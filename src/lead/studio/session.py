@@ -129,6 +129,7 @@ class Session:
             foreign=self.book.disk.foreign,
             missing=contents.missing,
             films=list(contents.listing.films),
+            unread=contents.listing.unread,
         )
 
     def list_pictures(self) -> list[Picture]:

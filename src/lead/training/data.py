@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lead.datasets import is_plain, open_dataset
+from lead.datasets import coco, deeplabcut, is_plain, open_dataset
 from lead.datasets.base import Dataset
 from lead.datasets.folder import with_frames
 from lead.images.film import films_need
@@ -23,10 +23,17 @@ def opened(data: Path, run: Run, name: str | None, frames: int | None, sampling:
         pictures: list[str] = []
         films = {data.name: data}
     elif name in (None, "folder") and (name or is_plain(data)):
-        pictures, found = find_media(data)
+        pictures, found, left_out = find_media(data)
         films = {film: data / film for film in found}
+        if left_out:
+            say(f"Left out: {left_out}.")
     else:
-        return open_dataset(data, name)
+        dataset = open_dataset(data, name)
+        for note in dataset.notes:
+            say(note)
+        if _is_own(data) and (left_out := find_media(data).left_out):
+            say(f"Left out: {left_out}.")
+        return dataset
     need = films_need() if pictures and films else None
     if need:
         say(f"{len(films)} film{'' if len(films) == 1 else 's'} left out. {need}")
@@ -41,3 +48,8 @@ def opened(data: Path, run: Run, name: str | None, frames: int | None, sampling:
         say(f"{film} left out: {reason}.")
     say(sampled.summary(run.folder / FRAMES))
     return with_frames(data, pictures, run.folder / FRAMES, sampled.files, sampled.films)
+
+
+def _is_own(data: Path) -> bool:
+    """Whether a folder holds a user's pictures with labels, not a published dataset, which is as it should be."""
+    return coco.present(data) or deeplabcut.present(data)

@@ -135,9 +135,10 @@ def _labelled_store(
     absent = [(labels.images[i], "no such file") for i in used if not (root / labels.images[i]).is_file()]
     here = [i for i in used if (root / labels.images[i]).is_file()]
     if not here:
-        example = f" ({root / absent[0][0]} is not there)" if absent else ""
+        example = f": the first is {absent[0][0]!r}, and no file of that name is there" if absent else ""
         raise LeadError(
-            f"None of the {len(labels)} labelled pictures is in {root}{example}. Name their folder with --pictures."
+            f"None of the {len(used)} labelled pictures is in {root}{example}. Name the folder that holds them, or one "
+            "above it: --pictures."
         )
     files = [labels.images[i] for i in here]
     others: list[str] = []

@@ -1,0 +1,249 @@
+"""Labels of the pictures as they are at hand: under the names that they have here, in the pixels that they have here.
+
+A label file may have been made elsewhere, on pictures of another size, or with a tool that shows the pixels as they are
+stored where the EXIF tag says to turn them. Where the file names the size that its tool saw, that tells.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from lead.errors import LeadError
+from lead.images.doubts import doubts
+from lead.images.labels import FolderPictures, LabelledAs, Seen
+from lead.landmarks.formats import Format
+from lead.landmarks.io import read_labels
+from lead.landmarks.joining import joined_tables
+from lead.landmarks.model import UNLABELLED, Labels
+from lead.landmarks.naming import Matches, beside
+from lead.landmarks.pictures import Size
+from lead.reporting import Say, unsaid
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The labels of one or more files, of the pictures at hand.
+
+    Attributes:
+        labels: see :func:`at_hand`.
+        pictures: the folder that their picture paths start from.
+        format: of the first file.
+    """
+
+    labels: Labels
+    pictures: FolderPictures
+    format: Format
+
+
+def gathered(
+    paths: Sequence[Path],
+    folder: Path | None = None,
+    *,
+    format: str | None = None,
+    labelled_as: LabelledAs | None = None,
+    say: Say = unsaid,
+) -> Gathered:
+    """The labels of some files together, of the pictures at hand.
+
+    Args:
+        paths: files, or folders, of labels: see :func:`lead.landmarks.io.read_labels`.
+        folder: that the picture paths start from; by default each file's own.
+        format: the files' format, where content is not to decide.
+        labelled_as: how pictures that their EXIF tag turns were looked at.
+        say: told what of the labels is likely a mistake, and what was changed or left out.
+
+    Raises:
+        LeadError: a file cannot be understood, holds no landmark, or two say different things of a picture.
+    """
+    roots = [folder or beside(path) for path in paths]
+    root = roots[0] if len(set(roots)) == 1 else Path(os.path.commonpath([each.absolute() for each in roots]))
+    parts, kinds = [], []
+    for path, own in zip(paths, roots, strict=True):
+        pictures = FolderPictures(own, labelled_as)
+        labels, kind = read_labels(path, pictures=pictures, format=format)
+        labels = at_hand(labels, pictures, say=say)
+        for doubt in doubts(labels, pictures.upright()):
+            say(doubt)
+        if own != root:
+            below = own.absolute().relative_to(root).as_posix()
+            labels = labels.renamed(f"{below}/{image}" if pictures.has(image) else image for image in labels.images)
+        parts.append(labels)
+        kinds.append(kind)
+    return Gathered(parts[0] if len(parts) == 1 else joined_tables(parts), FolderPictures(root), kinds[0])
+
+
+def at_hand(labels: Labels, pictures: FolderPictures, *, say: Say = unsaid) -> Labels:
+    """Labels in the pixels of the upright pictures of a folder, under the paths that they have in it.
+
+    Of a picture that is not there nothing is changed. Labels that were placed on a picture of other proportions than
+    the one at hand are left out.
+
+    Args:
+        labels: as their file has them.
+        pictures: those of the folder; ``labelled_as`` says how turned ones were looked at, None that the sizes decide.
+        say: told what was found elsewhere, turned, scaled or left out, and what cannot be told.
+
+    Raises:
+        LeadError: every labelled picture that is there has other proportions than the file says.
+    """
+    labels = _found(labels, pictures, say)
+    rows = np.flatnonzero((labels.visible > UNLABELLED).any(1)).tolist()
+    xy, clashes = labels.xy.copy(), []
+    told: dict[str, list[int]] = {"turned": [], "unclear": [], "scaled": []}
+    seen_of = {row: seen for row in rows if (seen := pictures.seen(labels.images[row]))}
+    for row, seen in seen_of.items():
+        stated = None if labels.sizes is None or not labels.sizes[row].all() else tuple(labels.sizes[row].tolist())
+        stored = _as_stored(seen, stated, pictures.labelled_as)
+        if stored is None:
+            told["unclear"].append(row)
+        size = seen.stored if stored else seen.upright
+        if stated is not None and stated != size:
+            if stated == seen.stored and pictures.labelled_as:  # a tool that shows it upright, and notes what is stored
+                size = stated
+            elif not _alike(stated, size):
+                clashes.append(row)
+                continue
+            else:
+                told["scaled"].append(row)
+                xy[row] = (xy[row] + 0.5) * np.divide(size, stated) - 0.5
+        if stored:
+            told["turned"].append(row)
+            xy[row] = upright(xy[row], seen)
+    if clashes and len(clashes) == len(seen_of):
+        raise LeadError(_clash(labels, clashes, seen_of) + " Give the pictures that were labelled.")
+    _tell(labels, told, clashes, seen_of, say)
+    visible = labels.visible.copy()
+    visible[clashes] = UNLABELLED
+    sizes = np.array([seen.upright if (seen := seen_of.get(row)) else (0, 0) for row in range(len(labels))])
+    known = None if labels.sizes is None else np.where(sizes > 0, sizes, labels.sizes)
+    return replace(labels, xy=xy, visible=visible, sizes=known)
+
+
+def placed_by_hand(labels: Labels, say: Say = unsaid) -> Labels:
+    """The labels without those that a model said, which is told.
+
+    Raises:
+        LeadError: all are a model's.
+    """
+    if labels.predicted is None:
+        return labels
+    kept = labels.without_predicted()
+    rest = (kept.visible > UNLABELLED).any(1)
+    whole, points = int((labels.predicted.any(1) & ~rest).sum()), int(labels.predicted.sum())
+    file = f"{labels.places.file}: " if labels.places and labels.places.file else ""
+    if not rest.any():
+        raise LeadError(
+            f"{file}all {points:,} points of {whole} picture{'s' if whole > 1 else ''} are a model's predictions, and "
+            "none is a person's. A model is fitted to what a person placed: correct some in lead studio, or in the "
+            "tool that the file is of, and save them as labels. (In a CSV, blank the scores of those you checked.)"
+        )
+    count = f"{points:,} point{'s' if points > 1 else ''}"
+    only = f", {whole} picture{'s' if whole > 1 else ''} holding nothing else" if whole else ""
+    say(f"{file}left out: {count} that a model said and no person placed{only}.")
+    return kept
+
+
+def _found(labels: Labels, pictures: FolderPictures, say: Say) -> Labels:
+    """The labels of a folder's pictures under their paths in it; what is not there keeps its name."""
+    found = pictures.matches(labels.images)
+    elsewhere = {name: file for name, file in found.files.items() if name != file}
+    labelled = {labels.images[row] for row in np.flatnonzero((labels.visible > UNLABELLED).any(1))}
+    for text in _told_of(found, {name: file for name, file in elsewhere.items() if name in labelled}, pictures):
+        say(f"{labels.places.file}: {text}" if labels.places and labels.places.file else text)
+    return labels.renamed(elsewhere.get(image, image) for image in labels.images) if elsewhere else labels
+
+
+def _told_of(found: Matches, elsewhere: dict[str, str], pictures: FolderPictures) -> list[str]:
+    told = []
+    if elsewhere:
+        name, file = next(iter(elsewhere.items()))
+        count = f"{len(elsewhere)} picture{'s were' if len(elsewhere) > 1 else ' was'} found by the end of the path"
+        told.append(f"{count}, the first is {name!r}: {file}.")
+    if alone := [name for name in found.by_name_alone if name in elsewhere]:
+        count = f"{len(alone)} of them {'lie' if len(alone) > 1 else 'lies'} in a folder of another name"
+        told.append(f"{count}: look whether {elsewhere[alone[0]]} is really {alone[0]!r}.")
+    if found.unclear:
+        name, files = next(iter(found.unclear.items()))
+        count = f"{len(found.unclear)} picture{'s' if len(found.unclear) > 1 else ''} could each be several files"
+        told.append(
+            f"{count} of {pictures.root}, and {'are' if len(found.unclear) > 1 else 'is'} left out; the first is "
+            f"{name!r}: {', '.join(files[:3])}. Name a folder that holds just one of them (--pictures)."
+            if len(files) > 1
+            else f"{len(found.unclear)} pictures are each as much like {files[0]} as another, and are left out; the "
+            f"first is {name!r}. Keep one, or give both their folders."
+        )
+    return told
+
+
+def _as_stored(seen: Seen, stated: Size | None, labelled_as: str | None) -> bool | None:
+    """Whether a picture was labelled as its pixels are stored, not upright; None where that cannot be told."""
+    if seen.upright_already:
+        return False
+    if labelled_as:
+        return labelled_as == "stored"
+    if stated is None or seen.upright == seen.stored:
+        return None
+    if _alike(stated, seen.stored) and not _alike(stated, seen.upright):
+        return True
+    return False if _alike(stated, seen.upright) and not _alike(stated, seen.stored) else None
+
+
+def _alike(one: Size, other: Size) -> bool:
+    """Whether a picture of one size can have been resized to another: their proportions differ by rounding alone."""
+    (w, h), (width, height) = one, other
+    return abs(w * height - h * width) <= max(*one, *other)
+
+
+def upright(xy: FloatArray, seen: Seen) -> FloatArray:
+    """(…, 2) places on the pixels as they are stored, on the upright picture; both count from pixel centres."""
+    width, height = seen.stored
+    x, y = xy[..., 0], xy[..., 1]
+    left, top = (width - 1) - x, (height - 1) - y  # counted from the other edge
+    turned = {2: (left, y), 3: (left, top), 4: (x, top), 5: (y, x), 6: (top, x), 7: (top, left), 8: (y, left)}
+    return np.stack(turned.get(seen.orientation, (x, y)), axis=-1)
+
+
+def _tell(labels: Labels, told: dict[str, list[int]], clashes: Sequence[int], seen: dict[int, Seen], say: Say) -> None:
+    def first(rows: Sequence[int]) -> str:
+        return f"{labels.where(rows[0])}{len(rows)} labelled picture{'s' if len(rows) > 1 else ''}"
+
+    if rows := told["turned"]:
+        say(
+            f"{first(rows)} turned by the EXIF tag, labelled on the pixels as they are stored: the places are turned "
+            f"with the picture. The first is {labels.images[rows[0]]}. If that is wrong: --labelled-as upright"
+        )
+    if rows := told["unclear"]:
+        say(
+            f"{first(rows)} turned by the EXIF tag, and the labels do not tell whether on the upright picture or on "
+            f"the pixels as they are stored: taken as upright. The first is {labels.images[rows[0]]}. If that is "
+            "wrong: --labelled-as stored; to say that it is right: --labelled-as upright"
+        )
+    if rows := told["scaled"]:
+        assert labels.sizes is not None
+        w, h = labels.sizes[rows[0]].tolist()
+        width, height = seen[rows[0]].upright
+        say(
+            f"{first(rows)} of another size when labelled: the places are scaled. The first is "
+            f"{labels.images[rows[0]]}, then {w} × {h}, now {width} × {height} pixels."
+        )
+    if clashes:
+        say(_clash(labels, clashes, seen) + " Their labels are left out.")
+
+
+def _clash(labels: Labels, rows: Sequence[int], seen: dict[int, Seen]) -> str:
+    assert labels.sizes is not None
+    w, h = labels.sizes[rows[0]].tolist()
+    width, height = seen[rows[0]].upright
+    return (
+        f"{labels.where(rows[0])}{len(rows)} labelled picture{'s have' if len(rows) > 1 else ' has'} other proportions "
+        f"than the file says; the first, {labels.images[rows[0]]}, was labelled at {w} × {h} pixels and has "
+        f"{width} × {height}: it was cropped, or is another picture."
+    )

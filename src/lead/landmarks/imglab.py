@@ -1,0 +1,107 @@
+"""The XML of dlib and its tool imglab: ``<image>`` elements with ``<box>`` elements, whose ``<part>`` are landmarks.
+
+Places are whole pixels, and (0, 0) is the pixel at the top left, as dlib indexes its pictures: they are taken as they
+stand, and written rounded. A ``file`` starts from the folder of the XML. Parts that are called by numbers come in the
+order of these, others in that of their first appearance. A box says where the thing is and has no place here; one
+without parts, or marked ``ignore``, is left out. Of several boxes with parts, which are several things, the picture is
+left out.
+
+There is no place for hidden points, scores, expected errors, flip pairs, skeleton and fractions of a pixel.
+"""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+
+from lead.errors import LeadError
+from lead.landmarks.fields import to_number
+from lead.landmarks.marks import Found, Mark, Marked, sized
+from lead.landmarks.model import UNLABELLED, Labels
+from lead.landmarks.pictures import PictureInfo, known_size
+from lead.landmarks.xmltree import Lines, check_writable, read_xml
+
+
+def why_not(text: str) -> str | None:
+    """Why a text is not imglab's; None if it is like it."""
+    missing = [tag for tag in ("<dataset>", "<images>") if tag not in text[:10_000]]
+    return f"holds no {' and '.join(missing)}" if missing else None
+
+
+def parse(text: str) -> Labels:
+    """Labels from the text of an XML file: a row for each ``<image>``, with parts or not.
+
+    Raises:
+        LeadError: it is not well-formed or declares entities; a picture has no name or stands twice; a place is wrong;
+            no picture has parts. The message names the line.
+    """
+    root, lines = read_xml(text, "dataset", "imglab")
+    found = Found()
+    for image in root.iter("image"):
+        name = image.get("file", "").replace("\\", "/")
+        if not name:
+            raise LeadError(f"line {lines[image]}: this image has no file.")
+        if name in found.pictures:
+            raise LeadError(f"line {lines[image]}: picture {name!r} stands more than once. Keep one.")
+        found.pictures[name] = Marked(size=sized(*(_whole(image.get(key)) for key in ("width", "height"))))
+        boxes = []
+        for box in image.iter("box"):
+            if box.get("ignore") not in (None, "0"):
+                found.leave_out("boxes to be ignored")
+            elif box.find("part") is None:
+                found.leave_out("boxes without parts")
+            else:
+                boxes.append(box)
+        if len(boxes) > 1:
+            found.drop(name, f"several things in each, where one is supported (line {lines[boxes[1]]})")
+        elif boxes:
+            found.pictures[name].points = _points(boxes[0], lines)
+    names = dict.fromkeys(part for marked in found.pictures.values() for part in marked.points)
+    in_order = sorted(names, key=int) if all(re.fullmatch(r"\d{1,9}", part) for part in names) else list(names)
+    return found.labels("no <part> in it. Mark landmarks in imglab: start it with --parts.", names=in_order)
+
+
+def _points(box: ElementTree.Element, lines: Lines) -> dict[str, Mark]:
+    points: dict[str, Mark] = {}
+    for part in box.iter("part"):
+        name, line = part.get("name", ""), lines[part]
+        if not name:
+            raise LeadError(f"line {line}: this part has no name.")
+        if name in points:
+            raise LeadError(f"line {line}: part {name!r} stands already in line {points[name].line}.")
+        x, y = (to_number(part.get(axis, ""), f"{axis} of {name!r}", line) for axis in "xy")
+        if x != x or y != y:
+            raise LeadError(f"line {line}: part {name!r} lacks its x or y. Leave it out if unlabelled.")
+        points[name] = Mark(x, y, line=line)
+    return points
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text and re.fullmatch(r"\d{1,9}", text) else None
+
+
+def dump(labels: Labels, pictures: PictureInfo) -> str:
+    """The text of an XML file: a box around the points of each labelled picture. Sizes are written where known.
+
+    Raises:
+        LeadError: a name holds what XML cannot, such as a control character.
+    """
+    check_writable((*labels.schema.names, *labels.images))
+    lines = ["<?xml version='1.0' encoding='UTF-8'?>", "<dataset>", "<name>lead</name>", "<images>"]
+    for row, image in enumerate(labels.images):
+        size = known_size(pictures, image)
+        lines.append(f"<image file={quoteattr(image)}" + (f" width='{size[0]}' height='{size[1]}'>" if size else ">"))
+        labelled = np.flatnonzero(labels.visible[row] > UNLABELLED).tolist()
+        if labelled:
+            points = np.rint(np.nan_to_num(labels.xy[row])).astype(np.int64)
+            (left, top), (right, bottom) = points[labelled].min(0).tolist(), points[labelled].max(0).tolist()
+            lines.append(f"<box top='{top}' left='{left}' width='{right - left + 1}' height='{bottom - top + 1}'>")
+            for k in labelled:
+                x, y = points[k].tolist()
+                lines.append(f"<part name={quoteattr(labels.schema.names[k])} x='{x}' y='{y}'/>")
+            lines.append("</box>")
+        lines.append("</image>")
+    return "\n".join([*lines, "</images>", "</dataset>", ""])

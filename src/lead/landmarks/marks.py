@@ -1,0 +1,151 @@
+"""Points as a reader finds them, picture by picture, and the labels that they make."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lead.errors import LeadError
+from lead.landmarks.model import UNLABELLED, VISIBLE, Labels, Places, Schema, numbered
+from lead.landmarks.pictures import Size
+
+SHOWN = 3
+"""How many pictures are named among those that are left out for one reason, and how many reasons are told."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One point.
+
+    Attributes:
+        x, y: its place in pixels, in the convention of :mod:`lead.geometry`.
+        visible: HIDDEN or VISIBLE.
+        line: of the file, from 1; 0 for none.
+        score: confidence in [0, 1] of a prediction, else NaN.
+        predicted: whether a model said it.
+    """
+
+    x: float
+    y: float
+    visible: int = VISIBLE
+    line: int = 0
+    score: float = math.nan
+    predicted: bool = False
+
+
+@dataclass
+class Marked:
+    """One picture's points by their names, the part of the file that holds them, and the size that the file gives."""
+
+    points: dict[str, Mark] = field(default_factory=dict)
+    entry: str = ""
+    size: Size | None = None
+
+
+class Found:
+    """What a reader has found: pictures in their order, and what it left out.
+
+    Attributes:
+        pictures: by their names.
+    """
+
+    def __init__(self) -> None:
+        self.pictures: dict[str, Marked] = {}
+        self._left_out: Counter[str] = Counter()
+        self._dropped: dict[str, list[str]] = defaultdict(list)
+
+    def leave_out(self, what: str, count: int = 1) -> None:
+        """Counts what has no place in labels, in words that follow a number."""
+        self._left_out[what] += count
+
+    def drop(self, picture: str, why: str) -> None:
+        """Takes a picture out; ``why`` follows its name in what is told."""
+        self.pictures.pop(picture, None)
+        self._dropped[why].append(picture)
+
+    @property
+    def left_out(self) -> str:
+        """What was left out, counted, in words; empty if nothing was."""
+        parts = [f"{count} {what}" for what, count in self._left_out.items()]
+        dropped = list(self._dropped.items())
+        for why, pictures in dropped[:SHOWN]:
+            shown = ", ".join(pictures[:SHOWN]) + (" …" if len(pictures) > SHOWN else "")
+            parts.append(f"{len(pictures)} picture{'s' if len(pictures) > 1 else ''} ({shown}): {why}")
+        if more := sum(len(pictures) for _, pictures in dropped[SHOWN:]):
+            parts.append(f"{more} more pictures for other mistakes of the kind")
+        return "; ".join(parts)
+
+    def drop_other_counts(self) -> None:
+        """Of points that are told apart by their number alone: keeps the pictures that have as many as most have.
+
+        Raises:
+            LeadError: no count is that of most pictures.
+        """
+        counts = Counter(len(marked.points) for marked in self.pictures.values() if marked.points)
+        (most, times), *others = counts.most_common() or [(0, 0)]
+        if others and others[0][1] == times:
+            raise LeadError(
+                f"{times} of its pictures have {most} points and {times} have {others[0][0]}, and nothing but their "
+                "order tells which is which. Give each picture the same points."
+            )
+        for picture, marked in list(self.pictures.items()):
+            if marked.points and len(marked.points) != most:
+                self.drop(picture, f"not {most} points as most have, so that it is not clear which they are")
+
+    def labels(
+        self, nothing: str, *, names: Sequence[str] | None = None, flip_pairs: Iterable[tuple[str, str]] = ()
+    ) -> Labels:
+        """The labels.
+
+        Args:
+            nothing: what to say where no point is left.
+            names: of the landmarks, in their order; by default those of the points as they first appear.
+            flip_pairs: names that change places in a mirrored picture.
+
+        Raises:
+            LeadError: there is no point.
+        """
+        rows = list(self.pictures.values())
+        if names is None:
+            names = list(dict.fromkeys(name for marked in rows for name in marked.points))
+        if not names or not any(marked.points for marked in rows):
+            raise LeadError(nothing + (f" Left out: {self.left_out}." if self.left_out else ""))
+        shape, at = (len(rows), len(names)), {name: k for k, name in enumerate(names)}
+        xy, score = np.full((*shape, 2), np.nan), np.full(shape, np.nan)
+        visible, lines = np.full(shape, UNLABELLED, dtype=np.int8), np.zeros(shape, dtype=np.int64)
+        predicted = np.zeros(shape, dtype=bool)
+        for row, marked in enumerate(rows):
+            for name, mark in marked.points.items():
+                k = at[name]
+                xy[row, k], visible[row, k], lines[row, k] = (mark.x, mark.y), mark.visible, mark.line
+                score[row, k], predicted[row, k] = mark.score, mark.predicted
+        entries = tuple(marked.entry for marked in rows)
+        return Labels(
+            Schema(tuple(names), tuple(flip_pairs)),
+            tuple(self.pictures),
+            xy,
+            visible,
+            None if np.isnan(score).all() else score,
+            places=Places(
+                entries=entries if any(entries) else (), lines=lines if lines.any() else None, left_out=self.left_out
+            ),
+            predicted=predicted,
+            sizes=np.array([marked.size or (0, 0) for marked in rows], dtype=np.int64),
+        )
+
+
+def in_order(marks: Sequence[Mark]) -> dict[str, Mark]:
+    """Points without names by their numbers, from 1."""
+    return dict(zip(numbered(len(marks)), marks, strict=True))
+
+
+def sized(width: object, height: object) -> Size | None:
+    """A picture's size as a file gives it; None where it is not two whole numbers above 0."""
+    numbers = [value for value in (width, height) if isinstance(value, int | float) and not isinstance(value, bool)]
+    if len(numbers) != 2 or not all(0 < value < 2**31 and value == int(value) for value in numbers):
+        return None
+    return int(numbers[0]), int(numbers[1])

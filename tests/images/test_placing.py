@@ -1,0 +1,176 @@
+"""Labels of pictures that were moved, turned or resized since, or that a model labelled."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lead.errors import LeadError
+from lead.images.decode import decode
+from lead.images.labels import FolderPictures, LabelledAs
+from lead.images.placing import at_hand, gathered, placed_by_hand
+from lead.landmarks import Labels, Schema
+
+STORED = (40, 30)
+
+
+def marked(path: Path, place: tuple[int, int], orientation: int, size: tuple[int, int] = STORED) -> None:
+    """A black picture with one white pixel, stored upright but for its EXIF orientation."""
+    picture = Image.new("RGB", size)
+    picture.putpixel(place, (255, 255, 255))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(path, exif=exif)
+
+
+def whitest(path: Path) -> list[int]:
+    """x and y of a picture's lightest pixel as it is shown."""
+    grey = np.asarray(decode(path).convert("L"))
+    y, x = np.unravel_index(grey.argmax(), grey.shape)
+    return [int(x), int(y)]
+
+
+def labelled(
+    *places: tuple[float, float], images: tuple[str, ...] = ("a.png",), size: tuple[int, int] | None
+) -> Labels:
+    labels = Labels.from_xy(Schema(("p",)), images, np.array(places, dtype=float)[:, None])
+    sizes = None if size is None else np.tile(size, (len(images), 1))
+    return Labels(labels.schema, labels.images, labels.xy, labels.visible, sizes=sizes)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("labelled_as", [None, "stored", "upright"])
+def test_places_on_stored_pixels_come_to_where_the_upright_picture_shows_them(
+    tmp_path: Path, orientation: int, labelled_as: LabelledAs | None
+) -> None:
+    marked(tmp_path / "a.png", (7, 4), orientation)
+    said: list[str] = []
+    found = at_hand(labelled((7, 4), size=STORED), FolderPictures(tmp_path, labelled_as), say=said.append)
+    sideways, turned = orientation >= 5, orientation > 1
+    known = labelled_as == "stored" or (labelled_as is None and sideways)
+    expected = whitest(tmp_path / "a.png") if known else [7, 4]
+    assert found.xy[0, 0].tolist() == expected
+    if labelled_as is None and turned and not sideways:
+        assert "the labels do not tell whether on the upright picture" in said[0]
+        assert "--labelled-as stored" in said[0]
+    elif turned and known:
+        assert "the places are turned with the picture" in said[0]
+    else:
+        assert said == []
+
+
+def test_places_on_the_upright_picture_stay_where_the_file_says_its_size(tmp_path: Path) -> None:
+    marked(tmp_path / "a.png", (7, 4), 6)
+    said: list[str] = []
+    assert at_hand(labelled((3, 9), size=(30, 40)), FolderPictures(tmp_path), say=said.append).xy.tolist() == [[[3, 9]]]
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("labelled_as", "height", "warned"), [(None, 40, True), ("upright", 40, False), ("stored", 30, False)]
+)
+def test_a_tps_counts_from_the_bottom_of_the_picture_that_was_looked_at(
+    tmp_path: Path, labelled_as: LabelledAs | None, height: int, warned: bool
+) -> None:
+    marked(tmp_path / "a.png", (7, 4), 6)
+    (tmp_path / "a.tps").write_text(f"LM=1\n7 {height - 4}\nIMAGE=a.png\nID=0\n")
+    said: list[str] = []
+    found = gathered([tmp_path / "a.tps"], labelled_as=labelled_as, say=said.append)
+    assert found.labels.xy[0, 0].tolist() == (whitest(tmp_path / "a.png") if labelled_as == "stored" else [7, 4])
+    assert any("the labels do not tell" in text for text in said) == warned
+
+
+@pytest.mark.parametrize("factor", [2, 3, 0.5])
+def test_places_on_a_resized_picture_are_scaled_about_its_edge(tmp_path: Path, factor: float) -> None:
+    now = (round(STORED[0] * factor), round(STORED[1] * factor))
+    Image.new("RGB", now).save(tmp_path / "a.png")
+    said: list[str] = []
+    found = at_hand(labelled((-0.5, 9.5), size=STORED), FolderPictures(tmp_path), say=said.append)
+    assert np.allclose(found.xy[0, 0], [-0.5, 10 * factor - 0.5])
+    assert said == [
+        "1 labelled picture of another size when labelled: the places are scaled. The first is a.png, then 40 × 30, "
+        f"now {now[0]} × {now[1]} pixels."
+    ]
+    assert found.known_sizes() == {"a.png": now}
+
+
+@pytest.mark.parametrize("now", [(30, 40), (40, 25), (80, 30), (38, 30)])
+def test_places_on_a_picture_of_other_proportions_are_left_out_and_named(tmp_path: Path, now: tuple[int, int]) -> None:
+    Image.new("RGB", now).save(tmp_path / "a.png")
+    Image.new("RGB", STORED).save(tmp_path / "b.png")
+    both = labelled((1, 2), (3, 4), images=("a.png", "b.png"), size=STORED)
+    said: list[str] = []
+    found = at_hand(both, FolderPictures(tmp_path), say=said.append)
+    assert found.visible.tolist() == [[0], [2]]
+    assert f"a.png, was labelled at 40 × 30 pixels and has {now[0]} × {now[1]}" in said[0]
+    with pytest.raises(LeadError, match="Give the pictures that were labelled"):
+        at_hand(both.take([0]), FolderPictures(tmp_path))
+
+
+def test_a_turned_and_resized_picture_is_both(tmp_path: Path) -> None:
+    marked(tmp_path / "a.png", (7, 4), 6, size=(80, 60))
+    found = at_hand(labelled((3.25, 1.75), size=STORED), FolderPictures(tmp_path))
+    assert found.xy[0, 0].tolist() == whitest(tmp_path / "a.png")
+
+
+def test_moved_pictures_go_by_their_new_paths_which_is_told(tmp_path: Path) -> None:
+    for file in ("new/a.png", "p/b.png", "q/b.png", "c.png"):
+        marked(tmp_path / file, (1, 1), 1)
+    (tmp_path / "l.csv").write_text("image,p_x,p_y\n" + "".join(f"C:\\old\\{n}.png,1,2\n" for n in "abc"))
+    said: list[str] = []
+    found = gathered([tmp_path / "l.csv"], tmp_path, say=said.append)
+    assert found.labels.images == ("new/a.png", "C:\\old\\b.png", "c.png")
+    assert "2 pictures were found by the end of the path, the first is 'C:\\\\old\\\\a.png': new/a.png" in said[0]
+    assert "1 of them lies in a folder of another name" in said[1]
+    assert "p/b.png, q/b.png" in said[2]
+
+
+def test_frames_are_found_with_their_moved_film(tmp_path: Path) -> None:
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "run.mp4").touch()
+    assert FolderPictures(tmp_path).find("D:/lab/run.mp4#12") == "films/run.mp4#12"
+    assert FolderPictures(tmp_path).find("D:/lab/walk.mp4#12") is None
+
+
+def test_files_of_several_folders_are_one_set_below_what_they_share(tmp_path: Path) -> None:
+    for video in "vw":
+        marked(tmp_path / video / "i.png", (1, 1), 1)
+        (tmp_path / video / "l.csv").write_text("image,p_x,p_y\ni.png,1,2\n")
+    found = gathered([tmp_path / "v/l.csv", tmp_path / "w/l.csv"])
+    assert found.labels.images == ("v/i.png", "w/i.png")
+    assert found.pictures.root == tmp_path
+
+
+def test_what_a_model_said_is_left_out_and_counted() -> None:
+    score = np.array([[np.nan, np.nan], [0.1, np.nan], [0.2, 0.9]])
+    xy = np.arange(12, dtype=float).reshape(3, 2, 2)
+    labels = Labels(Schema(("p", "q")), ("a", "b", "c"), xy, np.full((3, 2), 2), score)
+    said: list[str] = []
+    kept = placed_by_hand(labels, said.append)
+    assert kept.visible.tolist() == [[2, 2], [0, 2], [0, 0]]
+    assert kept.score is None
+    assert said == ["left out: 3 points that a model said and no person placed, 1 picture holding nothing else."]
+    with pytest.raises(LeadError, match="all 2 points of 1 picture are a model's predictions"):
+        placed_by_hand(labels.take([2]))
+    assert placed_by_hand(kept) is kept
+
+
+@pytest.fixture
+def as_coco(tmp_path: Path) -> Path:
+    """A COCO file, as tools that do not look at EXIF write it."""
+    marked(tmp_path / "a.jpg", (7, 4), 6)
+    category = {"id": 1, "name": "x", "keypoints": ["p"], "skeleton": []}
+    image = {"id": 1, "file_name": "a.jpg", "width": STORED[0], "height": STORED[1]}
+    annotation = {"id": 1, "image_id": 1, "category_id": 1, "keypoints": [7, 4, 2], "num_keypoints": 1}
+    path = tmp_path / "coco.json"
+    path.write_text(json.dumps({"images": [image], "annotations": [annotation], "categories": [category]}))
+    return path
+
+
+def test_the_size_in_a_coco_file_says_that_a_phones_picture_was_labelled_as_stored(as_coco: Path) -> None:
+    assert gathered([as_coco]).labels.xy[0, 0].tolist() == whitest(as_coco.with_name("a.jpg"))
