@@ -102,7 +102,6 @@ def train(
     if not processes.leads():
         sampling, decoding, say = None, None, unsaid
     run = Run.plan(Path(out), chosen, upkeep)
-    chosen = run.settings
     processes.most(False)  # all have looked at the folder before anything is written
     teacher = chosen.distill.teacher
     if stage == "distill" and not run.has_backbone and teacher.model is None:
@@ -117,11 +116,10 @@ def train(
             run.initial_backbone()  # a wrong name or missing weights stop here, before anything is decoded or written
         if stage != "pretrain" and not run.has_student:
             load_teacher(teacher)  # and here
-    pictures = open_pictures(dataset, chosen, progress=decoding, say=say)
-    chosen = with_contrast(chosen, pictures.store.showing)
+    pictures = open_pictures(dataset, run.settings, progress=decoding, say=say)
     has_backbone, has_student = bool(processes.most(run.has_backbone)), bool(processes.most(run.has_student))
     with processes.in_turn():
-        run = Run.create(Path(out), chosen, upkeep)
+        run = Run.create(Path(out), with_contrast(chosen, pictures.store.showing), upkeep)
         if not (has_backbone and (has_student or stage == "pretrain")):
             claim(run, pictures)
     if skipped := pictures.store.skipped:

@@ -18,8 +18,11 @@ from lead.images.showing import Range, Showing, quantiles
 from lead.reporting import Say, unsaid
 from lead.tuning import cores
 
-PLAIN = (".avif", ".bmp", ".dib", ".heic", ".heif", ".hif", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".tga")
-"""Endings of pictures that need no contrast and have no further pages: their headers need not be read."""
+PLAIN = (
+    *(".apng", ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".hif"),
+    *(".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".tga"),
+)
+"""Endings of pictures that need no contrast and whose further pages, if any, are told of as they are listed."""
 LOOKED_AT = 2000
 """Pictures of a folder whose headers are read at most, and of these"""
 MEASURED = 48
