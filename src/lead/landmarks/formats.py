@@ -260,7 +260,7 @@ FORMATS: tuple[Format, ...] = (
         extensions=(".xml",),
         lacks=("score", "errors", "flips", "accepted", "predicted"),
         why_not=_of_text(cvat.why_not),
-        parse=lambda file: cvat.parse(_text(file)),
+        parse=lambda file: cvat.parse(_text(file), file.pictures),
         dump=lambda labels, pictures: _encoded(cvat.dump(labels, pictures)),
         precision=0.0051,  # CVAT writes hundredths
     ),
