@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from lead.errors import LeadError
 from lead.images.decode import SIDEWAYS, orientation_of, upright_size
-from lead.images.find import find_media
+from lead.images.find import Media, find_media
 from lead.landmarks.frames import frame_name, frame_of
 from lead.landmarks.io import read_labels, write_labels
 from lead.landmarks.model import Labels
@@ -113,18 +113,18 @@ class FolderPictures(PictureInfo):
 
     @property
     def _files(self) -> list[str]:
-        return self._media[0]
+        return self._media.pictures
 
     @property
     def _films(self) -> list[str]:
-        return self._media[1]
+        return self._media.films
 
     @cached_property
-    def _media(self) -> tuple[list[str], list[str]]:
+    def _media(self) -> Media:
         try:
             return find_media(self.root)
         except LeadError:  # neither pictures nor films
-            return [], []
+            return Media([], [], "")
 
 
 def load_labels(path: Path | str, *, pictures: Path | str | None = None, format: str | None = None) -> Labels:

@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -46,6 +46,7 @@ FEATURES = {
     "film": "which film the frames are of",
     "accepted": "which labels are accepted suggestions",
     "predicted": "which points are a model's and no person's",
+    "mixed": "the predictions on pictures that a person labelled too",
 }
 """What a format may hold of labels beside the points themselves, or lose, in words."""
 SPREADSHEET = " (from a spreadsheet, save it as CSV UTF-8)"
@@ -135,6 +136,7 @@ def _has(labels: Labels, feature: str) -> bool:
         "film": any(frame_of(image) for image in labels.images),
         "accepted": labels.accepted is not None,
         "predicted": labels.predicted is not None,
+        "mixed": bool((labels.is_predicted.any(1) & (labels.by_hand | labels.is_accepted).any(1)).any()),
     }.get(feature, False)
 
 
@@ -249,9 +251,9 @@ FORMATS: tuple[Format, ...] = (
         name="sleap",
         title="SLEAP's labels",
         extensions=(".slp",),
-        lacks=("errors", "accepted"),
+        lacks=("errors", "accepted", "mixed"),
         why_not=lambda file: sleap.why_not(file.data),
-        parse=lambda file: read_apart("sleap", file.data),
+        parse=lambda file: read_apart("sleap", file.data, PurePath(file.name).name),
         dump=sleap.dump,
     ),
     Format(
@@ -260,7 +262,7 @@ FORMATS: tuple[Format, ...] = (
         extensions=(".xml",),
         lacks=("score", "errors", "flips", "accepted", "predicted"),
         why_not=_of_text(cvat.why_not),
-        parse=lambda file: cvat.parse(_text(file)),
+        parse=lambda file: cvat.parse(_text(file), file.pictures),
         dump=lambda labels, pictures: _encoded(cvat.dump(labels, pictures)),
         precision=0.0051,  # CVAT writes hundredths
     ),

@@ -149,7 +149,8 @@ def _drawn(blocks: Sequence[_Block]) -> list[str]:
 
 def _left_out(blocks: Sequence[_Block], failed: Mapping[str, LeadError]) -> list[str]:
     """What of a file is not read, counted."""
-    keys = Counter(key for block in blocks for key in block.keys if key != "IMAGE")
+    said = (item for block in blocks for item in block.keys.items() if item[0] != "IMAGE")
+    keys = Counter(key for key, value in said if key != "ID" or not value.strip().isdecimal())  # tpsUtil counts with it
     told = _drawn(blocks)
     for key, count in keys.items():
         told.append(f"{key} of {_pictures(count)}" + (" (places stay in pixels)" if key == "SCALE" else ""))
