@@ -29,6 +29,7 @@ from lead.images.folder_pictures import FolderPictures, LabelledAs
 from lead.images.labels import save_labels
 from lead.images.placing import at_hand, gathered, placed_by_hand
 from lead.images.store import skipped_text
+from lead.images.survey import survey
 from lead.inference import Landmarker
 from lead.landmarks import Labels
 from lead.landmarks.io import check_target
@@ -40,7 +41,7 @@ from lead.reporting import Counting, Progress, Report, Say, silent, unsaid
 from lead.training.data import opened
 from lead.training.fit import FittedKind
 from lead.training.landmarks import FitSummary, fit_landmarker
-from lead.training.run import Run, claim, open_pictures
+from lead.training.run import Run, claim, open_pictures, with_contrast
 from lead.training.teacher import load_teacher
 from lead.training.upkeep import UPKEEP, Upkeep
 
@@ -85,7 +86,7 @@ def train(
         report: called as training goes on.
         sampling: called as films are read.
         decoding: called as pictures are decoded.
-        say: told which pictures and films were skipped, and which stages are done already.
+        say: told what was skipped, how values of more than 8 bits are shown, and which stages are done already.
         upkeep: when the training looks at itself, saves and gives up.
 
     Raises:
@@ -116,10 +117,10 @@ def train(
             run.initial_backbone()  # a wrong name or missing weights stop here, before anything is decoded or written
         if stage != "pretrain" and not run.has_student:
             load_teacher(teacher)  # and here
-    pictures = open_pictures(dataset, chosen, progress=decoding)
+    pictures = open_pictures(dataset, run.settings, progress=decoding, say=say)
     has_backbone, has_student = bool(processes.most(run.has_backbone)), bool(processes.most(run.has_student))
     with processes.in_turn():
-        run = Run.create(Path(out), chosen, upkeep)
+        run = Run.create(Path(out), with_contrast(chosen, pictures.store.showing), upkeep)
         if not (has_backbone and (has_student or stage == "pretrain")):
             claim(run, pictures)
     if skipped := pictures.store.skipped:
@@ -176,7 +177,7 @@ def fit(
     root, known = _labels(labels, pictures, say, only=only, labelled_as=labelled_as)
     known = placed_by_hand(known, say)
     named = pictures is not None or not isinstance(labels, Labels)  # else the folder is wherever Python runs
-    return fit_landmarker(run, known, root, head=head, seed=seed, self_taught=named, progress=progress)
+    return fit_landmarker(run, known, root, head=head, seed=seed, self_taught=named, progress=progress, say=say)
 
 
 def _labels(
@@ -255,7 +256,7 @@ def predict(
     if draw is not None and not found.waiting:
         from lead.evaluation.drawings import draw_all  # with Matplotlib, which nothing else here needs
 
-        draw_all(found.pictures, found.films, found.root, Path(draw), counting)
+        draw_all(found.pictures, found.films, found.root, Path(draw), counting, found.showing)
     return found
 
 
@@ -383,7 +384,9 @@ def match(
     first, (asked_for, left_out) = Path(reference).as_posix(), expanded(queries)
     for text in left_out:
         say(f"left out of {text}.")
-    store = open_store(Path(), list(dict.fromkeys([first, *asked_for])), run.settings.picture.store, default_cache())
+    both, picture = list(dict.fromkeys([first, *asked_for])), run.settings.picture
+    showing = survey(Path(), both, picture.showing, say)
+    store = open_store(Path(), both, picture.store, default_cache(), showing=showing)
     files = [file for file in asked_for if file in set(store.files)]
     if not files:
         raise LeadError(f"None of the {len(asked_for)} pictures to match can be read.")
@@ -411,7 +414,7 @@ def match(
 
         names = drawing_names(files)
         save_labels(matches, Path(out) / "matches.json", overwrite=overwrite)
-        draw_matches(Path(reference), known.xy[row], matches, names, Path(out), counting)
+        draw_matches(Path(reference), known.xy[row], matches, names, Path(out), counting, store.showing)
     return matches
 
 

@@ -97,6 +97,12 @@ def test_an_attribute_tells_points_of_one_label_apart() -> None:
     assert told(labels) == "3 attributes of points (quality)"
 
 
+def test_attributes_of_skeletons_are_told() -> None:
+    sex = '<attribute name="sex">f</attribute><attribute name="empty"></attribute>'
+    labels = cvat.parse(xml(image(0, skeleton("beetle", point("head", 1, 2, sure="no"), sex))))
+    assert told(labels) == "1 attributes of skeletons (sex); 1 attributes of points (sure)"
+
+
 def test_an_attribute_that_is_not_needed_is_told() -> None:
     labels = cvat.parse(xml(image(0, point("tip", 1, 2, quality="3")), image(1, point("tip", 3, 4, quality="4"))))
     assert labels.schema.names == ("tip",)

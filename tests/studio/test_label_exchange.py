@@ -120,7 +120,7 @@ def test_which_picture_is_which(tmp_path: Path, files: list[str], theirs: list[s
     [
         ("", r"labels\.csv is empty"),
         ("{", r"labels\.csv: line 1: not valid JSON"),
-        ("image,name,x,y\na.png,,1,1\n", r"labels\.csv: the landmark name '' has 0"),
+        ("image,name,x,y\na.png,,1,1\n", r"labels\.csv: no line with a picture and a landmark"),
         ("image,name,x,y\na.png,e\x07,1,1\n", r"labels\.csv: .*control character"),
         (f"image,name,x,y\na.png,e,{2 * WIDTH},1\n", r"^labels\.csv, line 2: a\.png: e is at \(120, 1\), far outside"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
@@ -235,13 +235,19 @@ class Marks:
 
     def _add_shape(self, picture: Picture, shape: Element, label: str) -> None:
         if shape.tag == SKELETON and self._kind in (None, label):
+            self._tell(_values(shape), "skeletons")
             for element in shape.findall(POINTS):
+                self._tell(_values(element), "points")
                 self._add_points(picture, element, label, element.get("label", ""), shape.get("source", ""))
         elif shape.tag == POINTS and self._kind is None:
             self._loose.append(_Loose(picture, shape, label))
         else:
             what = shape.get("label", label) if shape.tag in (SKELETON, POINTS) else ""
             self._left_out.add(f"shapes of type {shape.tag!r}"[:50], what)
+
+    def _tell(self, attributes: Iterable[str], of: str) -> None:
+        for name in attributes:
+            self._left_out.add(f"attributes of {of}", name)
 
     def _add_loose(self) -> None:
         """Points with a label each; of several with one label an attribute may say which is which."""
@@ -253,8 +259,7 @@ class Marks:
             attributes = _values(loose.element)
             told = telling[loose.label]
             name = f"{loose.label} {attributes.pop(told)}" if told is not None else loose.label
-            for other in attributes:
-                self._left_out.add("attributes of points", other)
+            self._tell(attributes, "points")
             self._add_points(loose.picture, loose.element, "", name, "")
 
     def _add_points(self, picture: Picture, element: Element, kind: str, name: str, source: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -70,9 +71,10 @@ class LabelFile:
 
     @cached_property
     def text(self) -> str | None:
-        """The file as UTF-8 text; None if it is not."""
+        """The file as text: UTF-8, or UTF-16 if it begins by saying so; None if it is not."""
+        utf_16 = self.data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         try:
-            return self.data.decode("utf-8-sig")
+            return self.data.decode("utf-16" if utf_16 else "utf-8-sig")
         except UnicodeDecodeError:
             return None
 
@@ -336,9 +338,9 @@ FORMATS: tuple[Format, ...] = (
         name="csv",
         title="CSV, a line for each point",
         extensions=(".csv",),
-        lacks=("flips", "skeleton", "sizes", "accepted"),
+        lacks=("flips", "skeleton", "sizes"),
         why_not=_of_text(csvfile.why_not, SPREADSHEET),
-        parse=lambda file: csvfile.parse(_text(file)),
+        parse=lambda file: csvfile.parse(_text(file), file.pictures),
         dump=lambda labels, _: _encoded(csvfile.dump(labels)),
         pieces=lambda labels, _: csvfile.pieces(labels),
     ),
