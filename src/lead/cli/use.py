@@ -100,10 +100,13 @@ def fit(
             head=head.value,
             seed=seed,
             progress=watch.counting("features"),
+            sampling=watch.counting("reading films"),
             say=warn,
         )
     if summary.missing:
         warn(skipped_text(summary.missing))
+    if summary.left_out:
+        warn(f"left out: {summary.left_out}.")
     summary.landmarker.save(out)
     looks = {"cascade": "cascade of two looks", "cascade-coarse": "cascade of one look"}
     plural = "" if summary.used == 1 else "s"

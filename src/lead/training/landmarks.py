@@ -15,7 +15,7 @@ from lead.features import Extractor, FeatureSource
 from lead.files import default_cache
 from lead.images.build import open_store
 from lead.images.doubts import refuse_far, refuse_unlabelled
-from lead.images.find import find_images
+from lead.images.find import Media, find_media
 from lead.images.store import ImageStore
 from lead.inference import Calibration, Landmarker, kind_of
 from lead.landmarks import Labels
@@ -42,6 +42,7 @@ class FitSummary:
         head: its name; "cascade-coarse" is a cascade whose second look did no better on held-out labels.
         error: its mean distance on labels it had not seen, as a share of the picture's longer side; NaN for one label.
         accepted: labels that are accepted suggestions: fitted to, but not counted in the error.
+        left_out: what the folder holds that is not read, counted, in words, where its other pictures were learnt from.
     """
 
     landmarker: Landmarker
@@ -50,6 +51,7 @@ class FitSummary:
     head: str
     error: float
     accepted: int = 0
+    left_out: str = ""
 
 
 def fit_landmarker(
@@ -73,7 +75,8 @@ def fit_landmarker(
         self_taught: whether unlabelled pictures of the folder may be learnt from, where so few are labelled.
         progress: called as features are computed.
     """
-    store, found, missing = _labelled_store(root, labels, run.settings.picture.store, seed if self_taught else None)
+    side = run.settings.picture.store
+    store, found, missing, left_out = _labelled_store(root, labels, side, seed if self_taught else None)
     refuse_unlabelled(found)
     refuse_far(found, store.sizes[[store.index(image) for image in found.images]])
     student = run.student()
@@ -114,13 +117,14 @@ def fit_landmarker(
         "seed": seed,
     }
     model = Landmarker(found.schema, run.settings, student, fitted.head, calibration, origin)
-    return FitSummary(model, len(found), missing, kind_of(fitted.head), error, accepted)
+    return FitSummary(model, len(found), missing, kind_of(fitted.head), error, accepted, left_out)
 
 
 def _labelled_store(
     root: Path, labels: Labels, side: int, seed: int | None
-) -> tuple[ImageStore, Labels, tuple[tuple[str, str], ...]]:
-    """The labelled pictures that can be read, their labels in the same order, and the others with the reason.
+) -> tuple[ImageStore, Labels, tuple[tuple[str, str], ...], str]:
+    """The labelled pictures that can be read, their labels in the same order, the others with the reason, and what the
+    folder holds that is not read.
 
     Where so few are labelled that unlabelled ones help, the store also holds some of the folder's others, drawn by
     the seed; none without one.
@@ -135,13 +139,21 @@ def _labelled_store(
             "above it: --pictures."
         )
     files = [labels.images[i] for i in here]
-    others: list[str] = []
+    others, left_out = list[str](), ""
     if sum(labels.by_hand[i].any() for i in here) <= SELF_TAUGHT and seed is not None:
-        unlabelled = sorted(set(find_images(root)) - set(files))
+        media = _media(root)
+        unlabelled, left_out = sorted(set(media.pictures) - set(files)), media.left_out
         drawn = np.random.default_rng(mixed_seed(seed, "unlabelled")).permutation(len(unlabelled))[:POOL]
         others = [unlabelled[i] for i in np.sort(drawn)]
     store = open_store(root, [*files, *others], side, default_cache())
     readable = set(store.files)
     found = labels.take(i for i in here if labels.images[i] in readable)
     skipped = (item for item in store.skipped if item[0] not in set(others))
-    return store, found, (*absent, *skipped)
+    return store, found, (*absent, *skipped), left_out
+
+
+def _media(folder: Path) -> Media:
+    try:
+        return find_media(folder)
+    except LeadError:  # there is none, as where all that is labelled are frames of films elsewhere
+        return Media([], [], "")
