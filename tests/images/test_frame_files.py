@@ -20,9 +20,10 @@ from lead.errors import LeadError
 from lead.images import seeking
 from lead.images.decode import decode
 from lead.images.film import frames
+from lead.images.folder_pictures import FolderPictures
 from lead.images.frame_files import as_files
 from lead.images.labelled_frames import take_labelled
-from lead.images.labels import FolderPictures, load_labels, save_labels
+from lead.images.labels import load_labels, save_labels
 from lead.landmarks import Labels, Schema
 from lead.landmarks.model import VISIBLE
 

@@ -20,7 +20,7 @@ from lead.errors import LeadError
 from lead.files import cannot_write, default_cache, replacing
 from lead.images.embedded import embedded_frames
 from lead.images.film import UnreadableFilm, films_need
-from lead.images.labels import FolderPictures
+from lead.images.folder_pictures import FolderPictures
 from lead.images.seeking import Index
 from lead.landmarks.frames import PACKAGE, frame_name, frame_of
 from lead.landmarks.model import UNLABELLED, Labels

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from lead.errors import LeadError
 from lead.files import check_folder
+from lead.images.folder_pictures import FolderPictures
 from lead.images.frame_files import find_frames, frame_file, labelled_images, no_frames, take
-from lead.images.labels import FolderPictures, save_labels
+from lead.images.labels import save_labels
 from lead.images.placing import at_hand, placed_by_hand
 from lead.landmarks.frames import frame_of
 from lead.landmarks.io import read_labels

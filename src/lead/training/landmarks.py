@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from lead.config import PictureSettings
 from lead.errors import LeadError
 from lead.features import Extractor, FeatureSource
 from lead.files import default_cache
@@ -17,18 +18,19 @@ from lead.images.build import open_store
 from lead.images.doubts import refuse_far, refuse_unlabelled
 from lead.images.find import Media, find_media
 from lead.images.store import ImageStore
+from lead.images.survey import survey
 from lead.inference import Calibration, Landmarker, kind_of
 from lead.landmarks import Labels
 from lead.landmarks.model import HIDDEN
 from lead.nn.backbone import licence_of
 from lead.nn.confidence import Confidence
 from lead.provenance import commit, versions
-from lead.reporting import Progress
+from lead.reporting import Progress, Say, unsaid
 from lead.seeds import mixed_seed
 from lead.training.cascade import POOL, SELF_TAUGHT, CascadeFit, fit_cascade
 from lead.training.fit import Fitted, FittedKind, fit_head
 from lead.training.labelled import Labelled
-from lead.training.run import Run
+from lead.training.run import Run, with_contrast
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,6 @@ class FitSummary:
         head: its name; "cascade-coarse" is a cascade whose second look did no better on held-out labels.
         error: its mean distance on labels it had not seen, as a share of the picture's longer side; NaN for one label.
         accepted: labels that are accepted suggestions: fitted to, but not counted in the error.
-        left_out: what the folder holds that is not read, counted, in words, where its other pictures were learnt from.
     """
 
     landmarker: Landmarker
@@ -51,7 +52,6 @@ class FitSummary:
     head: str
     error: float
     accepted: int = 0
-    left_out: str = ""
 
 
 def fit_landmarker(
@@ -63,6 +63,7 @@ def fit_landmarker(
     seed: int,
     self_taught: bool,
     progress: Progress | None = None,
+    say: Say = unsaid,
 ) -> FitSummary:
     """Fits a head and puts it together with the features that it needs; see :func:`lead.fit`.
 
@@ -74,13 +75,16 @@ def fit_landmarker(
         seed: of everything random.
         self_taught: whether unlabelled pictures of the folder may be learnt from, where so few are labelled.
         progress: called as features are computed.
+        say: told what the folder holds that is not read, how values of more than 8 bits are shown, and what of pictures
+            is not looked at.
     """
-    side = run.settings.picture.store
-    store, found, missing, left_out = _labelled_store(root, labels, side, seed if self_taught else None)
+    settings = run.settings
+    store, found, missing = _labelled_store(root, labels, settings.picture, seed if self_taught else None, say)
+    settings = with_contrast(settings, store.showing)
     refuse_unlabelled(found)
     refuse_far(found, store.sizes[[store.index(image) for image in found.images]])
     student = run.student()
-    source = FeatureSource(Extractor(student, run.settings.picture), store)
+    source = FeatureSource(Extractor(student, settings.picture), store)
     frame = source.extractor.frame
     rows = np.array([store.index(image) for image in found.images], dtype=np.int64)
     points = torch.from_numpy(frame.points(store, rows, found.xy)).float()
@@ -103,7 +107,7 @@ def fit_landmarker(
         labelled = Labelled(source.whole(rows, progress=progress), points, accepted=flags)
         fitted = fit_head(labelled, kind=head, seed=seed)
         calibration = fitted.calibration
-    error, backbone = fitted.error * (frame.shown / frame.side), run.settings.backbone
+    error, backbone = fitted.error * (frame.shown / frame.side), settings.backbone
     accepted = 0 if found.accepted is None else int(found.accepted.sum())
     origin: dict[str, Any] = {
         "run": run.provenance,
@@ -116,15 +120,14 @@ def fit_landmarker(
         "commit": commit(),
         "seed": seed,
     }
-    model = Landmarker(found.schema, run.settings, student, fitted.head, calibration, origin)
-    return FitSummary(model, len(found), missing, kind_of(fitted.head), error, accepted, left_out)
+    model = Landmarker(found.schema, settings, student, fitted.head, calibration, origin)
+    return FitSummary(model, len(found), missing, kind_of(fitted.head), error, accepted)
 
 
 def _labelled_store(
-    root: Path, labels: Labels, side: int, seed: int | None
-) -> tuple[ImageStore, Labels, tuple[tuple[str, str], ...], str]:
-    """The labelled pictures that can be read, their labels in the same order, the others with the reason, and what the
-    folder holds that is not read.
+    root: Path, labels: Labels, picture: PictureSettings, seed: int | None, say: Say
+) -> tuple[ImageStore, Labels, tuple[tuple[str, str], ...]]:
+    """The labelled pictures that can be read, their labels in the same order, and the others with the reason.
 
     Where so few are labelled that unlabelled ones help, the store also holds some of the folder's others, drawn by
     the seed; none without one.
@@ -139,17 +142,23 @@ def _labelled_store(
             "above it: --pictures."
         )
     files = [labels.images[i] for i in here]
-    others, left_out = list[str](), ""
+    media = _media(root) if seed is not None else Media([], [], "")
+    if media.left_out:
+        say(f"left out: {media.left_out}.")
+    others: list[str] = []
     if sum(labels.by_hand[i].any() for i in here) <= SELF_TAUGHT and seed is not None:
-        media = _media(root)
-        unlabelled, left_out = sorted(set(media.pictures) - set(files)), media.left_out
+        unlabelled = sorted(set(media.pictures) - set(files))
         drawn = np.random.default_rng(mixed_seed(seed, "unlabelled")).permutation(len(unlabelled))[:POOL]
         others = [unlabelled[i] for i in np.sort(drawn)]
-    store = open_store(root, [*files, *others], side, default_cache())
+    whole = seed is not None and picture.contrast == "auto"  # which is to be the folder's, as when it is predicted
+    showing = survey(
+        root, list(dict.fromkeys([*media.pictures, *files])) if whole else [*files, *others], picture.showing, say
+    )
+    store = open_store(root, [*files, *others], picture.store, default_cache(), showing=showing)
     readable = set(store.files)
     found = labels.take(i for i in here if labels.images[i] in readable)
     skipped = (item for item in store.skipped if item[0] not in set(others))
-    return store, found, (*absent, *skipped), left_out
+    return store, found, (*absent, *skipped)
 
 
 def _media(folder: Path) -> Media:
