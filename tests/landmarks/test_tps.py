@@ -56,13 +56,15 @@ def test_what_is_drawn_besides_landmarks_is_told() -> None:
     assert left_out(labels).split("; ") == [
         "curves of 1 picture (3 points)",
         "outlines of 2 pictures (3 points)",
+        "ID of 2 pictures",
         "SCALE of 1 picture (places stay in pixels)",
         "COMMENT of 1 picture",
         "RADII of 1 picture",
-        "ID of 1 picture",
         "VARIABLES of 1 picture",
     ]
     assert left_out(tps.parse(DIGITISED.replace("ID=0\n", ""), SIZES)) == ""
+    assert left_out(tps.parse(DIGITISED, SIZES)) == "", "an ID that only counts the pictures is written again"
+    assert left_out(tps.parse(DIGITISED.replace("ID=0", "ID=A17"), SIZES)) == "ID of 1 picture"
 
 
 @pytest.mark.parametrize(
