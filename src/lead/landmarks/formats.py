@@ -78,6 +78,11 @@ class LabelFile:
         except UnicodeDecodeError:
             return None
 
+    @property
+    def ansi(self) -> str:
+        """The file as text of Western Windows. It may be of another part of the world: then its letters are others."""
+        return self.data.decode("cp1252", errors="replace")
+
 
 @dataclass(frozen=True)
 class Format:
@@ -330,8 +335,8 @@ FORMATS: tuple[Format, ...] = (
         title="TPS of tpsDig and geomorph",
         extensions=(".tps",),
         lacks=("names", "hidden", "score", "errors", "flips", "skeleton", "sizes", "accepted", "predicted"),
-        why_not=_of_text(tps.why_not),
-        parse=lambda file: tps.parse(_text(file), file.pictures),
+        why_not=lambda file: tps.why_not(file.text or file.ansi),
+        parse=lambda file: tps.parse(file.text or file.ansi, file.pictures),
         dump=lambda labels, pictures: _encoded(tps.dump(labels, pictures)),
     ),
     Format(
