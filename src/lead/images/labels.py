@@ -107,6 +107,9 @@ class FolderPictures(PictureInfo):
     def of_stem(self, path: str) -> str:
         return self._by_stem.get(path, path)
 
+    def film_of_stem(self, path: str) -> str | None:
+        return by_stem(self._films).get(path)
+
     @cached_property
     def _by_stem(self) -> Mapping[str, str]:
         return by_stem(self._files)

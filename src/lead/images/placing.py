@@ -17,7 +17,7 @@ import numpy.typing as npt
 from lead.errors import LeadError
 from lead.images.doubts import doubts
 from lead.images.labels import FolderPictures, LabelledAs, Seen
-from lead.landmarks.formats import Format
+from lead.landmarks.format import Format
 from lead.landmarks.io import read_labels
 from lead.landmarks.joining import joined_tables
 from lead.landmarks.model import UNLABELLED, Labels

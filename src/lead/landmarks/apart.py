@@ -111,7 +111,7 @@ def read_apart(kind: str, data: bytes) -> Labels:
     """The labels in a file.
 
     Args:
-        kind: ``hdf`` or ``sleap``, the module that reads it.
+        kind: ``hdf``, ``sleap`` or ``sleap-h5``: what reads it.
         data: the whole file.
 
     Raises:
@@ -121,10 +121,10 @@ def read_apart(kind: str, data: bytes) -> Labels:
 
 
 def _answer(kind: str, data: bytes) -> dict[str, Any]:
-    from lead.landmarks import hdf, sleap
+    from lead.landmarks import hdf, sleap, sleaptable
 
     try:
-        labels = {"hdf": hdf, "sleap": sleap}[kind].parse(data)
+        labels = {"hdf": hdf.parse, "sleap": sleap.parse, "sleap-h5": sleaptable.parse_analysis}[kind](data)
     except LeadError as error:
         return {"error": str(error)}
     except Exception as error:  # where a library's objects do not hold what they should

@@ -42,7 +42,10 @@ FloatArray = npt.NDArray[np.float64]
 
 def why_not(text: str) -> str | None:
     """Why a text is not COCO's; None if it is like it."""
-    return None if text.lstrip()[:1] == "{" else "does not begin with an object"
+    if text.lstrip()[:1] != "{":
+        return "does not begin with an object"
+    keys = ("images", "annotations", "categories")
+    return None if any(f'"{key}"' in text for key in keys) else f"holds none of {', '.join(map(repr, keys))}"
 
 
 def parse(text: str, kind: str | None = None) -> Labels:
