@@ -791,6 +791,9 @@ export interface components {
          *         added: points that were new; ``same``: points that stood here already with the same value;
          *         kept: points where the file says otherwise and what stood here was kept; ``replaced``: … was replaced.
          *         missing: labelled pictures of the file that the folder does not hold, or that could be several of its.
+         *         predicted: points that a model said and no person has touched, which were left out.
+         *         unclear: labelled pictures that their EXIF tag turns, where the file does not tell whether they were labelled
+         *             upright, as they were taken here, or as they are stored.
          *         notes: what else the person should know, a sentence each.
          */
         Imported: {
@@ -826,6 +829,16 @@ export interface components {
              * @default []
              */
             missing: string[];
+            /**
+             * Predicted
+             * @default 0
+             */
+            predicted: number;
+            /**
+             * Unclear
+             * @default 0
+             */
+            unclear: number;
             /**
              * Notes
              * @default []
@@ -2188,6 +2201,10 @@ export interface operations {
                 name?: string;
                 /** @description What its landmarks are here, a line each; blank: left out. */
                 called?: string;
+                /** @description Takes a model's points too, as accepted suggestions. */
+                predictions?: boolean;
+                /** @description How pictures that their EXIF tag turns were looked at. */
+                labelled_as?: ("upright" | "stored") | null;
             };
             header?: never;
             path?: never;

@@ -25,9 +25,11 @@ from lead.files import check_folder, default_cache
 from lead.images.build import open_store
 from lead.images.doubts import doubts
 from lead.images.find import expanded
-from lead.images.labels import FolderPictures, LabelledAs, save_labels
+from lead.images.folder_pictures import FolderPictures, LabelledAs
+from lead.images.labels import save_labels
 from lead.images.placing import at_hand, gathered, placed_by_hand
 from lead.images.store import skipped_text
+from lead.images.survey import survey
 from lead.inference import Landmarker
 from lead.landmarks import Labels
 from lead.landmarks.io import check_target
@@ -39,7 +41,7 @@ from lead.reporting import Counting, Progress, Report, Say, silent, unsaid
 from lead.training.data import opened
 from lead.training.fit import FittedKind
 from lead.training.landmarks import FitSummary, fit_landmarker
-from lead.training.run import Run, claim, open_pictures
+from lead.training.run import Run, claim, open_pictures, with_contrast
 from lead.training.teacher import load_teacher
 from lead.training.upkeep import UPKEEP, Upkeep
 
@@ -84,7 +86,7 @@ def train(
         report: called as training goes on.
         sampling: called as films are read.
         decoding: called as pictures are decoded.
-        say: told which pictures and films were skipped, and which stages are done already.
+        say: told what was skipped, how values of more than 8 bits are shown, and which stages are done already.
         upkeep: when the training looks at itself, saves and gives up.
 
     Raises:
@@ -115,10 +117,10 @@ def train(
             run.initial_backbone()  # a wrong name or missing weights stop here, before anything is decoded or written
         if stage != "pretrain" and not run.has_student:
             load_teacher(teacher)  # and here
-    pictures = open_pictures(dataset, chosen, progress=decoding)
+    pictures = open_pictures(dataset, run.settings, progress=decoding, say=say)
     has_backbone, has_student = bool(processes.most(run.has_backbone)), bool(processes.most(run.has_student))
     with processes.in_turn():
-        run = Run.create(Path(out), chosen, upkeep)
+        run = Run.create(Path(out), with_contrast(chosen, pictures.store.showing), upkeep)
         if not (has_backbone and (has_student or stage == "pretrain")):
             claim(run, pictures)
     if skipped := pictures.store.skipped:
@@ -139,6 +141,7 @@ def fit(
     labels: Labels | Path | str | Sequence[Path | str],
     *,
     pictures: Path | str | None = None,
+    only: str | None = None,
     labelled_as: LabelledAs | None = None,
     head: FittedKind = "cascade",
     seed: int = 0,
@@ -155,6 +158,7 @@ def fit(
         run: a trained run.
         labels: landmarks; or a file of them, or several files.
         pictures: folder that the labels' picture paths are relative to; the label file's own by default.
+        only: the kind of thing whose landmarks are taken, of files that mark several; see :func:`lead.convert`.
         labelled_as: whether pictures that their EXIF tag turns were labelled "upright" or as they are "stored"; by
             default the sizes in the file decide, as far as it has any.
         head: ``"cascade"``, the best that there is, or one of those that it is compared with: ``"ridge"``, its first
@@ -170,17 +174,19 @@ def fit(
     _one_of("head", head, get_args(FittedKind))
     run = run if isinstance(run, Run) else Run.open(Path(run))
     _need_features(run)
-    root, known = _labels(labels, pictures, labelled_as, say)
+    root, known = _labels(labels, pictures, say, only=only, labelled_as=labelled_as)
     known = placed_by_hand(known, say)
     named = pictures is not None or not isinstance(labels, Labels)  # else the folder is wherever Python runs
-    return fit_landmarker(run, known, root, head=head, seed=seed, self_taught=named, progress=progress)
+    return fit_landmarker(run, known, root, head=head, seed=seed, self_taught=named, progress=progress, say=say)
 
 
 def _labels(
     labels: Labels | Path | str | Sequence[Path | str],
     pictures: Path | str | None,
-    labelled_as: LabelledAs | None,
     say: Say,
+    *,
+    only: str | None = None,
+    labelled_as: LabelledAs | None = None,
 ) -> tuple[Path, Labels]:
     """The pictures' folder, and the labels of those at hand."""
     if isinstance(labels, Labels):
@@ -190,7 +196,7 @@ def _labels(
             say(doubt)
         return folder.root, known
     paths = [Path(labels)] if isinstance(labels, Path | str) else [Path(path) for path in labels]
-    found = gathered(paths, Path(pictures) if pictures else None, labelled_as=labelled_as, say=say)
+    found = gathered(paths, Path(pictures) if pictures else None, only=only, labelled_as=labelled_as, say=say)
     return found.pictures.root, found.labels
 
 
@@ -250,7 +256,7 @@ def predict(
     if draw is not None and not found.waiting:
         from lead.evaluation.drawings import draw_all  # with Matplotlib, which nothing else here needs
 
-        draw_all(found.pictures, found.films, found.root, Path(draw), counting)
+        draw_all(found.pictures, found.films, found.root, Path(draw), counting, found.showing)
     return found
 
 
@@ -341,6 +347,7 @@ def match(
     queries: Sequence[Path | str],
     *,
     pictures: Path | str | None = None,
+    labelled_as: LabelledAs | None = None,
     out: Path | str | None = None,
     overwrite: bool = False,
     counting: Counting | None = None,
@@ -354,6 +361,7 @@ def match(
         labels: landmarks that include the reference's; see :func:`lead.landmarks.naming.labelled_row`.
         queries: pictures, or folders of them.
         pictures: folder that the labels' picture paths are relative to; the label file's own by default.
+        labelled_as: see :func:`fit`.
         out: folder to write into, new or empty: ``matches.json`` (COCO key points), and a drawing of each pair.
         overwrite: whether files that are already there may be replaced.
         counting: makes what is called with (done, in all), of ``"drawing"``.
@@ -371,12 +379,14 @@ def match(
         check_folder(Path(out), overwrite=overwrite)
     run = run if isinstance(run, Run) else Run.open(Path(run))
     _need_features(run)
-    root, known = _labels(labels, pictures, None, say)
+    root, known = _labels(labels, pictures, say, labelled_as=labelled_as)
     row = labelled_row(Path(reference), root, known)
     first, (asked_for, left_out) = Path(reference).as_posix(), expanded(queries)
     for text in left_out:
         say(f"left out of {text}.")
-    store = open_store(Path(), list(dict.fromkeys([first, *asked_for])), run.settings.picture.store, default_cache())
+    both, picture = list(dict.fromkeys([first, *asked_for])), run.settings.picture
+    showing = survey(Path(), both, picture.showing, say)
+    store = open_store(Path(), both, picture.store, default_cache(), showing=showing)
     files = [file for file in asked_for if file in set(store.files)]
     if not files:
         raise LeadError(f"None of the {len(asked_for)} pictures to match can be read.")
@@ -404,7 +414,7 @@ def match(
 
         names = drawing_names(files)
         save_labels(matches, Path(out) / "matches.json", overwrite=overwrite)
-        draw_matches(Path(reference), known.xy[row], matches, names, Path(out), counting)
+        draw_matches(Path(reference), known.xy[row], matches, names, Path(out), counting, store.showing)
     return matches
 
 

@@ -19,6 +19,7 @@ from pydantic import (
 from lead.config_text import Section, assign, checked, parse
 from lead.errors import LeadError, unknown
 from lead.files import read_text
+from lead.images.showing import Range, Showing
 
 Share = tuple[float, float]
 Weight = Annotated[float, Field(ge=0)]
@@ -47,12 +48,32 @@ class PictureSettings(Section):
     """Central share of the stored square that the network is shown at inference (the paper: 96/136)."""
     input: int = Field(96, ge=32, le=1024)
     """Side in pixels of the network's input, for views and at inference; a multiple of 32."""
+    contrast: Literal["auto"] | Range = "auto"
+    """The values (black, white) of pictures of more than 8 bits whose files state no range. auto: measured over the
+    folder as training begins."""
+    page: Annotated[int, Field(ge=1)] | Literal["max", "mean"] = 1
+    """Of stacks: the page's number, or each pixel's greatest or mean value over all pages."""
+    channel: Literal["auto", "rgb"] | Annotated[int, Field(ge=1)] = "auto"
+    """Of pictures of several channels that are not colours: its number, or rgb for the first three. auto: none, such
+    pictures are skipped."""
 
     @model_validator(mode="after")
     def _divisible(self) -> Self:
         if self.input % 32:
             raise ValueError(f"picture.input must be a multiple of 32, not {self.input}")
+        if self.contrast != "auto" and not self.contrast[0] < self.contrast[1]:
+            raise ValueError(f"picture.contrast must be (black, white) with black < white, not {self.contrast}")
         return self
+
+    @property
+    def showing(self) -> Showing:
+        """How pictures' values are shown."""
+        contrast = None if self.contrast == "auto" else self.contrast
+        return Showing(contrast, self.page, None if self.channel == "auto" else self.channel)
+
+    def shown(self, showing: Showing) -> Self:
+        """The same, with what was measured for ``auto``."""
+        return self.model_copy(update={"contrast": showing.contrast or "auto"})
 
 
 class BackboneSettings(Section):

@@ -8,8 +8,8 @@ from __future__ import annotations
 import difflib
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from types import NoneType
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
@@ -184,13 +184,15 @@ def _wanted(kind: Any, metadata: Iterable[object]) -> str:
         first = next(iter(kind.model_fields))
         return f"a group of settings, {first} and others, each with its value"
     if get_origin(kind) is Literal:
-        return f"one of {', '.join(map(str, args))}"
+        return f"one of {', '.join(map(str, args))}" if len(args) > 1 else str(args[0])
     if get_origin(kind) is Annotated:
         return _wanted(args[0], args[1].metadata)
     if get_origin(kind) is tuple:
         return f"{len(args)} values in brackets, each {_wanted(args[0], ())}"
     if NoneType in args:
         return f"{_wanted(args[0], metadata)}, or null"
+    if get_origin(kind) in (Union, UnionType):
+        return ", or ".join(_wanted(arg, ()) for arg in args)
     words = {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "text")
     bounds = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
     limits = [f"{bounds[b]} {getattr(m, b)}" for m in metadata for b in bounds if getattr(m, b, None) is not None]

@@ -27,6 +27,7 @@ from lead.features import (
     make_student,
 )
 from lead.geometry import FloatArray
+from lead.images.showing import Showing
 from lead.images.store import ImageStore
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
 from lead.nn.backbone import Backbone
@@ -115,6 +116,11 @@ class Landmarker:
     def side(self) -> int:
         """Of the stored pictures that the model looks at, in pixels."""
         return self.settings.picture.store
+
+    @property
+    def showing(self) -> Showing:
+        """How the values of the pictures that it learnt from were shown."""
+        return self.settings.picture.showing
 
     @property
     def batch(self) -> int:

@@ -32,7 +32,9 @@ from lead.geometry import Size
 from lead.images.film import UnreadableFilm, films_need, open_film, stored_frames
 from lead.images.find import Listed, listed
 from lead.images.labels import save_labels
+from lead.images.showing import DEFAULT, Showing
 from lead.images.store import ImageStore, none_readable, stored_pictures
+from lead.images.survey import survey
 from lead.journal import Journal, Record, read_header, read_records
 from lead.landmarks.io import check_target
 from lead.landmarks.model import Labels, Schema
@@ -91,6 +93,10 @@ class Model(Protocol):
         """Of the stored pictures that it looks at, in pixels."""
 
     @property
+    def showing(self) -> Showing:
+        """How the pictures that it learnt from were shown."""
+
+    @property
     def batch(self) -> int:
         """Pictures that it looks at together."""
 
@@ -114,6 +120,7 @@ class Predicted:
         broken: what to say of films that cannot be read, or not to their end.
         left_out: what else the folder holds that is not read, counted, in words; empty where there is nothing to tell.
         lost: what the format that they were written in cannot hold, in words.
+        showing: how the pictures' values were shown.
         waiting: whether other processes still have some to do, or are writing it all; then this holds nothing.
     """
 
@@ -125,6 +132,7 @@ class Predicted:
     broken: tuple[str, ...]
     left_out: str = ""
     lost: tuple[str, ...] = ()
+    showing: Showing = DEFAULT
     waiting: bool = False
 
     @property
@@ -153,7 +161,7 @@ def predict(
     """Landmarks of pictures and of films' frames; see :func:`lead.predict`."""
     if out:
         check_target(out, format=format, overwrite=overwrite)
-    work = Work(model, listed(pictures))
+    work = Work(model, listed(pictures), say)
     if out is None:
         return work.found([piece for _, piece in work.pieces(range(work.units), counting)])
     parts = Parts(work, out, shard or Shard(), say)
@@ -188,12 +196,13 @@ class Work:
     Args:
         model: that finds landmarks.
         asked: pictures and films; films are left out where PyAV, which reads them, is not installed.
+        say: told how values of more than 8 bits are shown, and what of the pictures is not looked at.
 
     Raises:
         LeadError: films are all that was asked for and PyAV is not installed.
     """
 
-    def __init__(self, model: Model, asked: Listed) -> None:
+    def __init__(self, model: Model, asked: Listed, say: Say = unsaid) -> None:
         self.model = model
         need = films_need() if asked.films else None
         if need and not asked.pictures:
@@ -204,10 +213,12 @@ class Work:
         files, batch = asked.pictures, model.batch
         self.chunks = [files[start : start + batch] for start in range(0, len(files), batch)]
         self.units = len(self.chunks) + len(self.asked.films)
+        self.showing = survey(asked.root, files, model.showing, say)
 
     def identity(self) -> Record:
         """By which parts know what work they are of."""
-        return {"model": self.model.digest(), "pictures": _listing(self.asked), "unit": self.model.batch}
+        shown = {} if self.showing == DEFAULT else {"showing": repr(self.showing)}
+        return {"model": self.model.digest(), "pictures": _listing(self.asked), "unit": self.model.batch, **shown}
 
     def length(self, unit: int) -> int:
         """Pictures in a unit; a film's frames do not count."""
@@ -227,7 +238,7 @@ class Work:
         if progress and done:  # so that speed counts from here on
             progress(done, total)
         chunks = [self.chunks[unit] for unit in stills]
-        with closing(stored_pictures(self.asked.root, chunks, self.model.side)) as stores:
+        with closing(stored_pictures(self.asked.root, chunks, self.model.side, showing=self.showing)) as stores:
             for unit, store in zip(stills, stores, strict=True):
                 yield unit, Piece(self.model.predict_store(store) if len(store) else None, store.sizes, store.skipped)
                 done += self.length(unit)
@@ -278,6 +289,7 @@ class Work:
             skipped=tuple(item for piece in stills for item in piece.skipped),
             left_out=self.asked.left_out,
             broken=(*self.left_out, *(film.broken for film in films if film.broken)),
+            showing=self.showing,
         )
         if not found and not predicted.films:
             raise self._nothing(predicted)

@@ -114,8 +114,8 @@ def test_16_bit_grey_is_scaled_by_its_whole_range(tmp_path: Path, suffix: str) -
 
 
 def test_big_endian_16_bit_grey(tmp_path: Path) -> None:
-    tifffile.imwrite(tmp_path / "deep.tif", np.array([[0, 257 * 200]], dtype=np.uint16), byteorder=">")
-    assert pixels(tmp_path / "deep.tif")[0, :, 1].tolist() == [0, 200]
+    tifffile.imwrite(tmp_path / "deep.tif", np.array([[0, 257 * 200, 65535]], dtype=np.uint16), byteorder=">")
+    assert pixels(tmp_path / "deep.tif")[0, :, 1].tolist() == [0, 200, 255]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int32])

@@ -16,6 +16,7 @@ from pydicom.uid import (
     CTImageStorage,
     ExplicitVRLittleEndian,
     JPEGBaseline8Bit,
+    JPEGExtended12Bit,
     JPEGLSLossless,
     RLELossless,
     generate_uid,
@@ -24,6 +25,8 @@ from pydicom.uid import (
 from lead.images.build import open_store
 from lead.images.decode import UnreadablePicture, decode, decode_box, decode_fitted, upright_size
 from lead.images.find import find_images
+from lead.images.showing import DEFAULT, Page, Showing
+from lead.images.survey import survey
 from lead.studio.folder import PictureFolder
 from lead.studio.pictures import ShownPictures
 
@@ -222,3 +225,52 @@ def test_without_the_extra_other_pictures_go_on(tmp_path: Path, monkeypatch: pyt
     ((file, reason),) = store.skipped
     assert file == "a.dcm"
     assert "pip install 'lead-landmarks[dicom]'" in reason
+
+
+@pytest.mark.parametrize("bits", [1, 6, 8])
+def test_few_bits_stored_are_the_range(tmp_path: Path, bits: int) -> None:
+    most = 2**bits - 1
+    values = np.array([[0, most // 2, most]], dtype=np.uint8)
+    path = saved(made(values, BitsStored=bits, HighBit=bits - 1), tmp_path / "a.dcm")
+    assert grey(path) == [0, round(255 * (most // 2) / most), 255]
+    dark = saved(made(values // 2, BitsStored=bits, HighBit=bits - 1), tmp_path / "b.dcm")
+    assert max(grey(dark)) <= 128  # which is not stretched
+    inverted = saved(made(values, "MONOCHROME1", BitsStored=bits, HighBit=bits - 1), tmp_path / "c.dcm")
+    assert grey(inverted) == [255, round(255 - 255 * (most // 2) / most), 0]
+
+
+def test_without_a_window_deep_values_share_the_contrast_of_their_folder(tmp_path: Path) -> None:
+    values = np.linspace(0, 3000, 2500).astype(np.int16).reshape(50, 50)
+    saved(made(values), tmp_path / "a.dcm")
+    saved(made(values // 3), tmp_path / "b.dcm")
+    saved(made(values // 3, WindowCenter=500.5, WindowWidth=1001), tmp_path / "windowed.dcm")
+    showing = survey(tmp_path, ["a.dcm", "b.dcm", "windowed.dcm"], DEFAULT)
+    assert showing.contrast is not None
+    assert 2900 < showing.contrast[1] <= 3000
+    whole, third, windowed = (
+        np.asarray(decode(tmp_path / name, showing)).max() for name in ("a.dcm", "b.dcm", "windowed.dcm")
+    )
+    assert whole == 255
+    assert 80 <= third <= 90
+    assert windowed >= 254
+
+
+def test_the_frame_that_is_asked_for(tmp_path: Path) -> None:
+    frames = np.array([[[10, 20]], [[30, 4]]], dtype=np.uint8)
+    path = saved(made(frames[0], NumberOfFrames=2, PixelData=frames.tobytes()), tmp_path / "a.dcm")
+    choices: list[tuple[Page, list[int]]] = [(1, [10, 20]), (2, [30, 4]), ("max", [30, 20]), ("mean", [20, 12])]
+    for page, expected in choices:
+        assert np.asarray(decode(path, Showing(page=page)))[0, :, 0].tolist() == expected
+    with pytest.raises(UnreadablePicture, match="page 3 was asked for"):
+        decode(path, Showing(page=3))
+
+
+def test_jpeg_of_12_bits_names_the_package_that_undoes_it(tmp_path: Path) -> None:
+    """A JPEG's head says 12 bits; Pillow's library reads 8."""
+    file = made(np.zeros((8, 8), dtype=np.uint16), BitsStored=12, HighBit=11)
+    file.file_meta.TransferSyntaxUID = JPEGExtended12Bit
+    head = b"\xff\xd8\xff\xc1\x00\x0b\x0c\x00\x08\x00\x08\x01\x01\x11\x00\xff\xd9"
+    file.PixelData = encapsulate([head])
+    path = saved(file, tmp_path / "a.dcm")
+    with pytest.raises(UnreadablePicture, match=r"JPEG Extended.*of 12 bits.*pip install 'pylibjpeg\[all\]'"):
+        decode(path)

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 import pytest
 
 from lead.errors import LeadError
+from lead.images.labels import load_labels
 from lead.landmarks import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema, csvfile
+from lead.landmarks.pictures import PictureInfo, Sized
 
 
 def test_long_form_in_any_order_of_lines_and_columns() -> None:
@@ -87,7 +94,8 @@ def test_a_name_keeps_its_commas_and_semicolons() -> None:
     ("text", "message"),
     [
         ("image,name,x,y,visibel\n", "a header, but no landmark"),
-        ("image,name,x,y,visibel\na,p,1,2,2\n", "Unknown column 'visibel'.*'visible'"),
+        ("imgae,name,x,y\na,p,1,2\n", "no column 'image'.*'imgae' is nearly 'image'"),
+        ("image,name,x_pox,y\na,p,1,2\n", "column 'x' is missing.*'x_pox' is nearly 'x_p"),
         ("image,name,x\na,p,1\n", "column 'y' is missing"),
         ("name,x,y\np,1,2\n", "no column 'image'"),
         ("image,image,name,x,y\na,b,p,1,2\n", "'image' stands more than once"),
@@ -98,8 +106,13 @@ def test_a_name_keeps_its_commas_and_semicolons() -> None:
         ("image,name,x,y\na,p,1,2\nb,p,1,2\na,p,1,2\n", "line 4: 'p' of picture 'a' stands already in line 2"),
         ("image,name,x,y,visible\na,p,1,2,5\n", "line 2: visible is 5"),
         ("image,name,x,y,visible\na,p,,,2\n", "line 2: visible is 2, but x and y are blank"),
-        ("image,x0,y0,score\na,1,2,3\n", "unknown column 'score'"),
+        ("image,x0,y0,X0\na,1,2,3\n", "columns 'x0' and 'X0' are both x of '0'"),
         ("image\na\n", "no landmark's columns"),
+        ("image,x,y\na,1,2\n", "no landmark's columns"),
+        ("image,name,x,y\n,,,\n", "a header, but no landmark"),
+        ("image,name,x,y\n,p,1,2\n", "no line with a picture and a landmark"),
+        ("image,name,x,y,origin\na,p,1,2,me\n", "line 2: Unknown origin 'me'.*accepted, hand, predicted"),
+        ("image,name,x,y\na,p,0.5,0.25\na,q,0.75,1\n", "all places lie between 0 and 1.*multiply x by the picture's"),
         ("image,x0,y0,x1\na,1,2,3\n", "landmark '1' has no column for its y"),
         ("image,x0,y0\na,1,2\na,3,4\n", "line 3: picture 'a' stands already in line 2"),
         ("image,x0,y0\na,1,zwei\n", "line 2: y0 is 'zwei'"),
@@ -111,3 +124,150 @@ def test_a_name_keeps_its_commas_and_semicolons() -> None:
 def test_errors_name_the_line(text: str, message: str) -> None:
     with pytest.raises(LeadError, match=message):
         csvfile.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("header", "names"),
+    [
+        ("Image,X1,Y1,X2,Y2", ("1", "2")),
+        ("filename,1_x,1_y,2_x,2_y", ("1", "2")),
+        ("File_Name,LM1_X,LM1_Y,LM2_X,LM2_Y", ("LM1", "LM2")),
+        ("picture,lm1.x,lm1.y,lm2.x,lm2.y", ("lm1", "lm2")),
+        ("path,nose X,nose Y,tail X,tail Y", ("nose", "tail")),
+        ("image path,x_nose,y_nose,x_tail,y_tail", ("nose", "tail")),
+        ("id,x1,y1,x2,y2", ("1", "2")),
+        ("specimen,X.1,Y.1,X.2,Y.2", ("1", "2")),
+        ("name,x1,y1,x2,y2", ("1", "2")),
+    ],
+)
+def test_wide_tables_of_other_programs(header: str, names: tuple[str, ...]) -> None:
+    assert csvfile.why_not(header) is None
+    labels = csvfile.parse(f"{header}\nb.jpg,1,2,NA,NA\na.jpg,5,6,7,8\n")
+    assert (labels.schema.names, labels.images) == (names, ("b.jpg", "a.jpg"))
+    np.testing.assert_array_equal(labels.xy, [[[1, 2], [np.nan, np.nan]], [[5, 6], [7, 8]]])
+    assert labels.places is not None
+    assert labels.places.left_out == ""
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["File,Landmark,X,Y", "image_name,bodypart,pos_x,pos_y", "img,keypoint,x (px),y (px)", "photo,LM,x.px,y.px"],
+)
+def test_long_tables_of_other_programs(header: str) -> None:
+    labels = csvfile.parse(f"{header}\na.jpg,nose,1,2\na.jpg,tail,n/a,-\n")
+    assert (labels.schema.names, labels.images) == (("nose", "tail"), ("a.jpg",))
+    np.testing.assert_array_equal(labels.xy, [[[1, 2], [np.nan, np.nan]]])
+
+
+def left_out(labels: Labels) -> str:
+    assert labels.places is not None
+    return labels.places.left_out
+
+
+def test_further_columns_are_left_aside_and_named() -> None:
+    labels = csvfile.parse("id,image,sex,x1,y1,visibel\n7,a.jpg,f,1,2,2\n")
+    assert labels.images == ("a.jpg",)
+    assert left_out(labels) == "3 columns: 'id', 'sex', 'visibel' (nearly 'visible')"
+    labels = csvfile.parse("image,name,x,y,rater,score\na.jpg,p,1,2,Ann,0.5\n")
+    assert left_out(labels) == "1 column: 'rater'"
+    assert labels.predicted is not None
+
+
+def test_a_line_that_names_nothing_costs_that_line() -> None:
+    labels = csvfile.parse("image,name,x,y\na.jpg,p,1,2\n,p,3,4\na.jpg,,5,6\n,,,\n")
+    assert (labels.images, labels.schema.names) == (("a.jpg",), ("p",))
+    assert left_out(labels) == "1 lines without a picture (line 3); 1 lines without a landmark's name (line 4)"
+
+
+def test_names_without_endings_are_looked_up() -> None:
+    class Folder(PictureInfo):
+        def of_stem(self, path: str) -> str:
+            return {"wing 1": "wing 1.tif"}.get(path, path)
+
+    labels = csvfile.parse("specimen,x1,y1\nwing 1,1,2\nwing 2,3,4\n", Folder())
+    assert labels.images == ("wing 1.tif", "wing 2")
+
+
+def test_scores_and_visibilities_of_a_wide_table() -> None:
+    labels = csvfile.parse("image,a_x,a_y,a_likelihood,b_x,b_y,b_visible\n1.png,1,2,0.5,3,4,1\n")
+    assert labels.score is not None
+    np.testing.assert_array_equal(labels.score, [[0.5, np.nan]])
+    assert labels.visible.tolist() == [[VISIBLE, HIDDEN]]
+    assert labels.is_predicted.tolist() == [[True, False]]
+
+
+# As write.csv and write.table of R write a data frame, row names and all.
+R_TABLES = [
+    '"","image","x1","y1"\n"1","a.jpg",1.5,2\n"2","b.jpg",NA,NA\n',
+    '"image","x1","y1"\n"1","a.jpg",1.5,2\n"2","b.jpg",NA,NA\n',
+    '"";"image";"x1";"y1"\n"1";"a.jpg";1,5;2\n"2";"b.jpg";NA;NA\n',
+    '"X","image","name","x","y"\n"1","a.jpg","1",1.5,2\n"2","b.jpg","1",NA,NA\n',
+]
+
+
+@pytest.mark.parametrize("text", R_TABLES)
+def test_tables_of_r(text: str) -> None:
+    labels = csvfile.parse(text)
+    assert (labels.images, labels.schema.names) == (("a.jpg", "b.jpg"), ("1",))
+    np.testing.assert_array_equal(labels.xy, [[[1.5, 2]], [[np.nan, np.nan]]])
+
+
+@pytest.mark.parametrize("separator", [(",", "."), (";", ","), ("\t", ","), ("\t", ".")])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_tables_of_pandas_and_of_spreadsheets(separator: tuple[str, str], encoding: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"file": ["ä.jpg", "b.jpg"], "nose_x": [1.25, np.nan], "nose_y": [3, np.nan], "Kürzel": "k"})
+    path = tmp_path / "a.csv"
+    frame.to_csv(path, sep=separator[0], decimal=separator[1], encoding=encoding, na_rep="NaN")
+    labels = load_labels(path)
+    assert labels.images == ("ä.jpg", "b.jpg")
+    np.testing.assert_array_equal(labels.xy, [[[1.25, 3]], [[np.nan, np.nan]]])
+    assert left_out(labels) == "1 column: 'Kürzel'"
+
+
+MEDIAPIPE = "image,landmark_index,x,y,z,visibility\na.png,0,0.5,0.25,-0.1,0.99\na.png,1,1.1,0.75,0.2,0.5\n"
+MEDIAPIPE_WIDE = (
+    "image,nose_x,nose_y,nose_z,nose_visibility,ear_x,ear_y,ear_z,ear_visibility\n"
+    "a.png,0.5,0.25,-0.1,0.99,1.1,0.75,0.2,0.5\n"
+)
+
+
+@pytest.mark.parametrize("text", [MEDIAPIPE, MEDIAPIPE_WIDE])
+def test_shares_of_the_picture_s_size_become_pixels(text: str) -> None:
+    labels = csvfile.parse(text, Sized({"a.png": (200, 100)}))
+    # MediaPipe's own drawing puts a share s into pixel floor(s * width), whose centre is that number here.
+    np.testing.assert_allclose(labels.xy, [[[99.5, 24.5], [219.5, 74.5]]])
+    assert np.floor(labels.xy[0, 0] + 0.5).tolist() == [100, 25]
+    assert labels.is_predicted.all()
+    with pytest.raises(LeadError, match=r"places are shares of the pictures' sizes, .*--pictures"):
+        csvfile.parse(text)
+    in_pixels = csvfile.parse(text.replace("0.5,0.25", "99.5,24.5").replace("1.1,0.75", "219.5,74.5"))
+    np.testing.assert_allclose(in_pixels.xy, labels.xy)
+    assert in_pixels.is_predicted.all()
+
+
+def flags(*of_landmarks: int) -> npt.NDArray[np.bool_]:
+    """Of one picture."""
+    return np.array([of_landmarks], dtype=bool)
+
+
+def test_whose_a_label_is_stands_in_a_column_where_nothing_else_tells() -> None:
+    schema, xy = Schema(("a", "b", "c", "d")), np.arange(8.0).reshape(1, 4, 2)
+    visible = np.array([[2, 2, 1, 0]], dtype=np.int8)
+    score = np.array([[np.nan, np.nan, 0.5, np.nan]])
+    labels = Labels(schema, ("1.png",), xy, visible, score, accepted=flags(1, 0, 0, 0), predicted=flags(0, 0, 1, 0))
+    text = csvfile.dump(labels)
+    assert [line.split(",")[-1] for line in text.splitlines()] == ["origin", "accepted", "hand", "predicted", ""]
+    again = csvfile.parse(text)
+    np.testing.assert_array_equal(again.is_accepted, labels.is_accepted)
+    np.testing.assert_array_equal(again.is_predicted, labels.is_predicted)
+    assert "origin" not in csvfile.dump(replace(labels, accepted=None))  # the score tells
+    unscored = Labels(schema, ("1.png",), xy, visible, predicted=flags(0, 1, 1, 0))
+    np.testing.assert_array_equal(csvfile.parse(csvfile.dump(unscored)).is_predicted, unscored.is_predicted)
+
+
+def test_a_prediction_that_a_person_corrected_in_the_table_is_a_person_s() -> None:
+    labels = csvfile.parse("image,name,x,y,score,origin\na,p,1,2,0.5,hand\na,q,3,4,0.25,\n")
+    assert labels.by_hand.tolist() == [[True, False]]
+    assert left_out(labels) == "1 points placed by hand that have a score or an error of a model"
+    assert labels.score is not None
+    np.testing.assert_array_equal(labels.score, [[np.nan, 0.25]])

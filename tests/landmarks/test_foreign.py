@@ -11,7 +11,8 @@ from PIL import Image
 
 from examples import FCSV, NAPARI, RESULTS, SLEAP, VIA, analysis, example, markups, roi, zipped
 from lead.errors import LeadError
-from lead.images.labels import FolderPictures, load_labels, save_labels
+from lead.images.folder_pictures import FolderPictures
+from lead.images.labels import load_labels, save_labels
 from lead.landmarks import Labels
 from lead.landmarks.foreign import FOREIGN
 from lead.landmarks.io import parse_labels, read_labels

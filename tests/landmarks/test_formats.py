@@ -18,7 +18,8 @@ from PIL import Image
 
 from lead.errors import LeadError
 from lead.images.doubts import doubts
-from lead.images.labels import FolderPictures, load_labels, save_labels
+from lead.images.folder_pictures import FolderPictures
+from lead.images.labels import load_labels, save_labels
 from lead.landmarks import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema, labelme, per_picture
 from lead.landmarks.format import Format
 from lead.landmarks.formats import FORMATS, WRITTEN, format_named
@@ -580,9 +581,7 @@ WRONG = [
     ("export.json", json.dumps([TASKS[1]]), "no task has a result of type 'keypointlabels'"),
     ("a.xml", CVAT.replace("</image>", "</picture>"), "not well-formed XML"),
     ("a.xml", CVAT.replace("<annotations>", '<!DOCTYPE x [<!ENTITY a "b">]><annotations>'), "declares a document type"),
-    ("a.xml", CVAT.replace("3.5,4", "3.5"), "v/1.png: 'tail' is at '3.5', which is not x,y"),
-    ("a.xml", CVAT.replace('label="ear"', 'label="tail"'), "v/1.png: 'tail' is marked twice"),
-    ("a.xml", CVAT.replace("v/2.png", "v/1.png"), "picture 'v/1.png' stands more than once"),
+    ("a.xml", CVAT.replace('label="ear"', 'label="tail"'), r"marked twice.*\(v/1.png: 'tail'\)"),
     ("a.pts", "version: 1\nn_points: 3\n{\n1 1\n}\n", "line 2: 'n_points: 3', but 1 points follow"),
     ("a.pts", "version: 1\nn_points: 1\n{\n1 one\n}\n", "line 4: y is 'one'"),
     ("a.pts", "version: 1\nn_points: 1\n1 1\n", "between one line '{' and one line '}'"),

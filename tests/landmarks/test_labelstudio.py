@@ -161,6 +161,8 @@ def test_the_pictures_of_a_list_go_by_their_number() -> None:
         ({"specimen": "A0", "photo": "https://host/get/1.jpg", "n": 3, "tags": [], "more": None}, "img"),
         ({"thumbnail": "https://host/t/1.png", "image": "https://host/p/1.jpg"}, "img"),
         ({"thumbnail": "https://host/t/1.png", "scan": "https://host/p/1.jpg"}, "scan"),
+        ({"thumbnail": "thumb.png", "scan": "https://host/p/1.jpg/?v=2"}, "scan"),
+        ({"thumbnail": "thumb.png", "scan": "https://host/get?v=2&file=1.jpg"}, "scan"),
     ],
 )
 def test_the_field_of_the_picture_is_found(data: dict[str, Any], to_name: str) -> None:
@@ -219,6 +221,18 @@ def test_an_address_in_an_address_in_an_address_is_not_followed() -> None:
     assert read(GOOD, task(2, data={"image": nested})).images[0] == "1.jpg"
 
 
+def test_an_address_without_an_ending_is_its_field_s() -> None:
+    data = {"thumbnail": "thumb.png", "scan": "https://host/get/17"}
+    labels = read(task(1, annotation(point("nose", 10, 20, to_name="scan")), data=data))
+    assert labels.images == ("17",)
+
+
+def test_drafts_are_told() -> None:
+    labels = read(GOOD, task(2) | {"drafts": [{"result": [point("nose", 1, 1)]}]})
+    assert labels.visible.tolist() == [[VISIBLE] * 2, [0] * 2]
+    assert told(labels) == "1 drafts that nobody submitted (task 2)"
+
+
 def test_a_picture_of_two_tasks() -> None:
     again = {"image": "/data/upload/1/ffffffff-1.jpg"}
     labels = read(task(3, data=again), GOOD)
@@ -237,6 +251,7 @@ def test_a_picture_of_two_tasks() -> None:
     [
         (point("hand", 1, 2, value={"keypointlabels": ["hand"]}), "1 points without a place (task 1: 'hand')"),
         (point("hand", 1, 2, value=None), "1 points without a name (task 1)"),
+        (point("hand", 1, 2, is_positive=True), "1 points that were put for a model to draw around (task 1)"),
         (point("hand", NAN, 2), "1 points without a place (task 1: 'hand')"),
         (point("", 1, 2), "1 points without a name (task 1)"),
         (point("hand", 1, 2, original_width=None), "1 points without the size of their picture"),

@@ -62,6 +62,8 @@ def test_what_is_drawn_besides_landmarks_is_told() -> None:
         "VARIABLES of 1 picture",
     ]
     assert left_out(tps.parse(DIGITISED.replace("ID=0\n", ""), SIZES)) == ""
+    assert left_out(tps.parse(DIGITISED, SIZES)) == "", "an ID that only counts the pictures is written again"
+    assert left_out(tps.parse(DIGITISED.replace("ID=0", "ID=A17"), SIZES)) == "ID of 1 picture"
 
 
 @pytest.mark.parametrize(

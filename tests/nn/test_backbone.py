@@ -123,6 +123,16 @@ def test_a_network_without_feature_maps_is_refused(monkeypatch: pytest.MonkeyPat
         Backbone("resnet26", side=64)
 
 
+def test_a_network_that_takes_other_sizes_is_refused_with_the_nearest_that_it_takes() -> None:
+    """Its attention works in blocks of 8 × 8 cells, of 16 pixels in its third and 32 in its last stage."""
+    with pytest.raises(
+        LeadError, match=r"'halonet26t' does not take pictures of 96 × 96.*picture\.input=256"
+    ) as refused:
+        Backbone("halonet26t", side=96)
+    assert "backbone.name" not in str(refused.value)
+    assert Backbone("halonet26t", side=256)(torch.rand(1, 3, 256, 256))[-1].shape[-2:] == (8, 8)
+
+
 def test_unknown_weights_of_a_known_network_name_the_known_ones() -> None:
     with pytest.raises(LeadError, match=r"'test_resnet\.lost'\. Valid: test_resnet, test_resnet\.r160_in1k"):
         Backbone("test_resnet.lost")

@@ -169,3 +169,22 @@ def test_after_naming_labelling_begins(serve: Serve, sit: Sit, pictures: Beetles
     desk.by("start-labelling").press("Enter")
     expect(desk.by("canvas")).to_be_visible()
     expect(desk.by("landmarks")).to_contain_text("head")
+
+
+def test_a_models_points_are_left_out_until_they_are_asked_for(
+    serve: Serve, sit: Sit, labelled: Beetles, tmp_path: Path
+) -> None:
+    fourth = labelled.files[3]
+    file = tmp_path / "theirs.csv"
+    file.write_text(f"image,name,x,y,score\n{fourth},head,10,20,0.9\n{fourth},elytra_left,30,40,\n")
+    desk = sit(serve(labelled.folder), "export")
+    choose(desk, file)
+    report = desk.by("import-report")
+    expect(report).to_contain_text("1 label added")
+    expect(report).to_contain_text("Left out: 1 point that a model said and no person has touched")
+    assert set(desk.studio.saved()[fourth]) == {"elytra_left"}
+    desk.by("import-predictions").click()
+    expect(report).to_contain_text("1 label the same in both")
+    expect(desk.by("import-predictions")).to_have_count(0)
+    (entry,) = (a for a in desk.studio.document()["annotations"] if a.get("accepted"))
+    assert entry["accepted"] == ["head"]

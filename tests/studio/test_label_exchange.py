@@ -102,7 +102,7 @@ def test_points_in_the_file_never_take_labels_away(book: LabelBook) -> None:
         (["a.png"], ["x/a.png", "y/a.png"], {}),
         (["a.png"], ["x/a.png", "a.png"], {"a.png": "a.png"}),
         (["aa.png"], ["a.png"], {}),
-        (["x/a.png"], ["y/a.png"], {}),
+        (["x/a.png"], ["y/a.png"], {"y/a.png": "x/a.png"}),
         (["a.png"], ["./a.png"], {"./a.png": "a.png"}),
     ],
 )
@@ -120,7 +120,7 @@ def test_which_picture_is_which(tmp_path: Path, files: list[str], theirs: list[s
     [
         ("", r"labels\.csv is empty"),
         ("{", r"labels\.csv: line 1: not valid JSON"),
-        ("image,name,x,y\na.png,,1,1\n", r"labels\.csv: the landmark name '' has 0"),
+        ("image,name,x,y\na.png,,1,1\n", r"labels\.csv: no line with a picture and a landmark"),
         ("image,name,x,y\na.png,e\x07,1,1\n", r"labels\.csv: .*control character"),
         (f"image,name,x,y\na.png,e,{2 * WIDTH},1\n", r"^labels\.csv, line 2: a\.png: e is at \(120, 1\), far outside"),
     ],
@@ -182,7 +182,9 @@ def test_labels_of_a_picture_that_cannot_be_read_are_taken_and_said_so(book: Lab
 
 def test_labels_of_deeplabcut(book: LabelBook) -> None:
     text = "scorer,Ann,Ann\nbodyparts,eye,eye\ncoords,x,y\nlabeled-data\\sub\\c.png,5,6\na.png,,\n"
-    assert take(book, text) == {"format": "deeplabcut", "landmarks": 1, "added": 1}
+    report = take(book, text)
+    assert "found by the end of the path" in report.pop("notes")[0]
+    assert report == {"format": "deeplabcut", "landmarks": 1, "added": 1}
     assert at(book, "sub/c.png") == {"eye": visible(5, 6)}
 
 
@@ -196,8 +198,58 @@ def test_a_file_s_own_units_need_a_picture_of_the_folder(book: LabelBook, tmp_pa
             take(book, f"LM=1\n4 5\nIMAGE={outside}\nID=0\n")
 
 
-def test_predictions_are_said_to_be_such(book: LabelBook) -> None:
-    assert "predictions" in take(book, "image,name,x,y,score\na.png,eye,1,2,0.5\n")["notes"][0]
+@pytest.mark.parametrize("as_coco", [False, True])
+def test_what_a_model_said_is_left_out_and_can_be_taken_as_accepted(book: LabelBook, as_coco: bool) -> None:
+    labels = Labels(
+        Schema(("eye", "tail")),
+        ("a.png", "b.png"),
+        np.array([[[1.0, 2], [3, 4]], [[5, 6], [NAN, NAN]]]),
+        np.full((2, 2), VISIBLE),
+        np.array([[0.5, NAN], [0.1, NAN]]),
+    )
+    content = export(labels, "coco" if as_coco else "csv", dict.fromkeys(labels.images, (WIDTH, HEIGHT)))
+    report = take(book, content)
+    assert (report["predicted"], report["added"]) == (2, 1)
+    assert at(book, "a.png") == {"tail": visible(3, 4)}
+    assert at(book, "b.png") == {}
+    report = take(book, content, predictions=True)
+    assert (report.get("predicted", 0), report["added"], report["same"]) == (0, 2, 1)
+    assert {file: sorted(n for n, p in at(book, file).items() if p.accepted) for file in labels.images} == {
+        "a.png": ["eye"],
+        "b.png": ["eye"],
+    }
+
+
+def test_a_label_file_with_predictions_teaches_nothing_by_them(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "pictures")
+    book = open_book(folder)
+    take(book, CSV)
+    text = json.loads(book.file.read_text())
+    text["annotations"][0]["keypoint_scores"] = [0.5, None]
+    book.close()
+    book.file.write_text(json.dumps(text))
+    opened = open_book(folder)
+    assert opened.contents.taught.visible.tolist() == [[0, 1], [2, 0]]
+    assert [name for name, point in at(opened, "a.png").items() if point.accepted] == ["eye"]
+    put(opened, "a.png", eye=(9, 9))
+    assert opened.contents.taught.visible.tolist() == [[2, 1], [2, 0]]
+
+
+def test_labels_on_pictures_of_another_size_are_scaled_and_on_unturned_ones_turned_if_said(book: LabelBook) -> None:
+    half = (WIDTH // 2, HEIGHT // 2)
+    labels = Labels.from_xy(Schema(("eye",)), ("a.png",), [[[2.0, 3.0]]])
+    report = take(book, export(labels, "coco", {"a.png": half}))
+    assert "of another size when labelled: the places are scaled" in report["notes"][0]
+    assert at(book, "a.png") == {"eye": visible(4.5, 6.5)}
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.new("RGB", (WIDTH, HEIGHT)).save(book.folder.root / "b.png", exif=exif)
+    csv = "image,name,x,y\nb.png,eye,1,2\n"
+    report = take(book, csv)
+    assert report["unclear"] == 1
+    assert "--" not in " ".join(report["notes"]), "the page has a button for it"
+    take(book, csv, replace=True, labelled_as="stored")
+    assert at(book, "b.png") == {"eye": visible(WIDTH - 2, HEIGHT - 3)}
 
 
 # --- export ---

@@ -15,6 +15,7 @@ from serving import draw
 
 from lead.errors import LeadError
 from lead.images.decode import UnreadablePicture, decode
+from lead.images.showing import Showing
 from lead.studio import pictures as module
 from lead.studio.folder import PictureFolder, UnknownPicture
 from lead.studio.pictures import TILE, Encoded, ShownPictures
@@ -197,7 +198,7 @@ def test_those_who_ask_at_once_share_one_decoding(tmp_path: Path, monkeypatch: p
     folder, pictures = opened(tmp_path)
     lock, now, most, calls = threading.Lock(), 0, 0, 0
 
-    def counted(path: Path) -> Image.Image:
+    def counted(path: Path, _: Showing) -> Image.Image:
         nonlocal now, most, calls
         with lock:
             now, calls = now + 1, calls + 1
@@ -229,7 +230,7 @@ def test_small_ones_leave_room_for_the_one_that_is_waited_for(tmp_path: Path, mo
     folder, pictures = opened(tmp_path)
     go_on, begun = threading.Event(), threading.Semaphore(0)
 
-    def slowly(_: Path, side: int) -> Image.Image:
+    def slowly(_: Path, side: int, __: Showing) -> Image.Image:
         begun.release()
         assert go_on.wait(60)
         return Image.new("RGB", (side, side))
@@ -252,7 +253,7 @@ def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     folder, pictures = opened(tmp_path, decoded_bytes=2 * 4 * 700 * 600)
     decoded: list[str] = []
 
-    def counted(path: Path) -> Image.Image:
+    def counted(path: Path, _: Showing) -> Image.Image:
         decoded.append(path.stem)
         return decode(path)
 
@@ -266,7 +267,7 @@ def test_a_failure_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     draw(tmp_path / "a.png", (700, 600))
     folder, pictures = opened(tmp_path)
 
-    def full(_: Path) -> Image.Image:
+    def full(_: Path, __: Showing) -> Image.Image:
         raise MemoryError
 
     monkeypatch.setattr(module, "decode", full)

@@ -231,9 +231,9 @@ def test_only_what_changed_is_decoded_and_computed(pictures: Path, run: Run, mon
     computed: list[int] = []
     features = Extractor.features
 
-    def noting(path: Path, side: int, box: Any) -> Any:
+    def noting(path: Path, *how: Any) -> Any:
         decoded.append(path.name)
-        return decode_row(path, side, box)
+        return decode_row(path, *how)
 
     def counting(self: Extractor, pixels: torch.Tensor) -> torch.Tensor:
         computed.append(len(pixels))

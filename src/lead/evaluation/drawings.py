@@ -14,12 +14,18 @@ from lead.files import replacing
 from lead.geometry import FloatArray
 from lead.images.decode import decode
 from lead.images.find import is_film
+from lead.images.showing import DEFAULT, Showing
 from lead.landmarks.model import Labels
 from lead.reporting import Counting
 
 
 def draw_all(
-    pictures: Labels | None, films: Mapping[str, Labels], root: Path, folder: Path, counting: Counting | None = None
+    pictures: Labels | None,
+    films: Mapping[str, Labels],
+    root: Path,
+    folder: Path,
+    counting: Counting | None = None,
+    showing: Showing = DEFAULT,
 ) -> None:
     """Draws landmarks over pictures and films, each into a file of :func:`drawing_names`.
 
@@ -29,13 +35,14 @@ def draw_all(
         root: folder that the names start from.
         folder: to draw into; made if missing. What stands there under such a name is replaced.
         counting: asked for ``"drawing"``, and for ``"drawing NAME"`` of each film.
+        showing: how the pictures' values are shown.
     """
     stills = pictures.images if pictures else ()
     names = drawing_names([*stills, *films])
     progress = counting("drawing") if counting and pictures else None
     for row, (file, name) in enumerate(zip(stills, names, strict=False)):
         assert pictures is not None
-        save_drawing(draw_landmarks(decode(root / file), pictures.xy[row], pictures.schema), folder / name)
+        save_drawing(draw_landmarks(decode(root / file, showing), pictures.xy[row], pictures.schema), folder / name)
         if progress:
             progress(row + 1, len(stills))
     for (film, labels), name in zip(films.items(), names[len(stills) :], strict=True):
@@ -49,6 +56,7 @@ def draw_matches(
     names: Sequence[Path],
     folder: Path,
     counting: Counting | None = None,
+    showing: Showing = DEFAULT,
 ) -> None:
     """Draws a labelled picture beside each of those that its landmarks were carried to.
 
@@ -59,11 +67,13 @@ def draw_matches(
         names: of their drawings.
         folder: to draw into.
         counting: asked for ``"drawing"``.
+        showing: how the pictures' values are shown.
     """
     progress = counting("drawing") if counting else None
-    left = decode(reference)
+    left = decode(reference, showing)
     for row, (file, name) in enumerate(zip(matches.images, names, strict=True)):
-        save_drawing(draw_match(left, start, decode(Path(file)), matches.xy[row], matches.schema), folder / name)
+        right = decode(Path(file), showing)
+        save_drawing(draw_match(left, start, right, matches.xy[row], matches.schema), folder / name)
         if progress:
             progress(row + 1, len(matches))
 

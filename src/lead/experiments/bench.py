@@ -24,6 +24,7 @@ from lead.files import default_cache
 from lead.geometry import FloatArray, denormalise_points
 from lead.images.build import open_store
 from lead.images.store import ImageStore
+from lead.images.survey import survey
 from lead.images.views import View
 from lead.landmarks.model import Labels
 from lead.provenance import commit, machine, today, versions
@@ -129,7 +130,9 @@ class Bench:
                     "on the same pictures: train them with the same picture settings."
                 )
         data = self.dataset
-        self.store = open_store(data.root, data.files, picture.store, default_cache(), boxes=data.boxes)
+        showing = survey(data.root, data.files, picture.showing)
+        cache = default_cache()
+        self.store = open_store(data.root, data.files, picture.store, cache, boxes=data.boxes, showing=showing)
 
     @classmethod
     def of_run(cls, run: Run, dataset: Dataset, split: str = "test", methods: Sequence[str] | None = None) -> Bench:

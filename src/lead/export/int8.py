@@ -20,6 +20,7 @@ from lead.export.runtime import BATCH, Pixels, answers, need_extra, session
 from lead.files import cannot_write, default_cache, refuse_existing, replacing, write_atomic
 from lead.images.build import open_store
 from lead.images.labels import load_labels
+from lead.images.showing import Showing
 from lead.images.store import ImageStore
 from lead.landmarks import Labels
 from lead.reporting import Counting
@@ -92,11 +93,12 @@ def to_int8(
         refuse_existing(out)
         refuse_existing(out.with_suffix(".json"))
     side = side_of(file)
-    store = squares.of_folder(pictures, side, CALIBRATION + MEASURED, progress=counting("decoding"))
+    showing = showing_of(file)
+    store = squares.of_folder(pictures, side, CALIBRATION + MEASURED, showing, progress=counting("decoding"))
     order = np.random.default_rng(0).permutation(len(store))
     kept = min(CALIBRATION, max(len(store) // 2, 1))
     calibrated, measured = store.pixels[order[:kept]], store.pixels[order[kept:] if len(order) > kept else order]
-    labelled = None if labels is None else _labelled(Path(labels), pictures, side)
+    labelled = None if labels is None else _labelled(Path(labels), pictures, side, store.showing)
     try:
         with replacing(out) as partial:
             quantising = counting("quantising")
@@ -115,6 +117,13 @@ def side_of(file: Path) -> int:
     """S of the squares that a file takes."""
     side: int = session(file).get_inputs()[0].shape[1]
     return side
+
+
+def showing_of(file: Path) -> Showing:
+    """How values of the pictures that the model learnt from were shown."""
+    known = json.loads(session(file).get_modelmeta().custom_metadata_map["lead"])["input"].get("showing", {})
+    contrast = known.get("contrast")
+    return Showing(contrast and (contrast[0], contrast[1]), known.get("page", 1), known.get("channel"))
 
 
 class _Reader:
@@ -207,13 +216,13 @@ class _Truth:
     names: tuple[str, ...]
 
 
-def _labelled(labels: Path, pictures: Path, side: int) -> _Truth:
+def _labelled(labels: Path, pictures: Path, side: int, showing: Showing) -> _Truth:
     known: Labels = load_labels(labels, pictures=pictures).only_by_hand()
     here = [i for i, image in enumerate(known.images) if (pictures / image).is_file()]
     if not here:
         raise LeadError(f"None of the {len(known)} labelled pictures of {labels} is in {pictures}.")
     known = known.take(here)
-    store: ImageStore = open_store(pictures, known.images, side, default_cache())
+    store: ImageStore = open_store(pictures, known.images, side, default_cache(), showing=showing)
     rows = {image: row for row, image in enumerate(known.images)}
     known = known.take(rows[file] for file in store.files)
     return _Truth(store.pixels, store.to_store(np.arange(len(store)), known.xy), known.schema.names)

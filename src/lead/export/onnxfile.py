@@ -113,7 +113,8 @@ def to_onnx(
     if pictures is None:
         store, source = squares.drawn(side, PICTURES), "drawn beetles"
     else:
-        store, source = squares.of_folder(Path(pictures), side, PICTURES, progress=counting("decoding")), "own"
+        decoding = counting("decoding")
+        store, source = squares.of_folder(Path(pictures), side, PICTURES, model.showing, progress=decoding), "own"
     module = Squares(model).eval()
     exporting = counting("exporting")
     exporting(0, 1)  # takes a minute on a slow machine
@@ -201,6 +202,7 @@ def describe(model: Landmarker, outputs: tuple[str, ...]) -> dict[str, Any]:
             "layout": "batch, row, column, channel",
             "channels": "RGB",
             "side": side,
+            "showing": asdict(model.showing),
         },
         "outputs": {name: MEANINGS[name] for name in outputs},
         "coordinates": (

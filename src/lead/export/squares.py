@@ -12,7 +12,9 @@ from lead.beetles.rendering import render as draw_beetle
 from lead.files import default_cache
 from lead.images.build import open_store
 from lead.images.find import find_images
+from lead.images.showing import Showing
 from lead.images.store import ImageStore
+from lead.images.survey import survey
 from lead.images.views import affine_warp, render
 from lead.reporting import Progress
 
@@ -20,15 +22,23 @@ DRAWN, VIEWS = 25, 8
 """Beetles, and random views of each, that stand in for pictures where none are given."""
 
 
-def of_folder(folder: Path, side: int, most: int, *, progress: Progress | None = None) -> ImageStore:
+def of_folder(folder: Path, side: int, most: int, showing: Showing, *, progress: Progress | None = None) -> ImageStore:
     """At most so many pictures of a folder, drawn by a fixed seed, in the order of their names.
+
+    Args:
+        folder: of pictures.
+        side: of the squares, in pixels.
+        most: pictures at most.
+        showing: how their values are shown; where it leaves that open, as the folder's pictures have it.
+        progress: called as they are decoded.
 
     Raises:
         LeadError: the folder holds no readable picture.
     """
     files = find_images(folder)
     kept = np.sort(np.random.default_rng(0).permutation(len(files))[:most])
-    return open_store(folder, [files[i] for i in kept], side, default_cache(), progress=progress)
+    shown = survey(folder, files, showing)
+    return open_store(folder, [files[i] for i in kept], side, default_cache(), showing=shown, progress=progress)
 
 
 def drawn(side: int, most: int) -> ImageStore:

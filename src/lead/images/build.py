@@ -33,11 +33,12 @@ if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.geometry import Size
 
 from lead.images.rows import DecodedRow, decode_row
+from lead.images.showing import DEFAULT, Showing
 from lead.images.store import ImageStore, none_readable
 from lead.reporting import Progress
 from lead.tuning import cores
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever a store's pixels or index change meaning, so that older ones are built anew."""
 CHUNK = 256
 """Pictures that a killed build loses at most."""
@@ -65,6 +66,7 @@ def open_store(
     cache: Path,
     *,
     boxes: npt.ArrayLike | None = None,
+    showing: Showing = DEFAULT,
     workers: int | None = None,
     progress: Progress | None = None,
     chunk: int = CHUNK,
@@ -72,10 +74,10 @@ def open_store(
 ) -> ImageStore:
     """The store of some pictures: built on the first call, mapped into memory at once on the next.
 
-    A store is found again by its folder, the picture size, the boxes, and each file's name, length, time of last
-    change and permissions. Reading every byte to compare would take as long as decoding; a file changed in place with
-    both its length and its nanosecond time kept would go unnoticed, which no ordinary tool does. The content itself
-    is summed up in :attr:`ImageStore.digest`.
+    A store is found again by its folder, the picture size, the boxes, how values are shown, and each file's name,
+    length, time of last change and permissions. Reading every byte to compare would take as long as decoding; a file
+    changed in place with both its length and its nanosecond time kept would go unnoticed, which no ordinary tool does.
+    The content itself is summed up in :attr:`ImageStore.digest`.
 
     A store appears under its final name only once complete. Whatever a killed build leaves behind is never opened; the
     next build of the same store goes on from it, to the same bytes. Of several processes one builds, and the others
@@ -89,6 +91,7 @@ def open_store(
         size: side S of the stored pictures, in pixels.
         cache: folder of all stores (see :func:`default_cache`); made if missing.
         boxes: (n, 4) x, y, width, height of the part of each picture to store (see above); None for whole pictures.
+        showing: how the pictures' values are shown; of a folder, what :func:`lead.images.survey.survey` finds.
         workers: decoding threads, by default one for each core.
         progress: called after every picture while building.
         chunk: pictures that a killed build loses at most.
@@ -104,14 +107,14 @@ def open_store(
     if size < 1:
         raise LeadError(f"Pictures cannot be stored at {size} pixels; give 1 or more.")
     parts = _boxes(files, boxes)
-    folder = cache / _key(root, files, size, parts)
+    folder = cache / _key(root, files, size, parts, showing)
     if not folder.exists():
         try:
-            decoded = partial(_decoded, root, files, parts, size, workers or cores(shared=False), known)
-            _build(root, files, decoded, size, folder, progress, chunk)  # the others wait
+            decoded = partial(_decoded, root, files, parts, size, showing, workers or cores(shared=False), known)
+            _build(root, files, decoded, size, showing, folder, progress, chunk)  # the others wait
         except OSError as error:
             raise _cannot_write(error, cache, len(files) * size * size * 3) from error
-    return replace(_open(folder), root=root)
+    return replace(_open(folder), root=root, showing=showing)
 
 
 def _boxes(files: Sequence[str], boxes: npt.ArrayLike | None) -> list[Box | None]:
@@ -129,8 +132,8 @@ def _boxes(files: Sequence[str], boxes: npt.ArrayLike | None) -> list[Box | None
     return [(x, y, width, height) for x, y, width, height in table.tolist()]
 
 
-def _key(root: Path, files: Sequence[str], side: int, boxes: Sequence[Box | None]) -> str:
-    listing: list[tuple[str, ...]] = [(str(FORMAT), str(side), str(root.resolve()))]
+def _key(root: Path, files: Sequence[str], side: int, boxes: Sequence[Box | None], showing: Showing) -> str:
+    listing: list[tuple[str, ...]] = [(str(FORMAT), str(side), str(root.resolve()), repr(showing))]
     for file, box in zip(files, boxes, strict=True):
         part = tuple(map(repr, box or ()))
         try:
@@ -147,6 +150,7 @@ def _build(
     files: Sequence[str],
     decoded: _Decoder,
     side: int,
+    showing: Showing,
     folder: Path,
     progress: Progress | None,
     chunk: int,
@@ -159,7 +163,7 @@ def _build(
         begun = folder.with_name(f"{folder.name}{_PARTIAL}")
         begun.mkdir(exist_ok=True)
         try:
-            index = _write_pixels(begun, root, files, decoded, side, progress, chunk)
+            index = _write_pixels(begun, root, files, decoded, side, showing, progress, chunk)
             (begun / "index.json").write_text(json.dumps(index), encoding="utf-8")
             (begun / _ROWS).unlink()
             begun.rename(folder)
@@ -175,14 +179,14 @@ _Entry = str | tuple[tuple[int, int], str, int, Box | None]
 class _Index:
     """What is known of the pictures written so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, showing: Showing) -> None:
         self.kept: list[str] = []
         self.sizes: list[Size] = []
         self.boxes: list[Box] = []
         self.skipped: list[tuple[str, str]] = []
         self.checksums: list[int] = []
         self.contents: list[str] = []
-        self._content = hashlib.sha256()
+        self._content = hashlib.sha256(b"" if showing == DEFAULT else repr(showing).encode())
 
     def __len__(self) -> int:
         return len(self.kept) + len(self.skipped)
@@ -215,6 +219,7 @@ def _write_pixels(
     files: Sequence[str],
     decoded: _Decoder,
     side: int,
+    showing: Showing,
     progress: Progress | None,
     chunk: int,
 ) -> Record:
@@ -229,7 +234,7 @@ def _write_pixels(
     path = begun / "pixels.npy"
     path.touch()
     with Journal(begun / _ROWS, {"store": FORMAT}) as journal, path.open("r+b") as out:
-        index = _written_before(journal, begun / _ROWS, out, files, start, row)
+        index = _written_before(journal, begun / _ROWS, out, _Index(showing), files, start, row)
         _check_room(begun, (len(files) - len(index)) * row)
         out.write(header.getvalue())
         out.seek(start + len(index.kept) * row)
@@ -255,9 +260,10 @@ def _write_pixels(
     return index.record()
 
 
-def _written_before(journal: Journal, path: Path, out: BinaryIO, files: Sequence[str], start: int, row: int) -> _Index:
+def _written_before(
+    journal: Journal, path: Path, out: BinaryIO, index: _Index, files: Sequence[str], start: int, row: int
+) -> _Index:
     """What an earlier build wrote, as far as its pixels are what they should be: a power cut may have lost some."""
-    index = _Index()
     out.seek(start)
     for number, record in enumerate(read_records(path)):
         entries: list[_Entry] = record["pictures"]
@@ -284,6 +290,7 @@ def _decoded(
     files: Sequence[str],
     boxes: Sequence[Box | None],
     side: int,
+    showing: Showing,
     workers: int,
     known: Known | None,
     first: int,
@@ -291,7 +298,7 @@ def _decoded(
     """The pictures from one on, in order, decoded by threads; a few for each wait in memory."""
 
     def row(file: str, box: Box | None) -> DecodedRow | UnreadablePicture:
-        return (known and box is None and known(file)) or decode_row(root / file, side, box)
+        return (known and box is None and known(file)) or decode_row(root / file, side, box, showing)
 
     waiting: deque[Future[DecodedRow | UnreadablePicture]] = deque()
     pool = ThreadPoolExecutor(workers)

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from lead.geometry import cell_grid, denormalise_points, normalise_points
 from lead.images.store import ImageStore
+from lead.images.tiff import LargePicture
 from lead.images.views import Warp, render
 from lead.tuning import cores
 
@@ -78,7 +79,7 @@ def _original(store: ImageStore, row: int, points: Tensor) -> Tensor:
     return torch.from_numpy(store.to_original([row], pixels[None])[0]).float()
 
 
-def _sample(picture: Image.Image, places: Tensor, size: int) -> Tensor:
+def _sample(picture: Image.Image | LargePicture, places: Tensor, size: int) -> Tensor:
     """(1, 3, size, size): a picture at (size², 2) places, averaged over the pixels that one of the result covers."""
     low, high = places.amin(0), places.amax(0)
     left, top = (max(math.floor(float(v)) - 2, 0) for v in low)
@@ -88,9 +89,11 @@ def _sample(picture: Image.Image, places: Tensor, size: int) -> Tensor:
     box = (left, top, max(right, left + 1), max(bottom, top + 1))
     step = float((places[1] - places[0]).norm())  # original pixels to one of the result
     factor = max(math.floor(step), 1)
-    part = picture.crop(box)
-    if factor > 1:
-        part = part.reduce(factor)
+    if isinstance(picture, LargePicture):
+        part = picture.part(box, factor)
+    else:
+        part = picture.crop(box)
+        part = part.reduce(factor) if factor > 1 else part
     pixels = torch.from_numpy(np.array(part)).permute(2, 0, 1)[None].float() / 255
     # A part that the factor does not divide has a last column that covers less: what it spans counts, not its pixels.
     spanned = (part.width * factor, part.height * factor)

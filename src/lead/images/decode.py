@@ -7,14 +7,18 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from lead.errors import LeadError
+from lead.images.containers import why_unreadable
 from lead.images.dicom import DicomPicture
+from lead.images.png import deep_colours, has_deep_colours
+from lead.images.showing import DEFAULT, Showing, Stored
+from lead.images.tiff import LargePicture, Tiff, is_large, is_tiff
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.geometry import Size
@@ -38,6 +42,8 @@ _UPRIGHT = {
 }
 SIDEWAYS = (5, 6, 7, 8)
 """EXIF orientations that exchange width and height."""
+_STACKS = ("DICOM", "GIF", "PNG", "WEBP")
+"""Of Pillow's formats besides TIFF, those whose further pages are pictures of their own."""
 
 Box = tuple[float, float, float, float]
 """x, y, width, height of a part of a picture in its own (upright) pixels; (0, 0, w, h) is all of it."""
@@ -65,7 +71,7 @@ def reading(path: Path) -> Iterator[None]:
             raise OSError("its name is not UTF-8, and could not stand in a file of landmarks: rename it")
         yield
     except Exception as error:  # Pillow lets nearly any type through for a damaged file
-        raise UnreadablePicture(path, _reason(error)) from error
+        raise UnreadablePicture(path, _reason(path, error)) from error
 
 
 def _is_text(name: str) -> bool:
@@ -77,20 +83,36 @@ def _is_text(name: str) -> bool:
     return True
 
 
-def decode(path: Path) -> Image.Image:
+def decode(path: Path, showing: Showing = DEFAULT) -> Image.Image:
     """A whole picture in RGB, upright.
 
-    The EXIF orientation is applied. Transparent parts show white. 16-bit grey is scaled by the full range of its
-    type; 32-bit integers and floats, which state no range, by the least and greatest finite value of the picture.
-    Of a file with several pages the first is read. DICOM is shown as :class:`~lead.images.dicom.DicomPicture` says.
+    The EXIF orientation is applied. Transparent parts show white. Values of more than 8 bits are shown as
+    :mod:`lead.images.showing` says.
+
+    Args:
+        path: of the file.
+        showing: which page and channel, and the contrast where the file states none.
 
     Raises:
-        UnreadablePicture: the file is missing, damaged, truncated, no picture, or so large that decoding it could
-            fill the memory (:data:`PIL.Image.MAX_IMAGE_PIXELS` sets the limit).
+        UnreadablePicture: the file is missing, damaged, truncated, no picture, of several channels of which none was
+            chosen, or so large that decoding it could fill the memory (:data:`PIL.Image.MAX_IMAGE_PIXELS` sets the
+            limit).
     """
-    with reading(path), Image.open(path) as image:
-        rgb = _to_rgb(image)
-        return _turned(rgb, _orientation(image))
+    with reading(path), path.open("rb") as file:
+        return _upright(file, showing)
+
+
+def opened(path: Path, showing: Showing = DEFAULT) -> Image.Image | LargePicture:
+    """As :func:`decode`; of a TIFF that is too large for it, what reads parts of it."""
+    with reading(path), path.open("rb") as file:
+        if is_tiff(file.read(4)):
+            file.seek(0)
+            with Tiff(file) as tiff:
+                large = is_large(tiff.size)
+            if large:
+                return LargePicture(path, showing)
+        file.seek(0)
+        return _upright(file, showing)
 
 
 def upright_size(path: Path) -> Size:
@@ -99,15 +121,69 @@ def upright_size(path: Path) -> Size:
     Raises:
         UnreadablePicture: as :func:`decode`, but for damage beyond the header, which it does not see.
     """
-    with reading(path), Image.open(path) as image:
-        loaded = _orientation_may_follow(path, image)
-        if loaded:
-            image.load()
-        elif image.format == "TIFF":
-            return image.size  # upright already
-        # The base's getexif: that of a PNG reads all pixels first.
-        sideways = Image.Image.getexif(image).get(ExifTags.Base.Orientation) in SIDEWAYS
-        return image.size[::-1] if sideways else image.size
+    with reading(path), path.open("rb") as file:
+        tiff = _tiff(file)
+        if tiff is not None and (not tiff.for_pillow or is_large(tiff.size)):
+            return tiff.size
+        with Image.open(file) as image:
+            loaded = _orientation_may_follow(path, image)
+            if loaded:
+                image.load()
+            elif image.format == "TIFF":
+                return image.size  # upright already
+            # The base's getexif: that of a PNG reads all pixels first.
+            sideways = Image.Image.getexif(image).get(ExifTags.Base.Orientation) in SIDEWAYS
+            return image.size[::-1] if sideways else image.size
+
+
+def values_of(path: Path, showing: Showing = DEFAULT) -> Stored | None:
+    """The values by which :func:`decode` shows a picture; None of one whose 8 bits are shown as they are.
+
+    Of a TIFF that is too large to be held, means of its values.
+
+    Raises:
+        UnreadablePicture: as :func:`decode`.
+    """
+    with reading(path), path.open("rb") as file:
+        tiff = _tiff(file)
+        if tiff is not None:
+            if is_large(tiff.size):
+                return tiff.overview(showing)
+            return None if tiff.for_pillow else tiff.stored(showing)
+        with Image.open(file) as image:
+            return _stored(file, image, showing)
+
+
+def glance(path: Path) -> tuple[bool, bool]:
+    """From a picture's header: whether it may need a contrast, stating no range; and whether it has several pages.
+
+    Raises:
+        UnreadablePicture: as :func:`decode`, but for damage beyond the header, which it does not see.
+    """
+    with reading(path), path.open("rb") as file:
+        tiff = _tiff(file)
+        if tiff is not None:
+            return tiff.is_deep and tiff.stated is None, tiff.pages > 1
+        with Image.open(file) as image:
+            if isinstance(image, DicomPicture):
+                return image.is_deep, image.n_frames > 1
+            is_stack = image.format in _STACKS and bool(getattr(image, "is_animated", False))
+            deep_colours = image.format == "PNG" and has_deep_colours(file)
+            return deep_colours or image.mode.startswith("I;16") or image.mode in ("I", "F"), is_stack
+
+
+def _tiff(file: BinaryIO) -> Tiff | None:
+    """What tifffile says of a file that is just opened; None if it is no TIFF, or one that only Pillow understands."""
+    head = file.read(4)
+    file.seek(0)
+    if not is_tiff(head):
+        return None
+    try:
+        return Tiff(file)
+    except Exception:  # tifffile raises what it likes for what it does not know; Pillow says what is wrong
+        return None
+    finally:
+        file.seek(0)
 
 
 def orientation_of(path: Path) -> int:
@@ -116,11 +192,15 @@ def orientation_of(path: Path) -> int:
     Raises:
         UnreadablePicture: as :func:`upright_size`.
     """
-    with reading(path), Image.open(path) as image:
-        if image.format != "TIFF" and _orientation_may_follow(path, image):
-            image.load()
-        orientation: int = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
-        return orientation if orientation in _UPRIGHT else 1
+    with reading(path), path.open("rb") as file:
+        tiff = _tiff(file)
+        if tiff is not None and not tiff.for_pillow:
+            return tiff.orientation
+        with Image.open(file) as image:
+            if image.format != "TIFF" and _orientation_may_follow(path, image):
+                image.load()
+            orientation: int = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
+            return orientation if orientation in _UPRIGHT else 1
 
 
 def _orientation_may_follow(path: Path, image: Image.Image) -> bool:
@@ -143,26 +223,39 @@ def _orientation_may_follow(path: Path, image: Image.Image) -> bool:
     return False
 
 
-def decode_fitted(data: bytes, side: int, *, spare: int = 2) -> tuple[Image.Image, Size]:
+def decode_fitted(
+    file: bytes | BinaryIO, side: int, *, spare: int = 2, showing: Showing = DEFAULT
+) -> tuple[Image.Image, Size]:
     """A picture in RGB, upright and resized, so that its longer side is ``side`` pixels; see :func:`decode`.
 
-    A JPEG much larger than that is decoded at reduced size, which saves most of the time. Resizing averages over
-    the source pixels that a new pixel covers (no aliasing) and keeps the picture's edges in place.
+    A JPEG much larger than that is decoded at reduced size, which saves most of the time, and a TIFF of more pixels
+    than could be held is read in parts. Resizing averages over the source pixels that a new pixel covers (no aliasing)
+    and keeps the picture's edges in place.
 
     Args:
-        data: the file's bytes.
+        file: open, at its start; or its bytes.
         side: longer side of the result in pixels.
         spare: a JPEG is decoded to at least so many times ``side``; 1 is quicker, and shows hardly a difference.
+        showing: see :func:`decode`.
 
     Returns:
         The resized picture and the (width, height) of the upright picture before.
     """
-    with Image.open(io.BytesIO(data)) as image:
+    file = io.BytesIO(file) if isinstance(file, bytes) else file
+    tiff = _tiff(file)
+    if tiff is not None:
+        if is_large(tiff.size):
+            small, covered = tiff.fitted(showing, spare * side)
+            width, height = fitted_size(np.array(tiff.size), side).tolist()
+            return _resized(small, (width, height), (0, 0, *covered)), tiff.size
+        rgb = _upright(file, showing, tiff)
+        return fitted(rgb, side), rgb.size
+    with Image.open(file) as image:
         size = image.size
         width, height = fitted_size(np.array(size), side).tolist()
         # A reduced JPEG is rounded up to whole pixels; `box` is the part of it that the picture really covers.
         draft = image.draft(None, (spare * width, spare * height))
-        rgb = _to_rgb(image)
+        rgb = _to_rgb(file, image, showing)
         orientation = _orientation(image)
     if draft is None:
         size = rgb.size
@@ -181,24 +274,25 @@ def _resized(picture: Image.Image, size: Size, box: Box | None = None) -> Image.
     return picture.resize(size, Image.Resampling.BILINEAR, box=box, reducing_gap=3.0)
 
 
-def decode_box(data: bytes, side: int, box: Box) -> tuple[Image.Image, Size, Box]:
+def decode_box(
+    file: bytes | BinaryIO, side: int, box: Box, *, showing: Showing = DEFAULT
+) -> tuple[Image.Image, Size, Box]:
     """A part of a picture in RGB, upright and stretched to ``side`` × ``side`` pixels; see :func:`decode`.
 
     Resizing averages over the source pixels that a new pixel covers (no aliasing). What the box holds beyond the
     picture is black.
 
     Args:
-        data: the file's bytes.
+        file: open, at its start; or its bytes.
         side: of the result, in pixels.
         box: x, y, width, height; may be fractional and reach beyond the picture. An infinite width or height ends at
             the picture's far edge.
+        showing: see :func:`decode`.
 
     Returns:
         The part, the (width, height) of the upright picture, and the box with finite sides.
     """
-    with Image.open(io.BytesIO(data)) as image:
-        rgb = _to_rgb(image)
-        picture = _turned(rgb, _orientation(image))
+    picture = _upright(io.BytesIO(file) if isinstance(file, bytes) else file, showing)
     x, y, width, height = box
     width = width if math.isfinite(width) else picture.width - x
     height = height if math.isfinite(height) else picture.height - y
@@ -219,13 +313,43 @@ def fitted_size(size: npt.NDArray[np.int64], side: int) -> npt.NDArray[np.int64]
     return fitted
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _upright(file: BinaryIO, showing: Showing, tiff: Tiff | None = None) -> Image.Image:
+    """A whole picture in RGB; of a TIFF, ``tiff`` may say what is known of it already."""
+    tiff = tiff or _tiff(file)
+    if tiff is not None and (not tiff.for_pillow or isinstance(showing.page, str)):
+        return tiff.stored(showing).rgb(showing)
+    page = tiff.index(showing.page) if tiff is not None and isinstance(showing.page, int) else 0
+    file.seek(0)
+    with Image.open(file) as image:
+        if page:
+            image.seek(page)
+        rgb = _to_rgb(file, image, showing)
+        return _turned(rgb, _orientation(image))
+
+
+def _to_rgb(file: BinaryIO, image: Image.Image, showing: Showing) -> Image.Image:
+    """The page that is asked for, in RGB; of a TIFF, the one that the picture stands at."""
+    if (stored := _stored(file, image, showing)) is not None:
+        return stored.rgb(showing)
+    if image.format != "TIFF" and showing.page != 1:
+        return _page(image, showing)
+    return _plain(image)
+
+
+def _stored(file: BinaryIO, image: Image.Image, showing: Showing) -> Stored | None:
+    """The values of a picture that is to be shown by them; None of one whose 8 bits are shown as they are."""
+    if isinstance(image, DicomPicture):
+        return image.stored(showing)
+    if image.format == "PNG" and has_deep_colours(file):
+        return _of_deep_png(file)
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        stated = (0.0, 65535.0) if image.format in ("JPEG2000", "PPM") and image.mode != "F" else None  # Pillow scales
+        return Stored(np.asarray(image), stated)
+    return None
+
+
+def _plain(image: Image.Image) -> Image.Image:
     image.load()
-    if image.mode.startswith("I;16"):
-        full = np.asarray(image).astype(np.uint32)
-        return Image.fromarray(((full + 128) // 257).astype(np.uint8)).convert("RGB")
-    if image.mode in ("I", "F"):
-        return Image.fromarray(_stretched(np.asarray(image, dtype=np.float64))).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
@@ -233,13 +357,29 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _stretched(grey: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
-    """Grey values with no stated range to 0..255; what is not finite, and a constant picture, to 0."""
-    finite = np.isfinite(grey)
-    low, high = (grey[finite].min(), grey[finite].max()) if finite.any() else (0.0, 0.0)
-    unit = (np.where(finite, grey, low) - low) / ((high - low) or 1.0)
-    scaled: npt.NDArray[np.uint8] = np.rint(unit * 255).astype(np.uint8)
-    return scaled
+def _page(image: Image.Image, showing: Showing) -> Image.Image:
+    """A page other than the first, or all of them as one, of a format that Pillow reads."""
+    count = int(getattr(image, "n_frames", 1)) if image.format in _STACKS else 1
+    if isinstance(showing.page, int):
+        if showing.page > count:
+            raise ValueError(f"page {showing.page} was asked for (picture.page), and it has {count}")
+        image.seek(showing.page - 1)
+        return _plain(image)
+    total: npt.NDArray[np.float64] | None = None
+    for number in range(count):
+        image.seek(number)
+        shown = np.asarray(_plain(image), dtype=np.float64)
+        if total is not None:
+            shown = total + shown if showing.page == "mean" else np.maximum(total, shown)
+        total = shown
+    assert total is not None
+    return Image.fromarray(np.rint(total / count if showing.page == "mean" else total).astype(np.uint8))
+
+
+def _of_deep_png(file: BinaryIO) -> Stored:
+    values = deep_colours(file)
+    colours = values[..., 0] if values.shape[2] == 2 else values[..., :3]
+    return Stored(colours, opacity=values[..., -1] / 65535.0 if values.shape[2] in (2, 4) else None)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -252,9 +392,12 @@ def _turned(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 
-def _reason(error: Exception) -> str:
+def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return "its content is not a picture of a known format"
+        told = why_unreadable(path)
+        return f"it is {told}" if told else "its content is not a picture of a known format"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"{str(error).rstrip('.')}; a TIFF may have more, and is read in parts"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error).rstrip(".") or type(error).__name__

@@ -7,7 +7,7 @@ stored where the EXIF tag says to turn them. Where the file names the size that 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from lead.errors import LeadError
 from lead.images.doubts import doubts
-from lead.images.labels import FolderPictures, LabelledAs, Seen
+from lead.images.folder_pictures import FolderPictures, LabelledAs, Seen
 from lead.landmarks.format import Format
 from lead.landmarks.io import read_labels
 from lead.landmarks.joining import joined_tables
@@ -48,6 +48,7 @@ def gathered(
     folder: Path | None = None,
     *,
     format: str | None = None,
+    only: str | None = None,
     labelled_as: LabelledAs | None = None,
     say: Say = unsaid,
 ) -> Gathered:
@@ -57,6 +58,7 @@ def gathered(
         paths: files, or folders, of labels: see :func:`lead.landmarks.io.read_labels`.
         folder: that the picture paths start from; by default each file's own.
         format: the files' format, where content is not to decide.
+        only: the kind of thing whose landmarks are read, of files that mark several.
         labelled_as: how pictures that their EXIF tag turns were looked at.
         say: told what of the labels is likely a mistake, and what was changed or left out.
 
@@ -68,7 +70,7 @@ def gathered(
     parts, kinds = [], []
     for path, own in zip(paths, roots, strict=True):
         pictures = FolderPictures(own, labelled_as)
-        labels, kind = read_labels(path, pictures=pictures, format=format)
+        labels, kind = read_labels(path, pictures=pictures, format=format, only=only)
         labels = at_hand(labels, pictures, say=say)
         for doubt in doubts(labels, pictures.upright()):
             say(doubt)
@@ -80,7 +82,9 @@ def gathered(
     return Gathered(parts[0] if len(parts) == 1 else joined_tables(parts), FolderPictures(root), kinds[0])
 
 
-def at_hand(labels: Labels, pictures: FolderPictures, *, say: Say = unsaid) -> Labels:
+def at_hand(
+    labels: Labels, pictures: FolderPictures, *, say: Say = unsaid, unclear: Callable[[int], None] | None = None
+) -> Labels:
     """Labels in the pixels of the upright pictures of a folder, under the paths that they have in it.
 
     Of a picture that is not there nothing is changed. Labels that were placed on a picture of other proportions than
@@ -90,6 +94,8 @@ def at_hand(labels: Labels, pictures: FolderPictures, *, say: Say = unsaid) -> L
         labels: as their file has them.
         pictures: those of the folder; ``labelled_as`` says how turned ones were looked at, None that the sizes decide.
         say: told what was found elsewhere, turned, scaled or left out, and what cannot be told.
+        unclear: told the number of pictures of which it cannot be told how they were looked at, to ask for it; else
+            what is said names the option.
 
     Raises:
         LeadError: every labelled picture that is there has other proportions than the file says.
@@ -119,7 +125,9 @@ def at_hand(labels: Labels, pictures: FolderPictures, *, say: Say = unsaid) -> L
             xy[row] = upright(xy[row], seen)
     if clashes and len(clashes) == len(seen_of):
         raise LeadError(_clash(labels, clashes, seen_of) + " Give the pictures that were labelled.")
-    _tell(labels, told, clashes, seen_of, say)
+    _tell(labels, told, clashes, seen_of, say, advise=unclear is None)
+    if unclear:
+        unclear(len(told["unclear"]))
     visible = labels.visible.copy()
     visible[clashes] = UNLABELLED
     sizes = np.array([seen.upright if (seen := seen_of.get(row)) else (0, 0) for row in range(len(labels))])
@@ -175,7 +183,7 @@ def _told_of(found: Matches, elsewhere: dict[str, str], pictures: FolderPictures
         count = f"{len(found.unclear)} picture{'s' if len(found.unclear) > 1 else ''} could each be several files"
         told.append(
             f"{count} of {pictures.root}, and {'are' if len(found.unclear) > 1 else 'is'} left out; the first is "
-            f"{name!r}: {', '.join(files[:3])}. Name a folder that holds just one of them (--pictures)."
+            f"{name!r}: {', '.join(files[:3])}. Take a folder that holds just one of them."
             if len(files) > 1
             else f"{len(found.unclear)} pictures are each as much like {files[0]} as another, and are left out; the "
             f"first is {name!r}. Keep one, or give both their folders."
@@ -211,20 +219,27 @@ def upright(xy: FloatArray, seen: Seen) -> FloatArray:
     return np.stack(turned.get(seen.orientation, (x, y)), axis=-1)
 
 
-def _tell(labels: Labels, told: dict[str, list[int]], clashes: Sequence[int], seen: dict[int, Seen], say: Say) -> None:
+def _tell(
+    labels: Labels,
+    told: dict[str, list[int]],
+    clashes: Sequence[int],
+    seen: dict[int, Seen],
+    say: Say,
+    advise: bool,
+) -> None:
     def first(rows: Sequence[int]) -> str:
         return f"{labels.where(rows[0])}{len(rows)} labelled picture{'s' if len(rows) > 1 else ''}"
 
     if rows := told["turned"]:
         say(
             f"{first(rows)} turned by the EXIF tag, labelled on the pixels as they are stored: the places are turned "
-            f"with the picture. The first is {labels.images[rows[0]]}. If that is wrong: --labelled-as upright"
+            f"with the picture. The first is {labels.images[rows[0]]}.{_advice('upright', advise)}"
         )
     if rows := told["unclear"]:
         say(
             f"{first(rows)} turned by the EXIF tag, and the labels do not tell whether on the upright picture or on "
-            f"the pixels as they are stored: taken as upright. The first is {labels.images[rows[0]]}. If that is "
-            "wrong: --labelled-as stored; to say that it is right: --labelled-as upright"
+            f"the pixels as they are stored: taken as upright. The first is {labels.images[rows[0]]}."
+            f"{_advice('stored', advise)}"
         )
     if rows := told["scaled"]:
         assert labels.sizes is not None
@@ -236,6 +251,10 @@ def _tell(labels: Labels, told: dict[str, list[int]], clashes: Sequence[int], se
         )
     if clashes:
         say(_clash(labels, clashes, seen) + " Their labels are left out.")
+
+
+def _advice(otherwise: LabelledAs, advise: bool) -> str:
+    return f" If that is wrong: --labelled-as {otherwise}" if advise else ""
 
 
 def _clash(labels: Labels, rows: Sequence[int], seen: dict[int, Seen]) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +19,15 @@ from lead.images.decode import (
     decode_fitted,
     reading,
 )
+from lead.images.showing import DEFAULT, Showing
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from PIL import Image
 
     from lead.geometry import Size
+
+_HELD = 2**26
+"""Bytes of a file up to which it is read once, and held; a larger one is read in parts."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +39,24 @@ class DecodedRow:
     box: Box | None = None
 
 
-def decode_row(path: Path, side: int, box: Box | None) -> DecodedRow | UnreadablePicture:
+def decode_row(path: Path, side: int, box: Box | None, showing: Showing = DEFAULT) -> DecodedRow | UnreadablePicture:
     try:
-        with reading(path):
-            data = path.read_bytes()
-            if box:
-                picture, size, box = decode_box(data, side, box)
+        with reading(path), path.open("rb") as stream:
+            file: BinaryIO
+            if path.stat().st_size > _HELD:
+                file, sha256 = stream, hashlib.file_digest(stream, "sha256").digest()
+                file.seek(0)
             else:
-                picture, size = decode_fitted(data, side)
+                data = stream.read()
+                file, sha256 = io.BytesIO(data), hashlib.sha256(data).digest()
+            if box:
+                picture, size, box = decode_box(file, side, box, showing=showing)
+            else:
+                picture, size = decode_fitted(file, side, showing=showing)
     except UnreadablePicture as error:
         return error
     pixels = in_square(picture, side)
-    return DecodedRow(pixels, size, hashlib.sha256(data).digest(), zlib.crc32(pixels.data), box)
+    return DecodedRow(pixels, size, sha256, zlib.crc32(pixels.data), box)
 
 
 def in_square(picture: Image.Image, side: int) -> npt.NDArray[np.uint8]:

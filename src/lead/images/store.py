@@ -31,15 +31,17 @@ import numpy.typing as npt
 from lead.errors import LeadError
 from lead.images.decode import (
     UnreadablePicture,
-    decode,
     fitted,
     fitted_size,
+    opened,
 )
+from lead.images.showing import DEFAULT, Showing
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from PIL import Image
 
     from lead.geometry import FloatArray
+    from lead.images.tiff import LargePicture
 
 from lead.images.rows import DecodedRow, decode_row, in_square, margin
 from lead.tuning import cores
@@ -57,12 +59,14 @@ class ImageStore:
         pixels: (N, S, S, 3) uint8 RGB, memory-mapped and read-only.
         sizes: (N, 2) width and height of the original (upright) pictures.
         skipped: (file, reason) of each picture that could not be decoded.
-        digest: SHA-256 over the content of all the pictures and the boxes, to say in results what they were made from.
+        digest: SHA-256 over the content of all the pictures, the boxes, and how values are shown where that was
+            chosen or measured, to say in results what they were made from.
         boxes: (N, 4) x, y, width, height of the stored part of each, in original pixels, or None for whole pictures.
         root: folder that ``files`` are relative to; None where they are no files.
         originals: the upright pictures themselves, of a store of decoded ones.
         checksums: (N,) CRC-32 of each picture's pixels; None where they were not kept.
         contents: N SHA-256 sums of the pictures' files, in hexadecimal; None where they were not kept.
+        showing: how the pictures' values are shown.
     """
 
     files: tuple[str, ...]
@@ -75,6 +79,7 @@ class ImageStore:
     originals: tuple[Image.Image, ...] | None = None
     checksums: npt.NDArray[np.uint32] | None = None
     contents: tuple[str, ...] | None = None
+    showing: Showing = DEFAULT
 
     def __len__(self) -> int:
         return len(self.files)
@@ -89,8 +94,8 @@ class ImageStore:
         """Whether the pictures can be had as large as they are."""
         return self.root is not None or self.originals is not None
 
-    def original(self, row: int) -> Image.Image:
-        """A picture as large as it is, upright; decoded anew where it is a file.
+    def original(self, row: int) -> Image.Image | LargePicture:
+        """A picture as large as it is, upright; decoded anew where it is a file. Of a very large one, what reads parts.
 
         Raises:
             UnreadablePicture: the file could be read when the store was made, and no longer can.
@@ -98,7 +103,7 @@ class ImageStore:
         if self.originals is not None:
             return self.originals[row]
         assert self.root is not None
-        return decode(self.root / self.files[row])
+        return opened(self.root / self.files[row], self.showing)
 
     @cached_property
     def scale(self) -> FloatArray:
@@ -203,20 +208,26 @@ def skipped_text(skipped: Sequence[tuple[str, str]], rest: str = "") -> str:
     return "\n".join([f"{count}:", *lines])
 
 
-def open_one(root: Path, file: str, size: int) -> ImageStore:
+def open_one(root: Path, file: str, size: int, showing: Showing = DEFAULT) -> ImageStore:
     """A store of one whole picture, in memory: the row that :func:`open_store` would make of it.
 
     Raises:
         UnreadablePicture: it cannot be decoded.
     """
-    row = decode_row(root / file, size, None)
+    row = decode_row(root / file, size, None, showing)
     if isinstance(row, UnreadablePicture):
         raise row
-    return ImageStore((file,), row.pixels[None], np.array([row.size], dtype=np.int64), (), row.sha256.hex(), root=root)
+    sizes = np.array([row.size], dtype=np.int64)
+    return ImageStore((file,), row.pixels[None], sizes, (), row.sha256.hex(), root=root, showing=showing)
 
 
 def stored_pictures(
-    root: Path, chunks: Iterable[Sequence[str]], side: int, *, workers: int | None = None
+    root: Path,
+    chunks: Iterable[Sequence[str]],
+    side: int,
+    *,
+    showing: Showing = DEFAULT,
+    workers: int | None = None,
 ) -> Generator[ImageStore]:
     """Stores in memory of some whole pictures after others, decoded by threads while those before are looked at.
 
@@ -226,6 +237,7 @@ def stored_pictures(
         root: folder that the pictures' names are relative to.
         chunks: POSIX paths of the pictures of each store.
         side: of the stored pictures, in pixels.
+        showing: how their values are shown.
         workers: decoding threads, by default :func:`cores`.
 
     Yields:
@@ -235,17 +247,21 @@ def stored_pictures(
     pool = ThreadPoolExecutor(workers or cores())
     try:
         for files in chunks:
-            waiting.append((files, [pool.submit(decode_row, root / file, side, None) for file in files]))
+            waiting.append((files, [pool.submit(decode_row, root / file, side, None, showing) for file in files]))
             if len(waiting) > AHEAD:
-                yield _in_memory(root, side, *waiting.popleft())
+                yield _in_memory(root, side, showing, *waiting.popleft())
         while waiting:
-            yield _in_memory(root, side, *waiting.popleft())
+            yield _in_memory(root, side, showing, *waiting.popleft())
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _in_memory(
-    root: Path, side: int, files: Sequence[str], decoded: Sequence[Future[DecodedRow | UnreadablePicture]]
+    root: Path,
+    side: int,
+    showing: Showing,
+    files: Sequence[str],
+    decoded: Sequence[Future[DecodedRow | UnreadablePicture]],
 ) -> ImageStore:
     kept: list[tuple[str, DecodedRow]] = []
     skipped: list[tuple[str, str]] = []
@@ -258,7 +274,8 @@ def _in_memory(
     pixels = np.stack([row.pixels for _, row in kept]) if kept else np.zeros((0, side, side, 3), dtype=np.uint8)
     sizes = np.array([row.size for _, row in kept], dtype=np.int64).reshape(-1, 2)
     digest = hashlib.sha256(b"".join(row.sha256 for _, row in kept)).hexdigest()
-    return ImageStore(tuple(file for file, _ in kept), pixels, sizes, tuple(skipped), digest, root=root)
+    names = tuple(file for file, _ in kept)
+    return ImageStore(names, pixels, sizes, tuple(skipped), digest, root=root, showing=showing)
 
 
 def none_readable(root: Path, skipped: Sequence[tuple[str, str]]) -> LeadError:

@@ -46,7 +46,7 @@ class _Reader:
         self._owner = 0
         atexit.register(self.close)
 
-    def ask(self, kind: str, data: bytes) -> Labels:
+    def ask(self, kind: str, data: bytes, name: str = "") -> Labels:
         limit = self.seconds + self._seconds_a_megabyte * len(data) / 1e6
         overdue = threading.Event()
         with self._lock:
@@ -59,7 +59,7 @@ class _Reader:
             late = threading.Timer(limit, end)
             late.start()
             try:
-                answer = _exchange(process, kind, data)
+                answer = _exchange(process, kind, data, name)
             except BaseException:  # also a Ctrl-C, after which its answer would be taken for the next file's
                 self.close()
                 raise
@@ -90,12 +90,12 @@ class _Reader:
         self._process = None
 
 
-def _exchange(process: subprocess.Popen[bytes], kind: str, data: bytes) -> dict[str, Any] | None:
+def _exchange(process: subprocess.Popen[bytes], kind: str, data: bytes, name: str) -> dict[str, Any] | None:
     """What the other process says of a file; None if it ended before it could."""
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        process.stdin.write(f"{kind} {len(data)}\n".encode() + data)
+        process.stdin.write(json.dumps([kind, len(data), name]).encode() + b"\n" + data)
         process.stdin.flush()
         line = process.stdout.readline()
     except OSError:
@@ -107,24 +107,28 @@ def _exchange(process: subprocess.Popen[bytes], kind: str, data: bytes) -> dict[
 _READER = _Reader()
 
 
-def read_apart(kind: str, data: bytes) -> Labels:
+def read_apart(kind: str, data: bytes, name: str = "") -> Labels:
     """The labels in a file.
 
     Args:
         kind: ``hdf``, ``sleap`` or ``sleap-h5``: what reads it.
         data: the whole file.
+        name: the file's, after which ``sleap`` calls the pictures inside it.
 
     Raises:
         LeadError: what that module raises; or it has taken too long or too much memory, or has crashed.
     """
-    return _READER.ask(kind, data)
+    return _READER.ask(kind, data, name)
 
 
-def _answer(kind: str, data: bytes) -> dict[str, Any]:
+def _answer(kind: str, data: bytes, name: str) -> dict[str, Any]:
     from lead.landmarks import hdf, sleap, sleaptable
 
     try:
-        labels = {"hdf": hdf.parse, "sleap": sleap.parse, "sleap-h5": sleaptable.parse_analysis}[kind](data)
+        if kind == "sleap":
+            labels = sleap.parse(data, name)
+        else:
+            labels = {"hdf": hdf.parse, "sleap-h5": sleaptable.parse_analysis}[kind](data)
     except LeadError as error:
         return {"error": str(error)}
     except Exception as error:  # where a library's objects do not hold what they should
@@ -156,9 +160,9 @@ def _labels(answer: dict[str, Any]) -> Labels:
 def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     """The other process: answers until nobody asks any more."""
     for line in requests:
-        kind, length = line.decode().split()
-        _limit_memory(max(MEMORY, TIMES * int(length)))
-        answers.write(json.dumps(_answer(kind, requests.read(int(length)))).encode() + b"\n")
+        kind, length, name = json.loads(line)
+        _limit_memory(max(MEMORY, TIMES * length))
+        answers.write(json.dumps(_answer(kind, requests.read(length), name)).encode() + b"\n")
         answers.flush()
 
 

@@ -1,9 +1,15 @@
 """Our CSV of landmarks, one point a line, and the wide ones that other tools write, one picture a line.
 
-The long form has the columns ``image, name, x, y, visible, score, px_error, px_90``, of which the last four may be
-left out or blank. The wide form has ``image`` (or ``file``) and for each landmark either ``x0, y0, x1, y1 …`` (the
-landmarks are then named "0", "1" …) or ``<name>_x, <name>_y``. Blank coordinates mean unlabelled. Coordinates are
-those of :mod:`lead.geometry`. A CSV has no place for flip pairs and skeleton.
+The long form has the columns ``image, name, x, y, visible, score, px_error, px_90, origin``, of which the last five may
+be left out or blank. ``origin`` says whose a label is: ``hand``, ``accepted`` or ``predicted``; it is written where the
+others do not tell. The wide form has ``image`` and for each landmark two columns, such as ``x1, y1`` or ``nose_x,
+nose_y``, or three or four, with ``nose_score`` and ``nose_visible``. What else columns may be called is in
+:mod:`lead.landmarks.csvheader`; further columns are left aside and named in ``Places.left_out``. Blank coordinates, or
+``NA`` and the like, mean unlabelled. Coordinates are those of :mod:`lead.geometry`. A CSV has no place for flip pairs
+and skeleton.
+
+MediaPipe's tables are known by their columns ``z`` and ``visibility``. All their points are a model's; places that are
+shares of the picture's size, counted from its edge, become pixels, which needs the pictures.
 
 Between the fields stands a comma; a semicolon or a tab are read as well, and beside these a decimal comma, as
 spreadsheets write them in much of the world. What is written has commas and decimal points.
@@ -14,45 +20,33 @@ from __future__ import annotations
 import csv
 import io
 import math
-import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from lead.errors import LeadError, unknown
-from lead.landmarks.fields import DELIMITERS, Line, check_pair, read_lines, to_number, with_point, written
+from lead.landmarks.csvheader import Header, delimiter_of, left_aside, lines_below, read_header
+from lead.landmarks.fields import Line, check_pair, read_lines, to_number, with_point, written
+from lead.landmarks.left_out import LeftOut
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Places, Schema
+from lead.landmarks.pictures import PictureInfo
 
 COLUMNS = ("image", "name", "x", "y", "visible", "score", "px_error", "px_90")
-REQUIRED = ("image", "name", "x", "y")
+NUMBERS = COLUMNS[2:]
+ORIGIN, ORIGINS = "origin", ("hand", "accepted", "predicted")
+Points = npt.NDArray[np.float64]
+MOST = 2.0
+"""A share of a picture's side is not larger than this, also of a landmark beyond the picture."""
 
 
 def why_not(text: str) -> str | None:
     """Why a text is not a CSV of landmarks; None if its header is like one's."""
     first = next(iter(text.splitlines()), "")
-    if _delimiter(text):
+    if delimiter_of(text):
         return None
-    return f"has no header line with a column 'image' (its first line is {first[:60]!r})"
-
-
-def _delimiter(text: str) -> str | None:
-    """What stands between the fields of the first line, if one of them is the pictures' column."""
-    first = next(iter(text.splitlines()), "").replace('"', "")
-    for delimiter in DELIMITERS:
-        if {"image", "file"} & {column.strip() for column in first.split(delimiter)}:
-            return delimiter
-    return None
-
-
-def parse(text: str) -> Labels:
-    """Labels from the text of a long or wide CSV; pictures and names in the order of their first appearance.
-
-    Raises:
-        LeadError: a column is unknown, missing or double, a line has too few or too many fields, a value is not a
-            number, or a point stands twice; the message names the line.
-    """
-    header, lines = _table(text)
-    return _parse_long(header, lines) if "name" in header else _parse_wide(header, lines)
+    return f"has no header line with a column 'image' and columns of places (its first line is {first[:60]!r})"
 
 
 def dump(labels: Labels) -> str:
@@ -64,74 +58,125 @@ def pieces(labels: Labels) -> Iterator[str]:
     """The same, the lines of a picture at a time."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    told = (labels.score, labels.px_error, labels.px_90)
+    derived = np.zeros(labels.visible.shape, dtype=bool)
+    for values in told:
+        derived |= False if values is None else np.isfinite(values)
+    origin = bool(labels.is_accepted.any() or (labels.is_predicted & ~derived).any())
+    writer.writerow([*COLUMNS, ORIGIN] if origin else COLUMNS)
     for row, image in enumerate(labels.images):
         for k, name in enumerate(labels.schema.names):
             x, y = labels.xy[row, k]
-            predicted = (labels.score, labels.px_error, labels.px_90)
-            extra = [None if values is None else values[row, k] for values in predicted]
-            writer.writerow([image, name, written(x), written(y), labels.visible[row, k], *map(written, extra)])
+            extra = [None if values is None else values[row, k] for values in told]
+            whose = [_origin(labels, row, k)] if origin else []
+            writer.writerow([image, name, written(x), written(y), labels.visible[row, k], *map(written, extra), *whose])
         yield out.getvalue()
         out.seek(out.truncate(0))
     yield out.getvalue()
 
 
-def _table(text: str) -> tuple[list[str], list[Line]]:
-    delimiter = _delimiter(text) or ","
+def _origin(labels: Labels, row: int, k: int) -> str:
+    if labels.visible[row, k] == UNLABELLED:
+        return ""
+    return ORIGINS[1] if labels.is_accepted[row, k] else ORIGINS[2] if labels.is_predicted[row, k] else ORIGINS[0]
+
+
+@dataclass
+class _Cell:
+    """One point of one picture: its line, its numbers in the order of :data:`NUMBERS`, and whose it is."""
+
+    line: int
+    numbers: list[float]
+    origin: str = ""
+
+
+@dataclass
+class _Table:
+    """What a text says: cells by picture and landmark, in the order of their first appearance; lines of pictures."""
+
+    header: Header
+    delimiter: str
+    cells: dict[tuple[str, str], _Cell] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    left_out: LeftOut = field(default_factory=LeftOut)
+
+    def number(self, fields: Sequence[str], column: int, line: int) -> float:
+        """A number of a line."""
+        return to_number(with_point(fields[column], self.delimiter), self.header.names[column], line)
+
+    def add(self, image: str, name: str, cell: _Cell) -> None:
+        """One point. Raises :class:`LeadError` where it stands already."""
+        there = self.cells.setdefault((image, name), cell)
+        if there is not cell:
+            raise LeadError(f"line {cell.line}: {name!r} of picture {image!r} stands already in line {there.line}.")
+
+
+def parse(text: str, pictures: PictureInfo | None = None) -> Labels:
+    """Labels from the text of a long or wide CSV; pictures and names in the order of their first appearance.
+
+    Args:
+        text: the whole file.
+        pictures: what knows the pictures, where places are shares of their sizes, or names lack their endings.
+
+    Raises:
+        LeadError: a needed column is missing or double, a line has too few or too many fields, a value is not a
+            number, a point stands twice, or places are shares of pictures whose sizes are not known; the message
+            names the line.
+    """
+    pictures = pictures or PictureInfo()
+    delimiter = delimiter_of(text) or ","
     lines = read_lines(text, delimiter)
     if not lines:
         raise LeadError(f"no header line; expected the columns {', '.join(COLUMNS)}.")
-    header = ["image" if column.strip() == "file" else column.strip() for column in lines[0][1]]
-    for column in header:
-        if header.count(column) > 1:
-            raise LeadError(f"line 1: column {column!r} stands more than once.")
-    if "image" not in header:
-        raise LeadError(f"line 1: no column 'image' or 'file'. Columns found: {', '.join(header[:10])}.")
-    for number, fields in lines[1:]:
-        if len(fields) != len(header):
-            raise LeadError(f"line {number}: {len(fields)} fields where the header has {len(header)}.")
-    if len(lines) == 1:
+    names, below = lines_below(lines[1:], [name.strip() for name in lines[0][1]])
+    table = _Table(read_header(names), delimiter)
+    if not below:
         raise LeadError("a header, but no landmark below it.")
-    numbers = [column not in ("image", "name") for column in header]
-    return header, [
-        (n, [with_point(field, delimiter) if i else field for field, i in zip(fields, numbers, strict=True)])
-        for n, fields in lines[1:]
-    ]
+    read = _wide_line if table.header.wide else _long_line
+    image_column = table.header.columns["image"]
+    stems: dict[str, str] = {}
+    for line in below:
+        image = line[1][image_column]
+        if not image.strip():
+            table.left_out.add("lines without a picture", f"line {line[0]}")
+            continue
+        if table.header.by_stem and image not in stems:
+            stems[image] = pictures.of_stem(image.strip())
+        read(table, stems.get(image, image), line)
+    if not table.cells:
+        raise LeadError("no line with a picture and a landmark.")
+    return _labels(table, pictures)
 
 
-def _parse_long(header: list[str], lines: list[Line]) -> Labels:
-    for column in header:
-        if column not in COLUMNS:
-            raise unknown("column", column, COLUMNS)
-    if absent := [column for column in REQUIRED if column not in header]:
-        raise LeadError(f"line 1: column {absent[0]!r} is missing; needed are {', '.join(REQUIRED)}.")
-    cells: dict[tuple[str, str], tuple[int, list[float]]] = {}
-    for number, fields in lines:
-        cell = dict(zip(header, fields, strict=True))
-        key = (cell["image"], cell["name"])
-        if key in cells:
-            raise LeadError(f"line {number}: {key[1]!r} of picture {key[0]!r} stands already in line {cells[key][0]}.")
-        cells[key] = (number, _point(cell, number))
-    images = list(dict.fromkeys(image for image, _ in cells))
-    names = list(dict.fromkeys(name for _, name in cells))
-    row, column_of = ({key: i for i, key in enumerate(keys)} for keys in (images, names))
-    table = np.full((len(images), len(names), 6), np.nan)
-    table[..., 2] = UNLABELLED
-    numbers = np.zeros(table.shape[:2], dtype=np.int64)
-    for (image, name), (number, values) in cells.items():
-        table[row[image], column_of[name]] = values
-        numbers[row[image], column_of[name]] = number
-    predicted = (None if np.isnan(table[..., i]).all() else table[..., i] for i in (3, 4, 5))
-    visible = table[..., 2].astype(np.int8)
-    return Labels(
-        Schema(tuple(names)), tuple(images), table[..., :2], visible, *predicted, places=Places(lines=numbers)
-    )
+def _long_line(table: _Table, image: str, line: Line) -> None:
+    number, fields = line
+    columns = table.header.columns
+    name = fields[columns["name"]]
+    if not name.strip():
+        table.left_out.add("lines without a landmark's name", f"line {number}")
+        return
+    values = [table.number(fields, columns[c], number) if c in columns else math.nan for c in NUMBERS]
+    origin = fields[columns[ORIGIN]].strip().lower() if ORIGIN in columns else ""
+    if origin and origin not in ORIGINS:
+        raise LeadError(f"line {number}: {unknown(ORIGIN, origin, ORIGINS)}")
+    table.add(image, name, _Cell(number, _checked(values, "x and y", number), origin))
 
 
-def _point(cell: dict[str, str], number: int) -> list[float]:
-    """x, y, visibility, score and errors in pixels of one line of a long CSV."""
-    x, y, visible, *predicted = (to_number(cell.get(column, ""), column, number) for column in COLUMNS[2:])
-    check_pair(x, y, "x and y", number)
+def _wide_line(table: _Table, image: str, line: Line) -> None:
+    number, fields = line
+    wide = table.header.wide
+    there = table.rows.setdefault(image, number)
+    if there != number:
+        raise LeadError(f"line {number}: picture {image!r} stands already in line {there}.")
+    for name in dict.fromkeys(name for name, _ in wide):
+        values = [table.number(fields, wide[name, c], number) if (name, c) in wide else math.nan for c in NUMBERS]
+        table.add(image, name, _Cell(number, _checked(values, f"x and y of {name!r}", number)))
+
+
+def _checked(values: list[float], what: str, number: int) -> list[float]:
+    """The numbers of one point, with its visibility."""
+    x, y, visible, *rest = values
+    check_pair(x, y, what, number)
     if math.isnan(visible):
         visible = UNLABELLED if math.isnan(x) else VISIBLE
     if visible not in (UNLABELLED, HIDDEN, VISIBLE):
@@ -140,53 +185,61 @@ def _point(cell: dict[str, str], number: int) -> list[float]:
         raise LeadError(
             f"line {number}: visible is {visible:g}, but x and y are blank. Give them, or set visible to 0."
         )
-    return [x, y, visible, *predicted]
+    return [x, y, visible, *rest]
 
 
-def _parse_wide(header: list[str], lines: list[Line]) -> Labels:
-    columns: dict[tuple[str, str], int] = {}
-    for i, column in enumerate(header):
-        if column == "image":
-            continue
-        columns[_landmark_and_axis(column)] = i
-    names = tuple(dict.fromkeys(name for name, _ in columns))
-    if not names:
-        raise LeadError("line 1: no landmark's columns; expected x0, y0, … or <name>_x, <name>_y, …")
-    for name in names:
-        for axis in "xy":
-            if (name, axis) not in columns:
-                raise LeadError(f"line 1: landmark {name!r} has no column for its {axis}.")
-    order = [(columns[name, "x"], columns[name, "y"], name) for name in names]
-    xy = np.array([[_wide_point(fields, header, place, number) for place in order] for number, fields in lines])
-    seen: dict[str, int] = {}
-    for number, fields in lines:
-        image = fields[header.index("image")]
-        if image in seen:
-            raise LeadError(f"line {number}: picture {image!r} stands already in line {seen[image]}.")
-        seen[image] = number
-    places = Places.of_rows(seen.values(), len(names))
-    return Labels.from_xy(Schema(names), seen, xy.reshape(len(lines), len(names), 2), places=places)
-
-
-def _landmark_and_axis(column: str) -> tuple[str, str]:
-    """What a column of a wide CSV holds."""
-    if match := re.fullmatch(r"([xy])(\d+)", column):
-        axis, name = match.groups()
-        return name, axis
-    if match := re.fullmatch(r"(.+)_([xy])", column, re.DOTALL):
-        name, axis = match.groups()
-        return name, axis
-    raise LeadError(
-        f"line 1: unknown column {column!r}. A line for each point needs {', '.join(REQUIRED)}; "
-        "a line for each picture needs image, then x0, y0, … or <name>_x, <name>_y, …"
+def _labels(table: _Table, pictures: PictureInfo) -> Labels:
+    images = list(dict.fromkeys(image for image, _ in table.cells))
+    names = list(dict.fromkeys(name for _, name in table.cells))
+    row, column_of = ({key: i for i, key in enumerate(keys)} for keys in (images, names))
+    values = np.full((len(images), len(names), len(NUMBERS)), np.nan)
+    values[..., 2] = UNLABELLED
+    lines = np.zeros(values.shape[:2], dtype=np.int64)
+    origin = np.zeros(values.shape[:2], dtype="U9")
+    for (image, name), cell in table.cells.items():
+        here = row[image], column_of[name]
+        values[here], lines[here], origin[here] = cell.numbers, cell.line, cell.origin
+    xy, predicted = values[..., :2], (origin == ORIGINS[2]) | table.header.mediapipe
+    if table.header.mediapipe and np.nanmax(np.abs(xy), initial=0) <= MOST:
+        xy = _in_pixels(xy, images, pictures)
+    elif tuple(table.header.names[: len(COLUMNS)]) != COLUMNS:
+        _refuse_shares(xy)
+    told = values[..., 3:]
+    if (corrected := (origin == ORIGINS[0]) & np.isfinite(told).any(-1)).any():
+        told[corrected] = np.nan
+        table.left_out.add("points placed by hand that have a score or an error of a model", count=int(corrected.sum()))
+    left_out = "; ".join(filter(None, (left_aside(table.header), str(table.left_out))))
+    return Labels(
+        Schema(tuple(names)),
+        tuple(images),
+        xy,
+        values[..., 2].astype(np.int8),
+        *(None if np.isnan(column).all() else column for column in np.moveaxis(told, -1, 0)),
+        accepted=origin == ORIGINS[1],
+        predicted=predicted,
+        places=Places(lines=lines, left_out=left_out),
     )
 
 
-def _wide_point(
-    fields: Sequence[str], header: Sequence[str], place: tuple[int, int, str], number: int
-) -> tuple[float, float]:
-    column_x, column_y, name = place
-    x = to_number(fields[column_x], header[column_x], number)
-    y = to_number(fields[column_y], header[column_y], number)
-    check_pair(x, y, f"x and y of {name!r}", number)
-    return x, y
+def _in_pixels(xy: Points, images: Sequence[str], pictures: PictureInfo) -> Points:
+    """Places that were shares of the pictures' sizes, counted from the edges of the first pixel."""
+    sizes = np.full((len(images), 1, 2), np.nan)
+    for row in np.flatnonzero(np.isfinite(xy).any((1, 2))).tolist():
+        try:
+            sizes[row] = pictures.size(images[row])
+        except LeadError as error:
+            raise LeadError(
+                f"its places are shares of the pictures' sizes, as MediaPipe writes them, and {error}"
+            ) from error
+    return np.asarray(xy * sizes - 0.5)
+
+
+def _refuse_shares(xy: Points) -> None:
+    """Raises :class:`LeadError` where all places lie within the first pixel: they are no pixels."""
+    known = xy[np.isfinite(xy).all(-1)]
+    within = ((known >= 0) & (known <= 1)).all()
+    if within and len(np.unique(known, axis=0)) > 1 and (known != np.round(known)).any():
+        raise LeadError(
+            "all places lie between 0 and 1, so they are shares of the pictures' sizes, not pixels: multiply x by the "
+            "picture's width and y by its height."
+        )

@@ -1,10 +1,17 @@
 """CVAT's XML 1.1 of pictures: ``<image>`` elements that hold a ``<skeleton>`` of points, or ``<points>`` one by one.
 
 Three ways to mark landmarks are read: a skeleton, whose nested points each have a label of their own; points with one
-place each, the label being the landmark; and points of one label with several places, called "label 1", "label 2", …
-here. Places are taken as they stand. ``outside="1"`` is unlabelled, ``occluded="1"`` hidden. The order of the
-landmarks is that of the labels in ``<meta>``, of which the nested points' own order is independent; without it, that of
-their first appearance. The lines of the skeleton are in the drawing (``<svg>``) of its label.
+place each, the label being the landmark, or where a picture has several of one label the label and the attribute that
+tells them apart; and points of one label with several places, called "label 1", "label 2", … here. Of several
+skeletons the one with most landmarks gives its names, before those of the others stands the skeleton's label. Places
+are taken as they stand. ``outside="1"`` is unlabelled, ``occluded="1"`` hidden, and ``source="auto"`` a prediction.
+
+The order of the landmarks is that of the labels in ``<meta>``, of which the nested points' own order is independent;
+without it, that of their first appearance. The lines of the skeleton are in the drawing (``<svg>``) of its label.
+
+The frames of a film have no ending in the file: a picture with this name and any ending is taken, else the frame of the
+film that ``<source>`` names. CVAT for video 1.1, whose tracks are of frames, is read likewise: the places that somebody
+set, not those that CVAT put between them.
 
 There is no place for scores, expected errors and flip pairs.
 """
@@ -12,25 +19,19 @@ There is no place for scores, expected errors and flip pairs.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import DefusedXMLParser, fromstring
 
-from lead.errors import LeadError
-from lead.landmarks.fields import to_number
-from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Places, Schema
+from lead.errors import LeadError, unknown
+from lead.landmarks.cvat_elements import AUTOMATIC, Declared, Key, Marks, Picture, declared_in, tree_of
+from lead.landmarks.kinds import kind_prefixes
+from lead.landmarks.left_out import LeftOut
+from lead.landmarks.model import HIDDEN, UNLABELLED, Labels, Places, Schema
 from lead.landmarks.pictures import PictureInfo
 
-LABEL = "object"
-"""The skeleton's label in what we write."""
-Point = tuple[float, float, int, int]
-"""x, y, visibility, and the line that it stands in."""
-Lines = dict[ElementTree.Element, int]
-Pair = tuple[str, str]
+LABEL, MANUAL = "object", "manual"
+"""The skeleton's label in what we write, and the source of what a person placed."""
 
 
 def why_not(text: str) -> str | None:
@@ -38,140 +39,93 @@ def why_not(text: str) -> str | None:
     return None if re.search(r"<annotations[\s>]", text[:10_000]) else "holds no <annotations>"
 
 
-def parse(text: str) -> Labels:
-    """Labels from the text of an XML file: a row for each ``<image>``, annotated or not.
+def parse(text: str, pictures: PictureInfo | None = None, kind: str | None = None) -> Labels:
+    """Labels from the text of an XML file: a row for each ``<image>``, annotated or not, or each frame with a track.
+
+    What cannot be read of a picture costs that point or picture, which is named in the labels' places.
+
+    Args:
+        text: of the file.
+        pictures: those at hand.
+        kind: the label of the one skeleton to read; by default all are, and all other points.
 
     Raises:
-        LeadError: it is not well-formed, is of a film's tracks, or declares entities; a picture stands twice or holds
-            several instances, a landmark twice, or a value is wrong. The message names the picture.
+        LeadError: it is not well-formed, or declares entities; a picture holds a skeleton twice; tracks name no film;
+            or nothing in it can be read. The message names the picture.
     """
-    root, lines = _root(text)
-    if root.find("track") is not None:
-        raise LeadError("it holds the tracks of a film. Export as 'CVAT for images 1.1'.")
-    order, skeleton = _declared(root)
-    points: dict[str, dict[str, Point]] = {}
-    for image in root.iter("image"):
-        name = image.get("name", "").replace("\\", "/")
-        if not name:
-            raise LeadError(f"image {image.get('id', '?')} has no name.")
-        if name in points:
-            raise LeadError(f"picture {name!r} stands more than once. Keep one.")
-        points[name] = _points_of(image, name, lines)
-    if not points:
+    root, lines = tree_of(text)
+    declared, left_out = declared_in(root), LeftOut()
+    marked = _single(Marks(root, lines, declared, pictures or PictureInfo(), kind, left_out).pictures, left_out)
+    if not marked:
         raise LeadError("no <image> in it. Export as 'CVAT for images 1.1', all pictures.")
-    used = dict.fromkeys(name for of_image in points.values() for name in of_image)
-    drawn = {name for bone in skeleton for name in bone}
-    names = tuple(name for name in order if name in used or name in drawn)
-    names += tuple(name for name in used if name not in set(names))
-    if not names:
-        raise LeadError("no points or skeletons in it.")
-    table = np.full((len(points), len(names), 4), np.nan)
-    table[..., 2:] = UNLABELLED, 0
-    for row, of_image in enumerate(points.values()):
-        for name, point in of_image.items():
-            table[row, names.index(name)] = point
-    bones = tuple(bone for bone in skeleton if set(bone) <= set(names))
-    schema, places = Schema(names, skeleton=bones), Places(lines=table[..., 3].astype(np.int64))
-    return Labels(schema, tuple(points), table[..., :2], table[..., 2].astype(np.int8), places=places)
+    keys, schema = _landmarks(marked, declared)
+    if not keys:
+        kinds = list(dict.fromkeys(shape.get("label", "") for shape in root.iter("skeleton")))
+        if kind is not None and kind not in kinds:
+            raise unknown("skeleton", kind, kinds)
+        raise LeadError(f"no points or skeletons in it.{f' Left out: {left_out}.' if left_out.beyond() else ''}")
+    table = np.full((len(marked), len(keys), 5), np.nan)
+    table[..., 2:] = UNLABELLED, False, 0
+    for row, picture in enumerate(marked):
+        for key, mark in picture.marks.items():
+            table[row, keys.index(key)] = mark.x, mark.y, mark.visible, mark.predicted, mark.line
+    places = Places(lines=table[..., 4].astype(np.int64), left_out=str(left_out))
+    return Labels(
+        schema,
+        tuple(picture.name for picture in marked),
+        table[..., :2],
+        table[..., 2].astype(np.int8),
+        places=places,
+        predicted=table[..., 3].astype(bool),
+        sizes=np.array([picture.size for picture in marked], dtype=np.int64),
+    )
 
 
-class _Numbered(ElementTree.TreeBuilder):
-    """Builds the tree, and notes the line that each element begins in."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: Lines = {}
-        self.parser = DefusedXMLParser(target=self, forbid_dtd=True)
-
-    def start(self, tag: str, attrs: dict[str, str], /) -> ElementTree.Element:
-        element = super().start(tag, attrs)
-        self.lines[element] = self.parser.parser.CurrentLineNumber
-        return element
-
-
-def _root(text: str) -> tuple[ElementTree.Element, Lines]:
-    tree = _Numbered()
-    try:
-        tree.parser.feed(text)
-        root: ElementTree.Element = tree.parser.close()
-    except ElementTree.ParseError as error:
-        raise LeadError(f"line {error.position[0]}: not well-formed XML ({error}).") from None
-    except DefusedXmlException as error:
-        raise LeadError(f"it declares a document type or entities, which CVAT never does ({error}).") from None
-    except ValueError as error:  # an encoding declaration that the text contradicts
-        raise LeadError(f"not XML ({error}).") from None
-    if root.tag != "annotations":
-        raise LeadError(f"its root is <{root.tag}>, not <annotations>.")
-    return root, tree.lines
+def _single(pictures: list[Picture], left_out: LeftOut) -> list[Picture]:
+    """One entry for each picture; without landmarks that are marked twice, or in several places of the file."""
+    of_names: dict[str, list[Picture]] = {}
+    for picture in pictures:
+        if picture.twice:
+            where = f"{picture.name}: {', '.join(repr(name) for _, name in picture.twice)}"
+            left_out.add("pictures in which a landmark is marked twice, of which none is read", where)
+            picture.marks = {}
+        of_names.setdefault(picture.name, []).append(picture)
+    single = []
+    for name, same in of_names.items():
+        labelled = [picture for picture in same if picture.marks]
+        if len(labelled) > 1:
+            left_out.add("pictures that are labelled more than once in the file, of which none is read", name)
+        single.append(labelled[0] if len(labelled) == 1 else Picture(name, same[0].size))
+    return single
 
 
-def _declared(root: ElementTree.Element) -> tuple[list[str], tuple[Pair, ...]]:
-    """The labels of points in ``<meta>`` in their order, and the lines between them."""
-    meta = root.find("meta")
-    labels = list(meta.iter("label")) if meta is not None else []
-    whole = [label for label in labels if label.findtext("type") == "skeleton"]
-    names = [label.findtext("name") or "" for label in labels if label.findtext("type") != "skeleton"]
-    bones: list[Pair] = []
-    for label in whole:
-        drawing = label.findtext("svg") or ""
-        at = {}
-        for circle in re.findall(r"<circle\b[^>]*>", drawing):
-            keys = _attributes(circle)
-            at[keys.get("data-node-id", "")] = keys.get("data-label-name", "")
-        for line in re.findall(r"<line\b[^>]*>", drawing):
-            keys = _attributes(line)
-            ends = at.get(keys.get("data-node-from", "")), at.get(keys.get("data-node-to", ""))
-            if ends[0] and ends[1]:
-                bones.append((ends[0], ends[1]))
-    return list(dict.fromkeys(names)), tuple(bones)
+def _landmarks(pictures: list[Picture], declared: Declared) -> tuple[list[Key], Schema]:
+    """The landmarks in their order, and what they are called."""
+    used = dict.fromkeys(key for picture in pictures for key in picture.marks)
+    kinds_used = {kind for kind, _ in used}
+    drawn = (key for kind, *ends in declared.bones if kind in kinds_used for key in ((kind, name) for name in ends))
+    keys = list(dict.fromkeys([*used, *drawn]))
+    of_meta = {key: i for i, key in reversed(list(enumerate(declared.keys)))}
+    first = {base: i for i, base in reversed(list(enumerate(_base(key)[0] for key in keys)))}
+
+    def rank(key: Key) -> tuple[int, int, int]:
+        base, number = _base(key)
+        at = min(of_meta.get(known, len(of_meta)) for known in (key, ("", key[1]), base))
+        return at, first[base], number
+
+    keys.sort(key=rank)
+    kinds = list(dict.fromkeys(kind for kind, _ in keys if kind))
+    before = kind_prefixes(kinds, [sum(kind == of for of, _ in keys) for kind in kinds])
+    prefix = dict(zip(kinds, before, strict=True)) | {"": ""}
+    bones = [((kind, a), (kind, b)) for kind, a, b in declared.bones]
+    lines = tuple((prefix[a[0]] + a[1], prefix[b[0]] + b[1]) for a, b in bones if {a, b} <= set(keys))
+    return keys, Schema(tuple(prefix[kind] + name for kind, name in keys), skeleton=lines)
 
 
-def _attributes(tag: str) -> dict[str, str]:
-    """Those of a tag of the drawing, which is a fragment without a root."""
-    try:
-        element = fromstring(tag if tag.endswith("/>") else f"{tag[:-1]}/>", forbid_dtd=True)
-    except (ElementTree.ParseError, DefusedXmlException):
-        return {}
-    return dict(element.attrib)
-
-
-def _points_of(image: ElementTree.Element, name: str, lines: Lines) -> dict[str, Point]:
-    skeletons = image.findall("skeleton")
-    if len(skeletons) > 1:
-        raise LeadError(f"{name}: {len(skeletons)} skeletons. One instance a picture is supported.")
-    points: dict[str, Point] = {}
-    for element in [*(skeletons[0].findall("points") if skeletons else []), *image.findall("points")]:
-        for label, (x, y, visible) in _places(element, name):
-            if label in points:
-                raise LeadError(f"{name}: {label!r} is marked twice. Keep one; one instance a picture is supported.")
-            points[label] = (x, y, visible, lines[element])
-    return points
-
-
-def _places(element: ElementTree.Element, name: str) -> Iterator[tuple[str, tuple[float, float, int]]]:
-    label = element.get("label", "")
-    if not label:
-        raise LeadError(f"{name}: points without a label.")
-    outside, occluded = (_flag(element, key, name) for key in ("outside", "occluded"))
-    visible = UNLABELLED if outside else HIDDEN if occluded else VISIBLE
-    places = [place for place in element.get("points", "").split(";") if place.strip()]
-    if not places:
-        raise LeadError(f'{name}: {label!r} has no place; expected points="x,y".')
-    for number, place in enumerate(places, start=1):
-        try:
-            x, y = (to_number(text, "a coordinate", 0) for text in place.split(","))
-        except (LeadError, ValueError):
-            x = y = float("nan")
-        if not (x == x and y == y):
-            raise LeadError(f"{name}: {label!r} is at {place[:50]!r}, which is not x,y.")
-        yield (label if len(places) == 1 else f"{label} {number}"), (x, y, visible)
-
-
-def _flag(element: ElementTree.Element, key: str, name: str) -> bool:
-    value = element.get(key, "0")
-    if value not in ("0", "1"):
-        raise LeadError(f"{name}: {key} is {value[:50]!r}; it must be 0 or 1.")
-    return value == "1"
+def _base(key: Key) -> tuple[Key, int]:
+    """Of points that have only a number to tell them apart, their common label and the number."""
+    numbered = re.fullmatch(r"(.*) ([0-9]{1,9})", key[1], re.DOTALL)
+    return (("", numbered[1]), int(numbered[2])) if numbered and not key[0] else (key, 0)
 
 
 def dump(labels: Labels, pictures: PictureInfo) -> str:
@@ -186,16 +140,20 @@ def dump(labels: Labels, pictures: PictureInfo) -> str:
     lines = ['<?xml version="1.0" encoding="utf-8"?>', "<annotations>", "  <version>1.1</version>"]
     lines += _schema_lines(labels.schema)
     for row, image in enumerate(labels.images):
-        width, height = pictures.size(image)
+        known = labels.sizes[row].tolist() if labels.sizes is not None and labels.sizes[row].all() else None
+        width, height = known or pictures.size(image)
         lines.append(f'  <image id="{row}" name={quoteattr(image)} width="{width}" height="{height}">')
         if (labels.visible[row] > UNLABELLED).any():
-            lines.append(f'    <skeleton label="{LABEL}" source="manual" z_order="0">')
+            by_model = labels.is_predicted[row]
+            source = AUTOMATIC if by_model[labels.visible[row] > UNLABELLED].all() else MANUAL
+            lines.append(f'    <skeleton label="{LABEL}" source="{source}" z_order="0">')
             for k, name in enumerate(labels.schema.names):
                 visible = labels.visible[row, k]
                 x, y = labels.xy[row, k].tolist() if visible > UNLABELLED else (0.0, 0.0)
                 flags = f'outside="{int(visible == UNLABELLED)}" occluded="{int(visible == HIDDEN)}"'
+                source = AUTOMATIC if by_model[k] else MANUAL
                 lines.append(
-                    f'      <points label={quoteattr(name)} source="manual" {flags} points="{x!r},{y!r}"></points>'
+                    f'      <points label={quoteattr(name)} source="{source}" {flags} points="{x!r},{y!r}"></points>'
                 )
             lines.append("    </skeleton>")
         lines.append("  </image>")

@@ -16,6 +16,8 @@ Line = tuple[int, list[str]]
 """A line's number in the file, and its fields."""
 DELIMITERS = (",", ";", "\t")
 """What may stand between the fields of a CSV: where the comma is the decimal sign, spreadsheets write semicolons."""
+BLANK = ("", "nan", "na", "n/a", "#n/a", "none", "null", "-")
+"""What stands for a number that is not there, in lower case: R, pandas and spreadsheets differ."""
 _DECIMAL_COMMA = re.compile(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*")
 
 
@@ -35,7 +37,7 @@ def with_point(text: str, delimiter: str) -> str:
 
 def to_number(text: str, column: str, line: int) -> float:
     """A finite number, or NaN for a blank. Raises :class:`LeadError` naming the line, the column and the text."""
-    if text.strip().lower() in ("", "nan"):
+    if text.strip().lower() in BLANK:
         return math.nan
     try:
         value = float(text)

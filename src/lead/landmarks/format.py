@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +29,7 @@ FEATURES = {
     "film": "which film the frames are of",
     "accepted": "which labels are accepted suggestions",
     "predicted": "which points are a model's and no person's",
+    "mixed": "the predictions on pictures that a person labelled too",
 }
 """What a format may hold of labels beside the points themselves, or lose, in words."""
 SPREADSHEET = " (from a spreadsheet, save it as CSV UTF-8)"
@@ -41,17 +43,21 @@ class LabelFile:
         name: what messages call it.
         data: all of it.
         pictures: their sizes and names.
+        only: of formats that may hold several kinds of things (COCO's categories, CVAT's skeletons), the name of the
+            one whose landmarks are read; None for those of all.
     """
 
     name: str
     data: bytes
     pictures: PictureInfo
+    only: str | None = None
 
     @cached_property
     def text(self) -> str | None:
-        """The file as UTF-8 text; None if it is not."""
+        """The file as text: UTF-8, or UTF-16 if it begins by saying so; None if it is not."""
+        utf_16 = self.data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         try:
-            return self.data.decode("utf-8-sig")
+            return self.data.decode("utf-16" if utf_16 else "utf-8-sig")
         except UnicodeDecodeError:
             return None
 
@@ -76,6 +82,7 @@ class Format:
         by_ending: whether a file of this extension is written in this format where no format is named.
         precision: how far the tool itself, writing the file anew, may put a place that nobody moved, in pixels.
         pieces: what ``dump`` makes, some of the text after other, of a format that can be made so.
+        has_kinds: whether a file may hold several kinds of things, of which one can be chosen.
         per_picture: of a format with a file for each picture; its ``dump`` makes an archive of them.
     """
 
@@ -89,6 +96,7 @@ class Format:
     by_ending: bool = True
     precision: float = 0.001
     pieces: Callable[[Labels, PictureInfo], Iterable[str]] | None = None
+    has_kinds: bool = False
     per_picture: PerPicture | None = None
 
     @property
@@ -126,6 +134,7 @@ def _has(labels: Labels, feature: str) -> bool:
         "film": any(frame_of(image) for image in labels.images),
         "accepted": labels.accepted is not None,
         "predicted": labels.predicted is not None,
+        "mixed": bool((labels.is_predicted.any(1) & (labels.by_hand | labels.is_accepted).any(1)).any()),
     }.get(feature, False)
 
 

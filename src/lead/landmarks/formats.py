@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from lead.errors import unknown
 from lead.landmarks import (
@@ -76,9 +76,10 @@ FORMATS: tuple[Format, ...] = (
         lacks=(),
         # What is LabelMe's and wrong is not COCO's: two messages for one mistake would hide it.
         why_not=of_text(lambda text: coco.why_not(text) or (None if labelme.why_not(text) else "is LabelMe's")),
-        parse=lambda file: coco.parse(text_of(file)),
+        parse=lambda file: coco.parse(text_of(file), file.only),
         dump=lambda labels, pictures: _encoded(coco.dump(labels, pictures)),
         pieces=coco.pieces,
+        has_kinds=True,
     ),
     Format(
         name="labelstudio",
@@ -123,9 +124,9 @@ FORMATS: tuple[Format, ...] = (
         name="sleap",
         title="SLEAP's labels",
         extensions=(".slp",),
-        lacks=("errors", "accepted"),
+        lacks=("errors", "accepted", "mixed"),
         why_not=lambda file: sleap.why_not(file.data),
-        parse=lambda file: read_apart("sleap", file.data),
+        parse=lambda file: read_apart("sleap", file.data, PurePath(file.name).name),
         dump=sleap.dump,
     ),
     Format(
@@ -134,9 +135,10 @@ FORMATS: tuple[Format, ...] = (
         extensions=(".xml",),
         lacks=("score", "errors", "flips", "accepted", "predicted"),
         why_not=of_text(cvat.why_not),
-        parse=lambda file: cvat.parse(text_of(file)),
+        parse=lambda file: cvat.parse(text_of(file), file.pictures, file.only),
         dump=lambda labels, pictures: _encoded(cvat.dump(labels, pictures)),
         precision=0.0051,  # CVAT writes hundredths
+        has_kinds=True,
     ),
     Format(
         name="imglab",
@@ -203,9 +205,9 @@ FORMATS: tuple[Format, ...] = (
         name="csv",
         title="CSV, a line for each point",
         extensions=(".csv",),
-        lacks=("flips", "skeleton", "sizes", "accepted"),
+        lacks=("flips", "skeleton", "sizes"),
         why_not=of_text(csvfile.why_not, SPREADSHEET),
-        parse=lambda file: csvfile.parse(text_of(file)),
+        parse=lambda file: csvfile.parse(text_of(file), file.pictures),
         dump=lambda labels, _: _encoded(csvfile.dump(labels)),
         pieces=lambda labels, _: csvfile.pieces(labels),
     ),

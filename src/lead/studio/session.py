@@ -134,14 +134,14 @@ class Session:
 
     def list_pictures(self) -> list[Picture]:
         """All pictures, in the folder's order."""
-        knowledge, bad = self.knowledge, dict(self.folder.unreadable)
+        knowledge, bad, showing = self.knowledge, dict(self.folder.unreadable), self.folder.showing
         contents, expected = knowledge.contents, answers.expected_errors(knowledge)
         pictures = []
         for file, id in contents.listing.id_of.items():
             count, complete = contents.summary.get(id, (0, False))
             picture = Picture(id=id, file=file, labelled=count, complete=complete)
             picture.accepted, picture.unlabelled = contents.accepted.get(id, 0), contents.unlabelled.get(id, [])
-            picture.stamp = stamp_text(contents.listing.stamps[file])
+            picture.stamp = stamp_text(contents.listing.stamps[file], showing)
             if image := contents.document.image(file):
                 picture.tags, picture.noted = image.tags, bool(image.note)
             picture.unreadable = bad.get(file)

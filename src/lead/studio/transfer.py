@@ -5,19 +5,20 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from lead.errors import LeadError
-from lead.images.decode import UnreadablePicture
-from lead.images.labels import FolderPictures
+from lead.images.decode import UnreadablePicture, orientation_of
+from lead.images.folder_pictures import FolderPictures, LabelledAs, Seen
+from lead.images.placing import at_hand
 from lead.landmarks.format import Format
 from lead.landmarks.formats import WRITTEN, format_named
 from lead.landmarks.io import parse_labels
 from lead.landmarks.model import UNLABELLED, VISIBLE, Labels, Schema, numbered
-from lead.landmarks.naming import matched
+from lead.landmarks.naming import Matches, matched, matches
 from lead.landmarks.pictures import PictureInfo, Sized
 from lead.studio.book import LabelBook, size_for
 from lead.studio.document import Document, PointsChange
@@ -62,9 +63,21 @@ class _Incoming:
     points: dict[str, dict[str, Point]]
     labels: Labels
 
-    @property
-    def predicted(self) -> bool:
-        return self.labels.score is not None or self.labels.px_error is not None
+    def with_predictions(self, taken: bool, report: Imported) -> _Incoming:
+        """With the points that a model said as accepted suggestions, or without them, which is counted."""
+        if self.labels.predicted is None:
+            return self
+        if not taken:
+            report.predicted = int(self.labels.predicted.sum())
+        points = {}
+        for picture, row in self._rows.items():
+            said = {n for n, is_so in zip(self.labels.schema.names, self.labels.predicted[row], strict=True) if is_so}
+            points[picture] = {
+                name: point.model_copy(update={"accepted": True}) if name in said else point
+                for name, point in self.points.get(picture, {}).items()
+                if taken or name not in said
+            }
+        return replace(self, points=points)
 
     def placed(self, picture: str, points: Mapping[str, Point]) -> Labels:
         """Those of a picture's points that are in places, as labels that know where in the file they stand."""
@@ -128,6 +141,8 @@ def import_labels(
     *,
     add_landmarks: bool = False,
     called: Sequence[str] = (),
+    predictions: bool = False,
+    labelled_as: LabelledAs | None = None,
 ) -> Imported:
     """Takes landmarks, or landmarks and points, from a label file of any format that :mod:`lead.landmarks` reads.
 
@@ -143,24 +158,26 @@ def import_labels(
         add_landmarks: whether landmarks that the book does not have are added to those that it has.
         called: what the file's landmarks are called here, one name for each in the file's order, blank for one to be
             left out; by default they are called what the file calls them.
+        predictions: whether points that a model said are taken too, as accepted suggestions; else they are left out.
+        labelled_as: how pictures that their EXIF tag turns were looked at, where the file's sizes do not say.
 
     Raises:
         OtherLandmarks: its landmarks are not those of the book. Nothing was changed.
         LeadError: the file cannot be understood; its landmarks do not fit those of the book; or a point lies far
             outside its picture. Nothing was changed.
     """
-    incoming = _read(data, name_hint, book.folder)
+    report = Imported(format="")
+    incoming = _read(data, name_hint, book.folder, labelled_as, report)
+    incoming = incoming.with_predictions(predictions, report)
     if called:
         incoming = incoming.called(called, name_hint)
-    report = Imported(format=incoming.format.name)
+    report.format = incoming.format.name
 
     def make(document: Document) -> Document:
         document = _with_landmarks(document, incoming, what, add_landmarks, name_hint, report)
         return _with_points(document, book.folder, incoming, replace, report) if what == "labels" else document
 
     book.edit("before an import", make)
-    if incoming.predicted and report.added + report.replaced:
-        report.notes.append("The file gives scores, so these are predictions of a model; here they count as labels.")
     return report
 
 
@@ -246,23 +263,47 @@ def combined(hand: Labels, predicted: Labels | None) -> Labels:
 class _Shown(FolderPictures):
     """The pictures of the studio's folder, and no others: a file may name any on the machine."""
 
-    def __init__(self, folder: PictureFolder) -> None:
-        super().__init__(folder.root)
+    def __init__(self, folder: PictureFolder, labelled_as: LabelledAs | None) -> None:
+        super().__init__(folder.root, labelled_as)
         self._folder = folder
 
-    def size(self, image: str) -> Size:
-        found = matched([image], self._folder.files).get(image)
+    def matches(self, images: Sequence[str]) -> Matches:
+        return matches(images, self._folder.files)
+
+    def has(self, image: str) -> bool:
+        return image in self._folder.listing
+
+    def _look(self, image: str) -> Seen:
+        found = self.find(image)
         if found is None:
             raise LeadError(f"picture {image!r}, whose size is needed, is not in this folder.")
-        return self._folder.size(self._folder.id_of(found))
+        if found not in self._seen:
+            size = self._folder.size(self._folder.id_of(found))
+            self._seen[found] = Seen(size, orientation_of(self.root / found))
+        return self._seen[found]
 
 
-def _read(data: bytes, name: str, folder: PictureFolder) -> _Incoming:
-    labels, kind = parse_labels(data, name, pictures=_Shown(folder))
+def _read(data: bytes, name: str, folder: PictureFolder, labelled_as: LabelledAs | None, report: Imported) -> _Incoming:
+    pictures = _Shown(folder, labelled_as)
+    as_filed, kind = parse_labels(data, name, pictures=pictures)
+    if as_filed.places and as_filed.places.left_out:
+        report.notes.append(f"Left out: {as_filed.places.left_out}.")
+    labels = at_hand(as_filed, pictures, say=report.notes.append, unclear=partial(setattr, report, "unclear"))
     try:
         if kind.name == "coco":  # the only one that holds colours and what is absent
             document = Document.parse(data)
-            points = {file: annotation.points() for file, annotation in document.annotated()}
+            here = dict(zip(map(posixpath.normpath, as_filed.images), labels.images, strict=True))
+            placed = _points(labels)
+            points = {
+                here[file]: {
+                    name: point
+                    if point.x is None
+                    else placed[here[file]][name].model_copy(update={"accepted": point.accepted})
+                    for name, point in annotation.points().items()
+                    if point.x is None or name in placed[here[file]]
+                }
+                for file, annotation in document.annotated()
+            }
             return _Incoming(kind, document.landmarks, points, labels)
         schema = labels.schema
         landmarks = as_landmarks(schema.names, schema.skeleton, schema.flip_pairs)

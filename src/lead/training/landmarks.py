@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from lead.config import PictureSettings
 from lead.errors import LeadError
 from lead.features import Extractor, FeatureSource
 from lead.files import default_cache
@@ -17,18 +18,19 @@ from lead.images.build import open_store
 from lead.images.doubts import refuse_far, refuse_unlabelled
 from lead.images.find import find_images
 from lead.images.store import ImageStore
+from lead.images.survey import survey
 from lead.inference import Calibration, Landmarker, kind_of
 from lead.landmarks import Labels
 from lead.landmarks.model import HIDDEN
 from lead.nn.backbone import licence_of
 from lead.nn.confidence import Confidence
 from lead.provenance import commit, versions
-from lead.reporting import Progress
+from lead.reporting import Progress, Say, unsaid
 from lead.seeds import mixed_seed
 from lead.training.cascade import POOL, SELF_TAUGHT, CascadeFit, fit_cascade
 from lead.training.fit import Fitted, FittedKind, fit_head
 from lead.training.labelled import Labelled
-from lead.training.run import Run
+from lead.training.run import Run, with_contrast
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ def fit_landmarker(
     seed: int,
     self_taught: bool,
     progress: Progress | None = None,
+    say: Say = unsaid,
 ) -> FitSummary:
     """Fits a head and puts it together with the features that it needs; see :func:`lead.fit`.
 
@@ -72,12 +75,15 @@ def fit_landmarker(
         seed: of everything random.
         self_taught: whether unlabelled pictures of the folder may be learnt from, where so few are labelled.
         progress: called as features are computed.
+        say: told how values of more than 8 bits are shown, and what of pictures is not looked at.
     """
-    store, found, missing = _labelled_store(root, labels, run.settings.picture.store, seed if self_taught else None)
+    settings = run.settings
+    store, found, missing = _labelled_store(root, labels, settings.picture, seed if self_taught else None, say)
+    settings = with_contrast(settings, store.showing)
     refuse_unlabelled(found)
     refuse_far(found, store.sizes[[store.index(image) for image in found.images]])
     student = run.student()
-    source = FeatureSource(Extractor(student, run.settings.picture), store)
+    source = FeatureSource(Extractor(student, settings.picture), store)
     frame = source.extractor.frame
     rows = np.array([store.index(image) for image in found.images], dtype=np.int64)
     points = torch.from_numpy(frame.points(store, rows, found.xy)).float()
@@ -100,7 +106,7 @@ def fit_landmarker(
         labelled = Labelled(source.whole(rows, progress=progress), points, accepted=flags)
         fitted = fit_head(labelled, kind=head, seed=seed)
         calibration = fitted.calibration
-    error, backbone = fitted.error * (frame.shown / frame.side), run.settings.backbone
+    error, backbone = fitted.error * (frame.shown / frame.side), settings.backbone
     accepted = 0 if found.accepted is None else int(found.accepted.sum())
     origin: dict[str, Any] = {
         "run": run.provenance,
@@ -113,12 +119,12 @@ def fit_landmarker(
         "commit": commit(),
         "seed": seed,
     }
-    model = Landmarker(found.schema, run.settings, student, fitted.head, calibration, origin)
+    model = Landmarker(found.schema, settings, student, fitted.head, calibration, origin)
     return FitSummary(model, len(found), missing, kind_of(fitted.head), error, accepted)
 
 
 def _labelled_store(
-    root: Path, labels: Labels, side: int, seed: int | None
+    root: Path, labels: Labels, picture: PictureSettings, seed: int | None, say: Say
 ) -> tuple[ImageStore, Labels, tuple[tuple[str, str], ...]]:
     """The labelled pictures that can be read, their labels in the same order, and the others with the reason.
 
@@ -140,7 +146,9 @@ def _labelled_store(
         unlabelled = sorted(set(find_images(root)) - set(files))
         drawn = np.random.default_rng(mixed_seed(seed, "unlabelled")).permutation(len(unlabelled))[:POOL]
         others = [unlabelled[i] for i in np.sort(drawn)]
-    store = open_store(root, [*files, *others], side, default_cache())
+    whole = seed is not None and picture.contrast == "auto"  # which is to be the folder's, as when it is predicted
+    showing = survey(root, find_images(root) if whole else [*files, *others], picture.showing, say)
+    store = open_store(root, [*files, *others], picture.store, default_cache(), showing=showing)
     readable = set(store.files)
     found = labels.take(i for i in here if labels.images[i] in readable)
     skipped = (item for item in store.skipped if item[0] not in set(others))

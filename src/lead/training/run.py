@@ -20,9 +20,12 @@ from lead.errors import LeadError
 from lead.features import make_student
 from lead.files import default_cache, printable, read_text, write_atomic
 from lead.images.build import open_store
+from lead.images.showing import Showing
 from lead.images.store import ImageStore
+from lead.images.survey import survey
 from lead.nn.backbone import Backbone
 from lead.nn.student import AnyStudent
+from lead.reporting import Say, unsaid
 from lead.seeds import mixed_seed, run_identity
 from lead.training.failure import FAILED
 from lead.training.upkeep import UPKEEP, Upkeep
@@ -69,6 +72,7 @@ class Run:
         run = cls.plan(folder, settings, upkeep)
         if not processes.leads():
             return run
+        settings = run.settings
         if not run.has_begun:
             same = (folder / "settings.yaml").exists() and cls.open(folder).settings == settings
             kept = run.provenance.get("retries") if same else None  # of how they became what they are
@@ -90,6 +94,9 @@ class Run:
         run = cls(folder, settings, upkeep)
         if (folder / "settings.yaml").exists():
             there = cls.open(folder).settings
+            if settings.picture.contrast == "auto" and run.has_begun:  # and was measured as it began
+                settings = with_contrast(settings, there.picture.showing)
+                run = cls(folder, settings, upkeep)
             free = STAGE_TWO if run.has_stage_one_alone else set()
             if run.has_begun and (differing := _differences(there, settings, free)):
                 raise LeadError(
@@ -170,6 +177,11 @@ class Run:
         return found
 
 
+def with_contrast(settings: Settings, showing: Showing) -> Settings:
+    """Settings that name the contrast with which pictures are shown, where they left it to be measured."""
+    return settings.model_copy(update={"picture": settings.picture.shown(showing)})
+
+
 def _differences(old: Settings, new: Settings, free: set[str]) -> list[str]:
     """What settings differ in, but for the groups that are ``free`` to."""
 
@@ -198,18 +210,37 @@ class TrainingPictures:
 
 
 def open_pictures(
-    dataset: Dataset, settings: Settings, *, progress: Callable[[int, int], None] | None = None
+    dataset: Dataset,
+    settings: Settings,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    say: Say = unsaid,
 ) -> TrainingPictures:
     """Decodes a dataset's pictures, or finds them decoded, and keeps those that training may see.
+
+    A contrast that the settings leave open is that of the pictures that training may see.
+
+    Args:
+        dataset: with its splits.
+        settings: of the run.
+        progress: called as pictures are decoded.
+        say: told what contrast was measured, and what of pictures is not looked at.
 
     Raises:
         LeadError: fewer than ``FEWEST`` pictures can be used.
     """
+    allowed = {dataset.files[i] for i in training_rows(dataset, settings)}
+    showing = survey(dataset.root, sorted(allowed), settings.picture.showing, say)
     with processes.in_turn(machine=True):  # the first of a machine builds the store, the others find it
         store = open_store(
-            dataset.root, dataset.files, settings.picture.store, default_cache(), boxes=dataset.boxes, progress=progress
+            dataset.root,
+            dataset.files,
+            settings.picture.store,
+            default_cache(),
+            boxes=dataset.boxes,
+            showing=showing,
+            progress=progress,
         )
-    allowed = {dataset.files[i] for i in training_rows(dataset, settings)}
     rows = np.array([i for i, file in enumerate(store.files) if file in allowed], dtype=np.int64)
     if len(rows) < FEWEST:
         left = f"{len(rows)} picture{'' if len(rows) == 1 else 's'}"

@@ -111,8 +111,8 @@ export class LabelFile {
     ];
   }
 
-  /** @param {File} file */
-  async send(file) {
+  /** @param {File} file @param {Record<string, string | boolean>} more what else is asked for */
+  async send(file, more = {}) {
     const {app, what} = this;
     const called = this.called?.chosen.join('\n');
     this.busy = true;
@@ -122,10 +122,10 @@ export class LabelFile {
       /** @type {Imported} */
       const told = await app.api.request('/import', {method: 'POST', timeout: 300000,
         body: new Blob([file], {type: 'application/octet-stream'}),
-        query: {what, replace: what === 'labels' && this.replace, add: this.some() && this.add, name: file.name,
-          called}});
+        query: {what, replace: what === 'labels' && this.replace, add: this.some() && this.add, name: file.name, called,
+          ...more}});
       await app.reload();
-      fill(this.report, this.told(file.name, told));
+      fill(this.report, this.told(file.name, told), this.further(file, told, more));
       this.busy = false;
       this.forget();
       this.report.scrollIntoView({block: 'nearest'});
@@ -144,6 +144,31 @@ export class LabelFile {
         h('p.notice.bad', {role: 'alert', testid: 'import-error'}, icon('warning'), h('span', wordsOf(error))));
       this.report.scrollIntoView({block: 'nearest'});
     }
+  }
+
+  /** What else the person may want of the file.
+   * @param {File} file @param {Imported} told @param {Record<string, string | boolean>} more what was asked for */
+  further(file, {predicted, unclear}, more) {
+    /** @type {(words: string, button: string, testid: string, query: Record<string, string | boolean>) => Node} */
+    const offer = (words, button, testid, query) =>
+      h('div.notice', icon('help'), h('div.stack', h('p', words), h('button', {testid, onclick: () =>
+        this.send(file, {...more, ...query})}, button)));
+    return [
+      predicted
+        ? offer(`Left out: ${count(predicted, 'point')} that a model said and no person has touched. Taken as accepted `
+          + 'suggestions, models learn from them, but no error is measured on them.',
+          'Take them as accepted suggestions', 'import-predictions', {predictions: true})
+        : null,
+      unclear
+        ? offer(
+          `${count(unclear, 'labelled picture')}: turned by the camera’s mark (EXIF). If the points lie wrong now, `
+            + 'the other tool showed them unturned.',
+          'They were labelled unturned: take them so',
+          'import-stored',
+          {labelled_as: 'stored', replace: true},
+        )
+        : null,
+    ];
   }
 
   /** @param {string} name @param {Imported} told */
