@@ -39,7 +39,7 @@ def parse(text: str, file: str, pictures: PictureInfo) -> Labels:
     """
     table = read_table(text)
     axes = [column for column in table.header if column.startswith("axis-")]
-    if len(axes) > 3:
+    if len(axes) not in (2, 3):
         raise LeadError(f"points of {len(axes)} axes. Points on pictures have two, or three of a stack or film.")
     named = next((column for column in NAMES if table.has(column)), None)
     on: dict[int, list[tuple[str, Mark]]] = {}
