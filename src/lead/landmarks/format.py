@@ -61,6 +61,11 @@ class LabelFile:
         except UnicodeDecodeError:
             return None
 
+    @property
+    def ansi(self) -> str:
+        """The file as text of Western Windows. It may be of another part of the world: then its letters are others."""
+        return self.data.decode("cp1252", errors="replace")
+
 
 def _only_read(_labels: Labels, _pictures: PictureInfo) -> bytes:
     raise LeadError("this format is read, but not written. Choose another (--to).")

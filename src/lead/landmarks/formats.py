@@ -197,8 +197,8 @@ FORMATS: tuple[Format, ...] = (
         title="TPS of tpsDig and geomorph",
         extensions=(".tps",),
         lacks=("names", "hidden", "score", "errors", "flips", "skeleton", "sizes", "accepted", "predicted"),
-        why_not=of_text(tps.why_not),
-        parse=lambda file: tps.parse(text_of(file), file.pictures),
+        why_not=lambda file: tps.why_not(file.text or file.ansi),
+        parse=lambda file: tps.parse(file.text or file.ansi, file.pictures),
         dump=lambda labels, pictures: _encoded(tps.dump(labels, pictures)),
     ),
     Format(
