@@ -310,7 +310,6 @@ OTHERS: list[tuple[str, bytes, str]] = [
     ("config.yaml", b"Task: x\nbodyparts:\n- a\n", "the config.yaml of a DeepLabCut project"),
     ("a.json", b'{"people": [{"pose_keypoints_2d": []}]}', "a pose of OpenPose"),
     ("via3.csv", b"# CSV_HEADER = metadata_id,file_list\n", "an export of VIA 3"),
-    ("a.txt", b"specimen\tx1\ty1\nw1\t1\t2\n", "a table of MorphoJ's.*in a column image"),
     ("one.jpg", b"\xff\xd8\xff\xe0", "a picture.*Give a file of labels"),
     ("a.docx", b"PK\x03\x04", "a text document"),
 ]  # fmt: skip

@@ -130,11 +130,6 @@ KINDS = (
         "Measure the points themselves (Analyze > Measure), with Display label ticked in Set Measurements.",
         _holds(r'\A ?"?,?(Label|Area|Mean)\b'),
     ),
-    Kind(
-        "a table of MorphoJ's or another program for shapes",
-        "Save it as CSV: the pictures' names in a column image, then x1, y1, x2, y2, … in pixels, y from the top.",
-        _holds(r'\A\s*"?(id|ID|Id|specimen)"?[\t,; ]+.*\b[xX]_?1\b'),
-    ),
 )
 """In the order in which they are tried."""
 
