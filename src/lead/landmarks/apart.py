@@ -161,12 +161,14 @@ def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     """The other process: answers until nobody asks any more."""
     for line in requests:
         kind, length, name = json.loads(line)
-        _limit_memory(max(MEMORY, TIMES * length))
+        limit_memory(length)
         answers.write(json.dumps(_answer(kind, requests.read(length), name)).encode() + b"\n")
         answers.flush()
 
 
-def _limit_memory(size: int) -> None:
+def limit_memory(length: int) -> None:
+    """Lets this process have as much memory as a file of so many bytes may take."""
+    size = max(MEMORY, TIMES * length)
     with suppress(ImportError, OSError, ValueError):  # Windows has no such module, macOS does not do it
         import resource
 
