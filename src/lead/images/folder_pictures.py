@@ -55,8 +55,8 @@ class FolderPictures(PictureInfo):
 
     def matches(self, images: Sequence[str]) -> Matches:
         """Which of the folder's pictures, and of the frames of its films, the names of a label file mean."""
-        absent = [image for image in images if not self.has(image)]
-        here = dict.fromkeys(image for image in images if image not in set(absent))
+        there = {image: self.has(image) for image in images}
+        here, absent = ([image for image, is_there in there.items() if is_there == wanted] for wanted in (True, False))
         found = matches([*here, *absent], [*here, *self._files]) if absent else Matches({}, (), {})
         frames, unclear = self._frames_of([image for image in absent if image not in found.files])
         files = dict(zip(here, here, strict=True)) | found.files | frames
