@@ -34,6 +34,8 @@ _Plane = Callable[[int], Values]
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION = 274
+MOST_VALUES = 2**30
+"""Of a page with all its samples, which are decoded together."""
 _SURVEYED = 1024
 """Longer side, in pixels, to which a very large picture is reduced to learn how its values lie."""
 _UPRIGHT: dict[int, Callable[[Values], Values]] = {
@@ -142,6 +144,8 @@ class Tiff:
         """
         if is_large(self.size):
             raise ValueError(f"its {self.size[0] * self.size[1]} pixels are too many to be decoded at once")
+        if math.prod(self.first.shape) > MOST_VALUES:
+            raise ValueError(f"its {math.prod(self.first.shape)} values are too many to be decoded at once")
         return self._stored(showing, self._whole)
 
     def fitted(self, showing: Showing, side: int) -> tuple[Image.Image, tuple[float, float]]:
