@@ -25,7 +25,8 @@ from lead.files import check_folder, default_cache
 from lead.images.build import open_store
 from lead.images.doubts import doubts
 from lead.images.find import expanded
-from lead.images.labels import FolderPictures, LabelledAs, save_labels
+from lead.images.folder_pictures import FolderPictures, LabelledAs
+from lead.images.labels import save_labels
 from lead.images.placing import at_hand, gathered, placed_by_hand
 from lead.images.store import skipped_text
 from lead.images.survey import survey
@@ -140,6 +141,7 @@ def fit(
     labels: Labels | Path | str | Sequence[Path | str],
     *,
     pictures: Path | str | None = None,
+    only: str | None = None,
     labelled_as: LabelledAs | None = None,
     head: FittedKind = "cascade",
     seed: int = 0,
@@ -156,6 +158,7 @@ def fit(
         run: a trained run.
         labels: landmarks; or a file of them, or several files.
         pictures: folder that the labels' picture paths are relative to; the label file's own by default.
+        only: the kind of thing whose landmarks are taken, of files that mark several; see :func:`lead.convert`.
         labelled_as: whether pictures that their EXIF tag turns were labelled "upright" or as they are "stored"; by
             default the sizes in the file decide, as far as it has any.
         head: ``"cascade"``, the best that there is, or one of those that it is compared with: ``"ridge"``, its first
@@ -171,7 +174,7 @@ def fit(
     _one_of("head", head, get_args(FittedKind))
     run = run if isinstance(run, Run) else Run.open(Path(run))
     _need_features(run)
-    root, known = _labels(labels, pictures, labelled_as, say)
+    root, known = _labels(labels, pictures, say, only=only, labelled_as=labelled_as)
     known = placed_by_hand(known, say)
     named = pictures is not None or not isinstance(labels, Labels)  # else the folder is wherever Python runs
     return fit_landmarker(run, known, root, head=head, seed=seed, self_taught=named, progress=progress, say=say)
@@ -180,8 +183,10 @@ def fit(
 def _labels(
     labels: Labels | Path | str | Sequence[Path | str],
     pictures: Path | str | None,
-    labelled_as: LabelledAs | None,
     say: Say,
+    *,
+    only: str | None = None,
+    labelled_as: LabelledAs | None = None,
 ) -> tuple[Path, Labels]:
     """The pictures' folder, and the labels of those at hand."""
     if isinstance(labels, Labels):
@@ -191,7 +196,7 @@ def _labels(
             say(doubt)
         return folder.root, known
     paths = [Path(labels)] if isinstance(labels, Path | str) else [Path(path) for path in labels]
-    found = gathered(paths, Path(pictures) if pictures else None, labelled_as=labelled_as, say=say)
+    found = gathered(paths, Path(pictures) if pictures else None, only=only, labelled_as=labelled_as, say=say)
     return found.pictures.root, found.labels
 
 
@@ -342,6 +347,7 @@ def match(
     queries: Sequence[Path | str],
     *,
     pictures: Path | str | None = None,
+    labelled_as: LabelledAs | None = None,
     out: Path | str | None = None,
     overwrite: bool = False,
     counting: Counting | None = None,
@@ -355,6 +361,7 @@ def match(
         labels: landmarks that include the reference's; see :func:`lead.landmarks.naming.labelled_row`.
         queries: pictures, or folders of them.
         pictures: folder that the labels' picture paths are relative to; the label file's own by default.
+        labelled_as: see :func:`fit`.
         out: folder to write into, new or empty: ``matches.json`` (COCO key points), and a drawing of each pair.
         overwrite: whether files that are already there may be replaced.
         counting: makes what is called with (done, in all), of ``"drawing"``.
@@ -372,7 +379,7 @@ def match(
         check_folder(Path(out), overwrite=overwrite)
     run = run if isinstance(run, Run) else Run.open(Path(run))
     _need_features(run)
-    root, known = _labels(labels, pictures, None, say)
+    root, known = _labels(labels, pictures, say, labelled_as=labelled_as)
     row = labelled_row(Path(reference), root, known)
     first, (asked_for, left_out) = Path(reference).as_posix(), expanded(queries)
     for text in left_out:

@@ -189,7 +189,10 @@ def test_a_deleted_frame_is_left_out_and_told_of(root: Path) -> None:
     data = open_dataset(root)
     assert "labeled-data/m2/1.png" not in data.files
     assert data.points("all").images == ("labeled-data/m1/1.png", "labeled-data/m1/2.png")
-    assert data.notes == (f"1 listed pictures are not in {root} and left out, the first is labeled-data/m2/1.png.",)
+    table = "labeled-data/m2/CollectedData_Ann.csv"
+    assert data.notes == (f"{root}: left out: {table}: 1 frames that are not there (labeled-data/m2/1.png).",)
+    picture(root / "labeled-data/m3/1.png", (12, 12))  # another video's frame of the same name
+    assert load_labels(root).images == ("labeled-data/m1/1.png", "labeled-data/m1/2.png", "labeled-data/m2/2.png")
     for frame in (root / "labeled-data").rglob("*.png"):
         frame.unlink()
     picture(root / "labeled-data/m3/1.png", (12, 12))
@@ -223,6 +226,7 @@ def test_the_hdf5_counts_as_in_deeplabcut_and_what_the_csv_says_otherwise_is_tol
         "1 points differ, the first is 'tail' of labeled-data/m1/1.png)"
     )
     assert open_dataset(root).notes == (f"{root}: left out: {left_out(labels)}.",)
+    picture(root / "labeled-data/m1/3.png", (12, 12))
     edit(root / M1, "labeled-data,m1,2.png,1,2,,,5,9", "labeled-data,m1,3.png,1,2,,,5,9")
     edit(root / M1, "no,no", "yes,yes")
     assert (

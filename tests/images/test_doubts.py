@@ -10,7 +10,8 @@ from PIL import Image
 
 from lead.errors import LeadError
 from lead.images.doubts import doubts, refuse_far, refuse_unlabelled
-from lead.images.labels import FolderPictures, load_labels, save_labels
+from lead.images.folder_pictures import FolderPictures
+from lead.images.labels import load_labels, save_labels
 from lead.landmarks import Labels, Schema
 
 NAN = float("nan")

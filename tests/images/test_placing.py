@@ -11,7 +11,7 @@ from PIL import Image
 
 from lead.errors import LeadError
 from lead.images.decode import decode
-from lead.images.labels import FolderPictures, LabelledAs
+from lead.images.folder_pictures import FolderPictures, LabelledAs
 from lead.images.placing import at_hand, gathered, placed_by_hand
 from lead.landmarks import Labels, Schema
 

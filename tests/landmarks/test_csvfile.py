@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lead.errors import LeadError
 from lead.images.labels import load_labels
@@ -263,6 +265,27 @@ def test_whose_a_label_is_stands_in_a_column_where_nothing_else_tells() -> None:
     assert "origin" not in csvfile.dump(replace(labels, accepted=None))  # the score tells
     unscored = Labels(schema, ("1.png",), xy, visible, predicted=flags(0, 1, 1, 0))
     np.testing.assert_array_equal(csvfile.parse(csvfile.dump(unscored)).is_predicted, unscored.is_predicted)
+
+
+@given(data=st.data())
+def test_whose_a_label_is_comes_back(data: st.DataObject) -> None:
+    shape = (data.draw(st.integers(1, 3)), data.draw(st.integers(1, 3)))
+
+    def drawn(values: st.SearchStrategy[float]) -> npt.NDArray[np.float64]:
+        count = shape[0] * shape[1]
+        return np.reshape(data.draw(st.lists(values, min_size=count, max_size=count)), shape)
+
+    visible = drawn(st.sampled_from([0, 1, 2])).astype(np.int8)
+    accepted, predicted = (drawn(st.sampled_from([0, 1])).astype(bool) for _ in range(2))
+    score = drawn(st.sampled_from([np.nan, 0.25, 1])) if data.draw(st.booleans()) else None
+    names, images = (tuple(f"{kind}{i}" for i in range(count)) for kind, count in (("p", shape[1]), ("i", shape[0])))
+    xy = np.arange(2.0 * shape[0] * shape[1]).reshape(*shape, 2)
+    labels = Labels(Schema(names), images, xy, visible, score, accepted=accepted, predicted=predicted)
+    again = csvfile.parse(csvfile.dump(labels))
+    for one, other in ((labels.is_accepted, again.is_accepted), (labels.is_predicted, again.is_predicted)):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(again.by_hand, labels.by_hand)
+    np.testing.assert_array_equal(again.xy, labels.xy)
 
 
 def test_a_prediction_that_a_person_corrected_in_the_table_is_a_person_s() -> None:

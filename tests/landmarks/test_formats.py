@@ -18,7 +18,8 @@ from PIL import Image
 
 from lead.errors import LeadError
 from lead.images.doubts import doubts
-from lead.images.labels import FolderPictures, load_labels, save_labels
+from lead.images.folder_pictures import FolderPictures
+from lead.images.labels import load_labels, save_labels
 from lead.landmarks import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema, labelme, per_picture
 from lead.landmarks.formats import FORMATS, Format, format_named
 from lead.landmarks.io import parse_labels, read_labels, write_labels

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from lead.errors import LeadError
@@ -56,6 +56,7 @@ SHARED_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixt
 @SHARED_FOLDER
 @given(labels=any_labels())
 def test_json_round_trip(labels: Labels, tmp_path: Path) -> None:
+    assume(not any("\\" in image for image in labels.images))  # which Windows writes between the parts of a path
     save_labels(labels, tmp_path / "a.json", overwrite=True)
     again = load_labels(tmp_path / "a.json")
     assert_same(labels, again)

@@ -13,6 +13,7 @@ from PIL import Image
 from lead.errors import LeadError
 from lead.images.labels import load_labels
 from lead.landmarks import UNLABELLED, Labels, Schema, pts, tps
+from lead.landmarks.io import parse_labels
 from lead.landmarks.model import numbered
 from lead.landmarks.pictures import Sized
 
@@ -55,13 +56,15 @@ def test_what_is_drawn_besides_landmarks_is_told() -> None:
     assert left_out(labels).split("; ") == [
         "curves of 1 picture (3 points)",
         "outlines of 2 pictures (3 points)",
+        "ID of 2 pictures",
         "SCALE of 1 picture (places stay in pixels)",
         "COMMENT of 1 picture",
         "RADII of 1 picture",
-        "ID of 1 picture",
         "VARIABLES of 1 picture",
     ]
     assert left_out(tps.parse(DIGITISED.replace("ID=0\n", ""), SIZES)) == ""
+    assert left_out(tps.parse(DIGITISED, SIZES)) == "", "an ID that only counts the pictures is written again"
+    assert left_out(tps.parse(DIGITISED.replace("ID=0", "ID=A17"), SIZES)) == "ID of 1 picture"
 
 
 @pytest.mark.parametrize(
@@ -102,6 +105,12 @@ def test_the_picture_s_name_as_other_programs_write_it(name: str) -> None:
 def test_decimal_commas_of_other_countries() -> None:
     labels = tps.parse(DIGITISED.replace(".0", ",0").replace("30,00", "30,50"), SIZES)
     np.testing.assert_array_equal(labels.xy, [[[10, 10], [30.5, 30]]])
+
+
+def test_a_name_as_windows_writes_it() -> None:
+    text = "LM=1\r\n1 2\r\nIMAGE=Käfer.jpg\r\nID=0\r\n".encode("cp1252")
+    labels, known = parse_labels(text, "a.tps", pictures=Sized({"Käfer.jpg": (9, 9)}))
+    assert (known.name, labels.images) == ("tps", ("Käfer.jpg",))
 
 
 PLACES = st.floats(0, 5000) | st.floats(0, 1e-3) | st.integers(0, 9).map(float) | st.just(np.nan)

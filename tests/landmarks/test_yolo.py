@@ -10,7 +10,8 @@ import yaml
 from PIL import Image
 
 from lead.errors import LeadError
-from lead.images.labels import FolderPictures, load_labels, save_labels
+from lead.images.folder_pictures import FolderPictures
+from lead.images.labels import load_labels, save_labels
 from lead.landmarks import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
 from lead.landmarks.formats import format_named
 from lead.landmarks.io import read_labels

@@ -64,6 +64,14 @@ LabelRoot = Annotated[
         "--pictures", help="Folder that the labels' picture paths start from. Default: LABELS's own.", metavar="DIR"
     ),
 ]
+Only = Annotated[
+    str | None,
+    typer.Option(
+        help="Of a file that marks several kinds of things (COCO's categories, CVAT's skeletons), take this one. "
+        "Default: all; the landmarks of the further ones have their kind's name before their own.",
+        metavar="KIND",
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are already there.")]
 
 
@@ -72,6 +80,7 @@ def fit(
     labels: LabelFiles,
     out: Annotated[Path, typer.Option(help="File to write, e.g. beetles.safetensors.", metavar="MODEL")],
     pictures: LabelRoot = None,
+    only: Only = None,
     labelled_as: Turned = None,
     head: Annotated[
         Head,
@@ -96,6 +105,7 @@ def fit(
             run,
             labels,
             pictures=pictures,
+            only=only,
             labelled_as=labelled_as.value if labelled_as else None,
             head=head.value,
             seed=seed,
@@ -195,6 +205,7 @@ def match(
     ],
     out: Annotated[Path, typer.Option(help="Folder to write into: new or empty.", metavar="DIR")],
     pictures: LabelRoot = None,
+    labelled_as: Turned = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Carry one picture's landmarks to other pictures by the nearest feature; nothing is fitted.
@@ -210,6 +221,7 @@ def match(
             labels,
             queries,
             pictures=pictures,
+            labelled_as=labelled_as.value if labelled_as else None,
             out=out,
             overwrite=overwrite,
             counting=watch.counting,
@@ -240,6 +252,7 @@ def convert(
         Path | None,
         typer.Option(help="Folder that the picture paths start from. Default: that of IN.", metavar="DIR"),
     ] = None,
+    only: Only = None,
     labelled_as: Turned = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -257,6 +270,7 @@ def convert(
         source_format=of,
         target_format=to,
         pictures=pictures,
+        only=only,
         labelled_as=labelled_as.value if labelled_as else None,
         overwrite=overwrite,
         say=warn,

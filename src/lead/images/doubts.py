@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError
-from lead.images.labels import FolderPictures
+from lead.images.folder_pictures import FolderPictures
 from lead.landmarks.model import UNLABELLED, Labels
 from lead.landmarks.naming import nearly_same
 from lead.landmarks.pictures import known_size

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from lead.errors import LeadError
 from lead.images.doubts import doubts
-from lead.images.labels import FolderPictures, LabelledAs, Seen
+from lead.images.folder_pictures import FolderPictures, LabelledAs, Seen
 from lead.landmarks.formats import Format
 from lead.landmarks.io import read_labels
 from lead.landmarks.joining import joined_tables
@@ -48,6 +48,7 @@ def gathered(
     folder: Path | None = None,
     *,
     format: str | None = None,
+    only: str | None = None,
     labelled_as: LabelledAs | None = None,
     say: Say = unsaid,
 ) -> Gathered:
@@ -57,6 +58,7 @@ def gathered(
         paths: files, or folders, of labels: see :func:`lead.landmarks.io.read_labels`.
         folder: that the picture paths start from; by default each file's own.
         format: the files' format, where content is not to decide.
+        only: the kind of thing whose landmarks are read, of files that mark several.
         labelled_as: how pictures that their EXIF tag turns were looked at.
         say: told what of the labels is likely a mistake, and what was changed or left out.
 
@@ -68,7 +70,7 @@ def gathered(
     parts, kinds = [], []
     for path, own in zip(paths, roots, strict=True):
         pictures = FolderPictures(own, labelled_as)
-        labels, kind = read_labels(path, pictures=pictures, format=format)
+        labels, kind = read_labels(path, pictures=pictures, format=format, only=only)
         labels = at_hand(labels, pictures, say=say)
         for doubt in doubts(labels, pictures.upright()):
             say(doubt)

@@ -16,6 +16,7 @@ frames, are left out.
 
 A part of a project is read as well: a folder that holds ``labeled-data`` without config.yaml, ``labeled-data`` itself,
 or a video's folder. A frame lies beside its table, whatever path the table gives it: the project may have been moved.
+A row whose frame was deleted is left out and told.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from lead.landmarks import deeplabcut
 from lead.landmarks.apart import read_apart
 from lead.landmarks.deeplabcut import FOLDER
 from lead.landmarks.joining import joined_tables
+from lead.landmarks.left_out import LeftOut
 from lead.landmarks.model import Labels, Places, Schema
 
 CONFIG = "config.yaml"
@@ -179,8 +181,23 @@ def _table(root: Path, path: Path) -> Labels:
             labels = deeplabcut.parse(read_text(path).removeprefix("\ufeff"))
     except LeadError as error:
         raise LeadError(f"{path}: {error}") from error
+    labels = labels.renamed(_beside(root, path.parent, labels.images))
     places = replace(labels.places or Places(), file=path.relative_to(root).as_posix())
-    return replace(labels, places=places).renamed(_beside(root, path.parent, labels.images))
+    return _there(root, replace(labels, places=places))
+
+
+def _there(root: Path, labels: Labels) -> Labels:
+    """Those of the frames that are there, or all where none is: a row may outlive its frame, and the numbers that name
+    frames are those of other videos' frames as well."""
+    rows = [row for row, image in enumerate(labels.images) if (root / image).is_file()]
+    if not rows or len(rows) == len(labels):
+        return labels
+    gone = LeftOut()
+    for image in sorted({*labels.images} - {labels.images[row] for row in rows}):
+        gone.add("frames that are not there", image)
+    place = labels.places or Places()
+    told = "; ".join(filter(None, (place.left_out, str(gone))))
+    return replace(labels, places=replace(place, left_out=told)).take(rows)
 
 
 def _differing(labels: Labels, other: Labels, name: str) -> str:

@@ -60,11 +60,14 @@ class LabelFile:
         name: what messages call it.
         data: all of it.
         pictures: their sizes and names.
+        only: of formats that may hold several kinds of things (COCO's categories, CVAT's skeletons), the name of the
+            one whose landmarks are read; None for those of all.
     """
 
     name: str
     data: bytes
     pictures: PictureInfo
+    only: str | None = None
 
     @cached_property
     def text(self) -> str | None:
@@ -74,6 +77,11 @@ class LabelFile:
             return self.data.decode("utf-16" if utf_16 else "utf-8-sig")
         except UnicodeDecodeError:
             return None
+
+    @property
+    def ansi(self) -> str:
+        """The file as text of Western Windows. It may be of another part of the world: then its letters are others."""
+        return self.data.decode("cp1252", errors="replace")
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,7 @@ class Format:
         by_ending: whether a file of this extension is written in this format where no format is named.
         precision: how far the tool itself, writing the file anew, may put a place that nobody moved, in pixels.
         pieces: what ``dump`` makes, some of the text after other, of a format that can be made so.
+        has_kinds: whether a file may hold several kinds of things, of which one can be chosen.
         per_picture: of a format with a file for each picture; its ``dump`` makes an archive of them.
     """
 
@@ -104,6 +113,7 @@ class Format:
     by_ending: bool = True
     precision: float = 0.001
     pieces: Callable[[Labels, PictureInfo], Iterable[str]] | None = None
+    has_kinds: bool = False
     per_picture: PerPicture | None = None
 
     @property
@@ -204,9 +214,10 @@ FORMATS: tuple[Format, ...] = (
         lacks=(),
         # What is LabelMe's and wrong is not COCO's: two messages for one mistake would hide it.
         why_not=_of_text(lambda text: coco.why_not(text) or (None if labelme.why_not(text) else "is LabelMe's")),
-        parse=lambda file: coco.parse(_text(file)),
+        parse=lambda file: coco.parse(_text(file), file.only),
         dump=lambda labels, pictures: _encoded(coco.dump(labels, pictures)),
         pieces=coco.pieces,
+        has_kinds=True,
     ),
     Format(
         name="labelstudio",
@@ -262,9 +273,10 @@ FORMATS: tuple[Format, ...] = (
         extensions=(".xml",),
         lacks=("score", "errors", "flips", "accepted", "predicted"),
         why_not=_of_text(cvat.why_not),
-        parse=lambda file: cvat.parse(_text(file), file.pictures),
+        parse=lambda file: cvat.parse(_text(file), file.pictures, file.only),
         dump=lambda labels, pictures: _encoded(cvat.dump(labels, pictures)),
         precision=0.0051,  # CVAT writes hundredths
+        has_kinds=True,
     ),
     Format(
         name="imglab",
@@ -323,8 +335,8 @@ FORMATS: tuple[Format, ...] = (
         title="TPS of tpsDig and geomorph",
         extensions=(".tps",),
         lacks=("names", "hidden", "score", "errors", "flips", "skeleton", "sizes", "accepted", "predicted"),
-        why_not=_of_text(tps.why_not),
-        parse=lambda file: tps.parse(_text(file), file.pictures),
+        why_not=lambda file: tps.why_not(file.text or file.ansi),
+        parse=lambda file: tps.parse(file.text or file.ansi, file.pictures),
         dump=lambda labels, pictures: _encoded(tps.dump(labels, pictures)),
     ),
     Format(

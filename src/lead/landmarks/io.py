@@ -13,13 +13,16 @@ from lead.landmarks.model import Labels, Places
 from lead.landmarks.pictures import PictureInfo
 
 
-def read_labels(path: Path, *, pictures: PictureInfo | None = None, format: str | None = None) -> tuple[Labels, Format]:
+def read_labels(
+    path: Path, *, pictures: PictureInfo | None = None, format: str | None = None, only: str | None = None
+) -> tuple[Labels, Format]:
     """Landmarks from a file of any format, a folder with a file for each picture, or that of a DeepLabCut project.
 
     Args:
         path: the file or folder.
         pictures: what knows the pictures, which some formats have to ask.
         format: its name; by default it is recognised by content.
+        only: see :class:`lead.landmarks.formats.LabelFile`.
 
     Returns:
         The labels, and the format that they are in.
@@ -30,9 +33,11 @@ def read_labels(path: Path, *, pictures: PictureInfo | None = None, format: str 
     """
     pictures = pictures or PictureInfo()
     if path.is_dir():
+        if only is not None:
+            raise LeadError(f"{path} is a folder, whose files hold one kind of thing: leave out --only {only}.")
         return _read_folder(path, pictures, format)
     try:
-        return parse_labels(path.read_bytes(), str(path), pictures=pictures, format=format)
+        return parse_labels(path.read_bytes(), str(path), pictures=pictures, format=format, only=only)
     except Unrecognised as error:
         raise LeadError(f"{error} If you know which it is, name it (--from).") from error
     except FileNotFoundError:
@@ -46,14 +51,19 @@ class Unrecognised(LeadError):
 
 
 def parse_labels(
-    data: bytes, name: str, *, pictures: PictureInfo | None = None, format: str | None = None
+    data: bytes,
+    name: str,
+    *,
+    pictures: PictureInfo | None = None,
+    format: str | None = None,
+    only: str | None = None,
 ) -> tuple[Labels, Format]:
     """Landmarks from a file's bytes; see :func:`read_labels`.
 
     Args:
         data: the whole file.
         name: what the error messages call it.
-        pictures, format: as there.
+        pictures, format, only: as there.
 
     Raises:
         Unrecognised: it is like no format (the message is about those of its name's ending, if there are any), or like
@@ -62,7 +72,7 @@ def parse_labels(
     """
     if not data.strip():
         raise LeadError(f"{name} is empty.")
-    file = LabelFile(name, data, pictures or PictureInfo())
+    file = LabelFile(name, data, pictures or PictureInfo(), only)
     if format is not None:
         kind = format_named(format)
         return _parsed(kind, file), kind
@@ -85,6 +95,8 @@ def parse_labels(
 
 def _parsed(kind: Format, file: LabelFile) -> Labels:
     try:
+        if file.only is not None and not kind.has_kinds:
+            raise LeadError(f"{kind.title} holds one kind of thing: leave out --only {file.only}.")
         labels = kind.parse(file)
         if not labels.schema.names:
             raise LeadError("it holds no landmark.")

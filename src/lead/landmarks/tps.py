@@ -149,9 +149,11 @@ def _drawn(blocks: Sequence[_Block]) -> list[str]:
 
 def _left_out(blocks: Sequence[_Block], failed: Mapping[str, LeadError]) -> list[str]:
     """What of a file is not read, counted."""
-    said = (item for block in blocks for item in block.keys.items() if item[0] != "IMAGE")
-    keys = Counter(key for key, value in said if key != "ID" or not value.strip().isdecimal())  # tpsUtil counts with it
+    keys = Counter(key for block in blocks for key in block.keys if key != "IMAGE")
     told = _drawn(blocks)
+    just_counts = all(block.keys.get("ID", str(row)) == str(row) for row, block in enumerate(blocks))
+    if just_counts and not told and set(keys) == {"ID"}:
+        keys.clear()  # as tpsUtil numbers the pictures, and as they are numbered when they are written again
     for key, count in keys.items():
         told.append(f"{key} of {_pictures(count)}" + (" (places stay in pixels)" if key == "SCALE" else ""))
     if nameless := [block for block in blocks if not block.image]:

@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI, Header, Query, Request, Security
 from fastapi.responses import Response, StreamingResponse
 from fastapi.security import HTTPBearer
 
-from lead.images.labels import LabelledAs
+from lead.images.folder_pictures import LabelledAs
 from lead.studio import answers, transfer
 from lead.studio.events import stream
 from lead.studio.film_messages import Film, FilmEntry, FramesTaken, FramesToTake

@@ -12,7 +12,7 @@ import numpy as np
 
 from lead.errors import LeadError
 from lead.images.decode import UnreadablePicture, orientation_of
-from lead.images.labels import FolderPictures, LabelledAs, Seen
+from lead.images.folder_pictures import FolderPictures, LabelledAs, Seen
 from lead.images.placing import at_hand
 from lead.landmarks.formats import FORMATS, Format, format_named
 from lead.landmarks.io import parse_labels
