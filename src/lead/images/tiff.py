@@ -191,9 +191,8 @@ class Tiff:
             return
         if channel is None:
             rgb = ", or rgb for the first three as colours" if count >= 3 else ""
-            raise ValueError(
-                f"a TIFF of {count} channels: choose one as you train, --set picture.channel=1..{count}{rgb}"
-            )
+            choice = f"choose one as you train, --set picture.channel=1..{count}{rgb}"
+            raise ValueError(f"a TIFF of {count} channels: {choice}")
         if (3 if channel == "rgb" else channel) > count:
             raise ValueError(f"channel {channel} was asked for (picture.channel), and it has {count}")
 
