@@ -20,6 +20,7 @@ from lead.cli import app
 from lead.config import Settings, to_yaml
 from lead.errors import LeadError
 from lead.images.film import frames, open_film
+from lead.images.labelled_frames import take_labelled
 from lead.training.run import Run
 
 Maker = Callable[..., Settings]
@@ -148,6 +149,31 @@ def test_without_pyav_pictures_are_trained_on(
         api.train(path, tmp_path / "other", settings=settings)
 
 
+def test_labels_on_a_film_are_fitted_as_they_are(settings: Settings, tmp_path: Path) -> None:
+    """As SLEAP has them: some frames by a person, some by a model, the film beside the file."""
+    run = api.train(film(tmp_path / "a.mp4", blocks(30)), tmp_path / "run", settings=settings, frames=10)
+    numbers = [0, 3, 4, 9, 12, 20, 28]
+    xy = np.array([[place(number), np.subtract(place(number), (0, 9))] for number in numbers])
+    by_model = np.array([number in (4, 28) for number in numbers])[:, None]
+    score = np.where(by_model, 0.1, np.nan).repeat(2, axis=1)
+    images = tuple(f"a.mp4#{number}" for number in numbers)
+    labels = Labels(SCHEMA, images, np.where(by_model[..., None], 3.0, xy), np.full((7, 2), 2), score)
+    save_labels(labels, tmp_path / "a.slp")
+    said: list[str] = []
+    sampled: list[tuple[int, int]] = []
+    fitted = api.fit(run, tmp_path / "a.slp", say=said.append, sampling=lambda *done: sampled.append(done))
+    assert (fitted.used, fitted.missing, sampled[-1]) == (5, (), (5, 5))
+    assert any("4 points that a model said and no person placed, 2 pictures holding nothing else" in s for s in said)
+    take_labelled(tmp_path / "a.slp", tmp_path / "taken")
+    again = api.fit(run, tmp_path / "taken" / "annotations.json")
+    assert again.used == 5
+    assert again.error == pytest.approx(fitted.error)
+    save_labels(labels.take([0, 1]), tmp_path / "few.csv")
+    assert api.fit(run, tmp_path / "few.csv").used == 2  # where pictures of the folder would be learnt from as well
+    with pytest.raises(LeadError, match=r"None of the 2 labelled frames .*a\.mp4 is not in"):
+        api.fit(run, tmp_path / "few.csv", pictures=tmp_path / "elsewhere")
+
+
 def test_a_datasets_films_are_left_alone(settings: Settings, tmp_path: Path) -> None:
     """A DeepLabCut project, say, whose films its labelled frames were taken out of."""
     folder = tmp_path / "in"
@@ -229,7 +255,7 @@ def test_predict_on_a_folder_names_what_it_leaves_out(model: Path, tmp_path: Pat
     warned = " ".join(said.stderr.split())
     assert f"Warning: Cannot read the film {folder / 'bad.mp4'}: its content" in warned
     assert f"Warning: Cannot read the film {folder / 'cut.mp4'}: it breaks off after" in warned
-    images = load_labels(tmp_path / "a.csv").images
+    images = load_labels(tmp_path / "a.csv", pictures=folder).images
     assert images[:4] == tuple(f"a.mp4#{i}" for i in range(4))
     kept = [image for image in images[4:] if image.startswith("cut.mp4#")]
     assert len(kept) == len(images) - 4 > 0

@@ -26,6 +26,7 @@ from lead.images.build import open_store
 from lead.images.doubts import doubts
 from lead.images.find import expanded
 from lead.images.folder_pictures import FolderPictures, LabelledAs
+from lead.images.frame_files import as_files
 from lead.images.labels import save_labels
 from lead.images.placing import at_hand, gathered, placed_by_hand
 from lead.images.store import skipped_text
@@ -146,6 +147,7 @@ def fit(
     head: FittedKind = "cascade",
     seed: int = 0,
     progress: Progress | None = None,
+    sampling: Progress | None = None,
     say: Say = unsaid,
 ) -> FitSummary:
     """Fits a landmark head on a run's frozen features.
@@ -165,6 +167,7 @@ def fit(
             look alone and with less context, and ``"softargmax"``, the peers'.
         seed: of everything random.
         progress: called as features are computed.
+        sampling: called as labelled frames are taken out of films.
         say: told what of the labels is likely a mistake, and what was changed or left out.
 
     Raises:
@@ -174,7 +177,7 @@ def fit(
     _one_of("head", head, get_args(FittedKind))
     run = run if isinstance(run, Run) else Run.open(Path(run))
     _need_features(run)
-    root, known = _labels(labels, pictures, say, only=only, labelled_as=labelled_as)
+    root, known = _labels(labels, pictures, say, only=only, labelled_as=labelled_as, frames_out=True, sampling=sampling)
     known = placed_by_hand(known, say)
     named = pictures is not None or not isinstance(labels, Labels)  # else the folder is wherever Python runs
     return fit_landmarker(run, known, root, head=head, seed=seed, self_taught=named, progress=progress, say=say)
@@ -187,16 +190,28 @@ def _labels(
     *,
     only: str | None = None,
     labelled_as: LabelledAs | None = None,
+    frames_out: bool = False,
+    sampling: Progress | None = None,
 ) -> tuple[Path, Labels]:
     """The pictures' folder, and the labels of those at hand."""
     if isinstance(labels, Labels):
         folder = FolderPictures(Path(pictures or "."), labelled_as)
+        if frames_out:
+            labels = as_files(labels, folder, progress=sampling, say=say)
         known = at_hand(labels, folder, say=say)
         for doubt in doubts(known, folder.upright()):
             say(doubt)
         return folder.root, known
     paths = [Path(labels)] if isinstance(labels, Path | str) else [Path(path) for path in labels]
-    found = gathered(paths, Path(pictures) if pictures else None, only=only, labelled_as=labelled_as, say=say)
+    found = gathered(
+        paths,
+        Path(pictures) if pictures else None,
+        only=only,
+        labelled_as=labelled_as,
+        frames_out=frames_out,
+        progress=sampling,
+        say=say,
+    )
     return found.pictures.root, found.labels
 
 

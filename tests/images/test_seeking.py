@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,18 @@ def test_every_frame_is_the_one_of_its_number(tmp_path: Path, name: str, monkeyp
     monkeypatch.setattr(module, "frames", from_the_beginning)
     if index.times is not None:
         assert number_of(index.frame(47)) == 47
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi"])
+@pytest.mark.parametrize("timed", [True, False])
+def test_some_frames_come_with_their_numbers_ascending(tmp_path: Path, name: str, timed: bool) -> None:
+    index = Index.of(film(tmp_path / name, numbered(60), "mpeg4" if name == "a.avi" else "libx264"))
+    if not timed:
+        index = replace(index, times=None)
+    wanted = [58, 3, 3, 4, 5, 31, 0, 99, -1]
+    found = [(number, number_of(picture)) for number, picture in index.frames(wanted)]
+    assert found == [(0, 0), (3, 3), (4, 4), (5, 5), (31, 31), (58, 58)]
+    assert list(index.frames([])) == list(index.frames([60])) == []
 
 
 def test_a_turned_film_and_frames_that_are_not_there(tmp_path: Path) -> None:

@@ -110,6 +110,7 @@ def fit(
             head=head.value,
             seed=seed,
             progress=watch.counting("features"),
+            sampling=watch.counting("reading films"),
             say=warn,
         )
     if summary.missing:

@@ -58,14 +58,16 @@ class FolderPictures(PictureInfo):
         absent = [image for image in images if not self.has(image)]
         here = dict.fromkeys(image for image in images if image not in set(absent))
         found = matches([*here, *absent], [*here, *self._files]) if absent else Matches({}, (), {})
-        films = self._films_of([image for image in absent if image not in found.files])
-        return Matches(dict(zip(here, here, strict=True)) | found.files | films, found.by_name_alone, found.unclear)
+        frames, unclear = self._frames_of([image for image in absent if image not in found.files])
+        files = dict(zip(here, here, strict=True)) | found.files | frames
+        return Matches(files, found.by_name_alone, found.unclear | unclear)
 
-    def _films_of(self, images: Sequence[str]) -> dict[str, str]:
-        """The same frames, of the films that they mean."""
+    def _frames_of(self, images: Sequence[str]) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+        """The same frames, of the films that they mean; and those whose film could be several."""
         frames = {image: frame for image in images if (frame := frame_of(image))}
-        films = matches((film for film, _ in frames.values()), self._films).files
-        return {image: frame_name(films[film], number) for image, (film, number) in frames.items() if film in films}
+        films = matches((film for film, _ in frames.values()), self._films)
+        found = {image: frame_name(films.files[f], n) for image, (f, n) in frames.items() if f in films.files}
+        return found, {image: films.unclear[film] for image, (film, _) in frames.items() if film in films.unclear}
 
     def find(self, image: str) -> str | None:
         """The picture, or the frame of a film, that a name in a label file means; None where there is not just one."""
@@ -101,6 +103,9 @@ class FolderPictures(PictureInfo):
         """Whether a picture, or the film of a frame, is there."""
         film = frame_of(image)
         return (self.root / (film[0] if film else image)).is_file()
+
+    def film_of_stem(self, path: str) -> str | None:
+        return by_stem(self._films).get(path)
 
     def of_stem(self, path: str) -> str:
         return self._by_stem.get(path, path)

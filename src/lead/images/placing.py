@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +17,14 @@ import numpy.typing as npt
 from lead.errors import LeadError
 from lead.images.doubts import doubts
 from lead.images.folder_pictures import FolderPictures, LabelledAs, Seen
-from lead.landmarks.formats import Format
+from lead.images.frame_files import as_files
+from lead.landmarks.format import Format
 from lead.landmarks.io import read_labels
 from lead.landmarks.joining import joined_tables
 from lead.landmarks.model import UNLABELLED, Labels
 from lead.landmarks.naming import Matches, beside
 from lead.landmarks.pictures import Size
-from lead.reporting import Say, unsaid
+from lead.reporting import Progress, Say, unsaid
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -50,6 +51,8 @@ def gathered(
     format: str | None = None,
     only: str | None = None,
     labelled_as: LabelledAs | None = None,
+    frames_out: bool = False,
+    progress: Progress | None = None,
     say: Say = unsaid,
 ) -> Gathered:
     """The labels of some files together, of the pictures at hand.
@@ -60,6 +63,9 @@ def gathered(
         format: the files' format, where content is not to decide.
         only: the kind of thing whose landmarks are read, of files that mark several.
         labelled_as: how pictures that their EXIF tag turns were looked at.
+        frames_out: whether labelled frames of films are taken out and become files, see
+            :func:`lead.images.frame_files.as_files`.
+        progress: called as frames are taken out.
         say: told what of the labels is likely a mistake, and what was changed or left out.
 
     Raises:
@@ -71,12 +77,16 @@ def gathered(
     for path, own in zip(paths, roots, strict=True):
         pictures = FolderPictures(own, labelled_as)
         labels, kind = read_labels(path, pictures=pictures, format=format, only=only)
+        if frames_out:
+            labels = as_files(labels, pictures, path, progress=progress, say=say)
         labels = at_hand(labels, pictures, say=say)
         for doubt in doubts(labels, pictures.upright()):
             say(doubt)
         if own != root:
             below = own.absolute().relative_to(root).as_posix()
-            labels = labels.renamed(f"{below}/{image}" if pictures.has(image) else image for image in labels.images)
+            labels = labels.renamed(
+                (PurePosixPath(below) / image).as_posix() if pictures.has(image) else image for image in labels.images
+            )
         parts.append(labels)
         kinds.append(kind)
     return Gathered(parts[0] if len(parts) == 1 else joined_tables(parts), FolderPictures(root), kinds[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,44 @@ class Index:
         if not 0 <= number < self.count:
             raise LeadError(f"{self.path.name} has no frame {number}: its frames are 0 to {self.count - 1}.")
         return self._sought(number) or self._counted(number)
+
+    def frames(self, numbers: Iterable[int]) -> Generator[tuple[int, Image.Image]]:
+        """Some frames with their numbers, ascending; what lies between two of them is skipped where it can be.
+
+        Raises:
+            UnreadableFilm: one cannot be decoded; those before it come first.
+        """
+        left = sorted({number for number in numbers if 0 <= number < self.count})
+        if self.times is not None:
+            for number, picture in self._in_passing(left):
+                yield number, picture
+                left = left[1:]
+        if left:
+            yield from frames(self.path, left)
+
+    def _in_passing(self, numbers: Sequence[int]) -> Generator[tuple[int, Image.Image]]:
+        """The first of some ascending frames, as far as each is found where it should be."""
+        assert self.times is not None
+        if not numbers:
+            return
+        with reading_film(self.path) as (container, stream):
+            decoded = None
+            at = 0
+            for number in numbers:
+                wanted = self.times[number]
+                before = self.starts[max(bisect_right(self.starts, wanted) - 1, 0)]
+                if decoded is None or before > at:
+                    container.seek(before, stream=stream)
+                    decoded = container.decode(stream)
+                for frame in decoded:
+                    if frame.pts is None or frame.pts > wanted:
+                        return
+                    at = frame.pts
+                    if at == wanted:
+                        yield number, upright_frame(frame)
+                        break
+                else:
+                    return
 
     def _sought(self, number: int) -> Image.Image | None:
         if self.times is None:

@@ -111,7 +111,7 @@ def read_apart(kind: str, data: bytes, name: str = "") -> Labels:
     """The labels in a file.
 
     Args:
-        kind: ``hdf`` or ``sleap``, the module that reads it.
+        kind: ``hdf``, ``sleap`` or ``sleap-h5``: what reads it.
         data: the whole file.
         name: the file's, after which ``sleap`` calls the pictures inside it.
 
@@ -122,10 +122,13 @@ def read_apart(kind: str, data: bytes, name: str = "") -> Labels:
 
 
 def _answer(kind: str, data: bytes, name: str) -> dict[str, Any]:
-    from lead.landmarks import hdf, sleap
+    from lead.landmarks import hdf, sleap, sleaptable
 
     try:
-        labels = hdf.parse(data) if kind == "hdf" else sleap.parse(data, name)
+        if kind == "sleap":
+            labels = sleap.parse(data, name)
+        else:
+            labels = {"hdf": hdf.parse, "sleap-h5": sleaptable.parse_analysis}[kind](data)
     except LeadError as error:
         return {"error": str(error)}
     except Exception as error:  # where a library's objects do not hold what they should
@@ -158,12 +161,14 @@ def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     """The other process: answers until nobody asks any more."""
     for line in requests:
         kind, length, name = json.loads(line)
-        _limit_memory(max(MEMORY, TIMES * length))
+        limit_memory(length)
         answers.write(json.dumps(_answer(kind, requests.read(length), name)).encode() + b"\n")
         answers.flush()
 
 
-def _limit_memory(size: int) -> None:
+def limit_memory(length: int) -> None:
+    """Lets this process have as much memory as a file of so many bytes may take."""
+    size = max(MEMORY, TIMES * length)
     with suppress(ImportError, OSError, ValueError):  # Windows has no such module, macOS does not do it
         import resource
 

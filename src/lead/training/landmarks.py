@@ -16,7 +16,7 @@ from lead.features import Extractor, FeatureSource
 from lead.files import default_cache
 from lead.images.build import open_store
 from lead.images.doubts import refuse_far, refuse_unlabelled
-from lead.images.find import find_images
+from lead.images.find import Media, find_media
 from lead.images.store import ImageStore
 from lead.images.survey import survey
 from lead.inference import Calibration, Landmarker, kind_of
@@ -75,7 +75,8 @@ def fit_landmarker(
         seed: of everything random.
         self_taught: whether unlabelled pictures of the folder may be learnt from, where so few are labelled.
         progress: called as features are computed.
-        say: told how values of more than 8 bits are shown, and what of pictures is not looked at.
+        say: told what the folder holds that is not read, how values of more than 8 bits are shown, and what of pictures
+            is not looked at.
     """
     settings = run.settings
     store, found, missing = _labelled_store(root, labels, settings.picture, seed if self_taught else None, say)
@@ -141,15 +142,27 @@ def _labelled_store(
             "above it: --pictures."
         )
     files = [labels.images[i] for i in here]
+    media = _media(root) if seed is not None else Media([], [], "")
+    if media.left_out:
+        say(f"left out: {media.left_out}.")
     others: list[str] = []
     if sum(labels.by_hand[i].any() for i in here) <= SELF_TAUGHT and seed is not None:
-        unlabelled = sorted(set(find_images(root)) - set(files))
+        unlabelled = sorted(set(media.pictures) - set(files))
         drawn = np.random.default_rng(mixed_seed(seed, "unlabelled")).permutation(len(unlabelled))[:POOL]
         others = [unlabelled[i] for i in np.sort(drawn)]
     whole = seed is not None and picture.contrast == "auto"  # which is to be the folder's, as when it is predicted
-    showing = survey(root, find_images(root) if whole else [*files, *others], picture.showing, say)
+    showing = survey(
+        root, list(dict.fromkeys([*media.pictures, *files])) if whole else [*files, *others], picture.showing, say
+    )
     store = open_store(root, [*files, *others], picture.store, default_cache(), showing=showing)
     readable = set(store.files)
     found = labels.take(i for i in here if labels.images[i] in readable)
     skipped = (item for item in store.skipped if item[0] not in set(others))
     return store, found, (*absent, *skipped)
+
+
+def _media(folder: Path) -> Media:
+    try:
+        return find_media(folder)
+    except LeadError:  # there is none, as where all that is labelled are frames of films elsewhere
+        return Media([], [], "")
