@@ -57,7 +57,7 @@ def five_points(labels: Labels) -> Labels:
 
 
 def _labels(path: Path) -> Labels:
-    table, _ = read_labels(path)  # as it stands: these pictures were not moved
+    table, _ = read_labels(path)
     if table.schema.names != tuple(map(str, range(POINTS))):
         raise LeadError(f"{path}: expected the columns file, x0, y0, … x{POINTS - 1}, y{POINTS - 1}.")
     return Labels.from_xy(SCHEMA_68, (f"images/{file}" for file in table.images), table.xy)
