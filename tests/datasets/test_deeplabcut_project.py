@@ -223,15 +223,27 @@ def test_the_hdf5_counts_as_in_deeplabcut_and_what_the_csv_says_otherwise_is_tol
     assert labels.xy[0].tolist() == [[99, 6.5], [3, 4], [1, 2]]
     assert left_out(labels) == (
         "labeled-data/m1/CollectedData_Ann.h5: CollectedData_Ann.csv (DeepLabCut reads the HDF5, and they differ: "
-        "1 points differ, the first is 'tail' of labeled-data/m1/1.png)"
+        "1 point differs, the first is 'tail' of labeled-data/m1/1.png)"
     )
     assert open_dataset(root).notes == (f"{root}: left out: {left_out(labels)}.",)
     picture(root / "labeled-data/m1/3.png", (12, 12))
     edit(root / M1, "labeled-data,m1,2.png,1,2,,,5,9", "labeled-data,m1,3.png,1,2,,,5,9")
     edit(root / M1, "no,no", "yes,yes")
     assert (
-        "just one has 'no', 'yes', just one has 2 pictures, the first is labeled-data/m1/2.png, 1 points"
+        "just one has 'no', 'yes', just one has 2 pictures, the first is labeled-data/m1/2.png, 1 point differs"
         in left_out(load_labels(root))
+    )
+
+
+def test_of_a_csv_that_is_named_itself_it_is_told_what_the_hdf5_beside_it_says_otherwise(root: Path) -> None:
+    write_hdf(root / M1)
+    assert left_out(load_labels(root / M1)) == ""
+    write_hdf(root / M1, tail=99)
+    labels = load_labels(root / M1)
+    assert labels.xy[0, 0, 0] != 99
+    assert left_out(labels) == (
+        "CollectedData_Ann.h5 beside it, which DeepLabCut reads and which differs: 1 point differs, the first is "
+        "'tail' of labeled-data/m1/1.png"
     )
 
 

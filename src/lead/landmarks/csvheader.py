@@ -70,7 +70,7 @@ class Header:
 
 def delimiter_of(text: str) -> str | None:
     """What stands between the fields of the first line, if they are a header with pictures and places."""
-    first = next(iter(text.splitlines()), "")
+    first = "" if text.lstrip()[:1] in ("{", "[", "<") else next(iter(text.splitlines()), "")
     for delimiter in DELIMITERS:
         try:
             (_, header), *_ = read_lines(first, delimiter) or [(1, [])]

@@ -200,8 +200,31 @@ def _there(root: Path, labels: Labels) -> Labels:
     return replace(labels, places=replace(place, left_out=told)).take(rows)
 
 
+def differing_beside(path: Path, labels: Labels) -> str:
+    """What the HDF5 beside a table in CSV says otherwise, which DeepLabCut would read; empty if nothing, or no HDF5.
+
+    Args:
+        path: of the CSV.
+        labels: its.
+    """
+    hdf = path.with_suffix(".h5")
+    if path.suffix != ".csv" or not path.name.startswith(COLLECTED) or not hdf.is_file():
+        return ""
+    try:
+        differences = _differences(read_apart("hdf", hdf.read_bytes()), labels)
+    except (LeadError, OSError) as error:
+        return f"{hdf.name} beside it, which DeepLabCut reads and which may differ: {error}"
+    return f"{hdf.name} beside it, which DeepLabCut reads and which differs: {differences}" if differences else ""
+
+
 def _differing(labels: Labels, other: Labels, name: str) -> str:
-    """What another table of the same video says otherwise, counted; empty if they agree."""
+    """What another table of the same video says otherwise, in words; empty if they agree."""
+    told = _differences(labels, other)
+    return f"{name} (DeepLabCut reads the HDF5, and they differ: {told})" if told else ""
+
+
+def _differences(labels: Labels, other: Labels) -> str:
+    """In what two tables of the same video differ, counted; empty if they agree."""
     rows, others = ({image: row for row, image in enumerate(table.images)} for table in (labels, other))
     told = []
     if parts := {*labels.schema.names} ^ {*other.schema.names}:
@@ -214,8 +237,9 @@ def _differing(labels: Labels, other: Labels, name: str) -> str:
     there = other.take(others[image] for image in images).only(shared).xy
     differ = ~((np.abs(here - there) <= SAME) | (np.isnan(here) & np.isnan(there))).all(-1)
     for row, k in np.argwhere(differ)[:1].tolist():
-        told.append(f"{differ.sum()} points differ, the first is {shared[k]!r} of {images[row]}")
-    return f"{name} (DeepLabCut reads the HDF5, and they differ: {', '.join(told)})" if told else ""
+        count = f"{differ.sum()} point{'s differ' if differ.sum() > 1 else ' differs'}"
+        told.append(f"{count}, the first is {shared[k]!r} of {images[row]}")
+    return ", ".join(told)
 
 
 def _beside(root: Path, folder: Path, images: tuple[str, ...]) -> list[str]:

@@ -42,11 +42,15 @@ def read_labels(
             raise LeadError(f"{path} is a folder, whose files hold one kind of thing: leave out --only {only}.")
         return _read_folder(path, pictures, format)
     try:
-        return parse_labels(path.read_bytes(), str(path), pictures=pictures, format=format, only=only)
+        labels, kind = parse_labels(path.read_bytes(), str(path), pictures=pictures, format=format, only=only)
     except FileNotFoundError:
         raise LeadError(f"No file {path}. Landmarks are read from: {_known_formats()}.") from None
     except OSError as error:
         raise LeadError(f"Cannot read {path}: {error.strerror}.") from error
+    if labels.places and (told := deeplabcut_project.differing_beside(path, labels)):
+        left_out = "; ".join(filter(None, (labels.places.left_out, told)))
+        labels = replace(labels, places=replace(labels.places, left_out=left_out))
+    return labels, kind
 
 
 FEW = 3
