@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lead.errors import LeadError
 from lead.landmarks import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema, coco
+from lead.landmarks.io import parse_labels
 from lead.studio.document import Document
 
 BEETLE: dict[str, Any] = {"id": 1, "name": "beetle", "keypoints": ["head", "tail"], "skeleton": [[1, 2]]}
@@ -90,11 +91,13 @@ def test_one_odd_entry_costs_that_entry(odd: dict[str, Any], second: Any, left_o
 def test_where_nothing_can_be_read_it_is_refused() -> None:
     with pytest.raises(LeadError, match=r"no annotation in it can be read.*2 annotations without key points"):
         read(*({key: value for key, value in entry.items() if key != "keypoints"} for entry in (FIRST, SECOND)))
+    with pytest.raises(LeadError, match=r"Left out: 4 points whose visibility is not 0, 1 or 2"):
+        read(*(entry | {"keypoints": [1, 2, 0.5, 3, 4, 0.9]} for entry in (FIRST, SECOND)))
     with pytest.raises(LeadError, match=r"0 of 1 categories have 'keypoints'.*Export key points"):
         read(FIRST, categories=[{"id": 1, "name": "beetle"}])
 
 
-@pytest.mark.parametrize("skeleton", [[[0, 1]], [["1", "2"]], [[1, 2]]])
+@pytest.mark.parametrize("skeleton", [[[0, 1]], [["1", "2"]], [[1, 2]], [["head", "tail"]]])
 def test_a_skeleton_counts_from_one_or_from_zero(skeleton: Any) -> None:
     labels = read(FIRST, SECOND, categories=[BEETLE | {"skeleton": skeleton}])
     assert labels.schema.skeleton == (("head", "tail"),)
@@ -243,3 +246,9 @@ def test_the_page_refuses_several_kinds() -> None:
     ruler = {"id": 2, "image_id": 1, "category_id": 2, "keypoints": [5, 6, 2]}
     with pytest.raises(LeadError, match=r"several categories have landmarks: 'beetle', 'ruler'.*lead convert"):
         Document.parse(json.dumps(coco_of(FIRST, ruler, categories=[BEETLE, RULER])).encode())
+
+
+def test_a_list_of_results_is_told_from_label_studio_s_tasks() -> None:
+    results = json.dumps([{"image_id": 1, "category_id": 1, "keypoints": [1, 2, 1], "score": 0.5}])
+    with pytest.raises(LeadError, match=r"is a list of COCO's results.*convert the file with both"):
+        parse_labels(results.encode(), "results.json")

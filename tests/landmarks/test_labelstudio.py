@@ -227,6 +227,18 @@ def test_an_address_without_an_ending_is_its_field_s() -> None:
     assert labels.images == ("17",)
 
 
+def test_a_picture_of_several_sizes_is_left_out() -> None:
+    labels = read(GOOD, task(2, annotation(point("nose", 1, 1), point("tail", 2, 2, original_width=400))))
+    assert labels.visible.tolist() == [[VISIBLE] * 2, [0] * 2]
+    left_out = "1 pictures that have several sizes in the file, of which none is read (task 2: 200 x 50 and 400 x 50)"
+    assert told(labels) == left_out
+
+
+def test_annotations_that_are_not_in_the_file_are_told() -> None:
+    labels = read(GOOD, task(2, 17, 18))
+    assert told(labels) == "2 annotations of which the file has only the number (task 2)"
+
+
 def test_drafts_are_told() -> None:
     labels = read(GOOD, task(2) | {"drafts": [{"result": [point("nose", 1, 1)]}]})
     assert labels.visible.tolist() == [[VISIBLE] * 2, [0] * 2]

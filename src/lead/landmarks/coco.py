@@ -14,6 +14,7 @@ landmarks all are read: the names are those of the category with most, of the ot
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -42,7 +43,13 @@ FloatArray = npt.NDArray[np.float64]
 
 def why_not(text: str) -> str | None:
     """Why a text is not COCO's; None if it is like it."""
-    return None if text.lstrip()[:1] == "{" else "does not begin with an object"
+    if text.lstrip()[:1] == "{":
+        return None
+    if re.match(r'\s*\[\s*\{[^{}]*"image_id"\s*:', text[:100_000]):
+        return (
+            "is a list of COCO's results, which say neither the pictures nor the landmarks: convert the file with both"
+        )
+    return "does not begin with an object"
 
 
 def parse(text: str, kind: str | None = None) -> Labels:
@@ -71,7 +78,7 @@ def interpret(tidy: Tidied) -> Labels:
         for kind, of_rows in zip(tidy.kinds, tidy.labelled_by, strict=True)
     ]
     labels = joined_kinds(parts, [kind.name for kind in tidy.kinds])
-    if tidy.top["annotations"] and not any(tidy.labelled_by) and tidy.left_out.beyond(OTHER):
+    if tidy.top["annotations"] and not (labels.visible > UNLABELLED).any() and tidy.left_out.beyond(OTHER):
         raise LeadError(f"no annotation in it can be read. Left out: {tidy.left_out}.")
     annotated = tidy.labelled_by[0] if len(tidy.kinds) == 1 else {}
     entries = tuple(f"annotations[{annotated[i]}]" if i in annotated else f"images[{i}]" for i in range(len(files)))

@@ -189,7 +189,7 @@ def _kinds(
     if not groups:
         raise LeadError(
             f"0 of {len(categories)} categories have 'keypoints' (the landmarks' names). Export key points: boxes and "
-            "outlines are not landmarks."
+            "outlines are not landmarks; or list the names there."
         )
     return [Kind(tuple(group), schema) for group, schema in zip(groups.values(), schemas, strict=True)], kind_of
 
@@ -204,14 +204,16 @@ def _schema(category: Entry, names: tuple[str, ...], where: str, left_out: LeftO
 
 
 def _bones(skeleton: object, names: tuple[str, ...], where: str, left_out: LeftOut) -> tuple[tuple[str, str], ...]:
-    """The lines between landmarks: numbers from 1; or from 0, which one that has a 0 counts from."""
+    """The lines between landmarks: their names, or numbers from 1; or from 0, which one that has a 0 counts from."""
     lines = skeleton if isinstance(skeleton, list) else [] if skeleton is None else [skeleton]
     pairs = [line if isinstance(line, list) and len(line) == 2 else [None, None] for line in lines]
     ends = [[finite(number_of(end)) for end in pair] for pair in pairs]
     first = 0 if any(end == 0 for pair in ends for end in pair) else 1
     bones = []
-    for line, (a, b) in zip(lines, ends, strict=True):
-        if all(end is not None and end.is_integer() and first <= end < first + len(names) for end in (a, b)):
+    for line, pair, (a, b) in zip(lines, pairs, ends, strict=True):
+        if pair[0] in names and pair[1] in names:
+            bones.append((pair[0], pair[1]))
+        elif all(end is not None and end.is_integer() and first <= end < first + len(names) for end in (a, b)):
             bones.append((names[int(a or 0) - first], names[int(b or 0) - first]))
         else:
             left_out.add("lines of a skeleton that are not between two of its landmarks", f"{where}: {line}")

@@ -110,9 +110,7 @@ def parse(text: str) -> Labels:
             k = names.index(name)
             table[row, k] = point.x, point.y, point.score
             accepted[row, k], predicted[row, k] = point.accepted, point.predicted
-        of_points = {point.size for point in picture.points.values()}
-        if len(of_points) == 1:
-            sizes[row] = next(iter(of_points))
+            sizes[row] = point.size
     called = names_of(picture.address for picture in pictures)
     places = Places(entries=tuple(picture.where for picture in pictures), left_out=str(left_out))
     return Labels(
@@ -186,6 +184,10 @@ def _single(pictures: Sequence[_Picture], left_out: LeftOut) -> list[_Picture]:
             where = f"{picture.where}: {', '.join(map(repr, picture.twice))}"
             left_out.add("pictures in which a landmark is marked twice, of which none is read", where)
             picture.points = {}
+        elif len(sizes := {point.size for point in picture.points.values()}) > 1:
+            where = f"{picture.where}: {' and '.join(f'{width:g} x {height:g}' for width, height in sorted(sizes)[:2])}"
+            left_out.add("pictures that have several sizes in the file, of which none is read", where)
+            picture.points = {}
         of_address.setdefault(picture.address, []).append(picture)
     single = []
     for same in of_address.values():
@@ -209,6 +211,9 @@ def _points(task: Entry, where: str, left_out: LeftOut) -> Iterator[tuple[Entry,
         left_out.add("tasks with several annotations, of which none is read", f"{where}: {ids}")
         return
     predictions = _entries(task, ("predictions",))
+    listed = task.get("annotations")
+    if numbers := [a for a in listed if type(a) is int] if isinstance(listed, list) else []:
+        left_out.add("annotations of which the file has only the number", where, count=len(numbers))
     drafts = task.get("drafts")
     if not submitted and isinstance(drafts, list) and drafts:
         left_out.add("drafts that nobody submitted", where, count=len(drafts))
