@@ -50,7 +50,8 @@ def readers() -> dict[str, tuple[Callable[[bytes], object], Any]]:
 
     from lead import config, config_text
     from lead.landmarks import deeplabcut_project
-    from lead.landmarks.formats import FORMATS, Format, format_named
+    from lead.landmarks.format import Format
+    from lead.landmarks.formats import WRITTEN, format_named
     from lead.studio.document import Document
 
     def labels_of(known: Format) -> Callable[[bytes], object]:
@@ -65,7 +66,7 @@ def readers() -> dict[str, tuple[Callable[[bytes], object], Any]]:
         return config.check(config_text.parse(data.decode(errors="replace"), "settings.yaml"), "settings.yaml")
 
     spoilt: dict[str, tuple[Callable[[bytes], object], Any]] = {
-        known.name: (labels_of(known), mangling.mangled(known)) for known in FORMATS
+        known.name: (labels_of(known), mangling.mangled(known)) for known in WRITTEN
     }
     book = format_named("coco")
     written = config.to_yaml(config.load_preset("small")).encode()
@@ -157,9 +158,9 @@ def seed(name: str, corpus: Path) -> None:
     import mangling
 
     from lead import config
-    from lead.landmarks.formats import FORMATS, format_named
+    from lead.landmarks.formats import WRITTEN, format_named
 
-    good = {known.name: mangling.written(known) for known in FORMATS} | {
+    good = {known.name: mangling.written(known) for known in WRITTEN} | {
         "deeplabcut-project": [PROJECT],
         "studio": mangling.written(format_named("coco")),
         "settings": [config.to_yaml(config.load_preset(preset)).encode() for preset in config.presets()],

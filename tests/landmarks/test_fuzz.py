@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mangling import mangled, survives
 
-from lead.landmarks.formats import FORMATS, Format
+from lead.landmarks.format import Format
+from lead.landmarks.formats import FORMATS
 
 
 @pytest.mark.parametrize("known", FORMATS, ids=[known.name for known in FORMATS])

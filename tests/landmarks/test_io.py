@@ -131,7 +131,7 @@ def test_a_folder_is_made_but_a_file_is_never_taken_for_one(labels: Labels, tmp_
     [
         (lambda _: None, "No file"),
         (lambda path: path.mkdir(), "is a folder, but neither a DeepLabCut project"),
-        (lambda path: path.write_bytes(b"\xff\xd8\xff\xe0"), "not UTF-8"),
+        (lambda path: path.write_bytes(b"\xff\xd8\xff\xe0"), "looks like a picture"),
         (lambda path: path.write_text(""), "is empty"),
     ],
     ids=["missing", "folder", "picture", "empty"],

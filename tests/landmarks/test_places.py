@@ -11,7 +11,8 @@ from PIL import Image
 
 from lead.images.labels import load_labels
 from lead.landmarks import Labels, Schema
-from lead.landmarks.formats import FORMATS, Format, format_named
+from lead.landmarks.format import Format
+from lead.landmarks.formats import WRITTEN, format_named
 from lead.landmarks.io import parse_labels
 from lead.landmarks.pictures import Sized
 
@@ -89,7 +90,7 @@ def test_of_a_deeplabcut_project_the_table_is_named(tmp_path: Path) -> None:
     assert labels.where(1, 1) == f"{tmp_path}, labeled-data/w/CollectedData_Ann.csv, line 4: "
 
 
-@pytest.mark.parametrize("known", FORMATS, ids=[known.name for known in FORMATS])
+@pytest.mark.parametrize("known", WRITTEN, ids=[known.name for known in WRITTEN])
 def test_every_format_names_at_least_its_file(known: Format) -> None:
     labels, _ = parse_labels(known.dump(LABELS, SIZES), "some file", pictures=SIZES)
     row, k = np.argwhere(np.isfinite(labels.xy[..., 0])).tolist()[-1]

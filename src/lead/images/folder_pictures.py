@@ -104,6 +104,9 @@ class FolderPictures(PictureInfo):
         film = frame_of(image)
         return (self.root / (film[0] if film else image)).is_file()
 
+    def film_of_stem(self, path: str) -> str | None:
+        return by_stem(self._films).get(path)
+
     def of_stem(self, path: str) -> str:
         return self._by_stem.get(path, path)
 

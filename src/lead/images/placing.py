@@ -18,7 +18,7 @@ from lead.errors import LeadError
 from lead.images.doubts import doubts
 from lead.images.folder_pictures import FolderPictures, LabelledAs, Seen
 from lead.images.frame_files import as_files
-from lead.landmarks.formats import Format
+from lead.landmarks.format import Format
 from lead.landmarks.io import read_labels
 from lead.landmarks.joining import joined_tables
 from lead.landmarks.model import UNLABELLED, Labels

@@ -111,7 +111,7 @@ def read_apart(kind: str, data: bytes, name: str = "") -> Labels:
     """The labels in a file.
 
     Args:
-        kind: ``hdf`` or ``sleap``, the module that reads it.
+        kind: ``hdf``, ``sleap`` or ``sleap-h5``: what reads it.
         data: the whole file.
         name: the file's, after which ``sleap`` calls the pictures inside it.
 
@@ -122,10 +122,13 @@ def read_apart(kind: str, data: bytes, name: str = "") -> Labels:
 
 
 def _answer(kind: str, data: bytes, name: str) -> dict[str, Any]:
-    from lead.landmarks import hdf, sleap
+    from lead.landmarks import hdf, sleap, sleaptable
 
     try:
-        labels = hdf.parse(data) if kind == "hdf" else sleap.parse(data, name)
+        if kind == "sleap":
+            labels = sleap.parse(data, name)
+        else:
+            labels = {"hdf": hdf.parse, "sleap-h5": sleaptable.parse_analysis}[kind](data)
     except LeadError as error:
         return {"error": str(error)}
     except Exception as error:  # where a library's objects do not hold what they should

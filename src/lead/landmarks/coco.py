@@ -44,7 +44,8 @@ FloatArray = npt.NDArray[np.float64]
 def why_not(text: str) -> str | None:
     """Why a text is not COCO's; None if it is like it."""
     if text.lstrip()[:1] == "{":
-        return None
+        keys = ("images", "annotations", "categories")
+        return None if any(f'"{key}"' in text for key in keys) else f"holds none of {', '.join(map(repr, keys))}"
     if re.match(r'\s*\[\s*\{[^{}]*"image_id"\s*:', text[:100_000]):
         return (
             "is a list of COCO's results, which say neither the pictures nor the landmarks: convert the file with both"

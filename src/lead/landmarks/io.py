@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from lead.errors import LeadError
+from lead.errors import LeadError, unknown
 from lead.files import refuse_existing, write_atomic
 from lead.landmarks import deeplabcut, deeplabcut_project
-from lead.landmarks.formats import FORMATS, Format, LabelFile, format_named
+from lead.landmarks.fields import read_json
+from lead.landmarks.foreign import FOREIGN
+from lead.landmarks.format import Format, LabelFile
+from lead.landmarks.formats import FORMATS, WRITTEN, format_named
 from lead.landmarks.model import Labels, Places
 from lead.landmarks.pictures import PictureInfo
+from lead.landmarks.recognise import recognised
 
 
 def read_labels(
@@ -38,12 +43,14 @@ def read_labels(
         return _read_folder(path, pictures, format)
     try:
         return parse_labels(path.read_bytes(), str(path), pictures=pictures, format=format, only=only)
-    except Unrecognised as error:
-        raise LeadError(f"{error} If you know which it is, name it (--from).") from error
     except FileNotFoundError:
         raise LeadError(f"No file {path}. Landmarks are read from: {_known_formats()}.") from None
     except OSError as error:
         raise LeadError(f"Cannot read {path}: {error.strerror}.") from error
+
+
+FEW = 3
+"""Formats of one ending of which it is said why a file is not in them."""
 
 
 class Unrecognised(LeadError):
@@ -66,8 +73,8 @@ def parse_labels(
         pictures, format, only: as there.
 
     Raises:
-        Unrecognised: it is like no format (the message is about those of its name's ending, if there are any), or like
-            several and wrong in each.
+        Unrecognised: it is like no format (the message says which tool's it looks like), or like several and wrong in
+            each.
         LeadError: as there.
     """
     if not data.strip():
@@ -85,12 +92,29 @@ def parse_labels(
             failed[kind] = str(error)
     if len(failed) == 1:
         raise LeadError(next(iter(failed.values())))
-    ending = Path(name).suffix.lower()
-    if not failed and any(ending in kind.extensions for kind in FORMATS):
-        as_each = [f"As {kind.title}: it {why}" for kind, why in refused.items() if ending in kind.extensions]
-        raise Unrecognised(f"{name} cannot be read. {'. '.join(as_each)}.")
-    tried = failed.values() or [f"{kind.name}: it {why}" for kind, why in refused.items()]
-    raise Unrecognised(f"{name} can be read in none of the formats that were tried. {'; '.join(tried)}.")
+    if failed:
+        raise Unrecognised(
+            f"{name} is like several formats, and wrong in each. {' '.join(failed.values())} Name the one that it is "
+            "in (--from)."
+        )
+    raise Unrecognised(_unrecognised(file, {kind: why for kind, why in refused.items() if why}))
+
+
+def _unrecognised(file: LabelFile, refused: Mapping[Format, str]) -> str:
+    """What to say of a file in no format: what it looks like; else why not as those of its ending, if these are few."""
+    name, ending = file.name, Path(file.name).suffix.lower()
+    if told := recognised(file.data, ending):
+        return f"{name} cannot be read. {told}"
+    if (file.text or "").lstrip()[:1] in ("{", "["):
+        try:
+            read_json(file.text or "", "JSON")
+        except LeadError as error:
+            return f"{name}: {error}"
+    # What other tools write is recognised by what it holds, and its ending says little.
+    near = [(kind, why) for kind, why in refused.items() if ending in kind.extensions and kind not in FOREIGN]
+    if 0 < len(near) <= FEW:
+        return f"{name} cannot be read. {' '.join(f'As {kind.title}: it {why}.' for kind, why in near)}"
+    return f"{name} is in none of the formats that are known: {', '.join(kind.name for kind in FORMATS)}."
 
 
 def _parsed(kind: Format, file: LabelFile) -> Labels:
@@ -143,14 +167,17 @@ def target_format(path: Path, format: str | None = None) -> Format:
         LeadError: there is no such format, or the ending does not say which.
     """
     if format is not None:
-        return format_named(format)
-    by_ending = [kind for kind in FORMATS if kind.by_ending]
+        kind = format_named(format)
+        if kind.only_read:
+            raise unknown("format to write", format, (known.name for known in WRITTEN))
+        return kind
+    by_ending = [kind for kind in WRITTEN if kind.by_ending]
     for kind in by_ending:
         if path.suffix.lower() in kind.extensions:
             return kind
     endings = ", ".join(f"{' or '.join(kind.extensions)} ({kind.title})" for kind in by_ending)
-    others = ", ".join(kind.name for kind in FORMATS if not kind.by_ending)
-    folders = " or ".join(kind.name for kind in FORMATS if kind.per_picture)
+    others = ", ".join(kind.name for kind in WRITTEN if not kind.by_ending)
+    folders = " or ".join(kind.name for kind in WRITTEN if kind.per_picture)
     raise LeadError(
         f"Cannot tell the format of {path}: end its name in {endings}. To be named (--to) are: {others}, and {folders} "
         "for a folder."

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import posixpath
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +13,7 @@ import numpy as np
 
 from lead.errors import LeadError
 from lead.landmarks.model import UNLABELLED, VISIBLE, Labels, Places, Schema, numbered
-from lead.landmarks.pictures import Size
+from lead.landmarks.pictures import PictureInfo, Size
 
 SHOWN = 3
 """How many pictures are named among those that are left out for one reason, and how many reasons are told."""
@@ -141,6 +143,34 @@ class Found:
 def in_order(marks: Sequence[Mark]) -> dict[str, Mark]:
     """Points without names by their numbers, from 1."""
     return dict(zip(numbered(len(marks)), marks, strict=True))
+
+
+def of_same_stem(file: str, pictures: PictureInfo, tool: str) -> str:
+    """The picture that is called as a label file, but for the ending.
+
+    Args:
+        file: the label file's name.
+        pictures: those that it may be of.
+        tool: whose file it is, for messages.
+
+    Raises:
+        LeadError: there is not just one.
+    """
+    stem = stem_of(file)
+    picture = pictures.of_stem(stem)
+    if picture == stem:
+        raise LeadError(
+            f"a file of {tool}'s, which does not say its picture, and no single picture is called so. Name it as its "
+            f"picture but for the ending (wing.jpg: wing{posixpath.basename(file).removeprefix(stem)}), and give the "
+            "pictures' folder (--pictures)."
+        )
+    return picture
+
+
+def stem_of(file: str) -> str:
+    """A label file's name without its endings, of which some have two."""
+    name = posixpath.basename(file.replace("\\", "/"))
+    return re.sub(r"(\.mrk|\.analysis)?\.[^.]*$", "", name)
 
 
 def sized(width: object, height: object) -> Size | None:

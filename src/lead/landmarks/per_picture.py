@@ -83,7 +83,16 @@ def archive_why_not(data: bytes, ending: str | tuple[str, ...]) -> str | None:
 
 
 def unpacked(data: bytes, ending: str | tuple[str, ...], *, longest: int = WHOLE, most: int = WHOLE) -> dict[str, str]:
-    """The texts of the files of an ending in an archive, by their paths.
+    """The texts of the files of an ending in an archive, by their paths; see :func:`members`."""
+    files = members(data, ending, longest=longest, most=most)
+    try:
+        return {path: content.decode("utf-8-sig") for path, content in files.items()}
+    except UnicodeDecodeError as error:
+        raise LeadError(f"not a zip archive of texts that can be read ({error}).") from error
+
+
+def members(data: bytes, ending: str | tuple[str, ...], *, longest: int = WHOLE, most: int = WHOLE) -> dict[str, bytes]:
+    """The files of an ending in an archive, by their paths.
 
     Args:
         data: the archive.
@@ -96,17 +105,15 @@ def unpacked(data: bytes, ending: str | tuple[str, ...], *, longest: int = WHOLE
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = [m for m in archive.infolist() if m.filename.endswith(ending) and m.file_size <= longest]
-            whole = sum(member.file_size for member in members)
+            found = [m for m in archive.infolist() if m.filename.endswith(ending) and m.file_size <= longest]
+            whole = sum(member.file_size for member in found)
             if whole > most:
-                raise LeadError(f"the {len(members)} files in it would take {whole:,} bytes: at most {most:,}.")
-            return {member.filename: archive.read(member).decode("utf-8-sig") for member in members}
+                raise LeadError(f"the {len(found)} files in it would take {whole:,} bytes: at most {most:,}.")
+            return {member.filename: archive.read(member) for member in found}
     except LeadError:
         raise
     except Exception as error:  # zipfile lets nearly any type through for a damaged archive, zlib's and lzma's included
-        raise LeadError(
-            f"not a zip archive of texts that can be read ({str(error) or type(error).__name__})."
-        ) from error
+        raise LeadError(f"not a zip archive that can be read ({str(error) or type(error).__name__}).") from error
 
 
 def packed(texts: Mapping[str, str]) -> bytes:

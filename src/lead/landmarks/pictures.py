@@ -23,6 +23,10 @@ class PictureInfo:
         """The picture whose path without ending is ``path``; ``path`` itself where there is not just one."""
         return path
 
+    def film_of_stem(self, _path: str) -> str | None:
+        """The film whose path without ending is this; None where there is not just one."""
+        return None
+
 
 class Sized(PictureInfo):
     """Pictures whose sizes are known; the others are looked up elsewhere.

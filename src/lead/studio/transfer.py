@@ -14,7 +14,8 @@ from lead.errors import LeadError
 from lead.images.decode import UnreadablePicture, orientation_of
 from lead.images.folder_pictures import FolderPictures, LabelledAs, Seen
 from lead.images.placing import at_hand
-from lead.landmarks.formats import FORMATS, Format, format_named
+from lead.landmarks.format import Format
+from lead.landmarks.formats import WRITTEN, format_named
 from lead.landmarks.io import parse_labels
 from lead.landmarks.model import UNLABELLED, VISIBLE, Labels, Schema, numbered
 from lead.landmarks.naming import Matches, matched, matches
@@ -201,14 +202,14 @@ def formats() -> list[ExportFormat]:
             extension=kind.extension,
             loses="; ".join(filter(None, [kind.loses, NO_FORMAT_HOLDS])),
         )
-        for kind in FORMATS
+        for kind in WRITTEN
     ]
 
 
 def ending(format: str) -> str:
     """What the name of a file in this format ends in; where others end so too, with the format's own name before it."""
     kind = format_named(format)
-    alike = sum(kind.extension == other.extension for other in FORMATS) > 1
+    alike = sum(kind.extension == other.extension for other in WRITTEN) > 1
     return f".{kind.name}{kind.extension}" if alike and kind.extension != f".{kind.name}" else kind.extension
 
 

@@ -1,0 +1,161 @@
+"""What a format of landmark files is, and what it can hold."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from lead.errors import LeadError
+from lead.landmarks.frames import frame_of
+from lead.landmarks.model import HIDDEN, UNLABELLED, Labels, numbered
+from lead.landmarks.per_picture import ZIP, PerPicture, archive_why_not
+from lead.landmarks.pictures import PictureInfo
+
+FEATURES = {
+    "names": "the landmarks' names, which become numbers",
+    "order": "the order of the landmarks",
+    "hidden": "which points are hidden",
+    "score": "scores",
+    "errors": "expected errors",
+    "flips": "flip pairs",
+    "skeleton": "the skeleton",
+    "sizes": "picture sizes",
+    "endings": "the endings of the pictures' names",
+    "fractions": "fractions of a pixel",
+    "film": "which film the frames are of",
+    "accepted": "which labels are accepted suggestions",
+    "predicted": "which points are a model's and no person's",
+    "mixed": "the predictions on pictures that a person labelled too",
+}
+"""What a format may hold of labels beside the points themselves, or lose, in words."""
+SPREADSHEET = " (from a spreadsheet, save it as CSV UTF-8)"
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """A file of labels in memory, and what readers may ask about its pictures.
+
+    Attributes:
+        name: what messages call it.
+        data: all of it.
+        pictures: their sizes and names.
+        only: of formats that may hold several kinds of things (COCO's categories, CVAT's skeletons), the name of the
+            one whose landmarks are read; None for those of all.
+    """
+
+    name: str
+    data: bytes
+    pictures: PictureInfo
+    only: str | None = None
+
+    @cached_property
+    def text(self) -> str | None:
+        """The file as text: UTF-8, or UTF-16 if it begins by saying so; None if it is not."""
+        utf_16 = self.data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        try:
+            return self.data.decode("utf-16" if utf_16 else "utf-8-sig")
+        except UnicodeDecodeError:
+            return None
+
+    @property
+    def ansi(self) -> str:
+        """The file as text of Western Windows. It may be of another part of the world: then its letters are others."""
+        return self.data.decode("cp1252", errors="replace")
+
+
+def _only_read(_labels: Labels, _pictures: PictureInfo) -> bytes:
+    raise LeadError("this format is read, but not written. Choose another (--to).")
+
+
+@dataclass(frozen=True)
+class Format:
+    """One kind of file of landmarks.
+
+    Attributes:
+        name: what it is asked for by.
+        title: for people.
+        extensions: that its files end in, with the dot, in lower case; the first is the usual one.
+        lacks: which of ``FEATURES`` it cannot hold.
+        why_not: why a file is not in this format; None if it is, or is like it.
+        parse: labels of a file. Raises :class:`LeadError` that names the line or entry.
+        dump: a file of labels, of which a reader gets the same back, but for what it lacks. Left out of a format that
+            is only read.
+        by_ending: whether a file of this extension is written in this format where no format is named.
+        precision: how far the tool itself, writing the file anew, may put a place that nobody moved, in pixels.
+        pieces: what ``dump`` makes, some of the text after other, of a format that can be made so.
+        has_kinds: whether a file may hold several kinds of things, of which one can be chosen.
+        per_picture: of a format with a file for each picture; its ``dump`` makes an archive of them.
+    """
+
+    name: str
+    title: str
+    extensions: tuple[str, ...]
+    lacks: tuple[str, ...]
+    why_not: Callable[[LabelFile], str | None]
+    parse: Callable[[LabelFile], Labels]
+    dump: Callable[[Labels, PictureInfo], bytes] = _only_read
+    by_ending: bool = True
+    precision: float = 0.001
+    pieces: Callable[[Labels, PictureInfo], Iterable[str]] | None = None
+    has_kinds: bool = False
+    per_picture: PerPicture | None = None
+
+    @property
+    def only_read(self) -> bool:
+        """Whether files of it are not written."""
+        return self.dump is _only_read
+
+    @property
+    def extension(self) -> str:
+        """The usual one."""
+        return self.extensions[0]
+
+    @property
+    def loses(self) -> str:
+        """What it cannot hold, in words; empty if nothing."""
+        return ", ".join(FEATURES[feature] for feature in self.lacks)
+
+    def lost(self, labels: Labels) -> list[str]:
+        """What of these labels it cannot hold, in words."""
+        return [FEATURES[feature] for feature in self.lacks if _has(labels, feature)]
+
+
+def _has(labels: Labels, feature: str) -> bool:
+    """Whether labels have something that a format may lack. What no :class:`Labels` tells is not missed."""
+    schema = labels.schema
+    return {
+        "names": schema.names != numbered(len(schema.names)),
+        "order": len(labels) > 0 and not (labels.visible[0] > UNLABELLED).all(),
+        "hidden": bool((labels.visible == HIDDEN).any()),
+        "score": labels.score is not None,
+        "errors": labels.px_error is not None or labels.px_90 is not None,
+        "flips": bool(schema.flip_pairs),
+        "skeleton": bool(schema.skeleton),
+        "fractions": bool((np.nan_to_num(labels.xy) % 1 != 0).any()),
+        "film": any(frame_of(image) for image in labels.images),
+        "accepted": labels.accepted is not None,
+        "predicted": labels.predicted is not None,
+        "mixed": bool((labels.is_predicted.any(1) & (labels.by_hand | labels.is_accepted).any(1)).any()),
+    }.get(feature, False)
+
+
+def of_text(why_not: Callable[[str], str | None], advice: str = "") -> Callable[[LabelFile], str | None]:
+    """Of a format that is text; ``advice`` follows where a file is none."""
+    return lambda file: f"is not UTF-8 text{advice}" if file.text is None else why_not(file.text)
+
+
+def text_of(file: LabelFile) -> str:
+    """A file's text. Raises :class:`LeadError` where it is none."""
+    if file.text is None:
+        raise LeadError("it is not UTF-8 text.")
+    return file.text
+
+
+def of_archive(ending: str, why_not: Callable[[str], str | None]) -> Callable[[LabelFile], str | None]:
+    """Of a format whose files, one for each picture, may stand in an archive."""
+    of_one = of_text(why_not)
+    return lambda file: archive_why_not(file.data, ending) if file.data.startswith(ZIP) else of_one(file)
