@@ -140,7 +140,8 @@ def test_beyond_the_picture_is_black(root: Path, tmp_path: Path) -> None:
             lambda root: edit(root / "afw/8_1.pts", "68.000000 167.500000\n", ""),
             r"8_1\.pts.*'n_points: 68', but 67 points follow",
         ),
-        (lambda root: edit(root / "afw/8_1.pts", "68.000000", "n/a"), r"8_1\.pts.*x is 'n/a', which is not a number"),
+        (lambda root: edit(root / "afw/8_1.pts", "68.000000", "n/a"), r"8_1\.pts.*of x and y, one is blank"),
+        (lambda root: edit(root / "afw/8_1.pts", "68.000000", "6x"), r"8_1\.pts.*x is '6x', which is not a number"),
         (lambda root: write(root / "afw/8_1.pts", ["1 2"]), r"between one line '{' and one line '}'"),
     ],
 )

@@ -46,7 +46,7 @@ def test_validation_judges_the_identities_held_out_and_nothing_else(run: Run, dr
     none = Run(run.folder, run.settings.model_copy(update={"validation": 0.0}))
     with pytest.raises(LeadError, match=r"held no identities out.*--set validation=0\.2"):
         Bench.of_run(none, drawn, "validation").rows(drawn.points("all"))
-    with pytest.raises(LeadError, match=r"beetles: \d+ pictures to fit on, 0 of 'tset'"):
+    with pytest.raises(LeadError, match=r"beetles: \d+ pictures to fit on, 0 to judge on \(tset\)"):
         Bench.of_run(run, drawn, "tset").rows(drawn.points("all"))
 
 

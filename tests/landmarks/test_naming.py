@@ -33,6 +33,8 @@ from lead.landmarks.naming import beside, by_stem, labelled_row, matched, matche
         (["v2/a.png"], ["v1/a.png", "p/v2/a.png"], {"p/v2/a.png": "v2/a.png"}),
         (["v2/a.png"], ["v1/a.png", "v2/a.png"], {"v2/a.png": "v2/a.png"}),
         (["s.mp4#3"], ["t.mp4#3"], {}),
+        (["v1/a.png", "v2/b.png"], ["p/v1/a.png", "p/v1/b.png"], {"p/v1/a.png": "v1/a.png"}),  # v1/b.png was deleted
+        (["v1/a.png", "v2/b.png"], ["v1/a.png", "b.png"], {"v1/a.png": "v1/a.png", "b.png": "v2/b.png"}),
     ],
 )
 def test_pictures_of_a_file_and_of_a_folder(files: list[str], names: list[str], expected: dict[str, str]) -> None:
@@ -51,8 +53,8 @@ def test_pictures_of_a_file_and_of_a_folder(files: list[str], names: list[str], 
 
 
 def test_what_is_found_by_its_name_alone_and_what_could_be_several_is_told() -> None:
-    found = matches(["old/a.png", "b.png", "x/c.png", "/home/x/c.png"], ["new/a.png", "p/b.png", "q/b.png", "x/c.png"])
-    assert found.files == {"old/a.png": "new/a.png", "x/c.png": "x/c.png"}
+    found = matches(["old/a.png", "b.png"], ["new/a.png", "p/b.png", "q/b.png"])
+    assert found.files == {"old/a.png": "new/a.png"}
     assert found.by_name_alone == ("old/a.png",)
     assert found.unclear == {"b.png": ("p/b.png", "q/b.png")}
     assert matches(["x/c.png", "y/c.png"], ["c.png"]).unclear == {"x/c.png": ("c.png",), "y/c.png": ("c.png",)}

@@ -19,6 +19,8 @@ import numpy as np
 
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
+from lead.images.folder_pictures import FolderPictures
+from lead.images.placing import at_hand
 from lead.landmarks.model import UNLABELLED, Labels
 from lead.landmarks.naming import matched
 
@@ -60,6 +62,8 @@ def own_dataset(
     rows = [row for row, image in enumerate(labels.images) if image in found]
     split, identity = ([values[row] for row in rows] for values in (split, identity))
     labels = labels.take(rows).renamed(found[labels.images[row]] for row in rows)
+    notes = list(_notes(root, labels, gone))
+    labels = at_hand(labels, FolderPictures(root), say=notes.append, unclear=lambda _: None)
     listed = set(labels.images)
     others = [file for file in pictures if file not in listed]
     labelled = labels.take(np.flatnonzero((labels.visible > UNLABELLED).any(1)).tolist())
@@ -73,7 +77,7 @@ def own_dataset(
         labels=labelled,
         point_sets={"all": labelled} if pair else {},
         normaliser={"all": pair} if pair else {},
-        notes=tuple(_notes(root, labels, gone)),
+        notes=tuple(notes),
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from lead.datasets.base import Dataset
 from lead.datasets.table import check_pictures, read_table
 from lead.errors import LeadError, unknown
-from lead.images.labels import load_labels
+from lead.landmarks.io import read_labels
 
 DESCRIPTION = "dataset.json"
 
@@ -33,7 +33,7 @@ def load(root: Path) -> Dataset:
     rows = read_table(root / "images.csv", ("file", "identity", "split"))
     files = tuple(row["file"] for row in rows)
     check_pictures(root, files)
-    labels = load_labels(root / "landmarks.json")
+    labels, _ = read_labels(root / "landmarks.json")
     if unlisted := sorted(set(labels.images).difference(files)):
         raise LeadError(f"{root}: landmarks.json labels {unlisted[0]}, which images.csv does not list.")
     for landmark in normaliser:

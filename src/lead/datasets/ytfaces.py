@@ -10,7 +10,7 @@ from lead.datasets.base import Dataset
 from lead.datasets.faces import EYES, OUTER_EYE_CORNERS, POINTS, SCHEMA_5, SCHEMA_68
 from lead.datasets.table import check_pictures, read_table
 from lead.errors import LeadError
-from lead.images.labels import load_labels
+from lead.landmarks.io import read_labels
 from lead.landmarks.model import Labels
 
 
@@ -57,7 +57,7 @@ def five_points(labels: Labels) -> Labels:
 
 
 def _labels(path: Path) -> Labels:
-    table = load_labels(path)
+    table, _ = read_labels(path)
     if table.schema.names != tuple(map(str, range(POINTS))):
         raise LeadError(f"{path}: expected the columns file, x0, y0, … x{POINTS - 1}, y{POINTS - 1}.")
     return Labels.from_xy(SCHEMA_68, (f"images/{file}" for file in table.images), table.xy)

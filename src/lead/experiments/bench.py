@@ -161,7 +161,9 @@ class Bench:
         else:
             judge = [i for i, (split, _) in enumerate(place) if split == self.split]
         if not fit or not judge:
-            raise LeadError(f"{self.dataset.name}: {len(fit)} pictures to fit on, {len(judge)} of {self.split!r}.")
+            raise LeadError(
+                f"{self.dataset.name}: {len(fit)} pictures to fit on, {len(judge)} to judge on ({self.split})."
+            )
         return fit, judge
 
     def store_rows(self, points: Labels, rows: Sequence[int]) -> npt.NDArray[np.int64]:

@@ -1,9 +1,10 @@
 """Which picture a name in a label file means: one rule, wherever labels and pictures come together.
 
 It is the picture of the same path; else, of those that are called the same, the one whose folders agree with the name's
-from the end on for longest. Paths are compared part by part, whether ``/`` or ``\\`` stands between the parts. Case,
-and in how many characters an accented letter is written, count only where files differ in nothing else. Where several
-are as alike, none is meant.
+from the end on for longest. One in a folder of another name is meant only where this holds for all pictures, as where
+a folder was renamed. Paths are compared part by part, whether ``/`` or ``\\`` stands between the parts. Case, and in
+how many characters an accented letter is written, count only where files differ in nothing else. Where several are as
+alike, none is meant.
 """
 
 from __future__ import annotations
@@ -78,6 +79,10 @@ def matches(names: Iterable[str], files: Iterable[str]) -> Matches:
         else:
             unclear |= dict.fromkeys(best, (file,))
     alone = tuple(name for name in names if name in found and _differ_in_folders(name, found[name]))
+    if any(_agreement(name, file)[0] > 1 for name, file in (same | found).items()):
+        # The folders are those of the names, then: a picture of another one is another picture, and this one is gone.
+        found = {name: file for name, file in found.items() if name not in set(alone)}
+        alone = ()
     return Matches(same | {name: found[name] for name in names if name in found}, alone, unclear)
 
 

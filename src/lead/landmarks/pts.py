@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError
-from lead.landmarks.fields import decimal, to_number
+from lead.landmarks.fields import check_pair, decimal, to_number
 from lead.landmarks.frames import frame_of
 from lead.landmarks.model import Labels, Places, Schema, numbered
 from lead.landmarks.pictures import PictureInfo
@@ -65,6 +65,7 @@ def read_points(text: str) -> Points:
         if len(fields) != 2:
             raise LeadError(f"line {number}: {line[:50]!r} must be two numbers, x and y.")
         x, y = (to_number(field, axis, number) for field, axis in zip(fields, "xy", strict=True))
+        check_pair(x, y, "x and y", number)
         points.append((x, y) if not math.isnan(x + y) else (math.nan, math.nan))
         numbers.append(number)
     said = [(number, line) for number, line in lines[: stands[0]] if line.startswith("n_points")]
