@@ -1427,6 +1427,7 @@ export interface components {
          *         missing: pictures that the label file has labels for and the folder does not hold; their labels are kept.
          *         films: what the folder holds beside its pictures, and is not shown.
          *         unread: what else it holds that is not read, counted, in words; empty where there is nothing to tell.
+         *         notes: what to say of how its pictures are shown: their contrast, pages that are not looked at.
          */
         State: {
             /** Version */
@@ -1484,6 +1485,11 @@ export interface components {
              * @default
              */
             unread: string;
+            /**
+             * Notes
+             * @default []
+             */
+            notes: string[];
         };
         /**
          * Suggestion

@@ -102,7 +102,7 @@ def test_the_channel_that_is_asked_for(tmp_path: Path, write: Any, count: int) -
     path = tmp_path / "a.tif"
     write(path, STACK[:count])
     rgb = ", or rgb for the first three as colours" if count > 2 else ""
-    choice = rf"a TIFF of {count} channels: choose one with --set picture\.channel=1\.\.{count}{rgb}"
+    choice = rf"a TIFF of {count} channels: choose one as you train, --set picture\.channel=1\.\.{count}{rgb}"
     with pytest.raises(UnreadablePicture, match=choice):
         decode(path)
     assert upright_size(path) == (30, 20)

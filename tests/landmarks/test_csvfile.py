@@ -114,6 +114,7 @@ def test_a_name_keeps_its_commas_and_semicolons() -> None:
         ("image,name,x,y\n,,,\n", "a header, but no landmark"),
         ("image,name,x,y\n,p,1,2\n", "no line with a picture and a landmark"),
         ("image,name,x,y,origin\na,p,1,2,me\n", "line 2: Unknown origin 'me'.*accepted, hand, predicted"),
+        ("image,x_center,y_center,width\na,0.5,0.25,0.1\n", "all places lie between 0 and 1"),
         ("image,name,x,y\na,p,0.5,0.25\na,q,0.75,1\n", "all places lie between 0 and 1.*multiply x by the picture's"),
         ("image,x0,y0,x1\na,1,2,3\n", "landmark '1' has no column for its y"),
         ("image,x0,y0\na,1,2\na,3,4\n", "line 3: picture 'a' stands already in line 2"),
@@ -173,6 +174,12 @@ def test_further_columns_are_left_aside_and_named() -> None:
     labels = csvfile.parse("image,name,x,y,rater,score\na.jpg,p,1,2,Ann,0.5\n")
     assert left_out(labels) == "1 column: 'rater'"
     assert labels.predicted is not None
+
+
+def test_a_box_is_no_landmark() -> None:
+    labels = csvfile.parse("image,box_x,box_y,box_w,box_h,nose_x,nose_y\na.jpg,5,5,9,9,1,2\n")
+    assert labels.schema.names == ("nose",)
+    assert left_out(labels) == "4 columns: 'box_x', 'box_y', 'box_w', 'box_h'"
 
 
 def test_a_line_that_names_nothing_costs_that_line() -> None:

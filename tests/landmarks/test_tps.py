@@ -107,6 +107,17 @@ def test_decimal_commas_of_other_countries() -> None:
     np.testing.assert_array_equal(labels.xy, [[[10, 10], [30.5, 30]]])
 
 
+def test_places_of_another_unit_are_refused() -> None:
+    shares = "LM=3\n0.1 0.2\n0.3 0.4\n0.5 1\nIMAGE=a.jpg\nSCALE=0.01\n"
+    with pytest.raises(LeadError, match=r"all places lie between 0 and 1, so they are not pixels"):
+        tps.parse(shares, SIZES)
+    assert tps.parse(shares.replace("0.5 1", "0.5 1.5"), SIZES).images == ("a.jpg",)
+
+
+def test_the_end_that_old_programs_mark() -> None:
+    np.testing.assert_array_equal(tps.parse(DIGITISED + "\x1a", SIZES).xy, [XY])
+
+
 def test_a_name_as_windows_writes_it() -> None:
     text = "LM=1\r\n1 2\r\nIMAGE=Käfer.jpg\r\nID=0\r\n".encode("cp1252")
     labels, known = parse_labels(text, "a.tps", pictures=Sized({"Käfer.jpg": (9, 9)}))

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 
 import numpy as np
+import tifffile
 from browser import NAMES, Desk, Studio, write_labels
 from pages import Beetles
 from PIL import Image
@@ -150,6 +151,19 @@ def test_a_broken_picture_is_neither_begun_with_nor_counted(serve: Serve, sit: S
     expect(desk.by("rail-progress")).to_have_text("0 of 2 complete · 1 unreadable")
     expect(desk.by("progress")).to_have_text("0 of 2 labelled")
     expect(desk.by("rail-unread")).to_contain_text("Left out: 1 × .czi (4.czi): a Zeiss microscope's file")
+    expect(desk.by("rail-notes")).to_be_hidden()
+
+
+def test_how_values_of_more_than_8_bits_are_shown_is_said(serve: Serve, sit: Sit, pictures: Beetles) -> None:
+    keep(pictures, "2.jpg")
+    stack = np.linspace(0, 3000, 3 * 40 * 60).reshape(3, 40, 60).astype(np.uint16)
+    tifffile.imwrite(pictures.folder / "3.tif", stack, photometric="minisblack")
+    desk = sit(serve(pictures.folder))
+    desk.name_landmarks("head")
+    desk.go("label")
+    notes = desk.by("rail-notes")
+    expect(notes).to_contain_text("1 of 2 pictures hold more than 8 bits and state no range: shown from")
+    expect(notes).to_contain_text("1 of 2 pictures has several pages: the first is looked at")
 
 
 # --- filters and orders ----------------------------------------------------------------------------------------------

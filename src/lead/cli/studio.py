@@ -75,6 +75,8 @@ def studio(
         try:
             if unread := session.folder.listing.unread:
                 warn(f"left out: {unread}.")
+            for told in session.folder.notes:
+                note(told)
             at = listener.getsockname()[1]
             names = [host] if host not in EVERYWHERE else [socket.gethostname()]
             address = f"http://{_in_address(names[0])}:{at}/?token={token}"

@@ -320,7 +320,13 @@ def _upright(file: BinaryIO, showing: Showing, tiff: Tiff | None = None) -> Imag
         return tiff.stored(showing).rgb(showing)
     page = tiff.index(showing.page) if tiff is not None and isinstance(showing.page, int) else 0
     file.seek(0)
-    with Image.open(file) as image:
+    try:
+        image = Image.open(file)
+    except UnidentifiedImageError:
+        if tiff is None:
+            raise
+        return tiff.stored(showing).rgb(showing)
+    with image:
         if page:
             image.seek(page)
         rgb = _to_rgb(file, image, showing)

@@ -34,6 +34,8 @@ _Plane = Callable[[int], Values]
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION = 274
+MOST_VALUES = 2**30
+"""Of a page with all its samples, which are decoded together."""
 _SURVEYED = 1024
 """Longer side, in pixels, to which a very large picture is reduced to learn how its values lie."""
 _UPRIGHT: dict[int, Callable[[Values], Values]] = {
@@ -142,6 +144,8 @@ class Tiff:
         """
         if is_large(self.size):
             raise ValueError(f"its {self.size[0] * self.size[1]} pixels are too many to be decoded at once")
+        if math.prod(self.first.shape) > MOST_VALUES:
+            raise ValueError(f"its {math.prod(self.first.shape)} values are too many to be decoded at once")
         return self._stored(showing, self._whole)
 
     def fitted(self, showing: Showing, side: int) -> tuple[Image.Image, tuple[float, float]]:
@@ -187,7 +191,8 @@ class Tiff:
             return
         if channel is None:
             rgb = ", or rgb for the first three as colours" if count >= 3 else ""
-            raise ValueError(f"a TIFF of {count} channels: choose one with --set picture.channel=1..{count}{rgb}")
+            choice = f"choose one as you train, --set picture.channel=1..{count}{rgb}"
+            raise ValueError(f"a TIFF of {count} channels: {choice}")
         if (3 if channel == "rgb" else channel) > count:
             raise ValueError(f"channel {channel} was asked for (picture.channel), and it has {count}")
 

@@ -237,8 +237,7 @@ def _in_pixels(xy: Points, images: Sequence[str], pictures: PictureInfo) -> Poin
 def _refuse_shares(xy: Points) -> None:
     """Raises :class:`LeadError` where all places lie within the first pixel: they are no pixels."""
     known = xy[np.isfinite(xy).all(-1)]
-    within = ((known >= 0) & (known <= 1)).all()
-    if within and len(np.unique(known, axis=0)) > 1 and (known != np.round(known)).any():
+    if ((known >= 0) & (known <= 1)).all() and (known != np.round(known)).any():
         raise LeadError(
             "all places lie between 0 and 1, so they are shares of the pictures' sizes, not pixels: multiply x by the "
             "picture's width and y by its height."

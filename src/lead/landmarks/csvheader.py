@@ -150,7 +150,8 @@ def _landmarks(names: Sequence[str], image: int) -> dict[tuple[str, str], int]:
         if key in wide:
             raise LeadError(f"line 1: columns {names[wide[key]]!r} and {name!r} are both {key[1]} of {key[0]!r}.")
         wide[key] = i
-    placed = dict.fromkeys(name for name, what in wide if what in ("x", "y"))
+    words = {plain(name) for name in names}
+    placed = dict.fromkeys(name for name, what in wide if what in ("x", "y") and not _is_box(name, words))
     for name in placed:
         for axis in "xy":
             if (name, axis) not in wide:
@@ -161,6 +162,11 @@ def _landmarks(names: Sequence[str], image: int) -> dict[tuple[str, str], int]:
             f"needs image, then x1, y1, … or <name>_x, <name>_y, … {_found(names, 'name', 'x', 'y')}"
         )
     return {key: i for key, i in wide.items() if key[0] in placed}
+
+
+def _is_box(name: str, columns: set[str]) -> bool:
+    """Whether what has an x and a y is a box, which has a width and a height as well."""
+    return any({plain(f"{name}_{w}"), plain(f"{name}_{h}")} <= columns for w, h in (("w", "h"), ("width", "height")))
 
 
 def _wide(column: str) -> tuple[str, str] | None:

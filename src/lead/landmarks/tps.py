@@ -24,9 +24,13 @@ import numpy.typing as npt
 from lead.errors import LeadError
 from lead.landmarks.fields import decimal, to_number, with_point
 from lead.landmarks.model import Labels, Places, Schema, numbered
-from lead.landmarks.pictures import PictureInfo
+from lead.landmarks.pictures import PictureInfo, known_size
 
 Point = tuple[float, float]
+END_OF_FILE = "\x1a"
+"""What old programs of Windows put at a file's end."""
+TINY = 16
+"""Pixels of a picture's side in which all landmarks may lie within one."""
 SINGLE = ("IMAGE", "ID", "SCALE")
 """Keys that have a value in their own line and nothing below it; below others may stand further lines."""
 DRAWN = {"CURVES": "curves", "OUTLINES": "outlines"}
@@ -95,6 +99,7 @@ def parse(text: str, pictures: PictureInfo) -> Labels:
             )
         rows[block.image] = block
     count = len(first.points)
+    _refuse_units(rows, pictures)
     placed, failed = _placed(rows, count, pictures)
     if not any(rows[image].points for image in placed):
         raise next(iter(failed.values()), None) or LeadError(
@@ -103,6 +108,18 @@ def parse(text: str, pictures: PictureInfo) -> Labels:
     lines = [rows[image].lines or [rows[image].line] * count for image in placed]
     places = Places(lines=np.array(lines, dtype=np.int64), left_out="; ".join(_left_out(blocks, failed)))
     return Labels.from_xy(Schema(numbered(count)), placed, list(placed.values()), places=places)
+
+
+def _refuse_units(rows: Mapping[str, _Block], pictures: PictureInfo) -> None:
+    """Raises :class:`LeadError` where all places lie within one pixel of pictures that are not tiny."""
+    points = {point for block in rows.values() for point in block.points if min(point) >= 0}
+    if len(points) < 3 or max(map(max, points)) > 1:
+        return
+    if any((size := known_size(pictures, image)) and min(size) > TINY for image in rows):
+        raise LeadError(
+            "all places lie between 0 and 1, so they are not pixels: shares of the picture's size, or multiplied by a "
+            "SCALE. Take the file as tpsDig wrote it."
+        )
 
 
 def _placed(
@@ -171,7 +188,7 @@ def _blocks(text: str) -> Iterator[_Block]:
     block: _Block | None = None
     due = 0  # landmarks still to come
     section, kind = "LM", "curves"  # the key that lines below belong to, and what points are of
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.replace(END_OF_FILE, "").splitlines(), start=1):
         if not line.strip():
             continue
         key, is_pair, value = (part.strip() for part in line.partition("="))

@@ -139,7 +139,6 @@ class PictureFolder:
     Attributes:
         root: the folder, absolute.
         listing: what it held when it was last looked at; a frozen value, which :meth:`look_again` replaces.
-        notes: what to say of how its pictures are shown, once :attr:`showing` was asked for.
 
     Raises:
         LeadError: there is no such folder, or no picture in it.
@@ -156,8 +155,7 @@ class PictureFolder:
         self.listing = Listing.of(self.root)
         self._surveying = threading.Lock()
         self._asked = DEFAULT
-        self._showing: Showing | None = None
-        self.notes: list[str] = []
+        self._shown: tuple[Showing, list[str]] | None = None
 
     def __len__(self) -> int:
         return len(self.files)
@@ -169,17 +167,25 @@ class PictureFolder:
         """Has the pictures shown as those that a model learnt from."""
         with self._surveying:
             if asked != self._asked:
-                self._asked, self._showing = asked, None
+                self._asked, self._shown = asked, None
 
     @property
     def showing(self) -> Showing:
-        """How values of more than 8 bits are shown; found once."""
+        """How values of more than 8 bits are shown."""
+        return self._surveyed()[0]
+
+    @property
+    def notes(self) -> list[str]:
+        """What to say of that, and of pages that are not looked at."""
+        return self._surveyed()[1]
+
+    def _surveyed(self) -> tuple[Showing, list[str]]:
+        """Found once."""
         with self._surveying:
-            if self._showing is None:
+            if self._shown is None:
                 notes: list[str] = []
-                self._showing = survey(self.root, self.listing.files, self._asked, notes.append)
-                self.notes = notes
-            return self._showing
+                self._shown = survey(self.root, self.listing.files, self._asked, notes.append), notes
+            return self._shown
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -223,8 +229,8 @@ class PictureFolder:
                     self._unreadable.pop(file, None)
                 self.listing = after
             with self._surveying:
-                if self._showing is not None and self._showing.contrast is None:  # which the new ones may need
-                    self._showing = None
+                if self._shown is not None and self._shown[0].contrast is None:  # which the new ones may need
+                    self._shown = None
         return change
 
     @property

@@ -357,6 +357,7 @@ class State(Message):
         missing: pictures that the label file has labels for and the folder does not hold; their labels are kept.
         films: what the folder holds beside its pictures, and is not shown.
         unread: what else it holds that is not read, counted, in words; empty where there is nothing to tell.
+        notes: what to say of how its pictures are shown: their contrast, pages that are not looked at.
     """
 
     version: str
@@ -376,6 +377,7 @@ class State(Message):
     missing: list[str] = Field([])
     films: list[str] = Field([])
     unread: str = ""
+    notes: list[str] = Field([])
 
 
 class FolderChange(Message):

@@ -130,6 +130,7 @@ class Session:
             missing=contents.missing,
             films=list(contents.listing.films),
             unread=contents.listing.unread,
+            notes=self.folder.notes,
         )
 
     def list_pictures(self) -> list[Picture]:

@@ -64,7 +64,8 @@ export class Rail {
     this.total = h('span.small.muted.number', {testid: 'rail-count', 'aria-live': 'polite'});
     this.films = h('a.small.muted', {testid: 'rail-films', href: app.href('film'), hidden: true});
     this.unread = h('p.small.muted', {testid: 'rail-unread', hidden: true});
-    this.foot = h('div.rail-foot', this.films, this.unread,
+    this.notes = h('p.small.muted', {testid: 'rail-notes', hidden: true});
+    this.foot = h('div.rail-foot', this.films, this.unread, this.notes,
       h('button.plain.small', {testid: 'look-again', title: 'See whether pictures came, went or were replaced',
         onclick: () => lookAgain(app, true)}, icon('refresh', 13), 'Look again'));
     fill(place,
@@ -326,13 +327,15 @@ export class Rail {
 
   /** What the folder holds that is not shown. */
   drawFoot() {
-    const {films, unread} = this.app.state;
+    const {films, unread, notes} = this.app.state;
     this.films.hidden = !films.length;
     if (films.length) text(this.films, filmWords(films));
     this.films.title = films.join('\n');
     this.unread.hidden = !unread;
     text(this.unread, unread ? `Left out: ${unread}` : '');
     this.unread.title = unread.replaceAll('; ', '\n');
+    this.notes.hidden = !notes.length;
+    text(this.notes, notes.join(' '));
   }
 }
 
