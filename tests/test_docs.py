@@ -18,11 +18,12 @@ from PIL import Image
 import lead
 from lead.cli import app
 from lead.cli.reference import reference
+from lead.cli.use import convert
 from lead.config import Settings, presets
 from lead.config_text import describe
 from lead.evaluation.index import index
 from lead.evaluation.tables import fill
-from lead.landmarks.formats import FORMATS
+from lead.landmarks.formats import FORMATS, WRITTEN
 from lead.studio.book import LabelBook
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
@@ -101,6 +102,13 @@ def test_files_and_names_of_the_code_that_are_mentioned_are_there(path: Path) ->
 def test_every_format_has_its_line() -> None:
     page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `([\w-]+)` \|", page, re.MULTILINE)) == {known.name for known in FORMATS}
+
+
+def test_the_help_of_convert_names_every_format() -> None:
+    formats = (convert.__doc__ or "").split("Formats by the ending", 1)[1]
+    written, read = (set(re.findall(r"[a-z][\w-]+", part)) for part in formats.split("Only read:"))
+    assert {known.name for known in WRITTEN} <= written
+    assert {known.name for known in FORMATS if known.only_read} == read
 
 
 def test_the_documents_show_every_step() -> None:

@@ -126,6 +126,15 @@ def test_heic_is_read_upright(tmp_path: Path) -> None:
     assert upright_size(tmp_path / "a.HEIC") == (48, 64)
 
 
+def test_a_heic_under_another_name_says_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.jpg").write_bytes(base64.b85decode(HEIC))
+    assert_shows(decode(tmp_path / "a.jpg"), np.rot90(SCENE, 3))
+    monkeypatch.setattr(kinds, "picture_endings", lambda: frozenset([".jpg"]))
+    monkeypatch.setattr(Image, "ID", [name for name in Image.ID if name != "HEIF"])
+    with pytest.raises(LeadError, match=r"a\.jpg: it is a HEIC picture: install 'lead-landmarks\[heic\]' or convert"):
+        decode(tmp_path / "a.jpg")
+
+
 def test_of_a_gif_the_first_frame_is_read_and_it_is_said(tmp_path: Path) -> None:
     first, *others = (Image.fromarray(np.roll(SCENE, 8 * shift, axis=1)) for shift in range(4))
     first.save(tmp_path / "moves.gif", save_all=True, append_images=others)

@@ -121,6 +121,7 @@ def test_writes_what_the_format_asks_for(tmp_path: Path) -> None:
     labels = Labels(schema, ("x/a.png", "b.png"), xy, np.array([[VISIBLE, HIDDEN, UNLABELLED], [UNLABELLED] * 3]))
     assert save_labels(labels, tmp_path / "out", format="yolo", sizes={"x/a.png": (100, 80), "b.png": (9, 9)}) == []
     head = yaml.safe_load((tmp_path / "out/data.yaml").read_text())
+    assert "path" not in head  # so that YOLO starts from the folder that the file is in
     assert head["kpt_shape"] == [3, 3]
     assert head["flip_idx"] == [0, 2, 1]
     assert head["names"] == {0: "object"}

@@ -11,6 +11,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 import pytest
+import sleap_io
 from fastapi.testclient import TestClient
 from modelled import Patches, cut, texture, untrained
 from PIL import Image
@@ -100,6 +101,58 @@ def test_frames_taken_are_pictures_of_the_folder(folder: Path) -> None:
         assert Image.open(folder / files[0]).getpixel((3, 3)) == (255, 0, 0)
         assert page.post(f"/api/films/{id}/take", json={"numbers": [FRAMES]}).status_code == 400
         assert page.post(f"/api/films/{id}/take", json={"numbers": list(range(501))}).status_code == 400
+
+
+def sleap_labels(path: Path, film: str, *, embed: bool = False) -> Path:
+    """Frames 3 and 12 by a person, 20 by a model, 99 of none that there is."""
+    skeleton = sleap_io.Skeleton(["tip", "base"])
+    video = sleap_io.load_video(film) if embed else sleap_io.Video(film, open_backend=False)
+    user, model = sleap_io.Instance, sleap_io.PredictedInstance
+    kinds = [(3, user), (12, user), (20, model)] + ([] if embed else [(99, user)])
+    frames = [
+        sleap_io.LabeledFrame(video, n, [kind.from_numpy(np.array([[n, 2.0], [n, 9.0]]), skeleton=skeleton)])
+        for n, kind in kinds
+    ]
+    sleap_io.save_slp(sleap_io.Labels(frames), str(path), embed=embed)
+    return path
+
+
+def imported(page: TestClient, path: Path) -> dict[str, Any]:
+    answer = page.post(f"/api/import?name={path.name}", content=path.read_bytes())
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_labels_on_frames_take_the_frames_out_as_they_are_imported(folder: Path, tmp_path: Path) -> None:
+    labels = sleap_labels(tmp_path / "labels.slp", "D:/elsewhere/run.mp4")
+    with opened(folder) as session:
+        page = web(session)
+        report = imported(page, labels)
+        assert report["added"] == 4
+        assert report["missing"] == ["D:/elsewhere/run.mp4#99"]
+        listed = {picture["file"]: picture["id"] for picture in page.get("/api/pictures").json()}
+        assert set(listed) == {"a.png", "sub/run/frame-000003.png", "sub/run/frame-000012.png"}
+        for number in (3, 12):
+            file = f"sub/run/frame-{number:06}.png"
+            assert close(np.asarray(Image.open(folder / file)), number)
+            points = page.get(f"/api/pictures/{listed[file]}").json()["labels"]["points"]
+            assert points["tip"]["x"] == number
+        again = imported(page, labels)
+        assert (again["added"], again["same"]) == (0, 4)
+
+
+def test_a_package_brings_its_frames_but_none_over_another_picture(folder: Path, tmp_path: Path) -> None:
+    package = sleap_labels(tmp_path / "mine.pkg.slp", str(folder / "sub" / "run.mp4"), embed=True)
+    (folder / "sub" / "run.mp4").unlink()
+    draw(folder / "run" / "frame-000012.png", SIZE)
+    before = (folder / "run" / "frame-000012.png").read_bytes()
+    with opened(folder) as session:
+        report = imported(web(session), package)
+    assert report["added"] == 2
+    assert [Path(name).name for name in report["missing"]] == ["run.mp4#12"]
+    assert close(np.asarray(Image.open(folder / "run" / "frame-000003.png")), 3)
+    assert (folder / "run" / "frame-000012.png").read_bytes() == before
 
 
 def test_nothing_out_of_the_folder_is_read_or_written(folder: Path, tmp_path: Path) -> None:

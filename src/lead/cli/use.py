@@ -236,8 +236,8 @@ def convert(
     source: Annotated[
         list[Path],
         typer.Argument(
-            help="Landmarks: a file, a folder of .pts or LabelMe files, or a DeepLabCut project's folder; several are "
-            "taken together.",
+            help="Landmarks: a file, a folder with a file for each picture or with YOLO's data.yaml, or a DeepLabCut "
+            "project's folder; several are taken together.",
             metavar="IN...",
         ),
     ],
@@ -259,9 +259,10 @@ def convert(
 ) -> None:
     """Change the format of a file of landmarks, and say what the new one cannot hold.
 
-    Formats: coco (.json), labelstudio (.json, named with --to), deeplabcut (.csv, named), deeplabcut-h5 (.h5), sleap
-    (.slp), cvat (.xml), pts (a folder, named, or .zip), labelme (named: a folder, .zip or .json), tps (.tps) and csv
-    (.csv).
+    Formats by the ending of OUT: coco (.json), csv (.csv), tps (.tps), cvat (.xml), sleap (.slp), deeplabcut-h5 (.h5),
+    pts (.zip). To be named with --to: labelme, yolo, stereomorph, pts (a folder or .zip), labelstudio (.json),
+    deeplabcut, lightningpose (.csv), imglab (.xml). Only read: imagej, imagej-roi, napari, slicer, sleap-csv, sleap-h5,
+    via.
     """
     from lead.conversion import convert as converted
 

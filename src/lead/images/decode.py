@@ -16,6 +16,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from lead.errors import LeadError
 from lead.images.containers import why_unreadable
 from lead.images.dicom import DicomPicture
+from lead.images.kinds import why_heif
 from lead.images.png import deep_colours, has_deep_colours
 from lead.images.showing import DEFAULT, Showing, Stored
 from lead.images.tiff import LargePicture, Tiff, is_large, is_tiff
@@ -400,7 +401,7 @@ def _turned(image: Image.Image, orientation: int) -> Image.Image:
 
 def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        told = why_unreadable(path)
+        told = why_unreadable(path) or why_heif(path)
         return f"it is {told}" if told else "its content is not a picture of a known format"
     if isinstance(error, Image.DecompressionBombError):
         return f"{str(error).rstrip('.')}; a TIFF may have more, and is read in parts"

@@ -11,11 +11,13 @@ import stat
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from functools import cache
+from pathlib import Path
 
 from lead.images.containers import why_unreadable
 
 EXTRA = "heic"
 HEIF = (".heic", ".heif", ".hif")
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1")
 MOVING = (".gif", ".apng")
 """Pictures that may move: their first frame is read."""
 _PILLOW = (
@@ -105,6 +107,15 @@ def begins_as_picture(entry: os.DirEntry[str]) -> bool:
         return _begun_as_picture[key]
     except OSError:
         return False
+
+
+def why_heif(path: Path) -> str | None:
+    """What a file is that begins as HEIC does, if that is not read here, in words that end the sentence "it is …"."""
+    with path.open("rb") as file:
+        begin = file.read(12)
+    if begin[4:8] != b"ftyp" or begin[8:] not in _HEIF_BRANDS or HEIF[0] in picture_endings():
+        return None
+    return f"a HEIC picture: {_WHY[HEIF[0]]}"
 
 
 def kinds_text(files: Mapping[str, list[str]], *, most: int = 6) -> str:

@@ -24,11 +24,12 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 
 from lead.errors import LeadError, unknown
-from lead.landmarks.cvat_elements import AUTOMATIC, Declared, Key, Marks, Picture, declared_in, tree_of
+from lead.landmarks.cvat_elements import AUTOMATIC, Declared, Key, Marks, Picture, declared_in
 from lead.landmarks.kinds import kind_prefixes
 from lead.landmarks.left_out import LeftOut
 from lead.landmarks.model import HIDDEN, UNLABELLED, Labels, Places, Schema
 from lead.landmarks.pictures import PictureInfo
+from lead.landmarks.xmltree import check_writable, read_xml
 
 LABEL, MANUAL = "object", "manual"
 """The skeleton's label in what we write, and the source of what a person placed."""
@@ -53,7 +54,7 @@ def parse(text: str, pictures: PictureInfo | None = None, kind: str | None = Non
         LeadError: it is not well-formed, or declares entities; a picture holds a skeleton twice; tracks name no film;
             or nothing in it can be read. The message names the picture.
     """
-    root, lines = tree_of(text)
+    root, lines = read_xml(text, "annotations", "CVAT")
     declared, left_out = declared_in(root), LeftOut()
     marked = _single(Marks(root, lines, declared, pictures or PictureInfo(), kind, left_out).pictures, left_out)
     if not marked:
@@ -134,9 +135,7 @@ def dump(labels: Labels, pictures: PictureInfo) -> str:
     Raises:
         LeadError: a picture's size is not to be had; or a name holds what XML cannot, such as a control character.
     """
-    for name in (*labels.schema.names, *labels.images):
-        if bad := re.search(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", name):
-            raise LeadError(f"{name!r} cannot stand in XML: it holds the character {bad[0]!r}.")
+    check_writable((*labels.schema.names, *labels.images))
     lines = ['<?xml version="1.0" encoding="utf-8"?>', "<annotations>", "  <version>1.1</version>"]
     lines += _schema_lines(labels.schema)
     for row, image in enumerate(labels.images):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import DefusedXMLParser, fromstring
+from defusedxml.ElementTree import fromstring
 
 from lead.errors import LeadError
 from lead.landmarks.coco_entries import number_of
@@ -68,37 +68,6 @@ class Declared:
     bones: tuple[tuple[str, str, str], ...]
     film: str
     size: tuple[int, int]
-
-
-class _Numbered(ElementTree.TreeBuilder):
-    """Builds the tree, and notes the line that each element begins in."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: dict[Element, int] = {}
-        self.parser = DefusedXMLParser(target=self, forbid_dtd=True)
-
-    def start(self, tag: str, attrs: dict[str, str], /) -> Element:
-        element = super().start(tag, attrs)
-        self.lines[element] = self.parser.parser.CurrentLineNumber
-        return element
-
-
-def tree_of(text: str) -> tuple[Element, dict[Element, int]]:
-    """The root of a text, and the line of each element. Raises :class:`LeadError` if it is not CVAT's XML."""
-    tree = _Numbered()
-    try:
-        tree.parser.feed(text)
-        root: Element = tree.parser.close()
-    except ElementTree.ParseError as error:
-        raise LeadError(f"line {error.position[0]}: not well-formed XML ({error}).") from None
-    except DefusedXmlException as error:
-        raise LeadError(f"it declares a document type or entities, which CVAT never does ({error}).") from None
-    except ValueError as error:  # an encoding declaration that the text contradicts
-        raise LeadError(f"not XML ({error}).") from None
-    if root.tag != "annotations":
-        raise LeadError(f"its root is <{root.tag}>, not <annotations>.")
-    return root, tree.lines
 
 
 def declared_in(root: Element) -> Declared:

@@ -209,7 +209,8 @@ def dump(labels: Labels, pictures: PictureInfo) -> dict[str, str]:
     for one, other in labels.schema.flip_pairs:
         a, b = names.index(one), names.index(other)
         flips[a], flips[b] = b, a
-    head: dict[str, Any] = {"path": ".", "train": IMAGES, "val": IMAGES, "kpt_shape": [len(names), 3]}
+    # Without a path, for one that is relative would be looked up from where YOLO is started.
+    head: dict[str, Any] = {"train": IMAGES, "val": IMAGES, "kpt_shape": [len(names), 3]}
     head |= {"flip_idx": flips} if labels.schema.flip_pairs else {}
     head |= {"names": {0: THING}, "kpt_names": {0: list(names)}}
     texts = {HEADS[0]: yaml.safe_dump(head, sort_keys=False, allow_unicode=True, default_flow_style=None)}

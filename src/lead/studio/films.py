@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
 from lead.errors import LeadError
 from lead.files import write_atomic
-from lead.images.decode import fitted
+from lead.images.decode import decode, fitted
+from lead.images.embedded import embedded_frames
+from lead.images.film import UnreadableFilm
 from lead.images.seeking import Index
+from lead.landmarks.frames import PACKAGE, frame_of
+from lead.landmarks.naming import matches
 from lead.studio.film_messages import Film, FilmEntry
 from lead.studio.folder import PictureFolder, UnknownPicture, picture_id
 from lead.studio.pictures import Encoded, Kept, as_jpeg
@@ -93,6 +98,55 @@ class Films:
                 _write(index.frame(number), path)
             files.append(file)
         return files
+
+    def take_labelled(self, images: Sequence[str], package: bytes, name: str) -> dict[str, str]:
+        """Makes the frames that a label file labels pictures of the folder: of the films here, else out of the file.
+
+        Args:
+            images: as the label file names them; those that are no frames, or cannot be had, are passed over.
+            package: the label file, of SLEAP's say, which may hold the frames itself.
+            name: the file's own.
+
+        Returns:
+            The pictures' files, by the names in the label file.
+        """
+        wanted = {image: frame for image in images if (frame := frame_of(image))}
+        found = matches((film for film, _ in wanted.values()), self._folder.listing.films).files
+        taken: dict[str, str] = {}
+        for film, here in found.items():
+            id = picture_id(here)
+            try:
+                count = self._index(id).count
+            except UnreadableFilm:
+                continue
+            of_film = [(image, n) for image, (known, n) in wanted.items() if known == film and n < count]
+            for start in range(0, len(of_film), MOST_AT_ONCE):
+                some = of_film[start : start + MOST_AT_ONCE]
+                files = self.take(id, [number for _, number in some])
+                taken |= {image: file for (image, _), file in zip(some, files, strict=True)}
+        rest = {image: frame for image, frame in wanted.items() if image not in taken}
+        if rest and PurePosixPath(name).suffix.lower() == PACKAGE:
+            taken |= self._inside(rest, package, PurePosixPath(name).name)
+        return taken
+
+    def _inside(self, wanted: Mapping[str, tuple[str, int]], package: bytes, name: str) -> dict[str, str]:
+        taken: dict[str, str] = {}
+        with tempfile.TemporaryDirectory() as place:
+            copy = Path(place) / name
+            copy.write_bytes(package)
+            inside = embedded_frames(copy, Path(place) / "out")
+            for image in wanted.keys() & inside.keys():
+                film, number = wanted[image]
+                file = frame_file(PurePosixPath(film).name, number, ())
+                path, picture = self._folder.root / file, decode(inside[image])
+                if not path.parent.resolve().is_relative_to(self._folder.root.resolve()):
+                    continue
+                if not path.exists():
+                    _write(picture, path)
+                elif decode(path).tobytes() != picture.tobytes():  # a frame of another film of the same name
+                    continue
+                taken[image] = file
+        return taken
 
     def _encoded(self, id: str, number: int) -> Encoded:
         picture = self._index(id).frame(number)

@@ -312,10 +312,10 @@ def _files(session: Session) -> APIRouter:
         ] = None,
     ) -> Imported:
         content = await request.body()
-        book, names = session.book, called.split("\n") if called else []
+        names = called.split("\n") if called else []
         take = partial(
             transfer.import_labels,
-            book,
+            session.book,
             content,
             name,
             what,
@@ -324,6 +324,7 @@ def _files(session: Session) -> APIRouter:
             called=names,
             predictions=predictions,
             labelled_as=labelled_as,
+            take=lambda images: _taken(session, images, content, name),
         )
         return await anyio.to_thread.run_sync(take)
 
@@ -340,6 +341,14 @@ def _files(session: Session) -> APIRouter:
         return _download(*session.export_model())
 
     return routes
+
+
+def _taken(session: Session, images: Sequence[str], content: bytes, name: str) -> dict[str, str]:
+    """The files of frames that an imported file labels, made pictures of the folder where they are not yet."""
+    files = session.films.take_labelled(images, content, name)
+    if files:
+        session.look_again(at_once=True)
+    return files
 
 
 def _download(name: str, content: bytes, media_type: str = "application/octet-stream") -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal
@@ -143,6 +143,7 @@ def import_labels(
     called: Sequence[str] = (),
     predictions: bool = False,
     labelled_as: LabelledAs | None = None,
+    take: Callable[[Sequence[str]], dict[str, str]] | None = None,
 ) -> Imported:
     """Takes landmarks, or landmarks and points, from a label file of any format that :mod:`lead.landmarks` reads.
 
@@ -160,6 +161,7 @@ def import_labels(
             left out; by default they are called what the file calls them.
         predictions: whether points that a model said are taken too, as accepted suggestions; else they are left out.
         labelled_as: how pictures that their EXIF tag turns were looked at, where the file's sizes do not say.
+        take: makes labelled frames of films pictures of the folder, and says which file each is.
 
     Raises:
         OtherLandmarks: its landmarks are not those of the book. Nothing was changed.
@@ -167,7 +169,14 @@ def import_labels(
             outside its picture. Nothing was changed.
     """
     report = Imported(format="")
-    incoming = _read(data, name_hint, book.folder, labelled_as, report)
+    pictures = _Shown(book.folder, labelled_as)
+    filed, kind = parse_labels(data, name_hint, pictures=pictures)
+    files: dict[str, str] = {}
+    if take and what == "labels":
+        placed = filed if predictions else filed.without_predicted()
+        rows = np.flatnonzero((placed.visible > UNLABELLED).any(1)).tolist()
+        files = take([filed.images[row] for row in rows])
+    incoming = _read(filed, kind, data, name_hint, pictures, files, report)
     incoming = incoming.with_predictions(predictions, report)
     if called:
         incoming = incoming.called(called, name_hint)
@@ -283,12 +292,22 @@ class _Shown(FolderPictures):
         return self._seen[found]
 
 
-def _read(data: bytes, name: str, folder: PictureFolder, labelled_as: LabelledAs | None, report: Imported) -> _Incoming:
-    pictures = _Shown(folder, labelled_as)
-    as_filed, kind = parse_labels(data, name, pictures=pictures)
+def _read(
+    as_filed: Labels,
+    kind: Format,
+    data: bytes,
+    name: str,
+    pictures: FolderPictures,
+    files: Mapping[str, str],
+    report: Imported,
+) -> _Incoming:
+    """What a file says; ``files`` are those of frames that were taken out for it."""
     if as_filed.places and as_filed.places.left_out:
         report.notes.append(f"Left out: {as_filed.places.left_out}.")
-    labels = at_hand(as_filed, pictures, say=report.notes.append, unclear=partial(setattr, report, "unclear"))
+    known = set(as_filed.images)
+    files = {image: file for image, file in files.items() if file not in known}
+    named = as_filed.renamed(files.get(image, image) for image in as_filed.images)
+    labels = at_hand(named, pictures, say=report.notes.append, unclear=partial(setattr, report, "unclear"))
     try:
         if kind.name == "coco":  # the only one that holds colours and what is absent
             document = Document.parse(data)
