@@ -128,6 +128,7 @@ FORMATS: tuple[Format, ...] = (
         why_not=lambda file: sleap.why_not(file.data),
         parse=lambda file: read_apart("sleap", file.data, PurePath(file.name).name),
         dump=sleap.dump,
+        one_size=True,
     ),
     Format(
         name="cvat",
