@@ -112,6 +112,17 @@ def test_places_on_a_picture_of_other_proportions_are_left_out_and_named(tmp_pat
         at_hand(both.take([0]), FolderPictures(tmp_path))
 
 
+def test_a_size_noted_for_a_list_says_nothing_of_pictures_of_other_sizes_unless_none_has_it(tmp_path: Path) -> None:
+    for file, size in (("a.png", STORED), ("b.png", (80, 60)), ("c.png", (80, 60))):
+        Image.new("RGB", size).save(tmp_path / file)
+    every = labelled((1, 2), (3, 4), (5, 6), images=("a.png", "b.png", "c.png"), size=STORED)
+    folder = FolderPictures(tmp_path)
+    assert at_hand(every, folder, one_size=True).xy[:, 0].tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert at_hand(every, folder).xy[:, 0].tolist() == [[1, 2], [6.5, 8.5], [10.5, 12.5]]
+    resized = every.take([1, 2])
+    assert at_hand(resized, folder, one_size=True).xy[:, 0].tolist() == [[6.5, 8.5], [10.5, 12.5]]
+
+
 def test_a_turned_and_resized_picture_is_both(tmp_path: Path) -> None:
     marked(tmp_path / "a.png", (7, 4), 6, size=(80, 60))
     found = at_hand(labelled((3.25, 1.75), size=STORED), FolderPictures(tmp_path))

@@ -7,7 +7,7 @@ stored where the EXIF tag says to turn them. Where the file names the size that 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -79,7 +79,7 @@ def gathered(
         labels, kind = read_labels(path, pictures=pictures, format=format, only=only)
         if frames_out:
             labels = as_files(labels, pictures, path, progress=progress, say=say)
-        labels = at_hand(labels, pictures, say=say)
+        labels = at_hand(labels, pictures, one_size=kind.one_size, say=say)
         for doubt in doubts(labels, pictures.upright()):
             say(doubt)
         if own != root:
@@ -96,7 +96,12 @@ def gathered(
 
 
 def at_hand(
-    labels: Labels, pictures: FolderPictures, *, say: Say = unsaid, unclear: Callable[[int], None] | None = None
+    labels: Labels,
+    pictures: FolderPictures,
+    *,
+    one_size: bool = False,
+    say: Say = unsaid,
+    unclear: Callable[[int], None] | None = None,
 ) -> Labels:
     """Labels in the pixels of the upright pictures of a folder, under the paths that they have in it.
 
@@ -106,6 +111,8 @@ def at_hand(
     Args:
         labels: as their file has them.
         pictures: those of the folder; ``labelled_as`` says how turned ones were looked at, None that the sizes decide.
+        one_size: whether a size may be that of one picture, noted for a whole list: where a picture has it, it says
+            nothing of others that do not.
         say: told what was found elsewhere, turned, scaled or left out, and what cannot be told.
         unclear: told the number of pictures of which it cannot be told how they were looked at, to ask for it; else
             what is said names the option.
@@ -118,8 +125,9 @@ def at_hand(
     xy, clashes = labels.xy.copy(), []
     told: dict[str, list[int]] = {"turned": [], "unclear": [], "scaled": []}
     seen_of = {row: seen for row in rows if (seen := pictures.seen(labels.images[row]))}
+    stated_of = _stated(labels, seen_of, one_size)
     for row, seen in seen_of.items():
-        stated = None if labels.sizes is None or not labels.sizes[row].all() else tuple(labels.sizes[row].tolist())
+        stated = stated_of.get(row)
         stored = _as_stored(seen, stated, pictures.labelled_as)
         if stored is None:
             told["unclear"].append(row)
@@ -170,6 +178,21 @@ def placed_by_hand(labels: Labels, say: Say = unsaid) -> Labels:
     only = f", {whole} picture{'s' if whole > 1 else ''} holding nothing else" if whole else ""
     say(f"{file}left out: {count} that a model said and no person placed{only}.")
     return kept
+
+
+def _stated(labels: Labels, seen: Mapping[int, Seen], one_size: bool) -> dict[int, Size]:
+    """What the file says of pictures' sizes, by row."""
+    if labels.sizes is None:
+        return {}
+    stated = {row: (width, height) for row, (width, height) in enumerate(labels.sizes.tolist()) if width and height}
+    if not one_size:
+        return stated
+    kept = {stated[row] for row, here in seen.items() if row in stated and stated[row] in (here.upright, here.stored)}
+    return {
+        row: size
+        for row, size in stated.items()
+        if size not in kept or row not in seen or size in (seen[row].upright, seen[row].stored)
+    }
 
 
 def _found(labels: Labels, pictures: FolderPictures, say: Say) -> Labels:
