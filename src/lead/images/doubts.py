@@ -14,10 +14,13 @@ from lead.errors import LeadError
 from lead.images.folder_pictures import FolderPictures
 from lead.landmarks.model import UNLABELLED, Labels
 from lead.landmarks.naming import nearly_same
-from lead.landmarks.pictures import known_size
+from lead.landmarks.pictures import Size, known_size
 
 FAR = 0.5
 """A landmark may lie so many of its picture's sides outside: a little is a part that is cut off, far is a mistake."""
+
+SMALL = 0.02
+"""Landmarks that are no farther apart than so many of their picture's longer side are likely not in pixels."""
 
 
 def refuse_far(labels: Labels, sizes: npt.ArrayLike) -> None:
@@ -53,8 +56,9 @@ def doubts(labels: Labels, pictures: FolderPictures) -> list[str]:
     """What of labels is likely a mistake, or was left out of them, in words.
 
     What their file holds and no label can; names that differ by case alone; points beyond their pictures, or at exactly
-    (0, 0), which some tools write for missing; and labelled pictures that are not there, unless none is: then the
-    labels are elsewhere than the pictures. Each says how often it occurs, and where first.
+    (0, 0), which some tools write for missing; places that are likely in another unit; and labelled pictures that are
+    not there, unless none is: then the labels are elsewhere than the pictures. Each says how often it occurs, and where
+    first.
 
     Args:
         labels: as read.
@@ -68,8 +72,12 @@ def doubts(labels: Labels, pictures: FolderPictures) -> list[str]:
     ]
     labelled = np.flatnonzero((labels.visible > UNLABELLED).any(1)).tolist()
     outside: list[tuple[int, int, str]] = []
+    extents: list[tuple[float, Size]] = []
     for row in labelled:
         if size := known_size(pictures, labels.images[row]):
+            placed = labels.xy[row, labels.visible[row] > UNLABELLED]
+            if len(placed) > 1:
+                extents.append((float(np.ptp(placed, axis=0).max()), size))
             beyond = ((labels.xy[row] < -0.5) | (labels.xy[row] > np.array(size) - 0.5)).any(-1)
             for k in np.flatnonzero(beyond).tolist():
                 x, y = labels.xy[row, k].tolist()
@@ -78,6 +86,12 @@ def doubts(labels: Labels, pictures: FolderPictures) -> list[str]:
         count = f"{len(outside)} label{'s lie' if len(outside) > 1 else ' lies'} outside"
         name, image = labels.schema.names[k], labels.images[row]
         likely_mistakes.append(f"{labels.where(row, k)}{count}, the first is {name!r} of {image!r} at {at}.")
+    if extents and all(extent < SMALL * max(size) for extent, size in extents):
+        extent, (width, height) = max(extents)
+        likely_mistakes.append(
+            f"{place.file + ': ' if place else ''}the landmarks of no picture are farther apart than {extent:.3g} of "
+            f"{width} × {height} pixels: are their places shares of the picture, or in the unit of a scale?"
+        )
     corner = labels.by_hand & (labels.xy == 0).all(-1)
     for row, k in np.argwhere(corner)[:1].tolist():
         count = f"{corner.sum()} label{'s are' if corner.sum() > 1 else ' is'} at exactly (0, 0)"
