@@ -66,3 +66,11 @@ def test_a_landmark_without_a_label_is_refused() -> None:
     with pytest.raises(LeadError, match="has a label for: b"):
         refuse_unlabelled(labels)
     refuse_unlabelled(labels.only(["a"]))
+
+
+def test_a_label_at_the_very_corner_may_mean_missing(tmp_path: Path) -> None:
+    Image.new("RGB", (30, 20)).save(tmp_path / "a.png")
+    file = tmp_path / "labels.csv"
+    file.write_text("image,name,x,y,score\na.png,a,1,0,\na.png,b,0,0,\na.png,c,0,0,0.5\na.png,d,0.0,0,\n")
+    (told,) = doubts(load_labels(file), FolderPictures(tmp_path))
+    assert told.startswith(f"{file}, line 3: 2 labels are at exactly (0, 0), the first is 'b' of 'a.png'")

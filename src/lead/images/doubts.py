@@ -5,7 +5,7 @@ Messages begin with the file, and the line or entry, that a label was read from,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -52,9 +52,9 @@ def refuse_unlabelled(labels: Labels) -> None:
 def doubts(labels: Labels, pictures: FolderPictures) -> list[str]:
     """What of labels is likely a mistake, or was left out of them, in words.
 
-    What their file holds and no label can; names that differ by case alone; points beyond their pictures; and labelled
-    pictures that are not there, unless none is: then the labels are elsewhere than the pictures. Each says how often it
-    occurs, and where first.
+    What their file holds and no label can; names that differ by case alone; points beyond their pictures, or at exactly
+    (0, 0), which some tools write for missing; and labelled pictures that are not there, unless none is: then the
+    labels are elsewhere than the pictures. Each says how often it occurs, and where first.
 
     Args:
         labels: as read.
@@ -78,11 +78,31 @@ def doubts(labels: Labels, pictures: FolderPictures) -> list[str]:
         count = f"{len(outside)} label{'s lie' if len(outside) > 1 else ' lies'} outside"
         name, image = labels.schema.names[k], labels.images[row]
         likely_mistakes.append(f"{labels.where(row, k)}{count}, the first is {name!r} of {image!r} at {at}.")
+    corner = labels.by_hand & (labels.xy == 0).all(-1)
+    for row, k in np.argwhere(corner)[:1].tolist():
+        count = f"{corner.sum()} label{'s are' if corner.sum() > 1 else ' is'} at exactly (0, 0)"
+        name, image = labels.schema.names[k], labels.images[row]
+        likely_mistakes.append(
+            f"{labels.where(row, k)}{count}, the first is {name!r} of {image!r}: if that means missing, leave it blank."
+        )
     absent = [row for row in labelled if not pictures.has(labels.images[row])]
     if 0 < len(absent) < len(labelled):
         count = f"{len(absent)} labelled picture{'s are' if len(absent) > 1 else ' is'} not in {pictures.root}"
         likely_mistakes.append(f"{labels.where(absent[0])}{count}, the first is {labels.images[absent[0]]!r}.")
     return likely_mistakes
+
+
+def alike_between(labels: Labels, parts: Sequence[Labels]) -> list[str]:
+    """Which landmarks' names differ by case or blanks alone in the labels of several files, but not within one.
+
+    Args:
+        labels: all of them joined.
+        parts: those of each file.
+    """
+    place = labels.places
+    within = {told for part in parts for told in _named_alike("landmarks", part.schema.names, lambda _: "")}
+    told = _named_alike("landmarks", labels.schema.names, lambda k: f"{place.of_landmark(k)}: " if place else "")
+    return [text for text in told if not text.endswith(tuple(within))]
 
 
 def _named_alike(kind: str, names: tuple[str, ...], where: Callable[[int], str]) -> list[str]:

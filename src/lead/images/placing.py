@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError
-from lead.images.doubts import doubts
+from lead.images.doubts import alike_between, doubts
 from lead.images.folder_pictures import FolderPictures, LabelledAs, Seen
 from lead.images.frame_files import as_files
 from lead.landmarks.format import Format
@@ -91,7 +91,10 @@ def gathered(
             )
         parts.append(labels)
         kinds.append(kind)
-    return Gathered(parts[0] if len(parts) == 1 else joined_tables(parts), FolderPictures(root), kinds[0])
+    joined = parts[0] if len(parts) == 1 else joined_tables(parts)
+    for doubt in alike_between(joined, parts):
+        say(doubt)
+    return Gathered(joined, FolderPictures(root), kinds[0])
 
 
 def at_hand(
@@ -144,7 +147,7 @@ def at_hand(
             told["turned"].append(row)
             xy[row] = upright(xy[row], seen)
     if clashes and len(clashes) == len(seen_of):
-        raise LeadError(_clash(labels, clashes, seen_of) + " Give the pictures that were labelled.")
+        raise LeadError(_clash(labels, clashes, seen_of, "Give the pictures that were labelled."))
     _tell(labels, told, clashes, seen_of, say, advise=unclear is None)
     if unclear:
         unclear(len(told["unclear"]))
@@ -285,19 +288,24 @@ def _tell(
             f"{labels.images[rows[0]]}, then {w} × {h}, now {width} × {height} pixels."
         )
     if clashes:
-        say(_clash(labels, clashes, seen) + " Their labels are left out.")
+        say(_clash(labels, clashes, seen, "Their labels are left out."))
 
 
 def _advice(otherwise: LabelledAs, advise: bool) -> str:
     return f" If that is wrong: --labelled-as {otherwise}" if advise else ""
 
 
-def _clash(labels: Labels, rows: Sequence[int], seen: dict[int, Seen]) -> str:
+def _clash(labels: Labels, rows: Sequence[int], seen: dict[int, Seen], then: str) -> str:
     assert labels.sizes is not None
     w, h = labels.sizes[rows[0]].tolist()
     width, height = seen[rows[0]].upright
+    if (w, h) == (width, height):
+        return (
+            f"{labels.where(rows[0])}{labels.images[rows[0]]} was labelled upright, as its {w} × {h} pixels in the "
+            "file tell, so that its labels are not taken: leave out --labelled-as stored."
+        )
     return (
         f"{labels.where(rows[0])}{len(rows)} labelled picture{'s have' if len(rows) > 1 else ' has'} other proportions "
         f"than the file says; the first, {labels.images[rows[0]]}, was labelled at {w} × {h} pixels and has "
-        f"{width} × {height}: it was cropped, or is another picture."
+        f"{width} × {height}: it was turned or cropped, or is another picture. {then}"
     )
