@@ -51,6 +51,7 @@ def gathered(
     format: str | None = None,
     only: str | None = None,
     labelled_as: LabelledAs | None = None,
+    moved: bool = True,
     frames_out: bool = False,
     progress: Progress | None = None,
     say: Say = unsaid,
@@ -63,6 +64,7 @@ def gathered(
         format: the files' format, where content is not to decide.
         only: the kind of thing whose landmarks are read, of files that mark several.
         labelled_as: how pictures that their EXIF tag turns were looked at.
+        moved: whether pictures that are not where a path says are looked for in all of the folder.
         frames_out: whether labelled frames of films are taken out and become files, see
             :func:`lead.images.frame_files.as_files`.
         progress: called as frames are taken out.
@@ -75,7 +77,7 @@ def gathered(
     root = roots[0] if len(set(roots)) == 1 else Path(os.path.commonpath([each.absolute() for each in roots]))
     parts, kinds = [], []
     for path, own in zip(paths, roots, strict=True):
-        pictures = FolderPictures(own, labelled_as)
+        pictures = FolderPictures(own, labelled_as, moved=moved)
         labels, kind = read_labels(path, pictures=pictures, format=format, only=only)
         if frames_out:
             labels = as_files(labels, pictures, path, progress=progress, say=say)
