@@ -66,6 +66,7 @@ def test_json_round_trip(labels: Labels, tmp_path: Path) -> None:
 @SHARED_FOLDER
 @given(labels=any_labels())
 def test_csv_round_trip(labels: Labels, tmp_path: Path) -> None:
+    assume(all(map(str.strip, (*labels.images, *labels.schema.names))))  # blanks alone are no name in a table
     save_labels(labels, tmp_path / "a.csv", overwrite=True)
     assert_same(labels, load_labels(tmp_path / "a.csv"))
 

@@ -80,8 +80,15 @@ def folders(root: Path) -> list[Path]:
     if parent == root and next(root.glob(f"{COLLECTED}*"), None):
         return [root]
     with os.scandir(parent) as entries:  # which, unlike a Path, knows a folder without asking the disk again
-        names = sorted(entry.name for entry in entries if entry.is_dir() and entry.name[0] != ".")
+        names = sorted(entry.name for entry in entries if entry.name[0] != "." and _is_folder(entry))
     return [parent / name for name in names if not (name.endswith(DRAWN) and name.removesuffix(DRAWN) in names)]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads round in a circle
+        return False
 
 
 def read(root: Path) -> Labels:
