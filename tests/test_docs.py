@@ -111,6 +111,30 @@ def test_the_help_of_convert_names_every_format() -> None:
     assert {known.name for known in FORMATS if known.only_read} == read
 
 
+def test_what_a_format_loses_stands_in_its_line() -> None:
+    words = {
+        "names": "names",
+        "order": "order",
+        "hidden": "hidden",
+        "score": "scores",
+        "errors": "expected errors",
+        "flips": "flip pairs",
+        "skeleton": "skeleton",
+        "sizes": "picture sizes",
+        "endings": "pictures' endings",
+        "fractions": "fractions of a pixel",
+        "film": "the film",
+        "accepted": "accepted",
+        "predicted": "predicted",
+        "mixed": "predictions beside a person's points",
+    }
+    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    lost = dict(re.findall(r"^\| `([\w-]+)` \|.*\| (.+?) \| .+? \|$", page, re.MULTILINE))
+    for known in FORMATS:
+        said = ", ".join(words[feature] for feature in known.lacks) or "nothing"
+        assert lost[known.name] == ("only read" if known.only_read else said)
+
+
 def test_the_documents_show_every_step() -> None:
     shown = {line.split()[1] for line in command_lines("lead")}
     assert shown >= {"train", "fit", "predict", "match", "evaluate", "render", "settings", "studio"}

@@ -118,7 +118,7 @@ def test_accepted_suggestions_are_counted_apart(world: World, tmp_path: Path) ->
     converted = good("convert", tmp_path / "marked.json", tmp_path / "again.json", "--pictures", world.beetles)
     assert "which labels" not in converted.stdout + converted.stderr
     assert json.loads((tmp_path / "again.json").read_text())["annotations"][4]["accepted"]
-    lossy = good("convert", tmp_path / "marked.json", tmp_path / "a.csv", "--pictures", world.beetles)
+    lossy = good("convert", tmp_path / "marked.json", tmp_path / "a.slp", "--pictures", world.beetles)
     assert "which labels are accepted suggestions" in lossy.stdout + lossy.stderr
 
 

@@ -297,3 +297,12 @@ def test_a_config_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("[" * 1000)
     with pytest.raises(LeadError, match=r"config.yaml is not valid YAML"):
         read_config(tmp_path / "config.yaml")
+
+
+def test_tables_of_other_scorers_are_told(root: Path) -> None:
+    theirs = root / "labeled-data/m3/CollectedData_Bob.csv"
+    write(theirs, (root / M2).read_text().replace("m2\\1", "m3\\1").splitlines())
+    told = "1 tables of other scorers than 'Ann', whom config.yaml names (labeled-data/m3/CollectedData_Bob)"
+    assert told in left_out(load_labels(root))
+    theirs.unlink()
+    assert "scorers" not in left_out(load_labels(root))

@@ -66,3 +66,23 @@ def test_a_landmark_without_a_label_is_refused() -> None:
     with pytest.raises(LeadError, match="has a label for: b"):
         refuse_unlabelled(labels)
     refuse_unlabelled(labels.only(["a"]))
+
+
+def test_a_label_at_the_very_corner_may_mean_missing(tmp_path: Path) -> None:
+    Image.new("RGB", (30, 20)).save(tmp_path / "a.png")
+    file = tmp_path / "labels.csv"
+    file.write_text("image,name,x,y,score\na.png,a,1,0,\na.png,b,0,0,\na.png,c,0,0,0.5\na.png,d,0.0,0,\n")
+    (told,) = doubts(load_labels(file), FolderPictures(tmp_path))
+    assert told.startswith(f"{file}, line 3: 2 labels are at exactly (0, 0), the first is 'b' of 'a.png'")
+
+
+@pytest.mark.parametrize(("factor", "likely_pixels"), [(1, True), (1 / 300, False), (0.0254, False)])
+def test_places_in_another_unit_than_pixels_are_asked_about(tmp_path: Path, factor: float, likely_pixels: bool) -> None:
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (300, 200)).save(tmp_path / name)
+    xy = np.array([[[30, 40], [120, 150]], [[50, 60], [200, 90]]]) * factor
+    save_labels(Labels.from_xy(Schema(("p", "q")), ["a.png", "b.png"], xy), tmp_path / "labels.json")
+    told = doubts(load_labels(tmp_path / "labels.json"), FolderPictures(tmp_path))
+    assert [text.endswith("shares of the picture, or in the unit of a scale?") for text in told] == (
+        [] if likely_pixels else [True]
+    )

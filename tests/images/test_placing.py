@@ -112,6 +112,17 @@ def test_places_on_a_picture_of_other_proportions_are_left_out_and_named(tmp_pat
         at_hand(both.take([0]), FolderPictures(tmp_path))
 
 
+def test_a_size_noted_for_a_list_says_nothing_of_pictures_of_other_sizes_unless_none_has_it(tmp_path: Path) -> None:
+    for file, size in (("a.png", STORED), ("b.png", (80, 60)), ("c.png", (80, 60))):
+        Image.new("RGB", size).save(tmp_path / file)
+    every = labelled((1, 2), (3, 4), (5, 6), images=("a.png", "b.png", "c.png"), size=STORED)
+    folder = FolderPictures(tmp_path)
+    assert at_hand(every, folder, one_size=True).xy[:, 0].tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert at_hand(every, folder).xy[:, 0].tolist() == [[1, 2], [6.5, 8.5], [10.5, 12.5]]
+    resized = every.take([1, 2])
+    assert at_hand(resized, folder, one_size=True).xy[:, 0].tolist() == [[6.5, 8.5], [10.5, 12.5]]
+
+
 def test_a_turned_and_resized_picture_is_both(tmp_path: Path) -> None:
     marked(tmp_path / "a.png", (7, 4), 6, size=(80, 60))
     found = at_hand(labelled((3.25, 1.75), size=STORED), FolderPictures(tmp_path))
@@ -174,3 +185,22 @@ def as_coco(tmp_path: Path) -> Path:
 
 def test_the_size_in_a_coco_file_says_that_a_phones_picture_was_labelled_as_stored(as_coco: Path) -> None:
     assert gathered([as_coco]).labels.xy[0, 0].tolist() == whitest(as_coco.with_name("a.jpg"))
+
+
+def test_landmarks_of_two_files_that_differ_by_case_alone_are_told_with_their_file(tmp_path: Path) -> None:
+    marked(tmp_path / "a.png", (1, 1), 1)
+    marked(tmp_path / "b.png", (1, 1), 1)
+    (tmp_path / "1.csv").write_text("image,name,x,y\na.png,nose,1,2\na.png,Tail,1,2\na.png,tail,3,4\n")
+    (tmp_path / "2.csv").write_text("image,name,x,y\nb.png,Nose,1,2\n")
+    said: list[str] = []
+    gathered([tmp_path / "1.csv", tmp_path / "2.csv"], say=said.append)
+    assert said == [
+        f"{tmp_path / '1.csv'}, line 4: the landmarks 'Tail', 'tail' differ by case or blanks alone.",
+        f"{tmp_path / '2.csv'}, line 2: the landmarks 'nose', 'Nose' differ by case or blanks alone.",
+    ]
+
+
+def test_stored_where_the_file_says_upright_is_refused(tmp_path: Path) -> None:
+    marked(tmp_path / "a.png", (1, 1), 6)
+    with pytest.raises(LeadError, match=r"labelled upright, as its 30 × 40 .*: leave out --labelled-as stored\.$"):
+        at_hand(labelled((3, 4), size=STORED[::-1]), FolderPictures(tmp_path, "stored"))

@@ -221,6 +221,16 @@ def test_tables_of_r(text: str) -> None:
     np.testing.assert_array_equal(labels.xy, [[[1.5, 2]], [[np.nan, np.nan]]])
 
 
+def test_pictures_that_are_the_row_names_of_r() -> None:
+    """As ``write.csv(two.d.array(A))`` has them, with the specimens' names as row names."""
+    text = '"","1.X","1.Y","2.X","2.Y"\n"a",1.5,2,3,4\n"b",NA,NA,5,6\n'
+    labels = csvfile.parse(text, Sized({"a.jpg": (9, 9), "b.jpg": (9, 9)}))
+    assert (labels.images, labels.schema.names) == (("a.jpg", "b.jpg"), ("1", "2"))
+    np.testing.assert_array_equal(labels.xy, [[[1.5, 2], [3, 4]], [[np.nan, np.nan], [5, 6]]])
+    with pytest.raises(LeadError, match="its lines are numbered, and no column says their pictures"):
+        csvfile.parse(text.replace('"a"', '"1"').replace('"b"', '"2"'))
+
+
 @pytest.mark.parametrize("separator", [(",", "."), (";", ","), ("\t", ","), ("\t", ".")])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_tables_of_pandas_and_of_spreadsheets(separator: tuple[str, str], encoding: str, tmp_path: Path) -> None:

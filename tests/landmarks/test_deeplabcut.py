@@ -284,3 +284,15 @@ HEADER = "scorer,A,A\nbodyparts,p,p\ncoords,x,y\n"
 def test_errors_name_line_and_column(text: str, message: str) -> None:
     with pytest.raises(LeadError, match=f"labels.csv: {message}"):
         parse_labels(text.encode(), "labels.csv")
+
+
+def test_lightning_pose_s_column_of_the_sets_is_left_out_and_told() -> None:
+    columns = pd.MultiIndex.from_product([["net"], ["a", "b"], ["x", "y", "likelihood"]])
+    columns.names = ["scorer", "bodyparts", "coords"]
+    frame = pd.DataFrame(np.arange(12).reshape(2, 6) / 12, index=["v/1.png", "v/2.png"], columns=columns)
+    frame[("set", "", "")] = ["train", "validation"]
+    labels = deeplabcut.parse(frame.to_csv())
+    np.testing.assert_allclose(labels.xy[1], [[6 / 12, 7 / 12], [9 / 12, 10 / 12]])
+    assert labels.schema.names == ("a", "b")
+    assert labels.places is not None
+    assert labels.places.left_out == "which pictures a model was trained on (column 'set')"

@@ -255,6 +255,11 @@ def test_via_s_csv(folder: Path) -> None:
     assert labels.where(0, 1) == f"{folder / 'via.csv'}, line 3: "
 
 
+def test_the_csv_of_via_1_has_a_mark_before_its_columns(folder: Path) -> None:
+    labels = read(folder, "via.csv", f"#{VIA}", "via")
+    np.testing.assert_array_equal(labels.xy[0], [[10, 20], [30, 40]])
+
+
 def point(x: float, y: float, **attributes: object) -> dict[str, object]:
     return {"shape_attributes": {"name": "point", "cx": x, "cy": y}, "region_attributes": attributes}
 

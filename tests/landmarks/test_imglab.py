@@ -104,3 +104,12 @@ def test_a_character_that_xml_cannot_hold_is_refused() -> None:
     labels = Labels.from_xy(Schema(("a\x00",)), ["a.png"], [[[1, 2]]])
     with pytest.raises(LeadError, match=r"cannot stand in XML"):
         format_named("imglab").dump(labels, Sized({}))
+
+
+def test_names_that_are_in_another_code_page_as_the_file_declares(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_bytes(written(image("Käfer.jpg")).encode("latin-1"))
+    (tmp_path / "b.xml").write_bytes(written(image("Käfer.jpg")).encode())  # dlib declares the same of UTF-8
+    for name in ("a.xml", "b.xml"):
+        labels, known = read_labels(tmp_path / name)
+        assert known.name == "imglab"
+        assert labels.images == ("Käfer.jpg",)

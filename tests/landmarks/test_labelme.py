@@ -93,3 +93,14 @@ def test_predictions_stay_predictions(tmp_path: Path) -> None:
     assert again.score is not None
     np.testing.assert_array_equal(again.score, labels.score)
     assert not again.places or not again.places.left_out
+
+
+def test_files_of_a_folder_that_were_not_read_are_named(tmp_path: Path) -> None:
+    whole = file("a.jpg", shape("head", 1, 2))
+    (tmp_path / "a.json").write_text(whole)
+    (tmp_path / "b.json").write_text(whole[: whole.index("imagePath")])  # the disk was full
+    (tmp_path / "c.json").write_bytes(whole.replace("head", "tête").encode("latin-1"))
+    labels = load_labels(tmp_path)
+    assert labels.images == ("a.jpg",)
+    assert labels.places is not None
+    assert labels.places.left_out == "2 files .json that are something else, or damaged (b.json, c.json)"

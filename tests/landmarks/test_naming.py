@@ -32,6 +32,8 @@ from lead.landmarks.naming import beside, by_stem, labelled_row, matched, matche
         (["new/a.png"], ["old/a.png"], {"old/a.png": "new/a.png"}),
         (["v2/a.png"], ["v1/a.png", "p/v2/a.png"], {"p/v2/a.png": "v2/a.png"}),
         (["v2/a.png"], ["v1/a.png", "v2/a.png"], {"v2/a.png": "v2/a.png"}),
+        (["p/a.png", "p/more/a.png"], ["a.png", "more/a.png"], {"a.png": "p/a.png", "more/a.png": "p/more/a.png"}),
+        (["p/a.png", "p/b/a.png", "q/a.png"], ["a.png", "b/a.png"], {"b/a.png": "p/b/a.png"}),
         (["s.mp4#3"], ["t.mp4#3"], {}),
         (["v1/a.png", "v2/b.png"], ["p/v1/a.png", "p/v1/b.png"], {"p/v1/a.png": "v1/a.png"}),  # v1/b.png was deleted
         (["v1/a.png", "v2/b.png"], ["v1/a.png", "b.png"], {"v1/a.png": "v1/a.png", "b.png": "v2/b.png"}),

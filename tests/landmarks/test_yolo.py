@@ -139,3 +139,14 @@ def test_writes_what_the_format_asks_for(tmp_path: Path) -> None:
     assert again.schema == schema
     assert again.images == ("images/b.png", "images/x/a.png")
     np.testing.assert_allclose(again.xy, labels.xy[::-1], atol=1e-6)
+
+
+def test_that_classes_are_not_told_apart_is_told(tmp_path: Path) -> None:
+    root = folder(tmp_path, {"a": LINE, "b": "3" + LINE[1:], "c": "5 0.5 0.5 1 1\n"})
+    labels = load_labels(root)
+    assert len(labels.images) == 3
+    assert labels.places is not None
+    assert "2 classes' names (0, 3): their key points are taken as the same ones" in labels.places.left_out
+    (root / "labels" / "b.txt").write_text(LINE)
+    again = load_labels(root)
+    assert "classes" not in (again.places.left_out if again.places else "")

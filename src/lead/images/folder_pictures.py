@@ -41,10 +41,11 @@ class FolderPictures(PictureInfo):
         root: that the names start from.
         labelled_as: how those that their EXIF tag turns were looked at as they were labelled; None if that is not
             known.
+        moved: whether pictures that are not where a name says are looked for in all of the folder.
     """
 
-    def __init__(self, root: Path, labelled_as: LabelledAs | None = None) -> None:
-        self.root, self.labelled_as = root, labelled_as
+    def __init__(self, root: Path, labelled_as: LabelledAs | None = None, *, moved: bool = True) -> None:
+        self.root, self.labelled_as, self._moved = root, labelled_as, moved
         self._seen: dict[str, Seen] = {}
 
     def upright(self) -> FolderPictures:
@@ -57,7 +58,9 @@ class FolderPictures(PictureInfo):
         """Which of the folder's pictures, and of the frames of its films, the names of a label file mean."""
         there = {image: self.has(image) for image in images}
         here, absent = ([image for image, is_there in there.items() if is_there == wanted] for wanted in (True, False))
-        found = matches([*here, *absent], [*here, *self._files]) if absent else Matches({}, (), {})
+        if not absent or not self._moved:
+            return Matches(dict(zip(here, here, strict=True)), (), {})
+        found = matches([*here, *absent], [*here, *self._files])
         frames, unclear = self._frames_of([image for image in absent if image not in found.files])
         files = dict(zip(here, here, strict=True)) | found.files | frames
         return Matches(files, found.by_name_alone, found.unclear | unclear)

@@ -29,7 +29,8 @@ def load_labels(
 
     Args:
         path: the file; or a folder of ``.pts`` or LabelMe's files; or a DeepLabCut project.
-        pictures: folder that the picture paths start from; by default the label file's own.
+        pictures: folder that the picture paths start from, in which moved pictures are found; by default the label
+            file's own, and paths are taken as they stand.
         format: the format's name, where content is not to decide.
         only: the kind of thing whose landmarks are read, of a file that marks several.
         labelled_as: whether pictures that their EXIF tag turns were labelled "upright" or as they are "stored"; by
@@ -40,7 +41,10 @@ def load_labels(
         LeadError: the file is missing or cannot be understood; the message names the file and the line or entry.
     """
     folder = Path(pictures) if pictures else None
-    return gathered([Path(path)], folder, format=format, only=only, labelled_as=labelled_as, say=say).labels
+    moved = folder is not None
+    return gathered(
+        [Path(path)], folder, format=format, only=only, labelled_as=labelled_as, moved=moved, say=say
+    ).labels
 
 
 def save_labels(

@@ -7,7 +7,7 @@ stored where the EXIF tag says to turn them. Where the file names the size that 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError
-from lead.images.doubts import doubts
+from lead.images.doubts import alike_between, doubts
 from lead.images.folder_pictures import FolderPictures, LabelledAs, Seen
 from lead.images.frame_files import as_files
 from lead.landmarks.format import Format
@@ -51,6 +51,7 @@ def gathered(
     format: str | None = None,
     only: str | None = None,
     labelled_as: LabelledAs | None = None,
+    moved: bool = True,
     frames_out: bool = False,
     progress: Progress | None = None,
     say: Say = unsaid,
@@ -63,6 +64,7 @@ def gathered(
         format: the files' format, where content is not to decide.
         only: the kind of thing whose landmarks are read, of files that mark several.
         labelled_as: how pictures that their EXIF tag turns were looked at.
+        moved: whether pictures that are not where a path says are looked for in all of the folder.
         frames_out: whether labelled frames of films are taken out and become files, see
             :func:`lead.images.frame_files.as_files`.
         progress: called as frames are taken out.
@@ -75,11 +77,11 @@ def gathered(
     root = roots[0] if len(set(roots)) == 1 else Path(os.path.commonpath([each.absolute() for each in roots]))
     parts, kinds = [], []
     for path, own in zip(paths, roots, strict=True):
-        pictures = FolderPictures(own, labelled_as)
+        pictures = FolderPictures(own, labelled_as, moved=moved)
         labels, kind = read_labels(path, pictures=pictures, format=format, only=only)
         if frames_out:
             labels = as_files(labels, pictures, path, progress=progress, say=say)
-        labels = at_hand(labels, pictures, say=say)
+        labels = at_hand(labels, pictures, one_size=kind.one_size, say=say)
         for doubt in doubts(labels, pictures.upright()):
             say(doubt)
         if own != root:
@@ -89,11 +91,19 @@ def gathered(
             )
         parts.append(labels)
         kinds.append(kind)
-    return Gathered(parts[0] if len(parts) == 1 else joined_tables(parts), FolderPictures(root), kinds[0])
+    joined = parts[0] if len(parts) == 1 else joined_tables(parts)
+    for doubt in alike_between(joined, parts):
+        say(doubt)
+    return Gathered(joined, FolderPictures(root), kinds[0])
 
 
 def at_hand(
-    labels: Labels, pictures: FolderPictures, *, say: Say = unsaid, unclear: Callable[[int], None] | None = None
+    labels: Labels,
+    pictures: FolderPictures,
+    *,
+    one_size: bool = False,
+    say: Say = unsaid,
+    unclear: Callable[[int], None] | None = None,
 ) -> Labels:
     """Labels in the pixels of the upright pictures of a folder, under the paths that they have in it.
 
@@ -103,6 +113,8 @@ def at_hand(
     Args:
         labels: as their file has them.
         pictures: those of the folder; ``labelled_as`` says how turned ones were looked at, None that the sizes decide.
+        one_size: whether a size may be that of one picture, noted for a whole list: where a picture has it, it says
+            nothing of others that do not.
         say: told what was found elsewhere, turned, scaled or left out, and what cannot be told.
         unclear: told the number of pictures of which it cannot be told how they were looked at, to ask for it; else
             what is said names the option.
@@ -115,8 +127,9 @@ def at_hand(
     xy, clashes = labels.xy.copy(), []
     told: dict[str, list[int]] = {"turned": [], "unclear": [], "scaled": []}
     seen_of = {row: seen for row in rows if (seen := pictures.seen(labels.images[row]))}
+    stated_of = _stated(labels, seen_of, one_size)
     for row, seen in seen_of.items():
-        stated = None if labels.sizes is None or not labels.sizes[row].all() else tuple(labels.sizes[row].tolist())
+        stated = stated_of.get(row)
         stored = _as_stored(seen, stated, pictures.labelled_as)
         if stored is None:
             told["unclear"].append(row)
@@ -134,7 +147,7 @@ def at_hand(
             told["turned"].append(row)
             xy[row] = upright(xy[row], seen)
     if clashes and len(clashes) == len(seen_of):
-        raise LeadError(_clash(labels, clashes, seen_of) + " Give the pictures that were labelled.")
+        raise LeadError(_clash(labels, clashes, seen_of, "Give the pictures that were labelled."))
     _tell(labels, told, clashes, seen_of, say, advise=unclear is None)
     if unclear:
         unclear(len(told["unclear"]))
@@ -167,6 +180,21 @@ def placed_by_hand(labels: Labels, say: Say = unsaid) -> Labels:
     only = f", {whole} picture{'s' if whole > 1 else ''} holding nothing else" if whole else ""
     say(f"{file}left out: {count} that a model said and no person placed{only}.")
     return kept
+
+
+def _stated(labels: Labels, seen: Mapping[int, Seen], one_size: bool) -> dict[int, Size]:
+    """What the file says of pictures' sizes, by row."""
+    if labels.sizes is None:
+        return {}
+    stated = {row: (width, height) for row, (width, height) in enumerate(labels.sizes.tolist()) if width and height}
+    if not one_size:
+        return stated
+    kept = {stated[row] for row, here in seen.items() if row in stated and stated[row] in (here.upright, here.stored)}
+    return {
+        row: size
+        for row, size in stated.items()
+        if size not in kept or row not in seen or size in (seen[row].upright, seen[row].stored)
+    }
 
 
 def _found(labels: Labels, pictures: FolderPictures, say: Say) -> Labels:
@@ -260,19 +288,24 @@ def _tell(
             f"{labels.images[rows[0]]}, then {w} × {h}, now {width} × {height} pixels."
         )
     if clashes:
-        say(_clash(labels, clashes, seen) + " Their labels are left out.")
+        say(_clash(labels, clashes, seen, "Their labels are left out."))
 
 
 def _advice(otherwise: LabelledAs, advise: bool) -> str:
     return f" If that is wrong: --labelled-as {otherwise}" if advise else ""
 
 
-def _clash(labels: Labels, rows: Sequence[int], seen: dict[int, Seen]) -> str:
+def _clash(labels: Labels, rows: Sequence[int], seen: dict[int, Seen], then: str) -> str:
     assert labels.sizes is not None
     w, h = labels.sizes[rows[0]].tolist()
     width, height = seen[rows[0]].upright
+    if (w, h) == (width, height):
+        return (
+            f"{labels.where(rows[0])}{labels.images[rows[0]]} was labelled upright, as its {w} × {h} pixels in the "
+            "file tell, so that its labels are not taken: leave out --labelled-as stored."
+        )
     return (
         f"{labels.where(rows[0])}{len(rows)} labelled picture{'s have' if len(rows) > 1 else ' has'} other proportions "
         f"than the file says; the first, {labels.images[rows[0]]}, was labelled at {w} × {h} pixels and has "
-        f"{width} × {height}: it was cropped, or is another picture."
+        f"{width} × {height}: it was turned or cropped, or is another picture. {then}"
     )

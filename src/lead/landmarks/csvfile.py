@@ -143,6 +143,8 @@ def parse(text: str, pictures: PictureInfo | None = None) -> Labels:
         if table.header.by_stem and image not in stems:
             stems[image] = pictures.of_stem(image.strip())
         read(table, stems.get(image, image), line)
+    if table.header.by_row_name and all(name.isdigit() and name == image for name, image in stems.items()):
+        raise LeadError("its lines are numbered, and no column says their pictures. Add one, called image.")
     if not table.cells:
         raise LeadError("no line with a picture and a landmark.")
     return _labels(table, pictures)

@@ -67,6 +67,11 @@ class Header:
     by_stem: bool
     mediapipe: bool
 
+    @property
+    def by_row_name(self) -> bool:
+        """Whether the pictures' names are the lines' own, which are numbers where nobody gave any."""
+        return plain(self.names[self.columns["image"]]) in ROW_NAMES
+
 
 def delimiter_of(text: str) -> str | None:
     """What stands between the fields of the first line, if they are a header with pictures and places."""
@@ -78,7 +83,8 @@ def delimiter_of(text: str) -> str | None:
             continue
         names = {plain(column) for column in header}
         placed = any(names & {*SYNONYMS[axis]} for axis in "xy") or any(_wide(column) for column in header)
-        if placed and names & {*SYNONYMS["image"], *LAST}:
+        named = header[:1] == [""] and any(_wide(column) for column in header)  # R's row names are the pictures
+        if placed and (named or names & {*SYNONYMS["image"], *LAST}):
             return delimiter
     return None
 
@@ -95,6 +101,8 @@ def read_header(names: Sequence[str]) -> Header:
     if by_stem:
         free = LAST[:-1] if long else LAST
         last = _position(names, free)
+        if last is None and not long and plain(names[0]) in ROW_NAMES:
+            last = 0
         if last is None:
             raise LeadError(f"line 1: no column 'image'. {_found(names, 'image')}")
         columns["image"] = last

@@ -90,6 +90,11 @@ def parse_lines(lines: list[Line], delimiter: str = ",") -> Labels:
         if len(fields) != len(coords):
             raise LeadError(f"line {other}: {len(fields)} fields where line {number} has {len(coords)}.")
     width = _index_width(header["coords"])
+    lacking = ""
+    if _has_set(header):
+        lacking = "which pictures a model was trained on (column 'set')"
+        header = {row: (number, fields[:-1]) for row, (number, fields) in header.items()}
+        lines = [(number, fields[:-1]) for number, fields in lines]
     _check_scorer(header["scorer"], width)
     lines = [(n, [*fields[:width], *(with_point(field, delimiter) for field in fields[width:])]) for n, fields in lines]
     columns = _columns(header, width)
@@ -106,9 +111,15 @@ def parse_lines(lines: list[Line], delimiter: str = ",") -> Labels:
     names, table, several = _one_animal(parts, whole, rows)
     score = None if np.isnan(table[..., 2]).all() else table[..., 2]
     visible = np.where(np.isnan(table[..., 3]), VISIBLE, table[..., 3]).astype(np.int8)
-    left_out = "; ".join(filter(None, (several, *odd)))
+    left_out = "; ".join(filter(None, (several, *odd, lacking)))
     places = replace(Places.of_rows(rows.values(), len(names)), left_out=left_out)
     return Labels(Schema(names), tuple(rows), table[..., :2], visible, score, places=places)
+
+
+def _has_set(header: Mapping[str, Line]) -> bool:
+    """Whether the last column is Lightning Pose's ``set``, which says of a prediction's picture: train, validation."""
+    last = {row: fields[-1].strip() for row, (_, fields) in header.items()}
+    return last.pop("scorer") == "set" and not any(last.values())
 
 
 def _odd(points: Points) -> list[str]:

@@ -93,7 +93,8 @@ def read(root: Path) -> Labels:
     if not (root / FOLDER).is_dir() and (root / CONFIG).is_file():
         raise LeadError(f"No folder {root / FOLDER}. Give a DeepLabCut project: the folder that holds {CONFIG}.")
     config = read_config(root / CONFIG) if (root / CONFIG).is_file() else Config("", (), ())
-    tables = [_read(root, path) for path in _collected(root, config.scorer)]
+    collected, others = _collected(root, config.scorer)
+    tables = [_read(root, path) for path in collected]
     try:
         names = config.bodyparts or tuple(dict.fromkeys(chain(*(table.schema.names for table in tables))))
         schema = Schema(names, skeleton=tuple(bone for bone in config.skeleton if set(bone) <= set(names)))
@@ -104,9 +105,16 @@ def read(root: Path) -> Labels:
                         f"{table.places and table.places.file}: {unknown('body part', name, names)} List it under "
                         f"bodyparts in {CONFIG}, or take its columns out."
                     )
-        return replace(joined_tables(tables, names), schema=schema)
+        labels = replace(joined_tables(tables, names), schema=schema)
     except LeadError as error:
         raise LeadError(f"{root}: {error}") from error
+    place, told = labels.places or Places(), LeftOut()
+    for path in others:
+        told.add(
+            f"tables of other scorers than {config.scorer!r}, whom {CONFIG} names", path.relative_to(root).as_posix()
+        )
+    left_out = "; ".join(filter(None, (place.left_out, str(told))))
+    return replace(labels, places=replace(place, left_out=left_out))
 
 
 def read_config(path: Path) -> Config:
@@ -131,8 +139,8 @@ def read_config(path: Path) -> Config:
     return Config(str(settings.get("scorer", "")), tuple(names), tuple((a, b) for a, b in bones))
 
 
-def _collected(root: Path, scorer: str) -> list[Path]:
-    """The label files of the one scorer that counts, without their endings, in the order of the videos."""
+def _collected(root: Path, scorer: str) -> tuple[list[Path], list[Path]]:
+    """The label files of the one scorer that counts, and the others', without their endings, in the videos' order."""
     found = (path for folder in folders(root) for end in ("h5", "csv") for path in folder.glob(f"{COLLECTED}*.{end}"))
     tables = sorted({path.with_suffix("") for path in found})
     if not tables:
@@ -147,7 +155,8 @@ def _collected(root: Path, scorer: str) -> list[Path]:
             f"{repr(scorer) if scorer else 'no scorer'}. Say whose count, e.g. `scorer: {scorers[0]}` in {CONFIG}."
         )
     chosen = scorers[0] if len(scorers) == 1 else scorer
-    return [path for path in tables if path.name.removeprefix(COLLECTED) == chosen]
+    counts = [path for path in tables if path.name.removeprefix(COLLECTED) == chosen]
+    return counts, [path for path in tables if path not in counts]
 
 
 def _read(root: Path, stem: Path) -> Labels:

@@ -87,6 +87,7 @@ class Format:
         by_ending: whether a file of this extension is written in this format where no format is named.
         precision: how far the tool itself, writing the file anew, may put a place that nobody moved, in pixels.
         pieces: what ``dump`` makes, some of the text after other, of a format that can be made so.
+        one_size: whether a size in it may be that of one picture, noted for a whole list of them.
         has_kinds: whether a file may hold several kinds of things, of which one can be chosen.
         per_picture: of a format with a file for each picture; its ``dump`` makes an archive of them.
     """
@@ -102,6 +103,7 @@ class Format:
     precision: float = 0.001
     pieces: Callable[[Labels, PictureInfo], Iterable[str]] | None = None
     has_kinds: bool = False
+    one_size: bool = False
     per_picture: PerPicture | None = None
 
     @property

@@ -50,6 +50,11 @@ def _parse_stereomorph(file: LabelFile) -> Labels:
     )
 
 
+def _of_dlib(file: LabelFile) -> str:
+    """The text of a file whose names dlib wrote as the system has them, declaring ISO-8859-1 whatever that is."""
+    return file.ansi if file.text is None else file.text
+
+
 def _encoded(text: str) -> bytes:
     return text.encode("utf-8")
 
@@ -128,12 +133,13 @@ FORMATS: tuple[Format, ...] = (
         why_not=lambda file: sleap.why_not(file.data),
         parse=lambda file: read_apart("sleap", file.data, PurePath(file.name).name),
         dump=sleap.dump,
+        one_size=True,
     ),
     Format(
         name="cvat",
         title="CVAT's XML 1.1 of pictures",
         extensions=(".xml",),
-        lacks=("score", "errors", "flips", "accepted", "predicted"),
+        lacks=("score", "errors", "flips", "accepted"),
         why_not=of_text(cvat.why_not),
         parse=lambda file: cvat.parse(text_of(file), file.pictures, file.only),
         dump=lambda labels, pictures: _encoded(cvat.dump(labels, pictures)),
@@ -145,8 +151,8 @@ FORMATS: tuple[Format, ...] = (
         title="dlib's and imglab's XML",
         extensions=(".xml",),
         lacks=("order", "hidden", "score", "errors", "flips", "skeleton", "fractions", "accepted", "predicted"),
-        why_not=of_text(imglab.why_not),
-        parse=lambda file: imglab.parse(text_of(file)),
+        why_not=lambda file: imglab.why_not(_of_dlib(file)),
+        parse=lambda file: imglab.parse(_of_dlib(file)),
         dump=lambda labels, pictures: _encoded(imglab.dump(labels, pictures)),
         by_ending=False,
         precision=0.5,  # dlib's places are whole pixels

@@ -47,10 +47,7 @@ def read_labels(
         raise LeadError(f"No file {path}. Landmarks are read from: {_known_formats()}.") from None
     except OSError as error:
         raise LeadError(f"Cannot read {path}: {error.strerror}.") from error
-    if labels.places and (told := deeplabcut_project.differing_beside(path, labels)):
-        left_out = "; ".join(filter(None, (labels.places.left_out, told)))
-        labels = replace(labels, places=replace(labels.places, left_out=left_out))
-    return labels, kind
+    return _also_left_out(labels, deeplabcut_project.differing_beside(path, labels)), kind
 
 
 FEW = 3
@@ -138,6 +135,13 @@ def _from_file(labels: Labels, name: str) -> Labels:
     return replace(labels, places=replace(labels.places or Places(), file=name))
 
 
+def _also_left_out(labels: Labels, told: str) -> Labels:
+    """The same labels, whose places say that something else was left out, too."""
+    place = labels.places or Places()
+    left_out = "; ".join(filter(None, (place.left_out, told)))
+    return replace(labels, places=replace(place, left_out=left_out))
+
+
 def _read_folder(folder: Path, pictures: PictureInfo, format: str | None) -> tuple[Labels, Format]:
     if deeplabcut_project.present(folder) and format in (None, "deeplabcut", "deeplabcut-h5"):
         return _from_file(deeplabcut_project.read(folder), str(folder)), format_named("deeplabcut")
@@ -150,9 +154,10 @@ def _read_folder(folder: Path, pictures: PictureInfo, format: str | None) -> tup
         raise LeadError(f"{folder} holds files of {' and '.join(kind.name for kind, *_ in found)}. Name one (--from).")
     for kind, per_picture, texts in found:
         try:
-            return _from_file(per_picture.parse(texts, pictures), str(folder)), kind
+            labels = _from_file(per_picture.parse(texts, pictures), str(folder))
         except LeadError as error:
             raise LeadError(f"{folder}: {error}") from error
+        return _also_left_out(labels, per_picture.passed_over(folder, texts)), kind
     kinds = " or ".join(f"{kind.per_picture.ending} ({kind.name})" for kind in FORMATS if kind.per_picture)
     raise LeadError(
         f"{folder} is a folder, but neither a DeepLabCut project ({deeplabcut_project.CONFIG} and "

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import posixpath
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -78,6 +78,13 @@ def matches(names: Iterable[str], files: Iterable[str]) -> Matches:
             found[best[0]] = file
         else:
             unclear |= dict.fromkeys(best, (file,))
+    taken = set(found.values())
+    free = {name: [file for file in could_be if file not in taken] for name, could_be in unclear.items()}
+    wanted = Counter(file for left in free.values() for file in left)
+    for name, left in free.items():
+        if len(left) == 1 and wanted[left[0]] == 1:  # the others are those of longer names
+            found[name] = left[0]
+            del unclear[name]
     alone = tuple(name for name in names if name in found and _differ_in_folders(name, found[name]))
     if any(_agreement(name, file)[0] > 1 for name, file in (same | found).items()):
         # The folders are those of the names, then: a picture of another one is another picture, and this one is gone.

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from lead.errors import LeadError
 from lead.files import read_text, write_atomic
+from lead.landmarks.left_out import LeftOut
 from lead.landmarks.model import Labels
 from lead.landmarks.pictures import PictureInfo
 
@@ -53,6 +54,14 @@ class PerPicture:
             if not self.why_not or self.why_not(text) is None:
                 texts[path.relative_to(folder).as_posix()] = text
         return texts
+
+    def passed_over(self, folder: Path, texts: Mapping[str, str]) -> str:
+        """The files of the ending in a folder that are not among the texts found in it, counted, in words."""
+        told = LeftOut()
+        for path in sorted(folder.rglob(f"*{self.ending}")):
+            if (name := path.relative_to(folder).as_posix()) not in texts:
+                told.add(f"files {self.ending} that are something else, or damaged", name)
+        return str(told)
 
     def write(self, labels: Labels, path: Path, pictures: PictureInfo, *, overwrite: bool) -> None:
         """Writes a folder; or the file of one picture, where the path ends as one.

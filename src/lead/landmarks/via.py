@@ -21,6 +21,8 @@ from lead.landmarks.tables import columns_of, read_table
 POINT = "point"
 NAMES = ("name", "label", "landmark", "part", "keypoint")
 SHAPE, ATTRIBUTES = "region_shape_attributes", "region_attributes"
+COMMENTED = "#"
+"""What the first line of VIA 1's CSV begins with."""
 Region = tuple[str, Any, Any, int]
 """The picture, the shape and the attributes of a region, and the line that it stands in, 0 for none."""
 
@@ -31,7 +33,7 @@ def why_not(text: str) -> str | None:
         begin = text[:200_000]
         like = all(re.search(rf'"{key}"\s*:', begin) for key in ("filename", "regions"))
         return None if like or '"_via_img_metadata"' in text else "holds no 'filename' and 'regions'"
-    columns = set(columns_of(text))
+    columns = set(columns_of(text.removeprefix(COMMENTED)))
     return None if {"filename", SHAPE, ATTRIBUTES} <= columns else f"has no columns filename, {SHAPE}, {ATTRIBUTES}"
 
 
@@ -117,7 +119,7 @@ def _of_json(text: str) -> Iterator[Region]:
 
 
 def _of_table(text: str) -> Iterator[Region]:
-    table = read_table(text)
+    table = read_table(text.removeprefix(COMMENTED))
     for line in table.lines:
         picture = table.text(line, "filename").replace("\\", "/")
         if not picture:

@@ -79,7 +79,7 @@ def parse(texts: Mapping[str, str], pictures: PictureInfo) -> Labels:
         shape = _shape(texts[heads[0]])
     except LeadError as error:
         raise LeadError(f"{heads[0]}: {error}") from error
-    found = Found()
+    found, classes = Found(), set[str]()
     for path, text in texts.items():
         if not _of_a_picture(path, text):
             continue
@@ -95,8 +95,13 @@ def parse(texts: Mapping[str, str], pictures: PictureInfo) -> Labels:
         found.pictures[image] = Marked(entry=path, size=size)
         try:
             found.pictures[image].points = _points(text, shape, size, found)
+            classes |= {line.split()[0] for line in text.splitlines() if len(line.split()) > BOX}
         except LeadError as error:
             found.drop(image, f"{path}, {error}".rstrip("."))
+    if len(classes) > 1:
+        found.leave_out(
+            f"classes' names ({', '.join(sorted(classes))}): their key points are taken as the same ones", len(classes)
+        )
     return found.labels("no key points in it.", names=shape.schema.names, flip_pairs=shape.schema.flip_pairs)
 
 

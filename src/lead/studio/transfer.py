@@ -307,7 +307,9 @@ def _read(
     known = set(as_filed.images)
     files = {image: file for image, file in files.items() if file not in known}
     named = as_filed.renamed(files.get(image, image) for image in as_filed.images)
-    labels = at_hand(named, pictures, say=report.notes.append, unclear=partial(setattr, report, "unclear"))
+    labels = at_hand(
+        named, pictures, one_size=kind.one_size, say=report.notes.append, unclear=partial(setattr, report, "unclear")
+    )
     try:
         if kind.name == "coco":  # the only one that holds colours and what is absent
             document = Document.parse(data)
