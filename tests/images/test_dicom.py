@@ -274,3 +274,27 @@ def test_jpeg_of_12_bits_names_the_package_that_undoes_it(tmp_path: Path) -> Non
     path = saved(file, tmp_path / "a.dcm")
     with pytest.raises(UnreadablePicture, match=r"JPEG Extended.*of 12 bits.*pip install 'pylibjpeg\[all\]'"):
         decode(path)
+
+
+def test_padding_does_not_take_part_in_the_range_of_what_was_recorded(tmp_path: Path) -> None:
+    values = np.linspace(0, 3000, 2500).astype(np.int16).reshape(50, 50)
+    values[:5] = -32768
+    tags: list[dict[str, Any]] = [{"PixelPaddingValue": -32768}]
+    tags += [{"PixelPaddingValue": -32000, "PixelPaddingRangeLimit": -32768}]
+    for tag in tags:
+        path = saved(made(values, **tag), tmp_path / "a.dcm")
+        contrast = survey(tmp_path, ["a.dcm"], DEFAULT).contrast
+        assert contrast is not None
+        np.testing.assert_allclose(contrast, (300, 3000), atol=4)
+        shown = np.asarray(decode(path))[..., 0]
+        assert not shown[:5].any()
+        np.testing.assert_allclose(shown[5:], (values[5:] - 300) / 2700 * 255, atol=1)
+
+
+@pytest.mark.parametrize("width", [0, [0, 0], -1])
+def test_a_window_without_width_is_none(tmp_path: Path, width: Any) -> None:
+    centre = [0] * len(width) if isinstance(width, list) else 0
+    path = saved(
+        made(np.array([[100, 1100, 2100]], np.int16), WindowCenter=centre, WindowWidth=width), tmp_path / "a.dcm"
+    )
+    assert grey(path) == [0, 128, 255]

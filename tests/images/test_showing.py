@@ -16,6 +16,7 @@ from PIL import Image
 from lead.images.decode import decode, decode_fitted, upright_size
 from lead.images.png import deep_colours
 from lead.images.showing import Showing, eight_bits, quantiles
+from lead.images.survey import survey
 
 RAMP = np.linspace(0, 1, 64 * 48).reshape(48, 64)
 """Grey from black to white, each value once."""
@@ -192,3 +193,31 @@ def test_quantiles_are_those_of_all_values_together() -> None:
     mostly = np.zeros(10000)
     mostly[0] = 7
     assert quantiles([mostly]) == (0.0, 7.0)
+
+
+@pytest.mark.parametrize("ending", [".pgm", ".jp2", ".j2k"])
+def test_12_bits_stored_as_16_in_pgm_and_jpeg_2000_show_all_their_levels(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"a{ending}"
+    Image.fromarray(np.rint(4095 * RAMP).astype(np.uint16)).save(path)
+    assert near(grey(path), SHOWN)
+    assert near(grey(path, Showing(contrast=(0, 8190))), SHOWN / 2)
+    assert survey(tmp_path, [path.name], Showing()).contrast == (4, 4091)
+
+
+def test_a_pgm_that_states_its_white_is_shown_by_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.pgm"
+    values = np.rint(2000 * RAMP).astype(">u2")
+    path.write_bytes(b"P5\n# of a camera\n64 48\n4095\n" + values.tobytes())
+    for showing in (Showing(), Showing(contrast=(0, 40))):
+        assert near(grey(path, showing), 255 * values.astype(int) / 4095, 1)
+
+
+def test_fewer_bits_that_a_jpeg_2000_states_are_its_range(tmp_path: Path) -> None:
+    path = tmp_path / "a.j2k"
+    Image.fromarray(np.rint(65535 * RAMP / 2).astype(np.uint16)).save(path)
+    stream = bytearray(path.read_bytes())
+    assert stream[:4] == b"\xff\x4f\xff\x51"
+    assert stream[42] == 15
+    stream[42] = 11  # of 12 bits: what it holds no longer fits, but the range is what the header says
+    path.write_bytes(stream)
+    assert survey(tmp_path, [path.name], Showing()).contrast is None

@@ -350,9 +350,20 @@ def _stored(file: BinaryIO, image: Image.Image, showing: Showing) -> Stored | No
     if image.format == "PNG" and has_deep_colours(file):
         return _of_deep_png(file)
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        stated = (0.0, 65535.0) if image.format in ("JPEG2000", "PPM") and image.mode != "F" else None  # Pillow scales
+        stated = (0.0, 65535.0) if _is_scaled(file, image) else None
         return Stored(np.asarray(image), stated)
     return None
+
+
+def _is_scaled(file: BinaryIO, image: Image.Image) -> bool:
+    """Whether a picture that is not loaded yet states fewer than 16 bits, which Pillow spreads over 16."""
+    if image.format == "PPM":
+        return image.mode != "F" and getattr(image, "tile", [])[0].codec_name != "raw"
+    if image.format != "JPEG2000":
+        return False
+    file.seek(0)
+    _, _, size = file.read(2**20).partition(b"\xff\x4f\xff\x51")  # where the compressed values begin
+    return (size[38:39] or b"\x0f")[0] & 0x7F < 15  # the first channel's bits less one; the highest bit is the sign
 
 
 def _plain(image: Image.Image) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableSequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -131,7 +132,19 @@ def _grey(file: Dataset, numbers: Any, page: Page) -> Stored:
         values.append(apply_modality_lut(kept[-1], explained))
         shown.append(apply_voi_lut(values[-1], explained, index=0))
     inverted = file.PhotometricInterpretation == _INVERTED
-    return Stored(_together(shown, page), _range(explained, kept[0], values[0]), inverted)
+    stated = _range(explained, kept[0], values[0])
+    if stated is None:
+        shown = [_without_padding(file, *both) for both in zip(kept, shown, strict=True)]
+    return Stored(_together(shown, page), stated, inverted)
+
+
+def _without_padding(file: Dataset, kept: Values, shown: Values) -> Values:
+    """No number where nothing was recorded, which is far from all others and would darken or brighten them."""
+    padding = file.get("PixelPaddingValue")
+    if padding is None or kept.dtype.kind not in "iu":
+        return shown
+    ends = np.array([padding, file.get("PixelPaddingRangeLimit", padding)]).astype(kept.dtype)  # at times unsigned
+    return np.where((kept >= ends.min()) & (kept <= ends.max()), np.nan, shown)
 
 
 def _range(file: Dataset, kept: Values, values: Values) -> Range | None:
@@ -158,4 +171,8 @@ def _of_frame(file: Dataset, number: int) -> Dataset:
             for kind in ("PixelValueTransformationSequence", "FrameVOILUTSequence"):
                 for said in (group.get(kind) or [])[:1]:
                     file.update(said)
+    widths = file.get("WindowWidth")
+    first = widths[0] if isinstance(widths, MutableSequence) and widths else widths
+    if first is not None and not first > 0:  # as some devices write it who mean none
+        del file.WindowWidth
     return file
