@@ -195,3 +195,10 @@ def test_a_missing_folder_and_a_file(tmp_path: Path) -> None:
     touch(tmp_path, "a.jpg")
     with pytest.raises(LeadError, match=r"a\.jpg is a file"):
         find_images(tmp_path / "a.jpg")
+
+
+def test_small_copies_that_a_network_disk_keeps_are_no_pictures(tmp_path: Path) -> None:
+    for file in ("a.jpg", "@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg", "__MACOSX/._a.jpg", "eaDir/b.jpg"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    assert find_images(tmp_path) == ["a.jpg", "eaDir/b.jpg"]

@@ -157,6 +157,21 @@ def test_files_of_several_folders_are_one_set_below_what_they_share(tmp_path: Pa
     assert found.pictures.root == tmp_path
 
 
+def test_of_several_files_a_persons_labels_go_before_a_models_of_the_same_picture(tmp_path: Path) -> None:
+    (tmp_path / "hand.csv").write_text("image,name,x,y\na.png,p,1,2\n")
+    (tmp_path / "found.csv").write_text("image,name,x,y,score\na.png,p,5,6,0.5\nb.png,p,7,8,0.5\n")
+    said: list[str] = []
+    for files in (["hand.csv", "found.csv"], ["found.csv", "hand.csv"]):
+        labels = gathered([tmp_path / file for file in files], say=said.append).labels
+        of = dict(zip(labels.images, labels.xy[:, 0].tolist(), strict=True))
+        assert of == {"a.png": [1, 2], "b.png": [7, 8]}
+        assert labels.is_predicted[labels.images.index("b.png")].all()
+        assert labels.by_hand[labels.images.index("a.png")].all()
+    assert [text for text in said if "left out" in text] == [
+        f"{tmp_path / 'found.csv'}: left out: predictions of 1 picture that a person labelled."
+    ] * 2
+
+
 def test_what_a_model_said_is_left_out_and_counted() -> None:
     score = np.array([[np.nan, np.nan], [0.1, np.nan], [0.2, 0.9]])
     xy = np.arange(12, dtype=float).reshape(3, 2, 2)

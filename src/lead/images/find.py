@@ -16,8 +16,9 @@ from lead.landmarks.frames import FILMS
 def find_images(folder: Path) -> list[str]:
     """Every picture in a folder and its subfolders.
 
-    Hidden files and folders (names that start with a dot) are left out. Links to folders are followed, except one
-    that leads back to a folder it lies in. A link to a missing picture is listed: decoding then reports it.
+    Hidden files and folders (names that start with a dot) and those of ``UNSEEN`` are left out. Links to folders are
+    followed, except one that leads back to a folder it lies in. A link to a missing picture is listed: decoding then
+    reports it.
 
     Args:
         folder: where to look.
@@ -131,6 +132,8 @@ def is_film(path: Path) -> bool:
     return path.suffix.lower() in FILMS and not path.is_dir()
 
 
+UNSEEN = ("@eaDir", "__MACOSX")
+"""Folders of small copies and leftovers that a network disk, or an archive from a Mac, brings along."""
 _Files = list[tuple[str, "os.DirEntry[str]"]]
 """Paths relative to a folder, and what the system says of each."""
 
@@ -160,7 +163,7 @@ def _walk(folder: str, within: str, above: frozenset[tuple[int, int]]) -> Iterat
         return
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith("."):
+            if entry.name.startswith(".") or entry.name in UNSEEN:
                 continue
             if _is_folder(entry):
                 yield from _walk(entry.path, f"{within}{entry.name}/", above | {here})

@@ -91,10 +91,37 @@ def gathered(
             )
         parts.append(labels)
         kinds.append(kind)
-    joined = parts[0] if len(parts) == 1 else joined_tables(parts)
+    joined = parts[0] if len(parts) == 1 else joined_tables(_without_superseded(parts, say))
     for doubt in alike_between(joined, parts):
         say(doubt)
     return Gathered(joined, FolderPictures(root), kinds[0])
+
+
+def _without_superseded(parts: Sequence[Labels], say: Say) -> list[Labels]:
+    """Several files' labels, without what a model says in one of pictures that a person labelled in another."""
+    own = [set(np.array(part.images)[np.any(part.by_hand, axis=1)].tolist()) for part in parts]
+    kept = []
+    for i, part in enumerate(parts):
+        elsewhere = set().union(*own[:i], *own[i + 1 :])
+        superseded = np.array([image in elsewhere for image in part.images])[:, None] & part.is_predicted
+        if superseded.any():
+            file = f"{part.places.file}: " if part.places and part.places.file else ""
+            count = int(np.any(superseded, axis=1).sum())
+            say(f"{file}left out: predictions of {count} picture{'s' if count > 1 else ''} that a person labelled.")
+            part = replace(
+                part,
+                visible=np.where(superseded, UNLABELLED, part.visible),
+                predicted=part.is_predicted & ~superseded,
+                score=_blanked(part.score, superseded),
+                px_error=_blanked(part.px_error, superseded),
+                px_90=_blanked(part.px_90, superseded),
+            )
+        kept.append(part)
+    return kept
+
+
+def _blanked(table: FloatArray | None, where: npt.NDArray[np.bool_]) -> FloatArray | None:
+    return None if table is None else np.where(where, np.nan, table)
 
 
 def at_hand(

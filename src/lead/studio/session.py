@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from lead.config import load_preset
 from lead.errors import LeadError
 from lead.images.decode import UnreadablePicture
 from lead.provenance import versions
@@ -85,8 +86,9 @@ class Session:
         if run is not None and not (run / "settings.yaml").is_file():
             raise LeadError(f"{run} is not a run: it has no settings.yaml. Leave --run out to train one from the page.")
         pictures, events = PictureFolder(folder), Events()
-        file = labels or pictures.root / LABEL_FILE
-        book = LabelBook.open(pictures, file, events)
+        if run is not None:  # whose features come later: the pictures are shown as it learnt from them at once
+            pictures.show(load_preset(str(run / "settings.yaml")).picture.showing)
+        book = LabelBook.open(pictures, labels or pictures.root / LABEL_FILE, events)
         session = cls(book, events, run, seed, load_after_s)
         session._loader.start()
         return session
