@@ -54,6 +54,11 @@ def test_pictures_of_a_file_and_of_a_folder(files: list[str], names: list[str], 
                 labelled_row(Path(names[0]), Path("elsewhere"), labels)
 
 
+def test_the_picture_of_an_address_is_that_of_its_path() -> None:
+    address = "https://host.org/lab/x/a%20b.png?w=300#top"
+    assert matched([address], ["x/a b.png", "a b.png"]) == {address: "x/a b.png"}
+
+
 def test_what_is_found_by_its_name_alone_and_what_could_be_several_is_told() -> None:
     found = matches(["old/a.png", "b.png"], ["new/a.png", "p/b.png", "q/b.png"])
     assert found.files == {"old/a.png": "new/a.png"}

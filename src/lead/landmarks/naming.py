@@ -15,6 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
 
 from lead.errors import LeadError
 from lead.landmarks.model import UNLABELLED, Labels
@@ -163,4 +164,6 @@ def _folded(path: str) -> tuple[str, ...]:
 
 
 def _parts(path: str) -> tuple[str, ...]:
+    if "://" in path:  # an address
+        path = unquote(urlsplit(path).path)
     return tuple(posixpath.normpath(path.replace("\\", "/")).split("/"))
