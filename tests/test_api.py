@@ -227,8 +227,10 @@ def test_accepted_suggestions_are_fitted_to_but_not_counted_in_the_error(
 
 def test_fitting_refuses_labels_that_cannot_teach(run: Run, folder: Dataset, tmp_path: Path) -> None:
     known = labels_of(folder, 3)
+    (tmp_path / "elsewhere").mkdir()
     with pytest.raises(LeadError, match=r"None of the 3 labelled pictures.*--pictures"):
-        api.fit(run, known, pictures=tmp_path)
+        api.fit(run, known, pictures=tmp_path / "elsewhere")
+    assert api.fit(run, known, pictures=tmp_path).used == 3, "a folder above the one that they start from does as well"
     known.xy[:, 1] = np.nan
     with pytest.raises(LeadError, match="has a label for: b"):
         api.fit(run, Labels.from_xy(SCHEMA, known.images, known.xy), pictures=folder.root)
