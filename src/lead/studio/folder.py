@@ -314,7 +314,7 @@ def natural_key(file: str) -> tuple[list[list[int | str]], str]:
 
 
 def stamp_text(stamp: Stamp, showing: Showing) -> str:
-    """A stamp as it stands in addresses, another where the picture is shown otherwise; empty where there is no file."""
+    """A stamp as it stands in addresses; it changes with how the picture is shown. Empty where the file is missing."""
     if not stamp:
         return ""
     shown = "" if showing == DEFAULT else f"-{hashlib.sha256(repr(showing).encode()).hexdigest()[:8]}"
