@@ -87,7 +87,7 @@ def desk(rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     for path in ("labels.csv", "labels.json", "pictures/annotations.json"):
         lead.save_labels(labels, tmp_path / path, sizes=sizes)
     shutil.copytree(pictures, tmp_path / "frames")
-    _films(rendered, tmp_path)
+    _films(rendered, known, tmp_path)
     _deeplabcut(labels, tmp_path)
     monkeypatch.chdir(tmp_path)
     for home in ("lead.api.load_preset", "lead.config.load_preset"):
@@ -101,12 +101,15 @@ def desk(rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return tmp_path
 
 
-def _films(rendered: Path, folder: Path) -> None:
-    """A film, and a folder of another."""
-    stills = [Image.open(path).convert("RGB") for path in sorted((rendered / "images").iterdir())[:20]]
+def _films(rendered: Path, known: Labels, folder: Path) -> None:
+    """A film with labels of some frames, and a folder of another."""
+    stills = [Image.open(rendered / image).convert("RGB") for image in known.images[:20]]
     (folder / "more-films").mkdir()
     for path in (folder / "film.mp4", folder / "more-films" / "other.mp4"):
         write_film(path, stills, (SIDE, SIDE), Fraction(10))
+    frames = tuple(f"film.mp4#{i}" for i in range(6))
+    some = Labels(known.schema, frames, known.xy[:6], known.visible[:6])
+    lead.save_labels(some, folder / "labels.slp", sizes=dict.fromkeys(frames, (SIDE, SIDE)))
 
 
 def _deeplabcut(labels: Labels, folder: Path) -> None:
