@@ -35,6 +35,10 @@ TIMM = "timm:"
 """Before a timm model's name where other kinds of model may be named one day."""
 
 
+UPRIGHT, ALL_ROUND = 20.0, 180.0
+"""Degrees by which views turn, where their settings say auto."""
+
+
 def _positive_range(value: Share) -> Share:
     if not 0 < value[0] <= value[1]:
         raise ValueError(f"must be (least, most) with 0 < least <= most, not {value}")
@@ -104,8 +108,8 @@ class ViewSettings(Section):
     """Seen side as a share of the stored side; drawn log-uniformly if draws is uniform."""
     shift: float = Field(0.2, ge=0, le=1)
     """The view's centre moves by up to this, each way, in half-sides of the picture."""
-    rotation: float = Field(0.0, ge=0, le=180)
-    """Degrees, each way."""
+    rotation: Literal["auto"] | Annotated[float, Field(ge=0, le=180)] = 0.0
+    """Degrees, each way. auto: found from the folder as training begins, 20 for upright things and else 180."""
     stretch: float = Field(0.1, ge=0, le=1)
     """Aspect ratio up to 1 plus this."""
     bend: Share = (0.0, 0.0)
@@ -124,6 +128,11 @@ class ViewSettings(Section):
     """Standard deviation of colour noise along the principal axes of natural pictures' colours (AlexNet's)."""
     jpeg: float = Field(0.0, ge=0, le=1)
     """Probability that a picture is resampled and compressed as JPEG before it is seen (ContrastLandmarks)."""
+
+    @property
+    def degrees(self) -> float:
+        """Of :attr:`rotation`; where nobody looked at the folder, as for upright things."""
+        return UPRIGHT if self.rotation == "auto" else self.rotation
 
 
 class StageSettings(Section):
@@ -317,6 +326,16 @@ class Settings(Section):
     """Stage 2."""
     supervised: SupervisedSettings = SupervisedSettings()
     """The baseline that learns the student from labelled pictures alone."""
+
+    @property
+    def turned(self) -> bool:
+        """Whether stage 2's views turn so far that things of any heading are alike to its features."""
+        return self.distill.views.degrees > 90
+
+    def with_rotation(self, degrees: float) -> Self:
+        """The same, with what was found for stage 2's ``rotation: auto``."""
+        views = self.distill.views.model_copy(update={"rotation": degrees})
+        return self.model_copy(update={"distill": self.distill.model_copy(update={"views": views})})
 
 
 def presets() -> list[str]:

@@ -389,7 +389,4 @@ class FeatureSource:
     @torch.inference_mode()
     def find_in(self, head: Cascade, rows: npt.NDArray[np.int64], features: Tensor) -> CascadeOutput:
         """Landmarks of at most a batch of pictures whose features (B, C, h, w) are known."""
-        first = head.coarse_output(features)
-        if head.fine is not None:
-            features = next(self.crops(rows, head.crop(first.pose)))
-        return head.refine(first, features)
+        return head.find(features, lambda affine: next(self.crops(rows, affine)))

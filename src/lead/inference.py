@@ -59,7 +59,9 @@ class Calibration:
         return np.interp(scores, self.scores, self.errors)
 
 
-HeadName = Literal["cascade", "cascade-coarse", "ridge", "softargmax"]
+HeadName = Literal["cascade", "cascade-again", "cascade-coarse", "ridge", "softargmax"]
+CASCADES: tuple[HeadName, ...] = ("cascade-coarse", "cascade", "cascade-again")
+"""By how many fine looks there are."""
 
 
 class _Description(BaseModel):
@@ -295,7 +297,7 @@ class Landmarker:
 def kind_of(head: Head | Cascade) -> HeadName:
     """A head's name, by which :func:`make_head` makes another like it."""
     if isinstance(head, Cascade):
-        return "cascade-coarse" if head.fine is None else "cascade"
+        return CASCADES[head.looks]
     return "ridge" if isinstance(head, RidgeHead) else "softargmax"
 
 
@@ -305,7 +307,7 @@ def make_head(kind: HeadName, dimension: int, landmarks: int) -> Head | Cascade:
         return RidgeHead(dimension, landmarks)
     if kind == "softargmax":
         return SoftArgmaxHead(dimension, landmarks)
-    return Cascade(dimension, landmarks, fine=kind == "cascade")
+    return Cascade(dimension, landmarks, fine=CASCADES.index(kind))
 
 
 class _Located(NamedTuple):

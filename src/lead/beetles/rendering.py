@@ -94,16 +94,19 @@ def species_of(index: int, species: int) -> int:
     return int((index * _GOLDEN) % 1.0 * species)
 
 
-def render(index: int, *, seed: int = 0, size: int = 128, species: int = 40) -> Rendered:
+def render(index: int, *, seed: int = 0, size: int = 128, species: int = 40, rotation: float | None = None) -> Rendered:
     """Picture ``index`` of a seed, ``size`` × ``size`` pixels, showing one of ``species`` species.
 
-    The scene does not depend on ``size``: landmarks of two sizes differ by ``resize_points``.
+    The scene does not depend on ``size``: landmarks of two sizes differ by ``resize_points``. Nor does anything but the
+    beetle's heading depend on ``rotation``: up to so many degrees each way, all equally likely; where it is None, the
+    head mostly points up.
     """
     rng = np.random.default_rng([seed, index])
+    heading = None if rotation is None else np.random.default_rng([seed, index, 1]).uniform(-rotation, rotation)
     number = species_of(index, species)
     individual = vary(make_species(number, seed=seed), rng)
     beetle, above = Relief(size), Relief(size)
-    frame = _placement(rng, beetle.fine)
+    frame = _placement(rng, beetle.fine, heading)
     points = paint_beetle(beetle, individual, Pose.random(rng), frame)
     xy = np.array([points[name] for name in SCHEMA.names])  # (K, 2) canvas pixels
     light = _light(rng)
@@ -119,10 +122,12 @@ def render(index: int, *, seed: int = 0, size: int = 128, species: int = 40) -> 
     return Rendered(_photograph(picture, rng), _to_picture(xy, size), _visibility(xy, beetle, above), number)
 
 
-def _placement(rng: np.random.Generator, fine: int) -> BodyFrame:
-    """Where the body lies: mostly upright and whole, now and then partly out of the picture."""
+def _placement(rng: np.random.Generator, fine: int, heading: float | None) -> BodyFrame:
+    """Where the body lies: mostly upright (unless a heading in degrees is given) and whole, now and then partly out of
+    the picture."""
     middle = denormalise_points(rng.normal(0, 0.13, 2).clip(-0.4, 0.4), (fine, fine))
-    angle = radians(float(np.clip(rng.normal(0, 16), -35, 35)))
+    upright = float(np.clip(rng.normal(0, 16), -35, 35))
+    angle = radians(upright if heading is None else heading)
     return BodyFrame((float(middle[0]), float(middle[1])), angle, fine * _BODY * rng.uniform(0.7, 1.25))
 
 

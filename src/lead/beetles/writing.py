@@ -37,6 +37,7 @@ def write_beetles(
     seed: int = 0,
     size: int = 128,
     species: int = 40,
+    rotation: float | None = None,
     test_share: float = 0.25,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -49,7 +50,7 @@ def write_beetles(
 
     Args:
         out: a folder that is missing or empty.
-        count, seed, size, species: see :func:`render`.
+        count, seed, size, species, rotation: see :func:`render`.
         test_share: share of the species, the last ones, whose pictures are the test split.
         workers: processes; by default one for each thousand pictures, at most one for each processor. More than one
             needs the usual ``if __name__ == "__main__"`` in the script that calls this.
@@ -58,14 +59,23 @@ def write_beetles(
     Raises:
         LeadError: a setting is out of range, or the folder holds something else.
     """
-    numbers = {"seed": seed, "size": size, "count": count, "species": species, "test_share": test_share}
+    numbers: dict[str, float] = {
+        "seed": seed,
+        "size": size,
+        "count": count,
+        "species": species,
+        "test_share": test_share,
+    }
+    if rotation is not None:
+        numbers["rotation"] = rotation
     _check(numbers, workers)
     settings: dict[str, object] = {"name": "beetles", "normaliser": list(NORMALISER), **numbers}
     if _already_there(out, settings):
         return
     with _appearing(out) as folder:
         (folder / "images").mkdir()
-        rows = list(_render_all(folder, count, seed, size, species, workers, progress))
+        draw = partial(_render_to_file, folder=folder, seed=seed, size=size, species=species, rotation=rotation)
+        rows = list(_render_all(draw, count, workers, progress))
         images = tuple(map(_file, range(count)))
         xy, visible = np.stack([row.xy for row in rows]), np.stack([row.visible for row in rows])
         labels = Labels(SCHEMA, images, xy, visible)
@@ -89,6 +99,8 @@ def _check(settings: Mapping[str, int | float], workers: int | None) -> None:
     for name, value in (*settings.items(), ("workers", workers)):
         if name in least and value is not None and value < least[name]:
             raise LeadError(f"The beetles' {name} is {value}; give a whole number of at least {least[name]}.")
+    if not 0 <= settings.get("rotation", 0) <= 180:
+        raise LeadError(f"The beetles' rotation is {settings['rotation']}; give degrees from 0 to 180.")
     if not 0 <= settings["test_share"] < 1:
         raise LeadError(f"test_share is {settings['test_share']}; give a number from 0 up to, not including, 1.")
 
@@ -101,7 +113,8 @@ def _already_there(out: Path, settings: dict[str, object]) -> bool:
         found = json.loads((out / "dataset.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise LeadError(f"{out} is not empty and holds no drawn beetles. Give a folder that is new or empty.") from None
-    different = sorted(key for key in settings if not isinstance(found, dict) or found.get(key) != settings[key])
+    keys = {*settings, "rotation"}  # which is there only if it was given
+    different = sorted(key for key in keys if not isinstance(found, dict) or found.get(key) != settings.get(key))
     if different:
         raise LeadError(
             f"{out} holds a data set of another {', '.join(different)}. Give a folder that is new or empty."
@@ -140,23 +153,16 @@ class _Row:
     species: int
 
 
-def _render_to_file(index: int, *, folder: Path, seed: int, size: int, species: int) -> _Row:
-    drawn = render(index, seed=seed, size=size, species=species)
+def _render_to_file(index: int, *, folder: Path, seed: int, size: int, species: int, rotation: float | None) -> _Row:
+    drawn = render(index, seed=seed, size=size, species=species, rotation=rotation)
     Image.fromarray(drawn.pixels).save(folder / _file(index), "JPEG", quality=92)
     return _Row(drawn.xy, drawn.visible, drawn.species)
 
 
 def _render_all(
-    folder: Path,
-    count: int,
-    seed: int,
-    size: int,
-    species: int,
-    workers: int | None,
-    progress: Callable[[int, int], None] | None,
+    draw: Callable[[int], _Row], count: int, workers: int | None, progress: Callable[[int, int], None] | None
 ) -> Iterator[_Row]:
-    """Render every picture into ``folder``, here or in worker processes, in order."""
-    draw = partial(_render_to_file, folder=folder, seed=seed, size=size, species=species)
+    """Render every picture into the folder, here or in worker processes, in order."""
     if workers is None:
         # A process costs about as long to start as a few hundred pictures to draw.
         workers = min(os.cpu_count() or 1, 1 + count // 1000)

@@ -17,12 +17,18 @@ def render(
     size: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 128,
     seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 0,
     species: Annotated[int, typer.Option(help="How many species; the last quarter are the test split.")] = 40,
+    rotation: Annotated[
+        float | None,
+        typer.Option(help="They lie turned by up to so many degrees, each way. Default: upright, more or less."),
+    ] = None,
 ) -> None:
     """Draw beetles with exactly known landmarks: a dataset to try everything on, with no download."""
     from lead.beetles.writing import write_beetles
 
     with watching() as watch:
-        write_beetles(out, count, seed=seed, size=size, species=species, progress=watch.counting("drawing"))
+        write_beetles(
+            out, count, seed=seed, size=size, species=species, rotation=rotation, progress=watch.counting("drawing")
+        )
     show(f"{count} beetles: {out}, their landmarks in {out / 'landmarks.json'}\nNext: lead train {out} --out RUN")
 
 

@@ -182,6 +182,7 @@ def _cascade(
         hidden=labels.visible[picked][:, labelled] == HIDDEN,
         unlabelled=bench.store_rows(labels, points.fit),
         groups=[PurePosixPath(image).parent.as_posix() for image in points.images(picked)],
+        turned=bench.settings.turned,
         seed=seed,
     )
     device = system.extractor.device

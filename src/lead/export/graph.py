@@ -77,11 +77,10 @@ class Squares(nn.Module):
         self, head: Cascade, pictures: Tensor, features: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
         """Normalised points, scores, what is hidden, and errors as shares of the shown square's side."""
-        first = head.coarse_output(features)
-        if head.fine is not None:
-            affine = head.crop(first.pose) * (self.shown / self.side)
-            features = self.network(render(pictures, Warp(affine), self.input))
-        found = head.refine(first, features)
+        found = head.find(
+            features,
+            lambda affine: self.network(render(pictures, Warp(affine * (self.shown / self.side)), self.input)),
+        )
         if not isinstance(self.calibration, Confidence):
             return found.points, found.score, torch.zeros_like(found.score, dtype=torch.bool), []
         error = self.calibration.expected(found.signals) * found.size[:, None] / 2

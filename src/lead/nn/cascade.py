@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -21,7 +22,7 @@ NEAR = 0.02
 
 @dataclass(frozen=True)
 class CoarseOutput:
-    """What the coarse look finds on whole pictures.
+    """What the coarse look finds on whole pictures; or any look, for the next one to go by.
 
     Attributes:
         points: (B, K, 2) normalised.
@@ -57,9 +58,10 @@ class Cascade(nn.Module):
     Args:
         dimension: C of the features.
         landmarks: K.
-        fine: whether there is a fine look.
+        fine: fine looks; a second one is cut where the first one's landmarks say.
 
     Attributes:
+        looks: fine looks, all by one head.
         shape: (K, 2), see :func:`lead.nn.shape.common_shape`.
         sizes: (3,) least, mean and greatest size of the labelled objects.
         reach: half the crop's side, in radii of the shape.
@@ -70,13 +72,31 @@ class Cascade(nn.Module):
     sizes: Tensor
     reach: Tensor
 
-    def __init__(self, dimension: int, landmarks: int, *, fine: bool) -> None:
+    def __init__(self, dimension: int, landmarks: int, *, fine: int) -> None:
         super().__init__()
+        self.looks = fine
         self.coarse = RidgeHead(dimension, landmarks, ring=RING)
         self.fine = RidgeHead(dimension, landmarks, ring=RING) if fine else None
         self.register_buffer("shape", torch.zeros(landmarks, 2))
         self.register_buffer("sizes", torch.ones(3))
         self.register_buffer("reach", torch.tensor(2.0))
+
+    def find(self, features: Tensor, crops: Callable[[Tensor], Tensor]) -> CascadeOutput:
+        """Landmarks by all looks.
+
+        Args:
+            features: (B, C, H, W) of whole pictures.
+            crops: features (B, C, H, W) of squares cut from the pictures, by the maps (B, 2, 3) from each square's
+                normalised coordinates to its picture's.
+        """
+        first = self.coarse_output(features)
+        if not self.looks:
+            return self.refine(first, features)
+        found = self.refine(first, crops(self.crop(first.pose)))
+        for _ in range(self.looks - 1):
+            first = CoarseOutput(found.points, found.score, self.pose(found.points, found.score))
+            found = self.refine(first, crops(self.crop(first.pose)))
+        return found
 
     def coarse_output(self, features: Tensor) -> CoarseOutput:
         """From features of whole pictures (B, C, H, W)."""

@@ -31,14 +31,16 @@ def conjugate(a: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Pose:
-    """Similarity maps of B pictures, from the common shape to places.
+    """Similarity maps of B pictures, from the common shape to places; of mirror images, from the shape upside down.
 
     Attributes:
         turn, shift: (B, 2) complex.
+        side: (B,) -1 for mirror images, else 1; None where there are none.
     """
 
     turn: Tensor
     shift: Tensor
+    side: Tensor | None = None
 
     @property
     def size(self) -> Tensor:
@@ -47,24 +49,39 @@ class Pose:
 
     def __call__(self, places: Tensor) -> Tensor:
         """Places of the shape's frame (B, K, 2) or (K, 2) to those of the pictures, (B, K, 2)."""
-        return product(self.turn[:, None], places) + self.shift[:, None]
+        return product(self.turn[:, None], sided(places, self.side)) + self.shift[:, None]
 
     def inverse(self, points: Tensor) -> Tensor:
         """Places of the pictures (B, K, 2) to those of the shape's frame, (B, K, 2)."""
         back = conjugate(self.turn) / self.turn.square().sum(-1, keepdim=True)
-        return product(back[:, None], points - self.shift[:, None])
+        return sided(product(back[:, None], points - self.shift[:, None]), self.side)
 
     def affine(self, half: Tensor | float) -> Tensor:
         """(B, 2, 3): from the normalised coordinates of a square around the shape, ``half`` radii to each side."""
         (real, imaginary), (x, y) = (self.turn * half).unbind(-1), self.shift.unbind(-1)
-        return torch.stack([real, -imaginary, x, imaginary, real, y], dim=-1).view(-1, 2, 3)
+        side = 1 if self.side is None else self.side
+        return torch.stack([real, -imaginary * side, x, imaginary, real * side, y], dim=-1).view(-1, 2, 3)
 
     def take(self, rows: Tensor) -> Pose:
         """Some of the maps; a row may be asked for repeatedly."""
-        return Pose(self.turn[rows], self.shift[rows])
+        return Pose(self.turn[rows], self.shift[rows], None if self.side is None else self.side[rows])
 
 
-def fit_pose(shape: Tensor, points: Tensor, weight: Tensor | None = None, *, usual: Tensor | float = 1.0) -> Pose:
+def sided(places: Tensor, side: Tensor | None) -> Tensor:
+    """Places (K, 2) or (B, K, 2), upside down for the pictures whose side (B,) is -1; all as they are for None."""
+    if side is None:
+        return places
+    return places * torch.stack([torch.ones_like(side), side], dim=-1)[:, None]
+
+
+def fit_pose(
+    shape: Tensor,
+    points: Tensor,
+    weight: Tensor | None = None,
+    *,
+    usual: Tensor | float = 1.0,
+    side: Tensor | None = None,
+) -> Pose:
     """The maps that bring a shape nearest to landmarks, by weighted least squares.
 
     Args:
@@ -72,17 +89,21 @@ def fit_pose(shape: Tensor, points: Tensor, weight: Tensor | None = None, *, usu
         points: (B, K, 2); NaN where unknown.
         weight: (B, K), how much each landmark counts; 1 by default.
         usual: size that is taken where the known landmarks tell none, as a single one does; without rotation.
+        side: (B,) -1 for mirror images; None where there are none.
 
     Returns:
         One map for each picture. Where nothing is known, the shape's centre is put in the picture's.
     """
     known = ~points.isnan().any(-1)
     weight = known.float() if weight is None else weight * known
-    return _least_squares(shape, points.nan_to_num(), weight, usual)
+    turn, shift = _least_squares(sided(shape, side), points.nan_to_num(), weight, usual)
+    return Pose(turn, shift, side)
 
 
-def _least_squares(shape: Tensor, points: Tensor, weight: Tensor, usual: Tensor | float) -> Pose:
-    """As :func:`fit_pose`, of places that are all known."""
+def _least_squares(
+    shape: Tensor, points: Tensor, weight: Tensor, usual: Tensor | float
+) -> tuple[Tensor, Tensor]:
+    """Turn and shift as of :func:`fit_pose`, of places that are all known; shapes (K, 2) or (B, K, 2)."""
     weight = weight[..., None]
     total = weight.sum(1).clamp(min=1e-9)
     centre, middle = (weight * shape).sum(1) / total, (weight * points).sum(1) / total  # (B, 2) both
@@ -91,18 +112,21 @@ def _least_squares(shape: Tensor, points: Tensor, weight: Tensor, usual: Tensor 
     turn = (weight * product(conjugate(around), places)).sum(1) / spread.clamp(min=1e-9)
     telling = (spread > 1e-6 * total) & (turn.norm(dim=-1, keepdim=True) > 1e-6)
     turn = torch.where(telling, turn, torch.eye(2, device=turn.device)[0] * usual)
-    return Pose(turn, middle - product(turn, centre))
+    return turn, middle - product(turn, centre)
 
 
-def fit_pose_robustly(shape: Tensor, points: Tensor, weight: Tensor, *, usual: Tensor | float) -> tuple[Pose, Tensor]:
+def fit_pose_robustly(
+    shape: Tensor, points: Tensor, weight: Tensor, *, usual: Tensor | float, side: Tensor | None = None
+) -> tuple[Pose, Tensor]:
     """As :func:`fit_pose`, but a landmark that lies far from where the others put it counts little (Cauchy weights).
 
     Returns:
         The maps, and (B, K) how far each landmark lies from its place in the shape, in radii of the shape.
     """
     counts = weight
+    places = sided(shape, side)
     for _ in range(ROUNDS):
-        pose = _least_squares(shape, points, counts, usual)
+        pose = Pose(*_least_squares(places, points, counts, usual), side)
         residual = (points - pose(shape)).norm(dim=-1) / pose.size[:, None].clamp(min=1e-6)
         counts = weight / (1 + (residual / ROBUST).square())
     return pose, residual

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,27 +15,13 @@ from torch import Tensor
 from lead.features import Features, FeatureSource
 from lead.nn.cascade import Cascade, CascadeOutput, CoarseOutput
 from lead.nn.confidence import Confidence
-from lead.nn.heads import RidgeHead
-from lead.nn.shape import Pose, common_shape, fit_pose, fit_pose_robustly, product
+from lead.nn.shape import Pose, common_shape, fit_pose, product
 from lead.reporting import Progress
 from lead.seeds import mixed_seed
 from lead.training.confidence import fit_confidence
-from lead.training.fit import (
-    SINGLE_LABEL,
-    Moments,
-    Settled,
-    apply,
-    moments_of,
-    principal_components,
-    settle,
-    settle_by_folds,
-    solve,
-    total_rows,
-    weighted,
-)
+from lead.training.fit import Moments, apply, moments_of, principal_components
 from lead.training.labelled import Labelled, check_labelled, distances, folds, judging
-
-Rows = npt.NDArray[np.int64]
+from lead.training.looks import SHARE, OutOfFold, Rows, TrainingSet, learn
 
 MOST = 500
 """Labelled pictures that are used, at most: more cost time, and should change a closed-form head little."""
@@ -43,19 +30,20 @@ CROPS = 120
 CROPS_OF_ONE = 24
 TURNED, SCALED, SHIFTED = 15.0, 0.15, 0.2
 """Random crops: degrees, logarithm of the size, and radii of the shape; up to that, each way."""
-SHARE = 0.25
-"""Of the cells far from every landmark; see :func:`lead.training.fit.moments_of`."""
+FEWEST_VIEWS = 4
+"""Of each labelled picture, turned, from which the coarse look learns where things lie any way."""
+ASIDE = 0.1
+"""Shift of such a view's centre, in normalised units; up to that, each way."""
+UPRIGHT = 45.0
+"""Degrees from their common heading up to which labelled things still lie as the others do."""
+ASTRAY = 0.1
+"""Share of them beyond it from which they lie any way."""
 POOL = 100
 """Unlabelled pictures that a head teaches itself on."""
 SELF_TAUGHT = 4
 """Labelled pictures up to which it is tried whether that helps; with more it never did."""
-LABELLED_SHARE = 0.3
-"""Of what a self-taught head learns, from labels; the rest is from its own answers."""
-SELF_RIDGE = 1e-4
 LONE_SIZE = 0.3
 """Size of the shape, in normalised units, where it has none: a single landmark, or several on one spot."""
-BELIEVED = 0.35
-"""Distance in radii from its place in the shape up to which an answer is believed; beyond, the shape is."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +73,8 @@ class _Inputs:
         more: rows and points of further pictures to learn from, on which a person placed no point.
         parts: positions in ``rows`` of one fold.
         pool: (P,) rows of unlabelled pictures to learn from; perhaps none.
-        seed: of the crops.
+        turned: whether things lie any way.
+        seed: of the views and crops.
     """
 
     source: FeatureSource
@@ -95,28 +84,8 @@ class _Inputs:
     more: tuple[Rows, Tensor]
     parts: list[Rows]
     pool: Rows
+    turned: bool
     seed: int
-
-
-@dataclass(frozen=True)
-class _TrainingSet:
-    """What one stage learns from.
-
-    Attributes:
-        answered: a view of each labelled picture as it would be met, with its landmarks.
-        parts: rows of ``answered`` of one fold.
-        moments: of what each part teaches.
-        more: moments that the head learns from as well, once it is judged.
-        pool: (P, C, h, w) features of unlabelled pictures; None for no self-teaching.
-        usual: size of the shape in these views.
-    """
-
-    answered: Labelled
-    parts: list[Rows]
-    moments: list[Moments]
-    more: list[Moments]
-    pool: Features | None
-    usual: float
 
 
 def fit_cascade(
@@ -128,6 +97,7 @@ def fit_cascade(
     accepted: npt.NDArray[np.bool_] | None = None,
     unlabelled: Rows | None = None,
     groups: Sequence[str] | None = None,
+    turned: bool = False,
     seed: int = 0,
     progress: Progress | None = None,
     most: int = MOST,
@@ -144,6 +114,7 @@ def fit_cascade(
         unlabelled: rows of the store that may be learnt from without labels.
         groups: (N,) of the labelled pictures. Those of one group are alike as others are not, frames of one film say,
             and fall in one fold, lest the expected errors be too small.
+        turned: whether things are expected to lie any way; see :func:`lie_any_way`.
         seed: of the folds, the crops, and the unlabelled pictures that are drawn.
         progress: called as features of the labelled pictures are computed.
         most: labelled pictures that are used.
@@ -161,7 +132,7 @@ def fit_cascade(
             rows, points = rows[kept], some
             hidden, accepted = (None if flags is None else flags[kept] for flags in (hidden, accepted))
             groups = None if groups is None else [groups[i] for i in kept.tolist()]
-    inputs = _inputs(source, rows, points, accepted, groups, unlabelled, random, seed)
+    inputs = _inputs(source, rows, points, accepted, groups, unlabelled, random, lie_any_way(points, turned), seed)
     features = source.whole(inputs.rows, progress=progress)
     coarse, out_of_fold = _fit_coarse(inputs, features)
     best = _assess(coarse, out_of_fold, features, inputs)
@@ -192,6 +163,7 @@ def _inputs(
     groups: Sequence[str] | None,
     unlabelled: Rows | None,
     random: np.random.Generator,
+    turned: bool,
     seed: int,
 ) -> _Inputs:
     """The pictures that heads are judged on, in folds, and those that they only learn from."""
@@ -201,9 +173,24 @@ def _inputs(
     parts = folds(len(judged), seed, own) if len(judged) > 1 else [np.arange(1)]
     pool = _pool(rows[judged], None if unlabelled is None else np.setdiff1d(unlabelled, rows), random)
     more = (rows[others], points[others])
-    return _Inputs(
-        source, rows[judged], points[judged], flags if flags is None else flags[judged], more, parts, pool, seed
-    )
+    flags = flags if flags is None else flags[judged]
+    return _Inputs(source, rows[judged], points[judged], flags, more, parts, pool, turned, seed)
+
+
+def lie_any_way(points: Tensor, expected: bool) -> bool:
+    """Whether things lie turned any way in the pictures. Labels may show it; if they do not, that proves nothing.
+
+    Args:
+        points: (N, K, 2) normalised; NaN where unlabelled. Every landmark is labelled somewhere.
+        expected: what holds unless they do.
+    """
+    shape, size = common_shape(points)
+    telling = points[(~points.isnan().any(-1)).sum(-1) > 1]
+    if expected or size == 0 or len(telling) < 2:
+        return expected
+    pose = fit_pose(shape, telling)
+    away = torch.atan2(pose.turn[:, 1], pose.turn[:, 0]).abs()  # the shape heads as they do on average
+    return float((away > math.radians(UPRIGHT)).float().mean()) > ASTRAY
 
 
 def _pool(rows: Rows, unlabelled: Rows | None, random: np.random.Generator) -> Rows:
@@ -227,111 +214,63 @@ def _halves(cascade: Cascade) -> list[float]:
 # --- the coarse look --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _OutOfFold:
-    """What coarse looks said of pictures that they had not seen; and the weights that did, one a part.
-
-    Attributes:
-        settled: their answers.
-        parts: rows of each part.
-        weights: (D, K) of the head that had not seen the part.
-    """
-
-    settled: Settled
-    parts: list[Rows]
-    weights: list[Tensor]
-
-
-def _fit_coarse(inputs: _Inputs, features: Features) -> tuple[Cascade, _OutOfFold | None]:
+def _fit_coarse(inputs: _Inputs, features: Features) -> tuple[Cascade, OutOfFold | None]:
     """A cascade of one look, and what it said of out-of-fold pictures; ``features`` are those of the labelled ones."""
     whole = Labelled(features, inputs.points, accepted=inputs.accepted)
     shape, size = common_shape(inputs.points)
     size = size or LONE_SIZE
-    cascade = Cascade(whole.features.shape[1], whole.points.shape[1], fine=False)
+    cascade = Cascade(whole.features.shape[1], whole.points.shape[1], fine=0)
     kept, dimension = cascade.coarse.reduction.shape
     if kept < dimension:
         cascade.coarse.reduction.copy_(principal_components(whole, kept))
     cascade.shape.copy_(shape)
     sizes = fit_pose(shape, whole.points, usual=size).size
     cascade.sizes.copy_(torch.stack([sizes.min(), sizes.mean(), sizes.max()]))
-    moments = [moments_of(cascade.coarse, whole.take(part), share=SHARE) for part in inputs.parts]
     rows, points = inputs.more
-    rest = [Labelled(inputs.source.whole(rows), points)] if len(rows) else []
-    more = [moments_of(cascade.coarse, labelled, share=SHARE) for labelled in rest]
+    if inputs.turned:
+        parts = [(inputs.rows[part], inputs.points[torch.from_numpy(part)]) for part in inputs.parts]
+        views = _turned_views(inputs, [*parts, inputs.more] if len(rows) else parts)
+    else:
+        views = [whole.take(part) for part in inputs.parts]
+        views += [Labelled(inputs.source.whole(rows), points)] if len(rows) else []
+    learnt = [moments_of(cascade.coarse, labelled, share=SHARE) for labelled in views]
+    moments, more = learnt[: len(inputs.parts)], learnt[len(inputs.parts) :]
     pool = inputs.source.whole(inputs.pool) if len(inputs.pool) else None
-    out_of_fold = _learn(cascade.coarse, shape, _TrainingSet(whole, inputs.parts, moments, more, pool, size))
+    out_of_fold = learn(cascade.coarse, shape, TrainingSet(whole, inputs.parts, moments, more, pool, size))
     return cascade, out_of_fold
 
 
-def _learn(head: RidgeHead, shape: Tensor, training: _TrainingSet) -> _OutOfFold | None:
-    """Settles a head by what out-of-fold labels say: from labels alone, or also from its own answers.
-
-    Returns:
-        What was said of out-of-fold pictures; None for a single one.
-    """
-    every = [*training.moments, *training.more]
-    if len(training.parts) == 1:
-        settle(head, every, *SINGLE_LABEL)
-        if training.pool is not None:
-            settle(head, [*every, _self_taught(head, shape, training)], SELF_RIDGE, SINGLE_LABEL[1])
-        return None
-    plain = settle_by_folds(head, training.answered, training.parts, training.moments)
-    if training.more:
-        settle(head, every, plain.ridge, plain.sharpness)
-    weights = [solve(others, head.weight.shape[1], plain.ridge) for others in _others(training.moments)]
-    if training.pool is None:
-        return _OutOfFold(plain, training.parts, weights)
-    taught = []
-    settled_weight = head.weight.clone()
-    for weight, others in zip(weights, _others(training.moments), strict=True):
-        head.weight.copy_(weight)
-        own = _self_taught(head, shape, replace(training, moments=others))
-        taught.append(solve([*others, own], head.weight.shape[1], SELF_RIDGE))
-    tried = _answers(head, training, taught)
-    head.weight.copy_(settled_weight)
-    if not float(tried.errors.nanmean()) < float(plain.errors.nanmean()):
-        return _OutOfFold(plain, training.parts, weights)
-    settle(head, [*every, _self_taught(head, shape, training)], SELF_RIDGE, plain.sharpness)
-    return _OutOfFold(tried, training.parts, taught)
+def _turned_views(inputs: _Inputs, parts: Sequence[tuple[Rows, Tensor]]) -> list[Labelled]:
+    """Whole pictures of each part (rows and points), seen at headings all round."""
+    generator = torch.Generator().manual_seed(mixed_seed(inputs.seed, "turned"))
+    each = _each(sum(len(rows) for rows, _ in parts), FEWEST_VIEWS)
+    out = []
+    for rows, points in parts:
+        again = torch.arange(len(rows)).repeat_interleave(each)
+        steps = torch.arange(each).repeat(len(rows))  # about evenly, so that no heading is missing
+        draws = torch.rand(len(again), 3, generator=generator)
+        angle = 2 * math.pi * (steps + draws[:, 0]) / each
+        pose = Pose(torch.stack([angle.cos(), angle.sin()], dim=-1), ASIDE * (2 * draws[:, 1:] - 1))
+        features = _kept(inputs.source.crops(rows[again.numpy()], pose.affine(1.0)))
+        out.append(Labelled(features, pose.inverse(points[again])))
+    return out
 
 
-def _others(moments: list[Moments]) -> list[list[Moments]]:
-    """The moments of all parts but each."""
-    return [[sums for j, sums in enumerate(moments) if j != i] for i in range(len(moments))]
-
-
-def _self_taught(head: RidgeHead, shape: Tensor, training: _TrainingSet) -> Moments:
-    """Moments of unlabelled pictures with the head's own answers, the shape put in where these are not believable.
-
-    No picture is left out: to choose those that look right would be to learn what is known already.
-    """
-    assert training.pool is not None
-    unknown = torch.zeros(len(training.pool), len(shape), 2)
-    seen = Labelled(training.pool, unknown)
-    points, score = apply(head, seen), apply(head.score, seen)
-    pose, residual = fit_pose_robustly(shape, points, score + 0.05, usual=training.usual)
-    believed = torch.where((residual < BELIEVED)[..., None], points, pose(shape))
-    rows = total_rows(training.moments) * (1 - LABELLED_SHARE) / LABELLED_SHARE
-    return weighted(moments_of(head, Labelled(training.pool, believed), share=SHARE), rows)
-
-
-def _answers(head: RidgeHead, training: _TrainingSet, weights: list[Tensor]) -> Settled:
-    """What heads of these weights, one a part, say of the parts."""
-    points = torch.empty_like(training.answered.points)
-    score = torch.empty(points.shape[:2])
-    for weight, part in zip(weights, training.parts, strict=True):
-        head.weight.copy_(weight)
-        unseen = training.answered.take(part)
-        points[part], score[part] = apply(head, unseen), apply(head.score, unseen)
-    return Settled(SELF_RIDGE, float(head.sharpness), distances(points, training.answered.truth), points, score)
+def _each(count: int, fewest: int) -> int:
+    """Views of each of so many labelled pictures."""
+    return CROPS_OF_ONE if count == 1 else min(max(CROPS // count, fewest), CROPS_OF_ONE)
 
 
 # --- the fine look -------------------------------------------------------------------------------------------------
 
 
-def _fit_fine(inputs: _Inputs, coarse: Cascade, out_of_fold: _OutOfFold | None, half: float) -> _Assessed:
-    """A cascade with a fine look on crops of one size, and what out-of-fold labels say of it."""
-    cascade = Cascade(coarse.coarse.reduction.shape[1], len(coarse.shape), fine=True)
+def _fit_fine(inputs: _Inputs, coarse: Cascade, out_of_fold: OutOfFold | None, half: float) -> _Assessed:
+    """A cascade with a fine look on crops of one size, and what out-of-fold labels say of it.
+
+    Where things lie any way, the coarse look is less sure of how one is turned, and another crop is cut where the first
+    one's landmarks say, if that does better.
+    """
+    cascade = Cascade(coarse.coarse.reduction.shape[1], len(coarse.shape), fine=1)
     cascade.load_state_dict(coarse.state_dict(), strict=False)
     cascade.reach.fill_(half)
     assert cascade.fine is not None
@@ -350,9 +289,19 @@ def _fit_fine(inputs: _Inputs, coarse: Cascade, out_of_fold: _OutOfFold | None, 
         pool = _crops(inputs.source, cascade, inputs.pool, pose)
     moments = _crop_moments(inputs, cascade)
     parts = len(inputs.parts)
-    training = _TrainingSet(answered, inputs.parts, moments[:parts], moments[parts:], pool, 1 / half)
-    kept = _learn(cascade.fine, cascade.shape, training)
-    return _assess(cascade, kept, answered.features, inputs, seen)
+    training = TrainingSet(answered, inputs.parts, moments[:parts], moments[parts:], pool, 1 / half)
+    kept = learn(cascade.fine, cascade.shape, training)
+    once = _assess(cascade, kept, answered.features, inputs, seen)
+    if not inputs.turned:
+        return once
+    cascade = copy.deepcopy(cascade)
+    cascade.looks = 2
+    if kept is None or seen is None:
+        return replace(once, head=cascade)
+    points = cascade.from_crop(kept.settled.points, seen.pose)
+    seen = _coarse_output(cascade, points, kept.settled.score)
+    twice = _assess(cascade, kept, _crops(inputs.source, cascade, inputs.rows, seen.pose), inputs, seen)
+    return twice if twice.error < once.error else once
 
 
 def _crop_moments(inputs: _Inputs, cascade: Cascade) -> list[Moments]:
@@ -360,30 +309,36 @@ def _crop_moments(inputs: _Inputs, cascade: Cascade) -> list[Moments]:
     assert cascade.fine is not None
     rows, points = np.concatenate([inputs.rows, inputs.more[0]]), torch.cat([inputs.points, inputs.more[1]])
     count = len(inputs.rows)
-    each = CROPS_OF_ONE if count == 1 else min(max(CROPS // count, 1), CROPS_OF_ONE)
+    each = _each(count, 1)
+    turned = 180.0 if inputs.turned and not bool(cascade.shape.any()) else TURNED  # a point's heading is unknown
     known = fit_pose(cascade.shape, points, usual=cascade.sizes[1])
     generator = torch.Generator().manual_seed(mixed_seed(inputs.seed, "crops"))
     out = []
     for part in [*inputs.parts, *([np.arange(count, len(rows))] if count < len(rows) else [])]:
         again = torch.from_numpy(part).repeat_interleave(each)
-        pose = _jittered(known.take(again), generator)
+        pose = _jittered(known.take(again), turned, generator)
         crops = _crops(inputs.source, cascade, rows[again.numpy()], pose)
         labelled = Labelled(crops, cascade.to_crop(points[again], pose))
         out.append(moments_of(cascade.fine, labelled, share=SHARE))
     return out
 
 
-def _jittered(pose: Pose, generator: torch.Generator) -> Pose:
-    """Poses near some, as a coarse look might give them."""
+def _jittered(pose: Pose, turned: float, generator: torch.Generator) -> Pose:
+    """Poses near some, as a coarse look might give them; turned by up to so many degrees."""
     angle, size, x, y = torch.rand(4, len(pose.turn), generator=generator) * 2 - 1
-    radius, angle = (size * SCALED).exp(), angle * math.radians(TURNED)
+    radius, angle = (size * SCALED).exp(), angle * math.radians(turned)
     turn = product(pose.turn, torch.stack([radius * angle.cos(), radius * angle.sin()], dim=-1))
     return Pose(turn, pose.shift + torch.stack([x, y], dim=-1) * SHIFTED * pose.size[:, None])
 
 
 def _crops(source: FeatureSource, cascade: Cascade, rows: Rows, pose: Pose) -> Features:
     """(n, C, h, w) features of crops."""
-    return np.concatenate([f.half().cpu().numpy() for f in source.crops(rows, cascade.crop(pose))])
+    return _kept(source.crops(rows, cascade.crop(pose)))
+
+
+def _kept(features: Iterable[Tensor]) -> Features:
+    """Batches of features as one array."""
+    return np.concatenate([some.half().cpu().numpy() for some in features])
 
 
 def _coarse_output(cascade: Cascade, points: Tensor, score: Tensor) -> CoarseOutput:
@@ -393,7 +348,7 @@ def _coarse_output(cascade: Cascade, points: Tensor, score: Tensor) -> CoarseOut
 @torch.no_grad()
 def _assess(
     cascade: Cascade,
-    out_of_fold: _OutOfFold | None,
+    out_of_fold: OutOfFold | None,
     features: Features,
     inputs: _Inputs,
     seen: CoarseOutput | None = None,

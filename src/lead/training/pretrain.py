@@ -61,7 +61,7 @@ def draw_warp(
             bend=(weak, strong),
             shift=views.shift,
             scale=deviation,
-            rotation=views.rotation,
+            rotation=views.degrees,
             generator=generator,
         )
     if views.draws == "resized-crop":
@@ -74,7 +74,7 @@ def draw_warp(
             count,
             scale=views.scale,
             shift=views.shift,
-            rotation=views.rotation,
+            rotation=views.degrees,
             stretch=views.stretch,
             generator=generator,
         )

@@ -94,8 +94,11 @@ class Run:
         run = cls(folder, settings, upkeep)
         if (folder / "settings.yaml").exists():
             there = cls.open(folder).settings
-            if settings.picture.contrast == "auto" and run.has_begun:  # and was measured as it began
-                settings = with_contrast(settings, there.picture.showing)
+            if run.has_begun:  # what it left open was measured then
+                if settings.picture.contrast == "auto":
+                    settings = with_contrast(settings, there.picture.showing)
+                if settings.distill.views.rotation == "auto":
+                    settings = settings.with_rotation(there.distill.views.degrees)
                 run = cls(folder, settings, upkeep)
             free = STAGE_TWO if run.has_stage_one_alone else set()
             if run.has_begun and (differing := _differences(there, settings, free)):
