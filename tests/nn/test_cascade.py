@@ -9,10 +9,16 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from lying import PARTS, SIDE, drawn, lying, upright
+from torch import Tensor
 
 from lead.geometry import cell_grid
 from lead.nn.cascade import NEAR, SIZES, Cascade, CoarseOutput
-from lead.nn.shape import Pose
+from lead.nn.heads import ALL_ROUND, BOTH_SIDES, EITHER_SIDE, PLAIN, Lie, RidgeHead
+from lead.nn.shape import Pose, common_shape
+from lead.nn.steered import SteeredHead
+from lead.training.fit import moments_of, settle
+from lead.training.labelled import Labelled
 
 SHAPE = torch.tensor([[-1.0, -0.6], [1.0, -0.6], [0.0, 1.2]])
 SHAPE = SHAPE / SHAPE.square().sum(-1).mean().sqrt()
@@ -154,3 +160,80 @@ def test_signals_are_finite_whatever_the_features() -> None:
                 for value in (found.points, found.score, found.signals, found.size, cascade.crop(first.pose)):
                     assert torch.isfinite(value).all()
                 assert (found.size > 0).all()
+
+
+# --- however things lie ----------------------------------------------------------------------------------------------
+
+
+def shown_upright(lies: tuple[Lie, ...], *, fine: bool) -> Cascade:
+    """A cascade whose looks have been shown upright things."""
+    pose = upright(30)
+    cascade = Cascade(3, len(PARTS), fine=fine, lies=lies)
+    shape, size = common_shape(pose(PARTS))
+    cascade.shape.copy_(shape)
+    cascade.sizes.copy_(torch.tensor([0.8, 1.0, 1.2]) * size)
+    cascade.reach.fill_(0.95 / size)  # crops nearly as large as the picture
+    if isinstance(cascade.coarse, SteeredHead):
+        cascade.coarse.shape.copy_(shape)
+        cascade.coarse.usual.fill_(size)
+    learnt = [moments_of(cascade.coarse, Labelled(drawn(pose).numpy(), pose(PARTS)))]
+    for head in (cascade.coarse, cascade.fine):
+        if head is not None:
+            settle(head, learnt, 1e-4, 120.0)
+    return cascade
+
+
+def looked_at(cascade: Cascade, pose: Pose, up: Tensor | None = None) -> Tensor:
+    """(B, K) errors in cells; the views are drawn anew, so that nothing is lost in turning them."""
+    found = cascade.find(drawn(pose), lambda affine: drawn(pose, affine), up)
+    assert torch.isfinite(found.signals).all()
+    return (found.points - pose(PARTS)).norm(dim=-1) * (SIDE / 2)
+
+
+def test_a_cascade_has_the_head_that_its_lies_need() -> None:
+    assert type(Cascade(4, 3, fine=True).coarse) is RidgeHead
+    assert not Cascade(4, 3, fine=True, lies=ALL_ROUND).mirrored
+    for lies in (ALL_ROUND, EITHER_SIDE, BOTH_SIDES):
+        cascade = Cascade(4, 3, fine=True, lies=lies)
+        assert isinstance(cascade.coarse, SteeredHead)
+        assert type(cascade.fine) is RidgeHead  # its crops are upright
+        assert cascade.lies == cascade.coarse.lies == lies
+    assert cascade.mirrored
+
+
+@pytest.mark.parametrize("fine", [True, False])
+@pytest.mark.parametrize("mirrored", [True, False])
+def test_however_a_thing_lies_it_is_found(mirrored: bool, fine: bool) -> None:
+    cascade = shown_upright(BOTH_SIDES if mirrored else ALL_ROUND, fine=fine)
+    angles = torch.arange(16) * (math.pi / 8) + 0.1
+    pose = lying(angles, mirrored=mirrored)
+    found = cascade.coarse_output(drawn(pose)).pose
+    off = torch.einsum("bi,bi->b", found.turn, pose.turn) / (found.size * pose.size)
+    assert (off > math.cos(math.radians(15))).all()
+    if mirrored:
+        assert found.side is not None
+        assert (found.side == -1).all()
+    assert looked_at(cascade, pose).max() < (1 if fine else 2)
+
+
+@pytest.mark.parametrize("lies", [(PLAIN,), ALL_ROUND])
+@pytest.mark.parametrize("fine", [True, False])
+def test_where_it_is_said_which_way_is_up_no_heading_is_tried(lies: tuple[Lie, ...], fine: bool) -> None:
+    cascade = shown_upright(lies, fine=fine)
+    angles = torch.arange(12) * (math.pi / 6)
+    pose = lying(angles)
+    up = torch.stack([angles.sin(), -angles.cos()], dim=-1)  # clockwise from (0, -1)
+    assert looked_at(cascade, pose, up).max() < 1
+    assert (looked_at(cascade, pose, -up).amax(1) > 2).all()
+    if lies == (PLAIN,):
+        assert (looked_at(cascade, pose).amax(1)[2:11] > 2).all()
+
+
+@pytest.mark.parametrize("lies", [EITHER_SIDE, BOTH_SIDES])
+@pytest.mark.parametrize("fine", [True, False])
+def test_where_it_is_said_which_way_is_up_either_side_is_tried(lies: tuple[Lie, ...], fine: bool) -> None:
+    cascade = shown_upright(lies, fine=fine)
+    angles = torch.arange(12) * (math.pi / 6)
+    up = torch.stack([angles.sin(), -angles.cos()], dim=-1)
+    for pose in (lying(angles), lying(angles + math.pi, mirrored=True)):  # upside down, and then turned up again
+        assert looked_at(cascade, pose, up).max() < 1

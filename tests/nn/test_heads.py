@@ -7,7 +7,17 @@ import torch
 from torch.nn import functional
 
 from lead.geometry import cell_grid, soft_argmax
-from lead.nn.heads import FILTERS, REDUCED, RidgeHead, SoftArgmaxHead, gaussian_maps, neighbourhood
+from lead.nn.heads import (
+    BOTH_SIDES,
+    FILTERS,
+    PLAIN,
+    REDUCED,
+    Lie,
+    RidgeHead,
+    SoftArgmaxHead,
+    gaussian_maps,
+    neighbourhood,
+)
 
 
 def test_the_soft_argmax_head_equals_a_loop_over_landmarks() -> None:
@@ -156,3 +166,65 @@ def test_rows_of_a_reduced_feature_are_picked_alike() -> None:
     head.reduction.normal_()
     cells = torch.tensor([3, 17, 31])
     torch.testing.assert_close(head.design_at(features, cells), head.design(features).flatten(0, 1)[cells])
+
+
+# --- how things lie --------------------------------------------------------------------------------------------------
+
+
+def laid(maps: torch.Tensor, lie: Lie) -> torch.Tensor:
+    """(..., H, W) maps of plain things as they are where the things lie so; quarter turns only."""
+    return torch.rot90(maps.flip(-2) if lie.mirrored else maps, -lie.step // 2, (-2, -1))
+
+
+@pytest.mark.parametrize("dimension", [3, REDUCED + 2], ids=["compact", "wide"])
+@pytest.mark.parametrize("lie", [lie for lie in BOTH_SIDES if lie.step % 2 == 0])
+def test_the_design_of_a_turned_map_in_order_is_the_turned_design(lie: Lie, dimension: int) -> None:
+    torch.manual_seed(0)
+    head, features = RidgeHead(dimension, 2, ring=2), torch.randn(2, dimension, 5, 6)
+    height, width = (6, 5) if lie.step % 4 else (5, 6)
+    head.reduction.normal_()
+    plain, turned = head.design(features), head.design(laid(features, lie))
+    maps = plain.transpose(1, 2).unflatten(-1, (5, 6))  # (B, D, H, W)
+    expected = laid(maps, lie).flatten(2).transpose(1, 2)
+    found = turned[..., head.order(lie)]
+    torch.testing.assert_close(found, expected)
+    # So a plain thing's weight, put in the turned thing's places, makes the turned heat map.
+    weight = torch.randn(head.weight.shape)
+    head.weight.copy_(weight)
+    heat = head.heat(features)
+    head.weight[head.order(lie)] = weight
+    torch.testing.assert_close(head.heat(laid(features, lie)), laid(heat, lie), atol=1e-3, rtol=1e-4)
+    assert heat.shape[-2:] == (5, 6)
+    assert head.heat(laid(features, lie)).shape[-2:] == (height, width)
+
+
+@pytest.mark.parametrize("first", BOTH_SIDES)
+def test_one_lie_after_another_is_a_third(first: Lie) -> None:
+    """An eighth turns no map exactly, but two make a quarter, and mirrors turn what comes before them around."""
+    assert sorted(first.neighbours()) == list(range(8))
+    head = RidgeHead(2, 1, ring=3)
+    assert sorted(head.order(first).tolist()) == list(range(len(head.weight)))
+    for second in BOTH_SIDES:
+        before = -first.step if second.mirrored else first.step
+        both = Lie((before + second.step) % 8, first.mirrored != second.mirrored)
+        there, further = first.neighbours(), second.neighbours()
+        assert [further[place] for place in there] == both.neighbours()
+        assert torch.equal(head.order(second)[head.order(first)], head.order(both))
+
+
+def test_an_eighth_moves_each_neighbour_to_the_next_clockwise() -> None:
+    names = ["top left", "top", "top right", "left", "right", "bottom left", "bottom", "bottom right"]
+
+    def where(lie: Lie) -> dict[str, str]:
+        return {name: names[place] for name, place in zip(names, lie.neighbours(), strict=True)}
+
+    assert where(PLAIN) == {name: name for name in names}
+    turned = where(Lie(1, mirrored=False))
+    assert (turned["top"], turned["top right"], turned["right"], turned["left"]) == (
+        "top right",
+        "right",
+        "bottom right",
+        "top left",
+    )
+    mirrored = where(Lie(0, mirrored=True))
+    assert (mirrored["top"], mirrored["left"], mirrored["top right"]) == ("bottom", "left", "bottom right")

@@ -12,7 +12,7 @@ from scipy.spatial import procrustes
 from torch import Tensor
 
 from lead.geometry import cell_grid
-from lead.nn.shape import Pose, common_shape, fit_pose, fit_pose_robustly
+from lead.nn.shape import Pose, common_shape, fit_pose, fit_pose_robustly, sided, sides
 
 Array = npt.NDArray[np.float64]
 NAN = float("nan")
@@ -201,3 +201,120 @@ def test_landmarks_on_one_spot_have_no_shape() -> None:
         shape, size = common_shape(points)
         assert size == 0
         torch.testing.assert_close(shape, torch.zeros(points.shape[1], 2))
+
+
+# --- mirror images ---------------------------------------------------------------------------------------------------
+
+
+def seen_from_both(count: int, random: np.random.Generator, share: float = 0.3) -> tuple[Pose, Tensor]:
+    """Maps as of :func:`poses`, the share of them of mirror images, at random places; and (count,) which are."""
+    side = torch.ones(count)
+    side[torch.from_numpy(random.permutation(count)[: round(share * count)])] = -1
+    pose = poses(count, random)
+    return Pose(pose.turn, pose.shift, side), side
+
+
+def test_a_mirror_image_is_upside_down_before_it_is_turned() -> None:
+    random = np.random.default_rng(7)
+    pose, side = seen_from_both(6, random, share=0.5)
+    places = torch.from_numpy(random.uniform(-2, 2, (5, 2))).float()
+    found = pose(places)
+    for b in range(6):
+        number = numbers(places)
+        number = number.conj() if side[b] < 0 else number  # y changes its sign
+        expected = numbers(pose.turn)[b] * number + numbers(pose.shift)[b]
+        torch.testing.assert_close(found[b], torch.view_as_real(expected.resolve_conj()), atol=1e-5, rtol=0)
+    assert torch.equal(sided(places, None), places)
+    assert torch.equal(sided(places, side)[..., 0], places[:, 0].expand(6, -1))
+
+
+@given(seed=st.integers(0, 999))
+def test_maps_of_mirror_images_come_back(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    pose, side = seen_from_both(6, random, share=0.5)
+    points = torch.from_numpy(random.uniform(-2, 2, (6, 4, 2))).float()
+    torch.testing.assert_close(pose.inverse(pose(points)), points, atol=1e-4, rtol=0)
+    torch.testing.assert_close(pose(pose.inverse(points)), points, atol=1e-4, rtol=0)
+    rows = torch.tensor([2, 0, 5, 2])
+    torch.testing.assert_close(pose.take(rows)(points[rows]), pose(points)[rows])
+    corners = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
+    affine = pose.affine(1.7)
+    mapped = torch.einsum("bij,nj->bni", affine[:, :, :2], corners) + affine[:, None, :, 2]
+    torch.testing.assert_close(mapped, pose(1.7 * corners), atol=1e-5, rtol=0)
+    assert torch.equal(affine[:, :, :2].det().sign(), side)
+
+
+@given(seed=st.integers(0, 999), gaps=st.booleans())
+def test_a_pose_of_a_mirror_image_is_the_one_it_was_made_with(seed: int, gaps: bool) -> None:
+    random = np.random.default_rng(seed)
+    shape = some_shape(5, random)
+    pose, side = seen_from_both(6, random, share=0.5)
+    points = pose(shape)
+    if gaps:
+        points[torch.arange(6), torch.arange(6) % 5] = NAN
+    found = fit_pose(shape, points, side=side)
+    robust, residual = fit_pose_robustly(
+        shape, points.nan_to_num(), (~points.isnan().any(-1)).float(), usual=1.0, side=side
+    )
+    for one in (found, robust):
+        torch.testing.assert_close(one.turn, pose.turn, atol=1e-3, rtol=0)
+        torch.testing.assert_close(one.shift, pose.shift, atol=1e-3, rtol=0)
+        assert one.side is side
+    assert residual[~points.isnan().any(-1)].max() < 1e-3
+    told = fit_pose(shape, points, side=-side)  # from the wrong side it does not fit
+    left = (told(shape) - points).norm(dim=-1).nanmean(1) / pose.size
+    assert left.min() > 20 * float((found(shape) - points).norm(dim=-1).nan_to_num().max())
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.45])
+@pytest.mark.parametrize("seed", range(4))
+def test_mirror_images_are_told_from_the_others(seed: int, share: float, gaps: bool) -> None:
+    random = np.random.default_rng(seed)
+    shape = some_shape(7, random)
+    pose, side = seen_from_both(40, random, share)
+    points = pose(shape) + 0.03 * pose.size[:, None, None] * torch.from_numpy(random.normal(size=(40, 7, 2))).float()
+    if gaps:
+        points[torch.from_numpy(random.uniform(size=(40, 7)) < 0.2)] = NAN
+    found = sides(points)
+    assert found is not None
+    assert (found[side > 0] > 0).all()
+    missed = torch.nonzero(found != side)[:, 0].tolist()
+    assert len(missed) < (0.25 * 40 if gaps else 1)
+    for b in missed:  # what is labelled of it fits as it is, more or less
+        known = ~points[b].isnan().any(-1).numpy()
+        there = points[b].double().numpy()
+        a, turned, c, d = least_squares(shape.numpy(), there, np.ones(7))
+        placed = shape.numpy() @ [[a, turned], [-turned, a]] + [c, d]
+        assert np.linalg.norm(placed - there, axis=-1)[known].mean() < 0.6 * np.hypot(a, turned)
+    mean, _ = common_shape(sided(points, found))
+    near = 0.15 if gaps else 0.05  # those that are missed blur it
+    torch.testing.assert_close(fit_pose(shape, mean[None])(shape)[0], mean, atol=near, rtol=0)
+
+
+def test_what_most_show_is_no_mirror_image() -> None:
+    random = np.random.default_rng(8)
+    shape = some_shape(6, random)
+    pose, side = seen_from_both(20, random, share=0.8)
+    found = sides(pose(shape))
+    assert found is not None
+    assert torch.equal(found, -side)
+
+
+def test_where_nothing_tells_there_are_no_mirror_images() -> None:
+    random = np.random.default_rng(9)
+    noise = torch.from_numpy(random.normal(size=(30, 5, 2))).float()
+    shape = some_shape(5, random)
+    pose, side = seen_from_both(30, random)
+    assert sides(poses(30, random)(shape) + 0.02 * noise) is None
+    line = torch.linspace(-1.4, 1.4, 5)[:, None] * torch.tensor([[0.8, 0.6]])
+    for off in (0.0, 0.05, 0.1):  # of a line, which fits about as well from either side
+        bent = line + off * noise[0]
+        assert sides(pose(bent) + 0.05 * pose.size[:, None, None] * noise) is None
+    assert sides(pose(some_shape(2, random))) is None
+    assert sides(pose(torch.zeros(1, 2))) is None
+    assert sides(pose(torch.zeros(4, 2))) is None
+    few = pose(some_shape(5, random))
+    few[side < 0, 2:] = NAN  # two landmarks of each mirror image
+    assert sides(few) is None
+    assert sides(torch.full((3, 4, 2), NAN)) is None

@@ -96,17 +96,25 @@ class Cascade(nn.Module):
             up: (B, 2) unit vectors in the pictures along which the things' up points, if that is known.
         """
         if up is None:
-            first = self.coarse_output(features)
+            heat, view = self.coarse.heat(features), None
         else:
-            turned = Pose(product(up, up.new_tensor([0.0, 1.0])), torch.zeros_like(up))  # from (0, -1) to up
-            features = crops(turned.affine(1.0))
-            heat = RidgeHead.heat_of(self.coarse, self.coarse.inputs(features), self.coarse.weight)
-            first = self._output(heat, turned)
-        return self.refine(first, features if self.fine is None else crops(self.crop(first.pose)))
+            view = Pose(product(up, up.new_tensor([0.0, 1.0])), torch.zeros_like(up))  # from (0, -1) to up
+            heat = self._upright_heat(crops(view.affine(1.0)))
+        first = self._output(heat, view)
+        if self.fine is None:
+            return self._refined(first, heat, view)
+        return self.refine(first, crops(self.crop(first.pose)))
 
     def coarse_output(self, features: Tensor) -> CoarseOutput:
         """From features of whole pictures (B, C, H, W)."""
         return self._output(self.coarse.heat(features), None)
+
+    def _upright_heat(self, features: Tensor) -> Tensor:
+        """Of the coarse look (B, K, H, W), at views (B, C, H, W) in which things are known to point up."""
+        inputs, weight = self.coarse.inputs(features), self.coarse.weight
+        if isinstance(self.coarse, SteeredHead):
+            return self.coarse.upright_heat_of(inputs, weight)
+        return self.coarse.heat_of(inputs, weight)
 
     def _output(self, heat: Tensor, view: Pose | None) -> CoarseOutput:
         """From heat maps (B, K, H, W) of views that are turned, or of whole pictures as they are."""
@@ -145,14 +153,17 @@ class Cascade(nn.Module):
 
     def refine(self, first: CoarseOutput, features: Tensor) -> CascadeOutput:
         """From features of the crops (B, C, H, W); of the whole pictures where there is no fine look."""
+        return self._refined(first, (self.fine or self.coarse).heat(features), None)
+
+    def _refined(self, first: CoarseOutput, heat: Tensor, view: Pose | None) -> CascadeOutput:
+        """From heat maps (B, K, H, W) of the last look; ``view`` as of :meth:`_output`, where that is the coarse one."""
         head = self.fine or self.coarse
-        heat = head.heat(features)
         weight = (head.sharpness * heat).flatten(2).softmax(-1)  # (B, K, H·W)
         grid = cell_grid(*heat.shape[-2:], device=heat.device).view(-1, 2)
         points = weight @ grid
         spread = (weight @ grid.square() - points.square()).sum(-1).clamp(min=0).sqrt()  # (B, K)
         if self.fine is None:
-            spread = spread / first.pose.size[:, None]
+            points, spread = points if view is None else view(points), spread / first.pose.size[:, None]
         else:
             points, spread = self.from_crop(points, first.pose), spread * self.reach
         score = head.height(heat)

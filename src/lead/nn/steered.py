@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lead.geometry import soft_argmax
-from lead.nn.heads import Lie, RidgeHead
+from lead.nn.heads import EITHER_SIDE, Lie, RidgeHead
 from lead.nn.shape import fit_pose_robustly
 
 CHOOSING = 120.0
@@ -60,27 +60,31 @@ class SteeredHead(RidgeHead):
 
     def heat_of(self, inputs: Tensor, weight: Tensor) -> Tensor:
         """Heat maps of the best lie of each picture: (B, R, H, W) and (D, M) → (B, M, H, W); M any multiple of K."""
-        landmarks = len(self.shape)
-        return torch.cat([self._best(inputs, some) for some in torch.split(weight, landmarks, dim=1)], dim=1)
+        landmarks, tried = len(self.shape), list(range(len(self.lies)))
+        return torch.cat([self._best(inputs, some, tried) for some in torch.split(weight, landmarks, dim=1)], dim=1)
 
-    def _best(self, inputs: Tensor, weight: Tensor) -> Tensor:
-        """As :meth:`heat_of`, of one weight (D, K)."""
-        count, landmarks = len(self.lies), weight.shape[1]
-        every = weight[self.places].permute(1, 0, 2).flatten(1)  # (D, L·K)
+    def upright_heat_of(self, inputs: Tensor, weight: Tensor) -> Tensor:
+        """As :meth:`heat_of` of one weight (D, K), where things are known to point up, whichever side is seen."""
+        return self._best(inputs, weight, [i for i, lie in enumerate(self.lies) if lie in EITHER_SIDE])
+
+    def _best(self, inputs: Tensor, weight: Tensor, tried: list[int]) -> Tensor:
+        """As :meth:`heat_of`, of one weight (D, K) and some of the lies."""
+        count, landmarks = len(tried), weight.shape[1]
+        every = weight[self.places[tried]].permute(1, 0, 2).flatten(1)  # (D, L·K)
         heat = super().heat_of(inputs, every)
         heat = heat.view(-1, count, landmarks, *heat.shape[-2:])
-        best = self._value(heat.flatten(0, 1)).argmax(1)  # (B,)
+        best = self._value(heat.flatten(0, 1), tried).argmax(1)  # (B,)
         return torch.take_along_dim(heat, best[:, None, None, None, None], dim=1)[:, 0]
 
-    def _value(self, heat: Tensor) -> Tensor:
-        """How well each lie explains a picture: (B·L, K, H, W) → (B, L)."""
-        count = len(self.lies)
+    def _value(self, heat: Tensor, tried: list[int]) -> Tensor:
+        """How well each lie of those tried explains a picture: (B·L, K, H, W) → (B, L)."""
+        count = len(tried)
         points, score = soft_argmax(CHOOSING * heat), self.height(heat)
         every = len(heat) // count
-        side = self.sides.repeat(every)
+        side = self.sides[tried].repeat(every)
         pose, residual = fit_pose_robustly(self.shape, points, score + 0.05, usual=self.usual, side=side)
         top = pose.turn / pose.size[:, None].clamp(min=1e-6)
-        awry = (top * self.tops.repeat(every, 1)).sum(-1) < AWRY
+        awry = (top * self.tops[tried].repeat(every, 1)).sum(-1) < AWRY
         height = score.mean(-1).view(-1, count)
         shapeless = residual.clamp(max=MOST).mean(-1) * SHAPELESS + awry.float() * AGAINST
         return height / height.amax(1, keepdim=True).clamp(min=1e-6) - shapeless.view(-1, count)
