@@ -187,7 +187,8 @@ def looked_at(cascade: Cascade, pose: Pose, up: Tensor | None = None) -> Tensor:
     """(B, K) errors in cells; the views are drawn anew, so that nothing is lost in turning them."""
     found = cascade.find(drawn(pose), lambda affine: drawn(pose, affine), up)
     assert torch.isfinite(found.signals).all()
-    return (found.points - pose(PARTS)).norm(dim=-1) * (SIDE / 2)
+    off: Tensor = (found.points - pose(PARTS)).norm(dim=-1) * (SIDE / 2)
+    return off
 
 
 def test_a_cascade_has_the_head_that_its_lies_need() -> None:

@@ -184,7 +184,7 @@ def test_the_design_of_a_turned_map_in_order_is_the_turned_design(lie: Lie, dime
     height, width = (6, 5) if lie.step % 4 else (5, 6)
     head.reduction.normal_()
     plain, turned = head.design(features), head.design(laid(features, lie))
-    maps = plain.transpose(1, 2).unflatten(-1, (5, 6))  # (B, D, H, W)
+    maps = plain.transpose(1, 2).reshape(2, -1, 5, 6)  # (B, D, H, W)
     expected = laid(maps, lie).flatten(2).transpose(1, 2)
     found = turned[..., head.order(lie)]
     torch.testing.assert_close(found, expected)

@@ -34,7 +34,8 @@ def fitted(lies: Sequence[Lie] | None) -> RidgeHead:
 
 def errors(head: RidgeHead, pose: Pose) -> Tensor:
     """(B, K) in cells."""
-    return (head(drawn(pose)) - pose(PARTS)).norm(dim=-1) / CELL
+    off: Tensor = (head(drawn(pose)) - pose(PARTS)).norm(dim=-1) / CELL
+    return off
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_each_picture_is_answered_by_the_turned_weights_of_one_lie(lies: Sequenc
     together = head.heat_of(inputs, torch.cat([*weights], dim=1))
     assert together.shape == (5, 12, 9, 8)
     plain, chosen = RidgeHead(3, 4, ring=3), set()
-    for weight, heat in zip(weights, together.split(4, dim=1), strict=True):
+    for weight, heat in zip(weights, torch.split(together, 4, dim=1), strict=True):
         torch.testing.assert_close(head.heat_of(inputs, weight), heat, atol=1e-4, rtol=1e-4)
         every = []
         for lie in lies:

@@ -156,7 +156,7 @@ class Cascade(nn.Module):
         return self._refined(first, (self.fine or self.coarse).heat(features), None)
 
     def _refined(self, first: CoarseOutput, heat: Tensor, view: Pose | None) -> CascadeOutput:
-        """From heat maps (B, K, H, W) of the last look; ``view`` as of :meth:`_output`, where that is the coarse one."""
+        """From heat maps (B, K, H, W) of the last look; ``view`` as of :meth:`_output`, if that is the coarse one."""
         head = self.fine or self.coarse
         weight = (head.sharpness * heat).flatten(2).softmax(-1)  # (B, K, H·W)
         grid = cell_grid(*heat.shape[-2:], device=heat.device).view(-1, 2)
