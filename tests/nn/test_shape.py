@@ -287,7 +287,7 @@ def test_mirror_images_are_told_from_the_others(seed: int, share: float, gaps: b
         a, turned, c, d = least_squares(shape.numpy(), there, np.ones(7))
         placed = shape.numpy() @ [[a, turned], [-turned, a]] + [c, d]
         assert np.linalg.norm(placed - there, axis=-1)[known].mean() < 0.6 * np.hypot(a, turned)
-    mean, _ = common_shape(sided(points, found))
+    mean, _ = common_shape(points, found)
     near = 0.15 if gaps else 0.05  # those that are missed blur it
     torch.testing.assert_close(fit_pose(shape, mean[None])(shape)[0], mean, atol=near, rtol=0)
 
@@ -318,3 +318,23 @@ def test_where_nothing_tells_there_are_no_mirror_images() -> None:
     few[side < 0, 2:] = NAN  # two landmarks of each mirror image
     assert sides(few) is None
     assert sides(torch.full((3, 4, 2), NAN)) is None
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5])
+def test_of_upright_things_seen_from_both_sides_the_shape_is_upright(share: float) -> None:
+    """Left and right are changed in a mirror image, not up and down."""
+    random = np.random.default_rng(10)
+    shape = some_shape(6, random)
+    side = torch.where(torch.arange(30) < share * 30, -1.0, 1.0)
+    flipped = torch.where(side[:, None, None] < 0, shape * torch.tensor([-1.0, 1.0]), shape)
+    angle = torch.from_numpy(random.uniform(-0.3, 0.3, 30)).float()
+    for way in (1, -1):
+        angle[side == way] -= angle[side == way].mean()
+    turn = 0.4 * torch.stack([angle.cos(), angle.sin()], dim=-1)
+    points = Pose(turn, torch.zeros(30, 2))(flipped)
+    for sign in (1, -1):  # whichever side is called the plain one
+        found, size = common_shape(points, sign * side)
+        assert size == pytest.approx(0.4, rel=1e-3)
+        torch.testing.assert_close(found, shape * torch.tensor([float(sign), 1.0]), atol=0.02, rtol=0)
+        heading = fit_pose(found, points, side=sign * side).heading
+        torch.testing.assert_close(heading, angle, atol=0.02, rtol=0)

@@ -65,6 +65,12 @@ class Pose:
         side = 1 if self.side is None else self.side
         return torch.stack([real, -imaginary * side, x, imaginary, real * side, y], dim=-1).view(-1, 2, 3)
 
+    @property
+    def heading(self) -> Tensor:
+        """(B,) clockwise radians by which the shape's up is turned, in [-π, π]."""
+        turn = self.turn if self.side is None else self.turn * self.side[:, None]  # of what was upside down first
+        return torch.atan2(turn[:, 1], turn[:, 0])
+
     def take(self, rows: Tensor) -> Pose:
         """Some of the maps; a row may be asked for repeatedly."""
         return Pose(self.turn[rows], self.shift[rows], None if self.side is None else self.side[rows])
@@ -133,17 +139,19 @@ def fit_pose_robustly(
     return pose, residual
 
 
-def common_shape(points: Tensor) -> tuple[Tensor, float]:
+def common_shape(points: Tensor, side: Tensor | None = None) -> tuple[Tensor, float]:
     """The mean of landmarks after similarity maps have been taken out (generalised Procrustes analysis; Gower, 1975).
 
     Args:
         points: (N, K, 2) normalised; NaN where unlabelled. Every landmark is labelled somewhere.
+        side: (N,) -1 for mirror images; None where there are none.
 
     Returns:
-        (K, 2), centred and with a root-mean-square radius of 1, turned as the pictures are on average; and their mean
-        size, in normalised units. Where no picture shows two landmarks, they lie as they do on average. Where all are
-        on one spot, zeros and a size of 0.
+        (K, 2), centred and with a root-mean-square radius of 1, its up where it is in the pictures on average; and
+        their mean size, in normalised units. Where no picture shows two landmarks, they lie as they do on average.
+        Where all are on one spot, zeros and a size of 0.
     """
+    points = sided(points, side)
     known = ~points.isnan().any(-1)
     telling = known.sum(-1) > 1  # of size and rotation
     if not bool(telling.any()):
@@ -158,7 +166,10 @@ def common_shape(points: Tensor) -> tuple[Tensor, float]:
         if radius == 0:
             return shape, radius
         there = fit_pose(shape, points[telling], known[telling].float())
-        heading = (there.turn / there.size[:, None]).mean(0)
+        headings = there.turn / there.size[:, None]
+        if side is not None:  # a mirror image that was upright is upside down now
+            headings = headings * side[telling, None]
+        heading = headings.mean(0)
         shape = product(shape, heading / heading.norm().clamp(min=1e-6))
         size = float(there.size.mean())
     return shape, size
@@ -185,7 +196,7 @@ def sides(points: Tensor) -> Tensor | None:
         if bool((new == side).all()):
             break
         side = new
-        shape, _ = common_shape(sided(points, side))
+        shape, _ = common_shape(points, side)
     if int((side < 0).sum()) * 2 > len(side):
         side = -side
     return side if bool((side < 0).any()) else None

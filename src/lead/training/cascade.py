@@ -15,7 +15,7 @@ from lead.features import Features, FeatureSource
 from lead.nn.cascade import Cascade, CascadeOutput, CoarseOutput
 from lead.nn.confidence import Confidence
 from lead.nn.heads import ALL_ROUND, BOTH_SIDES, EITHER_SIDE, PLAIN, Lie
-from lead.nn.shape import Pose, common_shape, conjugate, fit_pose, product, sided, sides
+from lead.nn.shape import Pose, common_shape, conjugate, fit_pose, product, sides
 from lead.nn.steered import SteeredHead
 from lead.reporting import Progress
 from lead.seeds import mixed_seed
@@ -201,13 +201,13 @@ def lie_any_way(points: Tensor, expected: bool) -> bool:
         expected: what holds unless they do.
     """
     side = sides(points)
-    shape, size = common_shape(sided(points, side))
+    shape, size = common_shape(points, side)
     chosen = (~points.isnan().any(-1)).sum(-1) > 1
     telling = points[chosen]
     if expected or size == 0 or len(telling) < 2:
         return expected
     pose = fit_pose(shape, telling, side=None if side is None else side[chosen])
-    away = torch.atan2(pose.turn[:, 1], pose.turn[:, 0]).abs()  # the shape heads as they do on average
+    away = pose.heading.abs()  # the shape heads as they do on average
     return float((away > math.radians(UPRIGHT)).float().mean()) > ASTRAY
 
 
@@ -256,7 +256,7 @@ def _best_coarse(inputs: _Inputs, features: Features) -> tuple[_Assessed, Cascad
 def _fit_coarse(inputs: _Inputs, features: Features, lies: Sequence[Lie]) -> tuple[Cascade, OutOfFold | None]:
     """A cascade of one look that tries some ways to lie, and what it said of out-of-fold pictures."""
     whole = Labelled(features, inputs.points, accepted=inputs.accepted)
-    shape, size = common_shape(sided(inputs.points, inputs.side))
+    shape, size = common_shape(inputs.points, inputs.side)
     size = size or LONE_SIZE
     cascade = Cascade(whole.features.shape[1], whole.points.shape[1], fine=False, lies=lies)
     kept, dimension = cascade.coarse.reduction.shape
@@ -278,7 +278,7 @@ def _fit_coarse(inputs: _Inputs, features: Features, lies: Sequence[Lie]) -> tup
 def _lies(inputs: _Inputs) -> list[tuple[Lie, ...]]:
     """What the coarse look may try, the likeliest first."""
     plain: tuple[Lie, ...] = (PLAIN,)
-    if common_shape(sided(inputs.points, inputs.side))[1] == 0:  # a single landmark, which lies no way
+    if common_shape(inputs.points, inputs.side)[1] == 0:  # a single landmark, which lies no way
         return [plain]
     if len(inputs.parts) == 1:
         return [ALL_ROUND if inputs.turned else plain]
