@@ -34,7 +34,7 @@ from lead.landmarks import Labels, Schema
 from lead.nn import shape
 from lead.nn.backbone import Backbone
 from lead.nn.confidence import Confidence
-from lead.nn.heads import SoftArgmaxHead
+from lead.nn.heads import ALL_ROUND, BOTH_SIDES, PLAIN, SoftArgmaxHead
 from lead.nn.student import Student
 from lead.training.cascade import fit_cascade
 from lead.training.fit import fit_ridge
@@ -107,8 +107,14 @@ def models(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     extractor = Extractor(student(), SETTINGS.picture)
     points = torch.from_numpy(extractor.frame.normalise(labels().xy)).float()
     rows, found = np.arange(len(store)), dict[str, Landmarker]()
-    for name, halves in (("two looks", [2.5]), ("one look", [])):
-        fitted = fit_cascade(FeatureSource(extractor, store), rows, points, halves=halves)
+    for name, halves, lies in (
+        ("two looks", [2.5], (PLAIN,)),
+        ("one look", [], (PLAIN,)),
+        ("looks all round", [2.5], ALL_ROUND),
+        ("looks from both sides", [], BOTH_SIDES),
+    ):
+        with mock.patch("lead.training.cascade._lies", return_value=[lies]):
+            fitted = fit_cascade(FeatureSource(extractor, store), rows, points, halves=halves)
         fitted.confidence.hidden.copy_(torch.randn(9, 3, generator=torch.Generator().manual_seed(1)))
         found[name] = Landmarker(SCHEMA, SETTINGS, student(), fitted.head, fitted.confidence, {"labels": 20})
     features = extractor.features(torch.from_numpy(np.array(store.pixels))).half().cpu().numpy()
@@ -145,7 +151,10 @@ def same(theirs: dict[str, Any], ours: Labels, atol: float) -> None:
 # --- the graph -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("head", ["two looks", "one look", "ridge", "softargmax"])
+HEADS = ["two looks", "one look", "looks all round", "looks from both sides", "ridge", "softargmax"]
+
+
+@pytest.mark.parametrize("head", HEADS)
 def test_the_graph_says_what_the_model_says(models: dict[str, Landmarker], head: str) -> None:
     model = models[head]
     module = Squares(model).eval()
@@ -204,6 +213,20 @@ def test_a_file_runs_anywhere(exported: Exported) -> None:
     for output in proto.graph.output:
         assert output.type.tensor_type.shape.dim[0].dim_param == "batch"
     assert str(Path(__file__).parents[2]).encode() not in exported.path.read_bytes()  # nothing of this machine
+
+
+@pytest.mark.parametrize("head", ["looks all round", "looks from both sides"])
+def test_a_file_says_how_a_thing_lies_as_the_model_does(
+    models: dict[str, Landmarker], head: str, folder: Path, tmp_path: Path
+) -> None:
+    """The dots turned and mirrored: of several headings, the file takes the model's."""
+    file = to_onnx(models[head], tmp_path / "dots.onnx", pictures=folder)
+    assert 0 < file.parity.mean <= file.parity.max <= onnxfile.TOLERANCE
+    pixels = unseen()
+    pixels = np.ascontiguousarray(np.concatenate([pixels, np.rot90(pixels, 1, (1, 2)), pixels[:, ::-1]]))
+    same(answers(file.path, pixels), models[head].predict_store(squares.as_squares(pixels)), atol=0.02)
+    nodes = onnx.load(file.path).graph.node
+    assert {node.op_type for node in nodes} <= PORTABLE | {"ArgMax", "GatherElements"}  # of which the same holds
 
 
 def test_a_file_describes_itself(exported: Exported) -> None:

@@ -74,17 +74,18 @@ class SteeredHead(RidgeHead):
         heat = super().heat_of(inputs, every)
         heat = heat.view(-1, count, landmarks, *heat.shape[-2:])
         best = self._value(heat.flatten(0, 1), tried).argmax(1)  # (B,)
-        return torch.take_along_dim(heat, best[:, None, None, None, None], dim=1)[:, 0]
+        # Not take_along_dim, which makes an exported file take no other number of pictures than it was traced with.
+        chosen = best[:, None, None, None, None].expand(-1, -1, *heat.shape[2:])
+        return heat.gather(1, chosen)[:, 0]
 
     def _value(self, heat: Tensor, tried: list[int]) -> Tensor:
         """How well each lie of those tried explains a picture: (B·L, K, H, W) → (B, L)."""
         count = len(tried)
         points, score = soft_argmax(CHOOSING * heat), self.height(heat)
-        every = len(heat) // count
-        side = self.sides[tried].repeat(every)
+        side = (torch.ones_like(score[:, 0]).view(-1, count) * self.sides[tried]).flatten()
         pose, residual = fit_pose_robustly(self.shape, points, score + 0.05, usual=self.usual, side=side)
         top = pose.turn / pose.size[:, None].clamp(min=1e-6)
-        awry = (top * self.tops[tried].repeat(every, 1)).sum(-1) < AWRY
+        awry = (top.view(-1, count, 2) * self.tops[tried]).sum(-1) < AWRY  # (B, L)
         height = score.mean(-1).view(-1, count)
-        shapeless = residual.clamp(max=MOST).mean(-1) * SHAPELESS + awry.float() * AGAINST
-        return height / height.amax(1, keepdim=True).clamp(min=1e-6) - shapeless.view(-1, count)
+        shapeless = residual.clamp(max=MOST).mean(-1).view(-1, count) * SHAPELESS + awry.float() * AGAINST
+        return height / height.amax(1, keepdim=True).clamp(min=1e-6) - shapeless
