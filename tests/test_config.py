@@ -157,6 +157,13 @@ def test_epochs_are_full_batches_and_at_least_one(pictures: int, steps: int) -> 
         ({"hypercolumn": {"weights": [1, "x", "y", 4]}}, r"weights = \[1, 'x', 'y', 4\]: must be 4 values"),
         ({"hypercolumn": {"weights": [0, 0, 0, 0]}}, r"hypercolumn: weights=\[0\.0, .* give at least one"),
         ({"distill": {"views": {"scale": [1, 0.5]}}}, r"scale = \[1, 0\.5\]: must be \(least, most\)"),
+        (
+            {"distill": {"views": {"rotation": "atuo"}}},
+            r"distill\.views\.rotation = 'atuo': must be .*auto",
+        ),
+        ({"distill": {"views": {"rotation": 181}}}, r"distill\.views\.rotation = 181: must be .*at most 180"),
+        ({"distill": {"views": {"rotation": -1}}}, r"distill\.views\.rotation = -1: must be .*at least 0"),
+        ({"distill": {"views": {"rotation": None}}}, r"distill\.views\.rotation = None: must be"),
         ({"pretrain": {"steps": 10**30}}, r"steps = 10{30}: must be a whole number, at least 0, at most 1000000000"),
         ({"seed": 10**400}, r"seed = 10+\.\.\.0+: must be a whole number"),
         ({"distill": {"\u2028": 1}}, r"unknown setting distill\.'\\u2028' = 1\."),

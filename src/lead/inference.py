@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from torch import Tensor
 
 from lead import checkpoint, hub
@@ -73,6 +73,13 @@ class _Description(BaseModel):
     lies: tuple[tuple[Annotated[int, Field(ge=0, lt=8)], bool], ...] = (PLAIN,)
     calibration: tuple[list[float], list[float]] | None
     origin: dict[str, Any]
+
+    @field_validator("lies")
+    @classmethod
+    def _each_once(cls, lies: tuple[tuple[int, bool], ...]) -> tuple[tuple[int, bool], ...]:
+        if PLAIN not in lies or len(set(lies)) < len(lies):
+            raise ValueError(f"must hold {list(PLAIN)}, and nothing twice")
+        return lies
 
     @model_validator(mode="after")
     def _knots_in_pairs(self) -> Self:

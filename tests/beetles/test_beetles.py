@@ -262,3 +262,80 @@ def test_impossible_settings_are_named(tmp_path: Path, name: str, value: int) ->
     with pytest.raises(LeadError, match=r"test_share is 1\.0"):
         write_beetles(tmp_path / "b", 2, test_share=1.0)
     assert not list(tmp_path.iterdir())
+
+
+# --- turned any way --------------------------------------------------------------------------------------------------
+
+
+def headings(drawn: list[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+    """(n,) clockwise degrees of the way from the abdomen's tip to the scutellum, which lies on the body's axis."""
+    tip, scutellum = (np.array([xy[SCHEMA.index(name)] for xy in drawn]) for name in ("abdomen_tip", "scutellum"))
+    x, y = (scutellum - tip).T
+    out: npt.NDArray[np.float64] = np.degrees(np.arctan2(x, -y))
+    return out
+
+
+@pytest.mark.parametrize("rotation", [180.0, 60.0, 0.0])
+def test_beetles_head_as_far_each_way_as_is_asked_for(rotation: float) -> None:
+    drawn = [render(index, size=32, rotation=rotation) for index in range(60)]
+    found = headings([one.xy for one in drawn])
+    assert np.abs(found).max() <= rotation + 1e-6
+    if rotation == 0:
+        return
+    counts = np.histogram(found, bins=6, range=(-rotation, rotation))[0]  # ten in each on average
+    assert counts.min() >= 3
+    assert counts.max() <= 20
+
+
+def test_a_rotation_turns_the_beetle_and_changes_nothing_else() -> None:
+    plain, turned = ([render(i, size=64, rotation=rotation) for i in range(24)] for rotation in (None, 180.0))
+    before, after = (headings([one.xy for one in row]) for row in (plain, turned))
+    assert (np.abs(before) <= 35 + 1e-6).all()
+    assert np.std(after) > 60
+    assert [one.species for one in plain] == [one.species for one in turned]
+    again = [render(i, size=64, rotation=180.0) for i in range(24)]
+    for one, other in zip(turned, again, strict=True):
+        np.testing.assert_array_equal(one.pixels, other.pixels)
+    for one, other, change in zip(plain, turned, np.radians(after - before), strict=True):
+        turn = np.array([[np.cos(change), -np.sin(change)], [np.sin(change), np.cos(change)]])
+        middle = (
+            one.xy - np.linalg.lstsq(turn - np.eye(2), (turn @ one.xy.T).T.mean(0) - other.xy.mean(0), rcond=None)[0]
+        )
+        centre = one.xy - middle  # about which it was turned, the same for all landmarks
+        np.testing.assert_allclose((one.xy - centre) @ turn.T + centre, other.xy, atol=1e-6)
+        assert (np.abs(centre / 64 - 0.5) < 0.3).all()  # where the beetle stands
+    corners = [
+        np.array([one.pixels[:6, :6].mean(), other.pixels[:6, :6].mean()])
+        for one, other in zip(plain, turned, strict=True)
+    ]
+    assert np.corrcoef(np.array(corners).T)[0, 1] > 0.9  # before the same ground
+
+
+def test_a_folder_says_how_its_beetles_were_turned(tmp_path: Path) -> None:
+    out = tmp_path / "b"
+    write_beetles(out, 3, size=32, rotation=180, workers=1)
+    assert json.loads((out / "dataset.json").read_text())["rotation"] == 180
+    labels = rendered.load(out).points("all")
+    for index in range(3):
+        drawn = render(index, size=32, rotation=180)
+        known = drawn.visible > UNLABELLED
+        np.testing.assert_allclose(labels.xy[index][known], drawn.xy[known], atol=1e-3)
+    before = {p: p.stat().st_mtime_ns for p in out.rglob("*")}
+    write_beetles(out, 3, size=32, rotation=180.0)
+    for other in (None, 90, 0):
+        with pytest.raises(LeadError, match="data set of another rotation"):
+            write_beetles(out, 3, size=32, rotation=other)
+    assert before == {p: p.stat().st_mtime_ns for p in out.rglob("*")}
+    write_beetles(tmp_path / "plain", 2, size=32, workers=1)
+    assert "rotation" not in json.loads((tmp_path / "plain" / "dataset.json").read_text())
+    with pytest.raises(LeadError, match="data set of another rotation"):
+        write_beetles(tmp_path / "plain", 2, size=32, rotation=20)
+    with pytest.raises(LeadError, match="data set of another rotation, seed"):
+        write_beetles(tmp_path / "plain", 2, size=32, seed=1, rotation=20)
+
+
+@pytest.mark.parametrize("rotation", [-1.0, 180.5, float("nan"), float("inf")])
+def test_a_rotation_that_is_none_is_named(tmp_path: Path, rotation: float) -> None:
+    with pytest.raises(LeadError, match=rf"rotation is {rotation}; give degrees from 0 to 180"):
+        write_beetles(tmp_path / "b", 2, size=32, rotation=rotation)
+    assert not list(tmp_path.iterdir())

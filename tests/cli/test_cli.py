@@ -104,6 +104,16 @@ def some_labels(world: World, count: int) -> Labels:
     return load_labels(world.labels).take(range(count))
 
 
+def test_beetles_are_turned_if_asked(tmp_path: Path) -> None:
+    good("render", "--count", 3, "--size", 32, "--rotation", 180, "--out", tmp_path / "b")
+    assert json.loads((tmp_path / "b" / "dataset.json").read_text())["rotation"] == 180
+    error = mistake("render", "--count", 3, "--size", 32, "--out", tmp_path / "b")
+    assert "another rotation" in error
+    assert "rotation is 200.0; give degrees" in mistake(
+        "render", "--count", 3, "--rotation", 200, "--out", tmp_path / "c"
+    )
+
+
 def test_accepted_suggestions_are_counted_apart(world: World, tmp_path: Path) -> None:
     labels = some_labels(world, 6)
     accepted = np.zeros(labels.visible.shape, dtype=bool)
