@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lead.studio.contents import Contents
@@ -51,6 +52,8 @@ class Knowledge:
         fitting: whether a fit is under way.
         fit: the last; its landmarks may be others than those of ``contents``.
         review: the last predictions of all pictures, perhaps by an earlier fit.
+        landmarker: the last that `lead fit` made of labels, perhaps of earlier ones.
+        ups: by picture, which way the person said that the thing's up points: unit vectors in the picture's pixels.
     """
 
     contents: Contents
@@ -62,6 +65,8 @@ class Knowledge:
     fitting: bool = False
     fit: Fit | None = None
     review: Review | None = None
+    landmarker: Landmarker | None = None
+    ups: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def folder(self) -> PictureFolder:
@@ -81,6 +86,12 @@ class Knowledge:
     def review_of_names(self) -> Review | None:
         """The last predictions, if they are of these landmarks."""
         return self.review if self.review and self.review.labels.schema.names == self.names else None
+
+    @property
+    def landmarker_of_names(self) -> Landmarker | None:
+        """The last landmarker, if it knows no other landmarks than these."""
+        known = self.landmarker and set(self.landmarker.schema.names) <= set(self.names)
+        return self.landmarker if known else None
 
     @property
     def fit_is_current(self) -> bool:

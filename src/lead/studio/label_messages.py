@@ -161,3 +161,16 @@ class LabelsChange(Message):
     checked: bool | None = None
     note: Note | None = None
     tags: Tags | None = None
+
+
+class Direction(Message):
+    """A direction in a picture, in its pixels: x to the right, y down. Of any length but 0."""
+
+    x: float
+    y: float
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Direction:
+        if self.x == 0 and self.y == 0:
+            raise ValueError("a direction must not be 0, 0")
+        return self

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tempfile
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -54,6 +55,7 @@ class Session:
         """Use :meth:`open`."""
         self.folder, self.book, self.events = book.folder, book, events
         self.pictures, self.films = ShownPictures(book.folder), Films(book.folder)
+        self._ups: dict[str, tuple[float, float]] = {}
         self._closing = threading.Lock()
         self._closed = self._estimate = False
         self._wanted = threading.Event()
@@ -225,10 +227,22 @@ class Session:
     def knowledge(self) -> Knowledge:
         """What the model side knows now; as long as it is not loaded, nothing but the labels."""
         if (side := self._side) is not None:
-            return side.fitter.knowledge
+            return replace(side.fitter.knowledge, ups=self._ups)
         failure = self._loaded.exception() if self._loaded.done() else None
         problem = None if failure is None else _failed(failure)
         return Knowledge(self.book.contents, loading=failure is None, problem=problem)
+
+    def say_up(self, id: str, x: float, y: float) -> None:
+        """Keeps which way a thing's up points in a picture: (x, y) of any length but 0, in its pixels.
+
+        It is kept until the session ends.
+
+        Raises:
+            UnknownPicture: there is none of this id.
+        """
+        self.folder.file_of(id)
+        length = math.hypot(x, y)
+        self._ups = {**self._ups, id: (x / length, y / length)}  # another one: it may be being read
 
     def load_model(self) -> None:
         """Says that it is time to load the model side, which slows everything else down for some seconds."""
