@@ -350,7 +350,9 @@ export interface paths {
         get?: never;
         /**
          * This Way Up
-         * @description Says which way the thing's up points in a picture; suggestions of it heed that as long as the studio runs.
+         * @description Says which way the thing's up points in a picture; 0, 0 takes that back.
+         *
+         *     Suggestions of the picture heed it as long as the studio runs.
          */
         put: operations["this_way_up_api_pictures__id__up_put"];
         post?: never;
@@ -614,7 +616,7 @@ export interface components {
         };
         /**
          * Direction
-         * @description A direction in a picture, in its pixels: x to the right, y down. Of any length but 0.
+         * @description A direction in a picture, in its pixels: x to the right, y down. Of any length; 0, 0 is none.
          */
         Direction: {
             /** X */

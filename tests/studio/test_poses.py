@@ -50,7 +50,9 @@ def test_up_turns_with_the_thing() -> None:
     headings = Headings.of(labels([turned(d, s) for d, s in zip(LYING, sizes, strict=True)]))
     assert headings.turned
     # Up is up in the common frame, whose heading is the mean of the labelled ones.
-    mean = math.degrees(math.atan2(*np.mean([(math.sin(math.radians(d)), math.cos(math.radians(d))) for d in LYING], 0)))
+    mean = math.degrees(
+        math.atan2(*np.mean([(math.sin(math.radians(d)), math.cos(math.radians(d))) for d in LYING], 0))
+    )
     for degrees in (*LYING, 90, 180, 233):
         assert away(headings.up(turned(degrees, 1.7, (40, 90))), degrees - mean) < 0.5
 

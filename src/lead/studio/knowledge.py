@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,6 +16,27 @@ if TYPE_CHECKING:  # torch, which they need, takes seconds to import
     from lead.studio.features import FeatureBank
     from lead.studio.review import Review
     from lead.studio.suggest import Learnt
+
+
+class Ups:
+    """Which way the person said that things' up points, kept as long as the session lasts.
+
+    Attributes:
+        said: by picture, unit vectors in its pixels; never changed, but replaced by another.
+    """
+
+    def __init__(self, folder: PictureFolder) -> None:
+        self._folder = folder
+        self.said: Mapping[str, tuple[float, float]] = {}
+
+    def say(self, id: str, x: float, y: float) -> None:
+        """Of a picture: a direction (x, y) of any length; 0, 0 takes it back. Raises :class:`UnknownPicture`."""
+        self._folder.file_of(id)
+        others = {other: up for other, up in self.said.items() if other != id}
+        if largest := max(abs(x), abs(y)):  # the length itself may be beyond all numbers
+            x, y = x / largest, y / largest
+            others[id] = (x / math.hypot(x, y), y / math.hypot(x, y))
+        self.said = others
 
 
 @dataclass(frozen=True)

@@ -164,13 +164,7 @@ class LabelsChange(Message):
 
 
 class Direction(Message):
-    """A direction in a picture, in its pixels: x to the right, y down. Of any length but 0."""
+    """A direction in a picture, in its pixels: x to the right, y down. Of any length; 0, 0 is none."""
 
     x: float
     y: float
-
-    @model_validator(mode="after")
-    def _somewhere(self) -> Direction:
-        if self.x == 0 and self.y == 0:
-            raise ValueError("a direction must not be 0, 0")
-        return self

@@ -280,8 +280,11 @@ def _model(session: Session) -> APIRouter:
 
     @routes.put("/pictures/{id}/up")
     def this_way_up(id: str, up: Direction) -> Suggestions:
-        """Says which way the thing's up points in a picture; suggestions of it heed that as long as the studio runs."""
-        session.say_up(id, up.x, up.y)
+        """Says which way the thing's up points in a picture; 0, 0 takes that back.
+
+        Suggestions of the picture heed it as long as the studio runs.
+        """
+        session.ups.say(id, up.x, up.y)
         return answers.suggest(session.knowledge, id)
 
     @routes.get("/next")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import tempfile
 import threading
@@ -23,7 +22,7 @@ from lead.studio.events import Events
 from lead.studio.film_messages import FramesTaken
 from lead.studio.films import Films
 from lead.studio.folder import Change, PictureFolder, picture_id, stamp_text
-from lead.studio.knowledge import Knowledge
+from lead.studio.knowledge import Knowledge, Ups
 from lead.studio.messages import FolderChange, Picture, PictureDetail, State, Training
 from lead.studio.pictures import ShownPictures
 
@@ -47,15 +46,14 @@ class Session:
     the page says so.
 
     Attributes:
-        folder, book, events: see their classes.
+        folder, book, events, ups: see their classes.
         pictures, films: the pictures as the page shows them, and the films beside them.
     """
 
     def __init__(self, book: LabelBook, events: Events, run: Path | None, seed: int, load_after_s: float) -> None:
         """Use :meth:`open`."""
         self.folder, self.book, self.events = book.folder, book, events
-        self.pictures, self.films = ShownPictures(book.folder), Films(book.folder)
-        self._ups: dict[str, tuple[float, float]] = {}
+        self.pictures, self.films, self.ups = ShownPictures(book.folder), Films(book.folder), Ups(book.folder)
         self._closing = threading.Lock()
         self._closed = self._estimate = False
         self._wanted = threading.Event()
@@ -227,22 +225,10 @@ class Session:
     def knowledge(self) -> Knowledge:
         """What the model side knows now; as long as it is not loaded, nothing but the labels."""
         if (side := self._side) is not None:
-            return replace(side.fitter.knowledge, ups=self._ups)
+            return replace(side.fitter.knowledge, ups=self.ups.said)
         failure = self._loaded.exception() if self._loaded.done() else None
         problem = None if failure is None else _failed(failure)
         return Knowledge(self.book.contents, loading=failure is None, problem=problem)
-
-    def say_up(self, id: str, x: float, y: float) -> None:
-        """Keeps which way a thing's up points in a picture: (x, y) of any length but 0, in its pixels.
-
-        It is kept until the session ends.
-
-        Raises:
-            UnknownPicture: there is none of this id.
-        """
-        self.folder.file_of(id)
-        length = math.hypot(x, y)
-        self._ups = {**self._ups, id: (x / length, y / length)}  # another one: it may be being read
 
     def load_model(self) -> None:
         """Says that it is time to load the model side, which slows everything else down for some seconds."""
