@@ -86,9 +86,8 @@ def train(
         retry_smaller: where memory runs out as a stage begins, begin it anew with half the batch, and so on. That is
             another training: the run's settings then say the smaller batch, and ``run.json`` why.
         report: called as training goes on.
-        sampling: called as films are read.
-        decoding: called as pictures are decoded.
-        say: told what was skipped, how values of more than 8 bits are shown, and which stages are done already.
+        sampling, decoding: called as films are read, and as pictures are decoded.
+        say: told what was skipped, what was found of the folder, and which stages are done already.
         upkeep: when the training looks at itself, saves and gives up.
 
     Raises:

@@ -387,6 +387,8 @@ class FeatureSource:
             yield self.find_in(head, rows[part], features)
 
     @torch.inference_mode()
-    def find_in(self, head: Cascade, rows: npt.NDArray[np.int64], features: Tensor) -> CascadeOutput:
-        """Landmarks of at most a batch of pictures whose features (B, C, h, w) are known."""
-        return head.find(features, lambda affine: next(self.crops(rows, affine)))
+    def find_in(
+        self, head: Cascade, rows: npt.NDArray[np.int64], features: Tensor, up: Tensor | None = None
+    ) -> CascadeOutput:
+        """Landmarks of at most a batch of pictures whose features (B, C, h, w) are known; ``up`` as for the head."""
+        return head.find(features, lambda affine: next(self.crops(rows, affine)), up)

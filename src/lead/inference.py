@@ -8,12 +8,12 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from torch import Tensor
 
 from lead import checkpoint, hub
@@ -33,7 +33,7 @@ from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
 from lead.nn.backbone import Backbone
 from lead.nn.cascade import Cascade, CascadeOutput
 from lead.nn.confidence import Confidence
-from lead.nn.heads import RidgeHead, SoftArgmaxHead
+from lead.nn.heads import PLAIN, Lie, RidgeHead, SoftArgmaxHead
 from lead.nn.student import AnyStudent
 from lead.prediction import predict
 from lead.reporting import Progress
@@ -59,9 +59,7 @@ class Calibration:
         return np.interp(scores, self.scores, self.errors)
 
 
-HeadName = Literal["cascade", "cascade-again", "cascade-coarse", "ridge", "softargmax"]
-CASCADES: tuple[HeadName, ...] = ("cascade-coarse", "cascade", "cascade-again")
-"""By how many fine looks there are."""
+HeadName = Literal["cascade", "cascade-coarse", "ridge", "softargmax"]
 
 
 class _Description(BaseModel):
@@ -72,6 +70,7 @@ class _Description(BaseModel):
     flip_pairs: tuple[tuple[str, str], ...]
     skeleton: tuple[tuple[str, str], ...]
     head: HeadName
+    lies: tuple[tuple[Annotated[int, Field(ge=0, lt=8)], bool], ...] = (PLAIN,)
     calibration: tuple[list[float], list[float]] | None
     origin: dict[str, Any]
 
@@ -165,7 +164,12 @@ class Landmarker:
 
     @torch.inference_mode()
     def predict_rows(
-        self, store: ImageStore, rows: npt.NDArray[np.int64], features: npt.NDArray[np.float16] | None = None
+        self,
+        store: ImageStore,
+        rows: npt.NDArray[np.int64],
+        features: npt.NDArray[np.float16] | None = None,
+        *,
+        up: FloatArray | None = None,
     ) -> Labels:
         """Landmarks of at most :attr:`batch` pictures of a store; see :meth:`predict`.
 
@@ -173,13 +177,17 @@ class Landmarker:
             store: the pictures.
             rows: (n,) of it.
             features: (n, C, h, w) of these pictures as a whole, where they are known already.
+            up: (n, 2) unit vectors in the pictures' own pixels along which the things' up points, in the frame of the
+                common shape, if somebody says so. Heads other than a cascade take no notice.
         """
         if features is None:
             whole = next(self.extractor.batches(store, rows))
         else:
             whole = torch.from_numpy(np.asarray(features, dtype=np.float32)).to(self.extractor.device)
         if isinstance(self.head, Cascade):
-            found = _of_cascade(FeatureSource(self.extractor, store).find_in(self.head, rows, whole), self.calibration)
+            known = None if up is None else torch.from_numpy(up).float().to(whole.device)
+            source = FeatureSource(self.extractor, store)
+            found = _of_cascade(source.find_in(self.head, rows, whole, known), self.calibration)
         else:
             found = _of_head(self.head, whole, self.calibration)
         frame = self.extractor.frame
@@ -217,6 +225,7 @@ class Landmarker:
             "flip_pairs": self.schema.flip_pairs,
             "skeleton": self.schema.skeleton,
             "head": kind_of(self.head),
+            "lies": self.head.lies if isinstance(self.head, Cascade) else (PLAIN,),
             "calibration": None if knots is None else [knots.scores.tolist(), knots.errors.tolist()],
             "origin": self.origin,
         }
@@ -283,7 +292,8 @@ class Landmarker:
         backbone = Backbone(settings.backbone.name, side=settings.picture.input)
         student = make_student(backbone, distill, settings.hypercolumn)
         checkpoint.restore(student, tensors, "student")
-        head = make_head(description.head, distill.dimension, len(schema.names))
+        lies = tuple(Lie(*lie) for lie in description.lies)
+        head = make_head(description.head, distill.dimension, len(schema.names), lies)
         checkpoint.restore(head, tensors, "head")
         calibration: Calibration | Confidence | None = None
         if description.calibration is not None:
@@ -297,17 +307,17 @@ class Landmarker:
 def kind_of(head: Head | Cascade) -> HeadName:
     """A head's name, by which :func:`make_head` makes another like it."""
     if isinstance(head, Cascade):
-        return CASCADES[head.looks]
+        return "cascade-coarse" if head.fine is None else "cascade"
     return "ridge" if isinstance(head, RidgeHead) else "softargmax"
 
 
-def make_head(kind: HeadName, dimension: int, landmarks: int) -> Head | Cascade:
-    """An unfitted head."""
+def make_head(kind: HeadName, dimension: int, landmarks: int, lies: Sequence[Lie] = (PLAIN,)) -> Head | Cascade:
+    """An unfitted head; ``lies`` are what a cascade tries."""
     if kind == "ridge":
         return RidgeHead(dimension, landmarks)
     if kind == "softargmax":
         return SoftArgmaxHead(dimension, landmarks)
-    return Cascade(dimension, landmarks, fine=CASCADES.index(kind))
+    return Cascade(dimension, landmarks, fine=kind == "cascade", lies=lies)
 
 
 class _Located(NamedTuple):

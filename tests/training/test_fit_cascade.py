@@ -255,7 +255,8 @@ class Noise(FeatureSource):
 def test_pictures_of_one_group_are_held_out_together(seen: tuple[FeatureSource, Tensor]) -> None:
     """Twins are learnt by heart from one another, unless they are held out together."""
     source, rows = Noise(seen[0].extractor, seen[0].store), np.repeat(np.arange(4), 3)
-    points = (torch.rand(4, 4, 2, generator=torch.Generator().manual_seed(0)) - 0.5)[rows]
+    draws = torch.Generator().manual_seed(0)
+    points = (torch.rand(1, 4, 2, generator=draws) + torch.rand(4, 1, 2, generator=draws) - 1)[rows]
     apart, together = (
         fit_cascade(source, rows, points, groups=groups, halves=[]).error
         for groups in (None, [str(row) for row in rows])

@@ -116,11 +116,7 @@ def fit(
     if summary.missing:
         warn(skipped_text(summary.missing))
     summary.landmarker.save(out)
-    looks = {
-        "cascade-coarse": "cascade of one look",
-        "cascade": "cascade of two looks",
-        "cascade-again": "cascade of three looks",
-    }
+    looks = {"cascade": "cascade of two looks", "cascade-coarse": "cascade of one look"}
     plural = "" if summary.used == 1 else "s"
     show(f"Head: {looks.get(summary.head, summary.head)}, fitted to {summary.used} labelled picture{plural}")
     if math.isnan(summary.error):

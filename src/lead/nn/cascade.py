@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from lead.geometry import cell_grid, soft_argmax
-from lead.nn.heads import RidgeHead
-from lead.nn.shape import Pose, fit_pose_robustly, product
+from lead.nn.heads import PLAIN, Lie, RidgeHead
+from lead.nn.shape import Pose, fit_pose_robustly, product, sided
+from lead.nn.steered import SteeredHead
 
 RING = 3
 """Of both heads, in cells: what surrounds a part tells it from others like it."""
@@ -22,7 +23,7 @@ NEAR = 0.02
 
 @dataclass(frozen=True)
 class CoarseOutput:
-    """What the coarse look finds on whole pictures; or any look, for the next one to go by.
+    """What the coarse look finds on whole pictures.
 
     Attributes:
         points: (B, K, 2) normalised.
@@ -58,10 +59,10 @@ class Cascade(nn.Module):
     Args:
         dimension: C of the features.
         landmarks: K.
-        fine: fine looks; a second one is cut where the first one's landmarks say.
+        fine: whether there is a fine look.
+        lies: ways for things to lie that the coarse look tries.
 
     Attributes:
-        looks: fine looks, all by one head.
         shape: (K, 2), see :func:`lead.nn.shape.common_shape`.
         sizes: (3,) least, mean and greatest size of the labelled objects.
         reach: half the crop's side, in radii of the shape.
@@ -72,46 +73,63 @@ class Cascade(nn.Module):
     sizes: Tensor
     reach: Tensor
 
-    def __init__(self, dimension: int, landmarks: int, *, fine: int) -> None:
+    def __init__(self, dimension: int, landmarks: int, *, fine: bool, lies: Sequence[Lie] = (PLAIN,)) -> None:
         super().__init__()
-        self.looks = fine
-        self.coarse = RidgeHead(dimension, landmarks, ring=RING)
+        self.lies = tuple(lies)
+        self.mirrored = any(lie.mirrored for lie in lies)
+        plain = self.lies == (PLAIN,)
+        self.coarse: RidgeHead = (
+            RidgeHead(dimension, landmarks, ring=RING) if plain else SteeredHead(dimension, landmarks, RING, self.lies)
+        )
         self.fine = RidgeHead(dimension, landmarks, ring=RING) if fine else None
         self.register_buffer("shape", torch.zeros(landmarks, 2))
         self.register_buffer("sizes", torch.ones(3))
         self.register_buffer("reach", torch.tensor(2.0))
 
-    def find(self, features: Tensor, crops: Callable[[Tensor], Tensor]) -> CascadeOutput:
+    def find(self, features: Tensor, crops: Callable[[Tensor], Tensor], up: Tensor | None = None) -> CascadeOutput:
         """Landmarks by all looks.
 
         Args:
             features: (B, C, H, W) of whole pictures.
             crops: features (B, C, H, W) of squares cut from the pictures, by the maps (B, 2, 3) from each square's
                 normalised coordinates to its picture's.
+            up: (B, 2) unit vectors in the pictures along which the things' up points, if that is known.
         """
-        first = self.coarse_output(features)
-        if not self.looks:
-            return self.refine(first, features)
-        found = self.refine(first, crops(self.crop(first.pose)))
-        for _ in range(self.looks - 1):
-            first = CoarseOutput(found.points, found.score, self.pose(found.points, found.score))
-            found = self.refine(first, crops(self.crop(first.pose)))
-        return found
+        if up is None:
+            first = self.coarse_output(features)
+        else:
+            turned = Pose(product(up, up.new_tensor([0.0, 1.0])), torch.zeros_like(up))  # from (0, -1) to up
+            features = crops(turned.affine(1.0))
+            heat = RidgeHead.heat_of(self.coarse, self.coarse.inputs(features), self.coarse.weight)
+            first = self._output(heat, turned)
+        return self.refine(first, features if self.fine is None else crops(self.crop(first.pose)))
 
     def coarse_output(self, features: Tensor) -> CoarseOutput:
         """From features of whole pictures (B, C, H, W)."""
-        heat = self.coarse.heat(features)
+        return self._output(self.coarse.heat(features), None)
+
+    def _output(self, heat: Tensor, view: Pose | None) -> CoarseOutput:
+        """From heat maps (B, K, H, W) of views that are turned, or of whole pictures as they are."""
         points, score = soft_argmax(self.coarse.sharpness * heat), self.coarse.height(heat)
+        points = points if view is None else view(points)
         return CoarseOutput(points, score, self.pose(points, score))
 
     def pose(self, points: Tensor, score: Tensor) -> Pose:
         """Where the shape lies, from landmarks (B, K, 2) and the weight of each (B, K)."""
-        pose, _ = fit_pose_robustly(self.shape, points, score + 0.05, usual=self.sizes[1])
+        weight = score + 0.05
+        pose, residual = fit_pose_robustly(self.shape, points, weight, usual=self.sizes[1])
+        if self.mirrored:
+            mirror, away = fit_pose_robustly(
+                self.shape, points, weight, usual=self.sizes[1], side=-torch.ones_like(weight[:, 0])
+            )
+            better = ((weight * away).sum(1) < (weight * residual).sum(1))[:, None]
+            turn, shift = torch.where(better, mirror.turn, pose.turn), torch.where(better, mirror.shift, pose.shift)
+            pose = Pose(turn, shift, 1 - 2 * better[:, 0].float())
         allowed = pose.size.clamp(SIZES[0] * self.sizes[0], SIZES[1] * self.sizes[2])
         middle = self.shape.mean(0, keepdim=True)
         centre = pose(middle)[:, 0]  # stays where it is
         turn = pose.turn * (allowed / pose.size.clamp(min=1e-6))[:, None]
-        return Pose(turn, centre - product(turn, middle))
+        return Pose(turn, centre - product(turn, sided(middle, pose.side).view(-1, 2)), pose.side)
 
     def crop(self, pose: Pose) -> Tensor:
         """(B, 2, 3): from the normalised coordinates of each picture's crop to the picture's."""
@@ -149,7 +167,7 @@ class Cascade(nn.Module):
         """
         size = first.pose.size[:, None]
         apart = (points - first.points).norm(dim=-1) / size
-        _, residual = fit_pose_robustly(self.shape, points, score + 0.05, usual=self.sizes[1])
+        _, residual = fit_pose_robustly(self.shape, points, score + 0.05, usual=self.sizes[1], side=first.pose.side)
         lows = [1.05 - score, spread + NEAR, apart + NEAR, residual.clamp(max=10) + NEAR]
         own = torch.stack([low.clamp(min=0.01).log() for low in lows], dim=-1)  # (B, K, 4)
         return torch.cat([own, own.mean(1, keepdim=True).expand_as(own)], dim=-1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -10,6 +12,8 @@ from lead.geometry import cell_grid, soft_argmax
 
 FILTERS = 50
 SHARPNESS = 100.0
+AROUND = (0, 1, 2, 4, 7, 6, 5, 3)
+"""A cell's eight neighbours clockwise from the one at the top left, by their place in reading order."""
 REDUCED = 128
 """Principal components that the ridge head keeps of a wide feature."""
 
@@ -49,6 +53,32 @@ class SoftArgmaxHead(nn.Module):
         peaks = self.maps(features).flatten(2).softmax(-1).amax(-1)  # (B, K*50)
         mean: Tensor = peaks.view(-1, self.landmarks, FILTERS).mean(-1)
         return mean
+
+
+class Lie(NamedTuple):
+    """How a thing lies, as far as the neighbours of a cell can tell.
+
+    Attributes:
+        step: clockwise turn in eighths.
+        mirrored: whether it was turned upside down by a mirror first.
+    """
+
+    step: int
+    mirrored: bool
+
+    def neighbours(self) -> list[int]:
+        """By each of a cell's neighbours, in reading order, which one shows the same part once the thing lies so."""
+        clockwise = [(6 - i if self.mirrored else i) + self.step for i in range(8)]
+        there = dict(zip(AROUND, (AROUND[i % 8] for i in clockwise), strict=True))
+        eight = sorted(AROUND)
+        return [there[i] for i in eight]
+
+
+PLAIN = Lie(0, mirrored=False)
+ALL_ROUND = tuple(Lie(step, mirrored=False) for step in range(8))
+EITHER_SIDE = (PLAIN, Lie(4, mirrored=True))
+"""Upright, seen from one side or the other: to the picture's left and right changed."""
+BOTH_SIDES = (*ALL_ROUND, *(Lie(step, mirrored=True) for step in range(8)))
 
 
 class RidgeHead(nn.Module):
@@ -115,6 +145,20 @@ class RidgeHead(nn.Module):
             around = torch.tensor([self.ring * (y * across + x) for y, x in steps[1] if (y, x) != (0, 0)])
             parts.append(flat[corner[:, None] + around].transpose(1, 2).flatten(1))
         return torch.cat([*parts, torch.ones(len(cells), 1, device=inputs.device)], dim=1)
+
+    def order(self, lie: Lie) -> Tensor:
+        """What rows of the design (D,) stand in for those of a plain thing, cell by cell, where one lies otherwise.
+
+        The eight neighbours of a cell change places as the thing is turned, and so do the eight of the ring.
+        """
+        assert self.radius == 1
+        assert self.ring
+        kept = self.reduction.shape[0]
+        place = torch.tensor(lie.neighbours())
+        nine = torch.cat([place[:4] + (place[:4] > 3), torch.tensor([4]), place[4:] + (place[4:] > 3)])
+        first = torch.arange(kept)[:, None]
+        near, ring = (first * 9 + nine).flatten(), kept * 9 + (first * 8 + place).flatten()
+        return torch.cat([near, ring, torch.tensor([kept * 17])])
 
     def heat(self, features: Tensor) -> Tensor:
         """Heat maps (B, C, H, W) → (B, K, H, W); about 1 at a landmark, about 0 elsewhere."""

@@ -14,6 +14,8 @@ from torch import Tensor
 
 ROBUST = 0.25
 """Residual, in radii of the shape, at which a landmark's say in a robust fit is halved."""
+CLEARLY = 0.5
+"""Misfit of a mirror image, as a share of the plain one's, below which it is one."""
 ROUNDS = 6
 """Of reweighting, and of aligning to the mean: both have settled by then."""
 
@@ -100,9 +102,7 @@ def fit_pose(
     return Pose(turn, shift, side)
 
 
-def _least_squares(
-    shape: Tensor, points: Tensor, weight: Tensor, usual: Tensor | float
-) -> tuple[Tensor, Tensor]:
+def _least_squares(shape: Tensor, points: Tensor, weight: Tensor, usual: Tensor | float) -> tuple[Tensor, Tensor]:
     """Turn and shift as of :func:`fit_pose`, of places that are all known; shapes (K, 2) or (B, K, 2)."""
     weight = weight[..., None]
     total = weight.sum(1).clamp(min=1e-9)
@@ -163,8 +163,43 @@ def common_shape(points: Tensor) -> tuple[Tensor, float]:
     return shape, size
 
 
+def sides(points: Tensor) -> Tensor | None:
+    """Which pictures show mirror images of what most show, as things that were seen from two sides do.
+
+    Args:
+        points: (N, K, 2) normalised; NaN where unlabelled.
+
+    Returns:
+        (N,) -1 for mirror images, else 1; None where there are none. A picture of fewer than three landmarks, or one
+        that fits the shape of the others about as well either way, counts as no mirror image.
+    """
+    known = ~points.isnan().any(-1)
+    side = torch.ones(len(points))
+    shape = _normalised(points[int(known.sum(-1).argmax())])[0]  # NaN where that picture does not say
+    for _ in range(ROUNDS):
+        placed = known & ~shape.isnan().any(-1)
+        plain, mirror = (_misfit(shape.nan_to_num(), points, placed, way * torch.ones_like(side)) for way in (1, -1))
+        telling = placed.sum(-1) > 2
+        new = torch.where(telling & (mirror < CLEARLY * plain), -1.0, 1.0)
+        if bool((new == side).all()):
+            break
+        side = new
+        shape, _ = common_shape(sided(points, side))
+    if int((side < 0).sum()) * 2 > len(side):
+        side = -side
+    return side if bool((side < 0).any()) else None
+
+
+def _misfit(shape: Tensor, points: Tensor, known: Tensor, side: Tensor) -> Tensor:
+    """(N,) mean distance of the known landmarks from their places in the shape, in its radii."""
+    pose = fit_pose(shape, points, known.float(), side=side)
+    away = (points.nan_to_num() - pose(shape)).norm(dim=-1) * known
+    out: Tensor = away.sum(-1) / (known.sum(-1).clamp(min=1) * pose.size.clamp(min=1e-6))
+    return out
+
+
 def _normalised(places: Tensor) -> tuple[Tensor, float]:
     """Places (K, 2) about their mean, with a root-mean-square radius of 1, and what it was; zeros and 0 on one spot."""
-    centred = places - places.mean(0)
-    radius = float(centred.square().sum(-1).mean().sqrt())
+    centred = places - places.nanmean(0)
+    radius = float(centred.square().sum(-1).nanmean().sqrt())
     return (centred / radius, radius) if radius > 1e-4 else (torch.zeros_like(places), 0.0)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +14,15 @@ from torch import Tensor
 from lead.features import Features, FeatureSource
 from lead.nn.cascade import Cascade, CascadeOutput, CoarseOutput
 from lead.nn.confidence import Confidence
-from lead.nn.shape import Pose, common_shape, fit_pose, product
+from lead.nn.heads import ALL_ROUND, BOTH_SIDES, EITHER_SIDE, PLAIN, Lie
+from lead.nn.shape import Pose, common_shape, conjugate, fit_pose, product, sided, sides
+from lead.nn.steered import SteeredHead
 from lead.reporting import Progress
 from lead.seeds import mixed_seed
 from lead.training.confidence import fit_confidence
 from lead.training.fit import Moments, apply, moments_of, principal_components
 from lead.training.labelled import Labelled, check_labelled, distances, folds, judging
-from lead.training.looks import SHARE, OutOfFold, Rows, TrainingSet, learn
+from lead.training.looks import SHARE, OutOfFold, Rows, TrainingSet, learn, lies_of, moments_as_they_lie
 
 MOST = 500
 """Labelled pictures that are used, at most: more cost time, and should change a closed-form head little."""
@@ -62,6 +63,15 @@ class CascadeFit:
 
 
 @dataclass(frozen=True)
+class _More:
+    """Pictures that are only learnt from; see :class:`_Inputs`."""
+
+    rows: Rows
+    points: Tensor
+    side: Tensor | None
+
+
+@dataclass(frozen=True)
 class _Inputs:
     """What a fit has to go by.
 
@@ -70,7 +80,8 @@ class _Inputs:
         rows: (N,) of its store, the labelled pictures that it is judged on.
         points: (N, K, 2) normalised.
         accepted: (N, K) bool, as of :class:`Labelled`.
-        more: rows and points of further pictures to learn from, on which a person placed no point.
+        side: (N,) which things are seen as mirror images; None where none is. See :func:`lead.nn.shape.sides`.
+        more: further pictures to learn from, on which a person placed no point.
         parts: positions in ``rows`` of one fold.
         pool: (P,) rows of unlabelled pictures to learn from; perhaps none.
         turned: whether things lie any way.
@@ -81,7 +92,8 @@ class _Inputs:
     rows: Rows
     points: Tensor
     accepted: Tensor | None
-    more: tuple[Rows, Tensor]
+    side: Tensor | None
+    more: _More
     parts: list[Rows]
     pool: Rows
     turned: bool
@@ -134,8 +146,7 @@ def fit_cascade(
             groups = None if groups is None else [groups[i] for i in kept.tolist()]
     inputs = _inputs(source, rows, points, accepted, groups, unlabelled, random, lie_any_way(points, turned), seed)
     features = source.whole(inputs.rows, progress=progress)
-    coarse, out_of_fold = _fit_coarse(inputs, features)
-    best = _assess(coarse, out_of_fold, features, inputs)
+    best, coarse, out_of_fold = _best_coarse(inputs, features)
     for half in _halves(coarse) if halves is None else halves:
         look = _fit_fine(inputs, coarse, out_of_fold, half)
         if not best.error <= look.error:  # NaN for a single label: the fine look is taken unchecked
@@ -172,9 +183,11 @@ def _inputs(
     own = None if groups is None else [groups[i] for i in judged.tolist()]
     parts = folds(len(judged), seed, own) if len(judged) > 1 else [np.arange(1)]
     pool = _pool(rows[judged], None if unlabelled is None else np.setdiff1d(unlabelled, rows), random)
-    more = (rows[others], points[others])
+    side = sides(points)
+    judged_side, other_side = (None, None) if side is None else (side[judged], side[others])
+    more = _More(rows[others], points[others], other_side)
     flags = flags if flags is None else flags[judged]
-    return _Inputs(source, rows[judged], points[judged], flags, more, parts, pool, turned, seed)
+    return _Inputs(source, rows[judged], points[judged], flags, judged_side, more, parts, pool, turned, seed)
 
 
 def lie_any_way(points: Tensor, expected: bool) -> bool:
@@ -184,11 +197,13 @@ def lie_any_way(points: Tensor, expected: bool) -> bool:
         points: (N, K, 2) normalised; NaN where unlabelled. Every landmark is labelled somewhere.
         expected: what holds unless they do.
     """
-    shape, size = common_shape(points)
-    telling = points[(~points.isnan().any(-1)).sum(-1) > 1]
+    side = sides(points)
+    shape, size = common_shape(sided(points, side))
+    chosen = (~points.isnan().any(-1)).sum(-1) > 1
+    telling = points[chosen]
     if expected or size == 0 or len(telling) < 2:
         return expected
-    pose = fit_pose(shape, telling)
+    pose = fit_pose(shape, telling, side=None if side is None else side[chosen])
     away = torch.atan2(pose.turn[:, 1], pose.turn[:, 0]).abs()  # the shape heads as they do on average
     return float((away > math.radians(UPRIGHT)).float().mean()) > ASTRAY
 
@@ -214,46 +229,81 @@ def _halves(cascade: Cascade) -> list[float]:
 # --- the coarse look --------------------------------------------------------------------------------------------------
 
 
-def _fit_coarse(inputs: _Inputs, features: Features) -> tuple[Cascade, OutOfFold | None]:
-    """A cascade of one look, and what it said of out-of-fold pictures; ``features`` are those of the labelled ones."""
+def _best_coarse(inputs: _Inputs, features: Features) -> tuple[_Assessed, Cascade, OutOfFold | None]:
+    """A cascade of one look, assessed, and what it said of out-of-fold pictures.
+
+    Where some things are labelled as mirror images, both sides are tried for each picture, if that does better: what
+    looks the same from both sides, but for the names of left and right, is better taken for what most are.
+
+    Args:
+        inputs: labelled pictures.
+        features: (N, C, h, w) of these.
+    """
+    tried = []
+    for lies in _lies(inputs):
+        coarse, out_of_fold = _fit_coarse(inputs, features, lies)
+        tried.append((_assess(coarse, out_of_fold, features, inputs), coarse, out_of_fold))
+    return min(tried, key=lambda one: one[0].error)
+
+
+def _fit_coarse(inputs: _Inputs, features: Features, lies: Sequence[Lie]) -> tuple[Cascade, OutOfFold | None]:
+    """A cascade of one look that tries some ways to lie, and what it said of out-of-fold pictures."""
     whole = Labelled(features, inputs.points, accepted=inputs.accepted)
-    shape, size = common_shape(inputs.points)
+    shape, size = common_shape(sided(inputs.points, inputs.side))
     size = size or LONE_SIZE
-    cascade = Cascade(whole.features.shape[1], whole.points.shape[1], fine=0)
+    cascade = Cascade(whole.features.shape[1], whole.points.shape[1], fine=False, lies=lies)
     kept, dimension = cascade.coarse.reduction.shape
     if kept < dimension:
         cascade.coarse.reduction.copy_(principal_components(whole, kept))
     cascade.shape.copy_(shape)
-    sizes = fit_pose(shape, whole.points, usual=size).size
-    cascade.sizes.copy_(torch.stack([sizes.min(), sizes.mean(), sizes.max()]))
-    rows, points = inputs.more
-    if inputs.turned:
-        parts = [(inputs.rows[part], inputs.points[torch.from_numpy(part)]) for part in inputs.parts]
-        views = _turned_views(inputs, [*parts, inputs.more] if len(rows) else parts)
-    else:
-        views = [whole.take(part) for part in inputs.parts]
-        views += [Labelled(inputs.source.whole(rows), points)] if len(rows) else []
-    learnt = [moments_of(cascade.coarse, labelled, share=SHARE) for labelled in views]
+    poses = fit_pose(shape, whole.points, usual=size, side=inputs.side)
+    cascade.sizes.copy_(torch.stack([poses.size.min(), poses.size.mean(), poses.size.max()]))
+    if isinstance(cascade.coarse, SteeredHead):
+        cascade.coarse.shape.copy_(shape)
+        cascade.coarse.usual.fill_(size)
+    learnt = [moments_as_they_lie(cascade.coarse, *views) for views in _whole_views(inputs, cascade, whole, poses)]
     moments, more = learnt[: len(inputs.parts)], learnt[len(inputs.parts) :]
     pool = inputs.source.whole(inputs.pool) if len(inputs.pool) else None
     out_of_fold = learn(cascade.coarse, shape, TrainingSet(whole, inputs.parts, moments, more, pool, size))
     return cascade, out_of_fold
 
 
-def _turned_views(inputs: _Inputs, parts: Sequence[tuple[Rows, Tensor]]) -> list[Labelled]:
-    """Whole pictures of each part (rows and points), seen at headings all round."""
+def _lies(inputs: _Inputs) -> list[tuple[Lie, ...]]:
+    """What the coarse look may try."""
+    if common_shape(sided(inputs.points, inputs.side))[1] == 0:  # a single landmark, which lies no way
+        return [(PLAIN,)]
+    plain, either = (ALL_ROUND, BOTH_SIDES) if inputs.turned else ((PLAIN,), EITHER_SIDE)
+    return [plain] if inputs.side is None else [plain, either]
+
+
+def _whole_views(
+    inputs: _Inputs, cascade: Cascade, whole: Labelled, poses: Pose
+) -> Iterator[tuple[Labelled, list[Lie]]]:
+    """Whole pictures of each part, then of those that are only learnt from, with how things lie in them.
+
+    Where things lie any way, each is seen at headings all round.
+    """
+    source, more = inputs.source, inputs.more
+    others = fit_pose(cascade.shape, more.points, usual=cascade.sizes[1], side=more.side)
+    if not inputs.turned:
+        for part in inputs.parts:
+            yield whole.take(part), lies_of(cascade.coarse, poses.take(torch.from_numpy(part)))
+        if len(more.rows):
+            yield Labelled(source.whole(more.rows), more.points), lies_of(cascade.coarse, others)
+        return
     generator = torch.Generator().manual_seed(mixed_seed(inputs.seed, "turned"))
-    each = _each(sum(len(rows) for rows, _ in parts), FEWEST_VIEWS)
-    out = []
-    for rows, points in parts:
+    each = _each(len(whole) + len(more.rows), FEWEST_VIEWS)
+    parts = [(inputs.rows[p], inputs.points[p], poses.take(torch.from_numpy(p))) for p in inputs.parts]
+    for rows, points, pose in [*parts, (more.rows, more.points, others)] if len(more.rows) else parts:
         again = torch.arange(len(rows)).repeat_interleave(each)
         steps = torch.arange(each).repeat(len(rows))  # about evenly, so that no heading is missing
         draws = torch.rand(len(again), 3, generator=generator)
         angle = 2 * math.pi * (steps + draws[:, 0]) / each
-        pose = Pose(torch.stack([angle.cos(), angle.sin()], dim=-1), ASIDE * (2 * draws[:, 1:] - 1))
-        features = _kept(inputs.source.crops(rows[again.numpy()], pose.affine(1.0)))
-        out.append(Labelled(features, pose.inverse(points[again])))
-    return out
+        view = Pose(torch.stack([angle.cos(), angle.sin()], dim=-1), ASIDE * (2 * draws[:, 1:] - 1))
+        features = _kept(source.crops(rows[again.numpy()], view.affine(1.0)))
+        seen = pose.take(again)
+        within = Pose(product(conjugate(view.turn), seen.turn), seen.shift, seen.side)
+        yield Labelled(features, view.inverse(points[again])), lies_of(cascade.coarse, within)
 
 
 def _each(count: int, fewest: int) -> int:
@@ -265,12 +315,8 @@ def _each(count: int, fewest: int) -> int:
 
 
 def _fit_fine(inputs: _Inputs, coarse: Cascade, out_of_fold: OutOfFold | None, half: float) -> _Assessed:
-    """A cascade with a fine look on crops of one size, and what out-of-fold labels say of it.
-
-    Where things lie any way, the coarse look is less sure of how one is turned, and another crop is cut where the first
-    one's landmarks say, if that does better.
-    """
-    cascade = Cascade(coarse.coarse.reduction.shape[1], len(coarse.shape), fine=1)
+    """A cascade with a fine look on crops of one size, and what out-of-fold labels say of it."""
+    cascade = Cascade(coarse.coarse.reduction.shape[1], len(coarse.shape), fine=True, lies=coarse.lies)
     cascade.load_state_dict(coarse.state_dict(), strict=False)
     cascade.reach.fill_(half)
     assert cascade.fine is not None
@@ -291,27 +337,19 @@ def _fit_fine(inputs: _Inputs, coarse: Cascade, out_of_fold: OutOfFold | None, h
     parts = len(inputs.parts)
     training = TrainingSet(answered, inputs.parts, moments[:parts], moments[parts:], pool, 1 / half)
     kept = learn(cascade.fine, cascade.shape, training)
-    once = _assess(cascade, kept, answered.features, inputs, seen)
-    if not inputs.turned:
-        return once
-    cascade = copy.deepcopy(cascade)
-    cascade.looks = 2
-    if kept is None or seen is None:
-        return replace(once, head=cascade)
-    points = cascade.from_crop(kept.settled.points, seen.pose)
-    seen = _coarse_output(cascade, points, kept.settled.score)
-    twice = _assess(cascade, kept, _crops(inputs.source, cascade, inputs.rows, seen.pose), inputs, seen)
-    return twice if twice.error < once.error else once
+    return _assess(cascade, kept, answered.features, inputs, seen)
 
 
 def _crop_moments(inputs: _Inputs, cascade: Cascade) -> list[Moments]:
     """Moments of random crops around the labels of each part's pictures, then of those that are only learnt from."""
     assert cascade.fine is not None
-    rows, points = np.concatenate([inputs.rows, inputs.more[0]]), torch.cat([inputs.points, inputs.more[1]])
+    more = inputs.more
+    rows, points = np.concatenate([inputs.rows, more.rows]), torch.cat([inputs.points, more.points])
+    side = None if inputs.side is None or more.side is None else torch.cat([inputs.side, more.side])
     count = len(inputs.rows)
     each = _each(count, 1)
     turned = 180.0 if inputs.turned and not bool(cascade.shape.any()) else TURNED  # a point's heading is unknown
-    known = fit_pose(cascade.shape, points, usual=cascade.sizes[1])
+    known = fit_pose(cascade.shape, points, usual=cascade.sizes[1], side=side)
     generator = torch.Generator().manual_seed(mixed_seed(inputs.seed, "crops"))
     out = []
     for part in [*inputs.parts, *([np.arange(count, len(rows))] if count < len(rows) else [])]:
@@ -328,7 +366,8 @@ def _jittered(pose: Pose, turned: float, generator: torch.Generator) -> Pose:
     angle, size, x, y = torch.rand(4, len(pose.turn), generator=generator) * 2 - 1
     radius, angle = (size * SCALED).exp(), angle * math.radians(turned)
     turn = product(pose.turn, torch.stack([radius * angle.cos(), radius * angle.sin()], dim=-1))
-    return Pose(turn, pose.shift + torch.stack([x, y], dim=-1) * SHIFTED * pose.size[:, None])
+    shift = pose.shift + torch.stack([x, y], dim=-1) * SHIFTED * pose.size[:, None]
+    return Pose(turn, shift, pose.side)
 
 
 def _crops(source: FeatureSource, cascade: Cascade, rows: Rows, pose: Pose) -> Features:

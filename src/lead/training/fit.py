@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from lead.geometry import soft_argmax
 from lead.inference import Calibration, Head
-from lead.nn.heads import FILTERS, REDUCED, RidgeHead, SoftArgmaxHead, gaussian_maps
+from lead.nn.heads import FILTERS, PLAIN, REDUCED, Lie, RidgeHead, SoftArgmaxHead, gaussian_maps
 from lead.seeds import mixed_seed
 from lead.training.labelled import FOLDS, Labelled, check_labelled, distances, folds, judging
 from lead.tuning import keep_freed_memory
@@ -207,7 +207,9 @@ def principal_components(labelled: Labelled, count: int) -> Tensor:
     return vectors[:, -count:].T.flip(0).float().contiguous()
 
 
-def moments_of(head: RidgeHead, labelled: Labelled, sigma: float = SIGMA, share: float = 1.0) -> Moments:
+def moments_of(
+    head: RidgeHead, labelled: Labelled, sigma: float = SIGMA, share: float = 1.0, lie: Lie = PLAIN
+) -> Moments:
     """Moments of the design, for each group of landmarks that is labelled on the same pictures.
 
     Almost always every landmark is labelled everywhere, and there is one group.
@@ -218,7 +220,9 @@ def moments_of(head: RidgeHead, labelled: Labelled, sigma: float = SIGMA, share:
         sigma: width of the target bumps, in cells.
         share: of the cells far from every landmark, how many are looked at. They count as much more each, so that the
             moments are the same on average, at a fraction of the time.
+        lie: of the things in these pictures.
     """
+    order = None if lie == PLAIN else head.order(lie)
     random = torch.Generator().manual_seed(0)
     known = ~torch.isnan(labelled.points).any(-1)  # (N, K)
     groups: dict[tuple[bool, ...], list[int]] = {}
@@ -247,6 +251,7 @@ def moments_of(head: RidgeHead, labelled: Labelled, sigma: float = SIGMA, share:
                 design, maps = head.design_at(features, kept).mul_(weight), maps[kept] * weight
             else:
                 design = head.design(features).flatten(0, 1)  # (n·h·w, D)
+            design = design if order is None else design[:, order]
             moments = _square(design)
             for members in there:
                 out[members].xx += moments
@@ -259,6 +264,16 @@ def _square(design: Tensor) -> Tensor:
     """``design.T @ design``, of which BLAS works out one triangle: in less than half the time."""
     upper = torch.from_numpy(blas.ssyrk(1.0, design.numpy().T))  # (D, D); zeros below the diagonal
     return upper + upper.triu(1).T
+
+
+def added(parts: Sequence[Moments]) -> Moments:
+    """The moments of several sets of pictures together."""
+    out: Moments = {}
+    for part in parts:
+        for key, sums in part.items():
+            known = out.get(key)
+            out[key] = sums if known is None else _Sums(known.xx + sums.xx, known.xy + sums.xy, known.rows + sums.rows)
+    return out
 
 
 def weighted(moments: Moments, rows: float) -> Moments:

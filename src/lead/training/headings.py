@@ -178,7 +178,8 @@ class _Basis:
     def spectrum(self, features: Tensor) -> Tensor:
         """Of features (n, C, CELLS, CELLS), with room for shifts: (n, COMPONENTS, 2·CELLS, CELLS + 1) complex."""
         reduced = torch.einsum("nchw,cd->ndhw", features - self.mean[:, None, None], self.directions)
-        return torch.fft.rfft2(functional.normalize(reduced, dim=1) * self.disc, s=(2 * CELLS, 2 * CELLS))
+        out: Tensor = torch.fft.rfft2(functional.normalize(reduced, dim=1) * self.disc, s=(2 * CELLS, 2 * CELLS))
+        return out
 
     def similarity(self, fixed: Tensor, moved: Tensor) -> Tensor:
         """(n, n) mean cosine of the cells of each fixed and each moved picture, at the best shift."""

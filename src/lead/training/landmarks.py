@@ -41,8 +41,7 @@ class FitSummary:
         landmarker: ready to predict or save.
         used: labelled pictures that were used.
         missing: labelled pictures that are not on disk or cannot be read, with the reason.
-        head: its name; "cascade-coarse" is a cascade whose second look did no better on held-out labels, and
-            "cascade-again" one that looks at a crop twice, as where things lie any way.
+        head: its name; "cascade-coarse" is a cascade whose second look did no better on held-out labels.
         error: its mean distance on labels it had not seen, as a share of the picture's longer side; NaN for one label.
         accepted: labels that are accepted suggestions: fitted to, but not counted in the error.
     """

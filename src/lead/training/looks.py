@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,12 +12,14 @@ import torch
 from torch import Tensor
 
 from lead.features import Features
-from lead.nn.heads import RidgeHead
-from lead.nn.shape import fit_pose_robustly
+from lead.nn.heads import PLAIN, Lie, RidgeHead
+from lead.nn.shape import Pose, fit_pose_robustly
+from lead.nn.steered import SteeredHead
 from lead.training.fit import (
     SINGLE_LABEL,
     Moments,
     Settled,
+    added,
     apply,
     moments_of,
     settle,
@@ -73,6 +77,24 @@ class OutOfFold:
     weights: list[Tensor]
 
 
+def lies_of(head: RidgeHead, pose: Pose) -> list[Lie]:
+    """How things lie, of those that a head tells apart."""
+    if not isinstance(head, SteeredHead):
+        return [PLAIN] * len(pose.turn)
+    steps = (torch.atan2(pose.turn[:, 1], pose.turn[:, 0]) / (math.pi / 4)).round().long() % 8
+    side = torch.ones(len(steps)) if pose.side is None else pose.side
+    return [Lie(step, s < 0) for step, s in zip(steps.tolist(), side.tolist(), strict=True)]
+
+
+def moments_as_they_lie(head: RidgeHead, labelled: Labelled, lies: Sequence[Lie]) -> Moments:
+    """As :func:`moments_of`, of pictures each with things that lie in a way of its own."""
+    parts = []
+    for lie in dict.fromkeys(lies):
+        rows = np.flatnonzero([other == lie for other in lies])
+        parts.append(moments_of(head, labelled.take(rows), share=SHARE, lie=lie))
+    return added(parts)
+
+
 def learn(head: RidgeHead, shape: Tensor, training: TrainingSet) -> OutOfFold | None:
     """Settles a head by what out-of-fold labels say: from labels alone, or also from its own answers.
 
@@ -122,7 +144,7 @@ def _self_taught(head: RidgeHead, shape: Tensor, training: TrainingSet) -> Momen
     pose, residual = fit_pose_robustly(shape, points, score + 0.05, usual=training.usual)
     believed = torch.where((residual < BELIEVED)[..., None], points, pose(shape))
     rows = total_rows(training.moments) * (1 - LABELLED_SHARE) / LABELLED_SHARE
-    return weighted(moments_of(head, Labelled(training.pool, believed), share=SHARE), rows)
+    return weighted(moments_as_they_lie(head, Labelled(training.pool, believed), lies_of(head, pose)), rows)
 
 
 def _answers(head: RidgeHead, training: TrainingSet, weights: list[Tensor]) -> Settled:
