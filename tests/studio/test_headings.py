@@ -17,6 +17,7 @@ from fastapi.testclient import TestClient
 from modelled import file_id, marks, untrained, windows
 from serving import BEARER, NAMES, client, draw, name_landmarks, opened, wait_for
 
+from lead import api
 from lead.config import Settings
 from lead.images.store import ImageStore
 from lead.inference import Landmarker
@@ -118,6 +119,21 @@ def test_the_model_looks_again_with_the_heading_that_it_is_told(make: Callable[.
     assert other.up is None
     assert set(other.points) == set(PLACES)
     assert len(model.asked) == 1
+
+
+def test_a_model_that_is_told_what_it_takes_for_granted_answers_the_same(make: Callable[..., Desk]) -> None:
+    """With what `lead fit` makes of the labels, in place of a stand-in: all its things are upright."""
+    desk = make()
+    landmarker = api.fit(desk.bank.run, desk.book.contents.labels, pictures=desk.folder.root).landmarker
+    plain = landmarker.predict([desk.folder.root / "04.png"])
+    for up, same in (((0.0, -1.0), True), ((0.0, 1.0), False)):
+        knowledge = replace(desk.knowledge, landmarker=landmarker, ups={desk.id(4): up})
+        found = answers.suggest(knowledge, desk.id(4))
+        assert found.method == "head"
+        away = [
+            math.dist((found.points[n].x, found.points[n].y), xy) for n, xy in zip(PLACES, plain.xy[0], strict=True)
+        ]
+        assert (max(away) < 1.5) == same, away
 
 
 def test_a_model_of_other_landmarks_is_not_asked(make: Callable[..., Desk]) -> None:
