@@ -218,12 +218,15 @@ class LabelView {
       return;
     }
     if (!id || !app.picture(id)) {
+      const asked = location.hash; // the route follows it a moment later
       const [first] = await next.choose(null);
       if (first) next.keepReason(first);
       const {name, id: since} = app.route;
       // else gone elsewhere meanwhile
       this.offered = first?.id ?? null;
-      if (name === 'label' && since === id) location.replace(app.href('label', first?.id ?? app.pictures[0].id));
+      if (name === 'label' && since === id && location.hash === asked) {
+        location.replace(app.href('label', first?.id ?? app.pictures[0].id));
+      }
       return;
     }
     if (this.panels.open === 'rail' && id !== this.wanted) this.panels.close(); // it was opened to find this one
