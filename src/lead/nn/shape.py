@@ -14,8 +14,9 @@ from torch import Tensor
 
 ROBUST = 0.25
 """Residual, in radii of the shape, at which a landmark's say in a robust fit is halved."""
-CLEARLY = 0.5
-"""Misfit of a mirror image, as a share of the plain one's, below which it is one."""
+CLEARLY, UNLIKE = 0.5, 0.5
+"""Misfit of a mirror image, as a share of the plain one's, below which it is one, where the plain one's is more than so
+many radii."""
 ROUNDS = 6
 """Of reweighting, and of aligning to the mean: both have settled by then."""
 
@@ -180,7 +181,7 @@ def sides(points: Tensor) -> Tensor | None:
         placed = known & ~shape.isnan().any(-1)
         plain, mirror = (_misfit(shape.nan_to_num(), points, placed, way * torch.ones_like(side)) for way in (1, -1))
         telling = placed.sum(-1) > 2
-        new = torch.where(telling & (mirror < CLEARLY * plain), -1.0, 1.0)
+        new = torch.where(telling & (plain > UNLIKE) & (mirror < CLEARLY * plain), -1.0, 1.0)
         if bool((new == side).all()):
             break
         side = new

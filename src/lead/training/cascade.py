@@ -37,6 +37,9 @@ ASIDE = 0.1
 """Shift of such a view's centre, in normalised units; up to that, each way."""
 UPRIGHT = 45.0
 """Degrees from their common heading up to which labelled things still lie as the others do."""
+BETTER = 0.8
+"""Out-of-fold error, as a share of the likeliest way's, below which another way to look is taken: labels that happen to
+lie alike speak for it too."""
 ASTRAY = 0.1
 """Share of them beyond it from which they lie any way."""
 POOL = 100
@@ -232,8 +235,10 @@ def _halves(cascade: Cascade) -> list[float]:
 def _best_coarse(inputs: _Inputs, features: Features) -> tuple[_Assessed, Cascade, OutOfFold | None]:
     """A cascade of one look, assessed, and what it said of out-of-fold pictures.
 
-    Where some things are labelled as mirror images, both sides are tried for each picture, if that does better: what
-    looks the same from both sides, but for the names of left and right, is better taken for what most are.
+    Where things lie any way, headings are searched if that does better: of things that are small in the picture, little
+    more can be told of a heading than where they are. Where some are labelled as mirror images, both sides are tried
+    for each picture, if that does better: what looks the same from both sides, but for the names of left and right, is
+    better taken for what most are.
 
     Args:
         inputs: labelled pictures.
@@ -243,7 +248,9 @@ def _best_coarse(inputs: _Inputs, features: Features) -> tuple[_Assessed, Cascad
     for lies in _lies(inputs):
         coarse, out_of_fold = _fit_coarse(inputs, features, lies)
         tried.append((_assess(coarse, out_of_fold, features, inputs), coarse, out_of_fold))
-    return min(tried, key=lambda one: one[0].error)
+    first, *others = tried
+    best = min(others, key=lambda one: one[0].error, default=first)
+    return best if best[0].error < BETTER * first[0].error else first  # also where a single label says nothing
 
 
 def _fit_coarse(inputs: _Inputs, features: Features, lies: Sequence[Lie]) -> tuple[Cascade, OutOfFold | None]:
@@ -269,11 +276,14 @@ def _fit_coarse(inputs: _Inputs, features: Features, lies: Sequence[Lie]) -> tup
 
 
 def _lies(inputs: _Inputs) -> list[tuple[Lie, ...]]:
-    """What the coarse look may try."""
+    """What the coarse look may try, the likeliest first."""
+    plain: tuple[Lie, ...] = (PLAIN,)
     if common_shape(sided(inputs.points, inputs.side))[1] == 0:  # a single landmark, which lies no way
-        return [(PLAIN,)]
-    plain, either = (ALL_ROUND, BOTH_SIDES) if inputs.turned else ((PLAIN,), EITHER_SIDE)
-    return [plain] if inputs.side is None else [plain, either]
+        return [plain]
+    if len(inputs.parts) == 1:
+        return [ALL_ROUND if inputs.turned else plain]
+    ways = [ALL_ROUND, plain] if inputs.turned else [plain]
+    return ways if inputs.side is None else [*ways, BOTH_SIDES if inputs.turned else EITHER_SIDE]
 
 
 def _whole_views(
@@ -281,11 +291,11 @@ def _whole_views(
 ) -> Iterator[tuple[Labelled, list[Lie]]]:
     """Whole pictures of each part, then of those that are only learnt from, with how things lie in them.
 
-    Where things lie any way, each is seen at headings all round.
+    Where headings are searched, each is seen all round.
     """
     source, more = inputs.source, inputs.more
     others = fit_pose(cascade.shape, more.points, usual=cascade.sizes[1], side=more.side)
-    if not inputs.turned:
+    if cascade.lies in ((PLAIN,), EITHER_SIDE):
         for part in inputs.parts:
             yield whole.take(part), lies_of(cascade.coarse, poses.take(torch.from_numpy(part)))
         if len(more.rows):
