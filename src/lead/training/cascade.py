@@ -19,6 +19,7 @@ from lead.nn.shape import Pose, common_shape, conjugate, fit_pose, product, side
 from lead.nn.steered import SteeredHead
 from lead.reporting import Progress
 from lead.seeds import mixed_seed
+from lead.training.alike import near_duplicates
 from lead.training.confidence import fit_confidence
 from lead.training.fit import Moments, apply, moments_of, principal_components
 from lead.training.labelled import Labelled, check_labelled, distances, folds, judging
@@ -128,7 +129,7 @@ def fit_cascade(
         accepted: (N, K) which points are accepted suggestions: learnt from, but no error rests on them.
         unlabelled: rows of the store that may be learnt from without labels.
         groups: (N,) of the labelled pictures. Those of one group are alike as others are not, frames of one film say,
-            and fall in one fold, lest the expected errors be too small.
+            and fall in one fold, lest the expected errors be too small. Where there are none, near-duplicates are.
         turned: whether things are expected to lie any way; see :func:`lie_any_way`.
         seed: of the folds, the crops, and the unlabelled pictures that are drawn.
         progress: called as features of the labelled pictures are computed.
@@ -147,6 +148,8 @@ def fit_cascade(
             rows, points = rows[kept], some
             hidden, accepted = (None if flags is None else flags[kept] for flags in (hidden, accepted))
             groups = None if groups is None else [groups[i] for i in kept.tolist()]
+    if groups is None or len(set(groups)) < 2:
+        groups = near_duplicates(source.whole(rows, progress=progress))
     inputs = _inputs(source, rows, points, accepted, groups, unlabelled, random, lie_any_way(points, turned), seed)
     features = source.whole(inputs.rows, progress=progress)
     best, coarse, out_of_fold = _best_coarse(inputs, features)
