@@ -59,11 +59,15 @@ class CascadeFit:
         head: fitted on every label.
         confidence: of its answers.
         error: mean distance on out-of-fold labels as a share of the frame's side; NaN for one label.
+        turned: whether things lie any way.
+        mirrored: labelled pictures that show mirror images of what the others show.
     """
 
     head: Cascade
     confidence: Confidence
     error: float
+    turned: bool = False
+    mirrored: int = 0
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,8 @@ def fit_cascade(
             best = look
     flags = None if hidden is None else torch.from_numpy(hidden[np.isin(rows, inputs.rows)])
     confidence = fit_confidence(best.signals, best.errors, flags if len(best.signals) else None)
-    return CascadeFit(best.head, confidence, best.error)
+    mirrored = 0 if inputs.side is None else int((inputs.side < 0).sum())
+    return CascadeFit(best.head, confidence, best.error, inputs.turned, mirrored)
 
 
 @dataclass(frozen=True)
@@ -203,12 +208,14 @@ def lie_any_way(points: Tensor, expected: bool) -> bool:
         points: (N, K, 2) normalised; NaN where unlabelled. Every landmark is labelled somewhere.
         expected: what holds unless they do.
     """
+    if expected:
+        return True
     side = sides(points)
     shape, size = common_shape(sided(points, side))
     chosen = (~points.isnan().any(-1)).sum(-1) > 1
     telling = points[chosen]
-    if expected or size == 0 or len(telling) < 2:
-        return expected
+    if size == 0 or len(telling) < 2:
+        return False
     pose = fit_pose(shape, telling, side=None if side is None else side[chosen])
     away = torch.atan2(pose.turn[:, 1], pose.turn[:, 0]).abs()  # the shape heads as they do on average
     return float((away > math.radians(UPRIGHT)).float().mean()) > ASTRAY
