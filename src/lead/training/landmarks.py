@@ -127,11 +127,11 @@ def fit_landmarker(
 
 
 def _say_how_they_lie(fitted: CascadeFit, settings: Settings, say: Say) -> None:
+    degrees = settings.distill.views.degrees
     if fitted.turned and not settings.turned:
         say(
-            f"The labelled things lie turned any way, but the run's views turned by {settings.distill.views.degrees:g}° "
-            "at most. A run whose views turn all round finds them much better: lead train … --set "
-            "distill.views.rotation=180"
+            f"The labelled things lie any way, but the run's views turn by {degrees:g}° at most. "
+            "Another run, whose views turn all round, finds them better: lead train … --set distill.views.rotation=180"
         )
     if fitted.mirrored:
         pictures = "1 labelled picture shows" if fitted.mirrored == 1 else f"{fitted.mirrored} labelled pictures show"
