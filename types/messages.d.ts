@@ -340,6 +340,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/pictures/{id}/up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * This Way Up
+         * @description Says which way the thing's up points in a picture; 0, 0 takes that back.
+         *
+         *     Suggestions of the picture heed it as long as the studio runs.
+         */
+        put: operations["this_way_up_api_pictures__id__up_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/next": {
         parameters: {
             query?: never;
@@ -591,6 +613,16 @@ export interface components {
             reason: string;
             /** Runner Up */
             runner_up: string | null;
+        };
+        /**
+         * Direction
+         * @description A direction in a picture, in its pixels: x to the right, y down. Of any length; 0, 0 is none.
+         */
+        Direction: {
+            /** X */
+            x: number;
+            /** Y */
+            y: number;
         };
         /**
          * Dispute
@@ -1521,6 +1553,10 @@ export interface components {
          *         waiting_for: what has to happen before there are suggestions, for the person to read; null if there are.
          *         guides: labelled pictures, by id, that are most similar to this one, the most similar first; empty as long as
          *             that cannot be told.
+         *         turned: whether things lie turned any way in these pictures, as far as labels or the run's settings tell.
+         *         up: which way the thing's up points in this picture, of length 1: as the person said, else by its labels or by
+         *             ``points``. Up is what is up in the labelled things' common shape. Null where that is not known, or where
+         *             all things are upright.
          */
         Suggestions: {
             /** Id */
@@ -1546,6 +1582,12 @@ export interface components {
              * @default []
              */
             guides: string[];
+            /**
+             * Turned
+             * @default false
+             */
+            turned: boolean;
+            up: components["schemas"]["Direction"] | null;
         };
         /**
          * Training
@@ -1624,6 +1666,7 @@ export interface components {
     pathItems: never;
 }
 export type Choice = components['schemas']['Choice'];
+export type Direction = components['schemas']['Direction'];
 export type Dispute = components['schemas']['Dispute'];
 export type Disputes = components['schemas']['Disputes'];
 export type Explored = components['schemas']['Explored'];
@@ -2088,6 +2131,32 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Suggestions"];
+                };
+            };
+        };
+    };
+    this_way_up_api_pictures__id__up_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Direction"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {

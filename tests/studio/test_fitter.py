@@ -263,6 +263,7 @@ def test_all_pictures_are_looked_at_twice_when_labels_rest(desk: Desk) -> None:
     assert suggested.points == next(p.points for p in found.pictures if p.id == after)
     desk.label(6)
     wait_for(lambda: answers.suggest(desk.knowledge, after).model > suggested.model)
+    assert desk.knowledge.landmarker is not None  # the last one, until there is another
     exported = desk.fitter.predicted_labels()  # of seven labels, and with all that is known of the errors
     assert exported is not None
     assert exported.px_90 is not None

@@ -223,6 +223,37 @@ def test_a_pinch_zooms_about_its_middle_and_places_nothing(fingers: Fingers) -> 
     assert desk.studio.saved()[DARK][NAMES[0]][:2] == pytest.approx((260, 210), abs=0.5)
 
 
+def test_one_finger_says_which_way_is_up_and_two_pinch_the_turned_view(fingers: Fingers) -> None:
+    desk = fingers.desk
+    desk.page.keyboard.press("r")
+    desk.page.keyboard.press("w")
+    x, y = desk.on_screen(250, 200)
+    fingers.down((x - 40, y))
+    fingers.down((x + 40, y))  # two zoom, and say nothing
+    fingers.move((x - 60, y), (x + 60, y))
+    fingers.up()
+    expect(desk.by("this-way-up")).to_have_attribute("aria-pressed", "true")
+    fingers.down((x, y))
+    fingers.move((x + 100, y))  # the right is up
+    fingers.up()
+    desk.page.wait_for_function("() => Math.abs(studio.canvas.turn + Math.PI / 2) < 0.01")
+    left, right = desk.on_screen(200, 200), desk.on_screen(300, 200)
+    assert right[0] == pytest.approx(left[0], abs=1)
+    assert right[1] < left[1] - 50
+    before = desk.scale()
+    x, y = desk.on_screen(250, 200)
+    fingers.down((x - 40, y))
+    fingers.down((x + 40, y))
+    fingers.move((x - 60, y - 30), (x + 60, y - 30))
+    fingers.up()
+    assert desk.scale() == pytest.approx(1.5 * before, rel=0.01)
+    assert desk.on_screen(250, 200) == pytest.approx((x, y - 30), abs=1)
+    assert desk.points() == {}
+    fingers.tap(desk.on_screen(260, 210))
+    desk.expect_saved()
+    assert desk.studio.saved()[DARK][NAMES[0]][:2] == pytest.approx((260, 210), abs=0.5)
+
+
 def test_one_finger_pans_and_a_second_one_makes_a_tap_none(fingers: Fingers) -> None:
     desk = fingers.desk
     scale, left, top = view(desk)

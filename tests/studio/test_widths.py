@@ -112,6 +112,11 @@ def test_nothing_is_cut_off_and_nothing_overlaps(studio: Studio, sit: Sit, width
             assert canvas is not None
             assert canvas["width"] >= 0.6 * width
             assert canvas["height"] >= 0.55 * height
+            desk.page.keyboard.press("w")  # with it comes a button that is there for things that lie any way
+            expect(desk.by("this-way-up")).to_have_attribute("aria-pressed", "true")
+            assert desk.page.evaluate(CUT_OFF) == [], "this way up"
+            assert desk.page.evaluate(OVERLAPS, BARS) == [], "this way up"
+            desk.page.keyboard.press("Escape")
 
 
 def test_what_a_narrow_window_hides_opens_by_keyboard(studio: Studio, sit: Sit) -> None:

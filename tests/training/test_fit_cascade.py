@@ -257,11 +257,12 @@ def test_pictures_of_one_group_are_held_out_together(seen: tuple[FeatureSource, 
     source, rows = Noise(seen[0].extractor, seen[0].store), np.repeat(np.arange(4), 3)
     draws = torch.Generator().manual_seed(0)
     points = (torch.rand(1, 4, 2, generator=draws) + torch.rand(4, 1, 2, generator=draws) - 1)[rows]
-    apart, together = (
+    apart, together, found = (
         fit_cascade(source, rows, points, groups=groups, halves=[]).error
-        for groups in (None, [str(row) for row in rows])
+        for groups in ([str(i) for i in range(len(rows))], [str(row) for row in rows], None)
     )
     assert apart < 0.2 * together
+    assert found == pytest.approx(together, rel=0.05)  # they are near-duplicates
 
 
 def test_errors_that_are_told_hold_what_they_are_said_to(seen: tuple[FeatureSource, Tensor]) -> None:

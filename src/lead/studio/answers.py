@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from lead.studio.disputes import FEWEST, Case, find_disputes
 from lead.studio.films import taken_frame
 from lead.studio.folder import PictureFolder, UnknownPicture, picture_id
 from lead.studio.knowledge import Fit, Knowledge
+from lead.studio.label_messages import Direction, Point
 from lead.studio.messages import (
     Choice,
     Disputes,
@@ -139,6 +140,32 @@ def suggest(knowledge: Knowledge, id: str) -> Suggestions:
     On a film's frame that nobody has labelled yet, a landmark is carried from the nearest labelled frame before it,
     unless the model is surer of another place.
     """
+    found = _carried_or_found(knowledge, id)
+    if knowledge.loading:  # torch is not waited for
+        return found
+    bank = knowledge.bank
+    turned = knowledge.contents.headings.turned or (bank is not None and bank.run.settings.turned)
+    up = _up(knowledge, id, found) if turned or id in knowledge.ups else None
+    direction = None if up is None else Direction(x=up[0], y=up[1])
+    return found.model_copy(update={"turned": turned, "up": direction})
+
+
+def _up(knowledge: Knowledge, id: str, found: Suggestions) -> tuple[float, float] | None:
+    """Which way a thing's up points in a picture: as the person said, else by its labels, else as suggested."""
+    if id in knowledge.ups:
+        return knowledge.ups[id]
+
+    def places(points: Mapping[str, Point | Suggestion]) -> FloatArray:
+        some = (points.get(name) for name in knowledge.names)
+        nowhere = (np.nan, np.nan)
+        return np.array([nowhere if p is None or p.x is None or p.y is None else (p.x, p.y) for p in some])
+
+    headings = knowledge.contents.headings
+    return headings.up(places(knowledge.contents.of(id).points)) or headings.up(places(found.points))
+
+
+def _carried_or_found(knowledge: Knowledge, id: str) -> Suggestions:
+    """As :func:`suggest`, but for how the thing is turned."""
     guides = _guides(knowledge, knowledge.folder.file_of(id))
     found = _suggest(knowledge, id).model_copy(update={"guides": guides})
     carried = _carried(knowledge, id)
@@ -189,6 +216,8 @@ def _suggest(knowledge: Knowledge, id: str) -> Suggestions:
     if bank is None or not names:
         return Suggestions(id=id, waiting_for=NO_NAMES if bank else _no_features(knowledge))
     exemplars = bank.exemplars(knowledge.contents.taught, EXEMPLARS_AT_ONCE_S)
+    if id in knowledge.ups and id not in exemplars and (points := _points_by_up(knowledge, bank, id)) is not None:
+        return Suggestions(id=id, method="head", model=fit.number if fit else 0, points=points)
     if fit and fit.landmarker and id not in exemplars:
         reviewed = _reviewed_points(knowledge, fit.number, id)
         if reviewed is not None:
@@ -211,6 +240,22 @@ def _suggest(knowledge: Knowledge, id: str) -> Suggestions:
         answer = fit.learnt.answer(seen.features[None].float(), matcher, without)
     method = fit.learnt.method if fit else "matching"
     return Suggestions(id=id, method=method, model=fit.number if fit else 0, points=_points(answer, seen, names))
+
+
+def _points_by_up(knowledge: Knowledge, bank: FeatureBank, id: str) -> dict[str, Suggestion] | None:
+    """What the last landmarker says of a picture, told which way the thing's up points; None if there is none."""
+    landmarker = knowledge.landmarker_of_names
+    if landmarker is None:
+        return None
+    try:
+        seen = bank.get(id)
+    except UnreadablePicture:
+        return None
+    features, up = seen.features[None].numpy(), np.array([knowledge.ups[id]])
+    labels = landmarker.predict_rows(seen.store, np.array([seen.row]), features, up=up)
+    if labels.score is None or labels.px_error is None:
+        return None
+    return _suggestions(labels.schema.names, labels.xy[0], labels.score[0], labels.px_error[0], seen.size)
 
 
 def _reviewed_points(knowledge: Knowledge, model: int, id: str) -> dict[str, Suggestion] | None:

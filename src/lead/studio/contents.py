@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from lead.studio.document import Document
 from lead.studio.folder import Listing, PictureFolder
 from lead.studio.label_messages import Landmarks, PictureLabels
 from lead.studio.tags import SKIP
+
+if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
+    from lead.studio.poses import Headings
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,13 @@ class Contents:
         files, id_of = enumerate(labels.images), self.listing.id_of
         left = np.any(labels.visible > UNLABELLED, axis=1).tolist()
         return labels.take(row for row, file in files if left[row] and id_of[file] not in self.skipped)
+
+    @cached_property
+    def headings(self) -> Headings:
+        """How the labelled things are turned."""
+        from lead.studio.poses import Headings
+
+        return Headings.of(self.taught)
 
     def teaches_as(self, other: Contents) -> bool:
         """Whether models would learn the same from other contents: notes, most tags and colours are nothing to them."""

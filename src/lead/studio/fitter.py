@@ -242,7 +242,7 @@ class Fitter:
             changes: dict[str, Any] = {"fit": replace(knowledge.fit, closely=True)}
             try:
                 if better := self._closer_look(knowledge, knowledge.bank, knowledge.fit):
-                    changes = {"fit": better[0], "review": better[1]}
+                    changes = {"fit": better[0], "review": better[1], "landmarker": better[0].landmarker}
             except Exception as error:  # what there is already stands
                 log.warning(
                     "The second look at all pictures failed: %s", error, exc_info=not isinstance(error, LeadError)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lead.studio.contents import Contents
@@ -14,6 +16,27 @@ if TYPE_CHECKING:  # torch, which they need, takes seconds to import
     from lead.studio.features import FeatureBank
     from lead.studio.review import Review
     from lead.studio.suggest import Learnt
+
+
+class Ups:
+    """Which way the person said that things' up points, kept as long as the session lasts.
+
+    Attributes:
+        said: by picture, unit vectors in its pixels; never changed, but replaced by another.
+    """
+
+    def __init__(self, folder: PictureFolder) -> None:
+        self._folder = folder
+        self.said: Mapping[str, tuple[float, float]] = {}
+
+    def say(self, id: str, x: float, y: float) -> None:
+        """Of a picture: a direction (x, y) of any length; 0, 0 takes it back. Raises :class:`UnknownPicture`."""
+        self._folder.file_of(id)
+        others = {other: up for other, up in self.said.items() if other != id}
+        if largest := max(abs(x), abs(y)):  # the length itself may be beyond all numbers
+            x, y = x / largest, y / largest
+            others[id] = (x / math.hypot(x, y), y / math.hypot(x, y))
+        self.said = others
 
 
 @dataclass(frozen=True)
@@ -51,6 +74,8 @@ class Knowledge:
         fitting: whether a fit is under way.
         fit: the last; its landmarks may be others than those of ``contents``.
         review: the last predictions of all pictures, perhaps by an earlier fit.
+        landmarker: the last that `lead fit` made of labels, perhaps of earlier ones.
+        ups: by picture, which way the person said that the thing's up points: unit vectors in the picture's pixels.
     """
 
     contents: Contents
@@ -62,6 +87,8 @@ class Knowledge:
     fitting: bool = False
     fit: Fit | None = None
     review: Review | None = None
+    landmarker: Landmarker | None = None
+    ups: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def folder(self) -> PictureFolder:
@@ -81,6 +108,12 @@ class Knowledge:
     def review_of_names(self) -> Review | None:
         """The last predictions, if they are of these landmarks."""
         return self.review if self.review and self.review.labels.schema.names == self.names else None
+
+    @property
+    def landmarker_of_names(self) -> Landmarker | None:
+        """The last landmarker, if it knows no other landmarks than these."""
+        known = self.landmarker and set(self.landmarker.schema.names) <= set(self.names)
+        return self.landmarker if known else None
 
     @property
     def fit_is_current(self) -> bool:

@@ -161,3 +161,10 @@ class LabelsChange(Message):
     checked: bool | None = None
     note: Note | None = None
     tags: Tags | None = None
+
+
+class Direction(Message):
+    """A direction in a picture, in its pixels: x to the right, y down. Of any length; 0, 0 is none."""
+
+    x: float
+    y: float

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from lead.studio.label_messages import Landmarks, Message, PictureLabels
+from lead.studio.label_messages import Direction, Landmarks, Message, PictureLabels
 
 # --- pictures --------------------------------------------------------------------------------------------------------
 
@@ -87,6 +87,10 @@ class Suggestions(Message):
         waiting_for: what has to happen before there are suggestions, for the person to read; null if there are.
         guides: labelled pictures, by id, that are most similar to this one, the most similar first; empty as long as
             that cannot be told.
+        turned: whether things lie turned any way in these pictures, as far as labels or the run's settings tell.
+        up: which way the thing's up points in this picture, of length 1: as the person said, else by its labels or by
+            ``points``. Up is what is up in the labelled things' common shape. Null where that is not known, or where
+            all things are upright.
     """
 
     id: str
@@ -95,6 +99,8 @@ class Suggestions(Message):
     points: dict[str, Suggestion] = Field({})
     waiting_for: str | None = None
     guides: list[str] = Field([])
+    turned: bool = False
+    up: Direction | None = None
 
 
 class Choice(Message):

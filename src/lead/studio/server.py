@@ -18,7 +18,14 @@ from lead.studio import answers, transfer
 from lead.studio.events import stream
 from lead.studio.film_messages import Film, FilmEntry, FramesTaken, FramesToTake
 from lead.studio.history import Snapshot
-from lead.studio.label_messages import LabelsChange, Landmarks, LandmarksChange, LandmarksChanged, PictureLabels
+from lead.studio.label_messages import (
+    Direction,
+    LabelsChange,
+    Landmarks,
+    LandmarksChange,
+    LandmarksChanged,
+    PictureLabels,
+)
 from lead.studio.messages import (
     Choice,
     Disputes,
@@ -269,6 +276,15 @@ def _model(session: Session) -> APIRouter:
 
     @routes.get("/pictures/{id}/suggestions")
     def suggestions(id: str) -> Suggestions:
+        return answers.suggest(session.knowledge, id)
+
+    @routes.put("/pictures/{id}/up")
+    def this_way_up(id: str, up: Direction) -> Suggestions:
+        """Says which way the thing's up points in a picture; 0, 0 takes that back.
+
+        Suggestions of the picture heed it as long as the studio runs.
+        """
+        session.ups.say(id, up.x, up.y)
         return answers.suggest(session.knowledge, id)
 
     @routes.get("/next")

@@ -19,6 +19,7 @@ from lead.nn.shape import Pose, common_shape, conjugate, fit_pose, product, side
 from lead.nn.steered import SteeredHead
 from lead.reporting import Progress
 from lead.seeds import mixed_seed
+from lead.training.alike import near_duplicates
 from lead.training.confidence import fit_confidence
 from lead.training.fit import Moments, apply, moments_of, principal_components
 from lead.training.labelled import Labelled, check_labelled, distances, folds, judging
@@ -58,11 +59,15 @@ class CascadeFit:
         head: fitted on every label.
         confidence: of its answers.
         error: mean distance on out-of-fold labels as a share of the frame's side; NaN for one label.
+        turned: whether things lie any way.
+        mirrored: labelled pictures that show mirror images of what the others show.
     """
 
     head: Cascade
     confidence: Confidence
     error: float
+    turned: bool = False
+    mirrored: int = 0
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,7 @@ def fit_cascade(
         accepted: (N, K) which points are accepted suggestions: learnt from, but no error rests on them.
         unlabelled: rows of the store that may be learnt from without labels.
         groups: (N,) of the labelled pictures. Those of one group are alike as others are not, frames of one film say,
-            and fall in one fold, lest the expected errors be too small.
+            and fall in one fold, lest the expected errors be too small. Where there are none, near-duplicates are.
         turned: whether things are expected to lie any way; see :func:`lie_any_way`.
         seed: of the folds, the crops, and the unlabelled pictures that are drawn.
         progress: called as features of the labelled pictures are computed.
@@ -147,8 +152,8 @@ def fit_cascade(
             rows, points = rows[kept], some
             hidden, accepted = (None if flags is None else flags[kept] for flags in (hidden, accepted))
             groups = None if groups is None else [groups[i] for i in kept.tolist()]
-    inputs = _inputs(source, rows, points, accepted, groups, unlabelled, random, lie_any_way(points, turned), seed)
-    features = source.whole(inputs.rows, progress=progress)
+    inputs = _inputs(source, rows, points, accepted, groups, unlabelled, random, turned, seed, progress)
+    features = source.whole(inputs.rows)
     best, coarse, out_of_fold = _best_coarse(inputs, features)
     for half in _halves(coarse) if halves is None else halves:
         look = _fit_fine(inputs, coarse, out_of_fold, half)
@@ -156,7 +161,8 @@ def fit_cascade(
             best = look
     flags = None if hidden is None else torch.from_numpy(hidden[np.isin(rows, inputs.rows)])
     confidence = fit_confidence(best.signals, best.errors, flags if len(best.signals) else None)
-    return CascadeFit(best.head, confidence, best.error)
+    mirrored = 0 if inputs.side is None else int((inputs.side < 0).sum())
+    return CascadeFit(best.head, confidence, best.error, inputs.turned, mirrored)
 
 
 @dataclass(frozen=True)
@@ -179,18 +185,23 @@ def _inputs(
     random: np.random.Generator,
     turned: bool,
     seed: int,
+    progress: Progress | None,
 ) -> _Inputs:
     """The pictures that heads are judged on, in folds, and those that they only learn from."""
     flags = None if accepted is None else torch.from_numpy(accepted)
     judged, others = judging(points, flags)
+    features = source.whole(rows[judged], progress=progress)
     own = None if groups is None else [groups[i] for i in judged.tolist()]
+    if own is None or len(set(own)) < 2:
+        own = near_duplicates(features)
     parts = folds(len(judged), seed, own) if len(judged) > 1 else [np.arange(1)]
     pool = _pool(rows[judged], None if unlabelled is None else np.setdiff1d(unlabelled, rows), random)
-    side = sides(points)
-    judged_side, other_side = (None, None) if side is None else (side[judged], side[others])
-    more = _More(rows[others], points[others], other_side)
+    side = sides(points[judged])  # what is accepted has no say in it
+    every = None if side is None else sides(points)
+    more = _More(rows[others], points[others], every if every is None else every[others])
     flags = flags if flags is None else flags[judged]
-    return _Inputs(source, rows[judged], points[judged], flags, judged_side, more, parts, pool, turned, seed)
+    turned = lie_any_way(points[judged], turned)
+    return _Inputs(source, rows[judged], points[judged], flags, side, more, parts, pool, turned, seed)
 
 
 def lie_any_way(points: Tensor, expected: bool) -> bool:
@@ -200,12 +211,14 @@ def lie_any_way(points: Tensor, expected: bool) -> bool:
         points: (N, K, 2) normalised; NaN where unlabelled. Every landmark is labelled somewhere.
         expected: what holds unless they do.
     """
+    if expected:
+        return True
     side = sides(points)
     shape, size = common_shape(points, side)
     chosen = (~points.isnan().any(-1)).sum(-1) > 1
     telling = points[chosen]
-    if expected or size == 0 or len(telling) < 2:
-        return expected
+    if size == 0 or len(telling) < 2:
+        return False
     pose = fit_pose(shape, telling, side=None if side is None else side[chosen])
     away = pose.heading.abs()  # the shape heads as they do on average
     return float((away > math.radians(UPRIGHT)).float().mean()) > ASTRAY
@@ -302,7 +315,7 @@ def _whole_views(
             yield Labelled(source.whole(more.rows), more.points), lies_of(cascade.coarse, others)
         return
     generator = torch.Generator().manual_seed(mixed_seed(inputs.seed, "turned"))
-    each = _each(len(whole) + len(more.rows), FEWEST_VIEWS)
+    each = _each(len(whole), FEWEST_VIEWS)
     parts = [(inputs.rows[p], inputs.points[p], poses.take(torch.from_numpy(p))) for p in inputs.parts]
     for rows, points, pose in [*parts, (more.rows, more.points, others)] if len(more.rows) else parts:
         again = torch.arange(len(rows)).repeat_interleave(each)
@@ -355,7 +368,9 @@ def _crop_moments(inputs: _Inputs, cascade: Cascade) -> list[Moments]:
     assert cascade.fine is not None
     more = inputs.more
     rows, points = np.concatenate([inputs.rows, more.rows]), torch.cat([inputs.points, more.points])
-    side = None if inputs.side is None or more.side is None else torch.cat([inputs.side, more.side])
+    side = inputs.side
+    if side is not None:
+        side = torch.cat([side, torch.ones(len(more.rows)) if more.side is None else more.side])
     count = len(inputs.rows)
     each = _each(count, 1)
     turned = 180.0 if inputs.turned and not bool(cascade.shape.any()) else TURNED  # a point's heading is unknown

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lead.config import PictureSettings
+from lead.config import PictureSettings, Settings
 from lead.errors import LeadError
 from lead.features import Extractor, FeatureSource
 from lead.files import default_cache
@@ -102,6 +102,7 @@ def fit_landmarker(
             seed=seed,
             progress=progress,
         )
+        _say_how_they_lie(fitted, settings, say)
         calibration: Confidence | Calibration | None = fitted.confidence
     else:
         flags = None if found.accepted is None else torch.from_numpy(found.accepted)
@@ -123,6 +124,19 @@ def fit_landmarker(
     }
     model = Landmarker(found.schema, settings, student, fitted.head, calibration, origin)
     return FitSummary(model, len(found), missing, kind_of(fitted.head), error, accepted)
+
+
+def _say_how_they_lie(fitted: CascadeFit, settings: Settings, say: Say) -> None:
+    degrees = settings.distill.views.degrees
+    if fitted.turned and not settings.turned:
+        say(
+            f"The labelled things lie any way, but the run's views turn by {degrees:g}° at most. "
+            "Another run, whose views turn all round, finds them better: lead train … --set distill.views.rotation=180"
+        )
+    if fitted.mirrored:
+        pictures = "1 labelled picture shows" if fitted.mirrored == 1 else f"{fitted.mirrored} labelled pictures show"
+        known = "Both sides are looked for" if fitted.head.mirrored else "Which side a thing shows cannot be told well"
+        say(f"{pictures} the mirror image of what the others do. {known}.")
 
 
 def _labelled_store(

@@ -2,8 +2,9 @@
 
 import {Crosshair} from './crosshair.js';
 import {h} from './dom.js';
-import {carried, centred, clamp, pinched, View} from './geometry.js';
+import {carried, centred, clamp, outline, pinched, turned, View} from './geometry.js';
 import {Gestures} from './gestures.js';
+import {arrowOf, paintArrow} from './heading.js';
 import {hold, holdLarge} from './images.js';
 import {loupePlace, loupeScale, loupeSide, paintLoupe} from './loupe.js';
 import {Minimap} from './minimap.js';
@@ -13,6 +14,7 @@ import {NEAREST_FROM, paintMark, paintName, paintSkeleton, prepare} from './pain
  * @import {PictureDetail} from 'types/messages'
  * @import {Api} from './api.js'
  * @import {Size} from './geometry.js'
+ * @import {Direction} from './heading.js'
  * @import {Place} from './gestures.js'
  * @import {Context, Mark} from './paint.js'
  * @import {Bounds, Where} from './loupe.js'
@@ -48,6 +50,7 @@ export class PictureCanvas {
    * @param {(name: string, x: number, y: number, moved: boolean) => void} on.drop  let go of
    * @param {(name: string) => void} on.cancel  the placing or the drag was broken off
    * @param {(outside: boolean) => void} on.nothing  clicked where nothing is to be placed or held; outside the picture?
+   * @param {(up: Direction) => void} on.up  the person has said which way the thing's up points, in the picture
    * @param {() => void} on.space  the space bar was pressed, and not to pan
    * @param {() => void} on.view  zoomed or panned
    * @param {(message: string) => void} on.failed  the picture cannot be shown
@@ -61,6 +64,10 @@ export class PictureCanvas {
     this.skeleton = [];
     /** @type {string|null} */
     this.current = null;
+    /** which way the thing's up points in the picture, where that is shown @type {Direction|null} */
+    this.up = null;
+    /** while true, a drag says which way is up */
+    this.pointing = false;
     /** @type {string|null} */
     this.hovered = null;
     /** CSS filter of the picture, for the eye alone, e.g. `brightness(1.5)` */
@@ -72,6 +79,8 @@ export class PictureCanvas {
     /** @type {HTMLImageElement|null} */
     this.base = null;
     this.view = new View(1, 0, 0);
+    /** of the picture in every view of it, clockwise, in radians */
+    this.turn = 0;
     this.fitted = true;
     /** whether another picture is opened as near as the last one */
     this.keepsZoom = false;
@@ -190,8 +199,9 @@ export class PictureCanvas {
   }
 
   /** At which the whole picture is shown. @param {Size} picture */
-  fitScale({width, height}) {
+  fitScale(picture) {
     const room = this.size;
+    const {width, height} = outline(picture, this.turn);
     const scale = Math.min((room.width - 2 * MARGIN) / width, (room.height - MARGIN - BELOW) / height, LARGEST_SCALE);
     return Math.max(scale, SMALLEST / Math.max(width, height)); // also where there is no room at all
   }
@@ -202,9 +212,18 @@ export class PictureCanvas {
     const {width, height} = this.picture;
     const scale = this.fitScale(this.picture);
     const {width: across, height: down} = this.size;
-    this.view = new View(scale, (across - width * scale) / 2, (down + MARGIN - BELOW - height * scale) / 2);
+    this.view = View.with((width - 1) / 2, (height - 1) / 2, across / 2, (down + MARGIN - BELOW) / 2, scale, this.turn);
     this.fitted = true;
     this.changed();
+  }
+
+  /** Turns the picture, for the eye alone; what is in the middle stays there. @param {number} turn  from how it is
+   *  stored, clockwise, in radians */
+  turnTo(turn) {
+    if (turn === this.turn) return;
+    this.turn = turn;
+    if (this.fitted) this.fit();
+    else this.look(this.view);
   }
 
   /** Zooms by `factor` about a place on the canvas (its middle, if left out).
@@ -234,7 +253,7 @@ export class PictureCanvas {
 
   /** @param {number} dx @param {number} dy */
   pan(dx, dy) {
-    this.look(new View(this.view.scale, this.view.left + dx, this.view.top + dy));
+    this.look(this.view.moved(dx, dy));
   }
 
   /** Brings a place of the picture into sight if it is not. @param {number} x @param {number} y */
@@ -254,12 +273,16 @@ export class PictureCanvas {
     const {width, height} = this.size;
     const fit = this.fitScale(this.picture);
     const scale = clamp((0.25 * Math.min(width, height)) / Math.max(reach, 1), fit, Math.max(8, fit));
-    this.look(new View(scale, width / 2 - (x + 0.5) * scale, height / 2 - (y + 0.5) * scale));
+    this.look(centred(x, y, scale, this.size));
   }
 
-  /** Some of the picture always stays on the canvas. @param {View} view */
+  /** Some of the picture always stays on the canvas. Of a view of another turn, what is in its middle is shown.
+   *  @param {View} view */
   look(view) {
-    this.view = this.picture ? view.inSight(this.picture, this.size, KEPT_IN_SIGHT) : view;
+    const {picture, size, turn} = this;
+    const {x, y} = view.picture(size.width / 2, size.height / 2);
+    const same = view.turn === turn ? view : centred(x, y, view.scale, size, turn);
+    this.view = picture ? same.inSight(picture, size, KEPT_IN_SIGHT) : same;
     this.fitted = false;
     this.changed();
   }
@@ -344,7 +367,17 @@ export class PictureCanvas {
       }
     }
     this.crosshair.paint(ctx, view, size);
+    this.paintUp(ctx);
     if (magnified && shown.loupe !== 'off') this.paintLoupe(ctx, picture, magnified);
+  }
+
+  /** Which way is up: as it is being said, or as it is known. @param {Context} ctx */
+  paintUp(ctx) {
+    const {drag, view, up, size, bare} = this;
+    if (drag?.kind === 'up') paintArrow(ctx, [drag.sx, drag.sy], drag.to);
+    const marks = up && drag?.kind !== 'up' && !bare ? this.marks : [];
+    const arrow = up && arrowOf(marks.map(({x, y}) => view.place(x, y)), turned(up.x, up.y, view.turn), size);
+    if (arrow) paintArrow(ctx, ...arrow);
   }
 
   /** What the magnifier is for: the point that is held, or the cross-hair. */
@@ -365,6 +398,7 @@ export class PictureCanvas {
       corner: loupePlace(view.place(x, y), side, size, {where: this.shown.loupe, touch}),
       side,
       scale: loupeScale(view.scale),
+      turn: view.turn,
       picture: (seen, bounds) => this.paintPicture(ctx, picture, seen, bounds),
     });
   }
@@ -378,44 +412,51 @@ export class PictureCanvas {
    */
   paintPicture(ctx, picture, view, bounds) {
     const {base} = this;
-    const {scale, left, top} = view;
+    const {scale, left, top, turn} = view;
     const ratio = window.devicePixelRatio || 1;
+    ctx.save();
+    ctx.translate(left, top);
+    ctx.rotate(turn);
     ctx.imageSmoothingQuality = 'high';
     ctx.filter = this.filter;
     if (base) {
       ctx.imageSmoothingEnabled = (scale * ratio * picture.width) / base.naturalWidth < NEAREST_FROM;
-      ctx.drawImage(base, left, top, picture.width * scale, picture.height * scale);
+      ctx.drawImage(base, 0, 0, picture.width * scale, picture.height * scale);
       const coarse = scale * ratio > (1.1 * base.naturalWidth) / picture.width;
       if (coarse && base.naturalWidth < picture.width && base.naturalWidth > 320) {
         this.paintTiles(ctx, picture, view, bounds, scale * ratio < NEAREST_FROM);
       }
     } else {
       ctx.fillStyle = 'rgb(128 128 128 / 12%)';
-      ctx.fillRect(left, top, picture.width * scale, picture.height * scale);
+      ctx.fillRect(0, 0, picture.width * scale, picture.height * scale);
     }
-    ctx.filter = 'none';
+    ctx.restore();
   }
 
   /**
+   * On a context that already lies as the view puts the picture.
    * @param {Context} ctx
    * @param {PictureDetail} picture
    * @param {View} view
    * @param {Bounds} bounds
    * @param {boolean} smooth
    */
-  paintTiles(ctx, {id, width, height}, {scale, left, top}, bounds, smooth) {
+  paintTiles(ctx, {id, width, height}, view, {left, top, right, bottom}, smooth) {
+    const {scale} = view;
     ctx.imageSmoothingEnabled = smooth;
-    /** @param {number} edge @param {number} offset */
-    const tile = (edge, offset) => Math.floor((edge - offset) / scale / TILE);
-    const [firstRow, firstColumn] = [Math.max(0, tile(bounds.top, top)), Math.max(0, tile(bounds.left, left))];
-    const lastRow = Math.min(Math.ceil(height / TILE) - 1, tile(bounds.bottom, top));
-    const lastColumn = Math.min(Math.ceil(width / TILE) - 1, tile(bounds.right, left));
+    const corners = [[left, top], [right, top], [left, bottom], [right, bottom]].map(([x, y]) => view.picture(x, y));
+    /** @param {number} at */
+    const tile = (at) => Math.floor((at + 0.5) / TILE);
+    const [columns, rows] = [corners.map(({x}) => tile(x)), corners.map(({y}) => tile(y))];
+    const [firstRow, firstColumn] = [Math.max(0, Math.min(...rows)), Math.max(0, Math.min(...columns))];
+    const lastRow = Math.min(Math.ceil(height / TILE) - 1, Math.max(...rows));
+    const lastColumn = Math.min(Math.ceil(width / TILE) - 1, Math.max(...columns));
     for (let row = firstRow; row <= lastRow; row += 1) {
       for (let column = firstColumn; column <= lastColumn; column += 1) {
         const held = hold(this.api.tile(id, column, row));
         const [w, hh] = [Math.min(TILE, width - column * TILE), Math.min(TILE, height - row * TILE)];
         if (held.image) {
-          ctx.drawImage(held.image, column * TILE * scale + left, row * TILE * scale + top, w * scale, hh * scale);
+          ctx.drawImage(held.image, column * TILE * scale, row * TILE * scale, w * scale, hh * scale);
         } else if (!held.awaited) {
           held.awaited = true;
           held.loading.then(() => this.draw(), () => {});

@@ -26,10 +26,12 @@ export function stepLength(step, view, picture, canvas) {
 /** Where it first appears: where it was last, or in the middle of what is in sight. @param {Point|null} last
  *  @param {View} view @param {Size} picture @param {Size} canvas @returns {Point} */
 export function startOf(last, view, picture, canvas) {
+  const [sx, sy] = last ? view.place(last.x, last.y) : [0, 0];
+  if (last && sx >= 0 && sy >= 0 && sx <= canvas.width && sy <= canvas.height) return last;
   const [left, top, width, height] = sight(view, picture, canvas);
-  const [x, y] = last ? [last.x + 0.5, last.y + 0.5] : [0, 0];
-  const seen = last && x >= left && y >= top && x <= left + width && y <= top + height;
-  return seen ? last : {x: Math.round(left + width / 2 - 0.5), y: Math.round(top + height / 2 - 0.5)};
+  const [boxLeft, boxTop] = view.around(picture);
+  const {x, y} = view.picture(boxLeft + (left + width / 2) * view.scale, boxTop + (top + height / 2) * view.scale);
+  return {x: clamp(Math.round(x), 0, picture.width - 1), y: clamp(Math.round(y), 0, picture.height - 1)};
 }
 
 export class Crosshair {

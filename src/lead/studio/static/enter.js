@@ -136,7 +136,7 @@ export class Enter {
     const label = current ? labels[current] : null;
     const shown = [current, label?.state, label?.accepted, armed, hiddenNext, names.length, kind, doubts.length,
       current && suggestions.points[current]?.expected_px, Boolean(id), this.missed, this.work.awaits(null),
-      Boolean(this.canvas().crosshair.at)];
+      Boolean(this.canvas().crosshair.at), this.canvas().pointing];
     this.hint.hidden = !id;
     renew(this.hint, shown.join('|'), () => this.hintWords(kind, doubts));
   }
@@ -146,6 +146,7 @@ export class Enter {
     const {id, current, names, labels, hiddenNext, suggestions, armed} = this.work;
     if (!id) return null;
     if (!names.length) return 'No landmarks are named yet.';
+    if (this.canvas().pointing) return [icon('thisWayUp', 14), 'Drag from its bottom to its top.', kbd('Esc'), 'not'];
     if (this.missed) return [icon('info', 14), this.missed];
     if (!current) return [icon('accept', 14), 'All labelled.', keyCap('acceptAll'), 'next picture'];
     const named = this.named(current);

@@ -21,16 +21,19 @@ import {clamp, inside} from './geometry.js';
  * @property {Mark|null} under  the point that was pressed on while another is placed: a drag takes hold of it
  * @property {boolean} touch
  * @typedef {PointDrag
+ *   | {kind: 'up', sx: number, sy: number, to: Place}
  *   | {kind: 'idle', sx: number, sy: number}
  *   | {kind: 'tap', sx: number, sy: number, event: PointerEvent, timer: number}
  *   | {kind: 'pan', sx: number, sy: number}
  *   | {kind: 'pinch', at: [Place, Place]}} Drag
- * `idle`: pressed where there is nothing to do; `tap`: a finger that has not moved yet
+ * `up`: says which way is up, from the thing's bottom; `idle`: pressed where there is nothing to do; `tap`: a finger
+ * that has not moved yet
  */
 
 const REACH = {pointer: 10, finger: 24}; // how far from a point a press still meets it
 const TREMBLE = {pointer: 3, finger: 8}; // a press that moves no farther is a click
 const LONG_PRESS = 400; // milliseconds
+const TELLING = 12; // from how long a drag on says which way is up
 
 /** Turns presses into placing, holding, panning and zooming. A click places what waits for a place, wherever it falls,
  *  also on another point; a drag that begins on a point takes hold of that point. */
@@ -106,6 +109,10 @@ export class Gestures {
   press(event, place) {
     const {canvas} = this;
     const {picture, view, on} = canvas;
+    if (canvas.pointing) {
+      this.drag = {kind: 'up', sx: place[0], sy: place[1], to: place};
+      return;
+    }
     const under = canvas.nearest(...place, REACH.pointer);
     const {x, y} = view.picture(...place);
     const name = picture && inside(picture, x, y) ? on.awaits(under?.name ?? null) : null;
@@ -147,6 +154,9 @@ export class Gestures {
       this.drag = {...drag, kind: 'pan'}; // with nothing to place, what is dragged is the picture
       this.cursor();
       this.dragTo([sx, sy]);
+    } else if (drag?.kind === 'up') {
+      drag.to = [sx, sy];
+      canvas.draw();
     } else if (drag?.kind === 'point') this.dragPoint(drag, [sx, sy]);
   }
 
@@ -199,7 +209,17 @@ export class Gestures {
     const {on} = this.canvas;
     if (drag?.kind === 'point') on.drop(drag.name, drag.x, drag.y, drag.far);
     if (drag?.kind === 'idle') this.metNothing([drag.sx, drag.sy]);
+    if (drag?.kind === 'up') this.pointed([drag.sx, drag.sy], drag.to);
     this.canvas.draw();
+  }
+
+  /** A drag that goes hardly anywhere says nothing: the next one may. @param {Place} from @param {Place} to */
+  pointed(from, to) {
+    const {canvas} = this;
+    if (Math.hypot(to[0] - from[0], to[1] - from[1]) < TELLING) return;
+    const [a, b] = [canvas.view.picture(...from), canvas.view.picture(...to)];
+    const length = Math.hypot(b.x - a.x, b.y - a.y);
+    canvas.on.up({x: (b.x - a.x) / length, y: (b.y - a.y) / length});
   }
 
   /** @param {PointerEvent} event */
@@ -230,6 +250,7 @@ export class Gestures {
     if (drag?.kind === 'pan') style.cursor = 'grabbing';
     else if (drag?.kind === 'point') style.cursor = drag.far ? 'none' : 'crosshair';
     else if (this.space) style.cursor = 'grab';
+    else if (canvas.pointing) style.cursor = 'crosshair';
     else if (over && canvas.picture) {
       const {x, y} = canvas.view.picture(...over);
       const places = inside(canvas.picture, x, y) && canvas.on.awaits(canvas.hovered) !== null;
@@ -244,6 +265,10 @@ export class Gestures {
     if (this.drag && !this.fingers.size) return; // the mouse or pen is at work
     this.canvas.element.setPointerCapture(event.pointerId);
     this.fingers.set(event.pointerId, place);
+    if (this.fingers.size === 1 && this.canvas.pointing) {
+      this.drag = {kind: 'up', sx: place[0], sy: place[1], to: place};
+      return;
+    }
     if (this.fingers.size === 1) {
       const timer = setTimeout(() => this.pressedLong(place), LONG_PRESS);
       this.drag = {kind: 'tap', sx: place[0], sy: place[1], event, timer: Number(timer)};

@@ -6,7 +6,9 @@ import {PictureCanvas} from './canvas.js';
 import {ARROWS, emptyState, fill, h, icon, iconButton, lookUp, renew, text, throttle} from './dom.js';
 import {Enter} from './enter.js';
 import {Follower} from './follow.js';
+import {turned} from './geometry.js';
 import {Guide} from './guide.js';
+import {Heading} from './heading.js';
 import {prefetch} from './images.js';
 import {chord, keyCap, keyed, keys, ofControl} from './keys.js';
 import {LandmarkList, Numbers} from './label-list.js';
@@ -62,6 +64,8 @@ class LabelView {
     this.skeletonButton = this.tool('skeleton', 'skeleton', 'Skeleton lines', {testid: 'skeleton',
       'aria-pressed': 'true'});
     this.guideButton = this.tool('guide', 'guide', 'Guide picture', {testid: 'guide-toggle', 'aria-pressed': 'true'});
+    this.upButton = this.tool('thisWayUp', 'thisWayUp', 'This way up', {testid: 'this-way-up', 'aria-pressed': 'false',
+      hidden: true});
     this.notice = h('div.stage-notice', {hidden: true});
     this.reason = h('p.reason', {testid: 'reason'});
     this.waiting = h('div.notice.small', {testid: 'waiting', hidden: true});
@@ -83,6 +87,7 @@ class LabelView {
       drop: (name, x, y, moved) => this.work.dropped(name, x, y, moved),
       cancel: () => this.work.cancelled(),
       nothing: (outside) => this.clickedNothing(outside),
+      up: (up) => this.heading.said(up),
       space: () => this.placeCrosshair(false),
       view: () => this.drawZoom(),
       failed: (message) => this.cannotShow(this.wanted ?? '', new Error(message)),
@@ -95,9 +100,13 @@ class LabelView {
       this.canvas.draw();
     });
     this.follower = new Follower(this.canvas);
+    this.heading = new Heading(app, this.work, this.canvas, this.upButton, {changed: () => this.draw(),
+      found: (found) => this.setSuggestions(found)});
     this.options = new ViewOptions(places.options, (values, shown) => {
       this.canvas.shown = shown;
       this.canvas.keepsZoom = values.zoom === 'keep';
+      this.heading.upright = values.upright;
+      this.turn();
       this.follower.times = values.zoom === 'landmark' ? values.times : null;
       this.follow();
       this.canvas.draw();
@@ -121,7 +130,7 @@ class LabelView {
         this.note.place, h('span.spacer'),
         this.tool('undo', 'undo', 'Undo', {testid: 'undo', onclick: () => app.undo()}),
         this.tool('redo', 'redo', 'Redo', {testid: 'redo', onclick: () => app.redo()}), h('span.rule'),
-        h('div.stage-tools', tone, options, this.skeletonButton, this.guideButton, h('span.rule'),
+        h('div.stage-tools', tone, options, this.skeletonButton, this.guideButton, this.upButton, h('span.rule'),
           this.tool('zoomOut', 'minus', 'Zoom out', {testid: 'zoom-out'}), this.zoomText,
           this.tool('zoomIn', 'plus', 'Zoom in', {testid: 'zoom-in'}),
           this.tool('fit', 'fit', 'Whole picture', {testid: 'fit'}))),
@@ -209,12 +218,15 @@ class LabelView {
       return;
     }
     if (!id || !app.picture(id)) {
+      const asked = location.hash; // the route follows it a moment later
       const [first] = await next.choose(null);
       if (first) next.keepReason(first);
       const {name, id: since} = app.route;
       // else gone elsewhere meanwhile
       this.offered = first?.id ?? null;
-      if (name === 'label' && since === id) location.replace(app.href('label', first?.id ?? app.pictures[0].id));
+      if (name === 'label' && since === id && location.hash === asked) {
+        location.replace(app.href('label', first?.id ?? app.pictures[0].id));
+      }
       return;
     }
     if (this.panels.open === 'rail' && id !== this.wanted) this.panels.close(); // it was opened to find this one
@@ -266,6 +278,7 @@ class LabelView {
   /** Nothing stays of the picture before. */
   clear() {
     this.work.begin(null, nothing(''));
+    this.heading.stop();
     this.app.shown = null;
     this.canvas.clear();
     renew(this.name, '', () => []);
@@ -282,6 +295,7 @@ class LabelView {
     const another = this.id !== detail.id;
     if (another) {
       work.begin(detail, this.next.suggestionsAhead(detail.id) ?? nothing(detail.id));
+      this.heading.stop();
     } else work.detail = detail;
     app.shown = detail;
     app.last = detail.id;
@@ -352,6 +366,14 @@ class LabelView {
     this.draw();
   }
 
+  toggleUpright() {
+    const {options, work, app} = this;
+    options.set({upright: !options.values.upright});
+    if (options.values.upright && !work.suggestions.up) {
+      app.toast('The view is turned where it is known how the thing in the picture lies.');
+    }
+  }
+
   // --- keys ----------------------------------------------------------------------------------------------------------
 
   /** @param {KeyboardEvent} event */
@@ -395,13 +417,15 @@ class LabelView {
       previousPicture: () => next.step(-1), pick: () => next.goSuggested(), zoomIn: () => canvas.zoom(1.25),
       zoomOut: () => canvas.zoom(1 / 1.25), fit: () => canvas.fit(), tone: () => this.tone.toggle(),
       note: () => this.note.toggle(), skip: () => this.note.toggleSkip(), bare: () => canvas.hideMarks(),
-      guide: () => this.toggleGuide(), skeleton: () => this.toggleSkeleton()};
+      guide: () => this.toggleGuide(), skeleton: () => this.toggleSkeleton(), thisWayUp: () => this.heading.ask(),
+      upright: () => this.toggleUpright()};
   }
 
   /** Breaks off a drag or closes what is open; from a button it leads back to the picture.
    *  @param {EventTarget|null} from */
   escape(from) {
-    if (this.canvas.drag) this.canvas.breakOff();
+    if (this.canvas.pointing) this.heading.stop();
+    else if (this.canvas.drag) this.canvas.breakOff();
     else if (this.canvas.crosshair.at) {
       this.canvas.crosshair.hide();
       this.enter.draw();
@@ -416,10 +440,11 @@ class LabelView {
     this.canvas.element.focus({preventScroll: true});
   }
 
-  /** Moves the current point; where it has no place yet, a cross-hair. @param {[number, number]} way
+  /** Moves the current point; where it has no place yet, a cross-hair. @param {[number, number]} way  on the screen
    *  @param {KeyboardEvent} event */
-  arrow([ax, ay], {shiftKey, ctrlKey, metaKey, altKey}) {
+  arrow(way, {shiftKey, ctrlKey, metaKey, altKey}) {
     const {work, canvas} = this;
+    const [ax, ay] = turned(...way, -canvas.view.turn);
     const fine = ctrlKey || metaKey || altKey;
     if (!work.current) return;
     if (canvas.crosshair.at || !work.pointOf(work.current)) {
@@ -464,8 +489,16 @@ class LabelView {
     this.guide.show(this.id, this.work.current, this.work.suggestions.guides);
   }
 
+  /** Turns the view as it is wanted; what follows the landmarks takes it for the one that it gave. */
+  turn() {
+    const before = this.canvas.view;
+    this.heading.settle();
+    if (this.follower.view === before) this.follower.view = this.canvas.view;
+  }
+
   drawCanvas() {
     const {canvas, work} = this;
+    this.turn();
     const points = {...work.labels};
     if (work.placing) points[work.placing.name] = work.placing;
     canvas.marks = this.id ? marksOf(this.app.landmarks(), points, work.suggestions.points) : [];

@@ -17,7 +17,8 @@ import {clamp} from './geometry.js';
 const thousandth = (value) => Math.round(value * 1000) / 1000;
 
 /** @param {string} id @returns {Suggestions} */
-export const nothing = (id) => ({id, method: null, model: 0, points: {}, waiting_for: null, guides: []});
+export const nothing = (id) => ({id, method: null, model: 0, points: {}, waiting_for: null, guides: [], turned: false,
+  up: null});
 
 export class Labelling {
   /**

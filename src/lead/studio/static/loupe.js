@@ -53,9 +53,10 @@ export function loupePlace([x, y], side, canvas, {where = 'pointer', touch = fal
  * @param {[left: number, top: number]} what.corner
  * @param {number} what.side
  * @param {number} what.scale
+ * @param {number} what.turn
  * @param {(view: View, bounds: Bounds) => void} what.picture  paints the picture
  */
-export function paintLoupe(ctx, {point, colour, corner: [left, top], side, scale, picture}) {
+export function paintLoupe(ctx, {point, colour, corner: [left, top], side, scale, turn, picture}) {
   const [x, y] = [left + side / 2, top + side / 2];
   const bounds = {left, top, right: left + side, bottom: top + side};
   ctx.save();
@@ -64,7 +65,7 @@ export function paintLoupe(ctx, {point, colour, corner: [left, top], side, scale
   ctx.clip();
   ctx.fillStyle = '#0b0c0e';
   ctx.fillRect(left, top, side, side);
-  picture(new View(scale, x - (point.x + 0.5) * scale, y - (point.y + 0.5) * scale), bounds);
+  picture(View.with(point.x, point.y, x, y, scale, turn), bounds);
   paintArms(ctx, x, y, 7, side / 2 - 10, 3, 'rgb(0 0 0 / 45%)');
   paintArms(ctx, x, y, 7, side / 2 - 10, 1, 'rgb(255 255 255 / 90%)');
   disc(ctx, x, y, 2.5, 'rgb(0 0 0 / 60%)');

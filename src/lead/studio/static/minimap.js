@@ -1,7 +1,7 @@
 /** The whole picture in a corner while only a part of it is in sight: pressed or dragged on, the view goes there. */
 
 import {ARROWS, h, lookUp} from './dom.js';
-import {centred, sight, View} from './geometry.js';
+import {centred, outline, sight, View} from './geometry.js';
 import {prepare} from './paint.js';
 
 /**
@@ -14,7 +14,7 @@ const SHARE = 0.3; // of the canvas's sides, at most
 const NEARLY_ALL = 0.97; // of the picture in sight: then there is no need of it
 const STEP = 0.2; // of what is in sight, for an arrow key
 
-/** Its size. @param {Size} picture @param {Size} canvas @returns {Size} */
+/** Its size. @param {Size} picture  or of the box around one that is turned @param {Size} canvas @returns {Size} */
 export function minimapSize(picture, canvas) {
   const room = Math.min(LONGEST, SHARE * canvas.width, SHARE * canvas.height);
   const scale = room / Math.max(picture.width, picture.height);
@@ -22,7 +22,7 @@ export function minimapSize(picture, canvas) {
     height: Math.max(16, Math.round(picture.height * scale))};
 }
 
-/** Whether a picture is seen as good as whole. @param {Box} part  in sight @param {Size} picture */
+/** Whether a picture is seen as good as whole. @param {Box} part  in sight @param {Size} picture  as above */
 export const seenWhole = ([, , width, height], picture) =>
   width >= NEARLY_ALL * picture.width && height >= NEARLY_ALL * picture.height;
 
@@ -47,7 +47,8 @@ export class Minimap {
   /** @param {Size} picture */
   view(picture) {
     const {clientWidth: width, clientHeight: height} = this.element;
-    return View.of([0, 0, picture.width, picture.height], {width: width || 1, height: height || 1});
+    const size = {width: width || 1, height: height || 1};
+    return View.of([0, 0, picture.width, picture.height], size, this.canvas.view.turn);
   }
 
   /** The view's middle goes where the pointer is. @param {PointerEvent} event */
@@ -73,17 +74,22 @@ export class Minimap {
     const {canvas, element} = this;
     const {picture} = canvas;
     const part = picture && sight(canvas.view, picture, canvas.size);
-    element.hidden = !this.on || !picture || !part || !canvas.base || seenWhole(part, picture);
-    if (element.hidden || !picture || !part || !canvas.base) return;
-    const {width, height} = minimapSize(picture, canvas.size);
+    const whole = picture && outline(picture, canvas.view.turn);
+    element.hidden = !this.on || !whole || !part || !canvas.base || seenWhole(part, whole);
+    if (element.hidden || !picture || !whole || !part || !canvas.base) return;
+    const {width, height} = minimapSize(whole, canvas.size);
     Object.assign(element.style, {width: `${width}px`, height: `${height}px`});
     const {ctx} = prepare(element);
     const view = this.view(picture);
+    ctx.save();
+    ctx.translate(view.left, view.top);
+    ctx.rotate(view.turn);
     ctx.imageSmoothingQuality = 'high';
     ctx.filter = canvas.filter;
-    ctx.drawImage(canvas.base, view.left, view.top, picture.width * view.scale, picture.height * view.scale);
-    ctx.filter = 'none';
-    const [left, top] = view.place(part[0] - 0.5, part[1] - 0.5);
+    ctx.drawImage(canvas.base, 0, 0, picture.width * view.scale, picture.height * view.scale);
+    ctx.restore();
+    const [boxLeft, boxTop] = view.around(picture);
+    const [left, top] = [boxLeft + part[0] * view.scale, boxTop + part[1] * view.scale];
     const [w, hh] = [Math.max(3, part[2] * view.scale), Math.max(3, part[3] * view.scale)];
     ctx.fillStyle = 'rgb(0 0 0 / 40%)';
     ctx.beginPath();

@@ -8,15 +8,16 @@ import {segmented} from './parts.js';
  * @import {Shown} from './canvas.js'
  * @typedef {'small'|'normal'|'large'} Size
  * @typedef {'whole'|'keep'|'landmark'} Zoom
+ * @typedef {'points'|'suggestions'|'rings'|'minimap'|'upright'} Check
  * @typedef {{size: Size, points: boolean, suggestions: boolean, rings: boolean, names: Shown['names'],
- *   loupe: Shown['loupe'], minimap: boolean, zoom: Zoom, times: number}} Values
+ *   loupe: Shown['loupe'], minimap: boolean, upright: boolean, zoom: Zoom, times: number}} Values
  */
 
 const KEY = 'lead.view';
 
 /** @type {Values} */
 export const USUAL = {size: 'normal', points: true, suggestions: true, rings: true, names: 'current', loupe: 'pointer',
-  minimap: true, zoom: 'whole', times: 4};
+  minimap: true, upright: false, zoom: 'whole', times: 4};
 
 /** @type {Record<Size, number>} */
 const RADII = {small: 3.5, normal: 5, large: 8};
@@ -41,6 +42,7 @@ export function valuesOf(kept) {
     names: oneOf(NAMES.map(([name]) => name), values.names, USUAL.names),
     loupe: oneOf(LOUPES.map(([where]) => where), values.loupe, USUAL.loupe),
     minimap: values.minimap !== false,
+    upright: values.upright === true,
     zoom: oneOf(ZOOMS.map(([zoom]) => zoom), values.zoom, USUAL.zoom),
     times: oneOf(TIMES, values.times, USUAL.times),
   };
@@ -59,6 +61,8 @@ export class ViewOptions {
     this.place = place;
     this.apply = apply;
     this.open = false;
+    /** @type {Map<Check, HTMLInputElement>} */
+    this.boxes = new Map();
     this.values = valuesOf(lasting.value(KEY, {}));
     this.button = iconButton('visible', 'View: what is shown, and how near', {testid: 'view-options',
       'aria-expanded': 'false', 'aria-controls': 'view-panel', onclick: () => this.toggle()});
@@ -83,7 +87,8 @@ export class ViewOptions {
       h('div.field-row', h('span', 'Size of points'),
         segmented('Size of points', sizes, values.size, 'point-size', (size) => this.set({size}))),
       h('div.checks', this.check('points', 'Points'), this.check('suggestions', 'Suggestions'),
-        this.check('rings', 'Expected errors'), this.check('minimap', 'Overview map')),
+        this.check('rings', 'Expected errors'), this.check('minimap', 'Overview map'),
+        this.check('upright', 'Turned upright')),
       this.select('names', 'Names', NAMES),
       this.select('loupe', 'Magnifier', LOUPES),
       this.select('zoom', 'Next picture', ZOOMS),
@@ -92,10 +97,11 @@ export class ViewOptions {
     ];
   }
 
-  /** @param {'points'|'suggestions'|'rings'|'minimap'} name @param {string} words */
+  /** @param {Check} name @param {string} words */
   check(name, words) {
     const box = h('input', {type: 'checkbox', testid: `view-${name}`, checked: this.values[name],
       onchange: () => this.set({[name]: box.checked})});
+    this.boxes.set(name, box);
     return h('label.check', box, words);
   }
 
@@ -120,6 +126,7 @@ export class ViewOptions {
   set(change) {
     this.values = {...this.values, ...change};
     this.times.hidden = this.values.zoom !== 'landmark';
+    for (const [name, box] of this.boxes) box.checked = this.values[name]; // a key may have changed it
     // what hides something is seen in the button, so that nobody looks for lost points
     const hides = !this.values.points || !this.values.suggestions;
     this.button.setAttribute('aria-pressed', String(hides));

@@ -1,0 +1,71 @@
+"""Which way up things lie, by the labels: what the page draws as an arrow, and turns the view by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lead.geometry import FloatArray
+from lead.landmarks.model import Labels
+from lead.nn.shape import common_shape, fit_pose
+from lead.training.cascade import lie_any_way
+
+MOST = 500
+"""Labelled pictures that the common shape is made of, at most: more change it little."""
+TELLING = 1e-3
+"""Root-mean-square radius from which landmarks tell a heading, in radii of the shape or pixels."""
+
+
+@dataclass(frozen=True)
+class Headings:
+    """How labelled things are turned.
+
+    Attributes:
+        shape: (K, 2) the landmarks' common shape in its own frame, where up is (0, -1); NaN for those that are labelled
+            nowhere; None where the labels show no shape, as a single landmark's do not.
+        turned: whether the labels show that things lie turned any way.
+    """
+
+    shape: Tensor | None
+    turned: bool
+
+    @classmethod
+    def of(cls, labels: Labels) -> Headings:
+        """Those of labelled pictures."""
+        some = np.unique(np.linspace(0, len(labels) - 1, min(len(labels), MOST)).round().astype(np.int64))
+        points = torch.from_numpy(labels.xy[some]).float()
+        known = ~points.isnan().any(-1)
+        there = known.any(0)
+        if not bool((known.sum(-1) > 1).any()):
+            return cls(None, turned=False)
+        points = points[known.any(1)][:, there]
+        found, size = common_shape(points)
+        if size == 0:
+            return cls(None, turned=False)
+        shape = torch.full((len(there), 2), torch.nan)
+        shape[there] = found
+        return cls(shape, turned=lie_any_way(points, expected=False))
+
+    def up(self, xy: FloatArray) -> tuple[float, float] | None:
+        """Along which unit vector the up of a thing with landmarks (K, 2) points, in the pixels that these are in.
+
+        Mirror images are taken as they are. None where fewer than two landmarks are known (not NaN), or all of these
+        are on one spot.
+        """
+        if self.shape is None:
+            return None
+        points = torch.from_numpy(np.asarray(xy)).float()
+        known = ~(points.isnan() | self.shape.isnan()).any(-1)
+        if int(known.sum()) < 2 or min(_radius(points[known]), _radius(self.shape[known])) < TELLING:
+            return None
+        pose = fit_pose(self.shape[known], points[known][None])
+        real, imaginary = (pose.turn[0] / pose.size[0]).tolist()
+        return imaginary, -real  # the turn's product with (0, -1)
+
+
+def _radius(places: Tensor) -> float:
+    """Root-mean-square, of places (k, 2) about their mean."""
+    return float((places - places.mean(0)).square().sum(-1).mean().sqrt())
