@@ -20,6 +20,7 @@ from lead.nn.heads import ALL_ROUND, BOTH_SIDES, EITHER_SIDE, PLAIN, Lie, RidgeH
 from lead.nn.shape import Pose, fit_pose
 from lead.nn.steered import SteeredHead
 from lead.nn.student import Student
+from lead.training import cascade
 from lead.training.cascade import CascadeFit, fit_cascade, lie_any_way
 from lead.training.fit import added, moments_of, solve
 from lead.training.labelled import Labelled, distances
@@ -184,6 +185,22 @@ def test_accepted_points_and_few_labels_of_a_landmark_turn_too(mirrored: Folder)
     fitted = fit_cascade(mirrored.source, rows, points, accepted=accepted, turned=True, halves=[])
     assert fitted.head.lies == BOTH_SIDES
     assert mirrored.errors(fitted).mean() < 0.03
+
+
+def test_accepted_points_do_not_turn_sides_around(mirrored: Folder) -> None:
+    """Among the judged pictures few show mirror images, among those accepted nearly all."""
+    way = mirrored.side.numpy()
+    rows = np.concatenate([np.flatnonzero(way > 0)[:8], np.flatnonzero(way < 0)[:2], np.flatnonzero(way < 0)[2:]])
+    rows = np.concatenate([rows, rows[8:10]])  # two are there twice, so that of all most are mirror images
+    accepted = np.zeros((len(rows), 4), bool)
+    accepted[10:] = True
+    inputs = cascade._inputs(
+        mirrored.source, rows, mirrored.points[rows], accepted, None, None, np.random.default_rng(0), True, 0, None
+    )
+    assert inputs.side is not None
+    assert inputs.more.side is not None
+    assert torch.equal(inputs.side, mirrored.side[inputs.rows])
+    assert torch.equal(inputs.more.side, mirrored.side[inputs.more.rows])
 
 
 @pytest.mark.parametrize("landmarks", [[0], [0, 1]])

@@ -198,6 +198,8 @@ def _inputs(
     pool = _pool(rows[judged], None if unlabelled is None else np.setdiff1d(unlabelled, rows), random)
     side = sides(points[judged])  # what is accepted has no say in it
     every = None if side is None else sides(points)
+    if every is not None and side is not None and float((every[judged] * side).sum()) < 0:
+        every = -every  # of all together, most may show the other side
     more = _More(rows[others], points[others], every if every is None else every[others])
     flags = flags if flags is None else flags[judged]
     turned = lie_any_way(points[judged], turned)
