@@ -197,7 +197,7 @@ def _resting(store: ImageStore, rows: npt.NDArray[np.int64]) -> float:
     pixels = torch.from_numpy(read_rows(store.pixels, rows)).float()
     around = pixels - pixels.mean((0, 1, 2))
     changing = pixels - pixels.median(0).values
-    return 1 - float(changing.square().mean() / around.square().mean().clamp(min=1e-9))
+    return max(1 - float(changing.square().mean() / around.square().mean().clamp(min=1e-9)), 0.0)
 
 
 def _mirrored(alike: Tensor) -> float:
