@@ -281,7 +281,7 @@ def test_no_tree_does_more_than_be_refused(tree: dict[Any, Any]) -> None:
             shown = key if isinstance(key, str) and key and key.isprintable() else repr(key)
             assert f"unknown setting {shown} = " in said
         elif not isinstance(value, dict) and said:
-            named = f"mine.yaml: {key} = {value!r}"
+            named = f"mine.yaml: {key} = {value!r}".partition("{")[0]  # the keys of a group are said in order
             assert f"{key} = " not in said or named[:40] in said
 
 
