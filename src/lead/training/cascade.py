@@ -214,13 +214,12 @@ def lie_any_way(points: Tensor, expected: bool) -> bool:
     if expected:
         return True
     side = sides(points)
-    shape, size = common_shape(sided(points, side))
-    chosen = (~points.isnan().any(-1)).sum(-1) > 1
-    telling = points[chosen]
-    if size == 0 or len(telling) < 2:
+    telling = (~points.isnan().any(-1)).sum(-1) > 1
+    chosen = points[telling if side is None else telling & (side > 0)]  # upright mirror images head elsewhere
+    if len(chosen) < 2 or (shape := common_shape(chosen))[1] == 0:
         return False
-    pose = fit_pose(shape, telling, side=None if side is None else side[chosen])
-    away = torch.atan2(pose.turn[:, 1], pose.turn[:, 0]).abs()  # the shape heads as they do on average
+    turn = fit_pose(shape[0].nan_to_num(), chosen).turn
+    away = torch.atan2(turn[:, 1], turn[:, 0]).abs()  # the shape heads as they do on average
     return float((away > math.radians(UPRIGHT)).float().mean()) > ASTRAY
 
 
