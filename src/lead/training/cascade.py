@@ -216,13 +216,11 @@ def lie_any_way(points: Tensor, expected: bool) -> bool:
     if expected:
         return True
     side = sides(points)
-    shape, size = common_shape(points, side)
-    chosen = (~points.isnan().any(-1)).sum(-1) > 1
-    telling = points[chosen]
-    if size == 0 or len(telling) < 2:
+    telling = (~points.isnan().any(-1)).sum(-1) > 1
+    chosen = points[telling if side is None else telling & (side > 0)]  # upright mirror images head elsewhere
+    if len(chosen) < 2 or (shape := common_shape(chosen))[1] == 0:
         return False
-    pose = fit_pose(shape, telling, side=None if side is None else side[chosen])
-    away = pose.heading.abs()  # the shape heads as they do on average
+    away = fit_pose(shape[0].nan_to_num(), chosen).heading.abs()  # the shape heads as they do on average
     return float((away > math.radians(UPRIGHT)).float().mean()) > ASTRAY
 
 
