@@ -145,7 +145,7 @@ def same(theirs: dict[str, Any], ours: Labels, atol: float) -> None:
         told = getattr(ours, name)
         assert (told is None) == (name not in theirs)
         if told is not None:
-            np.testing.assert_allclose(theirs[name][known], told[known], atol=atol)
+            np.testing.assert_allclose(theirs[name][known], told[known], rtol=1e-4, atol=atol)
 
 
 # --- the graph -------------------------------------------------------------------------------------------------------

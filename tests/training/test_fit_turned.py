@@ -21,10 +21,11 @@ from lead.nn.shape import Pose, fit_pose
 from lead.nn.steered import SteeredHead
 from lead.nn.student import Student
 from lead.training import cascade
-from lead.training.cascade import CascadeFit, fit_cascade, lie_any_way
+from lead.training.cascade import CascadeFit, fit_cascade
 from lead.training.fit import added, moments_of, solve
 from lead.training.labelled import Labelled, distances
 from lead.training.looks import lies_of, moments_as_they_lie
+from lead.training.lying import lie_any_way
 
 COUNT, SIDE = 36, 192
 TEST = np.arange(20, COUNT)

@@ -11,7 +11,7 @@ from torch import Tensor
 from lead.geometry import FloatArray
 from lead.landmarks.model import Labels
 from lead.nn.shape import common_shape, fit_pose
-from lead.training.cascade import lie_any_way
+from lead.training.lying import lie_any_way
 
 MOST = 500
 """Labelled pictures that the common shape is made of, at most: more change it little."""

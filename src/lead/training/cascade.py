@@ -20,10 +20,11 @@ from lead.nn.steered import SteeredHead
 from lead.reporting import Progress
 from lead.seeds import mixed_seed
 from lead.training.alike import near_duplicates
-from lead.training.confidence import fit_confidence
+from lead.training.confidence import PRIOR_WEIGHT, fit_confidence
 from lead.training.fit import Moments, apply, moments_of, principal_components
 from lead.training.labelled import Labelled, check_labelled, distances, folds, judging
 from lead.training.looks import SHARE, OutOfFold, Rows, TrainingSet, learn, lies_of, moments_as_they_lie
+from lead.training.lying import lie_any_way
 
 MOST = 500
 """Labelled pictures that are used, at most: more cost time, and should change a closed-form head little."""
@@ -36,19 +37,17 @@ FEWEST_VIEWS = 4
 """Of each labelled picture, turned, from which the coarse look learns where things lie any way."""
 ASIDE = 0.1
 """Shift of such a view's centre, in normalised units; up to that, each way."""
-UPRIGHT = 45.0
-"""Degrees from their common heading up to which labelled things still lie as the others do."""
-BETTER = 0.8
-"""Out-of-fold error, as a share of the likeliest way's, below which another way to look is taken: labels that happen to
-lie alike speak for it too."""
-ASTRAY = 0.1
-"""Share of them beyond it from which they lie any way."""
 POOL = 100
 """Unlabelled pictures that a head teaches itself on."""
 SELF_TAUGHT = 4
 """Labelled pictures up to which it is tried whether that helps; with more it never did."""
 LONE_SIZE = 0.3
 """Size of the shape, in normalised units, where it has none: a single landmark, or several on one spot."""
+ASKED = 30
+"""Unlabelled pictures that say which way to look suits them, where a single label cannot."""
+BETTER = 0.8
+"""Out-of-fold error, as a share of the likeliest way's, below which another way to look is taken: labels that happen to
+lie alike speak for it too."""
 
 
 @dataclass(frozen=True)
@@ -154,11 +153,12 @@ def fit_cascade(
             groups = None if groups is None else [groups[i] for i in kept.tolist()]
     inputs = _inputs(source, rows, points, accepted, groups, unlabelled, random, turned, seed, progress)
     features = source.whole(inputs.rows)
-    best, coarse, out_of_fold = _best_coarse(inputs, features)
-    for half in _halves(coarse) if halves is None else halves:
-        look = _fit_fine(inputs, coarse, out_of_fold, half)
-        if not best.error <= look.error:  # NaN for a single label: the fine look is taken unchecked
-            best = look
+    ways = _lies(inputs)
+    if len(inputs.parts) == 1 < len(ways):  # a single label says nothing; the unlabelled pictures do
+        tried = [_fit_looks(inputs, features, [lies], halves) for lies in ways]
+        best = min(tried, key=lambda one: _doubt(inputs, one.head))
+    else:
+        best = _fit_looks(inputs, features, ways, halves)
     flags = None if hidden is None else torch.from_numpy(hidden[np.isin(rows, inputs.rows)])
     confidence = fit_confidence(best.signals, best.errors, flags if len(best.signals) else None)
     mirrored = 0 if inputs.side is None else int((inputs.side < 0).sum())
@@ -206,24 +206,6 @@ def _inputs(
     return _Inputs(source, rows[judged], points[judged], flags, side, more, parts, pool, turned, seed)
 
 
-def lie_any_way(points: Tensor, expected: bool) -> bool:
-    """Whether things lie turned any way in the pictures. Labels may show it; if they do not, that proves nothing.
-
-    Args:
-        points: (N, K, 2) normalised; NaN where unlabelled. Every landmark is labelled somewhere.
-        expected: what holds unless they do.
-    """
-    if expected:
-        return True
-    side = sides(points)
-    telling = (~points.isnan().any(-1)).sum(-1) > 1
-    chosen = points[telling if side is None else telling & (side > 0)]  # upright mirror images head elsewhere
-    if len(chosen) < 2 or (shape := common_shape(chosen))[1] == 0:
-        return False
-    away = fit_pose(shape[0].nan_to_num(), chosen).heading.abs()  # the shape heads as they do on average
-    return float((away > math.radians(UPRIGHT)).float().mean()) > ASTRAY
-
-
 def _pool(rows: Rows, unlabelled: Rows | None, random: np.random.Generator) -> Rows:
     """Unlabelled pictures to learn from."""
     if unlabelled is None or len(rows) > SELF_TAUGHT:
@@ -245,20 +227,42 @@ def _halves(cascade: Cascade) -> list[float]:
 # --- the coarse look --------------------------------------------------------------------------------------------------
 
 
-def _best_coarse(inputs: _Inputs, features: Features) -> tuple[_Assessed, Cascade, OutOfFold | None]:
+def _fit_looks(
+    inputs: _Inputs, features: Features, ways: Sequence[tuple[Lie, ...]], halves: Sequence[float] | None
+) -> _Assessed:
+    """Both looks, of which the second may be missing; the first tries one of some ``ways`` for things to lie."""
+    best, coarse, out_of_fold = _best_coarse(inputs, features, ways)
+    for half in _halves(coarse) if halves is None else halves:
+        look = _fit_fine(inputs, coarse, out_of_fold, half)
+        if not best.error <= look.error:  # NaN for a single label: the fine look is taken unchecked
+            best = look
+    return best
+
+
+def _doubt(inputs: _Inputs, head: Cascade) -> float:
+    """Logarithm of the error to expect on unlabelled pictures, as far as that holds for things in general."""
+    some = inputs.pool[np.linspace(0, len(inputs.pool) - 1, min(ASKED, len(inputs.pool))).round().astype(int)]
+    found = inputs.source.find(head, some) if len(some) else ()
+    signals = [out.signals.cpu() @ torch.tensor(PRIOR_WEIGHT) for out in found]
+    return float(torch.cat(signals).mean()) if signals else 0.0  # then the likeliest way is taken
+
+
+def _best_coarse(
+    inputs: _Inputs, features: Features, ways: Sequence[tuple[Lie, ...]]
+) -> tuple[_Assessed, Cascade, OutOfFold | None]:
     """A cascade of one look, assessed, and what it said of out-of-fold pictures.
 
-    Where things lie any way, headings are searched if that does better: of things that are small in the picture, little
-    more can be told of a heading than where they are. Where some are labelled as mirror images, both sides are tried
-    for each picture, if that does better: what looks the same from both sides, but for the names of left and right, is
-    better taken for what most are.
+    Where things lie any way, headings are searched unless that does worse, as of things that are small in the picture.
+    Where some are labelled as mirror images, both sides are tried for each picture, if that does better: what looks the
+    same from both sides, but for the names of left and right, is better taken for what most are.
 
     Args:
         inputs: labelled pictures.
         features: (N, C, h, w) of these.
+        ways: for things to lie, the likeliest first.
     """
     tried = []
-    for lies in _lies(inputs):
+    for lies in ways:
         coarse, out_of_fold = _fit_coarse(inputs, features, lies)
         tried.append((_assess(coarse, out_of_fold, features, inputs), coarse, out_of_fold))
     first, *others = tried
@@ -293,8 +297,6 @@ def _lies(inputs: _Inputs) -> list[tuple[Lie, ...]]:
     plain: tuple[Lie, ...] = (PLAIN,)
     if common_shape(inputs.points, inputs.side)[1] == 0:  # a single landmark, which lies no way
         return [plain]
-    if len(inputs.parts) == 1:
-        return [ALL_ROUND if inputs.turned else plain]
     ways = [ALL_ROUND, plain] if inputs.turned else [plain]
     return ways if inputs.side is None else [*ways, BOTH_SIDES if inputs.turned else EITHER_SIDE]
 
