@@ -57,6 +57,22 @@ def test_up_turns_with_the_thing() -> None:
         assert away(headings.up(turned(degrees, 1.7, (40, 90))), degrees - mean) < 0.5
 
 
+def mirrored(degrees: float) -> npt.NDArray[np.float64]:
+    """The thing seen from its other side, left and right changed, then turned: heads that way as the plain one does."""
+    plain = turned(0, middle=(0, 0)) * (-1, 1)
+    angle = math.radians(degrees)
+    x, y = plain.T
+    return np.stack([x * math.cos(angle) - y * math.sin(angle), x * math.sin(angle) + y * math.cos(angle)], -1) + 200
+
+
+def test_mirror_images_head_as_the_others_do() -> None:
+    copies = [*(turned(d) for d in (0, 20, -20)), mirrored(90), mirrored(-90)]
+    headings = Headings.of(labels(copies))
+    for degrees in (0, 45, 130, -100):
+        assert away(headings.up(mirrored(degrees)), degrees) < 0.5
+        assert away(headings.up(turned(degrees)), degrees) < 0.5
+
+
 def test_two_landmarks_tell_it_and_one_does_not() -> None:
     headings = Headings.of(labels([turned(d) for d in (0, 120, 240, 15)]))
     whole = headings.up(turned(77))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from lead.geometry import FloatArray
 from lead.landmarks.model import Labels
-from lead.nn.shape import common_shape, fit_pose
+from lead.nn.shape import CLEARLY, common_shape, fit_pose, sides
 from lead.training.lying import lie_any_way
 
 MOST = 500
@@ -27,10 +28,12 @@ class Headings:
         shape: (K, 2) the landmarks' common shape in its own frame, where up is (0, -1); NaN for those that are labelled
             nowhere; None where the labels show no shape, as a single landmark's do not.
         turned: whether the labels show that things lie turned any way.
+        two_sided: whether some are labelled as mirror images of the others.
     """
 
     shape: Tensor | None
     turned: bool
+    two_sided: bool = False
 
     @classmethod
     def of(cls, labels: Labels) -> Headings:
@@ -42,17 +45,18 @@ class Headings:
         if not bool((known.sum(-1) > 1).any()):
             return cls(None, turned=False)
         points = points[known.any(1)][:, there]
-        found, size = common_shape(points)
+        side = sides(points)
+        found, size = common_shape(points, side)
         if size == 0:
             return cls(None, turned=False)
         shape = torch.full((len(there), 2), torch.nan)
         shape[there] = found
-        return cls(shape, turned=lie_any_way(points, expected=False))
+        return cls(shape, lie_any_way(points, expected=False), side is not None)
 
     def up(self, xy: FloatArray) -> tuple[float, float] | None:
         """Along which unit vector the up of a thing with landmarks (K, 2) points, in the pixels that these are in.
 
-        Mirror images are taken as they are. None where fewer than two landmarks are known (not NaN), or all of these
+        None where fewer than two landmarks are known (not NaN), or all of these
         are on one spot.
         """
         if self.shape is None:
@@ -61,9 +65,13 @@ class Headings:
         known = ~(points.isnan() | self.shape.isnan()).any(-1)
         if int(known.sum()) < 2 or min(_radius(points[known]), _radius(self.shape[known])) < TELLING:
             return None
-        pose = fit_pose(self.shape[known], points[known][None])
-        real, imaginary = (pose.turn[0] / pose.size[0]).tolist()
-        return imaginary, -real  # the turn's product with (0, -1)
+        shape, places = self.shape[known], points[known][None]
+        plain, *mirror = (
+            fit_pose(shape, places, side=torch.tensor([side])) for side in ([1.0, -1.0] if self.two_sided else [1.0])
+        )
+        away = [float((pose(shape) - places).norm(dim=-1).mean() / pose.size[0]) for pose in (plain, *mirror)]
+        heading = float((mirror[0] if away[-1] < CLEARLY * away[0] else plain).heading[0])
+        return math.sin(heading), -math.cos(heading)
 
 
 def _radius(places: Tensor) -> float:
