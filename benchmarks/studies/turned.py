@@ -108,11 +108,12 @@ class Found:
 
 
 def measure(run: Run, some: Set, search: bool, count: int, draw: int, split: str) -> Found | None:
-    """One draw of labels, fitted and judged; None where there are too few."""
+    """One draw of labels of pictures that show every landmark, fitted and judged; None where there are too few."""
     pool, judged = some.split(split, draw)
-    if count > len(pool):
+    whole = [i for i in pool if (some.labels.visible[i] > 0).all()]
+    if count > len(whole):
         return None
-    picked = sorted(np.random.default_rng(mixed_seed(draw, "labels", count)).permutation(pool)[:count].tolist())
+    picked = sorted(np.random.default_rng(mixed_seed(draw, "labels", count)).permutation(whole)[:count].tolist())
     settings, labels = run.settings, some.labels
     store = open_store(some.root, list(labels.images), settings.picture.store, default_cache())
     source = FeatureSource(Extractor(run.student(), settings.picture), store)
