@@ -41,9 +41,9 @@ def desk(folder: Path, serve: Serve, sit: Sit) -> Desk:
     return made
 
 
-def cursor(desk: Desk) -> str:
-    found: str = desk.page.evaluate("() => studio.canvas.element.style.cursor")
-    return found
+def expect_cursor(desk: Desk, shape: str) -> None:
+    """Waits for it: the page takes note of a move, and of what a click has done, when it comes to it."""
+    desk.page.wait_for_function("shape => studio.canvas.element.style.cursor === shape", arg=shape)
 
 
 # --- clicks and drags -------------------------------------------------------------------------------------------------
@@ -106,12 +106,12 @@ def test_where_nothing_waits_a_click_selects_or_says_that_it_does_nothing(desk: 
         desk.click(*place)
     expect(desk.by("hint")).to_contain_text("All labelled")
     desk.page.mouse.move(*desk.on_screen(*places[2]))
-    assert cursor(desk) == "move"
+    expect_cursor(desk, "move")
     desk.click(*places[2])
     expect(row(desk, NAMES[2])).to_have_attribute("aria-current", "true")
     desk.click(500, 400)
     expect(desk.by("hint")).to_contain_text("Nothing waits")
-    assert cursor(desk) == "grab"
+    expect_cursor(desk, "grab")
     before = view(desk)
     desk.drag((500, 400), (520, 430))  # what is dragged is the picture
     scale, left, top = before
@@ -125,15 +125,15 @@ def test_where_nothing_waits_a_click_selects_or_says_that_it_does_nothing(desk: 
 def test_the_pointer_says_what_a_press_would_do(desk: Desk) -> None:
     desk.click(200, 200)
     desk.page.mouse.move(*desk.on_screen(203, 201))
-    assert cursor(desk) == "crosshair"  # the second one would be placed here, on the first
+    expect_cursor(desk, "crosshair")  # the second one would be placed here, on the first
     outside = desk.on_screen(-5, 200)
     desk.page.mouse.move(*outside)
-    assert cursor(desk) == "grab"
+    expect_cursor(desk, "grab")
     desk.page.mouse.click(*outside)
     expect(desk.by("hint")).to_contain_text("outside the picture")
     desk.page.mouse.move(*desk.on_screen(200, 200))
     desk.page.keyboard.press("j")  # another one without a place: a click still places
-    assert cursor(desk) == "crosshair"
+    expect_cursor(desk, "crosshair")
 
 
 def test_the_picture_stays_where_it_is_when_a_landmark_is_chosen(folder: Path, serve: Serve, sit: Sit) -> None:
