@@ -35,6 +35,7 @@ def test_stage_two_beats_its_start_on_people_it_never_saw(tmp_path: Path) -> Non
             point_sets=["5"],
             labels=(10,),
             draws=2,
+            heads=("ridge",),
             methods=("init", "lead"),
         )
         measured |= {(row.method, row.metric): row.mean for row in result.rows}
