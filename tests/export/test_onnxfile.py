@@ -113,7 +113,7 @@ def models(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
         ("looks all round", [2.5], ALL_ROUND),
         ("looks from both sides", [], BOTH_SIDES),
     ):
-        with mock.patch("lead.training.cascade._lies", return_value=[lies]):
+        with mock.patch("lead.training.cascade.ways_to_lie", return_value=[lies]):
             fitted = fit_cascade(FeatureSource(extractor, store), rows, points, halves=halves)
         fitted.confidence.hidden.copy_(torch.randn(9, 3, generator=torch.Generator().manual_seed(1)))
         found[name] = Landmarker(SCHEMA, SETTINGS, student(), fitted.head, fitted.confidence, {"labels": 20})

@@ -14,7 +14,7 @@ from torch import Tensor
 from lead.features import Features, FeatureSource
 from lead.nn.cascade import Cascade, CascadeOutput, CoarseOutput
 from lead.nn.confidence import Confidence
-from lead.nn.heads import ALL_ROUND, BOTH_SIDES, EITHER_SIDE, PLAIN, Lie
+from lead.nn.heads import EITHER_SIDE, PLAIN, Lie
 from lead.nn.shape import Pose, common_shape, conjugate, fit_pose, product, sides
 from lead.nn.steered import SteeredHead
 from lead.reporting import Progress
@@ -24,7 +24,7 @@ from lead.training.confidence import PRIOR_WEIGHT, fit_confidence
 from lead.training.fit import Moments, apply, moments_of, principal_components
 from lead.training.labelled import Labelled, check_labelled, distances, folds, judging
 from lead.training.looks import SHARE, OutOfFold, Rows, TrainingSet, learn, lies_of, moments_as_they_lie
-from lead.training.lying import lie_any_way
+from lead.training.lying import lie_any_way, ways_to_lie
 
 MOST = 500
 """Labelled pictures that are used, at most: more cost time, and should change a closed-form head little."""
@@ -46,8 +46,8 @@ LONE_SIZE = 0.3
 ASKED = 30
 """Unlabelled pictures that say which way to look suits them, where a single label cannot."""
 BETTER = 0.8
-"""Out-of-fold error, as a share of the likeliest way's, below which another way to look is taken: labels that happen to
-lie alike speak for it too."""
+"""Error, out of fold or expected, as a share of the likeliest way's, below which another way to look is taken: labels
+that happen to lie alike speak for it too."""
 
 
 @dataclass(frozen=True)
@@ -153,10 +153,11 @@ def fit_cascade(
             groups = None if groups is None else [groups[i] for i in kept.tolist()]
     inputs = _inputs(source, rows, points, accepted, groups, unlabelled, random, turned, seed, progress)
     features = source.whole(inputs.rows)
-    ways = _lies(inputs)
+    ways = ways_to_lie(inputs.points, inputs.side, turned=inputs.turned, cells=features.shape[-1])
     if len(inputs.parts) == 1 < len(ways):  # a single label says nothing; the unlabelled pictures do
-        tried = [_fit_looks(inputs, features, [lies], halves) for lies in ways]
-        best = min(tried, key=lambda one: _doubt(inputs, one.head))
+        best, other = (_fit_looks(inputs, features, [lies], halves) for lies in ways)
+        if _doubt(inputs, other.head) < _doubt(inputs, best.head) + math.log(BETTER):
+            best = other
     else:
         best = _fit_looks(inputs, features, ways, halves)
     flags = None if hidden is None else torch.from_numpy(hidden[np.isin(rows, inputs.rows)])
@@ -290,15 +291,6 @@ def _fit_coarse(inputs: _Inputs, features: Features, lies: Sequence[Lie]) -> tup
     pool = inputs.source.whole(inputs.pool) if len(inputs.pool) else None
     out_of_fold = learn(cascade.coarse, shape, TrainingSet(whole, inputs.parts, moments, more, pool, size))
     return cascade, out_of_fold
-
-
-def _lies(inputs: _Inputs) -> list[tuple[Lie, ...]]:
-    """What the coarse look may try, the likeliest first."""
-    plain: tuple[Lie, ...] = (PLAIN,)
-    if common_shape(inputs.points, inputs.side)[1] == 0:  # a single landmark, which lies no way
-        return [plain]
-    ways = [ALL_ROUND, plain] if inputs.turned else [plain]
-    return ways if inputs.side is None else [*ways, BOTH_SIDES if inputs.turned else EITHER_SIDE]
 
 
 def _whole_views(

@@ -6,6 +6,8 @@ import math
 
 from torch import Tensor
 
+from lead.nn.cascade import RING
+from lead.nn.heads import ALL_ROUND, BOTH_SIDES, EITHER_SIDE, PLAIN, Lie
 from lead.nn.shape import common_shape, fit_pose, sides
 
 UPRIGHT = 45.0
@@ -30,3 +32,22 @@ def lie_any_way(points: Tensor, expected: bool) -> bool:
         return False
     away = fit_pose(shape[0].nan_to_num(), chosen).heading.abs()  # the shape heads as they do on average
     return float((away > math.radians(UPRIGHT)).float().mean()) > ASTRAY
+
+
+def ways_to_lie(points: Tensor, side: Tensor | None, *, turned: bool, cells: int) -> list[tuple[Lie, ...]]:
+    """What the coarse look of a cascade may try, the likeliest first.
+
+    Args:
+        points: (N, K, 2) normalised; NaN where unlabelled.
+        side: (N,) -1 for mirror images; None where there are none.
+        turned: whether things lie any way.
+        cells: of the features along a side.
+    """
+    plain: tuple[Lie, ...] = (PLAIN,)
+    _, size = common_shape(points, side)
+    if size == 0:  # a single landmark, which lies no way
+        return [plain]
+    ways = [ALL_ROUND, plain] if turned else [plain]
+    if size * cells / 2 < RING:  # of what is smaller than a neighbourhood, neighbours tell no heading
+        ways.reverse()
+    return ways if side is None else [*ways, BOTH_SIDES if turned else EITHER_SIDE]
