@@ -80,11 +80,15 @@ def _faces(root: Path, seed: int) -> Set:
     return Set(labels, unit_lengths(labels, data.normaliser["5"]), root)
 
 
+def bees_for_testing(labels: Labels) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """(n,) which pictures of bees are left for testing: those of every third folder by name."""
+    folders = [image.split("/")[0] for image in labels.images]
+    return np.isin(folders, sorted(set(folders))[::3])
+
+
 def _bees(root: Path, _: int) -> Set:
     labels = load_labels(root / "bees.json")
-    folders = sorted({image.split("/")[0] for image in labels.images})
-    judged = set(folders[::3])
-    labels = labels.take([row for row, image in enumerate(labels.images) if image.split("/")[0] not in judged])
+    labels = labels.take(np.flatnonzero(~bees_for_testing(labels)).tolist())
     return Set(labels, extents(labels), root / "pictures")
 
 

@@ -26,7 +26,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 from benchmarks.measuring import keep, table  # noqa: E402
-from benchmarks.studies.labelling_share import extents  # noqa: E402
+from benchmarks.studies.labelling_share import bees_for_testing, extents  # noqa: E402
 from lead.datasets import open_dataset  # noqa: E402
 from lead.evaluation.metrics import unit_lengths  # noqa: E402
 from lead.features import Extractor, FeatureSource  # noqa: E402
@@ -86,9 +86,7 @@ class Set:
 
 def bees(root: Path) -> Set:
     labels = load_labels(root / "bees.json")
-    folders = [image.split("/")[0] for image in labels.images]
-    judged = set(sorted(set(folders))[::3])
-    return Set(root / "pictures", labels, extents(labels), np.array([folder in judged for folder in folders]))
+    return Set(root / "pictures", labels, extents(labels), bees_for_testing(labels))
 
 
 def dataset(root: Path, points: str | None) -> Set:
