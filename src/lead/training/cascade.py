@@ -19,10 +19,11 @@ from lead.nn.shape import Pose, common_shape, conjugate, fit_pose, product
 from lead.nn.steered import SteeredHead
 from lead.reporting import Progress
 from lead.seeds import mixed_seed
-from lead.training.confidence import PRIOR_WEIGHT, fit_confidence
+from lead.training.confidence import PRIOR, fit_confidence, recalibrated
 from lead.training.fit import Moments, apply, moments_of, principal_components
 from lead.training.inputs import Inputs, gathered, jittered, stacked, views_each
 from lead.training.labelled import Labelled, check_labelled, distances
+from lead.training.local import add_local_looks
 from lead.training.looks import SHARE, OutOfFold, Rows, TrainingSet, learn, lies_of, moments_as_they_lie
 from lead.training.lying import ways_to_lie
 
@@ -115,20 +116,40 @@ def fit_cascade(
             best = other
     else:
         best = _fit_looks(inputs, features, ways, halves)
-    flags = None if hidden is None else torch.from_numpy(hidden[np.isin(rows, inputs.rows)])
-    confidence = fit_confidence(best.signals, best.errors, flags if len(best.signals) else None)
     mirrored = 0 if inputs.side is None else int((inputs.side < 0).sum())
-    return CascadeFit(best.head, confidence, best.error, inputs.turned, mirrored)
+    if best.found is None:
+        nothing = torch.zeros(0, points.shape[1])
+        confidence = fit_confidence(nothing[..., None].expand(-1, -1, Cascade.SIGNALS), nothing)
+        return CascadeFit(best.head, confidence, best.error, inputs.turned, mirrored)
+    flags = None if hidden is None else torch.from_numpy(hidden[np.isin(rows, inputs.rows)])
+    errors = 2 * best.away / best.found.size[:, None]
+    confidence = fit_confidence(best.found.signals, errors, flags)
+    head, found = add_local_looks(inputs, best.head, best.found, confidence)
+    if found.gain is not None:
+        best = _Assessed(head, found, distances(found.points, inputs.truth))
+        ratios = best.away / found.expected(confidence)
+        confidence = recalibrated(confidence, ratios[~ratios.isnan()])
+    return CascadeFit(head, confidence, best.error, inputs.turned, mirrored)
 
 
 @dataclass(frozen=True)
 class _Assessed:
-    """A cascade with signals (n, K, S), and out-of-fold errors (n, K) in radii; ``error`` as CascadeFit's."""
+    """A cascade, and what it said of out-of-fold pictures, None where there is none.
+
+    Attributes:
+        head: fitted on every label.
+        found: of N pictures.
+        away: (N, K) distances from the labels, as shares of the frame's side; NaN where there is none to judge by.
+    """
 
     head: Cascade
-    signals: Tensor
-    errors: Tensor
-    error: float
+    found: CascadeOutput | None
+    away: Tensor
+
+    @property
+    def error(self) -> float:
+        """As :attr:`CascadeFit.error`."""
+        return float(self.away.nanmean())
 
 
 def _halves(cascade: Cascade) -> list[float]:
@@ -161,7 +182,7 @@ def _doubt(inputs: Inputs, head: Cascade) -> float:
     """Logarithm of the error to expect on unlabelled pictures, as far as that holds for things in general."""
     some = inputs.pool[np.linspace(0, len(inputs.pool) - 1, min(ASKED, len(inputs.pool))).round().astype(int)]
     found = inputs.source.find(head, some) if len(some) else ()
-    signals = [out.signals.cpu() @ torch.tensor(PRIOR_WEIGHT) for out in found]
+    signals = [out.signals.cpu() @ torch.tensor(PRIOR.weight) for out in found]
     return float(torch.cat(signals).mean()) if signals else 0.0  # then the likeliest way is taken
 
 
@@ -272,11 +293,7 @@ def _fit_fine(inputs: Inputs, coarse: Cascade, out_of_fold: OutOfFold | None, ha
 def _crop_moments(inputs: Inputs, cascade: Cascade) -> list[Moments]:
     """Moments of random crops around the labels of each part's pictures, then of those that are only learnt from."""
     assert cascade.fine is not None
-    more = inputs.more
-    rows, points = np.concatenate([inputs.rows, more.rows]), torch.cat([inputs.points, more.points])
-    side = inputs.side
-    if side is not None:
-        side = torch.cat([side, torch.ones(len(more.rows)) if more.side is None else more.side])
+    rows, points, side = inputs.every()
     count = len(inputs.rows)
     each = views_each(count, 1)
     turned = 180.0 if inputs.turned and not bool(cascade.shape.any()) else TURNED  # a point's heading is unknown
@@ -319,8 +336,7 @@ def _assess(
         seen: what the first head said of the pictures, if the last is another.
     """
     if out_of_fold is None:
-        nothing = torch.zeros(0, len(cascade.shape))
-        return _Assessed(cascade, nothing[..., None].expand(-1, -1, Cascade.SIGNALS), nothing, float("nan"))
+        return _Assessed(cascade, None, torch.zeros(0, len(cascade.shape)))
     first = seen or _coarse_output(cascade, out_of_fold.settled.points, out_of_fold.settled.score)
     head = cascade.fine or cascade.coarse
     settled = head.weight.clone()
@@ -332,9 +348,5 @@ def _assess(
         found.append(cascade.refine(some, torch.from_numpy(np.asarray(features[part], dtype=np.float32))))
     head.weight.copy_(settled)
     order = torch.from_numpy(np.argsort(np.concatenate(out_of_fold.parts)))
-    places, signals, size = (
-        torch.cat(column)[order]
-        for column in ([f.points for f in found], [f.signals for f in found], [f.size for f in found])
-    )
-    away = distances(places, Labelled(features, inputs.points, accepted=inputs.accepted).truth)
-    return _Assessed(cascade, signals, 2 * away / size[:, None], float(away.nanmean()))
+    out = CascadeOutput.joined(found).take(order)
+    return _Assessed(cascade, out, distances(out.points, inputs.truth))

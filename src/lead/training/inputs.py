@@ -67,6 +67,18 @@ class Inputs:
     turned: bool
     seed: int
 
+    @property
+    def truth(self) -> Tensor:
+        """(N, K, 2) the points that errors rest on: NaN also where a suggestion was accepted."""
+        return self.points if self.accepted is None else self.points.where(~self.accepted[..., None], torch.nan)
+
+    def every(self) -> tuple[Rows, Tensor, Tensor | None]:
+        """Rows, points and sides of all labelled pictures, those last that are only learnt from."""
+        more, side = self.more, self.side
+        if side is not None:
+            side = torch.cat([side, torch.ones(len(more.rows)) if more.side is None else more.side])
+        return np.concatenate([self.rows, more.rows]), torch.cat([self.points, more.points]), side
+
 
 def gathered(
     source: FeatureSource,
