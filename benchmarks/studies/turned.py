@@ -130,7 +130,7 @@ def measure(run: Run, some: Set, search: bool, count: int, draw: int, split: str
     found = list(source.find(fit.head, rows[judged]))
     places = source.places(rows[judged], torch.cat([f.points for f in found]).double().numpy())
     away = np.linalg.norm(places - xy[judged], axis=-1)  # (n, K) pixels
-    expected = torch.cat([fit.confidence.expected(f.signals) * f.size[:, None] / 2 for f in found]).double().numpy()
+    expected = torch.cat([f.expected(fit.confidence) for f in found]).double().numpy()
     px = source.extractor.frame.shown / store.scale[rows[judged]].mean(-1)
     radius = expected * px[:, None]
     known = np.isfinite(away)

@@ -71,6 +71,7 @@ class _Description(BaseModel):
     skeleton: tuple[tuple[str, str], ...]
     head: HeadName
     lies: tuple[tuple[Annotated[int, Field(ge=0, lt=8)], bool], ...] = (PLAIN,)
+    local: tuple[Annotated[int, Field(ge=1)], ...] = ()
     calibration: tuple[list[float], list[float]] | None
     origin: dict[str, Any]
 
@@ -233,6 +234,7 @@ class Landmarker:
             "skeleton": self.schema.skeleton,
             "head": kind_of(self.head),
             "lies": self.head.lies if isinstance(self.head, Cascade) else (PLAIN,),
+            "local": [len(look.which) for look in self.head.looks] if isinstance(self.head, Cascade) else [],
             "calibration": None if knots is None else [knots.scores.tolist(), knots.errors.tolist()],
             "origin": self.origin,
         }
@@ -300,7 +302,7 @@ class Landmarker:
         student = make_student(backbone, distill, settings.hypercolumn)
         checkpoint.restore(student, tensors, "student")
         lies = tuple(Lie(*lie) for lie in description.lies)
-        head = make_head(description.head, distill.dimension, len(schema.names), lies)
+        head = make_head(description.head, distill.dimension, len(schema.names), lies, description.local)
         checkpoint.restore(head, tensors, "head")
         calibration: Calibration | Confidence | None = None
         if description.calibration is not None:
@@ -318,13 +320,15 @@ def kind_of(head: Head | Cascade) -> HeadName:
     return "ridge" if isinstance(head, RidgeHead) else "softargmax"
 
 
-def make_head(kind: HeadName, dimension: int, landmarks: int, lies: Sequence[Lie] = (PLAIN,)) -> Head | Cascade:
-    """An unfitted head; ``lies`` are what a cascade tries."""
+def make_head(
+    kind: HeadName, dimension: int, landmarks: int, lies: Sequence[Lie] = (PLAIN,), local: Sequence[int] = ()
+) -> Head | Cascade:
+    """An unfitted head; ``lies`` are what a cascade tries, ``local`` the numbers of landmarks of its local looks."""
     if kind == "ridge":
         return RidgeHead(dimension, landmarks)
     if kind == "softargmax":
         return SoftArgmaxHead(dimension, landmarks)
-    return Cascade(dimension, landmarks, fine=kind == "cascade", lies=lies)
+    return Cascade(dimension, landmarks, fine=kind == "cascade", lies=lies, local=local)
 
 
 class _Located(NamedTuple):
@@ -341,7 +345,7 @@ def _of_cascade(found: CascadeOutput, confidence: Calibration | Confidence | Non
     points, score = found.points.double().cpu().numpy(), found.score.double().cpu().numpy()
     if not isinstance(confidence, Confidence):
         return _Located(points, score, np.zeros(score.shape, dtype=bool), None, None)
-    error = (confidence.expected(found.signals) * found.size[:, None] / 2).double().cpu().numpy()
+    error = found.expected(confidence).double().cpu().numpy()
     hidden = confidence.is_hidden(found.signals).cpu().numpy()
     return _Located(points, score, hidden, error, error * confidence.factor(0.9))
 

@@ -27,7 +27,7 @@ from lead.training.labelled import Labelled
 
 FEW = (1, 5, 10, 20, 50, 100)
 DRAWS = 5
-PREDICTIONS_VERSION = 2
+PREDICTIONS_VERSION = 3
 """Of the code that fits heads and predicts with them, here and in :mod:`lead.training`. Raise it with any change after
 which they answer otherwise: predictions that an earlier version saved are then made anew."""
 
@@ -188,7 +188,7 @@ def _cascade(
     device = system.extractor.device
     head, confidence = fit.head.to(device), fit.confidence.to(device)
     found = list(source.find(head, bench.store_rows(labels, judge)))
-    errors = torch.cat([confidence.expected(f.signals) * f.size[:, None] / 2 for f in found])
+    errors = torch.cat([f.expected(confidence) for f in found])
     expected = np.full((len(judge), labels.xy.shape[1]), np.nan)
     expected[:, labelled] = errors.double().cpu().numpy()
     places = np.zeros((*expected.shape, 2))

@@ -83,7 +83,7 @@ class Squares(nn.Module):
         )
         if not isinstance(self.calibration, Confidence):
             return found.points, found.score, torch.zeros_like(found.score, dtype=torch.bool), []
-        error = self.calibration.expected(found.signals) * found.size[:, None] / 2
+        error = found.expected(self.calibration)
         return found.points, found.score, self.calibration.is_hidden(found.signals), [error, error * self.wide]
 
 

@@ -71,7 +71,8 @@ def detail(store: ImageStore, rows: npt.NDArray[np.int64]) -> FloatArray:
     """(n,) of pictures, the pixels at hand to one of the store: of the original where crops may be cut from that."""
     if not store.has_originals or store.boxes is not None:
         return np.ones(len(rows))
-    return 1 / store.scale[rows].max(-1)
+    pixels: FloatArray = 1 / store.scale[rows].max(-1)
+    return pixels
 
 
 def _side(affine: Tensor) -> float:
