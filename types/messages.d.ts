@@ -352,7 +352,7 @@ export interface paths {
          * This Way Up
          * @description Says which way the thing's up points in a picture; 0, 0 takes that back.
          *
-         *     Suggestions of the picture heed it as long as the studio runs.
+         *     It is kept in the label file, and whatever the model says of the picture heeds it.
          */
         put: operations["this_way_up_api_pictures__id__up_put"];
         post?: never;
@@ -884,7 +884,8 @@ export interface components {
          *     Attributes:
          *         base: the version that the person saw.
          *         points: by landmark; ``null`` takes a label away.
-         *         checked, note, tags: if given, set the picture's. Tags are trimmed, and each stays once.
+         *         checked, note, tags, up: if given, set the picture's. Tags are trimmed, and each stays once; an ``up`` of 0, 0
+         *             takes back what was said.
          */
         LabelsChange: {
             /** Base */
@@ -902,6 +903,7 @@ export interface components {
             note?: string | null;
             /** Tags */
             tags?: string[] | null;
+            up?: components["schemas"]["Direction"] | null;
         };
         /**
          * Landmark
@@ -1235,6 +1237,7 @@ export interface components {
          *         checked: whether the person said of these labels, disputed by the model, that they are right.
          *         note: what the person wrote of the picture.
          *         tags: short words for it; ``skip`` says that it is not to be labelled.
+         *         up: along which the person said that the thing's up points, of length 1; null if nothing is said.
          */
         PictureLabels: {
             /** Id */
@@ -1266,6 +1269,7 @@ export interface components {
              * @default []
              */
             tags: string[];
+            up: components["schemas"]["Direction"] | null;
         };
         /**
          * Point
@@ -1429,7 +1433,7 @@ export interface components {
          *     Attributes:
          *         at: when it was put by, ISO 8601 with the zone.
          *         why: a few words.
-         *         pictures, points: labelled in it, or with a note or tags.
+         *         pictures, points: labelled in it, or with something said of them as a whole.
          */
         Snapshot: {
             /** Id */

@@ -118,7 +118,7 @@ def measure(run: Run, some: Set, search: bool, count: int, draw: int, split: str
     rows = np.array([store.index(image) for image in labels.images])
     xy = np.where(labels.visible[..., None] > 0, labels.xy, np.nan)
     points = torch.from_numpy(source.points(rows, xy)).float()
-    with mock.patch("lead.training.cascade.lie_any_way", return_value=search):
+    with mock.patch("lead.training.inputs.lie_any_way", return_value=search):
         fit = fit_cascade(
             source,
             rows[picked],

@@ -22,12 +22,13 @@ from lead.config import DistillSettings, HypercolumnSettings, PictureSettings
 from lead.errors import LeadError
 from lead.files import default_cache, remove_unused, settle, used_now
 from lead.geometry import FloatArray, denormalise_points, normalise_points
-from lead.images.crops import cut
+from lead.images.crops import Held, cut, detail
 from lead.images.store import ImageStore, read_rows
 from lead.nn.backbone import Backbone
 from lead.nn.cascade import Cascade, CascadeOutput
 from lead.nn.folding import folded
 from lead.nn.hypercolumn import hypercolumn
+from lead.nn.local import SHARE
 from lead.nn.reduction import Reduction
 from lead.nn.student import AnyStudent, LinearStudent, Student
 from lead.reporting import Progress
@@ -35,6 +36,8 @@ from lead.reporting import Progress
 BATCH = 64
 AT_ONCE = 16
 """Pictures that a processor's network is given at a time; with more, its maps leave the caches."""
+HELD = 48 * 2**20
+"""Pixels of originals that are in memory at once, of several pictures; one may have more."""
 Features = npt.NDArray[np.float16]
 
 
@@ -166,7 +169,7 @@ class Extractor:
         maps = self._folded(inputs)
         if not isinstance(self.network, Backbone):
             return maps  # type: ignore[no-any-return]
-        size = (self.cells, self.cells)
+        size = (inputs.shape[-2] // 4, inputs.shape[-1] // 4)
         return hypercolumn(maps, size, weights=self.levels.weights, normalisation=self.levels.normalisation)
 
     def digest(self) -> str:
@@ -362,19 +365,36 @@ class FeatureSource:
         """Normalised points as places in pictures' own pixels: see :meth:`Frame.places`."""
         return self.extractor.frame.places(self.store, rows, points)
 
-    def crops(self, rows: npt.NDArray[np.int64], affine: Tensor) -> Iterator[Tensor]:
+    def crops(self, rows: npt.NDArray[np.int64], affine: Tensor, held: Held | None = None) -> Iterator[Tensor]:
         """Features (b, C, h, w) of squares cut from pictures, a batch at a time.
 
         Args:
             rows: (n,) of the store; a row may be asked for repeatedly.
             affine: (n, 2, 3) from a square's normalised coordinates to those of the shown square.
+            held: see :func:`lead.images.crops.cut`.
         """
+        return self._cut(rows, affine, self.extractor.frame.input, held)
+
+    def close(self, rows: npt.NDArray[np.int64], affine: Tensor, held: Held | None = None) -> Iterator[Tensor]:
+        """As :meth:`crops`, of squares that the network is shown smaller, as local looks do."""
+        return self._cut(rows, affine, self.close_side, held)
+
+    @property
+    def close_side(self) -> int:
+        """Of the network's input in a local look, in pixels."""
+        return self.extractor.frame.input // SHARE
+
+    def detail(self, rows: npt.NDArray[np.int64]) -> FloatArray:
+        """(n,) pixels at hand to a normalised unit of pictures."""
+        return detail(self.store, rows) * (self.extractor.frame.shown / 2)
+
+    def _cut(self, rows: npt.NDArray[np.int64], affine: Tensor, side: int, held: Held | None) -> Iterator[Tensor]:
         frame, device = self.extractor.frame, self.extractor.device
         stored = affine.cpu() * (frame.shown / frame.side)
         batch = self.extractor.batch
         for start in range(0, len(rows), batch):
             part = slice(start, start + batch)
-            inputs = cut(self.store, rows[part], stored[part], frame.input).to(device)
+            inputs = cut(self.store, rows[part], stored[part], side, held).to(device)
             yield self.extractor.features_of(inputs.contiguous(memory_format=torch.channels_last))
 
     def find(self, head: Cascade, rows: npt.NDArray[np.int64]) -> Iterator[CascadeOutput]:
@@ -391,4 +411,28 @@ class FeatureSource:
         self, head: Cascade, rows: npt.NDArray[np.int64], features: Tensor, up: Tensor | None = None
     ) -> CascadeOutput:
         """Landmarks of at most a batch of pictures whose features (B, C, h, w) are known; ``up`` as for the head."""
-        return head.find(features, lambda affine: next(self.crops(rows, affine)), up)
+        if not head.local or not self.store.has_originals:
+            return head.find(features, lambda affine: next(self.crops(rows, affine)), up)
+        parts = [self._find_closely(head, rows[p], features[p], None if up is None else up[p]) for p in self._few(rows)]
+        return CascadeOutput.joined(parts)
+
+    def _find_closely(
+        self, head: Cascade, rows: npt.NDArray[np.int64], features: Tensor, up: Tensor | None
+    ) -> CascadeOutput:
+        """As :meth:`find_in`, of so few pictures that their originals can be held."""
+        held: Held = {}
+
+        def close(affine: Tensor) -> Tensor:
+            return torch.cat(list(self.close(np.repeat(rows, len(affine) // len(rows)), affine, held)))
+
+        return head.find(features, lambda affine: next(self.crops(rows, affine, held)), up, close)
+
+    def _few(self, rows: npt.NDArray[np.int64]) -> list[slice]:
+        """Parts of some rows whose originals are held together."""
+        out, start, total = [], 0, 0
+        for i, pixels in enumerate(self.store.sizes[rows].prod(-1).tolist()):
+            if i > start and total + pixels > HELD:
+                out.append(slice(start, i))
+                start, total = i, 0
+            total += pixels
+        return [*out, slice(start, len(rows))]

@@ -98,9 +98,13 @@ def test_every_view_at_work(
         desk.show(file)
         expect(desk.by("landmark").first).to_have_attribute("data-state", "visible" if name == "labelled" else name)
         checks.here(name)
+    desk.page.evaluate("() => studio.app.change(studio.app.route.id, {}, {up: {x: 0, y: -1}})")
     desk.page.keyboard.press("w")
     expect(desk.by("this-way-up")).to_have_attribute("aria-pressed", "true")
+    expect(desk.by("take-up-back")).to_be_visible()
     checks.here("this way up")
+    desk.by("take-up-back").focus()
+    checks.here("this way up, to be taken back")
     for panel in ("rail", "side", "tools") if width < 600 else ():
         desk.by(f"open-{panel}").click()
         checks.here(panel)

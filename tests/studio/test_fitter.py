@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from books import name, names_change, open_book, put
-from modelled import file_id, marks, untrained, wait_for, windows
+from books import names_change, put
+from desks import COUNT, PLACES, Desk
+from modelled import untrained, wait_for
 
 from lead import api
 from lead.config import Settings
@@ -19,56 +20,12 @@ from lead.inference import Landmarker
 from lead.studio import answers
 from lead.studio import fitter as module
 from lead.studio.answers import FEW_OWN, NO_FEATURES, NO_LABELS, NO_NAMES
-from lead.studio.book import LabelBook
-from lead.studio.events import Events
-from lead.studio.fitter import Fitter, Pace
-from lead.studio.folder import PictureFolder, UnknownPicture
-from lead.studio.knowledge import Knowledge
+from lead.studio.fitter import Pace
+from lead.studio.folder import UnknownPicture
 from lead.studio.label_messages import LabelsChange, Point
 from lead.studio.progress import progress
 from lead.studio.suggest import learn
 from lead.training.run import Run
-
-COUNT = 12
-PLACES = {"a": (80, 80), "b": (95, 84), "c": (84, 98)}
-
-
-class Desk:
-    """A folder being labelled."""
-
-    def __init__(self, root: Path, run: Run, pace: Pace) -> None:
-        self.corners = windows(root, COUNT)
-        self.folder, self.events, self.run = PictureFolder(root), Events(), run
-        self.told = self.events.subscribe()
-        self.book: LabelBook = open_book(self.folder, self.events)
-        self.fitter = Fitter(self.book, self.events, pace=pace)
-
-    @property
-    def knowledge(self) -> Knowledge:
-        return self.fitter.knowledge
-
-    def id(self, number: int) -> str:
-        return file_id(self.folder, number)
-
-    def truth(self, number: int) -> dict[str, tuple[float, float]]:
-        xy = marks(self.corners[number], list(PLACES.values()))
-        return {name: (float(x), float(y)) for name, (x, y) in zip(PLACES, xy, strict=True)}
-
-    def label(self, number: int, **others: Any) -> None:
-        put(self.book, f"{number:02}.png", **(self.truth(number) | others))
-
-    def name(self) -> None:
-        name(self.book, *PLACES, flip_pairs=[("a", "b")])
-
-    def fitted_to(self, count: int) -> None:
-        wait_for(
-            lambda: answers.status(self.knowledge).fitted_to == count and not answers.status(self.knowledge).fitting
-        )
-
-    def begin(self) -> None:
-        self.name()
-        self.fitter.use(self.run)
-        wait_for(lambda: answers.status(self.knowledge).stage == "ready")
 
 
 @pytest.fixture

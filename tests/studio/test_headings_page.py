@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -248,32 +247,51 @@ def test_a_cross_hair_goes_as_the_screen_does(desk: Desk) -> None:
 # --- this way up ------------------------------------------------------------------------------------------------------
 
 
-def answering(sent: list[Any]) -> Callable[[Route], None]:
-    """What the server answers, as if a model had looked again."""
+def suggesting(desk: Desk) -> None:
+    """What the server answers of the bare picture once something is said of it, as if a model had looked again."""
 
     def answer(route: Route) -> None:
-        sent.append(json.loads(route.request.post_data or ""))
         response = route.fetch()
         found = response.json()
-        found["points"] = {HEAD: {"x": 200.0, "y": 100.0, "expected_px": 4.0, "score": 0.9}}
+        if said(desk):
+            found["points"] = {HEAD: {"x": 200.0, "y": 100.0, "expected_px": 4.0, "score": 0.9}}
         route.fulfill(response=response, json=found)
 
-    return answer
+    desk.page.route(f"**/{desk.id_of(file(BARE))}/suggestions", answer)
+
+
+def said(desk: Desk) -> Any:
+    """What the label file holds of the bare picture."""
+    images = {image["file_name"]: image for image in desk.studio.document()["images"]}
+    return images.get(file(BARE), {}).get("up")
+
+
+def show_bare(desk: Desk) -> None:
+    desk.show(file(BARE))
+    desk.page.wait_for_function("() => studio.canvas.turn === 0")
+
+
+def say(desk: Desk) -> None:
+    """From the tip to the head of the bare picture's thing, in the view as it is."""
+    desk.page.keyboard.press("w")
+    points = places(BARE)
+    desk.drag(points[TIP], points[HEAD])
+    desk.expect_saved()
 
 
 def test_a_drag_says_which_way_is_up(desk: Desk) -> None:
-    sent: list[Any] = []
-    desk.page.route("**/up", answering(sent))
+    suggesting(desk)
     upright(desk)
-    desk.show(file(BARE))
-    desk.page.wait_for_function("() => studio.canvas.turn === 0")
+    show_bare(desk)
     expect(desk.by("this-way-up")).to_be_visible()
     desk.by("this-way-up").click()
     expect(desk.by("hint")).to_contain_text("Drag from its bottom to its top")
+    expect(desk.by("take-up-back")).to_have_count(0)
     points = places(BARE)
     desk.drag(points[TIP], points[HEAD])
     desk.page.wait_for_function("() => studio.canvas.marks.length === 1")
-    (up,) = sent
+    desk.expect_saved()
+    up = said(desk)
     assert apart(clockwise(up["x"], up["y"]), BARE) < 1
     assert math.hypot(up["x"], up["y"]) == pytest.approx(1)
     left, right = dot(desk, LEFT), dot(desk, RIGHT)
@@ -288,16 +306,79 @@ def test_a_drag_says_which_way_is_up(desk: Desk) -> None:
     desk.page.mouse.move(left[0], left[1] + 80, steps=3)
     desk.page.mouse.up()
     desk.page.wait_for_function("() => Math.abs(studio.canvas.turn) > 2")
-    assert apart(clockwise(sent[1]["x"], sent[1]["y"]), BARE + 180) < 1
+    desk.expect_saved()
+    up = said(desk)
+    assert apart(clockwise(up["x"], up["y"]), BARE + 180) < 1
     # The server keeps it: the picture comes up so again.
     desk.page.reload()
     desk.ready(file(BARE))
     desk.page.wait_for_function("() => Math.abs(studio.canvas.turn) > 2")
 
 
+def test_what_was_said_is_undone_and_redone(desk: Desk) -> None:
+    suggesting(desk)
+    upright(desk)
+    show_bare(desk)
+    say(desk)
+    desk.page.wait_for_function("() => studio.canvas.marks.length === 1")
+    desk.page.keyboard.press("Control+z")
+    desk.page.wait_for_function("() => studio.canvas.turn === 0 && studio.canvas.marks.length === 0")
+    desk.expect_saved()
+    assert said(desk) is None
+    desk.page.keyboard.press("Control+Shift+z")
+    desk.page.wait_for_function("() => studio.canvas.turn !== 0 && studio.canvas.marks.length === 1")
+    desk.expect_saved()
+    up = said(desk)
+    assert apart(clockwise(up["x"], up["y"]), BARE) < 1
+
+
+@pytest.mark.parametrize("by", ["button", "key"])
+def test_what_was_said_is_taken_back_later(desk: Desk, by: str) -> None:
+    show_bare(desk)
+    say(desk)
+    assert said(desk) is not None
+    desk.page.evaluate("() => sessionStorage.clear()")  # nothing is left to undo
+    desk.page.reload()
+    desk.ready(file(BARE))
+    desk.page.wait_for_function("() => studio.canvas.up")
+    desk.page.keyboard.press("w")
+    if by == "button":
+        desk.by("take-up-back").click()
+    else:
+        desk.page.keyboard.press("Delete")
+    desk.page.wait_for_function("() => !studio.canvas.up")
+    expect(desk.by("this-way-up")).to_have_attribute("aria-pressed", "false")
+    desk.expect_saved()
+    assert said(desk) is None
+
+
+def test_another_tab_hears_of_it(desk: Desk, sit: Sit) -> None:
+    other = sit(desk.studio)
+    other.show(file(BARE))
+    show_bare(desk)
+    say(desk)
+    other.page.wait_for_function("() => studio.canvas.up")
+    up = other.page.evaluate("() => studio.canvas.up")
+    assert apart(clockwise(up["x"], up["y"]), BARE) < 1
+
+
+def test_it_is_said_without_a_server_and_sent_later(desk: Desk) -> None:
+    upright(desk)
+    show_bare(desk)
+    desk.page.route("**/labels", lambda route: route.abort())
+    desk.page.keyboard.press("w")
+    points = places(BARE)
+    desk.drag(points[TIP], points[HEAD])
+    desk.page.wait_for_function("() => studio.canvas.turn !== 0")
+    assert said(desk) is None
+    desk.page.unroute("**/labels")
+    desk.page.evaluate("() => studio.app.outbox.retry()")
+    desk.expect_saved()
+    up = said(desk)
+    assert apart(clockwise(up["x"], up["y"]), BARE) < 1
+
+
 def test_saying_it_can_be_broken_off(desk: Desk) -> None:
-    sent: list[Any] = []
-    desk.page.route("**/up", answering(sent))
     desk.page.keyboard.press("w")
     expect(desk.by("this-way-up")).to_have_attribute("aria-pressed", "true")
     desk.click(300, 250)  # a drag that goes nowhere says nothing, and places nothing
@@ -306,5 +387,6 @@ def test_saying_it_can_be_broken_off(desk: Desk) -> None:
     expect(desk.by("this-way-up")).to_have_attribute("aria-pressed", "false")
     desk.click(*places(145)[LEFT])  # as ever
     expect(row(desk, LEFT)).to_have_attribute("data-state", "visible")
-    assert sent == []
+    desk.expect_saved()
+    assert not any("up" in image for image in desk.studio.document()["images"])
     assert set(desk.points()) == {HEAD, LEFT, TIP}

@@ -30,7 +30,7 @@ def labelled(pictures: Beetles) -> Beetles:
 
 def test_the_gallery_shows_the_worst_first(serve: Serve, sit: Sit, labelled: Beetles, trained: Path) -> None:
     desk = sit(serve(labelled.folder, "--run", trained), "review")
-    expect(desk.by("gallery").get_by_role("listitem").first).to_be_visible()
+    expect(desk.by("gallery").locator(".r-tile").first).to_be_visible()
     shown = desk.page.evaluate(
         "async () => (await studio.app.api.get('/predictions', {sort: 'expected', offset: 0, limit: 100})).pictures"
     )

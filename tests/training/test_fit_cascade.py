@@ -22,7 +22,7 @@ from lead.nn import heads
 from lead.nn.backbone import Backbone
 from lead.nn.cascade import Cascade
 from lead.nn.student import Student
-from lead.training import cascade
+from lead.training import inputs
 from lead.training.cascade import CascadeFit, fit_cascade
 from lead.training.labelled import distances, folds
 
@@ -218,7 +218,7 @@ def test_more_pictures_than_are_used_are_drawn_from(
         used.append(count)
         return folds(count, *how)
 
-    monkeypatch.setattr(cascade, "folds", watched)
+    monkeypatch.setattr(inputs, "folds", watched)
     for seed in range(5):
         fit_cascade(source, rows, rare, seed=seed, most=8, halves=[])
     assert set(used) == {8, 20}  # all of them where the only label of a landmark would be left out

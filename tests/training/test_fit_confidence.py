@@ -14,7 +14,7 @@ from lead.training import confidence
 from lead.training.confidence import fit_confidence
 
 SIGNALS = Cascade.SIGNALS
-CENTRE = torch.tensor(confidence.PRIOR_CENTRE)
+CENTRE = torch.tensor(confidence.PRIOR.centre)
 LEVEL = torch.tensor([-2.6, -1.8, -1.2, -2.2])
 WEIGHT = torch.tensor([0.9, 0.2, 0.0, 0.5, -0.3, 0.2, 0.0, 0.1])
 
@@ -58,10 +58,10 @@ def test_the_weights_are_those_that_the_errors_were_drawn_with() -> None:
 def test_without_labels_there_is_the_prior() -> None:
     nothing = torch.zeros(0, 3)
     model = fit_confidence(nothing[..., None].expand(-1, -1, SIGNALS), nothing)
-    torch.testing.assert_close(model.weight, torch.tensor(confidence.PRIOR_WEIGHT), atol=1e-5, rtol=0)
+    torch.testing.assert_close(model.weight, torch.tensor(confidence.PRIOR.weight), atol=1e-5, rtol=0)
     usual = model.expected(CENTRE.expand(1, 3, -1))
     # The mean of a log-normal is known: the ladder's own mean is 1, and the level is that of the mean error.
-    torch.testing.assert_close(usual, torch.full((1, 3), float(np.exp(confidence.PRIOR_LEVEL))), atol=1e-3, rtol=0)
+    torch.testing.assert_close(usual, torch.full((1, 3), float(np.exp(confidence.PRIOR.level))), atol=1e-3, rtol=0)
     random = np.random.default_rng(0)
     ratios = np.exp(confidence.PRIOR_SPREAD * random.normal(size=200_000) - confidence.PRIOR_SPREAD**2 / 2)
     for share in (0.5, 0.8, 0.9):

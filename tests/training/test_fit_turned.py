@@ -20,9 +20,9 @@ from lead.nn.heads import ALL_ROUND, BOTH_SIDES, EITHER_SIDE, PLAIN, Lie, RidgeH
 from lead.nn.shape import Pose, fit_pose
 from lead.nn.steered import SteeredHead
 from lead.nn.student import Student
-from lead.training import cascade
 from lead.training.cascade import CascadeFit, fit_cascade
 from lead.training.fit import added, moments_of, solve
+from lead.training.inputs import gathered
 from lead.training.labelled import Labelled, distances
 from lead.training.looks import lies_of, moments_as_they_lie
 from lead.training.lying import lie_any_way
@@ -195,7 +195,7 @@ def test_accepted_points_do_not_turn_sides_around(mirrored: Folder) -> None:
     rows = np.concatenate([rows, rows[8:10]])  # two are there twice, so that of all most are mirror images
     accepted = np.zeros((len(rows), 4), bool)
     accepted[10:] = True
-    inputs = cascade._inputs(
+    inputs = gathered(
         mirrored.source, rows, mirrored.points[rows], accepted, None, None, np.random.default_rng(0), True, 0, None
     )
     assert inputs.side is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from lead.geometry import cell_grid, denormalise_points, normalise_points
+from lead.geometry import FloatArray, cell_grid, denormalise_points, normalise_points
 from lead.images.store import ImageStore
 from lead.images.tiff import LargePicture
 from lead.images.views import Warp, render
@@ -21,8 +22,12 @@ from lead.tuning import cores
 FINER = 1.25
 """A picture is decoded again where a crop could show so many times more of it than the store does."""
 
+Picture = Image.Image | LargePicture
+Held = MutableMapping[int, Picture]
+"""Decoded originals by their row, so that several cuts of the same pictures decode each once."""
 
-def cut(store: ImageStore, rows: npt.NDArray[np.int64], affine: Tensor, size: int) -> Tensor:
+
+def cut(store: ImageStore, rows: npt.NDArray[np.int64], affine: Tensor, size: int, held: Held | None = None) -> Tensor:
     """Squares of stored pictures, as the network wants its input.
 
     A square is cut from the original where that is sharper than what the store holds of it.
@@ -32,6 +37,7 @@ def cut(store: ImageStore, rows: npt.NDArray[np.int64], affine: Tensor, size: in
         rows: (B,) of it; a row may be asked for repeatedly.
         affine: (B, 2, 3) from a square's normalised coordinates to those of the stored square.
         size: side of the result, in pixels.
+        held: originals that are decoded already; those that are needed are added. None to keep none.
 
     Returns:
         (B, 3, size, size) in [0, 1]. Beyond a picture its edge continues.
@@ -46,7 +52,7 @@ def cut(store: ImageStore, rows: npt.NDArray[np.int64], affine: Tensor, size: in
             wanted: dict[int, list[int]] = {}
             for i in finer:
                 wanted.setdefault(int(rows[i]), []).append(i)
-            cuts = threads.map(lambda item: _cut_original(store, item[0], affine[item[1]], size), wanted.items())
+            cuts = threads.map(lambda item: _cut_original(store, item[0], affine[item[1]], size, held), wanted.items())
             for places, squares in zip(wanted.values(), cuts, strict=True):
                 out[places] = squares
     return out
@@ -61,14 +67,25 @@ def _finer(store: ImageStore, row: int, affine: Tensor, size: int) -> bool:
     return across < size and min(reduction, size / max(across, 1e-6)) > FINER
 
 
+def detail(store: ImageStore, rows: npt.NDArray[np.int64]) -> FloatArray:
+    """(n,) of pictures, the pixels at hand to one of the store: of the original where crops may be cut from that."""
+    if not store.has_originals or store.boxes is not None:
+        return np.ones(len(rows))
+    return 1 / store.scale[rows].max(-1)
+
+
 def _side(affine: Tensor) -> float:
     """Side of a crop in normalised units of the stored square."""
     return 2 * float(affine[:, :2].det().abs().sqrt())
 
 
-def _cut_original(store: ImageStore, row: int, affine: Tensor, size: int) -> Tensor:
+def _cut_original(store: ImageStore, row: int, affine: Tensor, size: int, held: Held | None) -> Tensor:
     """(n, 3, size, size): crops of one picture, from its original; see :func:`cut`."""
-    picture = store.original(row)
+    picture = held.get(row) if held is not None else None
+    if picture is None:
+        picture = store.original(row)
+        if held is not None:
+            held[row] = picture
     grid = cell_grid(size, size).view(-1, 2)
     return torch.cat([_sample(picture, _original(store, row, Warp(one[None])(grid)[0]), size) for one in affine])
 
@@ -79,7 +96,7 @@ def _original(store: ImageStore, row: int, points: Tensor) -> Tensor:
     return torch.from_numpy(store.to_original([row], pixels[None])[0]).float()
 
 
-def _sample(picture: Image.Image | LargePicture, places: Tensor, size: int) -> Tensor:
+def _sample(picture: Picture, places: Tensor, size: int) -> Tensor:
     """(1, 3, size, size): a picture at (size², 2) places, averaged over the pixels that one of the result covers."""
     low, high = places.amin(0), places.amax(0)
     left, top = (max(math.floor(float(v)) - 2, 0) for v in low)

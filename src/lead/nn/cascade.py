@@ -1,15 +1,17 @@
-"""Coarse to fine: landmarks on the whole picture, then on a crop that their common shape has turned and scaled."""
+"""Coarse to fine: landmarks on the whole picture, on an upright crop around them, and near by."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from lead.geometry import cell_grid, soft_argmax
+from lead.nn.confidence import Confidence
 from lead.nn.heads import PLAIN, Lie, RidgeHead
+from lead.nn.local import LocalLook, Places
 from lead.nn.shape import Pose, fit_pose_robustly, product, sided
 from lead.nn.steered import SteeredHead
 
@@ -45,24 +47,50 @@ class CascadeOutput:
         score: (B, K) in [0, 1].
         signals: (B, K, S) from which the error can be guessed; see :meth:`Cascade.signals`.
         size: (B,) of the shape in each picture, in normalised units: what distances are measured by.
+        gain: (B, K) error to expect after local looks, as a share of the one before; None where there were none.
     """
 
     points: Tensor
     score: Tensor
     signals: Tensor
     size: Tensor
+    gain: Tensor | None = None
+
+    @classmethod
+    def joined(cls, parts: Sequence[CascadeOutput]) -> CascadeOutput:
+        """Those of several batches, one after another."""
+        gain = None if parts[0].gain is None else torch.cat([p.gain for p in parts if p.gain is not None])
+        return cls(
+            torch.cat([p.points for p in parts]),
+            torch.cat([p.score for p in parts]),
+            torch.cat([p.signals for p in parts]),
+            torch.cat([p.size for p in parts]),
+            gain,
+        )
+
+    def take(self, rows: Tensor) -> CascadeOutput:
+        """Those of some of the pictures."""
+        gain = None if self.gain is None else self.gain[rows]
+        return CascadeOutput(self.points[rows], self.score[rows], self.signals[rows], self.size[rows], gain)
+
+    def expected(self, confidence: Confidence) -> Tensor:
+        """(B, K) mean errors to expect, as shares of the frame's side."""
+        error = confidence.expected(self.signals) * self.size[:, None] / 2
+        return error if self.gain is None else error * self.gain
 
 
 class Cascade(nn.Module):
-    """Two ridge heads and a shape.
+    """Two ridge heads and a shape; and perhaps local looks.
 
     Args:
         dimension: C of the features.
         landmarks: K.
         fine: whether there is a fine look.
         lies: ways for things to lie that the coarse look tries.
+        local: of each local look, the number of its landmarks.
 
     Attributes:
+        before: what to expect before the local looks; None where there are none.
         shape: (K, 2), see :func:`lead.nn.shape.common_shape`.
         sizes: (3,) least, mean and greatest size of the labelled objects.
         reach: half the crop's side, in radii of the shape.
@@ -73,7 +101,15 @@ class Cascade(nn.Module):
     sizes: Tensor
     reach: Tensor
 
-    def __init__(self, dimension: int, landmarks: int, *, fine: bool, lies: Sequence[Lie] = (PLAIN,)) -> None:
+    def __init__(
+        self,
+        dimension: int,
+        landmarks: int,
+        *,
+        fine: bool,
+        lies: Sequence[Lie] = (PLAIN,),
+        local: Sequence[int] = (),
+    ) -> None:
         super().__init__()
         self.lies = tuple(lies)
         self.mirrored = any(lie.mirrored for lie in lies)
@@ -82,11 +118,19 @@ class Cascade(nn.Module):
             RidgeHead(dimension, landmarks, ring=RING) if plain else SteeredHead(dimension, landmarks, RING, self.lies)
         )
         self.fine = RidgeHead(dimension, landmarks, ring=RING) if fine else None
+        self.local = nn.ModuleList(LocalLook(dimension, count) for count in local)
+        self.before = Confidence(self.SIGNALS, landmarks) if local else None
         self.register_buffer("shape", torch.zeros(landmarks, 2))
         self.register_buffer("sizes", torch.ones(3))
         self.register_buffer("reach", torch.tensor(2.0))
 
-    def find(self, features: Tensor, crops: Callable[[Tensor], Tensor], up: Tensor | None = None) -> CascadeOutput:
+    def find(
+        self,
+        features: Tensor,
+        crops: Callable[[Tensor], Tensor],
+        up: Tensor | None = None,
+        close: Callable[[Tensor], Tensor] | None = None,
+    ) -> CascadeOutput:
         """Landmarks by all looks.
 
         Args:
@@ -94,7 +138,14 @@ class Cascade(nn.Module):
             crops: features (B, C, H, W) of squares cut from the pictures, by the maps (B, 2, 3) from each square's
                 normalised coordinates to its picture's.
             up: (B, 2) unit vectors in the pictures along which the things' up points, if that is known.
+            close: features (B·M, C, h, w) of small squares, M of each picture in turn, by maps (B·M, 2, 3) as of
+                ``crops``; None for no local looks.
         """
+        found = self._found(features, crops, up)
+        return found if close is None or self.before is None else self._closer(found, self.before, close)
+
+    def _found(self, features: Tensor, crops: Callable[[Tensor], Tensor], up: Tensor | None) -> CascadeOutput:
+        """As :meth:`find`, without local looks."""
         if up is None:
             heat, view = self.coarse.heat(features), None
         else:
@@ -104,6 +155,19 @@ class Cascade(nn.Module):
         if self.fine is None:
             return self._refined(first, heat, view)
         return self.refine(first, crops(self.crop(first.pose)))
+
+    def _closer(self, found: CascadeOutput, confidence: Confidence, close: Callable[[Tensor], Tensor]) -> CascadeOutput:
+        """What was found, and what local looks make of it."""
+        error = confidence.expected(found.signals) * found.size[:, None]
+        places, pose = Places(found.points, found.score, error), self.pose(found.points, found.score)
+        for look in self.looks:
+            places = look(places, pose, self.shape, close(look.squares(places.points, pose)))
+        return replace(found, points=places.points, score=places.score, gain=places.error / error)
+
+    @property
+    def looks(self) -> list[LocalLook]:
+        """The local looks, the widest first."""
+        return list(self.local)  # type: ignore[arg-type]
 
     def coarse_output(self, features: Tensor) -> CoarseOutput:
         """From features of whole pictures (B, C, H, W)."""

@@ -145,15 +145,15 @@ def suggest(knowledge: Knowledge, id: str) -> Suggestions:
         return found
     bank = knowledge.bank
     turned = knowledge.contents.headings.turned or (bank is not None and bank.run.settings.turned)
-    up = _up(knowledge, id, found) if turned or id in knowledge.ups else None
+    up = _up(knowledge, id, found) if turned or id in knowledge.contents.ups else None
     direction = None if up is None else Direction(x=up[0], y=up[1])
     return found.model_copy(update={"turned": turned, "up": direction})
 
 
 def _up(knowledge: Knowledge, id: str, found: Suggestions) -> tuple[float, float] | None:
     """Which way a thing's up points in a picture: as the person said, else by its labels, else as suggested."""
-    if id in knowledge.ups:
-        return knowledge.ups[id]
+    if said := knowledge.contents.up(id):
+        return said
 
     def places(points: Mapping[str, Point | Suggestion]) -> FloatArray:
         some = (points.get(name) for name in knowledge.names)
@@ -216,7 +216,7 @@ def _suggest(knowledge: Knowledge, id: str) -> Suggestions:
     if bank is None or not names:
         return Suggestions(id=id, waiting_for=NO_NAMES if bank else _no_features(knowledge))
     exemplars = bank.exemplars(knowledge.contents.taught, EXEMPLARS_AT_ONCE_S)
-    if id in knowledge.ups and id not in exemplars and (points := _points_by_up(knowledge, bank, id)) is not None:
+    if (points := _points_by_up(knowledge, bank, id)) is not None:
         return Suggestions(id=id, method="head", model=fit.number if fit else 0, points=points)
     if fit and fit.landmarker and id not in exemplars:
         reviewed = _reviewed_points(knowledge, fit.number, id)
@@ -243,16 +243,18 @@ def _suggest(knowledge: Knowledge, id: str) -> Suggestions:
 
 
 def _points_by_up(knowledge: Knowledge, bank: FeatureBank, id: str) -> dict[str, Suggestion] | None:
-    """What the last landmarker says of a picture, told which way the thing's up points; None if there is none."""
-    landmarker = knowledge.landmarker_of_names
-    if landmarker is None:
+    """What the last landmarker says of a picture, told which way the thing's up points; None if there is none, or if
+    nobody said so."""
+    landmarker, up = knowledge.landmarker_of_names, knowledge.contents.heeded.get(knowledge.folder.file_of(id))
+    if landmarker is None or up is None:
         return None
     try:
         seen = bank.get(id)
     except UnreadablePicture:
         return None
-    features, up = seen.features[None].numpy(), np.array([knowledge.ups[id]])
-    labels = landmarker.predict_rows(seen.store, np.array([seen.row]), features, up=up)
+    from lead.studio.heeding import predict_told
+
+    labels = predict_told(landmarker, seen.store, np.array([seen.row]), seen.features[None].numpy(), [up])
     if labels.score is None or labels.px_error is None:
         return None
     return _suggestions(labels.schema.names, labels.xy[0], labels.score[0], labels.px_error[0], seen.size)

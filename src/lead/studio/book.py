@@ -5,8 +5,8 @@ each picture and each annotation. :mod:`lead.landmarks.coco` reads it, and so do
 
 ``images``
     ``id``; ``file_name``, the path relative to the folder of pictures, with ``/``; ``width`` and ``height`` of the
-    upright picture in pixels. Only pictures that have an annotation, a note or tags, and those that the file listed
-    before.
+    upright picture in pixels. Only pictures that have an annotation, a note, tags or an ``up``, and those that the file
+    listed before.
 ``annotations``, one for each picture that anything was said about
     ``id``, ``image_id``, ``category_id``; ``keypoints``: x, y, v for each landmark, in the category's order, where v is
     0 unlabelled, 1 labelled but hidden, 2 labelled and visible; ``num_keypoints``: those with v > 0; ``bbox`` and
@@ -16,7 +16,7 @@ each picture and each annotation. :mod:`lead.landmarks.coco` reads it, and so do
 ``categories``, the one that has ``keypoints``
     ``id``, ``name``; ``keypoints``: the landmarks' names; ``skeleton``: pairs of their numbers, the first being 1.
 
-Beyond COCO we write seven keys, which other readers pass over:
+Beyond COCO we write eight keys, which other readers pass over:
 
 ``flip_pairs`` (category)
     pairs of names that change places in a mirrored picture.
@@ -35,6 +35,10 @@ Beyond COCO we write seven keys, which other readers pass over:
 ``tags`` (image)
     short words that a person put on it, each once. ``skip`` says that it is a bad picture: it is not chosen to be
     labelled, and the studio's models do not learn from it.
+``up`` (image)
+    which way up a person said that the thing lies: ``x`` and ``y``, a unit vector in the picture's pixels; and
+    ``line``, the landmarks ``from`` and ``to`` of a line of the thing, with the unit vector along which it lies then.
+    Up is what is up in the labelled things on average; the line stays where it is when further labels turn that.
 
 Whatever else a file holds, made by us or not, is kept as it is: further keys, other categories and their annotations,
 ids, the order. ``bbox`` and ``area`` follow the points only where they were those of the points; the scores of a
@@ -69,6 +73,7 @@ from lead.studio.document import Document, PointsChange
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
 from lead.studio.label_messages import (
+    Direction,
     LabelsChange,
     Landmarks,
     LandmarksChange,
@@ -79,6 +84,7 @@ from lead.studio.label_messages import (
 from lead.studio.labelfile import LANDMARKS_CHANGED, Conflict, LabelFile
 from lead.studio.schema import check_landmarks, sources
 from lead.studio.tags import checked_tags
+from lead.studio.ups import NOWHERE, Up
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.geometry import Size
@@ -183,6 +189,7 @@ class LabelBook:
             LeadError: there is no such picture or landmark, or a point lies far outside the picture.
         """
         file = self.folder.file_of(id)
+        said = None if change.up is None else _said(self.contents, change.up)  # it may import torch: not under the lock
         with self._changing:
             present = self.contents
             now = present.of(id)
@@ -193,7 +200,8 @@ class LabelBook:
             note = None if change.note == now.note else change.note
             tags = None if change.tags is None else checked_tags(change.tags)
             tags = None if tags == now.tags else tags
-            if not new and change.checked in (None, now.checked) and note is None and tags is None:
+            up = None if said is not None and (said.x, said.y) == ((now.up.x, now.up.y) if now.up else (0, 0)) else said
+            if not new and change.checked in (None, now.checked) and note is None and tags is None and up is None:
                 return now
             if change.base != now.version:
                 raise Conflict("This picture was changed elsewhere meanwhile, perhaps in another tab.", labels=now)
@@ -201,12 +209,18 @@ class LabelBook:
                 raise LeadError("Name the landmarks first: the file that keeps notes and tags begins with them.")
             checked = (now.checked and not new) if change.checked is None else change.checked
             size = size_for(self.folder, file, _placed(file, new))
-            document = present.document.with_points({file: PointsChange(new, checked, size, note, tags)})
+            document = present.document.with_points({file: PointsChange(new, checked, size, note, tags, up)})
             versions = present.versions | {id: self._next_version()}
             self._save(replace(present, document=document, versions=versions))
             after = self.labels(id)
             self.events.publish("labels", after.model_dump(mode="json"))
             return after
+
+    def say_up(self, id: str, up: Direction) -> PictureLabels:
+        """Says which way up the thing of a picture lies, whatever stands here. Errors as of :meth:`change_labels`."""
+        _said(self.contents, up)  # torch, which it may import, is not waited for under the lock
+        with self._changing:
+            return self.change_labels(id, LabelsChange(base=self.labels(id).version, up=up))
 
     def change_landmarks(self, change: LandmarksChange) -> LandmarksChanged:
         """Sets names, order, colours, skeleton and flip pairs. Labels go with the names, or with ``change.renamed``.
@@ -353,6 +367,13 @@ def size_for(folder: PictureFolder, file: str, labels: Labels) -> Size | None:
         return None
     refuse_far(labels, [size])
     return size
+
+
+def _said(contents: Contents, up: Direction) -> Up:
+    """What a direction means by what is labelled."""
+    if not (up.x or up.y):
+        return NOWHERE
+    return Up.said(up.x, up.y, contents.headings.names, contents.headings.places)
 
 
 def _placed(file: str, points: Mapping[str, Point | None]) -> Labels:

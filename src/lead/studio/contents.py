@@ -12,8 +12,9 @@ import numpy as np
 from lead.landmarks.model import UNLABELLED, Labels
 from lead.studio.document import Document
 from lead.studio.folder import Listing, PictureFolder
-from lead.studio.label_messages import Landmarks, PictureLabels
+from lead.studio.label_messages import Direction, Landmarks, PictureLabels
 from lead.studio.tags import SKIP
+from lead.studio.ups import Up
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.studio.poses import Headings
@@ -71,6 +72,24 @@ class Contents:
 
         return Headings.of(self.taught)
 
+    @cached_property
+    def ups(self) -> dict[str, Up]:
+        """By id, which way up the person said that things lie."""
+        images, id_of = self.document.images, self.listing.id_of
+        found = ((file, images[row].up) for file, row in self.document.row_of.items())
+        return {id_of[file]: up for file, up in found if up and file in id_of}
+
+    @cached_property
+    def heeded(self) -> dict[str, Up]:
+        """Those that models are told, by file: where a picture's landmarks are all labelled, these say how it lies."""
+        complete = {id for id, (_, complete) in self.summary.items() if complete}
+        return {self.listing.file_of[id]: up for id, up in self.ups.items() if id not in complete}
+
+    def up(self, id: str) -> tuple[float, float] | None:
+        """Along which unit vector up points in a picture, as the person said; None where nothing is said."""
+        said, headings = self.ups.get(id), self.headings
+        return said.where(headings.names, headings.places) if said else None
+
     def teaches_as(self, other: Contents) -> bool:
         """Whether models would learn the same from other contents: notes, most tags and colours are nothing to them."""
         if self is other:
@@ -127,6 +146,8 @@ class Contents:
         labels = PictureLabels(id=id, version=self.versions.get(id, self.base))
         if image := self.document.image(file):
             labels.note, labels.tags = image.note, image.tags
+            if image.up:
+                labels.up = Direction(x=image.up.x, y=image.up.y)
         if annotation := self.document.annotation(file):
             labels.points, labels.checked = annotation.points(), annotation.checked
         return labels

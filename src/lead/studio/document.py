@@ -23,6 +23,7 @@ from lead.landmarks.model import Labels, Schema
 from lead.studio.entries import Annotation, Entry, Image, dumps
 from lead.studio.label_messages import Landmarks, Point
 from lead.studio.schema import as_landmarks, is_text
+from lead.studio.ups import Up
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.geometry import Size
@@ -36,7 +37,7 @@ class PointsChange:
         points: landmarks to set, or to take away (None).
         checked: what the person says of the picture's labels.
         size: (width, height), noted where the file does not say it yet.
-        note, tags: of the picture; None for those that it has.
+        note, tags, up: of the picture; None for those that it has.
     """
 
     points: Mapping[str, Point | None]
@@ -44,6 +45,7 @@ class PointsChange:
     size: Size | None = None
     note: str | None = None
     tags: list[str] | None = None
+    up: Up | None = None
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ class Document:
         return Labels(schema, images, tables[..., :2], visible, *extra, accepted=marked[0], predicted=marked[1])
 
     def with_points(self, changes: Mapping[str, PointsChange]) -> Document:
-        """With some landmarks of some pictures set, or taken away; or their notes and tags."""
+        """With some landmarks of some pictures set, or taken away; or what is said of them as a whole."""
         images, annotations = list(self.images), list(self.annotations)
         row_of, annotation_of = dict(self.row_of), dict(self.annotation_of)
         image_id = annotation_id = 0
@@ -176,7 +178,7 @@ class Document:
             if change.size and not {"width", "height"} & images[row].entry.keys():
                 width, height = change.size
                 images[row] = Image(images[row].entry | {"width": width, "height": height})
-            images[row] = images[row].marked(change.note, change.tags)
+            images[row] = images[row].marked(change.note, change.tags, change.up)
             before = self.annotation(file)
             if not change.points and change.checked == (before is not None and before.checked):
                 continue
@@ -204,12 +206,14 @@ class Document:
         else:
             category = _free_id(categories)
             categories.append({"id": category, "name": "object"} | kind)
-        annotations = self.annotations
+        images, annotations = self.images, self.annotations
         if list(sources) != self.names or names != self.names:
             ours = set(self.annotation_of.values())
             annotations = [a.rearranged(names, sources) if i in ours else a for i, a in enumerate(annotations)]
+            new = {source: name for name, source in zip(names, sources, strict=True) if source is not None}
+            images = [image.marked(None, None, image.up.renamed(new)) if image.up else image for image in images]
         top = self.top | {"categories": categories}
-        return replace(self, top=top, annotations=annotations, landmarks=landmarks, category=category)
+        return replace(self, top=top, images=images, annotations=annotations, landmarks=landmarks, category=category)
 
     def with_labels_of(self, other: Document, names: Iterable[str]) -> Document:
         """With what another document says of some landmarks, which have no labels here."""
@@ -231,9 +235,10 @@ class Document:
         return {name: counts[name] for name in self.names}
 
     def totals(self) -> tuple[int, int]:
-        """Pictures with a label, a note or tags; and labels."""
+        """Pictures with a label, or of which something is said as a whole; and labels."""
         labelled = {file: annotation.labelled for file, annotation in self.annotated() if annotation.labelled}
-        marked = {file for file, row in self.row_of.items() if self.images[row].note or self.images[row].tags}
+        rows = ((file, self.images[row]) for file, row in self.row_of.items())
+        marked = {file for file, image in rows if image.note or image.tags or image.up}
         return len(marked | labelled.keys()), sum(labelled.values())
 
     def _new_image(self, id: int, file: str) -> Image:

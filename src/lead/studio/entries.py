@@ -15,6 +15,7 @@ from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE
 from lead.studio.label_messages import LONGEST_NOTE, LONGEST_TAG, MOST_TAGS, Point, PointState
 from lead.studio.schema import is_text
 from lead.studio.tags import holds_control, tidy_tags
+from lead.studio.ups import Up
 
 Entry = dict[str, Any]
 
@@ -170,10 +171,15 @@ class Image:
         words = [tag for tag in listed if isinstance(tag, str) and is_text(tag)] if isinstance(listed, list) else []
         return [tag for tag in tidy_tags(words) if len(tag) <= LONGEST_TAG and not holds_control(tag)][:MOST_TAGS]
 
-    def marked(self, note: str | None, tags: Sequence[str] | None) -> Image:
-        """With another note or other tags; None leaves what is there."""
+    @cached_property
+    def up(self) -> Up | None:
+        """Which way up the person said that the thing lies; None where another program keeps something else there."""
+        return Up.read(self.entry.get("up"))
+
+    def marked(self, note: str | None, tags: Sequence[str] | None, up: Up | None = None) -> Image:
+        """With another note, other tags, or another word on which way is up; None leaves what is there."""
         entry = dict(self.entry)
-        for key, value in (("note", note), ("tags", tags)):
+        for key, value in (("note", note), ("tags", tags), ("up", None if up is None else up.written())):
             if value is not None:
                 _set_or_drop(entry, key, value)
         return Image(entry)

@@ -10,19 +10,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import numpy as np
-
-from lead import api
 from lead.errors import LeadError
 from lead.inference import Landmarker
 from lead.landmarks.model import Labels
 from lead.studio.answers import status
 from lead.studio.book import LabelBook
 from lead.studio.choose import Chooser, describe
+from lead.studio.closer import bettered, closer_look, landmarker_of
 from lead.studio.events import Event, Events
 from lead.studio.features import FeatureBank, give_way
+from lead.studio.heeding import heed, heed_all
 from lead.studio.knowledge import Fit, Knowledge
-from lead.studio.review import Review, review, review_closely
+from lead.studio.review import review
 from lead.studio.suggest import learn
 from lead.training.run import Run
 
@@ -127,7 +126,7 @@ class Fitter:
         knowledge = self.knowledge
         if knowledge.fit and knowledge.fit_is_current and knowledge.fit.landmarker:
             return knowledge.fit.landmarker
-        return self._landmarker(knowledge)
+        return landmarker_of(knowledge, self._seed)
 
     def predicted_labels(self) -> Labels | None:
         """Predictions of all pictures that can be read, from all labels; waits for them. None if there are none."""
@@ -194,10 +193,14 @@ class Fitter:
             while time.monotonic() < until and self._label_events.get(self._pace.quiet) is not None:
                 pass
             knowledge = self.knowledge
-            if knowledge.bank is None or self._label_events.closed or knowledge.fit_is_current:
+            if knowledge.bank is None or self._label_events.closed:
+                continue
+            if knowledge.fit_is_current and not knowledge.ups_due:
                 continue
             try:
-                self._fit(knowledge, knowledge.bank)
+                if not knowledge.fit_is_current:
+                    self._fit(knowledge, knowledge.bank)
+                self._heed(knowledge.bank)
             except Exception as error:
                 self._failed(error, knowledge.bank)
             self._tell(at_once=True)
@@ -222,8 +225,22 @@ class Fitter:
         if computed := bank.finished():
             frame, schema = bank.extractor.frame, labels.schema
             stale = partial(self._review_is_stale, fit)
-            if reviewed := review(fit.number, schema, learnt, *computed, frame, stale):
+            reviewed = review(fit.number, schema, learnt, *computed, frame, stale)
+            if reviewed and (landmarker := knowledge.landmarker_of_names):
+                reviewed = heed(reviewed, landmarker, self._book.contents.heeded, computed[1], stale)
+            if reviewed:
                 self._put(bank, review=replace(reviewed, listing=bank.listing))
+
+    def _heed(self, bank: FeatureBank) -> None:
+        """Predicts those pictures anew on which the person has said which way is up since, and no others."""
+        while (knowledge := self.knowledge).bank is bank and knowledge.ups_due and not self._label_events.closed:
+            if (heeding := heed_all(knowledge)) is None:
+                return
+            with self._replaced:
+                if self._last.review is knowledge.review and self._last.fit is knowledge.fit and knowledge.fit:
+                    number = next(self._numbers)
+                    fit, heeding = replace(knowledge.fit, number=number), replace(heeding, model=number)
+                    self._put(bank, fit=fit, review=heeding)
 
     def _review_is_stale(self, fit: Fit) -> bool:
         """Whether to leave predictions for a fit to newer labels: not if they are old, else they would never end."""
@@ -239,17 +256,19 @@ class Fitter:
         while (knowledge := self._due()) is not None:
             assert knowledge.bank is not None
             assert knowledge.fit is not None
-            changes: dict[str, Any] = {"fit": replace(knowledge.fit, closely=True)}
+            better = None
             try:
-                if better := self._closer_look(knowledge, knowledge.bank, knowledge.fit):
-                    changes = {"fit": better[0], "review": better[1], "landmarker": better[0].landmarker}
+                better = closer_look(knowledge, self._seed, lambda: self._book.contents, self._label_events)
             except Exception as error:  # what there is already stands
                 log.warning(
                     "The second look at all pictures failed: %s", error, exc_info=not isinstance(error, LeadError)
                 )
             with self._replaced:
-                if self._last.fit is knowledge.fit:
-                    self._put(knowledge.bank, **changes)
+                fit = self._last.fit
+                if fit and fit.learnt is knowledge.fit.learnt:  # its number may be another by now
+                    self._put(knowledge.bank, **bettered(replace(fit, closely=True), better, self._numbers))
+            if self.knowledge.ups_due:  # something was said meanwhile
+                self._fit_anew()
             self._tell(at_once=True)
 
     def _due(self) -> Knowledge | None:
@@ -263,30 +282,6 @@ class Fitter:
                         return knowledge
                 self._replaced.wait(rest)
         return None
-
-    def _closer_look(self, knowledge: Knowledge, bank: FeatureBank, fit: Fit) -> tuple[Fit, Review] | None:
-        """A better fit and its predictions; None if the labels have changed meanwhile."""
-
-        def stale() -> bool:
-            return self._label_events.closed or not fit.contents.teaches_as(self._book.contents)
-
-        landmarker, computed = self._landmarker(knowledge), bank.finished()
-        if landmarker is None or computed is None or stale():
-            return None
-        number = next(self._numbers)
-        reviewed = review_closely(number, fit.contents.labels.schema, landmarker, *computed, stale)
-        if reviewed is None or stale():
-            return None
-        reviewed = replace(reviewed, listing=bank.listing)
-        return replace(fit, number=number, closely=True, landmarker=landmarker), reviewed
-
-    def _landmarker(self, knowledge: Knowledge) -> Landmarker | None:
-        labels = knowledge.contents.taught
-        labelled = np.flatnonzero((labels.visible > 0).any(axis=0))
-        if knowledge.bank is None or len(labelled) == 0:
-            return None
-        some = labels.only(labels.schema.names[k] for k in labelled)
-        return api.fit(knowledge.bank.run, some, pictures=knowledge.folder.root, seed=self._seed).landmarker
 
     def _failed(self, error: Exception, bank: FeatureBank) -> None:
         if not isinstance(error, LeadError):

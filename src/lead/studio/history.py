@@ -24,7 +24,7 @@ class Snapshot(Message):
     Attributes:
         at: when it was put by, ISO 8601 with the zone.
         why: a few words.
-        pictures, points: labelled in it, or with a note or tags.
+        pictures, points: labelled in it, or with something said of them as a whole.
     """
 
     id: str

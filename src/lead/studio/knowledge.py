@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lead.studio.contents import Contents
@@ -18,33 +16,12 @@ if TYPE_CHECKING:  # torch, which they need, takes seconds to import
     from lead.studio.suggest import Learnt
 
 
-class Ups:
-    """Which way the person said that things' up points, kept as long as the session lasts.
-
-    Attributes:
-        said: by picture, unit vectors in its pixels; never changed, but replaced by another.
-    """
-
-    def __init__(self, folder: PictureFolder) -> None:
-        self._folder = folder
-        self.said: Mapping[str, tuple[float, float]] = {}
-
-    def say(self, id: str, x: float, y: float) -> None:
-        """Of a picture: a direction (x, y) of any length; 0, 0 takes it back. Raises :class:`UnknownPicture`."""
-        self._folder.file_of(id)
-        others = {other: up for other, up in self.said.items() if other != id}
-        if largest := max(abs(x), abs(y)):  # the length itself may be beyond all numbers
-            x, y = x / largest, y / largest
-            others[id] = (x / math.hypot(x, y), y / math.hypot(x, y))
-        self.said = others
-
-
 @dataclass(frozen=True)
 class Fit:
     """What labels have taught.
 
     Attributes:
-        number: goes up from fit to fit.
+        number: goes up from fit to fit, and when what it says of a picture becomes another.
         contents: of the label book, whose labels it was fitted to.
         whole: whether the features of all pictures were there by then.
         learnt: by a head that is fitted within a second.
@@ -75,7 +52,6 @@ class Knowledge:
         fit: the last; its landmarks may be others than those of ``contents``.
         review: the last predictions of all pictures, perhaps by an earlier fit.
         landmarker: the last that `lead fit` made of labels, perhaps of earlier ones.
-        ups: by picture, which way the person said that the thing's up points: unit vectors in the picture's pixels.
     """
 
     contents: Contents
@@ -88,7 +64,6 @@ class Knowledge:
     fit: Fit | None = None
     review: Review | None = None
     landmarker: Landmarker | None = None
-    ups: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def folder(self) -> PictureFolder:
@@ -131,10 +106,18 @@ class Knowledge:
         return self.bank.ready and self.fit_is_current and not self.fit.closely
 
     @property
+    def ups_due(self) -> bool:
+        """Whether there are predictions of pictures that do not heed what the person said of these."""
+        review = self.review_of_names
+        if review is None or self.fit is None or review.model != self.fit.number or not self.landmarker_of_names:
+            return False
+        return review.heeded != self.contents.heeded
+
+    @property
     def behind(self) -> bool:
         """Whether predictions are still to come that know more than those that are there."""
         if self.bank is None or self.problem or not len(self.contents.taught):
             return False
         if self.following or self.fit is None or not self.fit_is_current or self.review is None:
             return True
-        return self.review.model != self.fit.number or self.close_fit_due
+        return self.review.model != self.fit.number or self.close_fit_due or self.ups_due

@@ -127,6 +127,13 @@ class Point(Message):
         return self
 
 
+class Direction(Message):
+    """A direction in a picture, in its pixels: x to the right, y down. Of any length; 0, 0 is none."""
+
+    x: float
+    y: float
+
+
 class PictureLabels(Message):
     """What is labelled on one picture.
 
@@ -137,6 +144,7 @@ class PictureLabels(Message):
         checked: whether the person said of these labels, disputed by the model, that they are right.
         note: what the person wrote of the picture.
         tags: short words for it; ``skip`` says that it is not to be labelled.
+        up: along which the person said that the thing's up points, of length 1; null if nothing is said.
     """
 
     id: str
@@ -145,6 +153,7 @@ class PictureLabels(Message):
     checked: bool = False
     note: str = ""
     tags: list[str] = []
+    up: Direction | None = None
 
 
 class LabelsChange(Message):
@@ -153,7 +162,8 @@ class LabelsChange(Message):
     Attributes:
         base: the version that the person saw.
         points: by landmark; ``null`` takes a label away.
-        checked, note, tags: if given, set the picture's. Tags are trimmed, and each stays once.
+        checked, note, tags, up: if given, set the picture's. Tags are trimmed, and each stays once; an ``up`` of 0, 0
+            takes back what was said.
     """
 
     base: Whole
@@ -161,10 +171,4 @@ class LabelsChange(Message):
     checked: bool | None = None
     note: Note | None = None
     tags: Tags | None = None
-
-
-class Direction(Message):
-    """A direction in a picture, in its pixels: x to the right, y down. Of any length; 0, 0 is none."""
-
-    x: float
-    y: float
+    up: Direction | None = None

@@ -29,11 +29,18 @@ class Headings:
             nowhere; None where the labels show no shape, as a single landmark's do not.
         turned: whether the labels show that things lie turned any way.
         two_sided: whether some are labelled as mirror images of the others.
+        names: of the landmarks of ``shape``.
     """
 
     shape: Tensor | None
     turned: bool
     two_sided: bool = False
+    names: tuple[str, ...] = ()
+
+    @property
+    def places(self) -> FloatArray | None:
+        """``shape`` as an array."""
+        return None if self.shape is None else self.shape.double().numpy()
 
     @classmethod
     def of(cls, labels: Labels) -> Headings:
@@ -51,7 +58,7 @@ class Headings:
             return cls(None, turned=False)
         shape = torch.full((len(there), 2), torch.nan)
         shape[there] = found
-        return cls(shape, lie_any_way(points, expected=False), side is not None)
+        return cls(shape, lie_any_way(points, expected=False), side is not None, labels.schema.names)
 
     def up(self, xy: FloatArray) -> tuple[float, float] | None:
         """Along which unit vector the up of a thing with landmarks (K, 2) points, in the pixels that these are in.

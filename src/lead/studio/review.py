@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -20,6 +20,7 @@ from lead.inference import Landmarker
 from lead.landmarks.model import UNLABELLED, VISIBLE, Labels, Schema
 from lead.studio.folder import Listing
 from lead.studio.suggest import Learnt, Matcher
+from lead.studio.ups import Up
 
 BATCH = 32
 
@@ -33,6 +34,8 @@ class Review:
         store: the pictures.
         labels: what the model says of them, with scores and expected errors; NaN where it says nothing.
         listing: what the folder held when the pictures were stored; None where that does not change.
+        heeded: by file, which way the person said that things lie, as far as a model was told.
+        untold: what was said of the pictures before any was told so; None where ``labels`` are that.
         made: when, on the clock of :func:`time.monotonic`.
     """
 
@@ -40,6 +43,8 @@ class Review:
     store: ImageStore
     labels: Labels
     listing: Listing | None = None
+    heeded: Mapping[str, Up] = field(default_factory=dict)
+    untold: Labels | None = None
     made: float = field(default_factory=time.monotonic, init=False)
 
     @cached_property

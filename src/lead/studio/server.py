@@ -282,9 +282,9 @@ def _model(session: Session) -> APIRouter:
     def this_way_up(id: str, up: Direction) -> Suggestions:
         """Says which way the thing's up points in a picture; 0, 0 takes that back.
 
-        Suggestions of the picture heed it as long as the studio runs.
+        It is kept in the label file, and whatever the model says of the picture heeds it.
         """
-        session.ups.say(id, up.x, up.y)
+        session.book.say_up(id, up)
         return answers.suggest(session.knowledge, id)
 
     @routes.get("/next")

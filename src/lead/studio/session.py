@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -22,7 +22,7 @@ from lead.studio.events import Events
 from lead.studio.film_messages import FramesTaken
 from lead.studio.films import Films
 from lead.studio.folder import Change, PictureFolder, picture_id, stamp_text
-from lead.studio.knowledge import Knowledge, Ups
+from lead.studio.knowledge import Knowledge
 from lead.studio.messages import FolderChange, Picture, PictureDetail, State, Training
 from lead.studio.pictures import ShownPictures
 
@@ -46,14 +46,14 @@ class Session:
     the page says so.
 
     Attributes:
-        folder, book, events, ups: see their classes.
+        folder, book, events: see their classes.
         pictures, films: the pictures as the page shows them, and the films beside them.
     """
 
     def __init__(self, book: LabelBook, events: Events, run: Path | None, seed: int, load_after_s: float) -> None:
         """Use :meth:`open`."""
         self.folder, self.book, self.events = book.folder, book, events
-        self.pictures, self.films, self.ups = ShownPictures(book.folder), Films(book.folder), Ups(book.folder)
+        self.pictures, self.films = ShownPictures(book.folder), Films(book.folder)
         self._closing = threading.Lock()
         self._closed = self._estimate = False
         self._wanted = threading.Event()
@@ -225,7 +225,7 @@ class Session:
     def knowledge(self) -> Knowledge:
         """What the model side knows now; as long as it is not loaded, nothing but the labels."""
         if (side := self._side) is not None:
-            return replace(side.fitter.knowledge, ups=self.ups.said)
+            return side.fitter.knowledge
         failure = self._loaded.exception() if self._loaded.done() else None
         problem = None if failure is None else _failed(failure)
         return Knowledge(self.book.contents, loading=failure is None, problem=problem)

@@ -190,7 +190,7 @@ def import_labels(
     return report
 
 
-NO_FORMAT_HOLDS = "colours, notes and tags, and which landmarks were marked absent"
+NO_FORMAT_HOLDS = "colours, notes, tags and what you said of which way is up, and which landmarks were marked absent"
 
 
 def formats() -> list[ExportFormat]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,32 +15,26 @@ from lead.features import Features, FeatureSource
 from lead.nn.cascade import Cascade, CascadeOutput, CoarseOutput
 from lead.nn.confidence import Confidence
 from lead.nn.heads import EITHER_SIDE, PLAIN, Lie
-from lead.nn.shape import Pose, common_shape, conjugate, fit_pose, product, sides
+from lead.nn.shape import Pose, common_shape, conjugate, fit_pose, product
 from lead.nn.steered import SteeredHead
 from lead.reporting import Progress
 from lead.seeds import mixed_seed
-from lead.training.alike import near_duplicates
-from lead.training.confidence import PRIOR_WEIGHT, fit_confidence
+from lead.training.confidence import PRIOR, fit_confidence, recalibrated
 from lead.training.fit import Moments, apply, moments_of, principal_components
-from lead.training.labelled import Labelled, check_labelled, distances, folds, judging
+from lead.training.inputs import Inputs, gathered, jittered, stacked, views_each
+from lead.training.labelled import Labelled, check_labelled, distances
+from lead.training.local import add_local_looks
 from lead.training.looks import SHARE, OutOfFold, Rows, TrainingSet, learn, lies_of, moments_as_they_lie
-from lead.training.lying import lie_any_way, ways_to_lie
+from lead.training.lying import ways_to_lie
 
 MOST = 500
 """Labelled pictures that are used, at most: more cost time, and should change a closed-form head little."""
-CROPS = 120
-"""Crops of labelled pictures in all, turned and scaled at random; at least one of each picture."""
-CROPS_OF_ONE = 24
-TURNED, SCALED, SHIFTED = 15.0, 0.15, 0.2
-"""Random crops: degrees, logarithm of the size, and radii of the shape; up to that, each way."""
+TURNED, SHIFTED = 15.0, 0.2
+"""Random crops: degrees, and radii of the shape; up to that, each way."""
 FEWEST_VIEWS = 4
 """Of each labelled picture, turned, from which the coarse look learns where things lie any way."""
 ASIDE = 0.1
 """Shift of such a view's centre, in normalised units; up to that, each way."""
-POOL = 100
-"""Unlabelled pictures that a head teaches itself on."""
-SELF_TAUGHT = 4
-"""Labelled pictures up to which it is tried whether that helps; with more it never did."""
 LONE_SIZE = 0.3
 """Size of the shape, in normalised units, where it has none: a single landmark, or several on one spot."""
 ASKED = 30
@@ -67,44 +61,6 @@ class CascadeFit:
     error: float
     turned: bool = False
     mirrored: int = 0
-
-
-@dataclass(frozen=True)
-class _More:
-    """Pictures that are only learnt from; see :class:`_Inputs`."""
-
-    rows: Rows
-    points: Tensor
-    side: Tensor | None
-
-
-@dataclass(frozen=True)
-class _Inputs:
-    """What a fit has to go by.
-
-    Attributes:
-        source: of the pictures.
-        rows: (N,) of its store, the labelled pictures that it is judged on.
-        points: (N, K, 2) normalised.
-        accepted: (N, K) bool, as of :class:`Labelled`.
-        side: (N,) which things are seen as mirror images; None where none is. See :func:`lead.nn.shape.sides`.
-        more: further pictures to learn from, on which a person placed no point.
-        parts: positions in ``rows`` of one fold.
-        pool: (P,) rows of unlabelled pictures to learn from; perhaps none.
-        turned: whether things lie any way.
-        seed: of the views and crops.
-    """
-
-    source: FeatureSource
-    rows: Rows
-    points: Tensor
-    accepted: Tensor | None
-    side: Tensor | None
-    more: _More
-    parts: list[Rows]
-    pool: Rows
-    turned: bool
-    seed: int
 
 
 def fit_cascade(
@@ -151,7 +107,7 @@ def fit_cascade(
             rows, points = rows[kept], some
             hidden, accepted = (None if flags is None else flags[kept] for flags in (hidden, accepted))
             groups = None if groups is None else [groups[i] for i in kept.tolist()]
-    inputs = _inputs(source, rows, points, accepted, groups, unlabelled, random, turned, seed, progress)
+    inputs = gathered(source, rows, points, accepted, groups, unlabelled, random, turned, seed, progress)
     features = source.whole(inputs.rows)
     ways = ways_to_lie(inputs.points, inputs.side, turned=inputs.turned, cells=features.shape[-1])
     if len(inputs.parts) == 1 < len(ways):  # a single label says nothing; the unlabelled pictures do
@@ -160,58 +116,40 @@ def fit_cascade(
             best = other
     else:
         best = _fit_looks(inputs, features, ways, halves)
-    flags = None if hidden is None else torch.from_numpy(hidden[np.isin(rows, inputs.rows)])
-    confidence = fit_confidence(best.signals, best.errors, flags if len(best.signals) else None)
     mirrored = 0 if inputs.side is None else int((inputs.side < 0).sum())
-    return CascadeFit(best.head, confidence, best.error, inputs.turned, mirrored)
+    if best.found is None:
+        nothing = torch.zeros(0, points.shape[1])
+        confidence = fit_confidence(nothing[..., None].expand(-1, -1, Cascade.SIGNALS), nothing)
+        return CascadeFit(best.head, confidence, best.error, inputs.turned, mirrored)
+    flags = None if hidden is None else torch.from_numpy(hidden[np.isin(rows, inputs.rows)])
+    errors = 2 * best.away / best.found.size[:, None]
+    confidence = fit_confidence(best.found.signals, errors, flags)
+    head, found = add_local_looks(inputs, best.head, best.found, confidence)
+    if found.gain is not None:
+        best = _Assessed(head, found, distances(found.points, inputs.truth))
+        ratios = best.away / found.expected(confidence)
+        confidence = recalibrated(confidence, ratios[~ratios.isnan()])
+    return CascadeFit(head, confidence, best.error, inputs.turned, mirrored)
 
 
 @dataclass(frozen=True)
 class _Assessed:
-    """A cascade with signals (n, K, S), and out-of-fold errors (n, K) in radii; ``error`` as CascadeFit's."""
+    """A cascade, and what it said of out-of-fold pictures, None where there is none.
+
+    Attributes:
+        head: fitted on every label.
+        found: of N pictures.
+        away: (N, K) distances from the labels, as shares of the frame's side; NaN where there is none to judge by.
+    """
 
     head: Cascade
-    signals: Tensor
-    errors: Tensor
-    error: float
+    found: CascadeOutput | None
+    away: Tensor
 
-
-def _inputs(
-    source: FeatureSource,
-    rows: Rows,
-    points: Tensor,
-    accepted: npt.NDArray[np.bool_] | None,
-    groups: Sequence[str] | None,
-    unlabelled: Rows | None,
-    random: np.random.Generator,
-    turned: bool,
-    seed: int,
-    progress: Progress | None,
-) -> _Inputs:
-    """The pictures that heads are judged on, in folds, and those that they only learn from."""
-    flags = None if accepted is None else torch.from_numpy(accepted)
-    judged, others = judging(points, flags)
-    features = source.whole(rows[judged], progress=progress)
-    own = None if groups is None else [groups[i] for i in judged.tolist()]
-    if own is None or len(set(own)) < 2:
-        own = near_duplicates(features)
-    parts = folds(len(judged), seed, own) if len(judged) > 1 else [np.arange(1)]
-    pool = _pool(rows[judged], None if unlabelled is None else np.setdiff1d(unlabelled, rows), random)
-    side = sides(points[judged])  # what is accepted has no say in it
-    every = None if side is None else sides(points)
-    if every is not None and side is not None and float((every[judged] * side).sum()) < 0:
-        every = -every  # of all together, most may show the other side
-    more = _More(rows[others], points[others], every if every is None else every[others])
-    flags = flags if flags is None else flags[judged]
-    turned = lie_any_way(points[judged], turned)
-    return _Inputs(source, rows[judged], points[judged], flags, side, more, parts, pool, turned, seed)
-
-
-def _pool(rows: Rows, unlabelled: Rows | None, random: np.random.Generator) -> Rows:
-    """Unlabelled pictures to learn from."""
-    if unlabelled is None or len(rows) > SELF_TAUGHT:
-        return np.zeros(0, dtype=np.int64)
-    return np.sort(random.permutation(np.setdiff1d(unlabelled, rows))[:POOL])
+    @property
+    def error(self) -> float:
+        """As :attr:`CascadeFit.error`."""
+        return float(self.away.nanmean())
 
 
 def _halves(cascade: Cascade) -> list[float]:
@@ -229,7 +167,7 @@ def _halves(cascade: Cascade) -> list[float]:
 
 
 def _fit_looks(
-    inputs: _Inputs, features: Features, ways: Sequence[tuple[Lie, ...]], halves: Sequence[float] | None
+    inputs: Inputs, features: Features, ways: Sequence[tuple[Lie, ...]], halves: Sequence[float] | None
 ) -> _Assessed:
     """Both looks, of which the second may be missing; the first tries one of some ``ways`` for things to lie."""
     best, coarse, out_of_fold = _best_coarse(inputs, features, ways)
@@ -240,16 +178,16 @@ def _fit_looks(
     return best
 
 
-def _doubt(inputs: _Inputs, head: Cascade) -> float:
+def _doubt(inputs: Inputs, head: Cascade) -> float:
     """Logarithm of the error to expect on unlabelled pictures, as far as that holds for things in general."""
     some = inputs.pool[np.linspace(0, len(inputs.pool) - 1, min(ASKED, len(inputs.pool))).round().astype(int)]
     found = inputs.source.find(head, some) if len(some) else ()
-    signals = [out.signals.cpu() @ torch.tensor(PRIOR_WEIGHT) for out in found]
+    signals = [out.signals.cpu() @ torch.tensor(PRIOR.weight) for out in found]
     return float(torch.cat(signals).mean()) if signals else 0.0  # then the likeliest way is taken
 
 
 def _best_coarse(
-    inputs: _Inputs, features: Features, ways: Sequence[tuple[Lie, ...]]
+    inputs: Inputs, features: Features, ways: Sequence[tuple[Lie, ...]]
 ) -> tuple[_Assessed, Cascade, OutOfFold | None]:
     """A cascade of one look, assessed, and what it said of out-of-fold pictures.
 
@@ -271,7 +209,7 @@ def _best_coarse(
     return best if best[0].error < BETTER * first[0].error else first  # also where a single label says nothing
 
 
-def _fit_coarse(inputs: _Inputs, features: Features, lies: Sequence[Lie]) -> tuple[Cascade, OutOfFold | None]:
+def _fit_coarse(inputs: Inputs, features: Features, lies: Sequence[Lie]) -> tuple[Cascade, OutOfFold | None]:
     """A cascade of one look that tries some ways to lie, and what it said of out-of-fold pictures."""
     whole = Labelled(features, inputs.points, accepted=inputs.accepted)
     shape, size = common_shape(inputs.points, inputs.side)
@@ -294,7 +232,7 @@ def _fit_coarse(inputs: _Inputs, features: Features, lies: Sequence[Lie]) -> tup
 
 
 def _whole_views(
-    inputs: _Inputs, cascade: Cascade, whole: Labelled, poses: Pose
+    inputs: Inputs, cascade: Cascade, whole: Labelled, poses: Pose
 ) -> Iterator[tuple[Labelled, list[Lie]]]:
     """Whole pictures of each part, then of those that are only learnt from, with how things lie in them.
 
@@ -309,7 +247,7 @@ def _whole_views(
             yield Labelled(source.whole(more.rows), more.points), lies_of(cascade.coarse, others)
         return
     generator = torch.Generator().manual_seed(mixed_seed(inputs.seed, "turned"))
-    each = _each(len(whole), FEWEST_VIEWS)
+    each = views_each(len(whole), FEWEST_VIEWS)
     parts = [(inputs.rows[p], inputs.points[p], poses.take(torch.from_numpy(p))) for p in inputs.parts]
     for rows, points, pose in [*parts, (more.rows, more.points, others)] if len(more.rows) else parts:
         again = torch.arange(len(rows)).repeat_interleave(each)
@@ -317,21 +255,16 @@ def _whole_views(
         draws = torch.rand(len(again), 3, generator=generator)
         angle = 2 * math.pi * (steps + draws[:, 0]) / each
         view = Pose(torch.stack([angle.cos(), angle.sin()], dim=-1), ASIDE * (2 * draws[:, 1:] - 1))
-        features = _kept(source.crops(rows[again.numpy()], view.affine(1.0)))
+        features = stacked(source.crops(rows[again.numpy()], view.affine(1.0)))
         seen = pose.take(again)
         within = Pose(product(conjugate(view.turn), seen.turn), seen.shift, seen.side)
         yield Labelled(features, view.inverse(points[again])), lies_of(cascade.coarse, within)
 
 
-def _each(count: int, fewest: int) -> int:
-    """Views of each of so many labelled pictures."""
-    return CROPS_OF_ONE if count == 1 else min(max(CROPS // count, fewest), CROPS_OF_ONE)
-
-
 # --- the fine look -------------------------------------------------------------------------------------------------
 
 
-def _fit_fine(inputs: _Inputs, coarse: Cascade, out_of_fold: OutOfFold | None, half: float) -> _Assessed:
+def _fit_fine(inputs: Inputs, coarse: Cascade, out_of_fold: OutOfFold | None, half: float) -> _Assessed:
     """A cascade with a fine look on crops of one size, and what out-of-fold labels say of it."""
     cascade = Cascade(coarse.coarse.reduction.shape[1], len(coarse.shape), fine=True, lies=coarse.lies)
     cascade.load_state_dict(coarse.state_dict(), strict=False)
@@ -357,46 +290,28 @@ def _fit_fine(inputs: _Inputs, coarse: Cascade, out_of_fold: OutOfFold | None, h
     return _assess(cascade, kept, answered.features, inputs, seen)
 
 
-def _crop_moments(inputs: _Inputs, cascade: Cascade) -> list[Moments]:
+def _crop_moments(inputs: Inputs, cascade: Cascade) -> list[Moments]:
     """Moments of random crops around the labels of each part's pictures, then of those that are only learnt from."""
     assert cascade.fine is not None
-    more = inputs.more
-    rows, points = np.concatenate([inputs.rows, more.rows]), torch.cat([inputs.points, more.points])
-    side = inputs.side
-    if side is not None:
-        side = torch.cat([side, torch.ones(len(more.rows)) if more.side is None else more.side])
+    rows, points, side = inputs.every()
     count = len(inputs.rows)
-    each = _each(count, 1)
+    each = views_each(count, 1)
     turned = 180.0 if inputs.turned and not bool(cascade.shape.any()) else TURNED  # a point's heading is unknown
     known = fit_pose(cascade.shape, points, usual=cascade.sizes[1], side=side)
     generator = torch.Generator().manual_seed(mixed_seed(inputs.seed, "crops"))
     out = []
     for part in [*inputs.parts, *([np.arange(count, len(rows))] if count < len(rows) else [])]:
         again = torch.from_numpy(part).repeat_interleave(each)
-        pose = _jittered(known.take(again), turned, generator)
+        pose = jittered(known.take(again), turned, SHIFTED, generator)
         crops = _crops(inputs.source, cascade, rows[again.numpy()], pose)
         labelled = Labelled(crops, cascade.to_crop(points[again], pose))
         out.append(moments_of(cascade.fine, labelled, share=SHARE))
     return out
 
 
-def _jittered(pose: Pose, turned: float, generator: torch.Generator) -> Pose:
-    """Poses near some, as a coarse look might give them; turned by up to so many degrees."""
-    angle, size, x, y = torch.rand(4, len(pose.turn), generator=generator) * 2 - 1
-    radius, angle = (size * SCALED).exp(), angle * math.radians(turned)
-    turn = product(pose.turn, torch.stack([radius * angle.cos(), radius * angle.sin()], dim=-1))
-    shift = pose.shift + torch.stack([x, y], dim=-1) * SHIFTED * pose.size[:, None]
-    return Pose(turn, shift, pose.side)
-
-
 def _crops(source: FeatureSource, cascade: Cascade, rows: Rows, pose: Pose) -> Features:
     """(n, C, h, w) features of crops."""
-    return _kept(source.crops(rows, cascade.crop(pose)))
-
-
-def _kept(features: Iterable[Tensor]) -> Features:
-    """Batches of features as one array."""
-    return np.concatenate([some.half().cpu().numpy() for some in features])
+    return stacked(source.crops(rows, cascade.crop(pose)))
 
 
 def _coarse_output(cascade: Cascade, points: Tensor, score: Tensor) -> CoarseOutput:
@@ -408,7 +323,7 @@ def _assess(
     cascade: Cascade,
     out_of_fold: OutOfFold | None,
     features: Features,
-    inputs: _Inputs,
+    inputs: Inputs,
     seen: CoarseOutput | None = None,
 ) -> _Assessed:
     """What out-of-fold labels say of a cascade.
@@ -421,8 +336,7 @@ def _assess(
         seen: what the first head said of the pictures, if the last is another.
     """
     if out_of_fold is None:
-        nothing = torch.zeros(0, len(cascade.shape))
-        return _Assessed(cascade, nothing[..., None].expand(-1, -1, Cascade.SIGNALS), nothing, float("nan"))
+        return _Assessed(cascade, None, torch.zeros(0, len(cascade.shape)))
     first = seen or _coarse_output(cascade, out_of_fold.settled.points, out_of_fold.settled.score)
     head = cascade.fine or cascade.coarse
     settled = head.weight.clone()
@@ -434,9 +348,5 @@ def _assess(
         found.append(cascade.refine(some, torch.from_numpy(np.asarray(features[part], dtype=np.float32))))
     head.weight.copy_(settled)
     order = torch.from_numpy(np.argsort(np.concatenate(out_of_fold.parts)))
-    places, signals, size = (
-        torch.cat(column)[order]
-        for column in ([f.points for f in found], [f.signals for f in found], [f.size for f in found])
-    )
-    away = distances(places, Labelled(features, inputs.points, accepted=inputs.accepted).truth)
-    return _Assessed(cascade, signals, 2 * away / size[:, None], float(away.nanmean()))
+    out = CascadeOutput.joined(found).take(order)
+    return _Assessed(cascade, out, distances(out.points, inputs.truth))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,12 +12,29 @@ from torch import Tensor
 
 from lead.nn.confidence import LADDER, Confidence
 
-PRIOR_CENTRE = 2 * (-0.25, -2.15, -2.25, -2.3)
-PRIOR_WEIGHT = (0.3, 0.4, 0.1, 0.15, 0.15, 0.3, 0.08, 0.12)
-PRIOR_LEVEL = -1.4
+
+@dataclass(frozen=True)
+class Prior:
+    """What holds for landmarks in general.
+
+    Attributes:
+        centre: (S,) of the signals.
+        weight: (S,) of each.
+        level: logarithm of the error where all signals are at their centre.
+    """
+
+    centre: tuple[float, ...]
+    weight: tuple[float, ...]
+    level: float
+
+
+PRIOR = Prior(2 * (-0.25, -2.15, -2.25, -2.3), (0.3, 0.4, 0.1, 0.15, 0.15, 0.3, 0.08, 0.12), -1.4)
+"""Of a cascade's signals, errors in radii: about what they are on validation faces with one labelled picture, where the
+prior is all there is."""
+LOCAL = Prior((-0.6, -1.0, -1.2, -2.3, -1.2), (0.3, 0.4, 0.2, 0.1, 0.2), -1.8)
+"""Of a local look's signals, errors in its own unit."""
 PRIOR_SPREAD = 0.65
-"""Of the signals, of the logarithm of the error in radii, and of errors around what is expected (log-normal): about
-what they are on validation faces with one labelled picture, where the prior is all there is."""
+"""Of errors around what is expected (log-normal)."""
 PRIOR_LABELS = 30.0
 """Out-of-fold errors that weigh as much as the prior."""
 LANDMARK_LABELS = 5.0
@@ -26,7 +45,7 @@ FEWEST_HIDDEN = 5
 FOLDS = 5
 
 
-def fit_confidence(signals: Tensor, errors: Tensor, hidden: Tensor | None = None) -> Confidence:
+def fit_confidence(signals: Tensor, errors: Tensor, hidden: Tensor | None = None, prior: Prior = PRIOR) -> Confidence:
     """From what heads said of pictures that they had not seen.
 
     The mean error is a log-linear function of the signals, fitted as a gamma regression (its variance grows with its
@@ -38,11 +57,24 @@ def fit_confidence(signals: Tensor, errors: Tensor, hidden: Tensor | None = None
         signals: (N, K, S) of held-out pictures; N may be 0.
         errors: (N, K) in radii of the shape; NaN where unlabelled.
         hidden: (N, K) bool, which of the labelled landmarks are hidden; None if that is unknown.
+        prior: what holds in general.
     """
-    model = Confidence(signals.shape[2], signals.shape[1])
-    model.centre.copy_(torch.tensor(PRIOR_CENTRE))
-    _fit_mean(model, signals, errors)
-    ratios = _ratios(signals, errors)
+    model = _fit_mean(prior, signals, errors)
+    _fit_ladder(model, _ratios(prior, signals, errors))
+    if hidden is not None:
+        _fit_hidden(model, signals, hidden & ~errors.isnan(), ~hidden & ~errors.isnan())
+    return model
+
+
+def recalibrated(model: Confidence, ratios: Tensor) -> Confidence:
+    """A model that expects what is told by ratios (n,) of errors to what it expected."""
+    out = copy.deepcopy(model)
+    _fit_ladder(out, ratios)
+    return out
+
+
+def _fit_ladder(model: Confidence, ratios: Tensor) -> None:
+    """How errors spread, from ratios (n,) of errors to what was expected; the level, so that these have a mean of 1."""
     general = (PRIOR_SPREAD * torch.special.ndtri((torch.arange(200) + 0.5) / 200)).exp()
     general = general / general.mean()
     values = torch.cat([ratios, general])
@@ -54,19 +86,18 @@ def fit_confidence(signals: Tensor, errors: Tensor, hidden: Tensor | None = None
     mean = float((values * weight).sum() / weight.sum())
     model.ladder.div_(mean)
     model.level.add_(float(np.log(mean)))
-    if hidden is not None:
-        _fit_hidden(model, signals, hidden & ~errors.isnan(), ~hidden & ~errors.isnan())
-    return model
 
 
-def _fit_mean(model: Confidence, signals: Tensor, errors: Tensor) -> None:
+def _fit_mean(prior: Prior, signals: Tensor, errors: Tensor) -> Confidence:
     """Fisher scoring of the penalised gamma regression with a logarithmic link."""
     landmarks, count = signals.shape[1:]
+    model = Confidence(count, landmarks)
+    model.centre.copy_(torch.tensor(prior.centre))
     known = ~errors.isnan()
     x = (signals - model.centre)[known]  # (n, S)
     which = torch.nonzero(known)[:, 1]
     design = torch.cat([x, torch.ones(len(x), 1), torch.nn.functional.one_hot(which, landmarks)], dim=1).double()
-    start = torch.cat([torch.tensor(PRIOR_WEIGHT), torch.tensor([PRIOR_LEVEL]), torch.zeros(landmarks)]).double()
+    start = torch.cat([torch.tensor(prior.weight), torch.tensor([prior.level]), torch.zeros(landmarks)]).double()
     pull = torch.cat([torch.full((count,), PRIOR_LABELS), torch.tensor([PRIOR_LABELS / 4])])
     penalty = torch.cat([pull, torch.full((landmarks,), LANDMARK_LABELS)]).double()
     target = errors[known].double().clamp(min=1e-6)
@@ -78,18 +109,17 @@ def _fit_mean(model: Confidence, signals: Tensor, errors: Tensor) -> None:
         solution = solution + 0.7 * torch.linalg.solve(curvature, slope)
     model.weight.copy_(solution[:count])
     model.level.copy_(solution[count] + solution[count + 1 :])
+    return model
 
 
-def _ratios(signals: Tensor, errors: Tensor) -> Tensor:
+def _ratios(prior: Prior, signals: Tensor, errors: Tensor) -> Tensor:
     """(n,) errors over what a model that had not seen their picture expected."""
     if len(signals) < 2:
         return torch.zeros(0)
     out = torch.full_like(errors, torch.nan)
-    model = Confidence(signals.shape[2], signals.shape[1])
-    model.centre.copy_(torch.tensor(PRIOR_CENTRE))
     for part in np.array_split(np.arange(len(signals)), min(len(signals), FOLDS)):
         others = np.setdiff1d(np.arange(len(signals)), part)
-        _fit_mean(model, signals[others], errors[others])
+        model = _fit_mean(prior, signals[others], errors[others])
         out[part] = errors[part] / model.expected(signals[part])
     return out[~out.isnan()]
 

@@ -27,8 +27,9 @@ from lead.nn.confidence import Confidence
 from lead.provenance import commit, versions
 from lead.reporting import Progress, Say, unsaid
 from lead.seeds import mixed_seed
-from lead.training.cascade import POOL, SELF_TAUGHT, CascadeFit, fit_cascade
+from lead.training.cascade import CascadeFit, fit_cascade
 from lead.training.fit import Fitted, FittedKind, fit_head
+from lead.training.inputs import POOL, SELF_TAUGHT
 from lead.training.labelled import Labelled
 from lead.training.run import Run, with_contrast
 

@@ -75,7 +75,7 @@ test('the guide shows the surroundings of a landmark in the shape of its canvas'
 });
 
 test('a dispute is cut out with all its places, in the shape of its card', () => {
-  const labels = {id: 'a', version: 1, checked: false, note: '', tags: [], points: {
+  const labels = {id: 'a', version: 1, checked: false, note: '', tags: [], up: null, points: {
     left: {state: /** @type {const} */ ('visible'), x: 20, y: 100},
     gone: {state: /** @type {const} */ ('absent'), x: null, y: null},
   }};

@@ -25,7 +25,7 @@ class Shelf {
 
 Object.assign(globalThis, {window: globalThis, addEventListener: () => {}});
 Object.defineProperty(globalThis, 'navigator', {value: {}, configurable: true}); // a browser without locks
-const {Outbox, same, Undo} = await import('../../../src/lead/studio/static/outbox.js');
+const {NOWHERE, Outbox, same, saidOf, Undo, unsaid} = await import('../../../src/lead/studio/static/outbox.js');
 const {ApiError} = await import('../../../src/lead/studio/static/api.js');
 
 beforeEach(() => {
@@ -40,7 +40,7 @@ const at = (x) => ({state: 'visible', x, y: 0});
 /** A server with one picture; `fails` is what it answers next, `wait` what it waits for before it answers. */
 class Server {
   /** @type {PictureLabels} */
-  labels = {id: 'a', version: 1, points: {}, checked: false, note: '', tags: []};
+  labels = {id: 'a', version: 1, points: {}, checked: false, note: '', tags: [], up: null};
   connection = 'open';
   /** @type {unknown} */
   fails = null;
@@ -64,10 +64,11 @@ class Server {
     return structuredClone(this.labels);
   }
   /** Somebody's change. @param {LabelsChange['points']} points @param {Partial<LabelsChange>} marks */
-  write(points, {note, tags} = {}) {
+  write(points, {note, tags, up} = {}) {
     const kept = Object.entries({...this.labels.points, ...points}).flatMap(([k, p]) => p ? [[k, p]] : []);
     this.labels = {...this.labels, version: this.labels.version + 1, points: Object.fromEntries(kept),
-      note: note ?? this.labels.note, tags: tags ?? this.labels.tags};
+      note: note ?? this.labels.note, tags: tags ?? this.labels.tags,
+      up: up ? (up.x || up.y ? up : null) : this.labels.up};
   }
 }
 
@@ -180,6 +181,34 @@ test('a note and tags show at once and are saved; what another wrote meanwhile s
   assert.equal(server.labels.note, 'theirs');
   assert.deepEqual(server.labels.tags, ['skip', 'blurred'], 'ours took female away and added blurred');
   assert.deepEqual(conflicts, [{id: 'a', points: [], note: {mine: 'mine', theirs: 'theirs'}}]);
+});
+
+test('which way is up shows at once and is saved, the latest word last, and can be taken back', async () => {
+  const {server, outbox} = await begun();
+  outbox.change('a', {}, {up: {x: 1, y: 0}});
+  assert.deepEqual(outbox.labels('a')?.up, {x: 1, y: 0});
+  assert.equal(outbox.status().changes, 1);
+  assert.ok(await outbox.flushed());
+  assert.deepEqual([server.labels.up, server.labels.note], [{x: 1, y: 0}, '']);
+  server.write({eye: at(1)}, {up: {x: 0, y: 1}}); // in another tab
+  outbox.change('a', {}, {up: {x: -1, y: 0}});
+  assert.ok(await outbox.flushed());
+  assert.deepEqual([server.labels.up, server.labels.points], [{x: -1, y: 0}, {eye: at(1)}]);
+  outbox.change('a', {}, {up: NOWHERE});
+  assert.equal(outbox.labels('a')?.up, null);
+  assert.ok(await outbox.flushed());
+  assert.deepEqual([server.labels.up, outbox.labels('a')?.up, outbox.changes()], [null, null, 0]);
+});
+
+test('which way is up is undone only where nobody has said otherwise since', () => {
+  const [before, after] = [{x: 1, y: 0}, {x: 0, y: 1}];
+  /** @param {{x: number, y: number}|null} up @returns {PictureLabels} */
+  const said = (up) => ({id: 'a', version: 1, points: {}, checked: false, note: '', tags: [], up});
+  const first = saidOf(said(null), {up: before});
+  assert.deepEqual(first, {before: {up: NOWHERE}, after: {up: before}});
+  assert.deepEqual(unsaid(said(before), {from: {up: before}, to: {up: NOWHERE}}), {up: NOWHERE});
+  assert.deepEqual(unsaid(said(after), {from: {up: before}, to: {up: NOWHERE}}), {});
+  assert.deepEqual(unsaid(said(null), {from: {up: NOWHERE}, to: {up: before}}), {up: before});
 });
 
 test('a note that was written though its answer was lost is no conflict', async () => {

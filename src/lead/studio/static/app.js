@@ -23,8 +23,8 @@
  *   app.keys(fn) → off         fn(event) for keys not typed in a field or a dialog; return true if it was yours
  *   app.load(id)               PictureDetail with the labels as shown (also makes app.labels(id) known)
  *   app.labels(id)             PictureLabels as shown, null before load
- *   app.change(id, points, {what, merge, checked, note, tags})   changes labels of a loaded picture: saved at once;
- *                              points can be undone
+ *   app.change(id, points, {what, merge, checked, note, tags, up})   changes labels of a loaded picture: saved at
+ *                              once; all but checked can be undone
  *   app.undo() / app.redo()
  *   app.unit()                 'px' | 'percent', what errors are said in: errorText (parts.js) goes by it, and the kind
  *                              `unit` tells of a change

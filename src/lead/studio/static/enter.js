@@ -10,17 +10,20 @@ import {takeBack} from './travel.js';
  * @import {App} from './app.js'
  * @import {PictureCanvas} from './canvas.js'
  * @import {View} from './geometry.js'
+ * @import {Heading} from './heading.js'
  * @import {Labelling, Plan} from './labelling.js'
  * @import {Next} from './next.js'
  */
 
 export class Enter {
-  /** @param {App} app @param {Labelling} work @param {Next} next @param {() => PictureCanvas} canvas */
-  constructor(app, work, next, canvas) {
+  /** @param {App} app @param {Labelling} work @param {Next} next @param {() => PictureCanvas} canvas
+   *  @param {() => Heading} heading */
+  constructor(app, work, next, canvas, heading) {
     this.app = app;
     this.work = work;
     this.next = next;
     this.canvas = canvas;
+    this.heading = heading;
     /** the picture that uncertain points are shown of from near, and what was shown of it before (null: the whole)
      *  @type {{id: string|null, view: View|null}|null} */
     this.from = null;
@@ -136,7 +139,7 @@ export class Enter {
     const label = current ? labels[current] : null;
     const shown = [current, label?.state, label?.accepted, armed, hiddenNext, names.length, kind, doubts.length,
       current && suggestions.points[current]?.expected_px, Boolean(id), this.missed, this.work.awaits(null),
-      Boolean(this.canvas().crosshair.at), this.canvas().pointing];
+      Boolean(this.canvas().crosshair.at), this.canvas().pointing, this.heading().isSaid];
     this.hint.hidden = !id;
     renew(this.hint, shown.join('|'), () => this.hintWords(kind, doubts));
   }
@@ -146,7 +149,12 @@ export class Enter {
     const {id, current, names, labels, hiddenNext, suggestions, armed} = this.work;
     if (!id) return null;
     if (!names.length) return 'No landmarks are named yet.';
-    if (this.canvas().pointing) return [icon('thisWayUp', 14), 'Drag from its bottom to its top.', kbd('Esc'), 'not'];
+    if (this.canvas().pointing) {
+      const said = this.heading().isSaid
+        && h('button.small', {testid: 'take-up-back', onclick: () => this.heading().takeBack()}, 'Take it back',
+          keyCap('clear'));
+      return [icon('thisWayUp', 14), 'Drag from its bottom to its top.', kbd('Esc'), 'not', said];
+    }
     if (this.missed) return [icon('info', 14), this.missed];
     if (!current) return [icon('accept', 14), 'All labelled.', keyCap('acceptAll'), 'next picture'];
     const named = this.named(current);

@@ -1,11 +1,10 @@
 /** Which way up the thing in a picture lies: an arrow, the view turned by it, and the person's own word on it. */
 
-import {wordsOf} from './api.js';
 import {clamp} from './geometry.js';
+import {NOWHERE} from './outbox.js';
 import {stroke} from './paint.js';
 
 /**
- * @import {Suggestions} from 'types/messages'
  * @import {App} from './app.js'
  * @import {PictureCanvas} from './canvas.js'
  * @import {Size} from './geometry.js'
@@ -75,7 +74,7 @@ export class Heading {
    * @param {HTMLElement} button  "This way up"
    * @param {object} on  what it calls back
    * @param {() => void} on.changed  what is shown is to be drawn anew
-   * @param {(found: Suggestions) => void} on.found  the model has looked again
+   * @param {() => void} on.heard  the server has heard another word on it, and suggests accordingly
    */
   constructor(app, work, canvas, button, on) {
     this.app = app;
@@ -87,12 +86,22 @@ export class Heading {
     this.upright = false;
     /** the picture whose view is turned @type {string|null} */
     this.turned = null;
+    /** of which picture the server has heard what @type {{id: string|null, word: string}} */
+    this.heard = {id: null, word: ''};
+  }
+
+  /** Whether the person has said it of the picture on show. */
+  get isSaid() {
+    const {id} = this.work;
+    return Boolean(id && this.app.labels(id)?.up);
   }
 
   /** Shows which way up the picture's thing lies, and turns the view where that is wanted. While a picture is worked
    *  on, the view turns again only when what is known of it becomes quite another, and never under a drag. */
   settle() {
-    const {work: {id, suggestions: {up, turned}}, canvas, button} = this;
+    const {work: {id, suggestions: {up: known, turned}}, canvas, button} = this;
+    const saying = this.app.outbox.entries.get(id ?? '')?.marks.up; // on its way to the server
+    const up = saying && (saying.x || saying.y) ? saying : known;
     canvas.up = up;
     button.hidden = !turned && !up && !canvas.pointing;
     if (canvas.drag) return;
@@ -127,18 +136,37 @@ export class Heading {
   }
 
   /** The view turns at once; the model's answer comes after. @param {Direction} up  in the picture, of length 1 */
-  async said(up) {
-    const {app, work} = this;
-    const {id} = work;
-    if (!id) return;
+  said(up) {
+    const {work} = this;
     work.suggestions = {...work.suggestions, up};
     this.turned = null;
     this.point(false);
-    try {
-      const found = await app.api.put(`/pictures/${id}/up`, up);
-      if (work.id === id) this.on.found(found);
-    } catch (error) {
-      app.toast(wordsOf(error), 'bad');
-    }
+    this.say(up);
+  }
+
+  /** What the person said goes: labels, or else the model, say it again. */
+  takeBack() {
+    this.stop();
+    this.say(NOWHERE);
+  }
+
+  /** @param {Direction} up */
+  say(up) {
+    const {app, work: {id}} = this;
+    if (id && app.labels(id)) app.change(id, {}, {what: 'which way is up', up}); // else they are being read anew
+  }
+
+  /** The view is turned as is known now, even if that is not at all. */
+  release() {
+    this.turned = null;
+  }
+
+  /** Something was heard of the picture on show, perhaps another word on it, from here or from another tab. */
+  hear() {
+    const {id} = this.work;
+    const up = this.app.outbox.entries.get(id ?? '')?.known?.up;
+    const [word, before] = [up ? `${up.x} ${up.y}` : '', this.heard];
+    this.heard = {id, word};
+    if (before.id === id && before.word !== word) this.on.heard();
   }
 }

@@ -41,7 +41,7 @@ export const MEANINGS = {
   upright: {keys: ['R'], group: 'Looking', once: true,
     words: 'turn the view so that the thing is upright; or no longer'},
   thisWayUp: {keys: ['W'], group: 'Labelling', once: true,
-    words: 'this way up: then drag from the thing’s bottom to its top, and the model looks again'},
+    words: 'this way up: then drag from the thing’s bottom to its top, and the model looks again; or take that back'},
   tone: {keys: ['B'], group: 'Looking', once: true, words: 'brightness and contrast'},
   guide: {keys: ['G'], group: 'Looking', once: true, words: 'guide picture on or off'},
   skeleton: {keys: ['S'], group: 'Looking', once: true, words: 'skeleton lines on or off'},

@@ -75,7 +75,7 @@ class LabelView {
     this.rail = new Rail(places.rail, app);
     this.note = new Note(app);
     this.next = new Next(app, this.rail, {shown: () => this.id, asked: () => this.wanted ?? this.id});
-    this.enter = new Enter(app, this.work, this.next, () => this.canvas);
+    this.enter = new Enter(app, this.work, this.next, () => this.canvas, () => this.heading);
     root.append(
       h('div.label', places.rail, this.stage(places.tone, places.options, places.canvas), this.side(places.guide)),
     );
@@ -101,7 +101,7 @@ class LabelView {
     });
     this.follower = new Follower(this.canvas);
     this.heading = new Heading(app, this.work, this.canvas, this.upButton, {changed: () => this.draw(),
-      found: (found) => this.setSuggestions(found)});
+      heard: () => this.readSuggestions(() => this.heading.release())});
     this.options = new ViewOptions(places.options, (values, shown) => {
       this.canvas.shown = shown;
       this.canvas.keepsZoom = values.zoom === 'keep';
@@ -159,6 +159,7 @@ class LabelView {
     const {app, work} = this;
     app.on('labels', (labels) => {
       if (labels.id === this.id) {
+        this.heading.hear();
         work.settleCurrent();
         this.draw();
       }
@@ -300,6 +301,7 @@ class LabelView {
     app.shown = detail;
     app.last = detail.id;
     app.bus.emit('picture', detail);
+    this.heading.hear();
     this.notice.hidden = true;
     this.canvas.open(detail);
     renew(this.name, detail.file, () => nameParts(detail.file));
@@ -331,12 +333,15 @@ class LabelView {
 
   // --- suggestions ---------------------------------------------------------------------------------------------------
 
-  async readSuggestions() {
+  /** @param {() => void} [first]  done before they are shown */
+  async readSuggestions(first = () => {}) {
     const {id} = this;
     if (!id) return;
     try {
       const found = await this.next.fetchSuggestions(id);
-      if (this.id === id) this.setSuggestions(found);
+      if (this.id !== id) return;
+      first();
+      this.setSuggestions(found);
     } catch { /* the banner tells of a lost server; the next model event asks again */ }
   }
 
@@ -364,6 +369,12 @@ class LabelView {
     this.guide.toggle();
     this.guideButton.setAttribute('aria-pressed', String(this.guide.on));
     this.draw();
+  }
+
+  /** Takes the current landmark's label away; or, while that is asked for, what was said of which way is up. */
+  clearOne() {
+    if (this.canvas.pointing && this.heading.isSaid) this.heading.takeBack();
+    else this.work.clear();
   }
 
   toggleUpright() {
@@ -410,15 +421,15 @@ class LabelView {
   does() {
     const {work, next, canvas, allPoints, enter} = this;
     return {acceptAll: () => enter.run(), accept: () => enter.accept(), hidden: () => work.toggleHidden(),
-      absent: () => work.toggleAbsent(), clear: () => work.clear(), remainingAbsent: () => allPoints.remainingAbsent(),
-      clearAll: () => allPoints.clearAll(), copyPrevious: () => allPoints.copyPrevious(),
-      nextLandmark: () => work.cycle(1), previousLandmark: () => work.cycle(-1),
-      unlabelled: () => work.nextUnlabelled(), filter: () => this.landmarks.findOne(), nextPicture: () => next.step(1),
-      previousPicture: () => next.step(-1), pick: () => next.goSuggested(), zoomIn: () => canvas.zoom(1.25),
-      zoomOut: () => canvas.zoom(1 / 1.25), fit: () => canvas.fit(), tone: () => this.tone.toggle(),
-      note: () => this.note.toggle(), skip: () => this.note.toggleSkip(), bare: () => canvas.hideMarks(),
-      guide: () => this.toggleGuide(), skeleton: () => this.toggleSkeleton(), thisWayUp: () => this.heading.ask(),
-      upright: () => this.toggleUpright()};
+      absent: () => work.toggleAbsent(), clear: () => this.clearOne(),
+      remainingAbsent: () => allPoints.remainingAbsent(), clearAll: () => allPoints.clearAll(),
+      copyPrevious: () => allPoints.copyPrevious(), nextLandmark: () => work.cycle(1),
+      previousLandmark: () => work.cycle(-1), unlabelled: () => work.nextUnlabelled(),
+      filter: () => this.landmarks.findOne(), nextPicture: () => next.step(1), previousPicture: () => next.step(-1),
+      pick: () => next.goSuggested(), zoomIn: () => canvas.zoom(1.25), zoomOut: () => canvas.zoom(1 / 1.25),
+      fit: () => canvas.fit(), tone: () => this.tone.toggle(), note: () => this.note.toggle(),
+      skip: () => this.note.toggleSkip(), bare: () => canvas.hideMarks(), guide: () => this.toggleGuide(),
+      skeleton: () => this.toggleSkeleton(), thisWayUp: () => this.heading.ask(), upright: () => this.toggleUpright()};
   }
 
   /** Breaks off a drag or closes what is open; from a button it leads back to the picture.

@@ -7,7 +7,8 @@
  * landmark was first changed here, and what we set since, which may have been written though we never heard so. When
  * the server's state turns out to have moved on (another tab, another person), landmarks that did not change there keep
  * our value; where both changed, theirs stands and the person is told. A picture's note goes the same way as a
- * landmark. Of its tags, those that were added or taken away here are so on top of theirs.
+ * landmark. Of its tags, those that were added or taken away here are so on top of theirs. Which way is up, as the
+ * latest says.
  */
 
 import {ApiError, wordsOf} from './api.js';
@@ -15,16 +16,16 @@ import {Bus} from './bus.js';
 import {lasting, passing} from './kept.js';
 
 /**
- * @import {LabelsChange, PictureLabels, Point} from 'types/messages'
+ * @import {Direction, LabelsChange, PictureLabels, Point} from 'types/messages'
  * @import {Api} from './api.js'
  * @typedef {Record<string, Point|null>} Points  null for no label
  * @typedef {{value: Point|null, ours: (Point|null)[]}} Touched
  * @typedef {{checked?: boolean, note?: {value: string, ours: string[]},
- *   tags?: {value: string[], base: string[]}}} Marks  what is changed of a picture beside its landmarks
- * @typedef {{checked?: boolean, note?: string, tags?: string[]}} MarksChange
+ *   tags?: {value: string[], base: string[]}, up?: Direction}} Marks  what is changed of a picture beside its landmarks
+ * @typedef {{checked?: boolean, note?: string, tags?: string[], up?: Direction}} MarksChange
  * @typedef {{id: string, points: {name: string, mine: Point|null, theirs: Point|null}[],
  *   note?: {mine: string, theirs: string}}} Conflict
- * @typedef {{note?: string, tags?: string[]}} Said  of a picture as a whole
+ * @typedef {{note?: string, tags?: string[], up?: Direction}} Said  of a picture as a whole
  * @typedef {{id: string, before: Points, after: Points, said?: {before: Said, after: Said}, what: string,
  *   merge: string}} Change
  */
@@ -40,12 +41,17 @@ export function same(a, b) {
   return a.state === b.state && close(a.x, b.x) && close(a.y, b.y) && Boolean(a.accepted) === Boolean(b.accepted);
 }
 
-/** What is changed of a picture's note and tags, and what they were; null if nothing is.
+/** No direction: nothing is said of which way is up, or that is taken back. @type {Direction} */
+export const NOWHERE = {x: 0, y: 0};
+
+/** What is changed of what is said of a picture as a whole, and what that was; null if nothing is.
  *  @param {PictureLabels|null} now @param {MarksChange} change @returns {{before: Said, after: Said}|null} */
-export function saidOf(now, {note, tags}) {
-  if (!now || (note === undefined && tags === undefined)) return null;
-  return {before: {...note !== undefined && {note: now.note}, ...tags && {tags: now.tags}},
-    after: {...note !== undefined && {note}, ...tags && {tags}}};
+export function saidOf(now, {note, tags, up}) {
+  if (!now || (note === undefined && tags === undefined && up === undefined)) return null;
+  return {
+    before: {...note !== undefined && {note: now.note}, ...tags && {tags: now.tags}, ...up && {up: now.up ?? NOWHERE}},
+    after: {...note !== undefined && {note}, ...tags && {tags}, ...up && {up}},
+  };
 }
 
 /** That part of what was said of a picture that nobody has changed since. @param {PictureLabels|null} now
@@ -55,11 +61,15 @@ export function unsaid(now, {from, to}) {
   const out = {};
   if (to.note !== undefined && now?.note === from.note) out.note = to.note;
   if (to.tags && sameTags(now?.tags ?? [], from.tags ?? [])) out.tags = to.tags;
+  if (to.up && sameUp(now?.up, from.up)) out.up = to.up;
   return out;
 }
 
 /** Whether two lists hold the same tags. @param {string[]} a @param {string[]} b */
 const sameTags = (a, b) => a.length === b.length && a.every((tag) => b.includes(tag));
+
+/** @param {Direction|null|undefined} a @param {Direction|null|undefined} b */
+const sameUp = (a, b) => Math.hypot((a?.x ?? 0) - (b?.x ?? 0), (a?.y ?? 0) - (b?.y ?? 0)) < 1e-6;
 
 /** The file keeps fewer digits than JavaScript; a thousandth of a pixel is nobody's change.
  *  @param {number|null} a @param {number|null} b */
@@ -140,9 +150,9 @@ export class Outbox extends Bus {
       if (value) points[name] = value;
       else delete points[name];
     }
-    const {checked = entry.known.checked, note, tags} = entry.marks;
+    const {checked = entry.known.checked, note, tags, up = entry.known.up ?? null} = entry.marks;
     return {...entry.known, points, checked, note: note?.value ?? entry.known.note,
-      tags: tags?.value ?? entry.known.tags};
+      tags: tags?.value ?? entry.known.tags, up: up && (up.x || up.y) ? up : null};
   }
 
   /** Reads a picture from the server, its `labels` as shown here. @param {string} id */
@@ -163,7 +173,7 @@ export class Outbox extends Bus {
    * @param {Points} points
    * @param {MarksChange} [marks]
    */
-  change(id, points, {checked, note, tags} = {}) {
+  change(id, points, {checked, note, tags, up} = {}) {
     const entry = this.entry(id);
     const {known, marks} = entry;
     if (!known) throw new Error(`picture ${id} is not loaded`);
@@ -178,6 +188,7 @@ export class Outbox extends Bus {
       marks.note = {value: note, ours};
     }
     if (tags !== undefined) marks.tags = {value: tags, base: marks.tags?.base ?? known.tags};
+    if (up !== undefined) marks.up = up;
     entry.refused = null;
     this.keep();
     this.show(id);
@@ -255,6 +266,7 @@ export class Outbox extends Bus {
       if (!same(theirs, value)) conflicts.push({name, mine: value, theirs});
     }
     if (entry.marks.checked === labels.checked) delete entry.marks.checked;
+    if (sameUp(entry.marks.up, labels.up)) delete entry.marks.up;
     const note = adoptNote(entry.marks, labels.note);
     adoptTags(entry.marks, labels.tags);
     entry.known = labels;
@@ -277,8 +289,8 @@ export class Outbox extends Bus {
     /** @type {LabelsChange} */
     const change = {base: entry.known.version,
       points: Object.fromEntries([...sent].map(([name, {value}]) => [name, value]))};
-    const {checked, note, tags} = entry.marks;
-    const marks = {checked, note: note?.value, tags: tags?.value};
+    const {checked, note, tags, up} = entry.marks;
+    const marks = {checked, note: note?.value, tags: tags?.value, up};
     for (const [key, value] of Object.entries(marks)) if (value !== undefined) Object.assign(change, {[key]: value});
     entry.sending = true;
     entry.told += 1;
@@ -312,6 +324,7 @@ export class Outbox extends Bus {
     }
     const now = entry.marks;
     if (now.checked === marks.checked) delete now.checked;
+    if (now.up === marks.up) delete now.up;
     if (now.note && now.note.value === marks.note) delete now.note;
     else if (now.note && marks.note !== undefined) now.note.ours = [marks.note];
     if (now.tags && now.tags.value === marks.tags) delete now.tags;
