@@ -34,7 +34,8 @@ from lead.experiments.regression import regression  # noqa: E402
 from lead.features import FeatureSource  # noqa: E402
 from lead.files import write_atomic  # noqa: E402
 from lead.nn.cascade import Cascade, CascadeOutput  # noqa: E402
-from lead.training.cascade import TURNED, _jittered  # noqa: E402
+from lead.training.cascade import SHIFTED, TURNED  # noqa: E402
+from lead.training.inputs import jittered  # noqa: E402
 from lead.training.looks import Rows  # noqa: E402
 from lead.training.run import Run  # noqa: E402
 
@@ -49,7 +50,7 @@ def _averaged(source: FeatureSource, head: Cascade, rows: Rows, features: Tensor
     if head.fine is None:
         return head.refine(first, features)
     generator = torch.Generator().manual_seed(0)
-    poses = [first.pose, *(_jittered(first.pose, TURNED, generator) for _ in range(AVERAGED - 1))]
+    poses = [first.pose, *(jittered(first.pose, TURNED, SHIFTED, generator) for _ in range(AVERAGED - 1))]
     looks = [(replace(first, pose=pose), next(source.crops(rows, head.crop(pose)))) for pose in poses]
     found = [head.refine(*look) for look in looks]
     return replace(found[0], points=torch.stack([one.points for one in found]).mean(0))

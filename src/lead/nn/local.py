@@ -73,7 +73,7 @@ class LocalLook(nn.Module):
         self.register_buffer("reach", torch.tensor(1.0))
 
     def forward(self, before: Places, pose: Pose, shape: Tensor, features: Tensor) -> Places:
-        """The same places, and where this look is surer of another, that.
+        """The same places, moved as far as this look is surer of others; see :func:`weighed`.
 
         Args:
             before: what was known.
@@ -85,12 +85,11 @@ class LocalLook(nn.Module):
         answer = self.answer(
             self.heat(features.view(-1, len(self.which), *features.shape[1:])), own, pose, shape[self.which]
         )
-        error = self.expected(answer.signals, pose)
-        better = error < own.error
+        after = weighed(own, answer, self.expected(answer.signals, pose))
         return Places(
-            before.points.index_copy(1, self.which, torch.where(better[..., None], answer.points, own.points)),
-            before.score.index_copy(1, self.which, torch.where(better, answer.score, own.score)),
-            before.error.index_copy(1, self.which, torch.where(better, error, own.error)),
+            before.points.index_copy(1, self.which, after.points),
+            before.score.index_copy(1, self.which, after.score),
+            before.error.index_copy(1, self.which, after.error),
         )
 
     def squares(self, points: Tensor, pose: Pose) -> Tensor:
@@ -134,6 +133,16 @@ class LocalLook(nn.Module):
     def expected(self, signals: Tensor, pose: Pose) -> Tensor:
         """(B, M) mean errors to expect, normalised."""
         return self.confidence.expected(signals) * (self.reach / 2) * pose.size[:, None]
+
+
+def weighed(before: Places, answer: Answer, error: Tensor) -> Places:
+    """What was known, and a new answer: each counts by the inverse square of the error to expect of it, (B, M)."""
+    share = before.error.square() / (before.error.square() + error.square()).clamp(min=1e-12)
+    return Places(
+        torch.lerp(before.points, answer.points, share[..., None]),
+        torch.lerp(before.score, answer.score, share),
+        torch.minimum(before.error, error),
+    )
 
 
 def around(points: Tensor, pose: Pose) -> Pose:

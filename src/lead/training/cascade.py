@@ -19,7 +19,7 @@ from lead.nn.shape import Pose, common_shape, conjugate, fit_pose, product
 from lead.nn.steered import SteeredHead
 from lead.reporting import Progress
 from lead.seeds import mixed_seed
-from lead.training.confidence import PRIOR, fit_confidence, recalibrated
+from lead.training.confidence import PRIOR, fit_confidence
 from lead.training.fit import Moments, apply, moments_of, principal_components
 from lead.training.inputs import Inputs, gathered, jittered, stacked, views_each
 from lead.training.labelled import Labelled, check_labelled, distances
@@ -124,12 +124,11 @@ def fit_cascade(
     flags = None if hidden is None else torch.from_numpy(hidden[np.isin(rows, inputs.rows)])
     errors = 2 * best.away / best.found.size[:, None]
     confidence = fit_confidence(best.found.signals, errors, flags)
-    head, found = add_local_looks(inputs, best.head, best.found, confidence)
-    if found.gain is not None:
-        best = _Assessed(head, found, distances(found.points, inputs.truth))
-        ratios = best.away / found.expected(confidence)
-        confidence = recalibrated(confidence, ratios[~ratios.isnan()])
-    return CascadeFit(head, confidence, best.error, inputs.turned, mirrored)
+    closer = add_local_looks(inputs, best.head, best.found, confidence)
+    if closer is None:
+        return CascadeFit(best.head, confidence, best.error, inputs.turned, mirrored)
+    error = float(distances(closer.points, inputs.truth).nanmean())
+    return CascadeFit(closer.head, closer.confidence, error, inputs.turned, mirrored)
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,8 @@ def fit_confidence(signals: Tensor, errors: Tensor, hidden: Tensor | None = None
         prior: what holds in general.
     """
     model = _fit_mean(prior, signals, errors)
-    _fit_ladder(model, _ratios(prior, signals, errors))
+    ratios = errors / expected_unseen(signals, errors, prior)
+    _fit_ladder(model, ratios[~ratios.isnan()] if len(signals) > 1 else torch.zeros(0))
     if hidden is not None:
         _fit_hidden(model, signals, hidden & ~errors.isnan(), ~hidden & ~errors.isnan())
     return model
@@ -112,16 +113,13 @@ def _fit_mean(prior: Prior, signals: Tensor, errors: Tensor) -> Confidence:
     return model
 
 
-def _ratios(prior: Prior, signals: Tensor, errors: Tensor) -> Tensor:
-    """(n,) errors over what a model that had not seen their picture expected."""
-    if len(signals) < 2:
-        return torch.zeros(0)
-    out = torch.full_like(errors, torch.nan)
-    for part in np.array_split(np.arange(len(signals)), min(len(signals), FOLDS)):
+def expected_unseen(signals: Tensor, errors: Tensor, prior: Prior) -> Tensor:
+    """(N, K) the mean error that a model which had not seen a picture expects on it; see :func:`fit_confidence`."""
+    out = torch.empty_like(errors)
+    for part in np.array_split(np.arange(len(signals)), max(min(len(signals), FOLDS), 1)):
         others = np.setdiff1d(np.arange(len(signals)), part)
-        model = _fit_mean(prior, signals[others], errors[others])
-        out[part] = errors[part] / model.expected(signals[part])
-    return out[~out.isnan()]
+        out[part] = _fit_mean(prior, signals[others], errors[others]).expected(signals[part])
+    return out
 
 
 def _fit_hidden(model: Confidence, signals: Tensor, hidden: Tensor, visible: Tensor) -> None:

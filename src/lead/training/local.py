@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,10 +15,10 @@ from lead.geometry import soft_argmax
 from lead.nn.cascade import Cascade, CascadeOutput
 from lead.nn.confidence import Confidence
 from lead.nn.heads import RidgeHead
-from lead.nn.local import Answer, LocalLook, Places, around
+from lead.nn.local import LocalLook, Places, around, weighed
 from lead.nn.shape import Pose, fit_pose
 from lead.seeds import mixed_seed
-from lead.training.confidence import LOCAL, fit_confidence
+from lead.training.confidence import LOCAL, PRIOR, expected_unseen, fit_confidence, recalibrated
 from lead.training.fit import Moments, moments_of, solve
 from lead.training.inputs import CROPS_OF_ONE, Inputs, jittered, stacked
 from lead.training.labelled import Labelled
@@ -31,14 +31,14 @@ NARROWER, FINER = 3.0, 1.5
 """A local look shows three times as much as the one before it, of a third of the side; and at least so many times."""
 ROOM = 2.0
 """Half of a square, as a multiple of what four fifths of the errors before are within, of the median landmark."""
-SQUARES = 60
+SQUARES = 120
 """Of labelled pictures in all, for each landmark; at least one of each picture."""
 TURNED, SHIFTED = 10.0, 0.35
 """Random squares to learn from: degrees, and shares of half the side; up to that, each way."""
 RIDGES, SHARPNESSES = (1e-4, 1e-3, 1e-2), (30.0, 60.0, 120.0)
 SMALL = 0.02
 """Added to errors before their logarithm, in units of the look: what is less makes no difference."""
-WORTH = 0.9
+WORTH = 0.97
 """Error after a look, as a share of that before, below which a landmark is worth its square."""
 SHRUNK = 5.0
 """Labels of a landmark that weigh as much as what all landmarks together say of that share."""
@@ -46,10 +46,23 @@ TOGETHER = 16
 """Landmarks whose squares are in memory at once."""
 
 
-def add_local_looks(
-    inputs: Inputs, cascade: Cascade, found: CascadeOutput, confidence: Confidence
-) -> tuple[Cascade, CascadeOutput]:
-    """A cascade with local looks where they help, and what it says of out-of-fold pictures.
+@dataclass(frozen=True)
+class Closer:
+    """A cascade with local looks.
+
+    Attributes:
+        head: the cascade.
+        confidence: of what it says in the end.
+        points: (N, K, 2) what it says of pictures that were held out, normalised.
+    """
+
+    head: Cascade
+    confidence: Confidence
+    points: Tensor
+
+
+def add_local_looks(inputs: Inputs, cascade: Cascade, found: CascadeOutput, confidence: Confidence) -> Closer | None:
+    """Fits local looks; None where they do not help.
 
     Args:
         inputs: labelled pictures, at least two.
@@ -57,7 +70,8 @@ def add_local_looks(
         found: what it said of these pictures while they were held out.
         confidence: of that.
     """
-    error = confidence.expected(found.signals) * found.size[:, None]
+    away = (found.points - inputs.truth).norm(dim=-1)
+    error = expected_unseen(found.signals, away / found.size[:, None], PRIOR) * found.size[:, None]
     places, pose = Places(found.points, found.score, error), cascade.pose(found.points, found.score)
     looks: list[LocalLook] = []
     reach, side = float(_reach(cascade)), inputs.source.extractor.frame.input
@@ -71,7 +85,7 @@ def add_local_looks(
         looks.append(look)
         reach, side, some = narrower, inputs.source.close_side, look.which
     if not looks:
-        return cascade, found
+        return None
     out = Cascade(
         cascade.coarse.reduction.shape[1],
         len(cascade.shape),
@@ -84,7 +98,8 @@ def add_local_looks(
     out.before.load_state_dict(confidence.state_dict())
     for mine, look in zip(out.local, looks, strict=True):
         mine.load_state_dict(look.state_dict())
-    return out, replace(found, points=places.points, score=places.score, gain=places.error / error)
+    ratios = (places.points - inputs.truth).norm(dim=-1) / places.error
+    return Closer(out, recalibrated(confidence, ratios[~ratios.isnan()]), places.points)
 
 
 def _reach(cascade: Cascade) -> Tensor:
@@ -146,7 +161,7 @@ def _fit_look(
     answer = look.answer(heat, before, pose, cascade.shape[enough])
     errors = (answer.points - truth[:, enough]).norm(dim=-1) / unit
     look.confidence = fit_confidence(answer.signals, errors, prior=LOCAL)
-    after = _after(look, before, answer, pose)
+    after = weighed(before, answer, expected_unseen(answer.signals, errors, LOCAL) * unit)
     kept = torch.nonzero(_worth(before.points, after.points, truth[:, enough], unit))[:, 0]
     if not len(kept):
         return None
@@ -157,17 +172,6 @@ def _fit_look(
         places.points.index_copy(1, which, after.points[:, kept]),
         places.score.index_copy(1, which, after.score[:, kept]),
         places.error.index_copy(1, which, after.error[:, kept]),
-    )
-
-
-def _after(look: LocalLook, before: Places, answer: Answer, pose: Pose) -> Places:
-    """What is said once the look has answered."""
-    error = look.expected(answer.signals, pose)
-    better = error < before.error
-    return Places(
-        torch.where(better[..., None], answer.points, before.points),
-        torch.where(better, answer.score, before.score),
-        torch.where(better, error, before.error),
     )
 
 
