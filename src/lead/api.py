@@ -41,7 +41,7 @@ from lead.prediction import Predicted, Shard
 from lead.reporting import Counting, Progress, Report, Say, silent, unsaid
 from lead.training.data import opened
 from lead.training.fit import FittedKind
-from lead.training.headings import with_rotation
+from lead.training.headings import with_found_views
 from lead.training.landmarks import FitSummary, fit_landmarker
 from lead.training.run import Run, claim, open_pictures, with_contrast
 from lead.training.teacher import load_teacher
@@ -119,7 +119,7 @@ def train(
         if stage != "pretrain" and not run.has_student:
             load_teacher(teacher)  # and here
     pictures = open_pictures(dataset, run.settings, progress=decoding, say=say)
-    chosen = with_rotation(chosen, run, pictures, say)
+    chosen = with_found_views(chosen, run, pictures, say)
     has_backbone, has_student = bool(processes.most(run.has_backbone)), bool(processes.most(run.has_student))
     with processes.in_turn():
         run = Run.create(Path(out), with_contrast(chosen, pictures.store.showing), upkeep)

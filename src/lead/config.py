@@ -37,10 +37,12 @@ TIMM = "timm:"
 
 UPRIGHT, ALL_ROUND = 20.0, 180.0
 """Degrees by which views turn, where their settings say auto."""
+ALIKE, DIFFERENT = (0.6, 1.1), (0.35, 1.1)
+"""How far views scale where their settings say auto, for things that are much alike in size, and that are not."""
 
 
-def _positive_range(value: Share) -> Share:
-    if not 0 < value[0] <= value[1]:
+def _positive_range(value: str | Share) -> str | Share:
+    if isinstance(value, tuple) and not 0 < value[0] <= value[1]:
         raise ValueError(f"must be (least, most) with 0 < least <= most, not {value}")
     return value
 
@@ -104,8 +106,9 @@ class ViewSettings(Section):
     draws: Literal["uniform", "resized-crop", "normal"] = "uniform"
     """uniform: within the ranges below. resized-crop: torchvision's RandomResizedCrop, of the area that scale squared
     says, wholly within the picture. normal: as DVE, with half of scale's range, shift and rotation as deviations."""
-    scale: Annotated[Share, AfterValidator(_positive_range)] = (0.35, 1.0)
-    """Seen side as a share of the stored side; drawn log-uniformly if draws is uniform."""
+    scale: Annotated[Literal["auto"] | Share, AfterValidator(_positive_range)] = (0.35, 1.0)
+    """Seen side as a share of the stored side; drawn log-uniformly if draws is uniform. auto: found from the folder as
+    training begins, 0.6 to 1.1 for things that are much alike in size and else 0.35 to 1.1."""
     shift: float = Field(0.2, ge=0, le=1)
     """The view's centre moves by up to this, each way, in half-sides of the picture."""
     rotation: Literal["auto"] | Annotated[float, Field(ge=0, le=180)] = 0.0
@@ -133,6 +136,11 @@ class ViewSettings(Section):
     def degrees(self) -> float:
         """Of :attr:`rotation`; where nobody looked at the folder, as for upright things."""
         return UPRIGHT if self.rotation == "auto" else self.rotation
+
+    @property
+    def sides(self) -> Share:
+        """Of :attr:`scale`; where nobody looked at the folder, as for things that are much alike in size."""
+        return ALIKE if self.scale == "auto" else self.scale
 
 
 class StageSettings(Section):
@@ -334,7 +342,14 @@ class Settings(Section):
 
     def with_rotation(self, degrees: float) -> Self:
         """The same, with what was found for stage 2's ``rotation: auto``."""
-        views = self.distill.views.model_copy(update={"rotation": degrees})
+        return self._with_views(rotation=degrees)
+
+    def with_scale(self, sides: Share) -> Self:
+        """The same, with what was found for stage 2's ``scale: auto``."""
+        return self._with_views(scale=sides)
+
+    def _with_views(self, **found: Any) -> Self:
+        views = self.distill.views.model_copy(update=found)
         return self.model_copy(update={"distill": self.distill.model_copy(update={"views": views})})
 
 

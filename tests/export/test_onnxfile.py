@@ -31,7 +31,7 @@ from lead.images.labels import save_labels
 from lead.images.store import ImageStore
 from lead.inference import Calibration, Landmarker
 from lead.landmarks import Labels, Schema
-from lead.nn import shape
+from lead.nn import shape, steered
 from lead.nn.backbone import Backbone
 from lead.nn.confidence import Confidence
 from lead.nn.heads import ALL_ROUND, BOTH_SIDES, PLAIN, SoftArgmaxHead
@@ -215,18 +215,25 @@ def test_a_file_runs_anywhere(exported: Exported) -> None:
     assert str(Path(__file__).parents[2]).encode() not in exported.path.read_bytes()  # nothing of this machine
 
 
+@pytest.mark.parametrize("telling", [8, 1])
 @pytest.mark.parametrize("head", ["looks all round", "looks from both sides"])
 def test_a_file_says_how_a_thing_lies_as_the_model_does(
-    models: dict[str, Landmarker], head: str, folder: Path, tmp_path: Path
+    models: dict[str, Landmarker],
+    head: str,
+    telling: int,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The dots turned and mirrored: of several headings, the file takes the model's."""
+    """The dots turned and mirrored: of several headings, the file takes the model's, by however many landmarks."""
+    monkeypatch.setattr(steered, "TELLING", telling)
     file = to_onnx(models[head], tmp_path / "dots.onnx", pictures=folder)
     assert 0 < file.parity.mean <= file.parity.max <= onnxfile.TOLERANCE
     pixels = unseen()
     pixels = np.ascontiguousarray(np.concatenate([pixels, np.rot90(pixels, 1, (1, 2)), pixels[:, ::-1]]))
     same(answers(file.path, pixels), models[head].predict_store(squares.as_squares(pixels)), atol=0.02)
-    nodes = onnx.load(file.path).graph.node
-    assert {node.op_type for node in nodes} <= PORTABLE | {"ArgMax", "GatherElements"}  # of which the same holds
+    others = {"ArgMax", "GatherElements", "TopK"}  # of which the same holds
+    assert {node.op_type for node in onnx.load(file.path).graph.node} <= PORTABLE | others
 
 
 def test_a_file_describes_itself(exported: Exported) -> None:

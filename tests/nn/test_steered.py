@@ -10,9 +10,10 @@ import torch
 from lying import PARTS, SIDE, all_round, drawn, lying, upright
 from torch import Tensor
 
+from lead.nn import steered
 from lead.nn.heads import ALL_ROUND, BOTH_SIDES, EITHER_SIDE, Lie, RidgeHead
 from lead.nn.shape import Pose, common_shape
-from lead.nn.steered import SteeredHead
+from lead.nn.steered import SteeredHead, spread
 from lead.training.fit import moments_of, settle
 from lead.training.labelled import Labelled
 
@@ -76,18 +77,25 @@ def test_heat_turns_with_the_picture() -> None:
             torch.testing.assert_close(head.heat(turned), expected, atol=1e-4, rtol=0)
 
 
+MANY = 9
+
+
+@pytest.mark.parametrize("telling", [16, 4])
 @pytest.mark.parametrize("lies", [ALL_ROUND, BOTH_SIDES, EITHER_SIDE])
-def test_each_picture_is_answered_by_the_turned_weights_of_one_lie(lies: Sequence[Lie]) -> None:
+def test_each_picture_is_answered_by_the_turned_weights_of_one_lie(
+    lies: Sequence[Lie], telling: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Weights side by side are answered each as if it were alone, by one lie for all landmarks of a picture."""
+    monkeypatch.setattr(steered, "TELLING", telling)
     torch.manual_seed(0)
-    head = SteeredHead(3, 4, 3, lies)
-    head.shape.copy_(torch.from_numpy(np.random.default_rng(0).normal(size=(4, 2))).float())
-    features, weights = torch.randn(5, 3, 9, 8), torch.randn(3, len(head.weight), 4)
+    head = SteeredHead(3, MANY, 3, lies)
+    head.shape.copy_(torch.from_numpy(np.random.default_rng(0).normal(size=(MANY, 2))).float())
+    features, weights = torch.randn(7, 3, 9, 8), torch.randn(3, len(head.weight), MANY)
     inputs = head.inputs(features)
     together = head.heat_of(inputs, torch.cat([*weights], dim=1))
-    assert together.shape == (5, 12, 9, 8)
-    plain, chosen = RidgeHead(3, 4, ring=3), set()
-    for weight, heat in zip(weights, torch.split(together, 4, dim=1), strict=True):
+    assert together.shape == (7, 3 * MANY, 9, 8)
+    plain, chosen = RidgeHead(3, MANY, ring=3), set()
+    for weight, heat in zip(weights, torch.split(together, MANY, dim=1), strict=True):
         torch.testing.assert_close(head.heat_of(inputs, weight), heat, atol=1e-4, rtol=1e-4)
         every = []
         for lie in lies:
@@ -100,3 +108,35 @@ def test_each_picture_is_answered_by_the_turned_weights_of_one_lie(lies: Sequenc
         assert (off.kthvalue(2, dim=0).values > 0.1).all()
         chosen |= set(off.argmin(0).tolist())
     assert len(chosen) > 1
+    head.unroll()
+    assert len(head.unrolled or []) == min(telling, MANY)  # as one computation for all pictures, the same
+    torch.testing.assert_close(head.heat_of(inputs, torch.cat([*weights], dim=1)), together, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_few_landmarks_leave_the_lie_of_all(mirrored: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every part thrice is found as every part once: by one of each, which lie farthest apart."""
+    monkeypatch.setattr(steered, "TELLING", len(PARTS))
+    head, features = fitted(BOTH_SIDES), drawn(all_round(mirrored=mirrored))
+    assert isinstance(head, SteeredHead)
+    more = SteeredHead(3, 3 * len(PARTS), 3, BOTH_SIDES)
+    more.shape.copy_(head.shape.repeat(3, 1))
+    more.weight.copy_(head.weight.repeat(1, 3))
+    more.usual.copy_(head.usual)
+    more.sharpness.copy_(head.sharpness)
+    assert sorted(i % len(PARTS) for i in more.telling()) == list(range(len(PARTS)))
+    torch.testing.assert_close(more(features), head(features).repeat(1, 3, 1), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_places_that_are_spread_leave_none_far_away(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    middles = random.permutation(np.stack(np.meshgrid(np.arange(4), np.arange(3)), -1).reshape(-1, 2)) * 10.0
+    many = np.repeat(middles, 5, axis=0) + random.normal(size=(60, 2))  # twelve heaps of five
+    order = random.permutation(60)
+    shape = torch.from_numpy(many[order]).float()
+    chosen = spread(shape, 12)
+    assert len({int(order[i]) // 5 for i in chosen}) == 12  # one of each heap
+    assert spread(shape, 12) == chosen
+    assert len(set(spread(torch.zeros(20, 2), 16))) == 16  # of a shape that is not known yet, too
+    assert sorted(spread(shape[:16], 16)) == list(range(16))

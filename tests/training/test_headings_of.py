@@ -7,6 +7,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,17 @@ from torch import Tensor
 
 import lead
 from lead.beetles.rendering import render
-from lead.config import ALL_ROUND, UPRIGHT, HypercolumnSettings, PictureSettings, Settings, ViewSettings, presets
+from lead.config import (
+    ALIKE,
+    ALL_ROUND,
+    DIFFERENT,
+    UPRIGHT,
+    HypercolumnSettings,
+    PictureSettings,
+    Settings,
+    ViewSettings,
+    presets,
+)
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.features import Extractor
@@ -26,7 +37,7 @@ from lead.images.build import open_store
 from lead.images.store import ImageStore
 from lead.nn.backbone import PACKAGED, Backbone
 from lead.training import headings
-from lead.training.headings import Headings, headings_of, with_rotation
+from lead.training.headings import Headings, headings_of, with_found_views
 from lead.training.run import Run, open_pictures
 
 Maker = Callable[..., Settings]
@@ -66,6 +77,28 @@ def test_beetles_that_lie_any_way_are_told_from_upright_ones(tmp_path: Path) -> 
     for one in found:
         assert one.resting < 0.5  # each beetle stands before ground of its own
         assert one.mirrored == 0  # and looks the same from both sides
+
+
+@packaged
+@pytest.mark.parametrize("rotation", [None, 180.0])
+def test_beetles_of_many_sizes_are_told_from_those_of_one_kind(tmp_path: Path, rotation: float | None) -> None:
+    extractor = Extractor(
+        Backbone(NETWORK, "efficientnet-lite0"), PictureSettings(store=96, input=96, frame=1.0), HypercolumnSettings()
+    )
+    found = []
+    for name, spread in (("usual", 0.0), ("many", 0.55)):
+        drawn = []
+        for i in range(20):
+            with mock.patch(
+                "lead.beetles.rendering._BODY", 0.5 * np.exp(spread * np.random.default_rng(i).uniform(-1, 1))
+            ):
+                drawn.append(render(i, seed=3, size=96, rotation=rotation).pixels)
+        store = stored(drawn, tmp_path / name)
+        found.append(headings_of(extractor, store, np.arange(20), seed=0, pictures=16))
+    usual, many = found
+    assert not usual.sizes_differ
+    assert many.sizes_differ
+    assert headings.APART < many.sizes < 4.5  # drawn by up to 3 times more than usual
 
 
 @pytest.mark.parametrize(
@@ -113,6 +146,39 @@ def test_what_a_picture_is_to_itself_does_not_count() -> None:
     torch.diagonal(similar, dim1=1, dim2=2).fill_(1e3)
     similar[1].fill_diagonal_(-1e3)
     assert headings._mirrored(similar) == pytest.approx(9 / 24)
+
+
+STEP = np.log(headings.LARGER)
+
+
+def enlarged(size: npt.NDArray[np.float64], noise: float, favour: float = 0.0, seed: int = 0) -> Tensor:
+    """(steps, n, n) similarities of things of these sizes, enlarged, to others; best where alike.
+
+    Args:
+        size: logarithms.
+        noise: deviation.
+        favour: of each step of enlarging, whatever is compared.
+        seed: of the noise.
+    """
+    steps = np.arange(headings.ENLARGED + 1)[:, None, None]
+    off = (size[:, None] - size) / STEP + steps  # so much larger than the other it is made
+    out = favour * steps - off**2 / 20 + noise * np.random.default_rng(seed).normal(size=off.shape)
+    return torch.from_numpy(out).float()
+
+
+@pytest.mark.parametrize("favour", [-0.03, 0.0, 0.03])
+@pytest.mark.parametrize("factor", [1.0, 1.5, 2.2, 3.0])
+def test_sizes_are_told_from_pairs(factor: float, favour: float) -> None:
+    """What all pairs gain or lose by enlarging does not change who is larger."""
+    size = np.random.default_rng(1).permutation(np.linspace(0, np.log(factor) / 0.9, 24))
+    told = headings._sizes(enlarged(size, 0.05, favour))
+    assert told == pytest.approx(factor, rel=0.25)
+    assert headings._sizes(enlarged(size[:7], 0.05)) == 1  # too few to tell
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_pairs_that_contradict_one_another_tell_no_sizes(seed: int) -> None:
+    assert headings._sizes(enlarged(np.zeros(24), 100.0, seed=seed)) < headings.APART
 
 
 # --- a camera that rests ---------------------------------------------------------------------------------------------
@@ -187,6 +253,7 @@ def test_what_was_found_is_said_and_kept(
     assert run.settings == settings.with_rotation(degrees)
     assert sum(f"{found.text} (distill.views.rotation={degrees:g})." in line for line in said) == 1
     assert any("About 40 % of the pictures look like mirror images" in line for line in said) == (found.mirrored > 0)
+    assert run.settings.distill.views.scale == settings.distill.views.scale  # which was not asked about
     # Going on with it keeps it, also if the folder looked otherwise by now.
     asked = looking(monkeypatch, Headings(1 - found.upright, 0.0, 0.0))
     run, said = trained(settings, folder, tmp_path / "run")
@@ -198,6 +265,41 @@ def test_what_was_found_is_said_and_kept(
     trained(settings, folder, tmp_path / "run")
     assert {p: p.stat().st_mtime_ns for p in run.folder.rglob("*.safetensors")} == before
     assert not asked
+
+
+@pytest.mark.parametrize(("sizes", "sides"), [(1.4, ALIKE), (2.8, DIFFERENT)])
+@pytest.mark.parametrize("rotation", ["auto", 35.0])
+def test_how_far_views_scale_is_said_in_the_same_sentence_and_kept(
+    tiny: Maker,
+    folder: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    sizes: float,
+    sides: tuple[float, float],
+    rotation: float | str,
+) -> None:
+    found = Headings(0.9, 0.1, 0.0, sizes)
+    asked = looking(monkeypatch, found)
+    settings = initialised(tiny, tmp_path, distill={"views": {"rotation": rotation, "scale": "auto"}})
+    run, said = trained(settings, folder, tmp_path / "run", "pretrain")
+    assert len(asked) == 1
+    views = run.settings.distill.views
+    assert views.scale == views.sides == sides
+    assert views.rotation == (UPRIGHT if rotation == "auto" else rotation)
+    (line,) = (line for line in said if "distill.views" in line)
+    assert line.endswith(
+        f"views are scaled {'further' if sizes > 2 else 'a little'} (distill.views.scale={list(sides)}).".replace(
+            ", ", ","
+        )
+    )
+    assert ("distill.views.rotation=20" in line) == (rotation == "auto")
+    assert ("factor of about 2.8" in line) == (sizes > 2)
+    asked = looking(monkeypatch, Headings(0.1, 0.0, 0.0, 4 - sizes))
+    run, said = trained(settings, folder, tmp_path / "run")
+    assert not asked
+    assert run.has_student
+    assert run.settings.distill.views == views
+    assert not any("distill.views" in line for line in said)
 
 
 def test_only_what_training_may_see_is_looked_at(
@@ -231,6 +333,10 @@ def test_a_network_that_begins_random_looks_at_nothing(
     assert run.settings.distill.views.rotation == UPRIGHT
     assert not asked
     assert any("begins random" in line and "distill.views.rotation=20" in line for line in said)
+    run, said = trained(tiny(distill={"views": {"scale": "auto"}}), folder, tmp_path / "other", "pretrain")
+    assert run.settings.distill.views.scale == ALIKE
+    assert not asked
+    assert any("begins random" in line and "distill.views.scale=[0.6,1.1]" in line for line in said)
 
 
 def test_a_run_from_before_there_was_anything_to_find_is_done(
@@ -251,9 +357,9 @@ def test_what_is_named_is_not_looked_for_again(
 ) -> None:
     asked, settings = looking(monkeypatch, Headings(0.1, 0.0, 0.3)), initialised(tiny, tmp_path)
     pictures, said = open_pictures(folder, settings), list[str]()
-    first = with_rotation(settings, Run.plan(tmp_path / "new", settings), pictures, said.append)
+    first = with_found_views(settings, Run.plan(tmp_path / "new", settings), pictures, said.append)
     assert len(said) == 2
-    again = with_rotation(first, Run.plan(tmp_path / "new", first), pictures, said.append)
+    again = with_found_views(first, Run.plan(tmp_path / "new", first), pictures, said.append)
     assert again is first
     assert len(asked) == 1
     assert len(said) == 2
@@ -268,5 +374,11 @@ def test_presets_that_name_no_rotation_can_be_given_one() -> None:
         assert settings.turned
         assert settings == lead.load_preset(name).with_rotation(180.0)
         assert not lead.load_preset(name).turned
+    assert auto == {name for name in presets() if lead.load_preset(name).distill.views.scale == "auto"}
+    for name in auto:
+        asked = lead.load_preset(name, ["distill.views.scale=[0.5,1]"])
+        assert asked == lead.load_preset(name).with_scale((0.5, 1.0))
+        assert asked.distill.views.sides == (0.5, 1)
+    assert ViewSettings(scale="auto").sides == ALIKE
     assert ViewSettings(rotation="auto").degrees == UPRIGHT
     assert ViewSettings(rotation=7.5).degrees == 7.5

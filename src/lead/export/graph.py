@@ -15,6 +15,7 @@ from lead.inference import Calibration, Landmarker
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE
 from lead.nn.cascade import Cascade
 from lead.nn.confidence import Confidence
+from lead.nn.steered import SteeredHead
 
 
 class Squares(nn.Module):
@@ -37,6 +38,9 @@ class Squares(nn.Module):
         self.register_buffer("frame", framing(frame))
         self.network = _plain(model.extractor.network)
         self.head = _plain(model.head)
+        for part in self.head.modules():
+            if isinstance(part, SteeredHead):
+                part.unroll()
         self.calibration: nn.Module | None = None
         if isinstance(model.calibration, Confidence):
             self.calibration = _plain(model.calibration)

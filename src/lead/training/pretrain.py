@@ -55,7 +55,7 @@ def draw_warp(
     """The random warps of ``count`` views."""
     if views.draws == "normal":  # DVE bends its first view too, half as much
         weak, strong = views.bend if bent else (views.bend[0] / 2, views.bend[1] / 2)
-        deviation = (views.scale[1] - views.scale[0]) / 2
+        deviation = (views.sides[1] - views.sides[0]) / 2
         return dve_warp(
             count,
             bend=(weak, strong),
@@ -67,12 +67,12 @@ def draw_warp(
     if views.draws == "resized-crop":
         # The peers cut the middle out of the crop, as they do of a picture at inference.
         warp = resized_crop_warp(
-            count, scale=views.scale, stretch=views.stretch, generator=generator, shown=picture.frame
+            count, scale=views.sides, stretch=views.stretch, generator=generator, shown=picture.frame
         )
     else:
         warp = affine_warp(
             count,
-            scale=views.scale,
+            scale=views.sides,
             shift=views.shift,
             rotation=views.degrees,
             stretch=views.stretch,

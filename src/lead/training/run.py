@@ -99,6 +99,8 @@ class Run:
                     settings = with_contrast(settings, there.picture.showing)
                 if settings.distill.views.rotation == "auto":
                     settings = settings.with_rotation(there.distill.views.degrees)
+                if settings.distill.views.scale == "auto":
+                    settings = settings.with_scale(there.distill.views.sides)
                 run = cls(folder, settings, upkeep)
             free = STAGE_TWO if run.has_stage_one_alone else set()
             if run.has_begun and (differing := _differences(there, settings, free)):
