@@ -155,7 +155,7 @@ def test_dve_brings_its_own_warps() -> None:
     assert terms(settings) == {"dve": 1.0}
     assert (settings.distill.projection, settings.distill.cells) == (None, None)
     assert (views.draws, views.shift, views.rotation, views.bend) == ("normal", 0.1, 5.0, (0.001, 0.01))
-    assert (views.scale[1] - views.scale[0]) / 2 == pytest.approx(0.1)
+    assert (views.sides[1] - views.sides[0]) / 2 == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize("name", PRESETS)

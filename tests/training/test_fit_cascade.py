@@ -18,6 +18,7 @@ from lead.config import PictureSettings
 from lead.errors import LeadError
 from lead.features import Extractor, FeatureSource
 from lead.images.build import open_store
+from lead.images.crops import Held
 from lead.nn import heads
 from lead.nn.backbone import Backbone
 from lead.nn.cascade import Cascade
@@ -104,9 +105,9 @@ def test_landmarks_of_unseen_pictures_are_found(seen: tuple[FeatureSource, Tenso
 def test_the_second_look_is_nearer(seen: tuple[FeatureSource, Tensor]) -> None:
     source, points = seen
     rows = np.arange(12)
-    both = fit_cascade(source, rows, points[rows])
+    both = fit_cascade(source, rows, points[rows], local=False)
     assert both.head.fine is not None
-    first = fit_cascade(source, rows, points[rows], halves=[])
+    first = fit_cascade(source, rows, points[rows], halves=[], local=False)
     assert first.head.fine is None
     assert both.error < 0.8 * first.error
     errors = [float(distances(said(source, f), points[TEST]).mean()) for f in (both, first)]
@@ -116,9 +117,9 @@ def test_the_second_look_is_nearer(seen: tuple[FeatureSource, Tensor]) -> None:
 class Blind(FeatureSource):
     """Its crops show nothing."""
 
-    def crops(self, rows: Rows, affine: Tensor) -> Iterator[Tensor]:
+    def crops(self, rows: Rows, affine: Tensor, held: Held | None = None) -> Iterator[Tensor]:
         random = torch.Generator().manual_seed(len(rows))
-        for features in super().crops(rows, affine):
+        for features in super().crops(rows, affine, held):
             yield torch.rand(features.shape, generator=random)
 
 
@@ -258,19 +259,21 @@ def test_pictures_of_one_group_are_held_out_together(seen: tuple[FeatureSource, 
     draws = torch.Generator().manual_seed(0)
     points = (torch.rand(1, 4, 2, generator=draws) + torch.rand(4, 1, 2, generator=draws) - 1)[rows]
     apart, together, found = (
-        fit_cascade(source, rows, points, groups=groups, halves=[]).error
+        fit_cascade(source, rows, points, groups=groups, halves=[], local=False).error
         for groups in ([str(i) for i in range(len(rows))], [str(row) for row in rows], None)
     )
     assert apart < 0.2 * together
     assert found == pytest.approx(together, rel=0.05)  # they are near-duplicates
 
 
-def test_errors_that_are_told_hold_what_they_are_said_to(seen: tuple[FeatureSource, Tensor]) -> None:
+@pytest.mark.parametrize("local", [False, True])
+def test_errors_that_are_told_hold_what_they_are_said_to(seen: tuple[FeatureSource, Tensor], local: bool) -> None:
     source, points = seen
     rows = np.arange(24)
-    fitted = fit_cascade(source, rows, points[rows])
+    fitted = fit_cascade(source, rows, points[rows], local=local)
+    assert bool(fitted.head.local) == local
     found = list(source.find(fitted.head, TEST))
-    expected = torch.cat([fitted.confidence.expected(f.signals) * f.size[:, None] / 2 for f in found])
+    expected = torch.cat([f.expected(fitted.confidence) for f in found])
     errors = distances(said(source, fitted), points[TEST])
     assert float(expected.mean() / errors.mean()) == pytest.approx(1, abs=0.4)
     for share in (0.5, 0.8, 0.9):

@@ -77,8 +77,9 @@ def fit_cascade(
     progress: Progress | None = None,
     most: int = MOST,
     halves: Sequence[float] | None = None,
+    local: bool = True,
 ) -> CascadeFit:
-    """Fits both looks, keeps the second if it does better on out-of-fold labels, and calibrates the result.
+    """Fits all looks, keeps those that do better on out-of-fold labels, and calibrates the result.
 
     Args:
         source: of the pictures.
@@ -94,6 +95,7 @@ def fit_cascade(
         progress: called as features of the labelled pictures are computed.
         most: labelled pictures that are used.
         halves: crops to try for the second look, by half their side in radii; by default what suits the landmarks.
+        local: whether local looks are tried.
 
     Raises:
         LeadError: a landmark is labelled on no picture.
@@ -124,7 +126,7 @@ def fit_cascade(
     flags = None if hidden is None else torch.from_numpy(hidden[np.isin(rows, inputs.rows)])
     errors = 2 * best.away / best.found.size[:, None]
     confidence = fit_confidence(best.found.signals, errors, flags)
-    closer = add_local_looks(inputs, best.head, best.found, confidence)
+    closer = add_local_looks(inputs, best.head, best.found, confidence) if local else None
     if closer is None:
         return CascadeFit(best.head, confidence, best.error, inputs.turned, mirrored)
     error = float(distances(closer.points, inputs.truth).nanmean())

@@ -263,7 +263,29 @@ class _Views:
     @classmethod
     def of(cls, inputs: Inputs, cascade: Cascade, reach: float, some: Tensor) -> _Views:
         """Those of some landmarks, a picture's together, so that its original is decoded once."""
-        rows, points, side = inputs.every()
+        own = cls._around(inputs, cascade, reach, some, inputs.rows, inputs.points, inputs.side)
+        if not len(inputs.more.rows):
+            return own
+        more = cls._around(inputs, cascade, reach, some, inputs.more.rows, inputs.more.points, inputs.more.side)
+        return cls(
+            np.concatenate([own.features, more.features]),
+            torch.cat([own.points, more.points]),
+            np.concatenate([own.picture, more.picture + len(inputs.rows)]),
+            np.concatenate([own.landmark, more.landmark]),
+        )
+
+    @classmethod
+    def _around(
+        cls,
+        inputs: Inputs,
+        cascade: Cascade,
+        reach: float,
+        some: Tensor,
+        rows: Rows,
+        points: Tensor,
+        side: Tensor | None,
+    ) -> _Views:
+        """Of some pictures alone, so that those that are only learnt from change nothing for the others."""
         known = fit_pose(cascade.shape, points, usual=cascade.sizes[1], side=side)
         each = min(max(SQUARES // len(inputs.rows), 1), CROPS_OF_ONE)
         labelled = torch.nonzero(~points[:, some].isnan().any(-1))  # (L, 2)
