@@ -10,58 +10,29 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from PIL import Image
+from spots import Colours, draw_spots, spotted
 from torch import Tensor
-from torch.nn import functional
 
-from lead.config import PictureSettings
 from lead.errors import LeadError
-from lead.features import Extractor, FeatureSource
-from lead.images.build import open_store
+from lead.features import FeatureSource
 from lead.images.crops import Held
 from lead.nn import heads
-from lead.nn.backbone import Backbone
 from lead.nn.cascade import Cascade
-from lead.nn.student import Student
 from lead.training import inputs
 from lead.training.cascade import CascadeFit, fit_cascade
 from lead.training.labelled import distances, folds
 
 Rows = npt.NDArray[np.int64]
-COUNT, TEST, SIDE = 48, np.arange(24, 48), 192
-BLOBS = np.array([[-1.0, -0.7], [1.0, -0.7], [0.1, 0.2], [0.0, 1.1]])
-COLOURS = np.array([[0.9, 0.1, 0.1], [0.1, 0.9, 0.1], [0.2, 0.2, 1.0], [0.9, 0.9, 0.1]])
-
-
-class Colours(Extractor):
-    """Its feature is each cell's mean colour and how that varies."""
-
-    def features_of(self, inputs: Tensor) -> Tensor:
-        pooled = functional.avg_pool2d(inputs, 4)
-        return torch.cat([pooled, functional.avg_pool2d(inputs.square(), 4), torch.full_like(pooled[:, :1], 0.3)], 1)
+COUNT, TEST = 48, np.arange(24, 48)
 
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> tuple[FeatureSource, Tensor]:
     """Four coloured spots on a thing that is turned, scaled and moved; and their places, (COUNT, 4, 2) normalised."""
-    root, draws = tmp_path_factory.mktemp("spots"), np.random.default_rng(0)
-    names = [f"{i:02}.bmp" for i in range(COUNT)]  # read again for every crop, so of a format that takes no decoding
-    row, column = np.mgrid[:SIDE, :SIDE]
-    xy = []
-    for name in names:
-        angle, size = draws.uniform(-0.4, 0.4), draws.uniform(26, 44)
-        turn = size * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        places = BLOBS @ turn.T + draws.uniform(0.4, 0.6, 2) * SIDE
-        picture = 0.25 + 0.05 * draws.normal(size=(SIDE, SIDE, 3))
-        for (x, y), colour in zip(places, COLOURS, strict=True):
-            near = np.exp(-((column - x) ** 2 + (row - y) ** 2) / (2 * (0.15 * size) ** 2))[..., None]
-            picture = picture * (1 - near) + near * colour
-        Image.fromarray((255 * picture.clip(0, 1)).round().astype(np.uint8)).save(root / name)
-        xy.append(places)
-    settings = PictureSettings(store=64, input=64, frame=1.0)
-    extractor = Colours(Student(Backbone("test_resnet"), 8, 8), settings, device=torch.device("cpu"))
-    source = FeatureSource(extractor, open_store(root, names, 64, tmp_path_factory.mktemp("spots-store")))
-    points = source.points(np.arange(COUNT), np.array(xy))
+    root = tmp_path_factory.mktemp("spots")
+    xy = draw_spots(root, COUNT)
+    source = spotted(root, tmp_path_factory.mktemp("spots-store"), [f"{i:02}.bmp" for i in range(COUNT)])
+    points = source.points(np.arange(COUNT), xy)
     return source, torch.from_numpy(points).float()
 
 

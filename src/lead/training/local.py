@@ -40,6 +40,8 @@ SMALL = 0.02
 """Added to errors before their logarithm, in units of the look: what is less makes no difference."""
 WORTH = 0.97
 """Error after a look, as a share of that before, below which a landmark is worth its square."""
+CLEARLY = 2.0
+"""Standard errors by which they must be below it together."""
 SHRUNK = 5.0
 """Labels of a landmark that weigh as much as what all landmarks together say of that share."""
 TOGETHER = 16
@@ -176,13 +178,19 @@ def _fit_look(
 
 
 def _worth(before: Tensor, after: Tensor, truth: Tensor, unit: Tensor) -> Tensor:
-    """(M,) whether a look is worth it for each landmark, by its places (N, M, 2) before and after."""
+    """(M,) whether a look is worth it for each landmark, by its places (N, M, 2) before and after.
+
+    Those that gain enough must together gain it clearly, in view of how pictures differ.
+    """
     lows = [((points - truth).norm(dim=-1) / unit + SMALL).log() for points in (before, after)]
     gain = lows[1] - lows[0]  # (N, M)
     known = ~gain.isnan()
-    own = gain.nan_to_num().sum(0) + SHRUNK * gain.nanmean()
-    worth: Tensor = own / (known.sum(0) + SHRUNK) < math.log(WORTH)
-    return worth
+    own = (gain.nan_to_num().sum(0) + SHRUNK * gain.nanmean()) / (known.sum(0) + SHRUNK)
+    worth: Tensor = own < math.log(WORTH)
+    pictures = gain[:, worth].nanmean(1)
+    pictures = pictures[~pictures.isnan()]
+    unsure = float(pictures.std()) / math.sqrt(len(pictures)) if len(pictures) > 1 else math.inf
+    return worth & (float(pictures.mean()) + CLEARLY * unsure < math.log(WORTH))
 
 
 def _settle(look: LocalLook, heat: Tensor, centre: Tensor, truth: Tensor, pose: Pose, unit: Tensor) -> int:

@@ -1,0 +1,154 @@
+"""Local looks fitted on drawn things whose files show more than the stores do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from PIL import Image
+from spots import STORED, draw_spots, spotted
+from torch import Tensor
+
+from lead.features import FeatureSource
+from lead.images.crops import Held
+from lead.images.store import ImageStore
+from lead.training.cascade import CascadeFit, fit_cascade
+
+Rows = npt.NDArray[np.int64]
+COUNT, TIMES, WIDTH = 24, 4, 0.05
+LABELLED, TEST = np.arange(16), np.arange(16, COUNT)
+NAMES = [f"{i:02}.bmp" for i in range(COUNT)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, npt.NDArray[np.float64]]:
+    """Pictures of four small spots, and where these are, in pixels."""
+    root = tmp_path_factory.mktemp("large")
+    return root, draw_spots(root, COUNT, times=TIMES, width=WIDTH)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEAD_CACHE", str(tmp_path / "cache"))
+
+
+def fitted(source: FeatureSource, xy: npt.NDArray[np.float64], *, local: bool = True) -> CascadeFit:
+    points = torch.from_numpy(source.points(LABELLED, xy[LABELLED])).float()
+    return fit_cascade(source, LABELLED, points, local=local)
+
+
+def said(source: FeatureSource, fit: CascadeFit, rows: Rows = TEST) -> npt.NDArray[np.float64]:
+    """(n, K, 2) in pixels of the pictures."""
+    return source.places(rows, torch.cat([f.points for f in source.find(fit.head, rows)]).double().numpy())
+
+
+def errors(found: npt.NDArray[np.float64], truth: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """(n, K) in pixels."""
+    away: npt.NDArray[np.float64] = np.linalg.norm(found - truth, axis=-1)
+    return away
+
+
+def test_large_pictures_are_looked_at_closely(folder: tuple[Path, npt.NDArray[np.float64]], tmp_path: Path) -> None:
+    root, xy = folder
+    source = spotted(root, tmp_path / "store", NAMES)
+    closely, before = fitted(source, xy), fitted(source, xy, local=False)
+    assert not before.head.local
+    looks = closely.head.looks
+    assert len(looks) > 0
+    assert [float(look.reach) for look in looks] == sorted([float(look.reach) for look in looks], reverse=True)
+    away = errors(said(source, closely), xy[TEST])
+    assert away.mean() < 0.5 * errors(said(source, before), xy[TEST]).mean()
+    found = list(source.find(closely.head, TEST))
+    expected = torch.cat([f.expected(closely.confidence) for f in found]).double().numpy()
+    px = (STORED / source.store.scale[TEST].mean(-1))[:, None]
+    assert float((expected * px).mean() / away.mean()) == pytest.approx(1, abs=0.4)
+    truth = source.places(LABELLED, source.points(LABELLED, xy[LABELLED]))
+    assert closely.error * STORED / source.store.scale.mean() == pytest.approx(
+        errors(said(source, closely, LABELLED), truth).mean(), rel=0.9
+    )
+
+
+def test_pictures_that_show_no_more_are_not(tmp_path: Path) -> None:
+    (tmp_path / "small").mkdir()
+    xy = draw_spots(tmp_path / "small", COUNT)
+    for name in NAMES:
+        with Image.open(tmp_path / "small" / name) as large:
+            large.resize((STORED, STORED), Image.Resampling.BOX).save(tmp_path / "small" / name)
+    source = spotted(tmp_path / "small", tmp_path / "store", NAMES)
+    assert not fitted(source, (xy + 0.5) * STORED / 192 - 0.5).head.local
+
+
+def test_without_originals_the_looks_before_answer(
+    folder: tuple[Path, npt.NDArray[np.float64]], tmp_path: Path
+) -> None:
+    root, xy = folder
+    source = spotted(root, tmp_path / "store", NAMES)
+    closely, before = fitted(source, xy), fitted(source, xy, local=False)
+    store = source.store
+    bare = FeatureSource(source.extractor, ImageStore(store.files, store.pixels, store.sizes, (), store.digest))
+    np.testing.assert_allclose(said(bare, closely), said(bare, before))
+
+
+def test_originals_are_decoded_once(
+    folder: tuple[Path, npt.NDArray[np.float64]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, xy = folder
+    source = spotted(root, tmp_path / "store", NAMES)
+    closely, decoded = fitted(source, xy), list[int]()
+    assert len(closely.head.looks) + (closely.head.fine is not None) > 1
+    original = ImageStore.original
+
+    def counted(store: ImageStore, row: int) -> object:
+        decoded.append(row)
+        return original(store, row)
+
+    monkeypatch.setattr(ImageStore, "original", counted)
+    whole = said(source, closely)
+    assert sorted(decoded) == TEST.tolist()
+    monkeypatch.setattr("lead.features.HELD", 2 * (192 * TIMES) ** 2)  # two pictures at a time
+    np.testing.assert_allclose(said(source, closely), whole, atol=1e-3)
+
+
+class Blind(FeatureSource):
+    """Its small squares show nothing."""
+
+    def close(self, rows: Rows, affine: Tensor, held: Held | None = None) -> Iterator[Tensor]:
+        random = torch.Generator().manual_seed(len(rows))
+        for features in super().close(rows, affine, held):
+            yield torch.rand(features.shape, generator=random)
+
+
+def test_looks_that_do_not_help_are_dropped(folder: tuple[Path, npt.NDArray[np.float64]], tmp_path: Path) -> None:
+    root, xy = folder
+    source = spotted(root, tmp_path / "store", NAMES)
+    assert not fitted(Blind(source.extractor, source.store), xy).head.local
+
+
+def test_a_landmark_with_few_labels_is_not_looked_at(
+    folder: tuple[Path, npt.NDArray[np.float64]], tmp_path: Path
+) -> None:
+    root, xy = folder
+    source, rare = spotted(root, tmp_path / "store", NAMES), xy.copy()
+    rare[3:16, 2] = np.nan
+    looks = fitted(source, rare).head.looks
+    assert looks
+    assert all(2 not in look.which for look in looks)
+
+
+@pytest.mark.parametrize("shift", [0.25, 0.5, 0.75])
+def test_fractions_of_a_pixel_are_told(
+    folder: tuple[Path, npt.NDArray[np.float64]], tmp_path: Path, shift: float
+) -> None:
+    """The same things, drawn so far to the right and down, are said to be just there on average."""
+    root, xy = folder
+    source = spotted(root, tmp_path / "store", NAMES)
+    fit = fitted(source, xy)
+    (tmp_path / "shifted").mkdir()
+    draw_spots(tmp_path / "shifted", COUNT, times=TIMES, width=WIDTH, shift=shift)
+    moved = spotted(tmp_path / "shifted", tmp_path / "other", NAMES)
+    by = said(moved, fit) - said(source, fit)
+    assert np.abs(by.mean((0, 1)) - shift).max() < 0.1
