@@ -24,6 +24,7 @@ from lead.inference import Landmarker, make_head
 from lead.landmarks.model import Labels, Schema
 from lead.nn.backbone import Backbone
 from lead.nn.cascade import Cascade
+from lead.nn.confidence import Confidence
 from lead.nn.heads import ALL_ROUND, BOTH_SIDES, EITHER_SIDE, PLAIN, Lie
 from lead.nn.steered import SteeredHead
 from lead.training.cascade import fit_cascade
@@ -225,3 +226,34 @@ def test_a_file_whose_lies_are_not_its_heads_is_refused(tiny: Maker, tmp_path: P
     plain = rewritten(tmp_path / "model.safetensors", lambda meta: meta.update(lies=[[0, False]]))
     with pytest.raises(LeadError, match="stored head does not fit"):
         Landmarker.load(plain)
+
+
+def test_local_looks_are_kept(tiny: Maker, tmp_path: Path) -> None:
+    plain = made(tiny, (PLAIN,))
+    assert isinstance(plain.head, Cascade)
+    head = make_head("cascade", 16, 3, local=[2, 1])
+    assert isinstance(head, Cascade)
+    assert head.before is not None
+    head.load_state_dict(plain.head.state_dict(), strict=False)
+    random = torch.Generator().manual_seed(3)
+    for look, which in zip(head.looks, ([2, 0], [2]), strict=True):
+        look.which.copy_(torch.tensor(which))
+        look.reach.fill_(0.3)
+        look.head.weight.copy_(0.1 * torch.randn(look.head.weight.shape, generator=random))
+    student = make_student(Backbone("test_resnet"), plain.settings.distill, plain.settings.hypercolumn)
+    student.load_state_dict(plain.extractor.network.state_dict())
+    model = Landmarker(plain.schema, plain.settings, student, head, Confidence(Cascade.SIGNALS, 3), {})
+    assert model.describe()["local"] == [2, 1]
+    model.save(tmp_path / "model.safetensors")
+    again = Landmarker.load(tmp_path / "model.safetensors")
+    (tmp_path / "pictures").mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (2, 400, 300, 3), dtype=np.uint8)
+    for i, pixels in enumerate(noise):
+        Image.fromarray(pixels).save(tmp_path / "pictures" / f"{i}.png")
+    said, told, before = (one.predict(tmp_path / "pictures") for one in (model, again, plain))
+    np.testing.assert_array_equal(said.xy, told.xy)
+    assert said.px_error is not None
+    assert told.px_error is not None
+    np.testing.assert_array_equal(said.px_error, told.px_error)
+    np.testing.assert_allclose(said.xy[:, 1], before.xy[:, 1], atol=1e-3)  # at which no look looks
+    assert (np.abs(said.xy[:, [0, 2]] - before.xy[:, [0, 2]]).max(-1) > 0.1).all()

@@ -126,6 +126,7 @@ def measure(run: Run, some: Set, search: bool, count: int, draw: int, split: str
             unlabelled=rows[pool],
             groups=[some.folders[i] for i in picked],
             seed=draw,
+            local=False,  # which all arms would have alike
         )
     found = list(source.find(fit.head, rows[judged]))
     places = source.places(rows[judged], torch.cat([f.points for f in found]).double().numpy())
