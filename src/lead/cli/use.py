@@ -119,6 +119,9 @@ def fit(
     looks = {"cascade": "cascade of two looks", "cascade-coarse": "cascade of one look"}
     plural = "" if summary.used == 1 else "s"
     show(f"Head: {looks.get(summary.head, summary.head)}, fitted to {summary.used} labelled picture{plural}")
+    if closely := summary.closely:
+        of = len(summary.landmarker.schema.names)
+        show(f"Looked at closely: {closely} of {of} landmarks, in squares cut from the original pictures")
     if math.isnan(summary.error):
         few = "too few labels are not accepted suggestions" if summary.accepted else "a single label leaves none"
         show(f"Out-of-fold error: unknown; {few} to check on")
