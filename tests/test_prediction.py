@@ -351,3 +351,29 @@ def test_the_command_under_torchrun(
     assert json.loads(expected)["images"][0]["width"] > 0
     wrong = predict(file, pictures, "--out", tmp_path / "b.json", "--shard", "3/2")
     assert (wrong.exit_code, wrong.stdout) == (2, "")
+
+
+def test_what_could_not_be_looked_at_closely_is_named_and_counted(
+    model: Landmarker, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Landmarker.predict_store
+
+    def failing(self: Landmarker, store: ImageStore) -> Labels:
+        store.unread.update({file: "gone" for file in ("02.png", "11.png") if file in store.files})
+        return plain(self, store)
+
+    monkeypatch.setattr(Landmarker, "predict_store", failing)
+    run(model, pictures, tmp_path / "out.json")  # what the parts hold is kept
+    monkeypatch.setattr(Landmarker, "predict_store", None)
+    found = lead.predict(model, pictures, tmp_path / "out.json")
+    assert found.unread == (("02.png", "gone"), ("11.png", "gone"))
+    assert found.labels is not None
+    assert {"02.png", "11.png"} <= set(found.labels.images)
+    monkeypatch.setattr(Landmarker, "predict_store", failing)
+    model.save(tmp_path / "model.safetensors")
+    said = CliRunner().invoke(
+        app, ["predict", str(tmp_path / "model.safetensors"), str(pictures), "--out", str(tmp_path / "more.json")]
+    )
+    assert said.exit_code == 0, said.stderr
+    assert "2 pictures could not be read again to be looked at closely" in said.stderr
+    assert "  02.png: gone\n  11.png: gone" in said.stderr

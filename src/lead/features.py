@@ -22,7 +22,7 @@ from lead.config import DistillSettings, HypercolumnSettings, PictureSettings
 from lead.errors import LeadError
 from lead.files import default_cache, remove_unused, settle, used_now
 from lead.geometry import FloatArray, denormalise_points, normalise_points
-from lead.images.crops import Held, cut, detail
+from lead.images.crops import Originals, cut, detail
 from lead.images.store import ImageStore, read_rows
 from lead.nn.backbone import Backbone
 from lead.nn.cascade import Cascade, CascadeOutput
@@ -365,7 +365,7 @@ class FeatureSource:
         """Normalised points as places in pictures' own pixels: see :meth:`Frame.places`."""
         return self.extractor.frame.places(self.store, rows, points)
 
-    def crops(self, rows: npt.NDArray[np.int64], affine: Tensor, held: Held | None = None) -> Iterator[Tensor]:
+    def crops(self, rows: npt.NDArray[np.int64], affine: Tensor, held: Originals | None = None) -> Iterator[Tensor]:
         """Features (b, C, h, w) of squares cut from pictures, a batch at a time.
 
         Args:
@@ -375,7 +375,7 @@ class FeatureSource:
         """
         return self._cut(rows, affine, self.extractor.frame.input, held)
 
-    def close(self, rows: npt.NDArray[np.int64], affine: Tensor, held: Held | None = None) -> Iterator[Tensor]:
+    def close(self, rows: npt.NDArray[np.int64], affine: Tensor, held: Originals | None = None) -> Iterator[Tensor]:
         """As :meth:`crops`, of squares that the network is shown smaller, as local looks do."""
         return self._cut(rows, affine, self.close_side, held)
 
@@ -388,7 +388,7 @@ class FeatureSource:
         """(n,) pixels at hand to a normalised unit of pictures."""
         return detail(self.store, rows) * (self.extractor.frame.shown / 2)
 
-    def _cut(self, rows: npt.NDArray[np.int64], affine: Tensor, side: int, held: Held | None) -> Iterator[Tensor]:
+    def _cut(self, rows: npt.NDArray[np.int64], affine: Tensor, side: int, held: Originals | None) -> Iterator[Tensor]:
         frame, device = self.extractor.frame, self.extractor.device
         stored = affine.cpu() * (frame.shown / frame.side)
         batch = self.extractor.batch
@@ -410,9 +410,13 @@ class FeatureSource:
     def find_in(
         self, head: Cascade, rows: npt.NDArray[np.int64], features: Tensor, up: Tensor | None = None
     ) -> CascadeOutput:
-        """Landmarks of at most a batch of pictures whose features (B, C, h, w) are known; ``up`` as for the head."""
+        """Landmarks of at most a batch of pictures whose features (B, C, h, w) are known; ``up`` as for the head.
+
+        Where an original cannot be read any more, the looks that do without it answer: see :attr:`ImageStore.unread`.
+        """
         if not head.local or not self.store.has_originals:
-            return head.find(features, lambda affine: next(self.crops(rows, affine)), up)
+            held = Originals(keep=False)
+            return head.find(features, lambda affine: next(self.crops(rows, affine, held)), up)
         parts = [self._find_closely(head, rows[p], features[p], None if up is None else up[p]) for p in self._few(rows)]
         return CascadeOutput.joined(parts)
 
@@ -420,12 +424,19 @@ class FeatureSource:
         self, head: Cascade, rows: npt.NDArray[np.int64], features: Tensor, up: Tensor | None
     ) -> CascadeOutput:
         """As :meth:`find_in`, of so few pictures that their originals can be held."""
-        held: Held = {}
+        held = Originals(keep=True)
+
+        def crops(affine: Tensor) -> Tensor:
+            return next(self.crops(rows, affine, held))
 
         def close(affine: Tensor) -> Tensor:
             return torch.cat(list(self.close(np.repeat(rows, len(affine) // len(rows)), affine, held)))
 
-        return head.find(features, lambda affine: next(self.crops(rows, affine, held)), up, close)
+        found = head.find(features, crops, up, close)
+        if not held.lost:
+            return found
+        lost = torch.tensor([row in held.lost for row in rows.tolist()], device=features.device)
+        return found.without_local(head.find(features, crops, up), lost)
 
     def _few(self, rows: npt.NDArray[np.int64]) -> list[slice]:
         """Parts of some rows whose originals are held together."""

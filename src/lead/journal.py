@@ -6,6 +6,8 @@ that was torn or is damaged ends the file, and is cut off when it is opened to g
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
 import zlib
@@ -13,6 +15,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from lead.files import alone, lock_of
 
@@ -96,3 +101,16 @@ def _lines(path: Path) -> Iterator[bytes]:
             if not line.endswith(b"\n") or line[:9] != b"%08x " % zlib.crc32(line[9:-1]):
                 return
             yield line
+
+
+def packed(array: npt.NDArray[Any]) -> str:
+    """An array as a record can hold it."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def unpacked(text: str) -> npt.NDArray[Any]:
+    """The inverse of :func:`packed`."""
+    array: npt.NDArray[Any] = np.load(io.BytesIO(base64.b64decode(text)), allow_pickle=False)
+    return array

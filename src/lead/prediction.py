@@ -11,9 +11,7 @@ Here a model is whatever finds landmarks in a store: this room knows no network.
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import io
 import os
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -21,7 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +33,7 @@ from lead.images.labels import save_labels
 from lead.images.showing import DEFAULT, Showing
 from lead.images.store import ImageStore, none_readable, stored_pictures
 from lead.images.survey import survey
-from lead.journal import Journal, Record, read_header, read_records
+from lead.journal import Journal, Record, packed, read_header, read_records, unpacked
 from lead.landmarks.io import check_target
 from lead.landmarks.model import Labels, Schema
 from lead.reporting import Counting, Say, unsaid
@@ -117,6 +115,8 @@ class Predicted:
         films: landmarks of films by name, a row for each frame, called ``film.mp4#0`` and so on.
         sizes: (width, height) of pictures and frames, in pixels.
         skipped: (picture, reason) of those that cannot be read.
+        unread: (picture, reason) of those that could be read once, but not again to be looked at closely: their
+            landmarks and expected errors are those of a coarser look.
         broken: what to say of films that cannot be read, or not to their end.
         left_out: what else the folder holds that is not read, counted, in words; empty where there is nothing to tell.
         lost: what the format that they were written in cannot hold, in words.
@@ -132,6 +132,7 @@ class Predicted:
     broken: tuple[str, ...]
     left_out: str = ""
     lost: tuple[str, ...] = ()
+    unread: tuple[tuple[str, str], ...] = ()
     showing: Showing = DEFAULT
     waiting: bool = False
 
@@ -182,12 +183,14 @@ class Piece(NamedTuple):
         sizes: (N, 2) width and height of their pictures, in pixels.
         skipped: (picture, reason) of those that cannot be read.
         broken: why a film cannot be read, or not to its end.
+        unread: (picture, reason) of those that could not be read again, to be looked at closely.
     """
 
     labels: Labels | None
     sizes: npt.NDArray[np.int64]
     skipped: Sequence[tuple[str, str]] = ()
     broken: str | None = None
+    unread: Sequence[tuple[str, str]] = ()
 
 
 class Work:
@@ -240,7 +243,8 @@ class Work:
         chunks = [self.chunks[unit] for unit in stills]
         with closing(stored_pictures(self.asked.root, chunks, self.model.side, showing=self.showing)) as stores:
             for unit, store in zip(stills, stores, strict=True):
-                yield unit, Piece(self.model.predict_store(store) if len(store) else None, store.sizes, store.skipped)
+                labels = self.model.predict_store(store) if len(store) else None
+                yield unit, Piece(labels, store.sizes, store.skipped, unread=tuple(store.unread.items()))
                 done += self.length(unit)
                 if progress:
                     progress(done, total)
@@ -287,6 +291,7 @@ class Work:
             films={name: film.labels for name, film in zip(self.asked.films, films, strict=True) if film.labels},
             sizes=sizes,
             skipped=tuple(item for piece in stills for item in piece.skipped),
+            unread=tuple(item for piece in stills for item in piece.unread),
             left_out=self.asked.left_out,
             broken=(*self.left_out, *(film.broken for film in films if film.broken)),
             showing=self.showing,
@@ -422,28 +427,20 @@ def _listing(asked: Listed) -> str:
 
 def _record(unit: int, piece: Piece) -> Record:
     record: Record = {"unit": unit, "sizes": piece.sizes.tolist(), "skipped": piece.skipped, "broken": piece.broken}
+    if piece.unread:
+        record["unread"] = piece.unread
     if labels := piece.labels:
         record["images"] = labels.images
         arrays = {name: getattr(labels, name) for name in ARRAYS}
-        record |= {name: None if array is None else _packed(array) for name, array in arrays.items()}
+        record |= {name: None if array is None else packed(array) for name, array in arrays.items()}
     return record
 
 
 def _piece(record: Record, schema: Schema) -> Piece:
     labels = None
     if "images" in record:
-        arrays = {name: None if record[name] is None else _unpacked(record[name]) for name in ARRAYS}
+        arrays = {name: None if record[name] is None else unpacked(record[name]) for name in ARRAYS}
         labels = Labels(schema, tuple(record["images"]), **arrays)  # type: ignore[arg-type]
     sizes = np.array(record["sizes"], dtype=np.int64).reshape(-1, 2)
-    return Piece(labels, sizes, [(file, reason) for file, reason in record["skipped"]], record["broken"])
-
-
-def _packed(array: npt.NDArray[Any]) -> str:
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return base64.b64encode(buffer.getvalue()).decode()
-
-
-def _unpacked(text: str) -> npt.NDArray[Any]:
-    array: npt.NDArray[Any] = np.load(io.BytesIO(base64.b64decode(text)), allow_pickle=False)
-    return array
+    skipped, unread = ([(file, reason) for file, reason in record.get(name, ())] for name in ("skipped", "unread"))
+    return Piece(labels, sizes, skipped, record["broken"], unread)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lead.errors import LeadError
 from lead.features import FeatureSource
-from lead.images.crops import Held
+from lead.images.crops import Originals
 from lead.nn import heads
 from lead.nn.cascade import Cascade
 from lead.training import inputs
@@ -88,7 +88,7 @@ def test_the_second_look_is_nearer(seen: tuple[FeatureSource, Tensor]) -> None:
 class Blind(FeatureSource):
     """Its crops show nothing."""
 
-    def crops(self, rows: Rows, affine: Tensor, held: Held | None = None) -> Iterator[Tensor]:
+    def crops(self, rows: Rows, affine: Tensor, held: Originals | None = None) -> Iterator[Tensor]:
         random = torch.Generator().manual_seed(len(rows))
         for features in super().crops(rows, affine, held):
             yield torch.rand(features.shape, generator=random)

@@ -14,7 +14,7 @@ from spots import STORED, draw_spots, spotted
 from torch import Tensor
 
 from lead.features import FeatureSource
-from lead.images.crops import Held
+from lead.images.crops import Originals
 from lead.images.store import ImageStore
 from lead.training.cascade import CascadeFit, fit_cascade
 
@@ -116,7 +116,7 @@ def test_originals_are_decoded_once(
 class Blind(FeatureSource):
     """Its small squares show nothing."""
 
-    def close(self, rows: Rows, affine: Tensor, held: Held | None = None) -> Iterator[Tensor]:
+    def close(self, rows: Rows, affine: Tensor, held: Originals | None = None) -> Iterator[Tensor]:
         random = torch.Generator().manual_seed(len(rows))
         for features in super().close(rows, affine, held):
             yield torch.rand(features.shape, generator=random)
@@ -152,3 +152,32 @@ def test_fractions_of_a_pixel_are_told(
     moved = spotted(tmp_path / "shifted", tmp_path / "other", NAMES)
     by = said(moved, fit) - said(source, fit)
     assert np.abs(by.mean((0, 1)) - shift).max() < 0.1
+
+
+def test_what_cannot_be_read_again_is_answered_by_the_looks_before(tmp_path: Path) -> None:
+    (tmp_path / "large").mkdir()
+    xy = draw_spots(tmp_path / "large", COUNT, times=TIMES, width=WIDTH)
+    source = spotted(tmp_path / "large", tmp_path / "store", NAMES)
+    fit = fitted(source, xy)
+    assert fit.head.local
+    (whole,) = source.find(fit.head, TEST)
+    assert not source.store.unread
+    gone, other, torn = (tmp_path / "large" / NAMES[row] for row in TEST[:3])
+    gone.unlink()
+    with Image.open(other) as picture:
+        picture.resize((300, 200)).save(other)
+    torn.write_bytes(torn.read_bytes()[:1000])
+    (found,) = source.find(fit.head, TEST)
+    reasons = source.store.unread
+    assert list(reasons) == NAMES[TEST[0] : TEST[3]]
+    assert "No such file" in reasons[gone.name]
+    assert reasons[other.name] == "it has 300 × 200 pixels now, and had 768 × 768"
+    store = source.store
+    bare = ImageStore(store.files, store.pixels, store.sizes, (), store.digest)
+    (before,) = FeatureSource(source.extractor, bare).find(fit.head, TEST)
+    torch.testing.assert_close(found.points[:3], before.points[:3])
+    expected, coarser = found.expected(fit.confidence), whole.expected(fit.confidence)
+    torch.testing.assert_close(expected[:3], before.expected(fit.confidence)[:3])
+    assert (expected[:3].mean() > coarser[:3].mean()).all()  # and they say so
+    torch.testing.assert_close(found.points[3:], whole.points[3:])
+    torch.testing.assert_close(expected[3:], coarser[3:])

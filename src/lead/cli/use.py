@@ -167,7 +167,7 @@ def predict(
     or killed, the same command resumes.
     """
     from lead import api
-    from lead.images.store import skipped_text
+    from lead.images.store import skipped_text, unread_text
     from lead.prediction import Shard
 
     share = Shard.parse(shard) if shard else Shard.of_environment()
@@ -188,6 +188,8 @@ def predict(
         return
     if found.skipped:
         warn(skipped_text(found.skipped))
+    if found.unread:
+        warn(unread_text(found.unread))
     for broken in found.broken:
         warn(broken)
     if found.left_out:

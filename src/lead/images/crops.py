@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lead.geometry import FloatArray, cell_grid, denormalise_points, normalise_points
+from lead.images.decode import UnreadablePicture
 from lead.images.store import ImageStore
 from lead.images.tiff import LargePicture
 from lead.images.views import Warp, render
@@ -23,11 +24,40 @@ FINER = 1.25
 """A picture is decoded again where a crop could show so many times more of it than the store does."""
 
 Picture = Image.Image | LargePicture
-Held = MutableMapping[int, Picture]
-"""Decoded originals by their row, so that several cuts of the same pictures decode each once."""
 
 
-def cut(store: ImageStore, rows: npt.NDArray[np.int64], affine: Tensor, size: int, held: Held | None = None) -> Tensor:
+@dataclass
+class Originals:
+    """Pictures as large as they are, of which several cuts are made.
+
+    Attributes:
+        keep: whether they are kept, so that each is decoded once.
+        pictures: those that are, by row.
+        lost: rows of those that can no longer be read; :attr:`ImageStore.unread` says why.
+    """
+
+    keep: bool
+    pictures: dict[int, Picture] = field(default_factory=dict)
+    lost: set[int] = field(default_factory=set)
+
+    def get(self, store: ImageStore, row: int) -> Picture | None:
+        """One of them; None if it cannot be read."""
+        if row in self.lost:
+            return None
+        try:
+            picture = self.pictures.get(row) or store.original(row)
+        except UnreadablePicture as error:
+            self.lost.add(row)
+            store.unread[store.files[row]] = error.reason
+            return None
+        if self.keep:
+            self.pictures[row] = picture
+        return picture
+
+
+def cut(
+    store: ImageStore, rows: npt.NDArray[np.int64], affine: Tensor, size: int, held: Originals | None = None
+) -> Tensor:
     """Squares of stored pictures, as the network wants its input.
 
     A square is cut from the original where that is sharper than what the store holds of it.
@@ -37,13 +67,14 @@ def cut(store: ImageStore, rows: npt.NDArray[np.int64], affine: Tensor, size: in
         rows: (B,) of it; a row may be asked for repeatedly.
         affine: (B, 2, 3) from a square's normalised coordinates to those of the stored square.
         size: side of the result, in pixels.
-        held: originals that are decoded already; those that are needed are added. None to keep none.
+        held: of several cuts. With it, what cannot be read any more is cut from the store, as far as that shows it;
+            without, it is an error.
 
     Returns:
         (B, 3, size, size) in [0, 1]. Beyond a picture its edge continues.
 
     Raises:
-        UnreadablePicture: a file that could be read when the store was made no longer can.
+        UnreadablePicture: a file that could be read when the store was made no longer can, and nothing is held.
     """
     out = render(torch.from_numpy(store.pixels[rows]).permute(0, 3, 1, 2).float() / 255, Warp(affine), size)
     finer = [i for i, row in enumerate(rows.tolist()) if _finer(store, row, affine[i], size)]
@@ -54,7 +85,8 @@ def cut(store: ImageStore, rows: npt.NDArray[np.int64], affine: Tensor, size: in
                 wanted.setdefault(int(rows[i]), []).append(i)
             cuts = threads.map(lambda item: _cut_original(store, item[0], affine[item[1]], size, held), wanted.items())
             for places, squares in zip(wanted.values(), cuts, strict=True):
-                out[places] = squares
+                if squares is not None:
+                    out[places] = squares
     return out
 
 
@@ -80,13 +112,11 @@ def _side(affine: Tensor) -> float:
     return 2 * float(affine[:, :2].det().abs().sqrt())
 
 
-def _cut_original(store: ImageStore, row: int, affine: Tensor, size: int, held: Held | None) -> Tensor:
-    """(n, 3, size, size): crops of one picture, from its original; see :func:`cut`."""
-    picture = held.get(row) if held is not None else None
+def _cut_original(store: ImageStore, row: int, affine: Tensor, size: int, held: Originals | None) -> Tensor | None:
+    """(n, 3, size, size): crops of one picture, from its original; see :func:`cut`. None if it cannot be read."""
+    picture = store.original(row) if held is None else held.get(store, row)
     if picture is None:
-        picture = store.original(row)
-        if held is not None:
-            held[row] = picture
+        return None
     grid = cell_grid(size, size).view(-1, 2)
     return torch.cat([_sample(picture, _original(store, row, Warp(one[None])(grid)[0]), size) for one in affine])
 

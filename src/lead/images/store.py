@@ -20,7 +20,7 @@ import sys
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,6 +67,8 @@ class ImageStore:
         checksums: (N,) CRC-32 of each picture's pixels; None where they were not kept.
         contents: N SHA-256 sums of the pictures' files, in hexadecimal; None where they were not kept.
         showing: how the pictures' values are shown.
+        unread: pictures that were decoded once, but not again as large as they are when a look wanted that: the reason
+            by file.
     """
 
     files: tuple[str, ...]
@@ -80,6 +82,7 @@ class ImageStore:
     checksums: npt.NDArray[np.uint32] | None = None
     contents: tuple[str, ...] | None = None
     showing: Showing = DEFAULT
+    unread: dict[str, str] = field(default_factory=dict, compare=False)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -98,12 +101,17 @@ class ImageStore:
         """A picture as large as it is, upright; decoded anew where it is a file. Of a very large one, what reads parts.
 
         Raises:
-            UnreadablePicture: the file could be read when the store was made, and no longer can.
+            UnreadablePicture: the file could be read when the store was made, and no longer can, or is another now.
         """
         if self.originals is not None:
             return self.originals[row]
         assert self.root is not None
-        return opened(self.root / self.files[row], self.showing)
+        path, (width, height) = self.root / self.files[row], self.sizes[row].tolist()
+        picture = opened(path, self.showing)
+        if (picture.width, picture.height) != (width, height):
+            now = f"{picture.width} × {picture.height}"
+            raise UnreadablePicture(path, f"it has {now} pixels now, and had {width} × {height}")
+        return picture
 
     @cached_property
     def scale(self) -> FloatArray:
@@ -206,6 +214,13 @@ def skipped_text(skipped: Sequence[tuple[str, str]], rest: str = "") -> str:
     if more := len(skipped) - len(lines):
         lines.append(f"  and {more} more; see {rest}")
     return "\n".join([f"{count}:", *lines])
+
+
+def unread_text(unread: Sequence[tuple[str, str]]) -> str:
+    """How many pictures could not be looked at closely, and why."""
+    count = f"{len(unread)} picture{'' if len(unread) == 1 else 's'} could not be read again to be looked at closely"
+    lines = [f"  {file}: {reason}" for file, reason in unread]
+    return "\n".join([f"{count}, so landmarks and expected errors are those of a coarser look:", *lines])
 
 
 def open_one(root: Path, file: str, size: int, showing: Showing = DEFAULT) -> ImageStore:

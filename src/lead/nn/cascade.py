@@ -73,6 +73,16 @@ class CascadeOutput:
         gain = None if self.gain is None else self.gain[rows]
         return CascadeOutput(self.points[rows], self.score[rows], self.signals[rows], self.size[rows], gain)
 
+    def without_local(self, plain: CascadeOutput, some: Tensor) -> CascadeOutput:
+        """For ``some`` (B,) of the pictures, what was found without local looks."""
+        assert self.gain is not None
+        return replace(
+            self,
+            points=torch.where(some[:, None, None], plain.points, self.points),
+            score=torch.where(some[:, None], plain.score, self.score),
+            gain=torch.where(some[:, None], torch.ones_like(self.gain), self.gain),
+        )
+
     def expected(self, confidence: Confidence) -> Tensor:
         """(B, K) mean errors to expect, as shares of the frame's side."""
         error = confidence.expected(self.signals) * self.size[:, None] / 2
