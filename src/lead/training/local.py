@@ -38,7 +38,7 @@ TURNED, SHIFTED = 10.0, 0.35
 RIDGES, SHARPNESSES = (1e-4, 1e-3, 1e-2), (30.0, 60.0, 120.0)
 SMALL = 0.02
 """Added to errors before their logarithm, in units of the look: what is less makes no difference."""
-WORTH = 0.97
+WORTH = 0.9
 """Error after a look, as a share of that before, below which a landmark is worth its square."""
 CLEARLY = 2.0
 """Standard errors by which they must be below it together."""
