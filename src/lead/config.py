@@ -107,12 +107,13 @@ class ViewSettings(Section):
     """uniform: within the ranges below. resized-crop: torchvision's RandomResizedCrop, of the area that scale squared
     says, wholly within the picture. normal: as DVE, with half of scale's range, shift and rotation as deviations."""
     scale: Annotated[Literal["auto"] | Share, AfterValidator(_positive_range)] = (0.35, 1.0)
-    """Seen side as a share of the stored side; drawn log-uniformly if draws is uniform. auto: found from the folder as
-    training begins, 0.6 to 1.1 for things that are much alike in size and else 0.35 to 1.1."""
+    """Seen side as a share of the stored side; drawn log-uniformly if draws is uniform. auto: 0.6 to 1.1; in stage 2
+    (distill.views.scale) 0.35 to 1.1 where the folder shows, as training begins, that things differ in size."""
     shift: float = Field(0.2, ge=0, le=1)
     """The view's centre moves by up to this, each way, in half-sides of the picture."""
     rotation: Literal["auto"] | Annotated[float, Field(ge=0, le=180)] = 0.0
-    """Degrees, each way. auto: found from the folder as training begins, 20 for upright things and else 180."""
+    """Degrees, each way. auto: 20; in stage 2 (distill.views.rotation) 180 where the folder shows, as training begins,
+    that things lie any way."""
     stretch: float = Field(0.1, ge=0, le=1)
     """Aspect ratio up to 1 plus this."""
     bend: Share = (0.0, 0.0)
