@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lead.files import write_atomic
+from lead.geometry import FloatArray
 from lead.landmarks import Labels
 from lead.provenance import commit, machine, today, versions
 
@@ -38,6 +39,22 @@ def table(columns: Mapping[str, tuple[str, str]], rows: Sequence[Mapping[str, ob
     lines = ["| " + " | ".join(title for title, _ in columns.values()) + " |", "|" + " --: |" * len(columns)]
     lines += ["| " + " | ".join(shape.format(row[name]) for name, (_, shape) in columns.items()) + " |" for row in rows]
     return "\n".join(lines) + "\n"
+
+
+def over_draws(
+    errors: Sequence[FloatArray], within: Sequence[Mapping[float, FloatArray]], shares: Sequence[float]
+) -> dict[str, object]:
+    """What all draws come to, in percent: errors, and how many are within the radius of each share; NaN is unknown."""
+    means, medians = ([100 * float(f(one)) for one in errors] for f in (np.nanmean, np.nanmedian))
+    covered = [100 * float(np.mean([np.nanmean(one[share]) for one in within])) for share in shares]
+    return {
+        "mean": float(np.mean(means)),
+        "sd": float(np.std(means)),
+        "median": float(np.mean(medians)),
+        "coverage": "/".join(f"{share:.0f}" for share in covered),
+        "means": means,
+        "medians": medians,
+    }
 
 
 def drawn(labels: Labels, images: set[str], count: int) -> Labels:

@@ -24,7 +24,7 @@ import numpy as np  # noqa: E402
 import numpy.typing as npt  # noqa: E402
 import torch  # noqa: E402
 
-from benchmarks.measuring import keep, table  # noqa: E402
+from benchmarks.measuring import keep, over_draws, table  # noqa: E402
 from benchmarks.studies.labelling_share import extents  # noqa: E402
 from lead.features import Extractor, FeatureSource  # noqa: E402
 from lead.files import default_cache  # noqa: E402
@@ -104,23 +104,16 @@ def measure(
 
 def row(arm: str, count: int, draws: Sequence[Found]) -> dict[str, object]:
     """What all draws come to; errors in percent of the unit."""
-    means, medians = ([100 * float(f(d.errors)) for d in draws] for f in (np.nanmean, np.nanmedian))
     near = [100 * float(np.nanmean([np.nanmean(d.errors < s) for d in draws])) for s in (0.003, 0.005)]
-    coverage = [100 * float(np.mean([np.nanmean(d.within[share]) for d in draws])) for share in SHARES]
     return {
         "arm": arm,
         "labels": count,
-        "mean": float(np.mean(means)),
-        "sd": float(np.std(means)),
-        "median": float(np.mean(medians)),
+        **over_draws([d.errors for d in draws], [d.within for d in draws], SHARES),
         "px": float(np.mean([np.nanmean(d.away) for d in draws])),
         "px_median": float(np.mean([np.nanmedian(d.away) for d in draws])),
         "near": "/".join(f"{share:.0f}" for share in near),
-        "coverage": "/".join(f"{share:.0f}" for share in coverage),
         "ms": 1000 * float(np.median([d.seconds for d in draws])),
         "looks": [d.looks for d in draws],
-        "means": means,
-        "medians": medians,
     }
 
 

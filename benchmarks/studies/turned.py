@@ -25,7 +25,7 @@ wait_passively()  # before torch is imported
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from benchmarks.measuring import keep, table  # noqa: E402
+from benchmarks.measuring import keep, over_draws, table  # noqa: E402
 from benchmarks.studies.labelling_share import bees_for_testing, extents  # noqa: E402
 from lead.datasets import open_dataset  # noqa: E402
 from lead.evaluation.metrics import unit_lengths  # noqa: E402
@@ -141,19 +141,7 @@ def measure(run: Run, some: Set, search: bool, count: int, draw: int, split: str
 
 def row(arm: str, count: int, draws: Sequence[Found]) -> dict[str, object]:
     """What all draws come to, in percent."""
-    means = [100 * float(np.nanmean(d.errors)) for d in draws]
-    medians = [100 * float(np.nanmedian(d.errors)) for d in draws]
-    coverage = [100 * float(np.mean([np.nanmean(d.within[share]) for d in draws])) for share in SHARES]
-    return {
-        "arm": arm,
-        "labels": count,
-        "mean": float(np.mean(means)),
-        "sd": float(np.std(means)),
-        "median": float(np.mean(medians)),
-        "coverage": "/".join(f"{c:.0f}" for c in coverage),
-        "means": means,
-        "medians": medians,
-    }
+    return {"arm": arm, "labels": count} | over_draws([d.errors for d in draws], [d.within for d in draws], SHARES)
 
 
 COLUMNS = {

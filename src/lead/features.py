@@ -141,7 +141,6 @@ class Extractor:
         self.picture, self.batch = picture, batch
         self.frame = Frame.of(picture)
         self.levels = levels or HypercolumnSettings()
-        self.cells = picture.input // 4
 
     def reduced(self, reduction: Reduction) -> Extractor:
         """The same extractor with a reduction of its features."""

@@ -244,7 +244,8 @@ class Work:
         with closing(stored_pictures(self.asked.root, chunks, self.model.side, showing=self.showing)) as stores:
             for unit, store in zip(stills, stores, strict=True):
                 labels = self.model.predict_store(store) if len(store) else None
-                yield unit, Piece(labels, store.sizes, store.skipped, unread=tuple(store.unread.items()))
+                unread = [(file, store.unread[file]) for file in store.files if file in store.unread]
+                yield unit, Piece(labels, store.sizes, store.skipped, unread=unread)
                 done += self.length(unit)
                 if progress:
                     progress(done, total)

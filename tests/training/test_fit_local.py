@@ -113,6 +113,21 @@ def test_originals_are_decoded_once(
     np.testing.assert_allclose(said(source, closely), whole, atol=1e-3)
 
 
+def test_a_landmark_labelled_in_one_folder_alone_is_not_looked_at(
+    folder: tuple[Path, npt.NDArray[np.float64]], tmp_path: Path
+) -> None:
+    """While that folder is held out, nothing is known of it."""
+    root, xy = folder
+    source, rare = spotted(root, tmp_path / "store", NAMES), xy.copy()
+    rare[6:16, 2] = np.nan
+    points = torch.from_numpy(source.points(LABELLED, rare[LABELLED])).float()
+    fit = fit_cascade(source, LABELLED, points, groups=["a"] * 6 + [str(i) for i in range(10)])
+    looks = fit.head.looks
+    assert looks
+    assert all(2 not in look.which for look in looks)
+    assert np.isfinite(said(source, fit)).all()
+
+
 class Blind(FeatureSource):
     """Its small squares show nothing."""
 
@@ -169,7 +184,7 @@ def test_what_cannot_be_read_again_is_answered_by_the_looks_before(tmp_path: Pat
     torn.write_bytes(torn.read_bytes()[:1000])
     (found,) = source.find(fit.head, TEST)
     reasons = source.store.unread
-    assert list(reasons) == NAMES[TEST[0] : TEST[3]]
+    assert sorted(reasons) == NAMES[TEST[0] : TEST[3]]
     assert "No such file" in reasons[gone.name]
     assert reasons[other.name] == "it has 300 × 200 pixels now, and had 768 × 768"
     store = source.store

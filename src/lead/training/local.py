@@ -77,7 +77,7 @@ def add_local_looks(inputs: Inputs, cascade: Cascade, found: CascadeOutput, conf
     places, pose = Places(found.points, found.score, error), cascade.pose(found.points, found.score)
     looks: list[LocalLook] = []
     reach, side = float(_reach(cascade)), inputs.source.extractor.frame.input
-    some = torch.nonzero((~inputs.truth.isnan().any(-1)).sum(0) >= FEWEST)[:, 0]
+    some = _with_labels(inputs)
     while len(some) and len(looks) < MOST_LOOKS:
         narrower = _narrower(inputs, pose, places.points[:, some], inputs.truth[:, some], reach, side)
         fitted = None if narrower is None else _fit_look(inputs, cascade, places, pose, narrower, some)
@@ -102,6 +102,13 @@ def add_local_looks(inputs: Inputs, cascade: Cascade, found: CascadeOutput, conf
         mine.load_state_dict(look.state_dict())
     ratios = (places.points - inputs.truth).norm(dim=-1) / places.error
     return Closer(out, recalibrated(confidence, ratios[~ratios.isnan()]), places.points)
+
+
+def _with_labels(inputs: Inputs) -> Tensor:
+    """Positions of landmarks with enough labels; in two parts at least, so that none is judged on what it never saw."""
+    known = ~inputs.truth.isnan().any(-1)  # (N, K)
+    parts = torch.stack([known[torch.from_numpy(part)].any(0) for part in inputs.parts]).sum(0)
+    return torch.nonzero((known.sum(0) >= FEWEST) & (parts > 1))[:, 0]
 
 
 def _reach(cascade: Cascade) -> Tensor:
@@ -136,7 +143,7 @@ class _Heard:
     """What a landmark's heads say of its squares in out-of-fold pictures.
 
     Attributes:
-        heat: (len(RIDGES), N, h, w); NaN where nothing was learnt.
+        heat: (len(RIDGES), N, h, w).
         moments: of each part, and of those that are only learnt from.
     """
 
@@ -241,11 +248,9 @@ def _listen(
         head = RidgeHead(cascade.coarse.reduction.shape[1], 1)
         head.reduction.copy_(cascade.coarse.reduction)
         learnt = [views.moments(head, place, part) for part in parts]
-        heat = torch.full((len(RIDGES), count, *asked.shape[-2:]), torch.nan)
+        heat = torch.empty(len(RIDGES), count, *asked.shape[-2:])
         for number, part in enumerate(inputs.parts):
             others = [one for i, one in enumerate(learnt[: len(inputs.parts)]) if one is not None and i != number]
-            if not others:
-                continue
             inside = head.inputs(torch.from_numpy(asked[part, place].astype(np.float32)))
             for ridge, strength in enumerate(RIDGES):
                 heat[ridge, part] = head.heat_of(inside, solve(others, 1, strength))[:, 0]
