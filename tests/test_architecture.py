@@ -21,7 +21,7 @@ FLOORS: list[set[str]] = [
     {"training", "export"},
     {"inference"},
     {"features", "evaluation"},
-    {"checkpoint", "conversion", "prediction"},
+    {"checkpoint", "conversion", "frame", "prediction"},
     {"nn", "losses", "datasets", "beetles", "config"},
     {"images"},
     {"landmarks", "journal"},

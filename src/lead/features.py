@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,17 +15,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from lead import checkpoint
 from lead.config import DistillSettings, HypercolumnSettings, PictureSettings
 from lead.errors import LeadError
 from lead.files import default_cache, remove_unused, settle, used_now
-from lead.geometry import FloatArray, denormalise_points, normalise_points
+from lead.frame import Frame
+from lead.geometry import FloatArray
 from lead.images.crops import Originals, cut, detail
 from lead.images.store import ImageStore, read_rows
 from lead.nn.backbone import Backbone
 from lead.nn.cascade import Cascade, CascadeOutput
+from lead.nn.first import First, first_channels
 from lead.nn.folding import folded
 from lead.nn.hypercolumn import hypercolumn
 from lead.nn.local import SHARE
@@ -60,58 +61,6 @@ def make_student(backbone: Backbone, distill: DistillSettings, levels: Hypercolu
         normalisation=levels.normalisation,
         sharpness=distill.spatial_softmax,
     )
-
-
-@dataclass(frozen=True)
-class Frame:
-    """The central square of a stored picture that the network is shown.
-
-    Attributes:
-        side: of the stored square, in pixels.
-        shown: of the central square within it, in pixels; of the same parity, so that it is whole pixels.
-        input: side of the network's input, in pixels.
-    """
-
-    side: int
-    shown: int
-    input: int
-
-    @classmethod
-    def of(cls, picture: PictureSettings) -> Frame:
-        """The frame that the settings describe."""
-        shown = round(picture.store * picture.frame)
-        return cls(picture.store, shown - (picture.store - shown) % 2, picture.input)
-
-    def show(self, pixels: Tensor) -> Tensor:
-        """Stored pictures (B, S, S, 3) uint8 to the network's input (B, 3, input, input) in [0, 1]."""
-        edge = (self.side - self.shown) // 2
-        cut = pixels[:, edge : edge + self.shown, edge : edge + self.shown]
-        out = cut.permute(0, 3, 1, 2).float() / 255
-        if self.shown != self.input:
-            out = functional.interpolate(out, size=(self.input, self.input), mode="bilinear", antialias=True)
-        return out.contiguous(memory_format=torch.channels_last)
-
-    def normalise(self, xy: FloatArray) -> FloatArray:
-        """Store pixels (..., 2) to the shown square's normalised coordinates."""
-        return normalise_points(xy, (self.side, self.side)) * (self.side / self.shown)
-
-    def denormalise(self, points: FloatArray) -> FloatArray:
-        """The inverse of :meth:`normalise`."""
-        return denormalise_points(points * (self.shown / self.side), (self.side, self.side))
-
-    def points(self, store: ImageStore, rows: npt.ArrayLike, xy: FloatArray) -> FloatArray:
-        """Places in pictures' own pixels, in the shown square's normalised coordinates.
-
-        Args:
-            store: of the pictures.
-            rows: (n,) of it.
-            xy: (n, K, 2) own pixels; NaN stays NaN.
-        """
-        return self.normalise(store.to_store(rows, xy))
-
-    def places(self, store: ImageStore, rows: npt.ArrayLike, points: FloatArray) -> FloatArray:
-        """The inverse of :meth:`points`."""
-        return store.to_original(rows, self.denormalise(points))
 
 
 class Extractor:
@@ -154,17 +103,34 @@ class Extractor:
     @torch.inference_mode()
     def features_of(self, inputs: Tensor) -> Tensor:
         """Features (B, C, cells, cells) of the network's inputs (B, 3, input, input) in [0, 1]."""
-        features = self._whole_features(inputs)
+        features = self._in_batches(self._whole_features, inputs)
         return features if self.reduction is None else self.reduction(features)
+
+    @torch.inference_mode()
+    def first_of(self, inputs: Tensor) -> Tensor:
+        """What the network's first stages alone make of inputs (B, 3, side, side): see :class:`lead.nn.first.First`."""
+        return self._in_batches(self._first, inputs)
+
+    @property
+    def first_channels(self) -> int:
+        """Of :meth:`first_of`; 0 where the network has nothing to offer there."""
+        return first_channels(_encoder(self.network))
 
     @cached_property
     def _folded(self) -> nn.Module:
         """The network as it is run."""
         return folded(self.network, self.picture.input)
 
+    @cached_property
+    def _first(self) -> First:
+        return First(_encoder(self._folded))
+
+    def _in_batches(self, network: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
+        if self.device.type != "cpu":
+            return network(inputs)
+        return torch.cat([network(some) for some in torch.split(inputs, AT_ONCE)])
+
     def _whole_features(self, inputs: Tensor) -> Tensor:
-        if self.device.type == "cpu" and len(inputs) > AT_ONCE:
-            return torch.cat([self._whole_features(some) for some in torch.split(inputs, AT_ONCE)])
         maps = self._folded(inputs)
         if not isinstance(self.network, Backbone):
             return maps  # type: ignore[no-any-return]
@@ -187,6 +153,12 @@ class Extractor:
         """Features of some stored pictures, :attr:`batch` at a time."""
         for start in range(0, len(rows), self.batch):
             yield self.features(torch.from_numpy(read_rows(store.pixels, rows[start : start + self.batch])))
+
+
+def _encoder(network: nn.Module) -> Backbone:
+    encoder = network if isinstance(network, Backbone) else network.backbone
+    assert isinstance(encoder, Backbone)
+    return encoder
 
 
 def _content(state: Mapping[str, Tensor]) -> bytes:
@@ -372,11 +344,19 @@ class FeatureSource:
             affine: (n, 2, 3) from a square's normalised coordinates to those of the shown square.
             held: see :func:`lead.images.crops.cut`.
         """
-        return self._cut(rows, affine, self.extractor.frame.input, held)
+        return self._cut(self.extractor.features_of, rows, affine, self.extractor.frame.input, held)
 
-    def close(self, rows: npt.NDArray[np.int64], affine: Tensor, held: Originals | None = None) -> Iterator[Tensor]:
-        """As :meth:`crops`, of squares that the network is shown smaller, as local looks do."""
-        return self._cut(rows, affine, self.close_side, held)
+    def close(
+        self, rows: npt.NDArray[np.int64], affine: Tensor, held: Originals | None = None, *, first: bool
+    ) -> Iterator[Tensor]:
+        """As :meth:`crops`, of squares that the network is shown smaller, as local looks do.
+
+        Args:
+            rows, affine, held: as of :meth:`crops`.
+            first: whether the network's first stages alone see them.
+        """
+        seen = self.extractor.first_of if first else self.extractor.features_of
+        return self._cut(seen, rows, affine, self.close_side, held)
 
     @property
     def close_side(self) -> int:
@@ -387,14 +367,21 @@ class FeatureSource:
         """(n,) pixels at hand to a normalised unit of pictures."""
         return detail(self.store, rows) * (self.extractor.frame.shown / 2)
 
-    def _cut(self, rows: npt.NDArray[np.int64], affine: Tensor, side: int, held: Originals | None) -> Iterator[Tensor]:
+    def _cut(
+        self,
+        seen: Callable[[Tensor], Tensor],
+        rows: npt.NDArray[np.int64],
+        affine: Tensor,
+        side: int,
+        held: Originals | None,
+    ) -> Iterator[Tensor]:
         frame, device = self.extractor.frame, self.extractor.device
         stored = affine.cpu() * (frame.shown / frame.side)
         batch = self.extractor.batch
         for start in range(0, len(rows), batch):
             part = slice(start, start + batch)
             inputs = cut(self.store, rows[part], stored[part], side, held).to(device)
-            yield self.extractor.features_of(inputs.contiguous(memory_format=torch.channels_last))
+            yield seen(inputs.contiguous(memory_format=torch.channels_last))
 
     def find(self, head: Cascade, rows: npt.NDArray[np.int64]) -> Iterator[CascadeOutput]:
         """Landmarks of pictures, a batch at a time. Features of whole pictures are kept, those of crops are not."""
@@ -429,7 +416,8 @@ class FeatureSource:
             return next(self.crops(rows, affine, held))
 
         def close(affine: Tensor) -> Tensor:
-            return torch.cat(list(self.close(np.repeat(rows, len(affine) // len(rows)), affine, held)))
+            each = len(affine) // len(rows)
+            return torch.cat(list(self.close(np.repeat(rows, each), affine, held, first=bool(head.first))))
 
         found = head.find(features, crops, up, close)
         if not held.lost:

@@ -72,6 +72,7 @@ class _Description(BaseModel):
     head: HeadName
     lies: tuple[tuple[Annotated[int, Field(ge=0, lt=8)], bool], ...] = (PLAIN,)
     local: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    first: Annotated[int, Field(ge=0)] = 0
     calibration: tuple[list[float], list[float]] | None
     origin: dict[str, Any]
 
@@ -235,6 +236,7 @@ class Landmarker:
             "head": kind_of(self.head),
             "lies": self.head.lies if isinstance(self.head, Cascade) else (PLAIN,),
             "local": [len(look.which) for look in self.head.looks] if isinstance(self.head, Cascade) else [],
+            "first": self.head.first if isinstance(self.head, Cascade) else 0,
             "calibration": None if knots is None else [knots.scores.tolist(), knots.errors.tolist()],
             "origin": self.origin,
         }
@@ -302,7 +304,8 @@ class Landmarker:
         student = make_student(backbone, distill, settings.hypercolumn)
         checkpoint.restore(student, tensors, "student")
         lies = tuple(Lie(*lie) for lie in description.lies)
-        head = make_head(description.head, distill.dimension, len(schema.names), lies, description.local)
+        looks = (description.local, description.first)
+        head = make_head(description.head, distill.dimension, len(schema.names), lies, *looks)
         checkpoint.restore(head, tensors, "head")
         calibration: Calibration | Confidence | None = None
         if description.calibration is not None:
@@ -321,14 +324,19 @@ def kind_of(head: Head | Cascade) -> HeadName:
 
 
 def make_head(
-    kind: HeadName, dimension: int, landmarks: int, lies: Sequence[Lie] = (PLAIN,), local: Sequence[int] = ()
+    kind: HeadName,
+    dimension: int,
+    landmarks: int,
+    lies: Sequence[Lie] = (PLAIN,),
+    local: Sequence[int] = (),
+    first: int = 0,
 ) -> Head | Cascade:
-    """An unfitted head; ``lies`` are what a cascade tries, ``local`` the numbers of landmarks of its local looks."""
+    """An unfitted head; ``lies`` are what a cascade tries, ``local`` and ``first`` are as of :class:`Cascade`."""
     if kind == "ridge":
         return RidgeHead(dimension, landmarks)
     if kind == "softargmax":
         return SoftArgmaxHead(dimension, landmarks)
-    return Cascade(dimension, landmarks, fine=kind == "cascade", lies=lies, local=local)
+    return Cascade(dimension, landmarks, fine=kind == "cascade", lies=lies, local=local, first=first)
 
 
 class _Located(NamedTuple):

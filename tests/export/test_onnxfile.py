@@ -25,7 +25,8 @@ from lead.export.graph import Interpolation, Squares, framing
 from lead.export.int8 import Quantised, to_int8
 from lead.export.onnxfile import Exported, to_onnx
 from lead.export.runtime import answers
-from lead.features import Extractor, FeatureSource, Frame
+from lead.features import Extractor, FeatureSource
+from lead.frame import Frame
 from lead.images.build import open_store
 from lead.images.labels import save_labels
 from lead.images.store import ImageStore

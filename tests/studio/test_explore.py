@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from lead.features import Frame
+from lead.frame import Frame
 from lead.geometry import normalise_points
 from lead.images.store import ImageStore
 from lead.studio.explore import FAINTEST, heat_maps

@@ -24,7 +24,9 @@ STORED = 64
 
 
 class Colours(Extractor):
-    """Its feature is each cell's mean colour and how that varies."""
+    """Its feature is each cell's mean colour and how that varies, for all looks."""
+
+    first_channels = 0
 
     def features_of(self, inputs: Tensor) -> Tensor:
         pooled = functional.avg_pool2d(inputs, 4)

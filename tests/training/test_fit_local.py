@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 import torch
 from PIL import Image
-from spots import STORED, draw_spots, spotted
+from spots import STORED, Colours, draw_spots, spotted
 from torch import Tensor
 
 from lead.features import FeatureSource
@@ -131,9 +131,9 @@ def test_a_landmark_labelled_in_one_folder_alone_is_not_looked_at(
 class Blind(FeatureSource):
     """Its small squares show nothing."""
 
-    def close(self, rows: Rows, affine: Tensor, held: Originals | None = None) -> Iterator[Tensor]:
+    def close(self, rows: Rows, affine: Tensor, held: Originals | None = None, *, first: bool) -> Iterator[Tensor]:
         random = torch.Generator().manual_seed(len(rows))
-        for features in super().close(rows, affine, held):
+        for features in super().close(rows, affine, held, first=first):
             yield torch.rand(features.shape, generator=random)
 
 
@@ -141,6 +141,33 @@ def test_looks_that_do_not_help_are_dropped(folder: tuple[Path, npt.NDArray[np.f
     root, xy = folder
     source = spotted(root, tmp_path / "store", NAMES)
     assert not fitted(Blind(source.extractor, source.store), xy).head.local
+
+
+class Wide(Colours):
+    """What its first stages make of pictures has many channels, and few that matter."""
+
+    first_channels = 150
+
+    def first_of(self, inputs: Tensor) -> Tensor:
+        colours = self.features_of(inputs)
+        draws = torch.Generator().manual_seed(0)
+        mixed = torch.randn(self.first_channels, colours.shape[1], generator=draws)
+        return torch.einsum("dc,bchw->bdhw", mixed, colours)
+
+
+def test_wide_first_maps_are_reduced(folder: tuple[Path, npt.NDArray[np.float64]], tmp_path: Path) -> None:
+    root, xy = folder
+    narrow = spotted(root, tmp_path / "store", NAMES)
+    own = narrow.extractor
+    wide = FeatureSource(Wide(own.network, own.picture, device=own.device), narrow.store)
+    found = fitted(wide, xy)
+    assert found.head.first == 150
+    for look in found.head.looks:
+        reduction = look.head.reduction
+        assert reduction.shape == (128, 150)
+        torch.testing.assert_close(reduction @ reduction.T, torch.eye(128), rtol=0, atol=1e-4)
+    before = errors(said(wide, fitted(wide, xy, local=False)), xy[TEST])
+    assert errors(said(wide, found), xy[TEST]).mean() < 0.6 * before.mean()
 
 
 def test_a_landmark_with_few_labels_is_not_looked_at(

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from lead.config import Settings
 from lead.errors import LeadError
-from lead.features import Frame
+from lead.frame import Frame
 from lead.geometry import denormalise_points, normalise_points
 from lead.images.store import ImageStore
 from lead.nn.backbone import Backbone

@@ -19,8 +19,9 @@ from lead.errors import LeadError
 from lead.evaluation.metrics import unit_lengths
 from lead.evaluation.predictions import Predictions
 from lead.evaluation.results import LabelCount, Result, Row
-from lead.features import Extractor, FeatureSource, Frame
+from lead.features import Extractor, FeatureSource
 from lead.files import default_cache
+from lead.frame import Frame
 from lead.geometry import FloatArray, denormalise_points
 from lead.images.build import open_store
 from lead.images.store import ImageStore

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lead.features import Frame
+from lead.frame import Frame
 from lead.geometry import denormalise_points
 from lead.images.views import Warp, render
 from lead.inference import Calibration, Landmarker

@@ -98,6 +98,7 @@ class Cascade(nn.Module):
         fine: whether there is a fine look.
         lies: ways for things to lie that the coarse look tries.
         local: of each local look, the number of its landmarks.
+        first: channels of the first maps that local looks see; 0 where they see the same features as the others.
 
     Attributes:
         before: what to expect before the local looks; None where there are none.
@@ -119,6 +120,7 @@ class Cascade(nn.Module):
         fine: bool,
         lies: Sequence[Lie] = (PLAIN,),
         local: Sequence[int] = (),
+        first: int = 0,
     ) -> None:
         super().__init__()
         self.lies = tuple(lies)
@@ -128,7 +130,8 @@ class Cascade(nn.Module):
             RidgeHead(dimension, landmarks, ring=RING) if plain else SteeredHead(dimension, landmarks, RING, self.lies)
         )
         self.fine = RidgeHead(dimension, landmarks, ring=RING) if fine else None
-        self.local = nn.ModuleList(LocalLook(dimension, count) for count in local)
+        self.first = first
+        self.local = nn.ModuleList(LocalLook(first or dimension, count) for count in local)
         self.before = Confidence(self.SIGNALS, landmarks) if local else None
         self.register_buffer("shape", torch.zeros(landmarks, 2))
         self.register_buffer("sizes", torch.ones(3))
@@ -148,8 +151,8 @@ class Cascade(nn.Module):
             crops: features (B, C, H, W) of squares cut from the pictures, by the maps (B, 2, 3) from each square's
                 normalised coordinates to its picture's.
             up: (B, 2) unit vectors in the pictures along which the things' up points, if that is known.
-            close: features (B·M, C, h, w) of small squares, M of each picture in turn, by maps (B·M, 2, 3) as of
-                ``crops``; None for no local looks.
+            close: features or first maps (B·M, C, h, w) of small squares, M of each picture in turn, by maps
+                (B·M, 2, 3) as of ``crops``; None for no local looks.
         """
         found = self._found(features, crops, up)
         return found if close is None or self.before is None else self._closer(found, self.before, close)

@@ -18,8 +18,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lead.features import Extractor, FeatureFile, Frame, Known
+from lead.features import Extractor, FeatureFile, Known
 from lead.files import default_cache
+from lead.frame import Frame
 from lead.geometry import FloatArray
 from lead.images.build import open_store
 from lead.images.decode import UnreadablePicture

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from lead.features import Frame
+from lead.frame import Frame
 from lead.geometry import FloatArray
 from lead.images.store import ImageStore
 from lead.inference import Landmarker

@@ -19,7 +19,7 @@ from lead.nn.local import LocalLook, Places, around, weighed
 from lead.nn.shape import Pose, fit_pose
 from lead.seeds import mixed_seed
 from lead.training.confidence import LOCAL, PRIOR, expected_unseen, fit_confidence, recalibrated
-from lead.training.fit import Moments, moments_of, solve
+from lead.training.fit import Moments, moments_of, principal_components, solve
 from lead.training.inputs import CROPS_OF_ONE, Inputs, jittered, stacked
 from lead.training.labelled import Labelled
 from lead.training.looks import SHARE, Rows
@@ -94,6 +94,7 @@ def add_local_looks(inputs: Inputs, cascade: Cascade, found: CascadeOutput, conf
         fine=cascade.fine is not None,
         lies=cascade.lies,
         local=[len(look.which) for look in looks],
+        first=inputs.source.extractor.first_channels,
     )
     out.load_state_dict(cascade.state_dict(), strict=False)
     assert out.before is not None
@@ -156,13 +157,16 @@ def _fit_look(
 ) -> tuple[LocalLook, Places] | None:
     """A look of those of ``enough`` landmarks that it is worth to, and what is then said of out-of-fold pictures."""
     truth = inputs.truth
-    look = LocalLook(cascade.coarse.reduction.shape[1], len(enough))
-    look.head.reduction.copy_(cascade.coarse.reduction)
+    look = LocalLook(inputs.source.extractor.first_channels or cascade.coarse.reduction.shape[1], len(enough))
     look.which.copy_(enough)
     look.reach.fill_(reach)
-    heard = [
-        one for some in torch.split(enough, TOGETHER) for one in _listen(inputs, cascade, places, pose, look, some)
-    ]
+    heard: list[_Heard] = []
+    for some in torch.split(enough, TOGETHER):
+        views = _Views.of(inputs, cascade, reach, some)
+        width, channels = look.head.reduction.shape
+        if width < channels and not heard:
+            look.head.reduction.copy_(principal_components(Labelled(views.features, views.points), width))
+        heard.extend(_listen(inputs, places, pose, look, some, views))
     before = Places(places.points[:, enough], places.score[:, enough], places.error[:, enough])
     unit = reach / 2 * pose.size[:, None]
     ridge = _settle(look, torch.stack([one.heat for one in heard], dim=2), before.points, truth[:, enough], pose, unit)
@@ -235,18 +239,17 @@ def _of(look: LocalLook, kept: Tensor) -> LocalLook:
 
 
 def _listen(
-    inputs: Inputs, cascade: Cascade, places: Places, pose: Pose, look: LocalLook, some: Tensor
+    inputs: Inputs, places: Places, pose: Pose, look: LocalLook, some: Tensor, views: _Views
 ) -> Iterator[_Heard]:
     """What heads of some landmarks learn from squares around labels, and say of those around the answers before."""
     count = len(inputs.rows)
-    views = _Views.of(inputs, cascade, float(look.reach), some)
     squares = around(places.points[:, some], pose)
-    asked = stacked(inputs.source.close(inputs.rows.repeat(len(some)), squares.affine(look.reach)))
+    asked = _close(inputs, inputs.rows.repeat(len(some)), squares.affine(look.reach))
     asked = asked.reshape(count, len(some), *asked.shape[1:])
     parts = [*inputs.parts, *([np.arange(count, count + len(inputs.more.rows))] if len(inputs.more.rows) else [])]
     for place in range(len(some)):
-        head = RidgeHead(cascade.coarse.reduction.shape[1], 1)
-        head.reduction.copy_(cascade.coarse.reduction)
+        head = RidgeHead(look.head.reduction.shape[1], 1)
+        head.reduction.copy_(look.head.reduction)
         learnt = [views.moments(head, place, part) for part in parts]
         heat = torch.empty(len(RIDGES), count, *asked.shape[-2:])
         for number, part in enumerate(inputs.parts):
@@ -255,6 +258,11 @@ def _listen(
             for ridge, strength in enumerate(RIDGES):
                 heat[ridge, part] = head.heat_of(inside, solve(others, 1, strength))[:, 0]
         yield _Heard(heat, [one for one in learnt if one is not None])
+
+
+def _close(inputs: Inputs, rows: Rows, affine: Tensor) -> Features:
+    """(n, C, h, w) of squares."""
+    return stacked(inputs.source.close(rows, affine, first=bool(inputs.source.extractor.first_channels)))
 
 
 @dataclass(frozen=True)
@@ -308,7 +316,7 @@ class _Views:
         centre = points[picture, some[landmark]]
         view = known.take(picture)
         view = jittered(Pose(view.turn, centre, view.side), turned, SHIFTED * reach, generator)
-        features = stacked(inputs.source.close(rows[picture.numpy()], view.affine(reach)))
+        features = _close(inputs, rows[picture.numpy()], view.affine(reach))
         return cls(features, view.inverse(centre[:, None]) / reach, picture.numpy(), landmark.numpy())
 
     def moments(self, head: RidgeHead, landmark: int, pictures: Rows) -> Moments | None:
