@@ -27,7 +27,7 @@ from lead.training.labelled import Labelled
 
 FEW = (1, 5, 10, 20, 50, 100)
 DRAWS = 5
-PREDICTIONS_VERSION = 3
+PREDICTIONS_VERSION = 4
 """Of the code that fits heads and predicts with them, here and in :mod:`lead.training`. Raise it with any change after
 which they answer otherwise: predictions that an earlier version saved are then made anew."""
 
