@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ from lead.errors import LeadError
 from lead.images.containers import why_unreadable
 from lead.images.dicom import DicomPicture
 from lead.images.kinds import why_heif
-from lead.images.parts import MANY, SIDEWAYS, HeldPicture, turned
+from lead.images.parts import MANY, ROOM, SIDEWAYS, HeldPicture, turned, values_in
 from lead.images.png import deep_colours, has_deep_colours
 from lead.images.showing import DEFAULT, Showing, Stored
 from lead.images.tiff import Tiff, is_large, is_tiff
@@ -31,6 +32,8 @@ with suppress(ModuleNotFoundError):  # an extra
     from pi_heif import register_heif_opener
 
     register_heif_opener(thumbnails=False)
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the error, from twice its pixels on, is enough
+Image.core.set_block_size(2**26)  # type: ignore[attr-defined] # larger pieces go back to the system once they are free
 Image.init()  # else Pillow loads its rarer formats as it meets the first, which is not safe in several threads
 
 _GAP = 3.0
@@ -131,8 +134,9 @@ def values_of(path: Path, showing: Showing = DEFAULT) -> Stored | None:
         if tiff is not None:
             if tiff.is_deep and in_parts(tiff, showing):
                 return TiffParts(tiff).overview(showing)
-            return None if tiff.for_pillow else tiff.stored(showing)
-        with Image.open(file) as image:
+            with ROOM.taken(tiff.size):
+                return None if tiff.for_pillow else tiff.stored(showing)
+        with Image.open(file) as image, ROOM.taken(image.size):
             return _stored(file, image, showing)
 
 
@@ -230,21 +234,23 @@ def decode_fitted(
             small, covered = TiffParts(tiff).fitted(showing, spare * side)
             width, height = fitted_size(np.array(tiff.size), side).tolist()
             return _resized(small, (width, height), (0, 0, *covered)), tiff.size
-        picture = held(file, showing, tiff)
-        width, height = fitted_size(np.array(picture.size), side).tolist()
-        if picture.orientation == 1:
-            return _shrunk(picture, (width, height)), picture.size
-        return _resized(picture.whole(), (width, height)), picture.size
+        with ROOM.taken(tiff.size):
+            picture = held(file, showing, tiff)
+            width, height = fitted_size(np.array(picture.size), side).tolist()
+            if picture.orientation == 1:
+                return _shrunk(picture, (width, height)), picture.size
+            return _resized(picture.whole(), (width, height)), picture.size
     with Image.open(file) as image:
         size = image.size
         width, height = fitted_size(np.array(size), side).tolist()
         # A reduced JPEG is rounded up to whole pixels; `box` is the part of it that the picture really covers.
         draft = image.draft(None, (spare * width, spare * height))
-        picture = held_image(file, image, showing)
-    if draft is None:
-        size = picture.stored_size
-        width, height = fitted_size(np.array(size), side).tolist()
-    small = _shrunk(picture, (width, height), draft[1] if draft else None)
+        with ROOM.taken(size if image.info.get("progressive") else image.size):
+            picture = held_image(file, image, showing)
+            if draft is None:
+                size = picture.stored_size
+                width, height = fitted_size(np.array(size), side).tolist()
+            small = _shrunk(picture, (width, height), draft[1] if draft else None)
     return turned(small, picture.orientation), (size[::-1] if picture.orientation in SIDEWAYS else size)
 
 
@@ -369,7 +375,7 @@ def _stored(file: BinaryIO, image: Image.Image, showing: Showing) -> Stored | No
         return _of_deep_png(file)
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         stated = (0.0, 65535.0) if _is_scaled(file, image) else None
-        return Stored(np.asarray(image), stated)
+        return Stored(values_in(image), stated)
     return None
 
 

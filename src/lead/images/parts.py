@@ -6,8 +6,10 @@ import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 Box = tuple[int, int, int, int]
@@ -19,7 +21,7 @@ ALONE = 48 * 2**20
 """Pixels above which pictures are held one after another, whatever the number of threads."""
 _BAND = 2**22
 """Pixels that are turned into red, green and blue at a time."""
-_SMOOTH = 1.25
+_SMOOTH = 1.5
 """Pixels that are read smaller than they are may still be so many times too small; else they are averaged."""
 
 # How to turn the stored pixels upright, by the value of the EXIF orientation tag; any other value means upright.
@@ -102,8 +104,8 @@ class HeldPicture:
 
     def as_stored(self, box: Box, step: float) -> Part:
         """A part that is not turned upright, nor is its box; else as :meth:`part`."""
-        left, top, right, bottom = level_box(box, self.reduction, self._held)
         factor = max(math.floor(step / self.reduction), 1)
+        left, top, right, bottom = level_box(box, self.reduction, self._held, factor)
         width, height = -(-(right - left) // factor), -(-(bottom - top) // factor)
         rows = max(_BAND // ((right - left) * factor), 1) * factor
         if factor == 1 or rows >= bottom - top:
@@ -119,17 +121,31 @@ class HeldPicture:
         return Part(pixels, (left, top, left + width * each, top + height * each))
 
 
+def values_in(image: Image.Image) -> npt.NDArray[Any]:
+    """The values of a picture of one channel, (H, W); with no third copy of them, as Pillow alone makes it."""
+    image.load()
+    width, height = image.size
+    values = np.empty((height, width), np.asarray(image.crop((0, 0, 1, 1))).dtype)
+    rows = max(_BAND // width, 1)
+    for top in range(0, height, rows):
+        values[top : top + rows] = np.asarray(image.crop((0, top, width, min(top + rows, height))))
+    return values
+
+
 def turned(image: Image.Image, orientation: int) -> Image.Image:
     """A picture upright, by its EXIF orientation."""
     return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
 
 
-def level_box(box: Box, reduction: int, size: tuple[int, int]) -> Box:
-    """What covers a box in a picture that is so many times smaller, of ``size`` pixels; at least one of them."""
-    width, height = size
-    left, top = min(box[0] // reduction, width - 1), min(box[1] // reduction, height - 1)
-    right, bottom = min(-(-box[2] // reduction), width), min(-(-box[3] // reduction), height)
-    return left, top, max(right, left + 1), max(bottom, top + 1)
+def level_box(box: Box, reduction: int, size: tuple[int, int], factor: int) -> Box:
+    """What covers a box in a picture that is so many times smaller, of ``size`` pixels; at least one of them.
+
+    A multiple of ``factor`` pixels wide and high, as far as the picture reaches.
+    """
+    left, top = (min(start // reduction, length - 1) for start, length in zip(box[:2], size, strict=True))
+    across, down = (-(-end // reduction) - start for end, start in zip(box[2:], (left, top), strict=True))
+    right, bottom = (start + max(-(-n // factor), 1) * factor for start, n in ((left, across), (top, down)))
+    return left, top, min(right, size[0]), min(bottom, size[1])
 
 
 def smoothed(pixels: Image.Image, times: float) -> Image.Image:
@@ -137,7 +153,7 @@ def smoothed(pixels: Image.Image, times: float) -> Image.Image:
     if times < _SMOOTH:
         return pixels
     size = max(round(pixels.width / times), 1), max(round(pixels.height / times), 1)
-    return pixels.resize(size, Image.Resampling.BOX)
+    return pixels.resize(size, Image.Resampling.BILINEAR)
 
 
 def _averaged(pixels: Image.Image, factor: int) -> Image.Image:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
-from tifffile import COMPRESSION, PHOTOMETRIC, TiffPage
+from tifffile import COMPRESSION, PHOTOMETRIC, FileHandle, TiffPage
 
 Values = npt.NDArray[Any]
 
@@ -23,7 +23,9 @@ _NONE, _LZW, _DEFLATE, _PACKBITS = 1, 5, (8, 32946), 32773
 _LARGEST = 2**30
 """Bytes of a strip or tile: one is undone as a whole."""
 _AT_ONCE = 2**24
-"""Bytes of an uncompressed strip that are read at a time."""
+"""Bytes of a strip that are undone at a time, where the compression allows that."""
+_READ = 2**20
+"""Compressed bytes that are read at a time."""
 
 
 class Box(NamedTuple):
@@ -103,7 +105,7 @@ def segments(page: TiffPage, box: Box | None = None) -> Iterator[Segment]:
 def _undone(
     page: TiffPage, index: int, offset: int, count: int, shape: tuple[int, int, int], needed: tuple[int, int]
 ) -> Iterator[tuple[int, Values]]:
-    """Values of a segment, and the row in it from which they are: all, or of an uncompressed one the rows needed."""
+    """Values of a segment, and the row in it from which they are: all, or as many as are needed."""
     (rows, width, samples), (first, last) = shape, needed
     bits = int(page.bitspersample)
     row_bytes = (width * samples * bits + 7) // 8
@@ -118,10 +120,16 @@ def _undone(
             yield start, _values(page, file.read(some * row_bytes), (some, width, samples))
     elif rows * row_bytes > _LARGEST:
         raise ValueError("it is a very large TIFF in a single strip: save it in tiles, or as a pyramid")
+    elif page.compression in _DEFLATE:
+        step = max(_AT_ONCE // row_bytes, 1)
+        pieces = [min(step, rows - start) for start in range(0, min(last, rows), step)]
+        inflated = _inflated(file, offset, count, [piece * row_bytes for piece in pieces])
+        for number, (piece, data) in enumerate(zip(pieces, inflated, strict=True)):
+            yield number * step, _values(page, data, (piece, width, samples))
     else:
         file.seek(offset)
         data = file.read(count)
-        if page.compression in (_LZW, *_DEFLATE, _PACKBITS):
+        if page.compression in (_LZW, _PACKBITS):
             yield 0, _values(page, _decompressed(page, data, rows, row_bytes), shape)
         elif _is_plain_jpeg(page):
             yield 0, _of_jpeg(page, data, shape)
@@ -147,9 +155,22 @@ def _of_jpeg(page: TiffPage, data: bytes, shape: tuple[int, int, int]) -> Values
     return found
 
 
+def _inflated(file: FileHandle, offset: int, count: int, lengths: list[int]) -> Iterator[bytes]:
+    """What deflate made of some bytes of a file, in pieces of so many bytes; those at its end may be shorter."""
+    undo, left, end = zlib.decompressobj(), b"", offset + count
+    for length in lengths:
+        out = bytearray()
+        while len(out) < length and not undo.eof and (left or offset < end):
+            if not left:
+                file.seek(offset)
+                left = file.read(min(end - offset, _READ))
+                offset = offset + len(left) if left else end
+            out += undo.decompress(left, length - len(out))
+            left = undo.unconsumed_tail
+        yield bytes(out)
+
+
 def _decompressed(page: TiffPage, data: bytes, rows: int, row_bytes: int) -> bytes:
-    if page.compression in _DEFLATE:
-        return zlib.decompressobj().decompress(data, rows * row_bytes)
     # tifffile leaves LZW to a package of 30 MB; Pillow's library undoes it in a picture of as many bytes.
     entries = [
         (256, 4, row_bytes),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -69,10 +70,10 @@ class TiffParts:
 
         Of a pyramid, from the smallest level whose pixels are no larger than that.
         """
-        times, level = max(found for found in self._levels() if found[0] <= max(step, 1))
+        times, level = max((found for found in self._levels() if found[0] <= max(step, 1)), key=itemgetter(0))
         size = level.keyframe.imagewidth, level.keyframe.imagelength
-        left, top, right, bottom = level_box(box, times, size)
         factor = max(math.floor(step / times), 1)
+        left, top, right, bottom = level_box(box, times, size, factor)
         inside = Box(left, top, right, bottom)
         found = replace(self._tiff.shown(showing, partial(self._reduced, level, factor, inside)), stated=ends).rgb()
         each, (width, height) = factor * times, found.size
