@@ -4,8 +4,8 @@
 
 Beetles are drawn and laid side by side. A model of random weights, with a look at the whole, one at a crop and three
 local ones, predicts a folder of two such files in a process of its own, which says the largest memory it had; so it
-does with two small pictures, to tell what the program itself takes. Then pictures of 2000 × 2700 pixels are predicted
-as JPEGs, with originals decoded whole and at the size that the looks need, in turns. Writes
+does with two of one megapixel, to tell what the program itself takes. Squares are also cut from a JPEG of 2000 × 2700
+pixels at several scales, decoded whole and as small as they need it, in turns; the median counts. Writes
 ``results/benchmarks/large-files.json``, and a table beside it.
 """
 
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -37,7 +38,9 @@ from PIL import Image  # noqa: E402
 from benchmarks.measuring import peak_memory, untrained  # noqa: E402
 from lead import api  # noqa: E402
 from lead.beetles import rendering  # noqa: E402
+from lead.images.crops import cut  # noqa: E402
 from lead.images.originals import JpegPicture  # noqa: E402
+from lead.images.store import open_one  # noqa: E402
 from lead.inference import Landmarker  # noqa: E402
 from lead.nn.cascade import Cascade  # noqa: E402
 
@@ -47,7 +50,9 @@ REACHES = (0.4, 0.13, 0.05)
 """Half the sides of the local looks' squares, in radii."""
 RADIUS = 0.6
 """Of the things, in half sides of the picture."""
-TILE = 512
+TILE, CLOSE = 512, 64
+"""Sides in pixels: of tiles in files, and of the squares that the network is shown."""
+BARE = "1 megapixel as JPEG"
 Pixels = npt.NDArray[np.uint8]
 Write = Callable[[Pixels, Path], object]
 
@@ -199,26 +204,30 @@ def memory(which: Path, folder: Path, pixels: Pixels, kind: str) -> dict[str, ob
     return {"kind": kind, "file_mb": size, **found}
 
 
-def saved(landmarker: Landmarker, folder: Path, rounds: int) -> dict[str, float]:
-    """Milliseconds a picture of 2000 × 2700, with originals decoded whole and as needed, and without local looks."""
-    pictures = folder / "jpegs"
-    pictures.mkdir()
-    for seed in range(6):
-        Image.fromarray(drawn(2000, 2700, seed)).save(pictures / f"{seed}.jpg", quality=92)
-    whole = mock.patch.object(JpegPicture, "_scale", return_value=1)
+def read(path: Path, side: int, step: int, rounds: int) -> dict[str, object]:
+    """Milliseconds to cut fifteen squares from a JPEG, at so many of its pixels to one, decoded whole and as needed."""
+    store = open_one(path.parent, path.name, side)
+    half = step * CLOSE / 2 * store.scale[0].max() / (side / 2)
+    views = torch.tensor([[[half, 0, x], [0, half, y]] for x in np.linspace(-0.4, 0.4, 5) for y in (-0.3, 0, 0.3)])
+    rows = np.zeros(len(views), np.int64)
     taken: dict[str, list[float]] = {"whole": [], "needed": []}
     for _ in range(rounds):
         for name, times in taken.items():
-            start = time.perf_counter()
-            if name == "whole":
-                with whole:
-                    landmarker.predict(pictures)
-            else:
-                landmarker.predict(pictures)
-            times.append(1000 * (time.perf_counter() - start) / 6)
-    return {name: median(times) for name, times in taken.items()}
+            whole = mock.patch.object(JpegPicture, "_scale", return_value=1) if name == "whole" else nullcontext()
+            with whole:
+                start = time.perf_counter()
+                cut(store, rows, views.float(), CLOSE)
+                times.append(since(start))
+    found: dict[str, object] = {name: median(times) for name, times in taken.items()}
+    return {"step": step, **found, "ratio": median(taken["whole"]) / median(taken["needed"])}
 
 
+READ = {
+    "step": ("Pixels of a JPEG of 2000 × 2700 to one of a square", "{}"),
+    "whole": ("decoded whole (ms)", "{:.0f}"),
+    "needed": ("as needed (ms)", "{:.0f}"),
+    "ratio": ("ratio", "{:.1f}"),
+}
 COLUMNS = {
     "kind": ("100 megapixels as", "{}"),
     "file_mb": ("file (MB)", "{:.0f}"),
@@ -241,14 +250,19 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
+        path = folder / "a.jpg"
+        Image.fromarray(drawn(2000, 2700)).save(path, quality=92)
         landmarker, which = model(folder / "run"), folder / "model.safetensors"
         landmarker.save(which)
-        rows = []
+        speeds = [read(path, landmarker.side, step, chosen.rounds) for step in (1, 2, 4, 8)]
+        rows = [{**memory(which, folder, drawn(1000, 1000), "JPEG"), "kind": BARE}]
         pixels = drawn(chosen.side, chosen.side)
         for kind in chosen.only:
             rows.append(memory(which, folder, pixels, kind))
             sys.stdout.write(f"{rows[-1]}\n")
             sys.stdout.flush()
+    text = f"{table(COLUMNS, rows)}\n{table(READ, speeds)}"
+    keep("large-files", {"side": chosen.side, "memory": rows, "jpeg": speeds}, text, chosen.results)
 
 
 if __name__ == "__main__":

@@ -121,10 +121,10 @@ def upright_size(path: Path) -> Size:
             return image.size[::-1] if sideways else image.size
 
 
-def values_of(path: Path, showing: Showing = DEFAULT) -> Stored | None:
-    """The values by which :func:`decode` shows a picture; None of one whose 8 bits are shown as they are.
+def values_of(path: Path, showing: Showing, most: int) -> Stored | None:
+    """Some of the values by which :func:`decode` shows a picture; None of one whose 8 bits are shown as they are.
 
-    Of a TIFF that is read in parts, means of its values.
+    At most about ``most``, evenly spread; of a TIFF that is read in parts, they are means of its values.
 
     Raises:
         UnreadablePicture: as :func:`decode`.
@@ -133,11 +133,12 @@ def values_of(path: Path, showing: Showing = DEFAULT) -> Stored | None:
         tiff = _tiff(file)
         if tiff is not None:
             if tiff.is_deep and in_parts(tiff, showing):
-                return TiffParts(tiff).overview(showing)
+                return TiffParts(tiff).overview(showing).thinned(most)
             with ROOM.taken(tiff.size):
-                return None if tiff.for_pillow else tiff.stored(showing)
+                return None if tiff.for_pillow else tiff.stored(showing).thinned(most)
         with Image.open(file) as image, ROOM.taken(image.size):
-            return _stored(file, image, showing)
+            stored = _stored(file, image, showing)
+            return stored and stored.thinned(most)
 
 
 def glance(path: Path) -> tuple[bool, bool]:

@@ -8,6 +8,7 @@ of which no folder is known is shown by the quantiles of its own values.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -71,6 +72,12 @@ class Stored:
     def settled(self, showing: Showing = DEFAULT) -> Stored:
         """The same values, with what is black and white stated, so that each part shows them as the whole does."""
         return replace(self, stated=self.stated or showing.contrast or quantiles([self.values]))
+
+    def thinned(self, most: int) -> Stored:
+        """The same with fewer values, evenly spread: at most about ``most``."""
+        step = max(math.ceil(math.sqrt(self.values.size / most)), 1)
+        opacity = None if self.opacity is None else self.opacity[::step, ::step].copy()
+        return replace(self, values=self.values[::step, ::step].copy(), opacity=opacity)
 
     def part(self, box: Box) -> Stored:
         """A box of it."""
