@@ -35,7 +35,7 @@ import tifffile  # noqa: E402
 import torch  # noqa: E402
 from PIL import Image  # noqa: E402
 
-from benchmarks.measuring import peak_memory, untrained  # noqa: E402
+from benchmarks.measuring import keep, peak_memory, since, table, untrained  # noqa: E402
 from lead import api  # noqa: E402
 from lead.beetles import rendering  # noqa: E402
 from lead.images.crops import cut  # noqa: E402
