@@ -22,7 +22,8 @@ from lead.errors import LeadError
 from lead.files import default_cache, remove_unused, settle, used_now
 from lead.frame import Frame
 from lead.geometry import FloatArray
-from lead.images.crops import Originals, cut, detail
+from lead.images.crops import Originals, cut, detail, few
+from lead.images.parts import ROOM
 from lead.images.store import ImageStore, read_rows
 from lead.nn.backbone import Backbone
 from lead.nn.cascade import Cascade, CascadeOutput
@@ -403,14 +404,17 @@ class FeatureSource:
         if not head.local or not self.store.has_originals:
             held = Originals(keep=False)
             return head.find(features, lambda affine: next(self.crops(rows, affine, held)), up)
-        parts = [self._find_closely(head, rows[p], features[p], None if up is None else up[p]) for p in self._few(rows)]
+        some = few(self.store, rows, HELD)
+        parts = [self._find_closely(head, rows[p], features[p], None if up is None else up[p]) for p in some]
         return CascadeOutput.joined(parts)
 
     def _find_closely(
         self, head: Cascade, rows: npt.NDArray[np.int64], features: Tensor, up: Tensor | None
     ) -> CascadeOutput:
         """As :meth:`find_in`, of so few pictures that their originals can be held."""
-        held = Originals(keep=True)
+        half = float(min(look.reach for look in head.looks) * head.sizes[0])  # of the least square, mostly
+        finest = self.detail(rows) * half / (self.close_side / 2)
+        held = Originals(keep=True, finest=dict(zip(rows.tolist(), finest.tolist(), strict=True)))
 
         def crops(affine: Tensor) -> Tensor:
             return next(self.crops(rows, affine, held))
@@ -419,18 +423,9 @@ class FeatureSource:
             each = len(affine) // len(rows)
             return torch.cat(list(self.close(np.repeat(rows, each), affine, held, first=bool(head.first))))
 
-        found = head.find(features, crops, up, close)
-        if not held.lost:
-            return found
-        lost = torch.tensor([row in held.lost for row in rows.tolist()], device=features.device)
-        return found.without_local(head.find(features, crops, up), lost)
-
-    def _few(self, rows: npt.NDArray[np.int64]) -> list[slice]:
-        """Parts of some rows whose originals are held together."""
-        out, start, total = [], 0, 0
-        for i, pixels in enumerate(self.store.sizes[rows].prod(-1).tolist()):
-            if i > start and total + pixels > HELD:
-                out.append(slice(start, i))
-                start, total = i, 0
-            total += pixels
-        return [*out, slice(start, len(rows))]
+        with ROOM.taken(self.store.sizes[rows].max(0).tolist()):
+            found = head.find(features, crops, up, close)
+            if not held.lost:
+                return found
+            lost = torch.tensor([row in held.lost for row in rows.tolist()], device=features.device)
+            return found.without_local(head.find(features, crops, up), lost)

@@ -498,8 +498,9 @@ def test_pictures_in_memory_are_stored_as_their_files_are(tmp_path: Path) -> Non
     np.testing.assert_array_equal(found.scale, expected.scale)
     assert found.index("c") == 2
     for row, picture in enumerate(pictures):
-        np.testing.assert_array_equal(np.asarray(found.original(row)), np.asarray(expected.original(row)))
-        assert found.original(row) is picture
+        mine, other = (store.original(row).part((0, 0, *picture.size), 1) for store in (found, expected))
+        np.testing.assert_array_equal(np.asarray(mine.pixels), np.asarray(other.pixels))
+        np.testing.assert_array_equal(np.asarray(mine.pixels), np.asarray(picture))
     assert found.digest != store_of(pictures[::-1], ["a", "b", "c", "d"], 40).digest
 
 

@@ -13,9 +13,9 @@ import tifffile
 from PIL import Image
 
 from lead.images.build import open_store
-from lead.images.decode import UnreadablePicture, decode, decode_fitted, opened, upright_size
+from lead.images.decode import UnreadablePicture, decode, decode_fitted, upright_size
+from lead.images.originals import LargePicture, opened
 from lead.images.showing import Page, Showing
-from lead.images.tiff import LargePicture
 
 STACK = np.random.default_rng(0).integers(0, 256, (5, 20, 30), dtype=np.uint8)
 
@@ -252,9 +252,9 @@ def test_what_is_too_large_to_be_held_is_read_in_parts(
     large = opened(tmp_path / "a.tif")
     assert isinstance(large, LargePicture)
     assert large.size == (330, 210)
-    part = np.asarray(large.part((31, 40, 101, 95), 1)).astype(int)
+    part = np.asarray(large.part((31, 40, 101, 95), 1).pixels).astype(int)
     assert np.abs(part - whole[40:95, 31:101]).max() <= 1
-    reduced = np.asarray(large.part((30, 40, 90, 100), 4)).astype(int)
+    reduced = np.asarray(large.part((30, 40, 90, 100), 4).pixels).astype(int)
     assert np.abs(reduced - whole[40:100, 30:90].reshape(15, 4, 15, 4, 3).mean((1, 3))).max() <= 2
 
 

@@ -27,7 +27,7 @@ _ADVICE = {
     ".pdf": "a document: export its pictures, or save the page as PNG",
     ".svg": "a drawing, not a picture of pixels: export it as PNG",
     **dict.fromkeys((".oib", ".oif", ".oir", ".vsi"), _OLYMPUS),
-    **dict.fromkeys((".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms"), _SLIDE),
+    **dict.fromkeys((".ndpi", ".mrxs", ".scn", ".bif", ".vms"), _SLIDE),
     **dict.fromkeys((".dm3", ".dm4", ".mrc", ".emd", ".ser"), _ELECTRON),
     **dict.fromkeys((".nii", ".nrrd", ".mha", ".mhd"), _VOLUME),
     **dict.fromkeys((".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf", ".pef"), _RAW),

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
 from lead.geometry import FloatArray, cell_grid, denormalise_points, normalise_points
 from lead.images.decode import UnreadablePicture
+from lead.images.parts import ROOM, Original
 from lead.images.store import ImageStore
-from lead.images.tiff import LargePicture
 from lead.images.views import Warp, render
 from lead.tuning import cores
 
 FINER = 1.25
 """A picture is decoded again where a crop could show so many times more of it than the store does."""
-
-Picture = Image.Image | LargePicture
 
 
 @dataclass
@@ -32,27 +30,31 @@ class Originals:
 
     Attributes:
         keep: whether they are kept, so that each is decoded once.
-        pictures: those that are, by row.
+        finest: by row, the least number of its pixels that any cut will show as one, if that is known.
+        pictures: those that are kept, by row.
         lost: rows of those that can no longer be read; :attr:`ImageStore.unread` says why.
     """
 
     keep: bool
-    pictures: dict[int, Picture] = field(default_factory=dict)
+    finest: Mapping[int, float] = field(default_factory=dict)
+    pictures: dict[int, Original] = field(default_factory=dict)
     lost: set[int] = field(default_factory=set)
 
-    def get(self, store: ImageStore, row: int) -> Picture | None:
-        """One of them; None if it cannot be read."""
+    def cut(self, store: ImageStore, row: int, affine: Tensor, size: int) -> Tensor | None:
+        """(n, 3, size, size) squares of one of them; None if it cannot be read. See :func:`cut`."""
         if row in self.lost:
             return None
         try:
             picture = self.pictures.get(row) or store.original(row)
+            squares = _squares(store, row, picture, affine, size, self.finest.get(row, math.inf))
         except UnreadablePicture as error:
             self.lost.add(row)
+            self.pictures.pop(row, None)
             store.unread[store.files[row]] = error.reason
             return None
         if self.keep:
             self.pictures[row] = picture
-        return picture
+        return squares
 
 
 def cut(
@@ -107,6 +109,17 @@ def detail(store: ImageStore, rows: npt.NDArray[np.int64]) -> FloatArray:
     return pixels
 
 
+def few(store: ImageStore, rows: npt.NDArray[np.int64], most: int) -> list[slice]:
+    """Parts of some rows whose originals have so many pixels together at most; or a single row that has more."""
+    out, start, total = [], 0, 0
+    for i, pixels in enumerate(store.sizes[rows].prod(-1).tolist()):
+        if i > start and total + pixels > most:
+            out.append(slice(start, i))
+            start, total = i, 0
+        total += pixels
+    return [*out, slice(start, len(rows))]
+
+
 def _side(affine: Tensor) -> float:
     """Side of a crop in normalised units of the stored square."""
     return 2 * float(affine[:, :2].det().abs().sqrt())
@@ -114,11 +127,26 @@ def _side(affine: Tensor) -> float:
 
 def _cut_original(store: ImageStore, row: int, affine: Tensor, size: int, held: Originals | None) -> Tensor | None:
     """(n, 3, size, size): crops of one picture, from its original; see :func:`cut`. None if it cannot be read."""
-    picture = store.original(row) if held is None else held.get(store, row)
-    if picture is None:
-        return None
+    if held is not None and held.keep:
+        return held.cut(store, row, affine, size)
+    width, height = store.sizes[row].tolist()
+    with ROOM.taken((width, height)):
+        if held is not None:
+            return held.cut(store, row, affine, size)
+        return _squares(store, row, store.original(row), affine, size, math.inf)
+
+
+def _squares(store: ImageStore, row: int, picture: Original, affine: Tensor, size: int, finest: float) -> Tensor:
+    """(n, 3, size, size): crops of a picture that is open."""
     grid = cell_grid(size, size).view(-1, 2)
-    return torch.cat([_sample(picture, _original(store, row, Warp(one[None])(grid)[0]), size) for one in affine])
+    places = [_original(store, row, Warp(one[None])(grid)[0]) for one in affine]
+    finest = min([finest, *map(_step, places)])
+    return torch.cat([_sample(picture, some, size, finest) for some in places])
+
+
+def _step(places: Tensor) -> float:
+    """Pixels of the original to one of a crop, by the places of the crop's."""
+    return float((places[1] - places[0]).norm())
 
 
 def _original(store: ImageStore, row: int, points: Tensor) -> Tensor:
@@ -127,23 +155,15 @@ def _original(store: ImageStore, row: int, points: Tensor) -> Tensor:
     return torch.from_numpy(store.to_original([row], pixels[None])[0]).float()
 
 
-def _sample(picture: Picture, places: Tensor, size: int) -> Tensor:
+def _sample(picture: Original, places: Tensor, size: int, finest: float) -> Tensor:
     """(1, 3, size, size): a picture at (size², 2) places, averaged over the pixels that one of the result covers."""
     low, high = places.amin(0), places.amax(0)
     left, top = (max(math.floor(float(v)) - 2, 0) for v in low)
-    right = min(math.ceil(float(high[0])) + 3, picture.width)
-    bottom = min(math.ceil(float(high[1])) + 3, picture.height)
-    left, top = min(left, picture.width - 1), min(top, picture.height - 1)
-    box = (left, top, max(right, left + 1), max(bottom, top + 1))
-    step = float((places[1] - places[0]).norm())  # original pixels to one of the result
-    factor = max(math.floor(step), 1)
-    if isinstance(picture, LargePicture):
-        part = picture.part(box, factor)
-    else:
-        part = picture.crop(box)
-        part = part.reduce(factor) if factor > 1 else part
+    right = min(math.ceil(float(high[0])) + 3, picture.size[0])
+    bottom = min(math.ceil(float(high[1])) + 3, picture.size[1])
+    left, top = min(left, picture.size[0] - 1), min(top, picture.size[1] - 1)
+    part, box = picture.part((left, top, max(right, left + 1), max(bottom, top + 1)), _step(places), finest)
     pixels = torch.from_numpy(np.array(part)).permute(2, 0, 1)[None].float() / 255
-    # A part that the factor does not divide has a last column that covers less: what it spans counts, not its pixels.
-    spanned = (part.width * factor, part.height * factor)
-    grid = normalise_points(places - torch.tensor([left, top]), spanned).view(1, size, size, 2)
+    spanned = (box[2] - box[0], box[3] - box[1])
+    grid = normalise_points(places - torch.tensor(box[:2]), spanned).view(1, size, size, 2)
     return functional.grid_sample(pixels, grid, mode="bilinear", padding_mode="border", align_corners=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,9 +18,11 @@ from lead.errors import LeadError
 from lead.images.containers import why_unreadable
 from lead.images.dicom import DicomPicture
 from lead.images.kinds import why_heif
+from lead.images.parts import MANY, ROOM, SIDEWAYS, HeldPicture, turned, values_in
 from lead.images.png import deep_colours, has_deep_colours
 from lead.images.showing import DEFAULT, Showing, Stored
-from lead.images.tiff import LargePicture, Tiff, is_large, is_tiff
+from lead.images.tiff import Tiff, is_large, is_tiff
+from lead.images.tiff_parts import TiffParts, in_parts
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.geometry import Size
@@ -29,20 +32,12 @@ with suppress(ModuleNotFoundError):  # an extra
     from pi_heif import register_heif_opener
 
     register_heif_opener(thumbnails=False)
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the error, from twice its pixels on, is enough
+Image.core.set_block_size(2**26)  # type: ignore[attr-defined] # larger pieces go back to the system once they are free
 Image.init()  # else Pillow loads its rarer formats as it meets the first, which is not safe in several threads
 
-# How to turn the stored pixels upright, by the value of the EXIF orientation tag; any other value means upright.
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-SIDEWAYS = (5, 6, 7, 8)
-"""EXIF orientations that exchange width and height."""
+_GAP = 3.0
+"""Pictures are resized from so many times the size, to which they are reduced by plain means."""
 _STACKS = ("DICOM", "GIF", "PNG", "WEBP")
 """Of Pillow's formats besides TIFF, those whose further pages are pictures of their own."""
 
@@ -71,6 +66,8 @@ def reading(path: Path) -> Iterator[None]:
         if not _is_text(str(path)):
             raise OSError("its name is not UTF-8, and could not stand in a file of landmarks: rename it")
         yield
+    except UnreadablePicture:
+        raise
     except Exception as error:  # Pillow lets nearly any type through for a damaged file
         raise UnreadablePicture(path, _reason(path, error)) from error
 
@@ -100,20 +97,7 @@ def decode(path: Path, showing: Showing = DEFAULT) -> Image.Image:
             limit).
     """
     with reading(path), path.open("rb") as file:
-        return _upright(file, showing)
-
-
-def opened(path: Path, showing: Showing = DEFAULT) -> Image.Image | LargePicture:
-    """As :func:`decode`; of a TIFF that is too large for it, what reads parts of it."""
-    with reading(path), path.open("rb") as file:
-        if is_tiff(file.read(4)):
-            file.seek(0)
-            with Tiff(file) as tiff:
-                large = is_large(tiff.size)
-            if large:
-                return LargePicture(path, showing)
-        file.seek(0)
-        return _upright(file, showing)
+        return held(file, showing).whole()
 
 
 def upright_size(path: Path) -> Size:
@@ -137,10 +121,10 @@ def upright_size(path: Path) -> Size:
             return image.size[::-1] if sideways else image.size
 
 
-def values_of(path: Path, showing: Showing = DEFAULT) -> Stored | None:
-    """The values by which :func:`decode` shows a picture; None of one whose 8 bits are shown as they are.
+def values_of(path: Path, showing: Showing, most: int) -> Stored | None:
+    """Some of the values by which :func:`decode` shows a picture; None of one whose 8 bits are shown as they are.
 
-    Of a TIFF that is too large to be held, means of its values.
+    At most about ``most``, evenly spread; of a TIFF that is read in parts, they are means of its values.
 
     Raises:
         UnreadablePicture: as :func:`decode`.
@@ -148,11 +132,13 @@ def values_of(path: Path, showing: Showing = DEFAULT) -> Stored | None:
     with reading(path), path.open("rb") as file:
         tiff = _tiff(file)
         if tiff is not None:
-            if is_large(tiff.size):
-                return tiff.overview(showing)
-            return None if tiff.for_pillow else tiff.stored(showing)
-        with Image.open(file) as image:
-            return _stored(file, image, showing)
+            if tiff.is_deep and in_parts(tiff, showing):
+                return TiffParts(tiff).overview(showing).thinned(most)
+            with ROOM.taken(tiff.size):
+                return None if tiff.for_pillow else tiff.stored(showing).thinned(most)
+        with Image.open(file) as image, ROOM.taken(image.size):
+            stored = _stored(file, image, showing)
+            return stored and stored.thinned(most)
 
 
 def glance(path: Path) -> tuple[bool, bool]:
@@ -201,7 +187,7 @@ def orientation_of(path: Path) -> int:
             if image.format != "TIFF" and _orientation_may_follow(path, image):
                 image.load()
             orientation: int = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
-            return orientation if orientation in _UPRIGHT else 1
+            return orientation if orientation in range(1, 9) else 1
 
 
 def _orientation_may_follow(path: Path, image: Image.Image) -> bool:
@@ -229,8 +215,8 @@ def decode_fitted(
 ) -> tuple[Image.Image, Size]:
     """A picture in RGB, upright and resized, so that its longer side is ``side`` pixels; see :func:`decode`.
 
-    A JPEG much larger than that is decoded at reduced size, which saves most of the time, and a TIFF of more pixels
-    than could be held is read in parts. Resizing averages over the source pixels that a new pixel covers (no aliasing)
+    A JPEG much larger than that is decoded at reduced size, which saves most of the time, and a TIFF of very many
+    pixels is read in parts. Resizing averages over the source pixels that a new pixel covers (no aliasing)
     and keeps the picture's edges in place.
 
     Args:
@@ -245,24 +231,39 @@ def decode_fitted(
     file = io.BytesIO(file) if isinstance(file, bytes) else file
     tiff = _tiff(file)
     if tiff is not None:
-        if is_large(tiff.size):
-            small, covered = tiff.fitted(showing, spare * side)
+        if in_parts(tiff, showing):
+            small, covered = TiffParts(tiff).fitted(showing, spare * side)
             width, height = fitted_size(np.array(tiff.size), side).tolist()
             return _resized(small, (width, height), (0, 0, *covered)), tiff.size
-        rgb = _upright(file, showing, tiff)
-        return fitted(rgb, side), rgb.size
+        with ROOM.taken(tiff.size):
+            picture = held(file, showing, tiff)
+            width, height = fitted_size(np.array(picture.size), side).tolist()
+            if picture.orientation == 1:
+                return _shrunk(picture, (width, height)), picture.size
+            return _resized(picture.whole(), (width, height)), picture.size
     with Image.open(file) as image:
         size = image.size
         width, height = fitted_size(np.array(size), side).tolist()
         # A reduced JPEG is rounded up to whole pixels; `box` is the part of it that the picture really covers.
         draft = image.draft(None, (spare * width, spare * height))
-        rgb = _to_rgb(file, image, showing)
-        orientation = _orientation(image)
-    if draft is None:
-        size = rgb.size
-        width, height = fitted_size(np.array(size), side).tolist()
-    small = _resized(rgb, (width, height), draft[1] if draft else None)
-    return _turned(small, orientation), (size[::-1] if orientation in SIDEWAYS else size)
+        with ROOM.taken(size if image.info.get("progressive") else image.size):
+            picture = held_image(file, image, showing)
+            if draft is None:
+                size = picture.stored_size
+                width, height = fitted_size(np.array(size), side).tolist()
+            small = _shrunk(picture, (width, height), draft[1] if draft else None)
+    return turned(small, picture.orientation), (size[::-1] if picture.orientation in SIDEWAYS else size)
+
+
+def _shrunk(picture: HeldPicture, size: Size, box: Box | None = None) -> Image.Image:
+    """A box of a picture resized, not turned upright; of very many pixels, with no more than a few at a time in RGB."""
+    width, height = picture.stored_size
+    x, y, right, bottom = box or (0, 0, width, height)
+    times = int(min((right - x) / size[0], (bottom - y) / size[1]) / _GAP)
+    if width * height < MANY or times <= 1:
+        return _resized(picture.as_stored((0, 0, width, height), 1).pixels, size, box)
+    reduced = picture.as_stored((0, 0, width, height), times).pixels
+    return _resized(reduced, size, (x / times, y / times, right / times, bottom / times))
 
 
 def fitted(picture: Image.Image, side: int) -> Image.Image:
@@ -272,7 +273,7 @@ def fitted(picture: Image.Image, side: int) -> Image.Image:
 
 
 def _resized(picture: Image.Image, size: Size, box: Box | None = None) -> Image.Image:
-    return picture.resize(size, Image.Resampling.BILINEAR, box=box, reducing_gap=3.0)
+    return picture.resize(size, Image.Resampling.BILINEAR, box=box, reducing_gap=_GAP)
 
 
 def decode_box(
@@ -293,7 +294,7 @@ def decode_box(
     Returns:
         The part, the (width, height) of the upright picture, and the box with finite sides.
     """
-    picture = _upright(io.BytesIO(file) if isinstance(file, bytes) else file, showing)
+    picture = held(io.BytesIO(file) if isinstance(file, bytes) else file, showing).whole()
     x, y, width, height = box
     width = width if math.isfinite(width) else picture.width - x
     height = height if math.isfinite(height) else picture.height - y
@@ -314,11 +315,17 @@ def fitted_size(size: npt.NDArray[np.int64], side: int) -> npt.NDArray[np.int64]
     return fitted
 
 
-def _upright(file: BinaryIO, showing: Showing, tiff: Tiff | None = None) -> Image.Image:
-    """A whole picture in RGB; of a TIFF, ``tiff`` may say what is known of it already."""
+def held(file: BinaryIO, showing: Showing = DEFAULT, tiff: Tiff | None = None) -> HeldPicture:
+    """A whole picture as its file holds it; see :func:`decode`.
+
+    Args:
+        file: open.
+        showing: which page and channel, and the contrast where the file states none.
+        tiff: of a TIFF, what is known of it already.
+    """
     tiff = tiff or _tiff(file)
-    if tiff is not None and (not tiff.for_pillow or isinstance(showing.page, str)):
-        return tiff.stored(showing).rgb(showing)
+    if tiff is not None and (tiff.as_values or isinstance(showing.page, str)):
+        return _of_values(tiff.stored(showing), showing)
     page = tiff.index(showing.page) if tiff is not None and isinstance(showing.page, int) else 0
     file.seek(0)
     try:
@@ -326,21 +333,39 @@ def _upright(file: BinaryIO, showing: Showing, tiff: Tiff | None = None) -> Imag
     except UnidentifiedImageError:
         if tiff is None:
             raise
-        return tiff.stored(showing).rgb(showing)
+        return _of_values(tiff.stored(showing), showing)
     with image:
         if page:
             image.seek(page)
-        rgb = _to_rgb(file, image, showing)
-        return _turned(rgb, _orientation(image))
+        return held_image(file, image, showing)
 
 
-def _to_rgb(file: BinaryIO, image: Image.Image, showing: Showing) -> Image.Image:
-    """The page that is asked for, in RGB; of a TIFF, the one that the picture stands at."""
+def held_image(
+    file: BinaryIO, image: Image.Image, showing: Showing, size: Size | None = None, reduction: int = 1
+) -> HeldPicture:
+    """The page that is asked for; of a TIFF, the one that the picture stands at.
+
+    Args:
+        file: from which the picture was opened.
+        image: opened, and perhaps not loaded yet.
+        showing: see :func:`held`.
+        size: of all of it, where it is read ``reduction`` times smaller.
+    """
     if (stored := _stored(file, image, showing)) is not None:
-        return stored.rgb(showing)
-    if image.format != "TIFF" and showing.page != 1:
-        return _page(image, showing)
-    return _plain(image)
+        return _of_values(stored, showing, _orientation(image))
+    page = _page(image, showing) if image.format != "TIFF" and showing.page != 1 else image
+    page.load()
+    return HeldPicture(size or page.size, lambda box: _plain(_cropped(page, box)), _orientation(image), reduction)
+
+
+def _of_values(stored: Stored, showing: Showing, orientation: int = 1) -> HeldPicture:
+    stored = stored.settled(showing)
+    height, width = stored.values.shape[:2]
+    return HeldPicture((width, height), lambda box: stored.part(box).rgb(showing), orientation)
+
+
+def _cropped(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+    return image if box == (0, 0, *image.size) else image.crop(box)
 
 
 def _stored(file: BinaryIO, image: Image.Image, showing: Showing) -> Stored | None:
@@ -351,7 +376,7 @@ def _stored(file: BinaryIO, image: Image.Image, showing: Showing) -> Stored | No
         return _of_deep_png(file)
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         stated = (0.0, 65535.0) if _is_scaled(file, image) else None
-        return Stored(np.asarray(image), stated)
+        return Stored(values_in(image), stated)
     return None
 
 
@@ -367,7 +392,6 @@ def _is_scaled(file: BinaryIO, image: Image.Image) -> bool:
 
 
 def _plain(image: Image.Image) -> Image.Image:
-    image.load()
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
@@ -404,10 +428,6 @@ def _orientation(image: Image.Image) -> int:
     """The EXIF orientation still to be applied to a *loaded* picture: Pillow turns a TIFF by itself."""
     orientation: int = image.getexif().get(ExifTags.Base.Orientation, 1)
     return orientation
-
-
-def _turned(image: Image.Image, orientation: int) -> Image.Image:
-    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 
 def _reason(path: Path, error: Exception) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from lead.errors import LeadError
-from lead.images.decode import SIDEWAYS, orientation_of, upright_size
+from lead.images.decode import orientation_of, upright_size
 from lead.images.find import Media, find_media
+from lead.images.parts import SIDEWAYS
 from lead.landmarks.frames import frame_name, frame_of
 from lead.landmarks.naming import Matches, by_stem, matches
 from lead.landmarks.pictures import PictureInfo, Size

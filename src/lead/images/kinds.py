@@ -22,7 +22,7 @@ MOVING = (".gif", ".apng")
 """Pictures that may move: their first frame is read."""
 _PILLOW = (
     *(".apng", ".bmp", ".dib", ".gif", ".j2c", ".j2k", ".jfif", ".jp2", ".jpc", ".jpe", ".jpeg", ".jpf", ".jpg"),
-    *(".jpx", ".mpo", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"),
+    *(".jpx", ".mpo", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".svs", ".tga", ".tif", ".tiff", ".webp"),
 )
 _DICOM = (".dcm", ".dicom")
 

@@ -8,12 +8,14 @@ import struct
 import zlib
 from collections.abc import Iterator
 from importlib.util import find_spec
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
-from tifffile import COMPRESSION, TiffPage
+from tifffile import COMPRESSION, PHOTOMETRIC, FileHandle, TiffPage
 
 Values = npt.NDArray[Any]
 
@@ -21,7 +23,9 @@ _NONE, _LZW, _DEFLATE, _PACKBITS = 1, 5, (8, 32946), 32773
 _LARGEST = 2**30
 """Bytes of a strip or tile: one is undone as a whole."""
 _AT_ONCE = 2**24
-"""Bytes of an uncompressed strip that are read at a time."""
+"""Bytes of a strip that are undone at a time, where the compression allows that."""
+_READ = 2**20
+"""Compressed bytes that are read at a time."""
 
 
 class Box(NamedTuple):
@@ -49,7 +53,25 @@ class Segment(NamedTuple):
 
 def can_undo(page: TiffPage) -> bool:
     """Whether what is installed undoes a page's compression."""
-    return page.compression in (_NONE, _LZW, *_DEFLATE, _PACKBITS) or find_spec("imagecodecs") is not None
+    known = (_NONE, _LZW, *_DEFLATE, _PACKBITS)
+    return page.compression in known or _is_plain_jpeg(page) or find_spec("imagecodecs") is not None
+
+
+def _is_plain_jpeg(page: TiffPage) -> bool:
+    """Whether a page's strips or tiles are JPEGs of 8 bits in grey or in colour, as Pillow reads them."""
+    grey = page.photometric == PHOTOMETRIC.MINISBLACK and page.samplesperpixel == 1
+    coloured = page.photometric in (PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR) and page.samplesperpixel == 3
+    of_samples = grey or (coloured and page.planarconfig == 1)
+    return page.compression == COMPRESSION.JPEG and page.bitspersample == 8 and of_samples
+
+
+def piece_bytes(page: TiffPage) -> int:
+    """Bytes that have to be undone for a few pixels of a page."""
+    height = page.tilelength if page.is_tiled else min(page.rowsperstrip, page.imagelength)
+    width = page.tilewidth if page.is_tiled else page.imagewidth
+    samples = page.samplesperpixel if page.planarconfig == 1 else 1
+    whole = (width * samples * int(page.bitspersample) + 7) // 8 * height
+    return min(whole, _AT_ONCE) if page.compression == _NONE else whole
 
 
 def segments(page: TiffPage, box: Box | None = None) -> Iterator[Segment]:
@@ -63,14 +85,17 @@ def segments(page: TiffPage, box: Box | None = None) -> Iterator[Segment]:
     width = page.tilewidth if page.is_tiled else page.imagewidth
     samples = page.samplesperpixel if page.planarconfig == 1 else 1
     across, down = math.ceil(page.imagewidth / width), math.ceil(page.imagelength / height)
-    for index, (offset, count) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
-        plane, place = divmod(index, across * down)
-        top, left = place // across * height, place % across * width
-        if top >= box.bottom or left >= box.right or top + height <= box.top or left + width <= box.left:
-            continue
+    places = product(
+        range(page.samplesperpixel // samples),
+        range(box.top // height, min(math.ceil(box.bottom / height), down)),
+        range(box.left // width, min(math.ceil(box.right / width), across)),
+    )
+    for plane, row, column in places:
+        index, top, left = (plane * down + row) * across + column, row * height, column * width
+        if index >= min(len(page.dataoffsets), len(page.databytecounts)):
+            raise ValueError("it is cut short")
+        offset, count = page.dataoffsets[index], page.databytecounts[index]
         rows = height if page.is_tiled else min(height, page.imagelength - top)
-        if plane >= page.samplesperpixel:
-            return
         needed = (box.top - top, box.bottom - top)
         for start, values in _undone(page, index, offset, count, (rows, width, samples), needed):
             inside = values[: page.imagelength - top - start, : page.imagewidth - left]
@@ -80,7 +105,7 @@ def segments(page: TiffPage, box: Box | None = None) -> Iterator[Segment]:
 def _undone(
     page: TiffPage, index: int, offset: int, count: int, shape: tuple[int, int, int], needed: tuple[int, int]
 ) -> Iterator[tuple[int, Values]]:
-    """Values of a segment, and the row in it from which they are: all, or of an uncompressed one the rows needed."""
+    """Values of a segment, and the row in it from which they are: all, or as many as are needed."""
     (rows, width, samples), (first, last) = shape, needed
     bits = int(page.bitspersample)
     row_bytes = (width * samples * bits + 7) // 8
@@ -95,11 +120,19 @@ def _undone(
             yield start, _values(page, file.read(some * row_bytes), (some, width, samples))
     elif rows * row_bytes > _LARGEST:
         raise ValueError("it is a very large TIFF in a single strip: save it in tiles, or as a pyramid")
+    elif page.compression in _DEFLATE:
+        step = max(_AT_ONCE // row_bytes, 1)
+        pieces = [min(step, rows - start) for start in range(0, min(last, rows), step)]
+        inflated = _inflated(file, offset, count, [piece * row_bytes for piece in pieces])
+        for number, (piece, data) in enumerate(zip(pieces, inflated, strict=True)):
+            yield number * step, _values(page, data, (piece, width, samples))
     else:
         file.seek(offset)
         data = file.read(count)
-        if page.compression in (_LZW, *_DEFLATE, _PACKBITS):
+        if page.compression in (_LZW, _PACKBITS):
             yield 0, _values(page, _decompressed(page, data, rows, row_bytes), shape)
+        elif _is_plain_jpeg(page):
+            yield 0, _of_jpeg(page, data, shape)
         elif find_spec("imagecodecs") is None:
             name = COMPRESSION(page.compression).name
             raise ValueError(f"it is a TIFF compressed by {name}, which needs: pip install imagecodecs")
@@ -108,9 +141,36 @@ def _undone(
             yield 0, np.zeros(shape, dtype=page.dtype) if found is None else found[0]
 
 
+def _of_jpeg(page: TiffPage, data: bytes, shape: tuple[int, int, int]) -> Values:
+    """Values of a JPEG, some of whose tables may stand in the page; in RGB where they are colours."""
+    tables = page.jpegtables[2:-2] if page.jpegtables else b""
+    # Adobe's own segment says whether colours are RGB (0) or YCbCr (1), which TIFF says elsewhere.
+    of_adobe = struct.pack(">HH5sHHHB", 0xFFEE, 14, b"Adobe", 100, 0, 0, page.photometric == PHOTOMETRIC.YCBCR)
+    file = io.BytesIO(data[:2] + (of_adobe if shape[2] == 3 else b"") + tables + data[2:])
+    with Image.open(file, formats=["JPEG"]) as image:
+        found = np.asarray(image)
+    found = found if found.ndim == 3 else found[..., None]
+    if found.shape[1:] != shape[1:] or len(found) > shape[0]:
+        raise ValueError(f"it is damaged: a tile or strip has the shape {found.shape}, not {shape}")
+    return found
+
+
+def _inflated(file: FileHandle, offset: int, count: int, lengths: list[int]) -> Iterator[bytes]:
+    """What deflate made of some bytes of a file, in pieces of so many bytes; those at its end may be shorter."""
+    undo, left, end = zlib.decompressobj(), b"", offset + count
+    for length in lengths:
+        out = bytearray()
+        while len(out) < length and not undo.eof and (left or offset < end):
+            if not left:
+                file.seek(offset)
+                left = file.read(min(end - offset, _READ))
+                offset = offset + len(left) if left else end
+            out += undo.decompress(left, length - len(out))
+            left = undo.unconsumed_tail
+        yield bytes(out)
+
+
 def _decompressed(page: TiffPage, data: bytes, rows: int, row_bytes: int) -> bytes:
-    if page.compression in _DEFLATE:
-        return zlib.decompressobj().decompress(data, rows * row_bytes)
     # tifffile leaves LZW to a package of 30 MB; Pillow's library undoes it in a picture of as many bytes.
     entries = [
         (256, 4, row_bytes),

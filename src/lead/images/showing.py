@@ -8,13 +8,16 @@ of which no folder is known is shown by the quantiles of its own values.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+
+from lead.images.parts import Box
 
 Range = tuple[float, float]
 """The values that are shown black and white."""
@@ -27,6 +30,8 @@ QUANTILES = (0.001, 0.999)
 """Of the values, those shown black and white where nothing is stated: a few hot pixels must not darken the rest."""
 _ROWS = 2**22
 """Values that are scaled at a time, which bounds the memory for it."""
+_COUNTED = 2**24
+"""Values of which the quantiles are those of all; of more, as many or more are taken, evenly spread."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,22 @@ class Stored:
     inverted: bool = False
     opacity: npt.NDArray[np.float64] | None = None
 
+    def settled(self, showing: Showing = DEFAULT) -> Stored:
+        """The same values, with what is black and white stated, so that each part shows them as the whole does."""
+        return replace(self, stated=self.stated or showing.contrast or quantiles([self.values]))
+
+    def thinned(self, most: int) -> Stored:
+        """The same with fewer values, evenly spread: at most about ``most``."""
+        step = max(math.ceil(math.sqrt(self.values.size / most)), 1)
+        opacity = None if self.opacity is None else self.opacity[::step, ::step].copy()
+        return replace(self, values=self.values[::step, ::step].copy(), opacity=opacity)
+
+    def part(self, box: Box) -> Stored:
+        """A box of it."""
+        left, top, right, bottom = box
+        opacity = None if self.opacity is None else self.opacity[top:bottom, left:right]
+        return replace(self, values=self.values[top:bottom, left:right], opacity=opacity)
+
     def rgb(self, showing: Showing = DEFAULT) -> Image.Image:
         """The picture in RGB; transparent parts show white, and what is not a finite number black."""
         low, high = self.stated or showing.contrast or quantiles([self.values])
@@ -76,6 +97,8 @@ class Stored:
 
 def quantiles(parts: Sequence[npt.NDArray[Any]]) -> Range:
     """The :data:`QUANTILES` of all values; the least and greatest, where nearly all are the same; (0, 0) of none."""
+    step = max(int((sum(part.size for part in parts) / _COUNTED) ** 0.5), 1)
+    parts = [part[::step, ::step] if part.ndim > 1 else part for part in parts]
     values = np.concatenate([part[np.isfinite(part)].ravel() for part in parts])
     if not values.size:
         return 0.0, 0.0
@@ -92,11 +115,20 @@ def eight_bits(values: npt.NDArray[Any], low: float, high: float, *, inverted: b
     if values.dtype in (np.uint8, np.uint16, np.int16) and values.size > 2**16:
         every = np.arange(np.iinfo(values.dtype).min, np.iinfo(values.dtype).max + 1, dtype=np.int64)
         table = _scaled(every, low, high, inverted)
-        return table.take(values.astype(np.int64) - every[0] if values.dtype == np.int16 else values)
+        values = values.view(np.uint16) if values.dtype == np.int16 else values
+        table = np.roll(table, every[0])  # as it is numbered without a sign
+        return _each_of(values, table.take)
+    return _each_of(values, lambda some: _scaled(some, low, high, inverted))
+
+
+def _each_of(
+    values: npt.NDArray[Any], made: Callable[[npt.NDArray[Any]], npt.NDArray[np.uint8]]
+) -> npt.NDArray[np.uint8]:
+    """What is made of values, of some rows at a time."""
     out = np.empty(values.shape, dtype=np.uint8)
     step = max(_ROWS // max(int(np.prod(values.shape[1:])), 1), 1)
     for start in range(0, len(values), step):
-        out[start : start + step] = _scaled(values[start : start + step], low, high, inverted)
+        out[start : start + step] = made(values[start : start + step])
     return out
 
 

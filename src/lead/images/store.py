@@ -33,15 +33,15 @@ from lead.images.decode import (
     UnreadablePicture,
     fitted,
     fitted_size,
-    opened,
 )
+from lead.images.originals import check_size, of_memory, opened
 from lead.images.showing import DEFAULT, Showing
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from PIL import Image
 
     from lead.geometry import FloatArray
-    from lead.images.tiff import LargePicture
+    from lead.images.parts import Original
 
 from lead.images.rows import DecodedRow, decode_row, in_square, margin
 from lead.tuning import cores
@@ -97,20 +97,18 @@ class ImageStore:
         """Whether the pictures can be had as large as they are."""
         return self.root is not None or self.originals is not None
 
-    def original(self, row: int) -> Image.Image | LargePicture:
-        """A picture as large as it is, upright; decoded anew where it is a file. Of a very large one, what reads parts.
+    def original(self, row: int) -> Original:
+        """A picture as large as it is, upright, of which parts are cut; read anew where it is a file.
 
         Raises:
             UnreadablePicture: the file could be read when the store was made, and no longer can, or is another now.
         """
         if self.originals is not None:
-            return self.originals[row]
+            return of_memory(self.originals[row])
         assert self.root is not None
         path, (width, height) = self.root / self.files[row], self.sizes[row].tolist()
         picture = opened(path, self.showing)
-        if (picture.width, picture.height) != (width, height):
-            now = f"{picture.width} × {picture.height}"
-            raise UnreadablePicture(path, f"it has {now} pixels now, and had {width} × {height}")
+        check_size(path, picture.size, (width, height))
         return picture
 
     @cached_property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -96,13 +95,12 @@ def _seen(root: Path, file: str) -> _Seen | None:
 def _values(path: Path, showing: Showing) -> npt.NDArray[Any] | None:
     """Some of a picture's values, evenly spread; None if it states a range after all, or cannot be read."""
     try:
-        stored = values_of(path, showing)
+        stored = values_of(path, showing, VALUES)
     except UnreadablePicture:
         return None
     if stored is None or stored.stated is not None:
         return None
-    step = max(math.ceil(math.sqrt(stored.values.size / VALUES)), 1)
-    return stored.values[::step, ::step].astype(np.float64)
+    return stored.values.astype(np.float64)
 
 
 def _of_contrast(count: str, chosen: Range | None, own: Range, known: Mapping[str, npt.NDArray[Any]]) -> list[str]:

@@ -10,8 +10,6 @@ import io
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -20,8 +18,9 @@ import numpy.typing as npt
 from PIL import Image
 from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage, TiffPageSeries
 
-from lead.images.segments import Box, can_undo, segments
-from lead.images.showing import Channel, Page, Range, Showing, Stored, quantiles
+from lead.images.parts import MANY
+from lead.images.segments import can_undo, segments
+from lead.images.showing import Channel, Page, Range, Showing, Stored
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.geometry import Size
@@ -29,15 +28,13 @@ if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # it tells of much that is odd in a file and does not matter
 
 Values = npt.NDArray[Any]
-_Plane = Callable[[int], Values]
+Plane = Callable[[int], Values]
 """(H, W) or (H, W, S) of one of the file's planes, by its number from 0."""
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION = 274
 MOST_VALUES = 2**30
 """Of a page with all its samples, which are decoded together."""
-_SURVEYED = 1024
-"""Longer side, in pixels, to which a very large picture is reduced to learn how its values lie."""
 _UPRIGHT: dict[int, Callable[[Values], Values]] = {
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
@@ -87,14 +84,14 @@ class Tiff:
         axes = dict(zip(self.series.axes, self.series.shape, strict=True))
         if not {"Y", "X"} <= axes.keys() or not isinstance(first.bitspersample, int):
             raise ValueError(f"it is a TIFF of an unusual kind: axes {self.series.axes}, {first.bitspersample} bits")
-        self._planes = axes.get("C", 1)  # channels that are planes of their own
+        self.planes = axes.get("C", 1)  # channels that are planes of their own
         coloured = first.photometric in (PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR, PHOTOMETRIC.SEPARATED, PHOTOMETRIC.CIELAB)
         has_opacity = first.samplesperpixel == 2 and first.extrasamples[:1] in ((1,), (2,))
         self.pages = math.prod(n for axis, n in axes.items() if axis not in "YXSC")
-        self.channels = self._planes * (1 if coloured or has_opacity else first.samplesperpixel)
+        self.channels = self.planes * (1 if coloured or has_opacity else first.samplesperpixel)
         tag = first.tags.get(_ORIENTATION)
         self.orientation: int = tag.value if tag and tag.value in _UPRIGHT else 1
-        self._turn = _UPRIGHT.get(self.orientation)
+        self.turn = _UPRIGHT.get(self.orientation)
         width, height = first.imagewidth, first.imagelength
         self.size: Size = (height, width) if self.orientation >= 5 else (width, height)
 
@@ -115,6 +112,18 @@ class Tiff:
         return not self.is_deep and self.first.bitspersample in (1, 2, 4, 8) and self.channels == 1
 
     @property
+    def as_values(self) -> bool:
+        """Whether it is held as the values that are stored, not as Pillow's pixels, which take a third more."""
+        many = self.size[0] * self.size[1] > MANY and self.first.samplesperpixel >= 3
+        return not self.for_pillow or (many and not self.is_odd and can_undo(self.first))
+
+    @property
+    def is_odd(self) -> bool:
+        """Whether its colours are none that our own code explains."""
+        kind = self.first.photometric
+        return kind == PHOTOMETRIC.CIELAB or (kind == PHOTOMETRIC.YCBCR and self.first.compression != COMPRESSION.JPEG)
+
+    @property
     def stated(self) -> Range | None:
         """The values that are black and white as the file says; None if it does not."""
         bits = self.first.bitspersample
@@ -132,7 +141,7 @@ class Tiff:
     def index(self, page: int) -> int:
         """The number in the file, from 0, of a page for Pillow. Raises :class:`ValueError` if there is none."""
         self._check_page(page)
-        found = self.series.pages[(page - 1) * self._planes]
+        found = self.series.pages[(page - 1) * self.planes]
         return 0 if found is None else found.index
 
     def stored(self, showing: Showing) -> Stored:
@@ -146,35 +155,10 @@ class Tiff:
             raise ValueError(f"its {self.size[0] * self.size[1]} pixels are too many to be decoded at once")
         if math.prod(self.first.shape) > MOST_VALUES:
             raise ValueError(f"its {math.prod(self.first.shape)} values are too many to be decoded at once")
-        return self._stored(showing, self._whole)
+        return self.shown(showing, self._whole)
 
-    def fitted(self, showing: Showing, side: int) -> tuple[Image.Image, tuple[float, float]]:
-        """A very large picture in RGB, its longer side about ``side`` pixels and at least so many, read in parts.
-
-        Taken from the smallest level of a pyramid that is large enough. Errors as :meth:`stored`.
-
-        Returns:
-            The picture, and how much of its width and height the picture really covers: its last column and row may
-            be averages of fewer pixels.
-        """
-        enough = [level for level in self.series.levels if max(level.shape) >= side]
-        level = min(enough, key=lambda level: max(level.shape), default=self.series)
-        width, height = level.keyframe.imagewidth, level.keyframe.imagelength
-        factor = max(max(width, height) // side, 1)
-        small = self._stored(showing, partial(self._reduced, level, factor, None)).rgb(showing)
-        return small, (width / factor, height / factor)
-
-    def part(self, showing: Showing, box: Box, factor: int) -> Image.Image:
-        """A box of the picture in RGB, ``factor`` × ``factor`` pixels averaged to one; else as :meth:`fitted`."""
-        return self._stored(showing, partial(self._reduced, self.series, factor, box)).rgb(showing)
-
-    def overview(self, showing: Showing) -> Stored:
-        """Means of a very large picture's values, some :data:`_SURVEYED` of them along its longer side."""
-        smallest = self.series.levels[-1]
-        factor = max(max(smallest.keyframe.imagewidth, smallest.keyframe.imagelength) // _SURVEYED, 1)
-        return self._stored(showing, partial(self._reduced, smallest, factor, None))
-
-    def _stored(self, showing: Showing, plane: _Plane) -> Stored:
+    def shown(self, showing: Showing, plane: Plane) -> Stored:
+        """The values of the page and channel that are asked for, from planes that are read by a function of theirs."""
         self._check_page(showing.page)
         self._check_channel(showing.channel)
         if isinstance(showing.page, int):
@@ -196,7 +180,7 @@ class Tiff:
         if (3 if channel == "rgb" else channel) > count:
             raise ValueError(f"channel {channel} was asked for (picture.channel), and it has {count}")
 
-    def _projected(self, how: Page, channel: Channel | None, plane: _Plane) -> Values:
+    def _projected(self, how: Page, channel: Channel | None, plane: Plane) -> Values:
         total = self._page(0, channel, plane)
         total = total.astype(np.float64) if how == "mean" else total.copy()
         for page in range(1, self.pages):
@@ -204,13 +188,13 @@ class Tiff:
             (np.add if how == "mean" else np.maximum)(total, values, out=total)
         return total / self.pages if how == "mean" else total
 
-    def _page(self, page: int, channel: Channel | None, plane: _Plane) -> Values:
+    def _page(self, page: int, channel: Channel | None, plane: Plane) -> Values:
         """(H, W) or (H, W, S) values of a page, counted from 0, in the channel asked for."""
         if self.channels == 1:
             return plane(page)
-        each = self.channels // self._planes
+        each = self.channels // self.planes
         numbers = [0, 1, 2] if channel == "rgb" else [int(channel or 1) - 1]
-        planes = [plane(page * self._planes + number // each) for number in numbers]
+        planes = [plane(page * self.planes + number // each) for number in numbers]
         found = [one[..., n % each] if one.ndim == 3 else one for n, one in zip(numbers, planes, strict=True)]
         return np.stack(found, axis=-1) if channel == "rgb" else found[0]
 
@@ -219,7 +203,7 @@ class Tiff:
         if len(pages) == 1 and self.series.dataoffset is not None:  # one describes all, as in ImageJ's largest
             values = self._contiguous(number)
         else:
-            page = self._at(self.series, number)
+            page = self.at(self.series, number)
             if not can_undo(page):
                 return self._by_pillow(page)  # which turns it upright
             values = np.zeros((page.imagelength, page.imagewidth, page.samplesperpixel), dtype=page.dtype)
@@ -227,9 +211,9 @@ class Tiff:
                 height, width, depth = found.shape
                 values[top : top + height, left : left + width, sample : sample + depth] = found
             values = values[..., 0] if page.samplesperpixel == 1 else values
-        return self._turn(values) if self._turn else values
+        return self.turn(values) if self.turn else values
 
-    def _at(self, series: TiffPageSeries, number: int) -> TiffPage:
+    def at(self, series: TiffPageSeries, number: int) -> TiffPage:
         page = series.pages[number]
         if page is None:
             raise ValueError(f"page {number + 1} of it is missing")
@@ -259,37 +243,8 @@ class Tiff:
             name = COMPRESSION(page.compression).name
             raise ValueError(f"it is a TIFF compressed by {name}, which needs: pip install imagecodecs") from error
 
-    def _reduced(self, series: TiffPageSeries, factor: int, box: Box | None, number: int) -> Values:
-        """Means of ``factor`` × ``factor`` pixels of a box of a plane; the last column and row may be of fewer."""
-        if self._turn:
-            raise ValueError("it is a very large TIFF that says it is turned: save it upright")
-        page = self._at(series, number)
-        kind = page.photometric
-        if kind == PHOTOMETRIC.CIELAB or (kind == PHOTOMETRIC.YCBCR and page.compression != COMPRESSION.JPEG):
-            raise ValueError(f"it is a very large TIFF in {PHOTOMETRIC(kind).name}: save it in RGB")
-        box = box or Box(0, 0, page.imagewidth, page.imagelength)
-        colours = self._palette
-        depth = page.samplesperpixel if colours is None else 3
-        width, height = box.right - box.left, box.bottom - box.top
-        total = np.zeros((-(-height // factor), -(-width // factor), depth))
-        for found, left, top, sample in segments(page, box):
-            x, y = max(left, box.left), max(top, box.top)
-            inside = found[y - top : box.bottom - top, x - left : box.right - left]
-            if not inside.size:
-                continue
-            if colours is not None:
-                inside = colours[inside[..., 0]]
-            row, first_rows = _bins(y - box.top, len(inside), factor)
-            column, first_columns = _bins(x - box.left, inside.shape[1], factor)
-            sums = np.add.reduceat(inside, first_rows, axis=0, dtype=np.float64)
-            sums = np.add.reduceat(sums, first_columns, axis=1)
-            part = total[row : row + len(sums), column : column + sums.shape[1], sample : sample + sums.shape[2]]
-            part += sums
-        total /= np.outer(_lengths(height, factor), _lengths(width, factor))[..., None]
-        return total[..., 0] if depth == 1 else total
-
     @property
-    def _palette(self) -> Values | None:
+    def palette(self) -> Values | None:
         """(n, 3) 16-bit colours."""
         first = self.first
         if first.photometric != PHOTOMETRIC.PALETTE or first.colormap is None:
@@ -300,8 +255,8 @@ class Tiff:
         first, stated = self.first, self.stated
         if values.dtype.kind == "c":
             raise ValueError("it is a TIFF of complex numbers: save their magnitude")
-        if self._palette is not None:
-            colours = values if values.ndim == 3 else self._palette[values]  # reduced ones are colours already
+        if self.palette is not None:
+            colours = values if values.ndim == 3 else self.palette[values]  # reduced ones are colours already
             return Stored(colours, (0.0, 65535.0))
         values = values.astype(np.uint8) if values.dtype == bool else values
         if stated and values.size and values.max() > stated[1]:
@@ -326,45 +281,3 @@ def _colours(page: TiffPage, values: Values) -> tuple[Values, npt.NDArray[np.flo
         share = np.maximum(opacity if colours.ndim == 2 else opacity[..., None], 1e-6)
         colours = np.minimum(colours / share, most)
     return colours, opacity
-
-
-def _bins(start: int, count: int, factor: int) -> tuple[int, npt.NDArray[np.int64]]:
-    """Of ``count`` pixels from ``start`` on: the first bin of ``factor`` pixels, and where in them each bin begins."""
-    first = start // factor
-    begins = np.arange(first, (start + count - 1) // factor + 1) * factor - start
-    return first, np.maximum(begins, 0)
-
-
-def _lengths(count: int, factor: int) -> npt.NDArray[np.int64]:
-    """Pixels in each bin of ``factor`` pixels."""
-    return np.minimum(factor, count - np.arange(0, count, factor))
-
-
-class LargePicture:
-    """A picture that is too large to be held, of which parts are read from its file.
-
-    Args:
-        path: of a TIFF.
-        showing: how its values are shown.
-
-    Attributes:
-        width, height: of the upright picture in pixels.
-    """
-
-    def __init__(self, path: Path, showing: Showing) -> None:
-        self._path = path
-        with Tiff(path) as tiff:
-            self.width, self.height = tiff.size
-            if showing.contrast is None and tiff.stated is None:  # one contrast for all its parts
-                showing = replace(showing, contrast=quantiles([tiff.overview(showing).values]))
-            self._showing = showing
-
-    @property
-    def size(self) -> Size:
-        """(width, height) in pixels."""
-        return self.width, self.height
-
-    def part(self, box: tuple[int, int, int, int], factor: int) -> Image.Image:
-        """A box (left, top, right, bottom) of its pixels in RGB, ``factor`` × ``factor`` averaged to one."""
-        with Tiff(self._path) as tiff:
-            return tiff.part(self._showing, Box(*box), factor)

@@ -20,8 +20,9 @@ from PIL import Image
 
 from lead.errors import LeadError
 from lead.images.decode import UnreadablePicture, decode, decode_fitted, fitted_size, reading
+from lead.images.originals import LargePicture
 from lead.images.showing import Showing
-from lead.images.tiff import LargePicture, is_large
+from lead.images.tiff import is_large
 from lead.studio.folder import PictureFolder, stamp_text
 
 SIDES = (128, 320, 1024, 2048)
@@ -135,8 +136,7 @@ def _fitted(path: Path, side: int, showing: Showing) -> Image.Image:
 
 
 def _part(path: Path, box: tuple[int, int, int, int], showing: Showing) -> Image.Image:
-    with reading(path):
-        return LargePicture(path, showing).part(box, 1)
+    return LargePicture(path, showing).part(box, 1).pixels
 
 
 def _is_jpeg(path: Path) -> bool:
