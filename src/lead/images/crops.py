@@ -130,13 +130,14 @@ def _original(store: ImageStore, row: int, points: Tensor) -> Tensor:
 def _sample(picture: Picture, places: Tensor, size: int) -> Tensor:
     """(1, 3, size, size): a picture at (size², 2) places, averaged over the pixels that one of the result covers."""
     low, high = places.amin(0), places.amax(0)
-    left, top = (max(math.floor(float(v)) - 2, 0) for v in low)
-    right = min(math.ceil(float(high[0])) + 3, picture.width)
-    bottom = min(math.ceil(float(high[1])) + 3, picture.height)
-    left, top = min(left, picture.width - 1), min(top, picture.height - 1)
-    box = (left, top, max(right, left + 1), max(bottom, top + 1))
     step = float((places[1] - places[0]).norm())  # original pixels to one of the result
     factor = max(math.floor(step), 1)
+    # Pixels are averaged in blocks that begin at multiples of the factor, whatever part is read.
+    left, top = (max(math.floor(float(v)) - 2 * factor, 0) for v in low)
+    left, top = min(left, picture.width - 1) // factor * factor, min(top, picture.height - 1) // factor * factor
+    right, bottom = (math.ceil(float(v)) + 1 + 2 * factor for v in high)
+    right, bottom = max(right, left + factor), max(bottom, top + factor)
+    box = (left, top, min(right, picture.width), min(bottom, picture.height))
     if isinstance(picture, LargePicture):
         part = picture.part(box, factor)
     else:
