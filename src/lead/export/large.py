@@ -35,8 +35,8 @@ def looks_into_originals(model: Landmarker) -> bool:
 def side_for(model: Landmarker, asked: int | None = None) -> int:
     """Side of the squares that a model's file takes, in pixels: a whole multiple of the stored squares'.
 
-    By default what shows each pixel of the finest local look one of its own, of a thing as large as the labelled ones
-    were on average. How far that look goes was decided by what the labelled pictures' files hold. Without local looks,
+    By default about what gives each pixel of the finest local look one of its own, of a thing as large as the labelled
+    ones were on average; what the labelled pictures' files hold decided how far that look goes. Without local looks,
     the stored squares'.
 
     Args:
@@ -52,7 +52,7 @@ def side_for(model: Landmarker, asked: int | None = None) -> int:
         frame = model.extractor.frame
         half = min(float(look.reach) for look in model.head.looks) * float(model.head.sizes[1])  # normalised
         wanted = frame.input // SHARE / half * frame.side / frame.shown
-        usual = stored * max(min(math.ceil(wanted / stored - 0.01), LARGEST // stored), 1)
+        usual = stored * max(min(round(wanted / stored), LARGEST // stored), 1)
     if asked is None or asked == usual:
         return usual
     if not looks_into_originals(model):
@@ -76,13 +76,12 @@ class Opened:
 
     Attributes:
         stored: (B, 3, S, S) in [0, 1], what a store holds of them.
-        sharp: (B, 3, T, T), of 255 as the others.
-        coarser: (B, 3, H, W), one above another: what the store holds, then means of 2 × 2 pixels, 3 × 3 and so on.
+        levels: (B, 3, H, T) in [0, 255], one below another: the squares, means of 2 × 2 of their pixels, of 3 × 3 and
+            so on, and at the bottom what a store holds.
     """
 
     stored: Tensor
-    sharp: Tensor
-    coarser: Tensor
+    levels: Tensor
 
 
 class Large(nn.Module):
@@ -105,28 +104,24 @@ class Large(nn.Module):
         self.side, self.stored, self.times = side, stored, side // stored
         self.most = math.ceil(self.times / FINER) - 1  # of the original's pixels averaged along each axis
         self.register_buffer("shrink", shrinking(side, stored))
-        sizes = {factor: -(-side // factor) for factor in range(2, self.most + 1)}
-        tops = dict(zip(sizes, np.cumsum([stored, *sizes.values()]).tolist(), strict=False))
         # By how many pixels are averaged; what the store holds counts as all that one of its pixels stands for.
+        sizes = {factor: -(-side // factor) for factor in [*range(1, self.most + 1), self.times]}
+        tops = dict(zip(sizes, np.cumsum([0, *sizes.values()]).tolist(), strict=False))
         self.register_buffer("top", torch.tensor([float(tops.get(f, 0)) for f in range(self.times + 1)]))
-        ends = [sizes.get(f, side) - 1 for f in range(self.times)]
-        self.register_buffer("last", torch.tensor([float(end) for end in [*ends, stored - 1]]))
+        self.register_buffer("last", torch.tensor([float(sizes.get(f, 1) - 1) for f in range(self.times + 1)]))
 
     def open(self, pixels: Tensor) -> Opened:
         """Of squares (B, T, T, 3) uint8."""
-        sharp = pixels.permute(0, 3, 1, 2).float()
-        means = {1: sharp}
+        means = {1: pixels.permute(0, 3, 1, 2).float()}
         for factor in range(2, self.most + 1):
             known = max(f for f in means if factor % f == 0 and self.side % f == 0)
             block = factor // known
             means[factor] = functional.avg_pool2d(means[known], block, ceil_mode=True, count_include_pad=False)
         levels = {factor: (mean + rounding(factor)).floor() if factor > 1 else mean for factor, mean in means.items()}
         small = (levels[gap(self.side, self.stored)] @ self.shrink.T + 0.5).floor()  # rounded after each axis
-        small = (self.shrink @ small + 0.5).floor()
-        parts = [small, *(levels[factor] for factor in range(2, self.most + 1))]
-        width = max(part.shape[-1] for part in parts)
-        coarser = torch.cat([functional.pad(part, (0, width - part.shape[-1])) for part in parts], dim=2)
-        return Opened(small / 255, sharp, coarser)
+        levels[self.times] = (self.shrink @ small + 0.5).floor()
+        wide = [functional.pad(level, (0, self.side - level.shape[-1])) for level in levels.values()]
+        return Opened(levels[self.times] / 255, torch.cat(wide, dim=2))
 
     def cut(self, opened: Opened, affine: Tensor, size: int) -> Tensor:
         """Parts of the squares, as :func:`lead.images.crops.cut` cuts them.
@@ -148,17 +143,12 @@ class Large(nn.Module):
         there = ((pixels + 0.5) / factor - 0.5).clamp(min=0)
         last, top = (of.index_select(0, factor.flatten().long()).view(-1, 1, 1) for of in (self.last, self.top))
         there = torch.minimum(there, last)  # beyond a picture its edge continues
-        height, width = opened.coarser.shape[-2:]
-        below = normalise_points(torch.cat([there[..., :1], there[..., 1:] + top], -1), (width, height))
-        sharp, coarser = _sampled(opened.sharp, places, size), _sampled(opened.coarser, below, size)
-        return torch.where(factor[..., None] == 1, sharp, coarser) / 255
-
-
-def _sampled(pictures: Tensor, places: Tensor, size: int) -> Tensor:
-    """(B·M, 3, size, size): pictures (B, 3, H, W) at normalised places (B·M, size², 2), M parts of each in turn."""
-    grid = places.reshape(pictures.shape[0], -1, size, 2)  # (B, M·size, size, 2); len() would fix B in a file
-    found = functional.grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    return found.view(*found.shape[:2], -1, size, size).transpose(1, 2).flatten(0, 1)
+        there = torch.cat([there[..., :1], there[..., 1:] + top], -1)
+        grid = normalise_points(there, (self.side, opened.levels.shape[-2]))
+        # All parts of a square at once. Of its shape, len() would fix the number of squares in a file.
+        grid = grid.view(opened.levels.shape[0], -1, size, 2)  # (B, M·size, size, 2)
+        found = functional.grid_sample(opened.levels, grid, mode="bilinear", padding_mode="border", align_corners=False)
+        return found.view(*found.shape[:2], -1, size, size).transpose(1, 2).flatten(0, 1) / 255
 
 
 def gap(side: int, stored: int) -> int:
