@@ -115,7 +115,7 @@ class Extractor:
     @property
     def first_channels(self) -> int:
         """Of :meth:`first_of`; 0 where the network has nothing to offer there."""
-        return first_channels(_encoder(self.network))
+        return first_channels(encoder(self.network))
 
     @cached_property
     def _folded(self) -> nn.Module:
@@ -124,7 +124,7 @@ class Extractor:
 
     @cached_property
     def _first(self) -> First:
-        return First(_encoder(self._folded))
+        return First(encoder(self._folded))
 
     def _in_batches(self, network: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
         if self.device.type != "cpu":
@@ -156,10 +156,11 @@ class Extractor:
             yield self.features(torch.from_numpy(read_rows(store.pixels, rows[start : start + self.batch])))
 
 
-def _encoder(network: nn.Module) -> Backbone:
-    encoder = network if isinstance(network, Backbone) else network.backbone
-    assert isinstance(encoder, Backbone)
-    return encoder
+def encoder(network: nn.Module) -> Backbone:
+    """Of a student; a backbone itself."""
+    found = network if isinstance(network, Backbone) else network.backbone
+    assert isinstance(found, Backbone)
+    return found
 
 
 def _content(state: Mapping[str, Tensor]) -> bytes:

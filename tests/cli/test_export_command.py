@@ -14,6 +14,9 @@ from lead.export.int8 import Quantised
 from lead.export.onnxfile import Exported, Parity
 from lead.inference import Landmarker
 
+LOCAL = {1920: True, 320: False}
+"""By a side, what there is of local looks."""
+
 
 def invoke(*arguments: object) -> Any:
     return CliRunner().invoke(app, [str(a) for a in arguments])
@@ -25,8 +28,9 @@ def passed(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     seen: dict[str, Any] = {}
 
     def to_onnx(model: object, out: Path, **others: Any) -> Exported:
-        seen["onnx"] = (model, out, others["pictures"])
-        return Exported(out, Parity(200, "own", 0.00002, 0.00015, 0.002, 0, 0.031, 0.4))
+        seen["onnx"], seen["side"] = (model, out, others["pictures"]), others["side"]
+        parity = Parity(200, "own", 0.00002, 0.00015, 0.002, 0, 0.031, 0.4)
+        return Exported(out, parity, others["side"] or 160, LOCAL.get(others["side"]))
 
     def to_int8(file: Path, out: Path, pictures: Path, **others: Any) -> Quantised:
         seen["int8"] = (file, out, pictures, others["labels"])
@@ -55,6 +59,20 @@ def test_export_says_which_pictures_it_drew(passed: dict[str, Any], tmp_path: Pa
     done = invoke("export", "m", "--onnx", tmp_path / "a.onnx")
     assert "drawn beetles, as no --pictures were given" in done.stdout
     assert "int8" not in passed
+
+
+@pytest.mark.parametrize(
+    ("side", "said"),
+    [
+        (None, "It takes squares of 160 × 160 pixels."),
+        (320, "It takes squares of 320 × 320 pixels, without the model's local looks"),
+        (1920, "It takes squares of 1920 × 1920 pixels, from which local looks are cut: make them of the original"),
+    ],
+)
+def test_export_says_what_to_give_the_file(passed: dict[str, Any], tmp_path: Path, side: int | None, said: str) -> None:
+    done = invoke("export", "m", "--onnx", tmp_path / "a.onnx", *(["--side", side] if side else []))
+    assert passed["side"] == side
+    assert said in " ".join(done.stdout.split())
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,7 @@ HEADS = ["two looks", "one look", "looks all round", "looks from both sides", "r
 @pytest.mark.parametrize("head", HEADS)
 def test_the_graph_says_what_the_model_says(models: dict[str, Landmarker], head: str) -> None:
     model = models[head]
-    module = Squares(model).eval()
+    module = Squares(model, SIDE).eval()
     with torch.no_grad():
         found = [out.double().numpy() for out in module(torch.from_numpy(unseen()))]
     ours = model.predict_store(squares.as_squares(unseen()))
@@ -364,7 +364,7 @@ def test_the_example_needs_no_more_than_it_says(
 
 
 def test_confidence_is_told_by_cascades_only(models: dict[str, Landmarker]) -> None:
-    told = {name: Squares(model).outputs[3:] for name, model in models.items()}
+    told = {name: Squares(model, SIDE).outputs[3:] for name, model in models.items()}
     assert isinstance(models["two looks"].calibration, Confidence)
     assert told["two looks"] == told["one look"] == ("px_error", "px_90")
     assert told["ridge"] == ("px_error",)

@@ -120,9 +120,20 @@ def test_many_pixels_of_the_original_are_averaged(opened: Opener) -> None:
     x, y = places(store, square, 96)
     steps = np.arange(-1, 2)
     expected = np.mean([waves(x + dx, y + dy) for dx in steps for dy in steps], axis=0)
-    # Blocks of three start wherever the part does, and between them it is interpolated: waves lose a little height.
+    # Blocks of three start at multiples of three, and between them it is interpolated: waves lose a little height.
     assert np.abs(shown - expected).max() < 0.12
     assert np.corrcoef(shown.ravel(), expected.ravel())[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("degrees", [0.0, 10.0, 50.0])
+def test_the_same_pixels_are_averaged_whatever_is_cut(opened: Opener, degrees: float) -> None:
+    """A part within another, of the same scale, shows what the larger one does there."""
+    store = opened(waves, 1200, 900)
+    large, small = (
+        cut(store, np.zeros(1, dtype=np.int64), affine(half, degrees, 0.13, 0.07)[None], size)[0]
+        for half, size in ((0.25, 96), (0.25 * 48 / 96, 48))
+    )
+    torch.testing.assert_close(small, large[:, 24:72, 24:72], atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1200, 900), (700, 1100)], ids=["wide", "tall"])

@@ -82,7 +82,7 @@ def test_a_part_covers_what_it_says(tmp_path: Path, orientation: int, step: floa
         assert part.box[1] <= box[1]
         assert part.box[2] >= box[2]
         assert part.box[3] >= box[3]
-        assert part.pixels.width == math.ceil((box[2] - box[0]) / math.floor(step))
+        assert 0 <= part.pixels.width - math.ceil((box[2] - box[0]) / math.floor(step)) <= 1  # blocks begin anywhere
         assert np.abs(away(part, 203, 157)).max() <= 0.5  # as values are rounded
 
 

@@ -13,7 +13,7 @@ from lead.errors import LeadError
 
 if TYPE_CHECKING:
     from lead.export.int8 import Quantised
-    from lead.export.onnxfile import Parity
+    from lead.export.onnxfile import Exported, Parity
 
 
 def export(
@@ -31,6 +31,14 @@ def export(
             metavar="FILE",
         ),
     ] = None,
+    side: Annotated[
+        int | None,
+        typer.Option(
+            help="Of the squares that the file takes: a whole multiple of the model's own, on which local looks are "
+            "left out. Default: as large as local looks need, up to 2048; the model's own where it has none.",
+            metavar="PIXELS",
+        ),
+    ] = None,
     labels: Annotated[
         Path | None,
         typer.Option(help="Landmarks of pictures in the folder, to judge both files of --int8 by.", metavar="LABELS"),
@@ -40,7 +48,7 @@ def export(
     """Write a model as one ONNX file, from squares of pixels to landmarks and expected errors.
 
     The file describes itself: its inputs, its outputs, and how both relate to a picture. It is written only if
-    its landmarks are the model's, within 0.05 pixels on 200 pictures.
+    its landmarks are the model's, within 0.05 pixels on 200 pictures (of larger squares more, and on fewer).
     """
     from lead.files import refuse_existing
 
@@ -57,10 +65,10 @@ def export(
 
     with watching() as watch:
         exported = to_onnx(
-            Landmarker.load(model), onnx, pictures=pictures, overwrite=overwrite, counting=watch.counting
+            Landmarker.load(model), onnx, pictures=pictures, side=side, overwrite=overwrite, counting=watch.counting
         )
     _show_parity(exported.parity, pictures)
-    show(f"Model: {onnx}")
+    show(f"Model: {onnx}\n{_taken(exported)}")
     if int8 and pictures:
         with watching() as watch:
             done = to_int8(onnx, int8, pictures, labels=labels, overwrite=overwrite, counting=watch.counting)
@@ -84,6 +92,16 @@ def push(
 
     address = Landmarker.load(model).push_to_hub(repo, licence=licence, private=private)
     show(f"Sent: {address}\nNext: lead predict hub:{repo} PICTURES --out landmarks.json")
+
+
+def _taken(exported: Exported) -> str:
+    """What to give a file."""
+    squares = f"It takes squares of {exported.side} × {exported.side} pixels"
+    if exported.local is None:
+        return f"{squares}."
+    if exported.local:
+        return f"{squares}, from which local looks are cut: make them of the original pictures, not of smaller ones."
+    return f"{squares}, without the model's local looks: those need larger ones, see --side."
 
 
 def _show_parity(parity: Parity, pictures: Path | None) -> None:

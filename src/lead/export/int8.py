@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from lead.errors import LeadError
 from lead.export import squares
-from lead.export.runtime import BATCH, Pixels, answers, need_extra, session
+from lead.export.runtime import Pixels, answers, batch_of, need_extra, session
 from lead.files import cannot_write, default_cache, refuse_existing, replacing, write_atomic
 from lead.images.build import open_store
 from lead.images.labels import load_labels
@@ -47,7 +47,8 @@ class Quantised:
         mean, max: distances of landmarks from the float file's.
         error, float_error: mean distances of this file's and the float file's landmarks from labels; None without any.
         size, float_size: of the files, in bytes.
-        speed: how many times as fast it is here, one picture at a time; and ``speed_batch`` for ``BATCH`` pictures.
+        speed: how many times as fast it is here, one picture at a time; and ``speed_batch`` for as many as
+            :func:`lead.export.runtime.batch_of` says.
     """
 
     path: Path
@@ -94,7 +95,8 @@ def to_int8(
         refuse_existing(out.with_suffix(".json"))
     side = side_of(file)
     showing = showing_of(file)
-    store = squares.of_folder(pictures, side, CALIBRATION + MEASURED, showing, progress=counting("decoding"))
+    most = squares.affordable(side, CALIBRATION + MEASURED)
+    store = squares.of_folder(pictures, side, most, showing, progress=counting("decoding"))
     order = np.random.default_rng(0).permutation(len(store))
     kept = min(CALIBRATION, max(len(store) // 2, 1))
     calibrated, measured = store.pixels[order[:kept]], store.pixels[order[kept:] if len(order) > kept else order]
@@ -114,7 +116,7 @@ def to_int8(
 
 
 def side_of(file: Path) -> int:
-    """S of the squares that a file takes."""
+    """T of the squares that a file takes."""
     side: int = session(file).get_inputs()[0].shape[1]
     return side
 
@@ -143,9 +145,8 @@ def _quantise(file: Path, out: Path, pixels: Pixels) -> None:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     proto = onnx.load(file)
-    network = [
-        node.name for node in proto.graph.node if node.op_type == "Conv" and node.input[1].startswith("network.")
-    ]
+    convolutions = [node for node in proto.graph.node if node.op_type == "Conv"]
+    network = [node.name for node in convolutions if node.input[1].startswith(("network.", "first."))]
     with tempfile.TemporaryDirectory() as folder:
         folded = Path(folder) / "folded.onnx"
         quant_pre_process(str(file), str(folded), skip_symbolic_shape=True)
@@ -231,7 +232,7 @@ def _labelled(labels: Path, pictures: Path, side: int, showing: Showing) -> _Tru
 def _measured(file: Path, out: Path, pixels: Pixels, truth: _Truth | None, counting: Counting) -> dict[str, Any]:
     before, after = answers(file, pixels, counting("float")), answers(out, pixels, counting("int8"))
     moved = np.linalg.norm(after["xy"] - before["xy"], axis=-1)
-    alone, many = (_times_as_fast(file, out, pixels[:count]) for count in (1, BATCH))
+    alone, many = (_times_as_fast(file, out, pixels[:count]) for count in (1, batch_of(pixels.shape[1])))
     return {
         "mean": float(moved.mean()),
         "max": float(moved.max()),

@@ -18,6 +18,7 @@ from lead.config import settings_hash
 from lead.errors import LeadError
 from lead.export import squares
 from lead.export.graph import Squares
+from lead.export.large import side_for
 from lead.export.runtime import answers, need_extra
 from lead.files import cannot_write, refuse_existing, replacing
 from lead.images.store import ImageStore
@@ -34,7 +35,7 @@ OPSET = 18
 """ONNX Runtime, OpenVINO and TensorRT all take it."""
 PICTURES = 200
 TOLERANCE = 0.05
-"""Pixels of the square that a landmark may be off the original's."""
+"""Pixels of a stored square that a landmark may be off the original's; as many more of a larger one as it has more."""
 FORMAT = 1
 """Of the description in the file."""
 
@@ -57,8 +58,8 @@ class Parity:
         mean, max: distances of landmarks.
         px_error: greatest difference of the expected errors; None where there are none.
         visible: how many landmarks were reported with another visibility.
-        predict_mean, predict_max: distances from what ``lead predict`` says of the pictures, whose second look is cut
-            from the original file where that is sharper; None for drawn pictures.
+        predict_mean, predict_max: distances from what ``lead predict`` says of the pictures, all but the first of whose
+            looks are cut from the original file where that is sharper; None for drawn pictures.
     """
 
     pictures: int
@@ -78,10 +79,14 @@ class Exported:
     Attributes:
         path: of it.
         parity: with the original.
+        side: of the squares that it takes, in pixels.
+        local: whether local looks are in it; None for a model without any.
     """
 
     path: Path
     parity: Parity
+    side: int
+    local: bool | None
 
 
 def to_onnx(
@@ -89,6 +94,7 @@ def to_onnx(
     out: Path | str,
     *,
     pictures: Path | str | None = None,
+    side: int | None = None,
     overwrite: bool = False,
     counting: Counting = lambda _: lambda *_: None,
 ) -> Exported:
@@ -97,25 +103,27 @@ def to_onnx(
     Args:
         model: the original.
         out: the file.
-        pictures: a folder, of which 200 pictures are compared; drawn ones by default.
+        pictures: a folder, of which 200 pictures are compared, fewer where squares are large; drawn ones by default.
+        side: of the squares that the file takes; see :func:`lead.export.large.side_for`.
         overwrite: whether a file that is there may be replaced.
         counting: makes a callback of (done, total) for each task.
 
     Raises:
-        LeadError: the file is there, the extra ``onnx`` is not installed, or a landmark is more than ``TOLERANCE``
-            off; then nothing is written.
+        LeadError: the file is there, the side does not fit, the extra ``onnx`` is not installed, or a landmark is more
+            than ``TOLERANCE`` off; then nothing is written.
     """
     need_extra()
     out = Path(out)
     if not overwrite:
         refuse_existing(out)
-    side = model.settings.picture.store
+    side = side_for(model, side)
+    most = squares.affordable(side, PICTURES)
     if pictures is None:
-        store, source = squares.drawn(side, PICTURES), "drawn beetles"
+        store, source = squares.drawn(side, most), "drawn beetles"
     else:
         decoding = counting("decoding")
-        store, source = squares.of_folder(Path(pictures), side, PICTURES, model.showing, progress=decoding), "own"
-    module = Squares(model).eval()
+        store, source = squares.of_folder(Path(pictures), side, most, model.showing, progress=decoding), "own"
+    module = Squares(model, side).eval()
     exporting = counting("exporting")
     exporting(0, 1)  # takes a minute on a slow machine
     proto = _converted(module)
@@ -124,16 +132,17 @@ def to_onnx(
         with replacing(out) as partial:
             _write(proto, model, module, partial)
             parity = _compared(model, store, source, partial, counting)
-            if not parity.max <= TOLERANCE:
+            allowed = TOLERANCE * side / model.side
+            if not parity.max <= allowed:
                 raise LeadError(
                     f"{out} was not written: on {parity.pictures} pictures its landmarks are {parity.mean:.4f} px off "
-                    f"the original's on average and {parity.max:.4f} px at most; {TOLERANCE} px are allowed. Export "
+                    f"the original's on average and {parity.max:.4f} px at most; {allowed:.2f} px are allowed. Export "
                     "with other versions of torch and onnxscript."
                 )
             _write(proto, model, module, partial, asdict(parity))
     except OSError as error:
         raise cannot_write(out, error) from error
-    return Exported(out, parity)
+    return Exported(out, parity, side, module.local)
 
 
 def _converted(module: Squares) -> ModelProto:
@@ -182,14 +191,14 @@ def _write(
 
     proto.producer_name, proto.producer_version = "lead", versions()["lead"]
     proto.graph.name = "landmarks"
-    onnx.helper.set_model_props(proto, {"lead": json.dumps(describe(model, module.outputs) | {"parity": parity})})
+    onnx.helper.set_model_props(proto, {"lead": json.dumps(describe(model, module) | {"parity": parity})})
     onnx.checker.check_model(proto, full_check=True)
     path.write_bytes(proto.SerializeToString())
 
 
-def describe(model: Landmarker, outputs: tuple[str, ...]) -> dict[str, Any]:
+def describe(model: Landmarker, module: Squares) -> dict[str, Any]:
     """All that it takes to use a file: what goes in, what comes out, and how the two belong to a picture."""
-    side = model.settings.picture.store
+    side = module.side
     origin = model.origin
     return {
         "format": FORMAT,
@@ -202,9 +211,11 @@ def describe(model: Landmarker, outputs: tuple[str, ...]) -> dict[str, Any]:
             "layout": "batch, row, column, channel",
             "channels": "RGB",
             "side": side,
+            "whole": model.side,
+            "local_looks": bool(module.local),
             "showing": asdict(model.showing),
         },
-        "outputs": {name: MEANINGS[name] for name in outputs},
+        "outputs": {name: MEANINGS[name] for name in module.outputs},
         "coordinates": (
             "x grows to the right, y down; (0, 0) is the centre of the top-left pixel, so that a picture of w pixels "
             "spans -0.5 to w - 0.5"
@@ -234,7 +245,7 @@ def describe(model: Landmarker, outputs: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _compared(model: Landmarker, store: ImageStore, source: str, file: Path, counting: Counting) -> Parity:
-    squared = squares.alone(store)
+    squared = squares.alone(store, model.side)
     theirs = answers(file, store.pixels, counting("file"))
     ours = model.predict_store(squared, counting("original"))
     off = np.linalg.norm(theirs["xy"] - ours.xy, axis=-1)
@@ -243,8 +254,9 @@ def _compared(model: Landmarker, store: ImageStore, source: str, file: Path, cou
         differs = float(np.nanmax(np.abs(theirs["px_error"] - ours.px_error), initial=0))
     predicted: list[float] = []
     if store.root is not None:
-        full = model.predict_store(store, counting("predict"))
-        away = np.linalg.norm(store.to_store(np.arange(len(store)), full.xy) - theirs["xy"], axis=-1)
+        full = model.predict_store(squares.shrunk(store, model.side), counting("predict"))
+        rows = np.array([store.index(file) for file in full.images])
+        away = np.linalg.norm(store.to_store(rows, full.xy) - theirs["xy"][rows], axis=-1)
         if np.isfinite(away).any():
             predicted = [float(np.nanmean(away)), float(np.nanmax(away))]
     if np.isnan(off).all():

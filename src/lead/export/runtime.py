@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 BATCH = 16
+LOT = 4 * 2**20
+"""Pixels of the squares that a file is given together; one may have more."""
 Pixels = npt.NDArray[np.uint8]
 Answers = dict[str, npt.NDArray[np.float64]]
 """What an exported file says of N squares, by output: (N, K, …)."""
@@ -38,13 +40,18 @@ def session(file: Path, *, threads: int = 0) -> InferenceSession:
     return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
 
 
+def batch_of(side: int) -> int:
+    """Squares of a side that a file is given together."""
+    return max(min(BATCH, LOT // side**2), 1)
+
+
 def answers(file: Path, pixels: Pixels, progress: Progress | None = None) -> Answers:
-    """What a file says of squares (N, S, S, 3)."""
-    running = session(file)
+    """What a file says of squares (N, T, T, 3)."""
+    running, batch = session(file), batch_of(pixels.shape[1])
     names = [output.name for output in running.get_outputs()]
     parts: list[list[npt.NDArray[np.float32]]] = []
-    for start in range(0, len(pixels), BATCH):
-        parts.append(running.run(None, {"pixels": np.ascontiguousarray(pixels[start : start + BATCH])}))
+    for start in range(0, len(pixels), batch):
+        parts.append(running.run(None, {"pixels": np.ascontiguousarray(pixels[start : start + batch])}))
         if progress:
-            progress(min(start + BATCH, len(pixels)), len(pixels))
+            progress(min(start + batch, len(pixels)), len(pixels))
     return {name: np.concatenate(column).astype(np.float64) for name, *column in zip(names, *parts, strict=True)}

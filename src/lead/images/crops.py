@@ -157,12 +157,13 @@ def _original(store: ImageStore, row: int, points: Tensor) -> Tensor:
 
 def _sample(picture: Original, places: Tensor, size: int, finest: float) -> Tensor:
     """(1, 3, size, size): a picture at (size², 2) places, averaged over the pixels that one of the result covers."""
-    low, high = places.amin(0), places.amax(0)
-    left, top = (max(math.floor(float(v)) - 2, 0) for v in low)
-    right = min(math.ceil(float(high[0])) + 3, picture.size[0])
-    bottom = min(math.ceil(float(high[1])) + 3, picture.size[1])
+    low, high, step = places.amin(0), places.amax(0), _step(places)
+    spare = 2 * max(math.floor(step), 1)  # between the middles of averaged blocks it is interpolated
+    left, top = (max(math.floor(float(v)) - spare, 0) for v in low)
     left, top = min(left, picture.size[0] - 1), min(top, picture.size[1] - 1)
-    part, box = picture.part((left, top, max(right, left + 1), max(bottom, top + 1)), _step(places), finest)
+    right, bottom = (max(math.ceil(float(v)) + spare + 1, 1) for v in high)
+    wanted = (left, top, min(max(right, left + 1), picture.size[0]), min(max(bottom, top + 1), picture.size[1]))
+    part, box = picture.part(wanted, step, finest)
     pixels = torch.from_numpy(np.array(part)).permute(2, 0, 1)[None].float() / 255
     spanned = (box[2] - box[0], box[3] - box[1])
     grid = normalise_points(places - torch.tensor(box[:2]), spanned).view(1, size, size, 2)

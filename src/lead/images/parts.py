@@ -44,7 +44,7 @@ class Part(NamedTuple):
 
     Attributes:
         pixels: in RGB, upright.
-        box: what they cover, in pixels of the picture as large as it is; may end a little beyond that.
+        box: what they cover, in pixels of the picture as large as it is; may reach a little beyond that.
     """
 
     pixels: Image.Image
@@ -140,9 +140,12 @@ def turned(image: Image.Image, orientation: int) -> Image.Image:
 def level_box(box: Box, reduction: int, size: tuple[int, int], factor: int) -> Box:
     """What covers a box in a picture that is so many times smaller, of ``size`` pixels; at least one of them.
 
-    A multiple of ``factor`` pixels wide and high, as far as the picture reaches.
+    Begins at a multiple of ``factor`` pixels, so that the same are averaged whatever the box, and is a multiple of as
+    many wide and high, as far as the picture reaches.
     """
-    left, top = (min(start // reduction, length - 1) for start, length in zip(box[:2], size, strict=True))
+    left, top = (
+        min(start // reduction, length - 1) // factor * factor for start, length in zip(box[:2], size, strict=True)
+    )
     across, down = (-(-end // reduction) - start for end, start in zip(box[2:], (left, top), strict=True))
     right, bottom = (start + max(-(-n // factor), 1) * factor for start, n in ((left, across), (top, down)))
     return left, top, min(right, size[0]), min(bottom, size[1])
