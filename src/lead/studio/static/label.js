@@ -50,6 +50,8 @@ class LabelView {
     /** id of the picture that the page chose itself when the view was opened @type {string|null} */
     this.offered = null;
     this.showSkeleton = true;
+    /** what is in sight of another picture, where not each landmark in turn is @type {'whole'|'keep'} */
+    this.otherZoom = 'whole';
     this.fit = '';
     this.numbers = new Numbers();
     this.work = new Labelling(app, {changed: () => this.draw(), reveal: (x, y) => this.canvas.reveal(x, y),
@@ -64,6 +66,7 @@ class LabelView {
     this.skeletonButton = this.tool('skeleton', 'skeleton', 'Skeleton lines', {testid: 'skeleton',
       'aria-pressed': 'true'});
     this.guideButton = this.tool('guide', 'guide', 'Guide picture', {testid: 'guide-toggle', 'aria-pressed': 'true'});
+    this.nearButton = this.tool('near', 'near', 'Each landmark from near', {testid: 'near', 'aria-pressed': 'false'});
     this.upButton = this.tool('thisWayUp', 'thisWayUp', 'This way up', {testid: 'this-way-up', 'aria-pressed': 'false',
       hidden: true});
     this.notice = h('div.stage-notice', {hidden: true});
@@ -94,12 +97,12 @@ class LabelView {
     });
     this.canvas.element.dataset.entrance = ''; // where the link past the top bar leads
     window.studio.canvas = this.canvas;
-    this.guide = new Guide(places.guide, app);
+    this.guide = new Guide(places.guide, app, () => this.follow());
     this.tone = new Tone(places.tone, (filter) => {
       this.canvas.filter = filter;
       this.canvas.draw();
     });
-    this.follower = new Follower(this.canvas);
+    this.follower = new Follower(this.canvas, () => this.guide.known);
     this.heading = new Heading(app, this.work, this.canvas, this.upButton, {changed: () => this.draw(),
       heard: () => this.readSuggestions(() => this.heading.release())});
     this.options = new ViewOptions(places.options, (values, shown) => {
@@ -107,7 +110,8 @@ class LabelView {
       this.canvas.keepsZoom = values.zoom === 'keep';
       this.heading.upright = values.upright;
       this.turn();
-      this.follower.times = values.zoom === 'landmark' ? values.times : null;
+      this.follower.set(values.zoom === 'landmark' ? values.times : null);
+      this.nearButton.setAttribute('aria-pressed', String(values.zoom === 'landmark'));
       this.follow();
       this.canvas.draw();
     });
@@ -131,7 +135,7 @@ class LabelView {
         this.tool('undo', 'undo', 'Undo', {testid: 'undo', onclick: () => app.undo()}),
         this.tool('redo', 'redo', 'Redo', {testid: 'redo', onclick: () => app.redo()}), h('span.rule'),
         h('div.stage-tools', tone, options, this.skeletonButton, this.guideButton, this.upButton, h('span.rule'),
-          this.tool('zoomOut', 'minus', 'Zoom out', {testid: 'zoom-out'}), this.zoomText,
+          this.nearButton, this.tool('zoomOut', 'minus', 'Zoom out', {testid: 'zoom-out'}), this.zoomText,
           this.tool('zoomIn', 'plus', 'Zoom in', {testid: 'zoom-in'}),
           this.tool('fit', 'fit', 'Whole picture', {testid: 'fit'}))),
       h('div.canvas-frame', canvas, this.enter.hint, this.notice));
@@ -184,7 +188,9 @@ class LabelView {
     });
     app.on('state', () => this.drawWaiting());
     app.on('travelled', ({id, names}) => {
-      if (id === this.id && names[0]) work.select(names[0], false);
+      if (id !== this.id || !names[0]) return;
+      this.follower.again();
+      work.select(names[0], false);
     });
     app.on('theme', () => this.canvas.draw());
     app.on('unit', () => this.draw());
@@ -377,6 +383,14 @@ class LabelView {
     else this.work.clear();
   }
 
+  /** Looks at each landmark in turn from near; or again as before. */
+  toggleNear() {
+    const {options} = this;
+    const {zoom} = options.values;
+    if (zoom !== 'landmark') this.otherZoom = zoom;
+    options.set({zoom: zoom === 'landmark' ? this.otherZoom : 'landmark'});
+  }
+
   toggleUpright() {
     const {options, work, app} = this;
     options.set({upright: !options.values.upright});
@@ -429,7 +443,8 @@ class LabelView {
       pick: () => next.goSuggested(), zoomIn: () => canvas.zoom(1.25), zoomOut: () => canvas.zoom(1 / 1.25),
       fit: () => canvas.fit(), tone: () => this.tone.toggle(), note: () => this.note.toggle(),
       skip: () => this.note.toggleSkip(), bare: () => canvas.hideMarks(), guide: () => this.toggleGuide(),
-      skeleton: () => this.toggleSkeleton(), thisWayUp: () => this.heading.ask(), upright: () => this.toggleUpright()};
+      skeleton: () => this.toggleSkeleton(), thisWayUp: () => this.heading.ask(), upright: () => this.toggleUpright(),
+      near: () => this.toggleNear()};
   }
 
   /** Breaks off a drag or closes what is open; from a button it leads back to the picture.
