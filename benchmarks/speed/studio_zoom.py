@@ -6,7 +6,7 @@
 pixels, on one drawn picture of ``--side`` × ``--side`` pixels with a camera's noise, as a JPEG. At each zoom the time
 is that from turning there until all that is in sight is drawn as sharp as the zoom can show it. Then the view is moved
 by 12 pixels in each frame, for 60 frames, over parts that were not in sight before, and times are those from one frame
-to the next. *Decoded meanwhile*: the server holds all of the file's pixels, from which it cuts what is zoomed into.
+to the next. *Decoded*: the server holds all of the file's pixels, from which it cuts what is zoomed into.
 """
 
 from __future__ import annotations

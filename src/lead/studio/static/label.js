@@ -17,6 +17,7 @@ import {Next} from './next.js';
 import {Note} from './note.js';
 import {marksOf} from './paint.js';
 import {Panels} from './panels.js';
+import {coarseWords} from './picking.js';
 import {nameParts, Rail} from './rail.js';
 import {Tone} from './tone.js';
 import {ViewOptions} from './viewoptions.js';
@@ -72,6 +73,7 @@ class LabelView {
     this.notice = h('div.stage-notice', {hidden: true});
     this.reason = h('p.reason', {testid: 'reason'});
     this.waiting = h('div.notice.small', {testid: 'waiting', hidden: true});
+    this.coarse = h('div.notice.small', {testid: 'coarse', hidden: true});
 
     const places = {rail: h('aside.rail', {'aria-label': 'Pictures'}), tone: h('span.tone-place'),
       options: h('span.tone-place'), canvas: h('div.canvas-place'), guide: h('div.guide')};
@@ -155,8 +157,8 @@ class LabelView {
           keyCap('pick')),
         'pick',
         'Go to the picture that helps most',
-      )), h('label.row.small.muted.next-mode', 'Then comes', this.next.mode), this.waiting), this.landmarks.elements,
-      guide);
+      )), h('label.row.small.muted.next-mode', 'Then comes', this.next.mode), this.waiting, this.coarse),
+      this.landmarks.elements, guide);
   }
 
   subscribe() {
@@ -187,6 +189,7 @@ class LabelView {
       this.fit = fit;
     });
     app.on('state', () => this.drawWaiting());
+    app.on('pictures', () => this.drawWaiting());
     app.on('travelled', ({id, names}) => {
       if (id !== this.id || !names[0]) return;
       this.follower.again();
@@ -553,9 +556,13 @@ class LabelView {
       : 'You chose this picture yourself.');
   }
 
-  /** What is missing until there are suggestions. */
+  /** What is missing until there are suggestions, or what they do without. */
   drawWaiting() {
     const {app, work} = this;
+    const picture = this.id ? app.picture(this.id) : null;
+    this.coarse.hidden = !picture?.coarse;
+    renew(this.coarse, picture?.coarse ? `${picture.file}|${picture.coarse}` : '',
+      () => [icon('warning', 14), h('span', picture?.coarse ? coarseWords([picture]) : '')]);
     const message = work.suggestions.waiting_for;
     this.waiting.hidden = !message || !work.names.length;
     const {stage, message: why} = app.state.model;
