@@ -41,8 +41,7 @@ LOSSLESS = 1024
 _KEEP = 1024
 """From this side on, the decoded picture is kept: it is about to be zoomed into."""
 REDUCED_BYTES = 64 * 2**20
-"""Memory for large JPEGs that were decoded at reduced size, from which smaller ones are made: decoding takes as long for
-any size."""
+"""Memory for large JPEGs that were decoded at reduced size, from which smaller ones are made."""
 
 Size = tuple[int, int]
 Box = tuple[int, int, int, int]

@@ -112,8 +112,8 @@ export function coarseWords(pictures) {
   const [which, why, its] = pictures.length > 1
     ? [`${count(pictures.length, 'picture')}`, `; ${file}: ${coarse}`, 'their']
     : [file, `: ${coarse}`, 'its'];
-  return `${which} could not be read again to be looked at closely${why}. What is suggested there is of a coarser look, `
-    + `with ${its} larger expected error.`;
+  return `${which} could not be read again to be looked at closely${why}. What is suggested there is of a coarser `
+    + `look, with ${its} larger expected error.`;
 }
 
 /** What stands after the last slash. @param {string} file */

@@ -28,9 +28,8 @@ const AT_ONCE = 4; // a browser opens no more than six connections to a server, 
  */
 export function shrinkOf(detail, picture) {
   const side = Math.max(picture.width, picture.height);
-  const held = LARGE / side;
-  if (held >= 1) return detail > 0.99 && side > LOSSLESS ? 1 : null;
-  return detail > 1.1 * held ? clamp(2 ** Math.floor(Math.log2(1.1 / detail)), 1, MOST_SHRUNK) : null;
+  if (side <= LOSSLESS || detail <= Math.min(0.99, 1.1 * LARGE / side)) return null;
+  return clamp(2 ** Math.floor(Math.log2(1.1 / detail)), 1, MOST_SHRUNK);
 }
 
 /** The tiles that lie within bounds of the canvas. @param {Size} picture @param {View} view @param {Bounds} bounds
