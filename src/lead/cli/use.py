@@ -123,7 +123,7 @@ def fit(
     plural = "" if summary.used == 1 else "s"
     show(f"Head: {looks.get(summary.head, summary.head)}, fitted to {summary.used} labelled picture{plural}")
     if summary.closely:
-        show(_closely_text(summary.landmarker.schema.names, summary.landmarker.closely))
+        show(closely_text(summary.landmarker.schema.names, summary.landmarker.closely))
     if math.isnan(summary.error):
         few = "too few labels are not accepted suggestions" if summary.accepted else "a single label leaves none"
         show(f"Out-of-fold error: unknown; {few} to check on")
@@ -136,7 +136,7 @@ def fit(
     show(f"Model: {out}\nNext: lead predict {out} PICTURES --out landmarks.json")
 
 
-def _closely_text(names: Sequence[str], closely: Sequence[str]) -> str:
+def closely_text(names: Sequence[str], closely: Sequence[str]) -> str:
     """Which landmarks are looked at closely, and by name those that are not, where they are few."""
     text = f"Looked at closely: {len(closely)} of {len(names)} landmarks, in squares cut from the original pictures"
     left = [name for name in names if name not in closely]
