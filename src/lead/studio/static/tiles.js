@@ -18,6 +18,7 @@ const TILE = 512; // side of a tile of the server's, in pixels of its own
 const MOST_SHRUNK = 8; // as in pictures.py
 const LOSSLESS = 1024; // longer side up to which an image of a whole picture is sent without loss, as there
 const KEPT = 160;
+const SETTLED = 300; // milliseconds for which a picture has to be in sight before all of it is decoded
 const AT_ONCE = 4; // a browser opens no more than six connections to a server, and one of them hears of events
 
 /**
@@ -69,14 +70,17 @@ export class Tiles {
     this.used = new Set();
     /** @type {Map<string, number>} */
     this.wanted = new Map();
+    /** @type {ReturnType<typeof setTimeout>|undefined} */
+    this.timer = undefined;
   }
 
-  /** Has the server decode all of a large picture: the magnifier and the first zoom find it done.
-   *  @param {PictureDetail} picture */
+  /** Has the server decode all of a large picture, unless another one soon takes its place: the magnifier and the first
+   *  zoom find it done. @param {PictureDetail} picture */
   prepare({id, width, height}) {
+    clearTimeout(this.timer);
     if (Math.max(width, height) <= LARGE) return;
     const [column, row] = [width, height].map((length) => Math.floor(length / 2 / TILE));
-    fetch(this.api.tile(id, column, row, 1)).catch(() => {});
+    this.timer = setTimeout(() => fetch(this.api.tile(id, column, row, 1)).catch(() => {}), SETTLED);
   }
 
   /** A drawing begins: nothing is wanted yet. */
@@ -97,6 +101,7 @@ export class Tiles {
 
   /** Lets all go. */
   clear() {
+    clearTimeout(this.timer);
     this.begin();
     this.end();
     for (const bitmap of this.kept.values()) bitmap.close();
