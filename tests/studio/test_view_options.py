@@ -149,7 +149,7 @@ def test_each_landmark_is_gone_to_from_as_near_as_its_error_asks_by_keys_alone(d
     # Two are suggested, as if the thing were turned, smaller and elsewhere; the others are where that puts them.
     turn, shift = 0.8 * np.exp(0.3j), 130 + 40j
     there = [complex(*place) * turn + shift for place in places]
-    errors = (12.0, 20.0)
+    errors = (5.0, 25.0)
     suggestions = zip(NAMES[:2], there[:2], errors, strict=True)
     suggest(desk, LIGHT, {name: (at.real, at.imag, error) for name, at, error in suggestions})
     desk.show(LIGHT)
@@ -166,9 +166,9 @@ def test_each_landmark_is_gone_to_from_as_near_as_its_error_asks_by_keys_alone(d
     desk.by("canvas").focus()
     keys.press("z")
     expect(desk.by("near")).to_have_attribute("aria-pressed", "true")
-    for number, error in enumerate(errors):  # an eighth of what is in sight is the error that is expected
+    for number, error in enumerate(errors):  # which is an eighth of what is in sight, at most at 400 %
         looks_at(number, "suggested")
-        assert desk.scale() == pytest.approx(min(width, height) / 8 / error)
+        assert desk.scale() == pytest.approx(min(min(width, height) / 8 / error, 4))
         keys.press("a")
     looks_at(2, "unlabelled")
     keys.press("ArrowRight")  # a cross-hair, from the middle

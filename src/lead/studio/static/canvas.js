@@ -271,14 +271,13 @@ export class PictureCanvas {
 
   /** A place of the picture in the middle, from so near that `reach` pixels around it can be judged.
    *  @param {number} x @param {number} y @param {number} reach @param {number} [part]  `reach` is this part of what is
-   *  in sight */
-  near(x, y, reach, part = 4) {
+   *  in sight @param {number} [deepest]  pixels of the screen to one of the picture's, at most */
+  near(x, y, reach, part = 4, deepest = NEAREST_FROM) {
     if (!this.picture) return;
     const {width, height} = this.size;
     const fit = this.fitScale(this.picture);
-    const nearest = NEAREST_FROM / (window.devicePixelRatio || 1); // single pixels can be told apart
-    const scale = clamp(Math.min(width, height) / part / Math.max(reach, 1), fit, Math.max(nearest, fit));
-    this.look(centred(x, y, scale, this.size));
+    const nearest = Math.max(deepest / (window.devicePixelRatio || 1), fit);
+    this.look(centred(x, y, clamp(Math.min(width, height) / part / Math.max(reach, 1), fit, nearest), this.size));
   }
 
   /** Some of the picture always stays on the canvas. Of a view of another turn, what is in its middle is shown.

@@ -17,6 +17,13 @@ import {similarity} from './geometry.js';
 const GUESSED = [0.1, 0.07, 0.04];
 /** That of labels, where nothing else tells how near they are to be looked at. */
 const USUAL = 0.02;
+/** The expected error is this part of what is in sight, */
+const PART = 8;
+/** but no more pixels of the screen show one of the file's: nearer, photographs are a blur that nobody knows again. */
+const DEEPEST = 4;
+
+/** @param {{width: number, height: number}} picture */
+const sideOf = ({width, height}) => Math.max(width, height);
 
 /**
  * Where another picture's landmark would be on this one.
@@ -31,9 +38,9 @@ export function carriedOver(name, other, here) {
   const common = [...other.places.keys()].filter((each) => each !== name && here.places.has(each));
   /** @param {Known} known */
   const of = ({places}) => common.map((each) => /** @type {{x: number, y: number}} */ (places.get(each)));
-  const side = Math.max(here.width, here.height);
+  const side = sideOf(here);
   const error = GUESSED[Math.min(common.length, 2)] * side;
-  const laid = similarity(of(other), of(here), side / Math.max(other.width, other.height));
+  const laid = similarity(of(other), of(here), side / sideOf(other));
   const share = () => ({x: (from.x + 0.5) / other.width * here.width - 0.5,
     y: (from.y + 0.5) / other.height * here.height - 0.5});
   return {...(laid ? laid(from) : share()), error};
@@ -133,6 +140,6 @@ export class Follower {
     const {canvas} = this;
     if (!place || !canvas.picture) canvas.fit();
     else if (times) canvas.visit(place.x, place.y, times);
-    else canvas.near(place.x, place.y, place.error ?? USUAL * Math.max(canvas.picture.width, canvas.picture.height), 8);
+    else canvas.near(place.x, place.y, place.error ?? USUAL * sideOf(canvas.picture), PART, DEEPEST);
   }
 }
