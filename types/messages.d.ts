@@ -1098,6 +1098,8 @@ export interface components {
          *             Labels that are accepted suggestions are not counted, nor below.
          *         held_out_px: the same in pixels of the pictures.
          *         held_out_points: labels that both rest on.
+         *         closely: names of the landmarks that were looked at closely when all pictures were last looked at twice; empty
+         *             if none was.
          */
         ModelStatus: {
             /**
@@ -1144,6 +1146,11 @@ export interface components {
              * @default 0
              */
             held_out_points: number;
+            /**
+             * Closely
+             * @default []
+             */
+            closely: string[];
         };
         /**
          * Picture
@@ -1157,6 +1164,8 @@ export interface components {
          *         accepted: landmarks whose label is a suggestion that was accepted and not touched since.
          *         tags, noted: its tags, and whether it has a note.
          *         unreadable: why it cannot be decoded, if it is known that it cannot.
+         *         coarse: why it could not be read again to be looked at closely, if that was tried and failed: what is said of it
+         *             is of a coarser look.
          *         stamp: another whenever the file is another; for the addresses of its images and tiles.
          *         expected: mean expected error of the model on it, as a share of its longer side; null where there is none.
          *             ``expected_px``: the same in pixels of the picture.
@@ -1198,6 +1207,8 @@ export interface components {
             noted: boolean;
             /** Unreadable */
             unreadable: string | null;
+            /** Coarse */
+            coarse: string | null;
             /**
              * Stamp
              * @default
@@ -1842,6 +1853,7 @@ export interface operations {
             query: {
                 column: number;
                 row: number;
+                shrink?: number;
                 stamp?: string;
             };
             header?: {

@@ -169,9 +169,10 @@ class Cutter:
 
 
 @contextmanager
-def studio(folder: Path, run: Path, cache: Path) -> Iterator[str]:
+def studio(folder: Path, run: Path | None, cache: Path) -> Iterator[str]:
     """``lead studio`` on a folder; its address."""
-    command = [sys.executable, "-m", "lead.cli", "studio", str(folder), "--no-open", "--run", str(run)]
+    command = [sys.executable, "-m", "lead.cli", "studio", str(folder), "--no-open"]
+    command += ["--run", str(run)] if run else []
     environment = os.environ | {"LEAD_CACHE": str(cache)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", env=environment) as process:
         assert process.stdout is not None

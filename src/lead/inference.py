@@ -137,6 +137,12 @@ class Landmarker:
         """Pictures that the network is given together."""
         return self.extractor.batch
 
+    @property
+    def closely(self) -> tuple[str, ...]:
+        """Names of the landmarks that local looks look at, in squares of their own."""
+        looks = self.head.looks if isinstance(self.head, Cascade) else []
+        return tuple(self.schema.names[k] for k in looks[0].which.tolist()) if looks else ()
+
     def predict(self, pictures: Path | str | Sequence[Path | str], *, progress: Progress | None = None) -> Labels:
         """Landmarks of pictures, and of all the frames of films; :func:`lead.predict` also writes them to a file.
 

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from lead import Landmarker, api, load_labels, save_labels
 from lead.beetles.rendering import SCHEMA
 from lead.cli import app
+from lead.cli.use import closely_text
 from lead.config import Settings, check, load_preset
 from lead.config_text import describe, parse
 from lead.evaluation.grids import markdown
@@ -302,6 +303,14 @@ def test_stages_one_by_one_over_some_bad_pictures(world: World, tmp_path: Path) 
     said = good("distill", data, "--out", run)
     assert "distill 4/4" in said.stderr
     assert (run / "student.safetensors").exists()
+
+
+def test_fit_names_what_is_not_looked_at_closely() -> None:
+    names = [f"n{i}" for i in range(12)]
+    assert closely_text(names, names).endswith(" 12 of 12 landmarks, in squares cut from the original pictures")
+    assert "10 of 12 landmarks" in (some := closely_text(names, names[1:11]))
+    assert "; not n0, n11, which have too few labels" in some
+    assert "; the others have too few labels" in closely_text(names, ["n3"])
 
 
 def test_fit_counts_and_names_labelled_pictures_that_are_missing(world: World, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from lead.studio.answers import FEW_OWN, NO_FEATURES, NO_LABELS, NO_NAMES
 from lead.studio.fitter import Pace
 from lead.studio.folder import UnknownPicture
 from lead.studio.label_messages import LabelsChange, Point
+from lead.studio.messages import Suggestion
 from lead.studio.progress import progress
 from lead.studio.suggest import learn
 from lead.training.run import Run
@@ -225,6 +227,56 @@ def test_all_pictures_are_looked_at_twice_when_labels_rest(desk: Desk) -> None:
     assert exported is not None
     assert exported.px_90 is not None
     assert answers.status(desk.knowledge).fitted_to == 7
+
+
+@pytest.mark.parametrize("desk", [Pace(quiet=0.05, still=600.0)], indirect=True)
+def test_what_was_seen_closely_stays_while_a_picture_is_labelled(desk: Desk) -> None:
+    """Every label is fitted to in haste; what was found in a closer look holds until something surer is found."""
+    desk.begin()
+    for number in range(6):
+        desk.label(number)
+    assert desk.fitter.predicted_labels() is not None  # which look closely
+    asked = desk.id(7)
+    close = desk.knowledge.close
+    assert close is not None
+    seen = answers.suggest(desk.knowledge, asked).points
+    put(desk.book, "07.png", a=desk.truth(7)["a"])
+    desk.fitted_to(7)
+    assert desk.knowledge.close is close
+
+    def suggested(id: str, error: float) -> dict[str, Suggestion]:
+        """As if that were the expected error of the closer look."""
+        labels = close.review.labels
+        sure = replace(labels, px_error=np.full(labels.xy.shape[:2], error))
+        before = replace(close, review=replace(close.review, labels=sure))
+        return answers.suggest(replace(desk.knowledge, close=before), id).points
+
+    quick = answers.suggest(replace(desk.knowledge, close=None), asked).points
+    for name in PLACES:
+        surer = suggested(asked, 0.001)[name]
+        assert (surer.x, surer.y, surer.expected_px) == (seen[name].x, seen[name].y, 0.001)
+        assert suggested(asked, 1e6)[name] == quick[name]
+    # Of what it had been told, a model is not asked.
+    assert suggested(desk.id(0), 0.001) == answers.suggest(replace(desk.knowledge, close=None), desk.id(0)).points
+
+
+def test_it_says_what_is_looked_at_closely_and_what_could_not_be(desk: Desk) -> None:
+    desk.begin()
+    desk.label(0)
+    assert desk.fitter.predicted_labels() is not None
+    knowledge = desk.knowledge
+    assert knowledge.close is not None
+    assert answers.status(knowledge).closely == []  # pictures that are so small show no more
+    some = replace(knowledge, close=replace(knowledge.close, closely=("a", "c")))
+    assert answers.status(some).closely == ["a", "c"]
+    store = knowledge.close.review.store
+    store.unread.update({"03.png": "it was torn off", "04.png": "it is locked"})
+    assert desk.knowledge.coarse == {"03.png": "it was torn off", "04.png": "it is locked"}
+    desk.label(1)
+    assert desk.fitter.predicted_labels() is not None  # another look, for which all of them can be read
+    assert desk.knowledge.coarse == {}
+    desk.book.change_landmarks(names_change(desk.book, "a", "b", "d").model_copy(update={"drop_labels": True}))
+    assert answers.status(replace(some, contents=desk.book.contents)).closely == []
 
 
 def test_a_second_look_that_fails_leaves_the_first(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,5 @@
-"""Pictures of up to 24 megapixels, upright, grey and turned by EXIF: labelled and exported in their own pixels."""
+"""Pictures of up to 24 megapixels, upright, grey and turned by EXIF: labelled and exported in their own pixels, which
+are seen as they are in the file."""
 
 from __future__ import annotations
 
@@ -14,7 +15,11 @@ import numpy as np
 import pytest
 from browser import PATIENCE_MS, Desk, Studio, points_of
 from PIL import Image
+from plain import box_of, shot
 from playwright.sync_api import FloatRect
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from tifffile import imwrite
 
 Serve = Callable[..., Studio]
 Sit = Callable[..., Desk]
@@ -166,3 +171,148 @@ def test_an_imported_point_survives_the_page(studio: Studio, sit: Sit, tmp_path:
     found = {row["image"]: row for row in csv.DictReader(io.StringIO(download(desk, "csv").decode()))}
     for file, place in places.items():
         assert (float(found[file]["x"]), float(found[file]["y"])) == pytest.approx(place, abs=EXACT)
+
+
+# --- the file's own pixels on the screen -----------------------------------------------------------------------------
+
+Pixels = np.ndarray[Any, np.dtype[Any]]
+AT = (1303, 911)
+"""What is looked at, in pixels of the picture."""
+OFF = 2
+"""Grey values that a pixel on the screen may be off."""
+NOISY = {
+    "between.png": (1500, 1200),
+    "photo.jpg": (2700, 2000),
+    "colours.png": (2700, 2000),
+    "deep.png": (2700, 2000),
+    "deep.tif": (2700, 2000),
+    "scan.dcm": (2700, 2000),
+}
+"""Sizes of pictures of noise from pixel to pixel, of which nothing that is smaller than the file can show any. Of the
+last three no browser knows more than the size, if that."""
+
+
+def scanned(pixels: Pixels) -> Dataset:
+    """A DICOM file of 16-bit values, all of which are to be shown."""
+    file = Dataset()
+    file.file_meta = FileMetaDataset()
+    file.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    file.file_meta.MediaStorageSOPClassUID = file.SOPClassUID = CTImageStorage
+    file.file_meta.MediaStorageSOPInstanceUID = file.SOPInstanceUID = generate_uid()
+    file.Rows, file.Columns = pixels.shape
+    file.SamplesPerPixel, file.PixelRepresentation, file.PhotometricInterpretation = 1, 0, "MONOCHROME2"
+    file.BitsAllocated = file.BitsStored = 16
+    file.HighBit = 15
+    file.WindowCenter, file.WindowWidth = 32768, 65536
+    file.PixelData = pixels.tobytes()
+    return file
+
+
+@pytest.fixture(scope="module")
+def noisy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Pixels]]:
+    """A folder of noise, and what is to be seen of each file: (height, width, 3) of 8 bits."""
+    root = tmp_path_factory.mktemp("noisy") / "pictures"
+    root.mkdir()
+    truth: dict[str, Pixels] = {}
+    for seed, (file, (width, height)) in enumerate(NOISY.items()):
+        shape = (height, width, 3) if file == "colours.png" else (height, width)
+        on = np.random.default_rng(seed).integers(0, 2, shape, dtype=np.uint8)
+        eight = on * 255
+        seen = eight if eight.ndim == 3 else np.repeat(eight[..., None], 3, axis=2)
+        if file.startswith(("deep", "scan")):
+            deep = on.astype(np.uint16) * 65535
+            if file.endswith("dcm"):
+                scanned(deep).save_as(root / file, enforce_file_format=True)
+            elif file.endswith("tif"):
+                imwrite(root / file, deep)
+            else:
+                Image.fromarray(deep).save(root / file, compress_level=1)
+        elif file.endswith("jpg"):
+            Image.fromarray(seen).save(root / file, quality=95, subsampling=0)
+            seen = np.asarray(Image.open(root / file))  # what the file holds after the loss
+        else:
+            Image.fromarray(eight).save(root / file, compress_level=1)
+        truth[file] = seen.astype(np.int64)
+    return root, truth
+
+
+def settle(desk: Desk) -> None:
+    """Waits until everything in sight is as sharp as it can be."""
+    desk.page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    desk.page.wait_for_function("() => !studio.canvas.tiles.wanted.size && !studio.canvas.tiles.loading.size")
+
+
+def seen_there(desk: Desk, places: Pixels) -> Pixels:
+    """(..., 3) what is on the screen at places (..., 2) of the canvas, in CSS pixels."""
+    picture = shot(desk)
+    columns, rows = np.floor(places).astype(int).transpose(2, 0, 1)
+    found: Pixels = picture[rows, columns]
+    return found
+
+
+def own(truth: Pixels, reach: int, aside: tuple[int, int] = (0, 0)) -> Pixels:
+    """The pixels around ``AT``, or around one beside it."""
+    x, y = AT[0] + aside[0], AT[1] + aside[1]
+    return truth[y - reach : y + reach + 1, x - reach : x + reach + 1]
+
+
+def grid(reach: int, step: float) -> Pixels:
+    """(2 reach + 1, 2 reach + 1, 2) offsets x, y from the middle, one for each of the pixels around it."""
+    along = np.arange(-reach, reach + 1) * step
+    return np.stack(np.meshgrid(along, along), axis=-1)
+
+
+@pytest.fixture
+def before_noise(noisy: tuple[Path, dict[str, Pixels]], serve: Serve, sit: Sit, tmp_path: Path) -> Desk:
+    desk = sit(serve(noisy[0], "--labels", tmp_path / "annotations.json"))
+    desk.name_landmarks("spot", "other")
+    return desk
+
+
+def test_every_pixel_in_sight_is_the_file_s(noisy: tuple[Path, dict[str, Pixels]], before_noise: Desk) -> None:
+    desk = before_noise
+    for file, truth in noisy[1].items():
+        desk.show(file)
+        desk.zoom_at(*AT, 9)
+        desk.page.evaluate("([x, y]) => studio.canvas.near(x, y, 1)", AT)  # in the middle, away from what lies over it
+        settle(desk)
+        left, top, _, _ = box_of(desk, "canvas")
+        middle = np.array(desk.on_screen(*AT)) - (left, top)
+        found = seen_there(desk, middle + grid(12, desk.scale()))
+        assert np.abs(found - own(truth, 12)).max() <= OFF, file
+
+
+@pytest.mark.parametrize("deep", [False, True], ids=["whole", "deep"])
+def test_the_magnifier_shows_the_file_s_own_pixels(
+    noisy: tuple[Path, dict[str, Pixels]], before_noise: Desk, deep: bool
+) -> None:
+    """With the whole picture in sight at full zoom, and each pixel as a square where the view is nearer."""
+    desk = before_noise
+    reach = 4 if deep else 50
+    for file, truth in noisy[1].items():
+        if not deep and max(NOISY[file]) < 2000:  # of which it shows more than that
+            continue
+        desk.show(file)
+        if deep:
+            scale = "4 / studio.canvas.fitScale(studio.canvas.picture)"
+            desk.page.evaluate(f"([x, y]) => studio.canvas.visit(x, y, {scale})", AT)
+        desk.page.mouse.move(*desk.on_screen(*AT))
+        desk.page.mouse.down()
+        settle(desk)
+        corner, side, scale, x, y = desk.page.evaluate(
+            """async () => {
+                const {loupePlace, loupeScale, loupeSide} = await import('/static/loupe.js');
+                const {view, size, drag} = studio.canvas;
+                const [side, {x, y}] = [loupeSide(size), drag];
+                return [loupePlace(view.place(x, y), side, size), side, loupeScale(view.scale), x, y];
+            }"""
+        )
+        assert scale == (12 if deep else 1)
+        middle = np.array(corner) + side / 2
+        drawn = seen_there(desk, middle + (np.array(AT) - (x, y)) * scale + grid(reach, scale))
+        desk.page.mouse.up()
+        # At full zoom it may be moved by less than a pixel, of the screen and so of the picture.
+        shifts = [(0, 0)] if deep else [(dx, dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1)]
+        off = [np.abs(drawn - own(truth, reach, shift)).max(axis=2) for shift in shifts]
+        hidden = 17 / 81 if deep else 0.15  # by its cross and its frame
+        assert max((one <= OFF).mean() for one in off) >= 1 - hidden - 1e-9, file

@@ -10,7 +10,7 @@ import tifffile
 from browser import NAMES, Desk, Studio, write_labels
 from pages import Beetles
 from PIL import Image
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 
 Serve = Callable[..., Studio]
 Sit = Callable[..., Desk]
@@ -152,6 +152,34 @@ def test_a_broken_picture_is_neither_begun_with_nor_counted(serve: Serve, sit: S
     expect(desk.by("progress")).to_have_text("0 of 2 labelled")
     expect(desk.by("rail-unread")).to_contain_text("Left out: 1 × .czi (4.czi): a Zeiss microscope's file")
     expect(desk.by("rail-notes")).to_be_hidden()
+
+
+def test_what_could_not_be_read_again_is_said_with_its_name_and_reason(
+    serve: Serve, sit: Sit, pictures: Beetles
+) -> None:
+    keep(pictures, "2.jpg", "3.jpg")
+    desk = sit(serve(pictures.folder))
+    desk.name_landmarks("head")
+
+    def answer(route: Route) -> None:
+        answered = route.fetch()
+        listed = answered.json()
+        for picture in listed:
+            picture["coarse"] = "it is locked" if picture["file"] == "3.jpg" else None
+        route.fulfill(response=answered, json=listed)
+
+    desk.page.route("**/api/pictures", answer)
+    desk.page.reload()
+    desk.show("3.jpg")
+    said = "3.jpg could not be read again to be looked at closely: it is locked. "
+    for place in ("coarse", "rail-coarse"):  # beside the picture, and below the list
+        expect(desk.by(place)).to_contain_text(said)
+        expect(desk.by(place)).to_contain_text("larger expected error")
+    expect(item(desk, "3.jpg")).to_have_attribute("title", "3.jpg\nNot looked at closely: it is locked")
+    expect(item(desk, "3.jpg").get_by_test_id("rail-warning")).to_be_visible()
+    desk.show("2.jpg")
+    expect(desk.by("coarse")).to_be_hidden()
+    expect(item(desk, "2.jpg").get_by_test_id("rail-warning")).to_have_count(0)
 
 
 def test_how_values_of_more_than_8_bits_are_shown_is_said(serve: Serve, sit: Sit, pictures: Beetles) -> None:

@@ -14,7 +14,7 @@ from PIL import ExifTags, Image
 from serving import draw
 
 from lead.errors import LeadError
-from lead.images.decode import UnreadablePicture, decode
+from lead.images.decode import UnreadablePicture, decode, decode_fitted
 from lead.images.showing import Showing
 from lead.studio import pictures as module
 from lead.studio.folder import PictureFolder, UnknownPicture
@@ -58,6 +58,58 @@ def test_tiles_put_together_are_the_picture(
     whole = np.asarray(decode(path), dtype=np.float64)
     found = put_together(pictures, folder.ids[0], (whole.shape[1], whole.shape[0]))
     np.testing.assert_array_equal(found, whole)
+
+
+@pytest.mark.parametrize("in_parts", [False, True])
+@pytest.mark.parametrize("size", [(1104, 704), (1101, 699)])
+def test_tiles_that_are_shrunk_show_means(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], in_parts: bool
+) -> None:
+    """Put together they are the picture shrunk, each of whose pixels is the mean of a block; what is at the right and
+    lower edges, where blocks are not whole, lies where it did to less than one of its own pixels."""
+    width, height = size
+    y, x = np.mgrid[:height, :width]
+    noise = np.random.default_rng(0).integers(-20, 21, (height, width))
+    values = np.clip(x * 150 / width + y * 80 / height + 10 + noise, 0, 255).astype(np.uint8)
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    folder, pictures = opened(tmp_path)
+    if in_parts:
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100_000)
+    for shrink in (2, 4, 8):
+        across, down = -(-width // shrink), -(-height // shrink)
+        rows = []
+        for row in range(-(-down // TILE)):
+            row_of = [pixels(pictures.tile(folder.ids[0], i, row, shrink)) for i in range(-(-across // TILE))]
+            rows.append(np.concatenate(row_of, axis=1))
+        found = np.concatenate(rows)[..., 0]
+        assert found.shape == (down, across)
+        whole = values[: height // shrink * shrink, : width // shrink * shrink].astype(float)
+        blocks = whole.reshape(height // shrink, shrink, width // shrink, shrink).mean((1, 3))
+        off = np.abs(found[: len(blocks), : blocks.shape[1]] - blocks)
+        assert off.mean() < (3 if size == (1104, 704) else 6)
+
+
+def test_how_far_tiles_are_shrunk(tmp_path: Path) -> None:
+    draw(tmp_path / "a.png", (600, 20))
+    folder, pictures = opened(tmp_path)
+    with pytest.raises(LeadError, match=r"shrunk 1, 2, 4, 8 times, not 3"):
+        pictures.tile(folder.ids[0], 0, 0, 3)
+
+
+def test_all_sizes_of_a_large_jpeg_come_of_one_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.linear_gradient("L").resize((4400, 3001)).save(tmp_path / "a.jpg")
+    folder, pictures = opened(tmp_path)
+    sides: list[int] = []
+
+    def counted(file: Any, side: int, **options: Any) -> Any:
+        sides.append(side)
+        return decode_fitted(file, side, **options)
+
+    monkeypatch.setattr(module, "decode_fitted", counted)
+    for side in (2048, 320, 128, 1024):
+        found = pixels(pictures.image(folder.ids[0], side))
+        assert found.shape[:2] == (round(side * 3001 / 4400), side)
+    assert sides == [2048]
 
 
 def test_tiles_that_are_not_there(tmp_path: Path) -> None:

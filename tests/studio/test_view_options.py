@@ -133,6 +133,69 @@ def test_the_view_goes_to_each_landmark_in_turn_where_that_is_wanted(desk: Desk)
         assert desk.studio.saved()[LIGHT][name][:2] == pytest.approx(place, abs=0.5)
 
 
+def suggest(desk: Desk, file: str, points: dict[str, tuple[float, float, float]]) -> None:
+    """Lets a picture have these suggestions, x and y, with these expected errors in pixels."""
+    found = {n: {"x": x, "y": y, "expected_px": e, "score": 0.5} for n, (x, y, e) in points.items()}
+    body = {"id": desk.id_of(file), "method": "head", "model": 1, "points": found, "waiting_for": None, "guides": []}
+    body |= {"turned": False, "up": None}
+    desk.page.route(f"**/api/pictures/{desk.id_of(file)}/suggestions*", lambda route: route.fulfill(json=body))
+
+
+def test_each_landmark_is_gone_to_from_as_near_as_its_error_asks_by_keys_alone(desk: Desk) -> None:
+    places = [(100.0, 100.0), (400.0, 120.0), (250.0, 300.0), (420.0, 380.0)]
+    for place in places:
+        desk.click(*place)
+    desk.expect_saved()
+    # Two are suggested, as if the thing were turned, smaller and elsewhere; the others are where that puts them.
+    turn, shift = 0.8 * np.exp(0.3j), 130 + 40j
+    there = [complex(*place) * turn + shift for place in places]
+    errors = (5.0, 25.0)
+    suggestions = zip(NAMES[:2], there[:2], errors, strict=True)
+    suggest(desk, LIGHT, {name: (at.real, at.imag, error) for name, at, error in suggestions})
+    desk.show(LIGHT)
+    expect(row(desk, NAMES[1])).to_have_attribute("data-state", "suggested")
+    whole = view(desk)
+    middle, (_, _, width, height) = middle_of(desk), box_of(desk, "canvas")
+    keys = desk.page.keyboard
+
+    def looks_at(number: int, state: str) -> None:
+        expect(row(desk, NAMES[number])).to_have_attribute("aria-current", "true")
+        expect(row(desk, NAMES[number])).to_have_attribute("data-state", state)
+        assert desk.on_screen(there[number].real, there[number].imag) == pytest.approx(middle, abs=1)
+
+    desk.by("canvas").focus()
+    keys.press("z")
+    expect(desk.by("near")).to_have_attribute("aria-pressed", "true")
+    for number, error in enumerate(errors):  # which is an eighth of what is in sight, at most at 400 %
+        looks_at(number, "suggested")
+        assert desk.scale() == pytest.approx(min(min(width, height) / 8 / error, 4))
+        keys.press("a")
+    looks_at(2, "unlabelled")
+    keys.press("ArrowRight")  # a cross-hair, from the middle
+    keys.press("ArrowLeft")
+    keys.press("Enter")
+    looks_at(3, "unlabelled")
+    x, y = (desk.points()[NAMES[2]][axis] for axis in ("x", "y"))
+    assert (x, y) == pytest.approx((there[2].real, there[2].imag), abs=1)
+    keys.press("Control+z")
+    looks_at(2, "unlabelled")
+    keys.press("Control+Shift+z")
+    expect(row(desk, NAMES[2])).to_have_attribute("data-state", "visible")
+    assert desk.on_screen(x, y) == pytest.approx(middle, abs=1)
+    keys.press("k")
+    keys.press("k")  # back to the first: what is labelled is seen from near too
+    assert desk.on_screen(there[0].real, there[0].imag) == pytest.approx(middle, abs=1)
+    keys.press("z")
+    assert view(desk) == pytest.approx(whole)
+    keys.press("z")
+    desk.expect_saved()
+    desk.page.reload()
+    desk.ready(LIGHT)
+    expect(desk.by("near")).to_have_attribute("aria-pressed", "true")
+    expect(row(desk, NAMES[3])).to_have_attribute("aria-current", "true")
+    desk.page.wait_for_function("(scale) => studio.canvas.view.scale > 1.5 * scale", arg=whole[0])
+
+
 def test_the_overview_map_moves_the_view(desk: Desk) -> None:
     expect(desk.by("minimap")).to_be_hidden()
     desk.zoom_at(200, 150, 6)

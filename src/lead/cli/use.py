@@ -12,6 +12,9 @@ import typer
 
 from lead.cli.console import note, show, warn, watching
 
+FEW_NAMES = 8
+"""Landmarks that are named; of more, only the number is told."""
+
 
 class Head(StrEnum):
     CASCADE = "cascade"
@@ -119,9 +122,8 @@ def fit(
     looks = {"cascade": "cascade of two looks", "cascade-coarse": "cascade of one look"}
     plural = "" if summary.used == 1 else "s"
     show(f"Head: {looks.get(summary.head, summary.head)}, fitted to {summary.used} labelled picture{plural}")
-    if closely := summary.closely:
-        of = len(summary.landmarker.schema.names)
-        show(f"Looked at closely: {closely} of {of} landmarks, in squares cut from the original pictures")
+    if summary.closely:
+        show(closely_text(summary.landmarker.schema.names, summary.landmarker.closely))
     if math.isnan(summary.error):
         few = "too few labels are not accepted suggestions" if summary.accepted else "a single label leaves none"
         show(f"Out-of-fold error: unknown; {few} to check on")
@@ -132,6 +134,17 @@ def fit(
         points = "point is" if one else "points are"
         show(f"{summary.accepted:,} accepted {points} not counted in the error: what a model said does not judge it")
     show(f"Model: {out}\nNext: lead predict {out} PICTURES --out landmarks.json")
+
+
+def closely_text(names: Sequence[str], closely: Sequence[str]) -> str:
+    """Which landmarks are looked at closely, and by name those that are not, where they are few."""
+    text = f"Looked at closely: {len(closely)} of {len(names)} landmarks, in squares cut from the original pictures"
+    left = [name for name in names if name not in closely]
+    if 0 < len(left) <= FEW_NAMES:
+        text += f"; not {', '.join(left)}, which have too few labels for that or would gain little"
+    elif left:
+        text += "; the others have too few labels for that or would gain little"
+    return text
 
 
 def predict(

@@ -59,6 +59,8 @@ def status(knowledge: Knowledge) -> ModelStatus:
         return ModelStatus(stage="failed" if problem else "none", message=message)
     stage = "failed" if problem else bank.stage
     out = ModelStatus(stage=stage, done=bank.done, total=bank.total, fitting=knowledge.fitting, message=problem)
+    if close := knowledge.close_of_names:
+        out.closely = list(close.closely)
     if fit is not None:
         frame = bank.extractor.frame
         learnt = fit.learnt
@@ -239,7 +241,24 @@ def _suggest(knowledge: Knowledge, id: str) -> Suggestions:
         matcher = Matcher(list(exemplars.values()), fit.learnt.matching)
         answer = fit.learnt.answer(seen.features[None].float(), matcher, without)
     method = fit.learnt.method if fit else "matching"
-    return Suggestions(id=id, method=method, model=fit.number if fit else 0, points=_points(answer, seen, names))
+    points = _points(answer, seen, names)
+    for name, close in _seen_closely(knowledge, id).items():
+        if name not in points or close.expected_px < points[name].expected_px:
+            points[name] = close
+    return Suggestions(id=id, method=method, model=fit.number if fit else 0, points=points)
+
+
+def _seen_closely(knowledge: Knowledge, id: str) -> dict[str, Suggestion]:
+    """What the last close look said of those landmarks of a picture that were not labelled on it then.
+
+    So what it found stays while the picture is labelled, point after point, and every label is fitted to in haste.
+    """
+    close = knowledge.close_of_names
+    if close is None:
+        return {}
+    labelled = close.contents.of(id).points
+    points = _points_of(knowledge, close.review, id) or {}
+    return {name: point for name, point in points.items() if name not in labelled}
 
 
 def _points_by_up(knowledge: Knowledge, bank: FeatureBank, id: str) -> dict[str, Suggestion] | None:
@@ -262,8 +281,14 @@ def _points_by_up(knowledge: Knowledge, bank: FeatureBank, id: str) -> dict[str,
 
 def _reviewed_points(knowledge: Knowledge, model: int, id: str) -> dict[str, Suggestion] | None:
     """What a fit's predictions of all pictures say of one of them."""
-    review, file = knowledge.review_of_names, knowledge.folder.file_of(id)
-    if review is None or review.model != model or file in dict(review.store.skipped):
+    review = knowledge.review_of_names
+    return _points_of(knowledge, review, id) if review is not None and review.model == model else None
+
+
+def _points_of(knowledge: Knowledge, review: Review, id: str) -> dict[str, Suggestion] | None:
+    """What predictions say of a picture; None of one that they do not have, or not as it is now."""
+    file = knowledge.folder.file_of(id)
+    if file in dict(review.store.skipped) or file not in review.labels.images:
         return None
     if review.listing and not review.listing.same(knowledge.contents.listing, file):
         return None

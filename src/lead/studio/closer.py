@@ -13,7 +13,7 @@ from lead.inference import Landmarker
 from lead.studio.contents import Contents
 from lead.studio.events import Subscription
 from lead.studio.heeding import heed
-from lead.studio.knowledge import Fit, Knowledge
+from lead.studio.knowledge import CloseLook, Fit, Knowledge
 from lead.studio.review import Review, review_closely
 
 
@@ -65,4 +65,6 @@ def bettered(fit: Fit, better: tuple[Landmarker, Review] | None, numbers: Iterat
         return {"fit": fit}
     landmarker, reviewed = better
     fit = replace(fit, number=next(numbers), landmarker=landmarker)
-    return {"fit": fit, "review": replace(reviewed, model=fit.number), "landmarker": landmarker}
+    reviewed = replace(reviewed, model=fit.number)
+    close = CloseLook(fit.contents, reviewed, landmarker.closely)
+    return {"fit": fit, "review": reviewed, "landmarker": landmarker, "close": close}

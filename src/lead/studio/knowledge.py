@@ -38,6 +38,21 @@ class Fit:
 
 
 @dataclass(frozen=True)
+class CloseLook:
+    """What `lead fit` made of labels, and what that says of all pictures.
+
+    Attributes:
+        contents: of the label book, whose labels they were.
+        review: the predictions.
+        closely: names of the landmarks that were looked at in squares of their own.
+    """
+
+    contents: Contents
+    review: Review
+    closely: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Knowledge:
     """All that the model side knows at one moment. With every change another one takes its place.
 
@@ -52,6 +67,7 @@ class Knowledge:
         fit: the last; its landmarks may be others than those of ``contents``.
         review: the last predictions of all pictures, perhaps by an earlier fit.
         landmarker: the last that `lead fit` made of labels, perhaps of earlier ones.
+        close: what that said of all pictures.
     """
 
     contents: Contents
@@ -64,6 +80,7 @@ class Knowledge:
     fit: Fit | None = None
     review: Review | None = None
     landmarker: Landmarker | None = None
+    close: CloseLook | None = None
 
     @property
     def folder(self) -> PictureFolder:
@@ -89,6 +106,17 @@ class Knowledge:
         """The last landmarker, if it knows no other landmarks than these."""
         known = self.landmarker and set(self.landmarker.schema.names) <= set(self.names)
         return self.landmarker if known else None
+
+    @property
+    def close_of_names(self) -> CloseLook | None:
+        """The last close look, if it is of these landmarks."""
+        return self.close if self.close and self.close.review.labels.schema.names == self.names else None
+
+    @property
+    def coarse(self) -> dict[str, str]:
+        """Why pictures, by file, could not be read again to be looked at closely, when that was last tried."""
+        store = self.bank.store if self.bank else None
+        return dict(store.unread) if store else {}
 
     @property
     def fit_is_current(self) -> bool:

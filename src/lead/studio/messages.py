@@ -26,6 +26,8 @@ class Picture(Message):
         accepted: landmarks whose label is a suggestion that was accepted and not touched since.
         tags, noted: its tags, and whether it has a note.
         unreadable: why it cannot be decoded, if it is known that it cannot.
+        coarse: why it could not be read again to be looked at closely, if that was tried and failed: what is said of it
+            is of a coarser look.
         stamp: another whenever the file is another; for the addresses of its images and tiles.
         expected: mean expected error of the model on it, as a share of its longer side; null where there is none.
             ``expected_px``: the same in pixels of the picture.
@@ -40,6 +42,7 @@ class Picture(Message):
     tags: list[str] = Field([])
     noted: bool = False
     unreadable: str | None = None
+    coarse: str | None = None
     stamp: str = ""
     expected: float | None = None
     expected_px: float | None = None
@@ -247,6 +250,8 @@ class ModelStatus(Message):
             Labels that are accepted suggestions are not counted, nor below.
         held_out_px: the same in pixels of the pictures.
         held_out_points: labels that both rest on.
+        closely: names of the landmarks that were looked at closely when all pictures were last looked at twice; empty
+            if none was.
     """
 
     stage: Literal["none", "decoding", "features", "ready", "failed"] = "none"
@@ -260,6 +265,7 @@ class ModelStatus(Message):
     held_out: float | None = None
     held_out_px: float | None = None
     held_out_points: int = 0
+    closely: list[str] = Field([])
 
 
 # --- training --------------------------------------------------------------------------------------------------------

@@ -29,6 +29,8 @@ SIDES = (128, 320, 1024, 2048)
 """Longer sides in which a picture can be had, in pixels; a smaller picture is not enlarged."""
 TILE = 512
 """Side of a tile, in pixels; those at the right and lower edge are smaller."""
+SHRUNK = (1, 2, 4, 8)
+"""Pixels of the picture, along each axis, whose mean is one of a tile's."""
 ENCODED_BYTES = 128 * 2**20
 """Memory for what was sent."""
 AT_A_TIME = 2
@@ -39,7 +41,12 @@ LOSSLESS = 1024
 """Longer side up to which a picture at its own size is sent without loss; a larger one has tiles for that."""
 _KEEP = 1024
 """From this side on, the decoded picture is kept: it is about to be zoomed into."""
+REDUCED_BYTES = 64 * 2**20
+"""Memory for large JPEGs that were decoded at reduced size, from which smaller ones are made."""
 
+Size = tuple[int, int]
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom, in pixels as edges."""
 Value = TypeVar("Value")
 
 
@@ -57,6 +64,7 @@ class ShownPictures:
         """``decoded_bytes``: memory for decoded large pictures, four bytes a pixel."""
         self._folder = folder
         self._decoded = Kept[Image.Image](decoded_bytes, lambda image: 4 * image.width * image.height)
+        self._reduced = Kept[Image.Image](REDUCED_BYTES, lambda image: 4 * image.width * image.height)
         self._encoded = Kept[Encoded](ENCODED_BYTES, lambda encoded: len(encoded.content))
         self._turns = _Turns(AT_A_TIME)
 
@@ -82,36 +90,49 @@ class ShownPictures:
         key = (id, self.stamp(id), side)
         return self._encoded.get(key, lambda: self._make_image(id, side))
 
-    def tile(self, id: str, column: int, row: int) -> Encoded:
-        """A part of the upright picture at full resolution, lossless.
+    def tile(self, id: str, column: int, row: int, shrink: int = 1) -> Encoded:
+        """A part of the upright picture: ``TILE`` × ``TILE`` pixels, each the mean of ``shrink`` × ``shrink`` of its.
+
+        Without loss if those are the picture's own pixels, else as a JPEG.
 
         Raises:
             LeadError: the picture has no such tile, or cannot be read (which is noted in the folder).
         """
-        key = (id, self.stamp(id), column, row)
-        return self._encoded.get(key, lambda: self._make_tile(id, column, row))
+        if shrink not in SHRUNK:
+            raise LeadError(f"Tiles are shrunk {', '.join(map(str, SHRUNK))} times, not {shrink}.")
+        key = (id, self.stamp(id), column, row, shrink)
+        return self._encoded.get(key, lambda: self._make_tile(id, column, row, shrink))
 
     def _make_image(self, id: str, side: int) -> Encoded:
-        path, size = self._folder.path(id), max(self._folder.size(id))
+        path, of = self._folder.path(id), self._folder.size(id)
+        size = max(of)
         if size <= side:
             return _png(self._whole(id)) if size <= LOSSLESS else as_jpeg(self._whole(id), quality=95, subsampling=0)
-        at_hand = (id, self.stamp(id)) in self._decoded
-        in_parts = is_large(self._folder.size(id)) or (2 * side <= size and _is_jpeg(path))
-        if not at_hand and (side < _KEEP or in_parts):  # which need not all be decoded
-            return as_jpeg(self._decode(id, lambda path, shown: _fitted(path, side, shown), waits=side > SMALL))
-        whole = self._whole(id)
-        width, height = fitted_size(np.array(whole.size), side).tolist()
-        return as_jpeg(whole.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0))
+        key = (id, self.stamp(id))
+        if key in self._decoded:
+            return as_jpeg(_smaller(self._whole(id), of, side))
+        if 2 * SIDES[-1] <= size and (side > SMALL or key in self._reduced) and _is_jpeg(path):
+            return as_jpeg(_smaller(self._reduced.get(key, lambda: self._fit(id, SIDES[-1])), of, side))
+        in_parts = is_large(of) or (2 * side <= size and _is_jpeg(path))
+        if side < _KEEP or in_parts:  # which need not all be decoded
+            return as_jpeg(self._fit(id, side))
+        return as_jpeg(_smaller(self._whole(id), of, side))
 
-    def _make_tile(self, id: str, column: int, row: int) -> Encoded:
+    def _fit(self, id: str, side: int) -> Image.Image:
+        return self._decode(id, lambda path, shown: _fitted(path, side, shown), waits=side > SMALL)
+
+    def _make_tile(self, id: str, column: int, row: int, shrink: int) -> Encoded:
         width, height = self._folder.size(id)
-        left, top = column * TILE, row * TILE
+        side = TILE * shrink
+        left, top = column * side, row * side
         if not (0 <= left < width and 0 <= top < height):
             raise LeadError(f"{self._folder.file_of(id)} has no tile in column {column}, row {row}.")
-        box = (left, top, min(left + TILE, width), min(top + TILE, height))
+        box = (left, top, min(left + side, width), min(top + side, height))
         if is_large((width, height)):
-            return _png(self._decode(id, lambda path, shown: _part(path, box, shown)))
-        return _png(self._whole(id).crop(box))
+            part = self._decode(id, lambda path, shown: _part(path, box, shown, shrink))
+        else:
+            part = _shrunk(self._whole(id), box, shrink)
+        return _png(part) if shrink == 1 else as_jpeg(part, quality=92, subsampling=0)
 
     def _whole(self, id: str) -> Image.Image:
         return self._decoded.get((id, self.stamp(id)), lambda: self._decode(id, decode))
@@ -130,13 +151,31 @@ class ShownPictures:
         return error
 
 
+def _smaller(picture: Image.Image, of: Size, side: int) -> Image.Image:
+    """A picture that shows all of one of size ``of``, of which the longer side is to be ``side``."""
+    width, height = fitted_size(np.array(of), side).tolist()
+    return picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0)
+
+
 def _fitted(path: Path, side: int, showing: Showing) -> Image.Image:
     with reading(path), path.open("rb") as file:
         return decode_fitted(file, side, spare=1, showing=showing)[0]
 
 
-def _part(path: Path, box: tuple[int, int, int, int], showing: Showing) -> Image.Image:
-    return LargePicture(path, showing).part(box, 1).pixels
+def _part(path: Path, box: Box, showing: Showing, shrink: int) -> Image.Image:
+    """A part of a picture that is too large to be held, its edges in place: what is read may reach a little further."""
+    pixels, (left, top, right, bottom) = LargePicture(path, showing).part(box, shrink)
+    across, down = (right - left) / pixels.width, (bottom - top) / pixels.height
+    covers = ((box[0] - left) / across, (box[1] - top) / down, (box[2] - left) / across, (box[3] - top) / down)
+    size = (-(-(box[2] - box[0]) // shrink), -(-(box[3] - box[1]) // shrink))
+    return pixels if covers == (0, 0, *size) else pixels.resize(size, Image.Resampling.BILINEAR, covers)
+
+
+def _shrunk(picture: Image.Image, box: Box, shrink: int) -> Image.Image:
+    """A part of a picture, its edges in place."""
+    part = picture.crop(box)
+    size = (-(-part.width // shrink), -(-part.height // shrink))
+    return part if shrink == 1 else part.resize(size, Image.Resampling.BOX)
 
 
 def _is_jpeg(path: Path) -> bool:
@@ -196,7 +235,8 @@ class Kept(Generic[Value]):
         self._making: dict[Hashable, Future[Value]] = {}
 
     def __contains__(self, key: Hashable) -> bool:
-        return key in self._values
+        """Whether a value is there, or being made."""
+        return key in self._values or key in self._making
 
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
         with self._lock:

@@ -117,6 +117,8 @@ def review_closely(
     for rows in _batches(len(features)):
         if stop():
             return None
+        for row in rows.tolist():
+            store.unread.pop(store.files[row], None)  # it may be readable again
         parts.append(landmarker.predict_rows(store, rows, features[rows]))
     predicted = Labels.joined(parts)
     which = [schema.index(name) for name in predicted.schema.names]

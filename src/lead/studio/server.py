@@ -181,9 +181,9 @@ def _pictures(session: Session) -> APIRouter:
         return _picture_file(tag, stamp, if_none_match, lambda: session.pictures.image(id, side))
 
     @routes.get("/{id}/tile", response_class=Response)
-    def tile(id: str, column: int, row: int, stamp: str = "", if_none_match: ETags = None) -> Response:
-        tag = f"{session.pictures.stamp(id)}-{column}-{row}"
-        return _picture_file(tag, stamp, if_none_match, lambda: session.pictures.tile(id, column, row))
+    def tile(id: str, column: int, row: int, shrink: int = 1, stamp: str = "", if_none_match: ETags = None) -> Response:
+        tag = f"{session.pictures.stamp(id)}-{column}-{row}-{shrink}"
+        return _picture_file(tag, stamp, if_none_match, lambda: session.pictures.tile(id, column, row, shrink))
 
     return routes
 

@@ -138,7 +138,7 @@ class Session:
     def list_pictures(self) -> list[Picture]:
         """All pictures, in the folder's order."""
         knowledge, bad, showing = self.knowledge, dict(self.folder.unreadable), self.folder.showing
-        contents, expected = knowledge.contents, answers.expected_errors(knowledge)
+        contents, expected, coarse = knowledge.contents, answers.expected_errors(knowledge), knowledge.coarse
         pictures = []
         for file, id in contents.listing.id_of.items():
             count, complete = contents.summary.get(id, (0, False))
@@ -147,7 +147,7 @@ class Session:
             picture.stamp = stamp_text(contents.listing.stamps[file], showing)
             if image := contents.document.image(file):
                 picture.tags, picture.noted = image.tags, bool(image.note)
-            picture.unreadable = bad.get(file)
+            picture.unreadable, picture.coarse = bad.get(file), coarse.get(file)
             picture.expected, picture.expected_px = expected.get(id, (None, None))
             pictures.append(picture)
         return pictures

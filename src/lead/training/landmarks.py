@@ -23,7 +23,6 @@ from lead.inference import Calibration, Landmarker, kind_of
 from lead.landmarks import Labels
 from lead.landmarks.model import HIDDEN
 from lead.nn.backbone import licence_of
-from lead.nn.cascade import Cascade
 from lead.nn.confidence import Confidence
 from lead.provenance import commit, versions
 from lead.reporting import Progress, Say, unsaid
@@ -58,8 +57,7 @@ class FitSummary:
     @property
     def closely(self) -> int:
         """Landmarks that local looks look at."""
-        head = self.landmarker.head
-        return len(head.looks[0].which) if isinstance(head, Cascade) and head.looks else 0
+        return len(self.landmarker.closely)
 
 
 def fit_landmarker(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {changeWords} from '../../../src/lead/studio/static/folder.js';
-import {filters, halves, openError, picked, progressWords, stateOf,
+import {coarseWords, filters, halves, openError, picked, progressWords, stateOf,
   worstFrom} from '../../../src/lead/studio/static/picking.js';
 import {filmWords} from '../../../src/lead/studio/static/rail.js';
 
@@ -11,7 +11,7 @@ const LANDMARKS = ['head', 'tip', 'left'];
 
 /** @param {string} file @param {Partial<Picture>} [more] @returns {Picture} */
 const picture = (file, more = {}) => ({id: file, file, labelled: 0, complete: false, unlabelled: [], accepted: 0,
-  tags: [], noted: false, unreadable: null, stamp: '', expected: null, expected_px: null, ...more});
+  tags: [], noted: false, unreadable: null, coarse: null, stamp: '', expected: null, expected_px: null, ...more});
 
 /** @type {Partial<Picture>} */
 const complete = {labelled: 3, complete: true};
@@ -109,4 +109,11 @@ test('what has changed in the folder, in words', () => {
 test('films are named', () => {
   assert.equal(filmWords(['flies.mp4']), 'Take frames from 1 film: flies.mp4');
   assert.equal(filmWords(['a.mp4', 'b.mp4', 'c.mp4']), 'Take frames from 3 films: a.mp4 and 2 more');
+});
+
+test('pictures that could not be read again are named, with the reason', () => {
+  const one = coarseWords([picture('a/b.tif', {coarse: 'Permission denied'})]);
+  assert.match(one, /^a\/b\.tif could not be read again to be looked at closely: Permission denied\. /);
+  const two = coarseWords([picture('a.tif', {coarse: 'torn off'}), picture('b.tif', {coarse: 'gone'})]);
+  assert.match(two, /^2 pictures could .*; a\.tif: torn off\. /);
 });

@@ -4,7 +4,8 @@ import {ticks} from '../../../src/lead/studio/static/chart.js';
 import {count, duration, lookUp, percent, px, slug} from '../../../src/lead/studio/static/dom.js';
 import {quote} from '../../../src/lead/studio/static/export.js';
 import {size} from '../../../src/lead/studio/static/labelfile.js';
-import {basename, elapsed, figure, freeColour, HEAT, PALETTE, pixels} from '../../../src/lead/studio/static/parts.js';
+import {basename, closelyWords, elapsed, figure, freeColour, HEAT, PALETTE,
+  pixels} from '../../../src/lead/studio/static/parts.js';
 import {stateOf} from '../../../src/lead/studio/static/picking.js';
 import {histogram, quantile} from '../../../src/lead/studio/static/review.js';
 import {filterOf} from '../../../src/lead/studio/static/tone.js';
@@ -70,11 +71,19 @@ test('no filter where nothing is changed', () => {
 
 test('how far a picture is', () => {
   const picture = {id: 'a', file: 'a.png', labelled: 0, complete: false, unlabelled: [], accepted: 0, tags: [],
-    noted: false, unreadable: null, stamp: '', expected: null, expected_px: null};
+    noted: false, unreadable: null, coarse: null, stamp: '', expected: null, expected_px: null};
   assert.equal(stateOf(picture), 'todo');
   assert.equal(stateOf({...picture, labelled: 2}), 'begun');
   assert.equal(stateOf({...picture, labelled: 4, complete: true}), 'complete');
   assert.equal(stateOf({...picture, labelled: 4, complete: true, unreadable: 'cut short'}), 'unreadable');
+});
+
+test('which landmarks are looked at closely, and by name those that are not', () => {
+  assert.equal(closelyWords(['a', 'b'], []), null);
+  assert.match(closelyWords(['a', 'b'], ['a', 'b']) ?? '', /^2 of 2 landmarks are looked at closely, .* picture\.$/);
+  assert.match(closelyWords(['a', 'b', 'c'], ['b']) ?? '', /^1 of 3 landmarks is .*\. a, c have too few labels/);
+  const many = Array.from({length: 30}, (_, i) => `n${i}`);
+  assert.match(closelyWords(many, ['n3']) ?? '', /\. The others have too few/);
 });
 
 test('a name of every object is none of its own', () => {

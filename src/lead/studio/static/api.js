@@ -125,10 +125,11 @@ export class Api extends Bus {
     return this.url(`/pictures/${id}/image`, {side, stamp: this.stamps.get(id) || null});
   }
 
-  /** Where one 512 × 512 px tile of the picture in full resolution is. @param {string} id @param {number} column
-   *  @param {number} row */
-  tile(id, column, row) {
-    return this.url(`/pictures/${id}/tile`, {column, row, stamp: this.stamps.get(id) || null});
+  /** Where one tile of 512 × 512 pixels is, each the mean of `shrink` × `shrink` of the picture's: 1, 2, 4 or 8.
+   *  @param {string} id @param {number} column @param {number} row @param {number} shrink */
+  tile(id, column, row, shrink) {
+    const stamp = this.stamps.get(id) || null;
+    return this.url(`/pictures/${id}/tile`, {column, row, shrink: shrink > 1 ? shrink : null, stamp});
   }
 
   /** Begins to listen. Goes on until the page is left, whatever happens to the server. */

@@ -9,6 +9,7 @@ import {hold, holdLarge} from './images.js';
 import {loupePlace, loupeScale, loupeSide, paintLoupe} from './loupe.js';
 import {Minimap} from './minimap.js';
 import {NEAREST_FROM, paintMark, paintName, paintSkeleton, prepare} from './paint.js';
+import {LARGE, shrinkOf, Tiles} from './tiles.js';
 
 /**
  * @import {PictureDetail} from 'types/messages'
@@ -28,7 +29,6 @@ import {NEAREST_FROM, paintMark, paintName, paintSkeleton, prepare} from './pain
  * @property {boolean} minimap
  */
 
-const TILE = 512; // side of a tile of the server's, in pixels of the picture
 const LARGEST_SCALE = 64;
 const SMALLEST = 16; // a picture is shown at least so long
 const MARGIN = 16; // around a picture that is shown whole
@@ -92,6 +92,7 @@ export class PictureCanvas {
     this.frame = 0;
     this.element = h('canvas.picture', {testid: 'canvas', tabindex: 0, role: 'application', 'aria-label': 'Picture'});
     place.append(this.element);
+    this.tiles = new Tiles(api, () => this.draw());
     this.minimap = new Minimap(place, this);
     this.crosshair = new Crosshair(place, this);
     this.observer = new ResizeObserver(() => this.resized());
@@ -105,6 +106,7 @@ export class PictureCanvas {
     this.abort.abort();
     this.observer.disconnect();
     cancelAnimationFrame(this.frame);
+    this.tiles.clear();
     this.element.remove();
   }
 
@@ -132,7 +134,7 @@ export class PictureCanvas {
    *  @param {PictureDetail} picture */
   async open(picture) {
     const before = this.picture;
-    const address = this.api.image(picture.id, 2048); // another one where the file was replaced
+    const address = this.api.image(picture.id, LARGE); // another one where the file was replaced
     const another = this.address !== address || before?.width !== picture.width || before.height !== picture.height;
     this.picture = picture;
     this.address = address;
@@ -148,7 +150,7 @@ export class PictureCanvas {
     if (this.keepsZoom && before && !this.fitted) this.look(carried(this.view, before, picture, this.size));
     else this.fit();
     const is = () => this.address === address;
-    const [small, whole] = [hold(this.api.image(picture.id, 320)), holdLarge(address)];
+    const [whole, small] = [holdLarge(address), hold(this.api.image(picture.id, 320))];
     this.base = whole.image ?? small.image;
     small.loading.then((image) => {
       if (!is() || this.base) return;
@@ -162,6 +164,7 @@ export class PictureCanvas {
       this.base = image;
       this.paint();
       this.element.dataset.ready = picture.id;
+      this.tiles.prepare(picture);
     } catch {
       if (is()) this.on.failed('This picture cannot be shown.');
     }
@@ -267,13 +270,14 @@ export class PictureCanvas {
   }
 
   /** A place of the picture in the middle, from so near that `reach` pixels around it can be judged.
-   *  @param {number} x @param {number} y @param {number} reach */
-  near(x, y, reach) {
+   *  @param {number} x @param {number} y @param {number} reach @param {number} [part]  `reach` is this part of what is
+   *  in sight @param {number} [deepest]  pixels of the screen to one of the picture's, at most */
+  near(x, y, reach, part = 4, deepest = NEAREST_FROM) {
     if (!this.picture) return;
     const {width, height} = this.size;
     const fit = this.fitScale(this.picture);
-    const scale = clamp((0.25 * Math.min(width, height)) / Math.max(reach, 1), fit, Math.max(8, fit));
-    this.look(centred(x, y, scale, this.size));
+    const nearest = Math.max(deepest / (window.devicePixelRatio || 1), fit);
+    this.look(centred(x, y, clamp(Math.min(width, height) / part / Math.max(reach, 1), fit, nearest), this.size));
   }
 
   /** Some of the picture always stays on the canvas. Of a view of another turn, what is in its middle is shown.
@@ -351,7 +355,13 @@ export class PictureCanvas {
     const {picture, view, shown} = this;
     this.minimap.on = shown.minimap;
     this.minimap.draw();
-    if (!picture) return;
+    this.tiles.begin();
+    if (picture) this.paintAll(ctx, picture, view, size, shown);
+    this.tiles.end();
+  }
+
+  /** @param {Context} ctx @param {PictureDetail} picture @param {View} view @param {Size} size @param {Shown} shown */
+  paintAll(ctx, picture, view, size, shown) {
     this.paintPicture(ctx, picture, view, {left: 0, top: 0, right: size.width, bottom: size.height});
     const marks = this.marksNow();
     if (!this.bare) paintSkeleton(ctx, view, marks, this.skeleton);
@@ -422,46 +432,15 @@ export class PictureCanvas {
     if (base) {
       ctx.imageSmoothingEnabled = (scale * ratio * picture.width) / base.naturalWidth < NEAREST_FROM;
       ctx.drawImage(base, 0, 0, picture.width * scale, picture.height * scale);
-      const coarse = scale * ratio > (1.1 * base.naturalWidth) / picture.width;
-      if (coarse && base.naturalWidth < picture.width && base.naturalWidth > 320) {
-        this.paintTiles(ctx, picture, view, bounds, scale * ratio < NEAREST_FROM);
-      }
     } else {
       ctx.fillStyle = 'rgb(128 128 128 / 12%)';
       ctx.fillRect(0, 0, picture.width * scale, picture.height * scale);
     }
-    ctx.restore();
-  }
-
-  /**
-   * On a context that already lies as the view puts the picture.
-   * @param {Context} ctx
-   * @param {PictureDetail} picture
-   * @param {View} view
-   * @param {Bounds} bounds
-   * @param {boolean} smooth
-   */
-  paintTiles(ctx, {id, width, height}, view, {left, top, right, bottom}, smooth) {
-    const {scale} = view;
-    ctx.imageSmoothingEnabled = smooth;
-    const corners = [[left, top], [right, top], [left, bottom], [right, bottom]].map(([x, y]) => view.picture(x, y));
-    /** @param {number} at */
-    const tile = (at) => Math.floor((at + 0.5) / TILE);
-    const [columns, rows] = [corners.map(({x}) => tile(x)), corners.map(({y}) => tile(y))];
-    const [firstRow, firstColumn] = [Math.max(0, Math.min(...rows)), Math.max(0, Math.min(...columns))];
-    const lastRow = Math.min(Math.ceil(height / TILE) - 1, Math.max(...rows));
-    const lastColumn = Math.min(Math.ceil(width / TILE) - 1, Math.max(...columns));
-    for (let row = firstRow; row <= lastRow; row += 1) {
-      for (let column = firstColumn; column <= lastColumn; column += 1) {
-        const held = hold(this.api.tile(id, column, row));
-        const [w, hh] = [Math.min(TILE, width - column * TILE), Math.min(TILE, height - row * TILE)];
-        if (held.image) {
-          ctx.drawImage(held.image, column * TILE * scale, row * TILE * scale, w * scale, hh * scale);
-        } else if (!held.awaited) {
-          held.awaited = true;
-          held.loading.then(() => this.draw(), () => {});
-        }
-      }
+    const shrink = shrinkOf(scale * ratio, picture);
+    if (shrink !== null) {
+      ctx.imageSmoothingEnabled = scale * ratio < NEAREST_FROM;
+      this.tiles.paint(ctx, picture, view, bounds, shrink);
     }
+    ctx.restore();
   }
 }

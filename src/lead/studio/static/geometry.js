@@ -137,6 +137,30 @@ export function sight(view, picture, canvas) {
     Math.min(height, (canvas.height - boxTop) / scale) - top];
 }
 
+/**
+ * The turn, scale and shift that lay places best upon others (least squares).
+ * @param {{x: number, y: number}[]} from
+ * @param {{x: number, y: number}[]} to  as many
+ * @param {number} scale  where a single place leaves it open, or several on one spot
+ * @returns {((place: {x: number, y: number}) => {x: number, y: number})|null} null without places
+ */
+export function similarity(from, to, scale) {
+  if (!from.length) return null;
+  /** @param {{x: number, y: number}[]} places */
+  const middle = (places) => ({x: places.reduce((sum, {x}) => sum + x, 0) / places.length,
+    y: places.reduce((sum, {y}) => sum + y, 0) / places.length});
+  const [p, q] = [middle(from), middle(to)];
+  let [across, along, size] = [0, 0, 0];
+  from.forEach(({x, y}, i) => {
+    const [px, py, qx, qy] = [x - p.x, y - p.y, to[i].x - q.x, to[i].y - q.y];
+    along += px * qx + py * qy;
+    across += px * qy - py * qx;
+    size += px * px + py * py;
+  });
+  const [a, b] = size > 1 ? [along / size, across / size] : [scale, 0];
+  return ({x, y}) => ({x: q.x + a * (x - p.x) - b * (y - p.y), y: q.y + b * (x - p.x) + a * (y - p.y)});
+}
+
 /** Whether a place lies on a picture, its edges included. @param {Size} picture @param {number} x @param {number} y */
 export const inside = ({width, height}, x, y) => x >= -0.5 && y >= -0.5 && x <= width - 0.5 && y <= height - 0.5;
 

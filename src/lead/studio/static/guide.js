@@ -15,9 +15,10 @@ const AT_MOST = 12; // pictures to leaf through
 const PART = 0.42; // of the picture's shorter side that is shown around the landmark
 
 export class Guide {
-  /** @param {HTMLElement} place @param {App} app */
-  constructor(place, app) {
+  /** @param {HTMLElement} place @param {App} app @param {() => void} changed  it shows another picture */
+  constructor(place, app, changed) {
     this.app = app;
+    this.changed = changed;
     this.place = place;
     this.on = true;
     /** whether the whole picture is shown rather than the landmark's surroundings */
@@ -66,6 +67,14 @@ export class Guide {
     this.key = '';
   }
 
+  /** The picture on show, and where its landmarks are; null where none is. */
+  get known() {
+    if (!this.shown) return null;
+    const {id, width, height} = this.shown;
+    const marks = marksOf(this.app.landmarks(), this.app.labels(id)?.points ?? {});
+    return {width, height, places: new Map(marks.map(({name, x, y}) => [name, {x, y}]))};
+  }
+
   /** @param {number} by */
   leaf(by) {
     this.at += by;
@@ -96,6 +105,7 @@ export class Guide {
     const found = await this.find(candidates, landmark).catch(() => null);
     if (key !== this.key) return;
     this.shown = found;
+    this.changed();
     text(this.title, found?.file.split('/').at(-1) ?? '');
     this.canvas.hidden = !found;
     this.note.hidden = Boolean(found);

@@ -56,8 +56,8 @@ export function holdLarge(url) {
 /** Loads what a picture will be shown with, so that it is there at once: a small image and, if `sharp`, the large one.
  *  @param {Api} api @param {string} id */
 export function prefetch(api, id, sharp = true) {
+  if (sharp) holdLarge(api.image(id, 2048)); // first: the server makes the small one of it
   hold(api.image(id, 320));
-  if (sharp) holdLarge(api.image(id, 2048));
 }
 
 /** Small images still to load; the last asked for are the ones in sight. @type {(() => Promise<unknown>)[]} */

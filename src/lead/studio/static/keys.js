@@ -37,6 +37,8 @@ export const MEANINGS = {
   zoomIn: {keys: ['+', '='], group: 'Looking', words: 'zoom in'},
   zoomOut: {keys: ['-'], group: 'Looking', words: 'zoom out'},
   fit: {keys: ['F'], group: 'Looking', words: 'whole picture'},
+  near: {keys: ['Z'], group: 'Looking', once: true,
+    words: 'look at each landmark from near as its turn comes; or no longer'},
   bare: {keys: ['V'], group: 'Looking', words: 'hold: the bare picture, without points'},
   upright: {keys: ['R'], group: 'Looking', once: true,
     words: 'turn the view so that the thing is upright; or no longer'},

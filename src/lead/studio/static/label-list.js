@@ -164,11 +164,13 @@ export class LandmarkList {
   /** How far a landmark is in the whole folder. @param {string} name */
   aboutOf(name) {
     const progress = this.progress.get(name);
+    const {closely} = this.app.state.model;
     if (!progress) return '';
     const {placed, pictures, accepted, expected_px: error, expected: share} = progress;
     return [`${name}: labelled on ${placed.toLocaleString('en')} of ${pictures.toLocaleString('en')}`,
       accepted ? `${accepted.toLocaleString('en')} unchecked` : '',
-      error && share ? `±${errorText(this.app, error, error / share)} expected` : '']
+      error && share ? `±${errorText(this.app, error, error / share)} expected` : '',
+      closely.length && !closely.includes(name) ? 'not looked at closely' : '']
       .filter(Boolean).join(' · ');
   }
 

@@ -17,6 +17,7 @@ import {Next} from './next.js';
 import {Note} from './note.js';
 import {marksOf} from './paint.js';
 import {Panels} from './panels.js';
+import {coarseWords} from './picking.js';
 import {nameParts, Rail} from './rail.js';
 import {Tone} from './tone.js';
 import {ViewOptions} from './viewoptions.js';
@@ -50,6 +51,8 @@ class LabelView {
     /** id of the picture that the page chose itself when the view was opened @type {string|null} */
     this.offered = null;
     this.showSkeleton = true;
+    /** what is in sight of another picture, where not each landmark in turn is @type {'whole'|'keep'} */
+    this.otherZoom = 'whole';
     this.fit = '';
     this.numbers = new Numbers();
     this.work = new Labelling(app, {changed: () => this.draw(), reveal: (x, y) => this.canvas.reveal(x, y),
@@ -64,11 +67,13 @@ class LabelView {
     this.skeletonButton = this.tool('skeleton', 'skeleton', 'Skeleton lines', {testid: 'skeleton',
       'aria-pressed': 'true'});
     this.guideButton = this.tool('guide', 'guide', 'Guide picture', {testid: 'guide-toggle', 'aria-pressed': 'true'});
+    this.nearButton = this.tool('near', 'near', 'Each landmark from near', {testid: 'near', 'aria-pressed': 'false'});
     this.upButton = this.tool('thisWayUp', 'thisWayUp', 'This way up', {testid: 'this-way-up', 'aria-pressed': 'false',
       hidden: true});
     this.notice = h('div.stage-notice', {hidden: true});
     this.reason = h('p.reason', {testid: 'reason'});
     this.waiting = h('div.notice.small', {testid: 'waiting', hidden: true});
+    this.coarse = h('div.notice.small', {testid: 'coarse', hidden: true});
 
     const places = {rail: h('aside.rail', {'aria-label': 'Pictures'}), tone: h('span.tone-place'),
       options: h('span.tone-place'), canvas: h('div.canvas-place'), guide: h('div.guide')};
@@ -94,12 +99,12 @@ class LabelView {
     });
     this.canvas.element.dataset.entrance = ''; // where the link past the top bar leads
     window.studio.canvas = this.canvas;
-    this.guide = new Guide(places.guide, app);
+    this.guide = new Guide(places.guide, app, () => this.follow());
     this.tone = new Tone(places.tone, (filter) => {
       this.canvas.filter = filter;
       this.canvas.draw();
     });
-    this.follower = new Follower(this.canvas);
+    this.follower = new Follower(this.canvas, () => this.guide.known);
     this.heading = new Heading(app, this.work, this.canvas, this.upButton, {changed: () => this.draw(),
       heard: () => this.readSuggestions(() => this.heading.release())});
     this.options = new ViewOptions(places.options, (values, shown) => {
@@ -107,7 +112,8 @@ class LabelView {
       this.canvas.keepsZoom = values.zoom === 'keep';
       this.heading.upright = values.upright;
       this.turn();
-      this.follower.times = values.zoom === 'landmark' ? values.times : null;
+      this.follower.set(values.zoom === 'landmark' ? values.times : null);
+      this.nearButton.setAttribute('aria-pressed', String(values.zoom === 'landmark'));
       this.follow();
       this.canvas.draw();
     });
@@ -131,7 +137,7 @@ class LabelView {
         this.tool('undo', 'undo', 'Undo', {testid: 'undo', onclick: () => app.undo()}),
         this.tool('redo', 'redo', 'Redo', {testid: 'redo', onclick: () => app.redo()}), h('span.rule'),
         h('div.stage-tools', tone, options, this.skeletonButton, this.guideButton, this.upButton, h('span.rule'),
-          this.tool('zoomOut', 'minus', 'Zoom out', {testid: 'zoom-out'}), this.zoomText,
+          this.nearButton, this.tool('zoomOut', 'minus', 'Zoom out', {testid: 'zoom-out'}), this.zoomText,
           this.tool('zoomIn', 'plus', 'Zoom in', {testid: 'zoom-in'}),
           this.tool('fit', 'fit', 'Whole picture', {testid: 'fit'}))),
       h('div.canvas-frame', canvas, this.enter.hint, this.notice));
@@ -151,8 +157,8 @@ class LabelView {
           keyCap('pick')),
         'pick',
         'Go to the picture that helps most',
-      )), h('label.row.small.muted.next-mode', 'Then comes', this.next.mode), this.waiting), this.landmarks.elements,
-      guide);
+      )), h('label.row.small.muted.next-mode', 'Then comes', this.next.mode), this.waiting, this.coarse),
+      this.landmarks.elements, guide);
   }
 
   subscribe() {
@@ -183,8 +189,11 @@ class LabelView {
       this.fit = fit;
     });
     app.on('state', () => this.drawWaiting());
+    app.on('pictures', () => this.drawWaiting());
     app.on('travelled', ({id, names}) => {
-      if (id === this.id && names[0]) work.select(names[0], false);
+      if (id !== this.id || !names[0]) return;
+      this.follower.again();
+      work.select(names[0], false);
     });
     app.on('theme', () => this.canvas.draw());
     app.on('unit', () => this.draw());
@@ -377,6 +386,14 @@ class LabelView {
     else this.work.clear();
   }
 
+  /** Looks at each landmark in turn from near; or again as before. */
+  toggleNear() {
+    const {options} = this;
+    const {zoom} = options.values;
+    if (zoom !== 'landmark') this.otherZoom = zoom;
+    options.set({zoom: zoom === 'landmark' ? this.otherZoom : 'landmark'});
+  }
+
   toggleUpright() {
     const {options, work, app} = this;
     options.set({upright: !options.values.upright});
@@ -429,7 +446,8 @@ class LabelView {
       pick: () => next.goSuggested(), zoomIn: () => canvas.zoom(1.25), zoomOut: () => canvas.zoom(1 / 1.25),
       fit: () => canvas.fit(), tone: () => this.tone.toggle(), note: () => this.note.toggle(),
       skip: () => this.note.toggleSkip(), bare: () => canvas.hideMarks(), guide: () => this.toggleGuide(),
-      skeleton: () => this.toggleSkeleton(), thisWayUp: () => this.heading.ask(), upright: () => this.toggleUpright()};
+      skeleton: () => this.toggleSkeleton(), thisWayUp: () => this.heading.ask(), upright: () => this.toggleUpright(),
+      near: () => this.toggleNear()};
   }
 
   /** Breaks off a drag or closes what is open; from a button it leads back to the picture.
@@ -538,9 +556,13 @@ class LabelView {
       : 'You chose this picture yourself.');
   }
 
-  /** What is missing until there are suggestions. */
+  /** What is missing until there are suggestions, or what they do without. */
   drawWaiting() {
     const {app, work} = this;
+    const picture = this.id ? app.picture(this.id) : null;
+    this.coarse.hidden = !picture?.coarse;
+    renew(this.coarse, picture?.coarse ? `${picture.file}|${picture.coarse}` : '',
+      () => [icon('warning', 14), h('span', picture?.coarse ? coarseWords([picture]) : '')]);
     const message = work.suggestions.waiting_for;
     this.waiting.hidden = !message || !work.names.length;
     const {stage, message: why} = app.state.model;

@@ -14,13 +14,14 @@ const LARGEST = 176; // its side, in CSS pixels
 const SMALLEST = 104;
 const ENLARGED = 3; // times what the view shows
 const DEEPEST = 12; // CSS pixels to one of the picture's, unless the view itself is deeper
+const LEAST = 1; // it shows the file's own pixels, however small a picture of it is in sight
 const FROM_POINTER = 26;
 const FROM_FINGER = 52; // which hides what lies around it
 const EDGE = 8;
 
-/** How deep it looks when the view has `scale`: so that single pixels can be told apart, and never so deep that one
- *  does not see where one is. @param {number} scale */
-export const loupeScale = (scale) => Math.max(scale, Math.min(ENLARGED * scale, DEEPEST));
+/** How deep it looks when the view has `scale`: single pixels can be told apart, but one still sees where one is.
+ *  @param {number} scale */
+export const loupeScale = (scale) => Math.max(scale, LEAST, Math.min(ENLARGED * scale, DEEPEST));
 
 /** Its side. @param {Size} canvas */
 export const loupeSide = ({width, height}) => clamp(Math.min(width, height) / 3, SMALLEST, LARGEST);
@@ -65,7 +66,7 @@ export function paintLoupe(ctx, {point, colour, corner: [left, top], side, scale
   ctx.clip();
   ctx.fillStyle = '#0b0c0e';
   ctx.fillRect(left, top, side, side);
-  picture(View.with(point.x, point.y, x, y, scale, turn), bounds);
+  picture(onPixels(View.with(point.x, point.y, x, y, scale, turn)), bounds);
   paintArms(ctx, x, y, 7, side / 2 - 10, 3, 'rgb(0 0 0 / 45%)');
   paintArms(ctx, x, y, 7, side / 2 - 10, 1, 'rgb(255 255 255 / 90%)');
   disc(ctx, x, y, 2.5, 'rgb(0 0 0 / 60%)');
@@ -79,6 +80,15 @@ export function paintLoupe(ctx, {point, colour, corner: [left, top], side, scale
   ctx.restore();
   frame(ctx, left, top, side, 4, 'rgb(0 0 0 / 45%)');
   frame(ctx, left, top, side, 2, colour);
+}
+
+/** A view moved by less than a pixel of the screen, so that at full zoom those of the picture are not blended.
+ *  @param {View} view */
+function onPixels({scale, left, top, turn}) {
+  const ratio = window.devicePixelRatio || 1;
+  /** @param {number} at */
+  const whole = (at) => Math.round(at * ratio) / ratio;
+  return turn === 0 ? new View(scale, whole(left), whole(top)) : new View(scale, left, top, turn);
 }
 
 /** @param {Context} ctx @param {number} left @param {number} top @param {number} side @param {number} width

@@ -103,7 +103,7 @@ function core(ctx, x, y, colour) {
 export function paintMark(ctx, view, mark, {r = 5, current = false, error = true} = {}) {
   const [x, y] = view.place(mark.x, mark.y);
   if (mark.style === 'suggested' && error && mark.expected_px) {
-    const reach = Math.min(mark.expected_px * view.scale, 400);
+    const reach = mark.expected_px * view.scale;
     if (reach > r + 1) {
       ctx.globalAlpha = 0.16;
       disc(ctx, x, y, reach, mark.colour);

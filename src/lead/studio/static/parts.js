@@ -1,8 +1,10 @@
 /** What the further views share: how numbers and times read, colours, and small controls. */
 
-import {ARROWS, h, lookUp, percent} from './dom.js';
+import {ARROWS, count, h, lookUp, percent} from './dom.js';
 
 /** @import {App} from './app.js' */
+
+const FEW_NAMES = 8; // landmarks that are named; of more, only the number is told
 
 // --- how things read -------------------------------------------------------------------------------------------------
 
@@ -24,6 +26,19 @@ export const errorText = (app, px, side) => app.unit() === 'px' ? pixels(px) : p
 /** That of something as a whole, of which there is the mean in pixels and as a share of the longer side.
  *  @param {Pick<App, 'unit'>} app @param {number|null} px @param {number} share */
 export const meanErrorText = (app, px, share) => app.unit() === 'px' && px !== null ? pixels(px) : percent(share);
+
+/** Which landmarks are looked at closely, and by name those that are not, where they are few; null where none is.
+ *  @param {string[]} names  of all landmarks @param {string[]} closely */
+export function closelyWords(names, closely) {
+  if (!closely.length) return null;
+  const left = names.filter((name) => !closely.includes(name));
+  const all =
+    `${closely.length} of ${count(names.length, 'landmark')} ${closely.length === 1 ? 'is' : 'are'} looked at `
+    + 'closely, each in a square cut from the original picture';
+  if (!left.length) return `${all}.`;
+  const rest = left.length > FEW_NAMES ? 'The others have' : `${left.join(', ')} ${left.length === 1 ? 'has' : 'have'}`;
+  return `${all}. ${rest} too few labels for that, or would gain little.`;
+}
 
 /** Seconds as "48 s", "3 min 20 s", "1 h 5 min". @param {number} seconds */
 export function elapsed(seconds) {

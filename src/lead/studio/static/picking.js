@@ -106,6 +106,16 @@ export function progressWords(pictures) {
     unreadable ? `${unreadable.toLocaleString('en')} unreadable` : ''].filter(Boolean).join(' · ');
 }
 
+/** What to say of pictures that could not be read again to be looked at closely. @param {Picture[]} pictures */
+export function coarseWords(pictures) {
+  const [{file, coarse}] = pictures;
+  const [which, why, its] = pictures.length > 1
+    ? [`${count(pictures.length, 'picture')}`, `; ${file}: ${coarse}`, 'their']
+    : [file, `: ${coarse}`, 'its'];
+  return `${which} could not be read again to be looked at closely${why}. What is suggested there is of a coarser `
+    + `look, with ${its} larger expected error.`;
+}
+
 /** What stands after the last slash. @param {string} file */
 const basename = (file) => file.slice(file.lastIndexOf('/') + 1);
 

@@ -6,7 +6,7 @@ import {lookAgain} from './folder.js';
 import {loadSmall} from './images.js';
 import {passing} from './kept.js';
 import {meanErrorText} from './parts.js';
-import {filters, halves, openError, picked, progressWords, SKIP, SORTS, stateOf} from './picking.js';
+import {coarseWords, filters, halves, openError, picked, progressWords, SKIP, SORTS, stateOf} from './picking.js';
 
 /**
  * @import {Picture} from 'types/messages'
@@ -65,7 +65,8 @@ export class Rail {
     this.films = h('a.small.muted', {testid: 'rail-films', href: app.href('film'), hidden: true});
     this.unread = h('p.small.muted', {testid: 'rail-unread', hidden: true});
     this.notes = h('p.small.muted', {testid: 'rail-notes', hidden: true});
-    this.foot = h('div.rail-foot', this.films, this.unread, this.notes,
+    this.coarse = h('p.small.muted', {testid: 'rail-coarse', hidden: true});
+    this.foot = h('div.rail-foot', this.films, this.unread, this.notes, this.coarse,
       h('button.plain.small', {testid: 'look-again', title: 'See whether pictures came, went or were replaced',
         onclick: () => lookAgain(app, true)}, icon('refresh', 13), 'Look again'));
     fill(place,
@@ -75,6 +76,7 @@ export class Rail {
     this.observer.observe(this.scroller);
     const soon = throttle(() => this.refilter(), 60);
     app.on('pictures', soon);
+    app.on('pictures', () => this.drawFoot());
     app.on('landmarks', soon);
     app.on('unit', () => this.draw(true));
     app.on('state', () => this.drawFoot());
@@ -296,7 +298,11 @@ export class Rail {
   update({place, element, thumb, progress, marks, error}, picture, at) {
     const state = stateOf(picture);
     element.dataset.state = state;
-    element.title = picture.unreadable ? `${picture.file}\nCannot be read: ${picture.unreadable}` : picture.file;
+    element.title = picture.unreadable
+      ? `${picture.file}\nCannot be read: ${picture.unreadable}`
+      : picture.coarse
+      ? `${picture.file}\nNot looked at closely: ${picture.coarse}`
+      : picture.file;
     markCurrent(element, picture.id === this.current);
     place.setAttribute('aria-posinset', String(at + 1));
     place.setAttribute('aria-setsize', String(this.list.length));
@@ -316,7 +322,8 @@ export class Rail {
       words,
     ]);
     const tags = picture.tags.filter((tag) => tag !== SKIP);
-    renew(marks, JSON.stringify([tags, picture.noted]), () => [
+    renew(marks, JSON.stringify([tags, picture.noted, picture.coarse]), () => [
+      picture.coarse ? mark('warning', `Not looked at closely: ${picture.coarse}`) : null,
       tags.length ? mark('tag', `Tags: ${tags.join(', ')}`) : null,
       picture.noted ? mark('note', 'Has a note') : null,
     ]);
@@ -336,10 +343,14 @@ export class Rail {
     this.unread.title = unread.replaceAll('; ', '\n');
     this.notes.hidden = !notes.length;
     text(this.notes, notes.join(' '));
+    const coarse = this.app.pictures.filter((p) => p.coarse && !p.unreadable);
+    this.coarse.hidden = !coarse.length;
+    text(this.coarse, coarse.length ? coarseWords(coarse) : '');
+    this.coarse.title = coarse.map((p) => `${p.file}: ${p.coarse}`).join('\n');
   }
 }
 
-/** @param {'tag'|'note'} name @param {string} label */
+/** @param {'tag'|'note'|'warning'} name @param {string} label */
 const mark = (name, label) =>
   h('span.rail-mark', {title: label, testid: `rail-${name}`}, icon(name, 12), h('span.visually-hidden', label));
 

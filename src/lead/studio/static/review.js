@@ -4,6 +4,7 @@ import {DisputeList} from './disputes.js';
 import {ARROWS, count, emptyState, fill, find, h, icon, kbd, lookUp, percent, refill, slug, svg} from './dom.js';
 import {clamp} from './geometry.js';
 import {meanErrorText, pixels, segmented} from './parts.js';
+import {coarseWords} from './picking.js';
 
 /**
  * @import {Route} from 'types/app'
@@ -88,6 +89,7 @@ class Gallery {
     this.bars = h('div.r-bars', {testid: 'histogram', role: 'toolbar',
       'aria-label': 'Pictures by expected error; choose a bar to see those'});
     this.axis = h('div.row.r-axis.small.muted');
+    this.coarse = h('p.notice', {testid: 'review-coarse', hidden: true});
     this.news = h('div.r-news', {'aria-live': 'polite'});
     this.shown = h('span.muted', {testid: 'review-shown', role: 'status'});
     this.list = h('div.r-grid', {testid: 'gallery', role: 'list', 'aria-label': 'Predictions'});
@@ -101,7 +103,7 @@ class Gallery {
         }), segmented('Which', FILTERS, this.filter, 'review-filter', (filter) => {
           this.filter = filter;
           this.arrange();
-        }), this.shown), keys), h('div.r-histogram', this.bars, this.axis)), this.news, this.list);
+        }), this.shown), keys), h('div.r-histogram', this.bars, this.axis)), this.coarse, this.news, this.list);
     this.scroller = root;
     root.append(this.element);
     root.addEventListener('scroll', () => this.draw(), {passive: true});
@@ -228,6 +230,10 @@ class Gallery {
     fill(this.summary, h('strong', `Median expected error ${this.read(median)}${whole}`),
       `; ${above ? count(above, 'picture') : 'none'} above ${this.read(bad)}.`);
     this.drawBars(errors);
+    const coarse = this.app.pictures.filter((p) => p.coarse && !p.unreadable);
+    this.coarse.hidden = !coarse.length;
+    this.coarse.title = coarse.map((p) => `${p.file}: ${p.coarse}`).join('\n');
+    fill(this.coarse, icon('warning'), h('span', coarse.length ? coarseWords(coarse) : ''));
     fill(this.shown, `${this.items.length.toLocaleString('en')} of ${count(errors.length, 'picture')}`,
       this.range && h('button.small', {testid: 'review-show-all', onclick: () => {
         this.range = null;

@@ -4,7 +4,7 @@
 import {wordsOf} from './api.js';
 import {lossCurve, STAGE_NAMES} from './chart.js';
 import {count, duration, fill, h, icon, lookUp, refill, spinner} from './dom.js';
-import {basename, elapsed, meanErrorText} from './parts.js';
+import {basename, closelyWords, elapsed, meanErrorText} from './parts.js';
 import {expectation, timeWords} from './start.js';
 
 /**
@@ -316,7 +316,17 @@ class Setup {
     fill(this.model, h('h2', 'In this folder'), h('p', {testid: 'model-stage'}, line), making
       ? [this.bar(line, done, total), h('p.muted', `${done.toLocaleString('en')} of ${count(total, 'picture')}`)]
       : null, stage === 'failed' ? h('p.notice.bad', {role: 'alert'}, message) : null,
-      stage === 'ready' ? h('p.muted', {testid: 'model-fit'}, fit, message && !fitting ? ` ${message}` : null) : null);
+      stage === 'ready' ? h('p.muted', {testid: 'model-fit'}, fit, message && !fitting ? ` ${message}` : null) : null,
+      stage === 'ready' ? this.closely() : null);
+  }
+
+  /** Which landmarks were looked at closely; null where none was. */
+  closely() {
+    const names = this.app.landmarks().landmarks.map(({name}) => name);
+    const words = closelyWords(names, this.status.closely);
+    return words
+      ? h('p.muted', {testid: 'model-closely', title: `Looked at closely: ${this.status.closely.join(', ')}`}, words)
+      : null;
   }
 
   // existing runs

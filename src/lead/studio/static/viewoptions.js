@@ -17,7 +17,7 @@ const KEY = 'lead.view';
 
 /** @type {Values} */
 export const USUAL = {size: 'normal', points: true, suggestions: true, rings: true, names: 'current', loupe: 'pointer',
-  minimap: true, upright: false, zoom: 'whole', times: 4};
+  minimap: true, upright: false, zoom: 'whole', times: 0};
 
 /** @type {Record<Size, number>} */
 const RADII = {small: 3.5, normal: 5, large: 8};
@@ -27,7 +27,7 @@ const NAMES = [['current', 'of the current point'], ['all', 'of all points'], ['
 const LOUPES = [['pointer', 'beside the pointer'], ['corner', 'in the corner'], ['off', 'off']];
 /** @type {[Zoom, string][]} */
 const ZOOMS = [['whole', 'whole'], ['keep', 'as near as the last one'], ['landmark', 'near each landmark']];
-const TIMES = [2, 4, 8, 16];
+const TIMES = [0, 2, 4, 8, 16]; // 0: as the expected error asks
 
 /** What was kept, with the usual in place of whatever is no choice. @param {unknown} kept @returns {Values} */
 export function valuesOf(kept) {
@@ -63,12 +63,16 @@ export class ViewOptions {
     this.open = false;
     /** @type {Map<Check, HTMLInputElement>} */
     this.boxes = new Map();
+    /** @type {Map<string, HTMLSelectElement>} */
+    this.selects = new Map();
     this.values = valuesOf(lasting.value(KEY, {}));
     this.button = iconButton('visible', 'View: what is shown, and how near', {testid: 'view-options',
       'aria-expanded': 'false', 'aria-controls': 'view-panel', onclick: () => this.toggle()});
     this.times = h('select', {testid: 'view-times', 'aria-label': 'How near',
       onchange: () => this.set({times: Number(this.times.value)})},
-      TIMES.map((times) => h('option', {value: String(times)}, `${times} × the whole`)));
+      TIMES.map((times) =>
+        h('option', {value: String(times)}, times ? `${times} × the whole` : 'as its expected error asks')
+      ));
     this.panel = h('div.popover.view-panel', {id: 'view-panel', testid: 'view-panel', role: 'group',
       'aria-label': 'View', hidden: true, onkeydown: (e) => {
         e.stopPropagation(); // keys typed here are not the picture's
@@ -112,6 +116,7 @@ export class ViewOptions {
       onchange: () => this.set({[name]: choices[select.selectedIndex][0]})},
       choices.map(([value, text]) => h('option', {value: String(value)}, text)));
     select.value = String(this.values[name]);
+    this.selects.set(name, select);
     return h('label.field-row', words, select);
   }
 
@@ -127,6 +132,8 @@ export class ViewOptions {
     this.values = {...this.values, ...change};
     this.times.hidden = this.values.zoom !== 'landmark';
     for (const [name, box] of this.boxes) box.checked = this.values[name]; // a key may have changed it
+    const zoom = this.selects.get('zoom');
+    if (zoom) zoom.value = this.values.zoom;
     // what hides something is seen in the button, so that nobody looks for lost points
     const hides = !this.values.points || !this.values.suggestions;
     this.button.setAttribute('aria-pressed', String(hides));
