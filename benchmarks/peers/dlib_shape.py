@@ -1,9 +1,9 @@
 """dlib's shape predictor, trained as ml-morph does, on the labels and pictures of the study of large pictures.
 
-    python -m benchmarks.peers.dlib_shape LABELS PICTURES [--labels 5 10 20 50] [--draws 5] [--no-detector]
+    python -m benchmarks.peers.dlib_shape LABELS PICTURES [--labels 5 10 20 50 all] [--draws 5] [--no-detector]
 
-Labels, judged pictures and unit are those of :mod:`benchmarks.studies.large`; besides it learns once from all pictures
-that are not left for testing. dlib comes into an environment of its own, from the package index, of the versions below.
+Labels, judged pictures and unit are those of :mod:`benchmarks.studies.large`; *all* is once all pictures that are not
+left for testing. dlib comes into an environment of its own, from the package index, of the versions below.
 
 What ml-morph (Porto & Voje 2020) does, by its documentation, is done here: the box is that of the landmarks, with no
 margin; pictures are grey and as large as they are; places are whole pixels. ``defaults`` are its trainers' default
@@ -259,7 +259,7 @@ def main() -> None:
     parser.add_argument("landmarks", type=Path)
     parser.add_argument("pictures", type=Path)
     parser.add_argument("--name", help="of the result; by default the landmarks' file's")
-    parser.add_argument("--labels", type=int, nargs="+", default=[5, 10, 20, 50])
+    parser.add_argument("--labels", nargs="+", default=["5", "10", "20", "50", "all"], help="numbers, and all")
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--no-detector", action="store_true", help="true boxes only")
     parser.add_argument("--results", type=Path, default=Path("results"))
@@ -281,7 +281,9 @@ def main() -> None:
         best[kind] = min(mean, key=mean.__getitem__)
     print(best, flush=True)
     rows = []
-    for count in [*(str(n) for n in chosen.labels if len(trainings.picked(str(n), 0)) == n), "all"]:
+    for count in chosen.labels:
+        if count != "all" and len(trainings.picked(count, 0)) < int(count):
+            continue
         several = range(1 if count == "all" else chosen.draws)
         for kind in kinds:
             detect = best.get("found") == best[kind]  # one training for both kinds of box, where options are the same
