@@ -58,7 +58,6 @@ def test_tools_stand_beside_one_another_by_their_labels(tmp_path: Path) -> None:
     )
     rows, commits = joined(tmp_path)
     assert [(row["labels"], row["tool"]) for row in rows] == [
-        ("5", "`lead`"),
         ("20", "`lead`"),
         ("20", "dlib, found box"),
         ("20", "dlib, true box"),

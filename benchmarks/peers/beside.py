@@ -16,8 +16,9 @@ from typing import Any
 from benchmarks.measuring import keep, table
 
 SETS = ("shells", "wings")
+OURS = "`lead`"
 TOOLS: dict[str, dict[str | None, str]] = {
-    "large": {"local": "`lead`"},
+    "large": {"local": OURS},
     "network": {None: "ImageNet network, end to end"},
     "dlib-shape": {"found": "dlib, found box", "true": "dlib, true box"},
 }
@@ -28,7 +29,7 @@ COLUMNS = {
     "tool": ("tool", "{}"),
     "draws": ("draws", "{}"),
     "mean": ("mean error, %", "{:.2f}"),
-    "sd": ("± over draws", "{:.2f}"),
+    "spread": ("± over draws", "{}"),
     "median": ("median, %", "{:.2f}"),
     "px_median": ("median, px", "{:.1f}"),
     "near": ("within 0.3/0.5 %, %", "{}"),
@@ -36,7 +37,10 @@ COLUMNS = {
 
 
 def joined(folder: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Rows of all tools by pictures and labels, fewest first; and the commit of each result, those that are there."""
+    """Rows of all tools by pictures and labels, fewest first; and the commit of each result, of those that are there.
+
+    Only numbers of labels for which there is another tool than ours.
+    """
     rows, commits = [], {}
     for pictures in SETS:
         for kind, names in TOOLS.items():
@@ -52,6 +56,8 @@ def joined(folder: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
                     rows.append(
                         {**row, "pictures": pictures, "labels": str(row["labels"]), "tool": name, "draws": draws}
                     )
+    shared = {(row["pictures"], row["labels"]) for row in rows if row["tool"] != OURS}
+    rows = [row for row in rows if (row["pictures"], row["labels"]) in shared]
     order = [tool for names in TOOLS.values() for tool in names.values()]
 
     def place(row: dict[str, Any]) -> tuple[int, float, int]:
