@@ -53,9 +53,9 @@ def joined(folder: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
                 name = names.get(row.get("arm", row.get("box")))
                 if name is not None:
                     draws = len(row["means"])
-                    rows.append(
-                        {**row, "pictures": pictures, "labels": str(row["labels"]), "tool": name, "draws": draws}
-                    )
+                    spread = f"{row['sd']:.2f}" if draws > 1 else "–"
+                    own = {"pictures": pictures, "labels": str(row["labels"]), "tool": name}
+                    rows.append({**row, **own, "draws": draws, "spread": spread})
     shared = {(row["pictures"], row["labels"]) for row in rows if row["tool"] != OURS}
     rows = [row for row in rows if (row["pictures"], row["labels"]) in shared]
     order = [tool for names in TOOLS.values() for tool in names.values()]
