@@ -102,16 +102,21 @@ def measure(
     return Found(away, away / unit, within, seconds, [len(look.which) for look in fit.head.looks])
 
 
+def near(draws: Sequence[FloatArray]) -> str:
+    """Of the errors of all draws, in units, the percentages within 0.3 and 0.5 % of the unit."""
+    shares = [100 * float(np.nanmean([np.nanmean(errors < s) for errors in draws])) for s in (0.003, 0.005)]
+    return "/".join(f"{share:.0f}" for share in shares)
+
+
 def row(arm: str, count: int, draws: Sequence[Found]) -> dict[str, object]:
     """What all draws come to; errors in percent of the unit."""
-    near = [100 * float(np.nanmean([np.nanmean(d.errors < s) for d in draws])) for s in (0.003, 0.005)]
     return {
         "arm": arm,
         "labels": count,
         **over_draws([d.errors for d in draws], [d.within for d in draws], SHARES),
         "px": float(np.mean([np.nanmean(d.away) for d in draws])),
         "px_median": float(np.mean([np.nanmedian(d.away) for d in draws])),
-        "near": "/".join(f"{share:.0f}" for share in near),
+        "near": near([d.errors for d in draws]),
         "ms": 1000 * float(np.median([d.seconds for d in draws])),
         "looks": [d.looks for d in draws],
     }
