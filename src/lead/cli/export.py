@@ -23,20 +23,20 @@ def export(
         Path | None,
         typer.Option(help="Folder of pictures to check the file on. Default: drawn beetles.", metavar="DIR"),
     ] = None,
-    int8: Annotated[
-        Path | None,
-        typer.Option(
-            help="Also write the network in 8-bit integers, and beside it (.json) what that costs and gains; "
-            "needs --pictures.",
-            metavar="FILE",
-        ),
-    ] = None,
     side: Annotated[
         int | None,
         typer.Option(
             help="Of the squares that the file takes: a whole multiple of the model's own, on which local looks are "
             "left out. Default: as large as local looks need, up to 2048; the model's own where it has none.",
             metavar="PIXELS",
+        ),
+    ] = None,
+    int8: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write the network in 8-bit integers, and beside it (.json) what that costs and gains; "
+            "needs --pictures.",
+            metavar="FILE",
         ),
     ] = None,
     labels: Annotated[
