@@ -32,8 +32,8 @@ from benchmarks.measuring import keep, over_draws, peak_memory, table  # noqa: E
 from benchmarks.studies.labelling_share import extents  # noqa: E402
 from benchmarks.studies.large import draw_labels, near, split  # noqa: E402
 from lead.config import Settings, load_preset  # noqa: E402
-from lead.features import Frame  # noqa: E402
 from lead.files import default_cache, write_atomic  # noqa: E402
+from lead.frame import Frame  # noqa: E402
 from lead.geometry import FloatArray  # noqa: E402
 from lead.images.build import open_store  # noqa: E402
 from lead.images.labels import load_labels  # noqa: E402
