@@ -40,6 +40,8 @@ def letterboxed(picture: Image.Image, side: int) -> tuple[npt.NDArray[np.uint8],
 def upright(path: Path) -> Image.Image:
     """A picture in RGB, turned as its camera says, with white behind transparent parts."""
     with Image.open(path) as image:
+        if image.mode.startswith(("I", "F")):  # Pillow would cut such values off, not scale them
+            raise SystemExit(f"{path} has more than 8 bits a value. Save it with 8 bits, its contrast stretched.")
         picture = ImageOps.exif_transpose(image)
         if picture.has_transparency_data:
             rgba = picture.convert("RGBA")

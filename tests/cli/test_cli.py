@@ -309,8 +309,8 @@ def test_fit_names_what_is_not_looked_at_closely() -> None:
     names = [f"n{i}" for i in range(12)]
     assert closely_text(names, names).endswith(" 12 of 12 landmarks, in squares cut from the original pictures")
     assert "10 of 12 landmarks" in (some := closely_text(names, names[1:11]))
-    assert "; not n0, n11, which have too few labels" in some
-    assert "; the others have too few labels" in closely_text(names, ["n3"])
+    assert "; not n0, n11: little to gain" in some
+    assert "; for the others little is to be gained" in closely_text(names, ["n3"])
 
 
 def test_fit_counts_and_names_labelled_pictures_that_are_missing(world: World, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -383,7 +384,8 @@ class Torn:
                 tifffile.imwrite(folder / name, pixels, tile=(64, 64), compression="zlib", photometric="rgb")
             else:
                 Image.fromarray(pixels).save(folder / name, **options)
-        self.store = open_store(folder, self.names, 32, folder / "cache")
+        # Without sums of the files, as of files too large for that: else any change would be told at once.
+        self.store = replace(open_store(folder, self.names, 32, folder / "cache"), contents=None)
         self.held = Originals(keep=True)
 
     @property
@@ -423,7 +425,7 @@ def no_picture(path: Path) -> None:
     ("spoil", "reason"),
     [
         (removed, "No such file or directory"),
-        (cut_short, "image file is truncated"),
+        (cut_short, "it is cut short"),
         (of_other_size, "it has 200 × 300 pixels now, and had 400 × 300"),
         (no_picture, "its content is not a picture of a known format"),
     ],

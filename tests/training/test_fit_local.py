@@ -204,22 +204,24 @@ def test_what_cannot_be_read_again_is_answered_by_the_looks_before(tmp_path: Pat
     assert fit.head.local
     (whole,) = source.find(fit.head, TEST)
     assert not source.store.unread
-    gone, other, torn = (tmp_path / "large" / NAMES[row] for row in TEST[:3])
+    gone, other, torn, alike = (tmp_path / "large" / NAMES[row] for row in TEST[:4])
     gone.unlink()
     with Image.open(other) as picture:
         picture.resize((300, 200)).save(other)
     torn.write_bytes(torn.read_bytes()[:1000])
+    alike.write_bytes((tmp_path / "large" / NAMES[TEST[5]]).read_bytes())  # as large, as one camera's pictures are
     (found,) = source.find(fit.head, TEST)
     reasons = source.store.unread
-    assert sorted(reasons) == NAMES[TEST[0] : TEST[3]]
+    assert sorted(reasons) == NAMES[TEST[0] : TEST[4]]
     assert "No such file" in reasons[gone.name]
     assert reasons[other.name] == "it has 300 × 200 pixels now, and had 768 × 768"
+    assert reasons[alike.name] == "its file was changed since it was first read"
     store = source.store
     bare = ImageStore(store.files, store.pixels, store.sizes, (), store.digest)
     (before,) = FeatureSource(source.extractor, bare).find(fit.head, TEST)
-    torch.testing.assert_close(found.points[:3], before.points[:3])
+    torch.testing.assert_close(found.points[:4], before.points[:4])
     expected, coarser = found.expected(fit.confidence), whole.expected(fit.confidence)
-    torch.testing.assert_close(expected[:3], before.expected(fit.confidence)[:3])
-    assert (expected[:3].mean() > coarser[:3].mean()).all()  # and they say so
-    torch.testing.assert_close(found.points[3:], whole.points[3:])
-    torch.testing.assert_close(expected[3:], coarser[3:])
+    torch.testing.assert_close(expected[:4], before.expected(fit.confidence)[:4])
+    assert (expected[:4].mean() > coarser[:4].mean()).all()  # and they say so
+    torch.testing.assert_close(found.points[4:], whole.points[4:])
+    torch.testing.assert_close(expected[4:], coarser[4:])

@@ -26,8 +26,8 @@ def export(
     side: Annotated[
         int | None,
         typer.Option(
-            help="Of the squares that the file takes: a whole multiple of the model's own, on which local looks are "
-            "left out. Default: as large as local looks need, up to 2048; the model's own where it has none.",
+            help="Of the squares that the file takes: the model's own side, which leaves local looks out, or a "
+            "whole multiple of it. Default: as large as local looks need, up to 2048; its own for a model without.",
             metavar="PIXELS",
         ),
     ] = None,
@@ -107,17 +107,17 @@ def _taken(exported: Exported) -> str:
 def _show_parity(parity: Parity, pictures: Path | None) -> None:
     source = pictures or "drawn beetles, as no --pictures were given"
     show(f"Checked on {parity.pictures} pictures: {source}")
-    show(f"Landmarks off the model's: {parity.mean:.5f} px of the input on average, {parity.max:.5f} px at most")
+    show(f"Landmarks off the model's: {parity.mean:.5f} px of the square on average, {parity.max:.5f} px at most")
     if parity.predict_mean is not None:
         show(
-            f"Off `lead predict`, which looks at the original files: {parity.predict_mean:.3f} px on average, "
-            f"{parity.predict_max:.3f} px at most"
+            f"Off `lead predict`, which looks at the original files: {parity.predict_mean:.3f} px of the square "
+            f"on average, {parity.predict_max:.3f} px at most"
         )
 
 
 def _show_quantised(done: Quantised) -> None:
     show(f"In 8 bits: {done.path}, calibrated on {done.calibrated} pictures, measured on {done.pictures}")
-    show(f"Landmarks off the float file's: {done.mean:.3f} px of the input on average, {done.max:.3f} px at most")
+    show(f"Landmarks off the float file's: {done.mean:.3f} px of the square on average, {done.max:.3f} px at most")
     if done.error is not None:
         show(f"Off the labels: {done.error:.3f} px on average, the float file {done.float_error:.3f} px")
     show(

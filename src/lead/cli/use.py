@@ -102,6 +102,7 @@ def fit(
         refuse_existing(out)
     from lead import api
     from lead.images.store import skipped_text
+    from lead.training.local import FEWEST
 
     with watching() as watch:
         summary = api.fit(
@@ -119,10 +120,13 @@ def fit(
     if summary.missing:
         warn(skipped_text(summary.missing))
     summary.landmarker.save(out)
-    looks = {"cascade": "cascade of two looks", "cascade-coarse": "cascade of one look"}
+    first = "one look at the whole picture"
+    looks = {"cascade": f"{first}, and one at a crop", "cascade-coarse": first}
     plural = "" if summary.used == 1 else "s"
     show(f"Head: {looks.get(summary.head, summary.head)}, fitted to {summary.used} labelled picture{plural}")
-    if summary.closely:
+    if summary.head in looks and summary.used < FEWEST:
+        show(f"Looked at closely: nothing yet; that takes {FEWEST} labels of a landmark, and files that show more")
+    elif summary.closely:
         show(closely_text(summary.landmarker.schema.names, summary.landmarker.closely))
     if math.isnan(summary.error):
         few = "too few labels are not accepted suggestions" if summary.accepted else "a single label leaves none"
@@ -141,9 +145,9 @@ def closely_text(names: Sequence[str], closely: Sequence[str]) -> str:
     text = f"Looked at closely: {len(closely)} of {len(names)} landmarks, in squares cut from the original pictures"
     left = [name for name in names if name not in closely]
     if 0 < len(left) <= FEW_NAMES:
-        text += f"; not {', '.join(left)}, which have too few labels for that or would gain little"
+        text += f"; not {', '.join(left)}: little to gain there, or fewer than four labels"
     elif left:
-        text += "; the others have too few labels for that or would gain little"
+        text += "; for the others little is to be gained, or there are fewer than four labels"
     return text
 
 

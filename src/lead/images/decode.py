@@ -438,4 +438,6 @@ def _reason(path: Path, error: Exception) -> str:
         return f"{str(error).rstrip('.')}; a TIFF may have more, and is read in parts"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if str(error).startswith("image file is truncated"):  # Pillow then says how much was left over, not what is gone
+        return "it is cut short"
     return str(error).rstrip(".") or type(error).__name__

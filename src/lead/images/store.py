@@ -33,6 +33,7 @@ from lead.images.decode import (
     UnreadablePicture,
     fitted,
     fitted_size,
+    reading,
 )
 from lead.images.originals import check_size, of_memory, opened
 from lead.images.showing import DEFAULT, Showing
@@ -46,6 +47,8 @@ if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
 from lead.images.rows import DecodedRow, decode_row, in_square, margin
 from lead.tuning import cores
 
+SUMMED = 2**28
+"""Bytes of a file up to which it is summed again before parts of it are shown."""
 AHEAD = 2
 """Stores in memory that :func:`stored_pictures` makes ahead."""
 
@@ -109,6 +112,8 @@ class ImageStore:
         path, (width, height) = self.root / self.files[row], self.sizes[row].tolist()
         picture = opened(path, self.showing)
         check_size(path, picture.size, (width, height))
+        if self.contents is not None:
+            _check_content(path, self.contents[row])
         return picture
 
     @cached_property
@@ -212,6 +217,17 @@ def skipped_text(skipped: Sequence[tuple[str, str]], rest: str = "") -> str:
     if more := len(skipped) - len(lines):
         lines.append(f"  and {more} more; see {rest}")
     return "\n".join([f"{count}:", *lines])
+
+
+def _check_content(path: Path, before: str) -> None:
+    """Raises :class:`UnreadablePicture` for a file that had another SHA-256 sum; very large ones are not summed."""
+    with reading(path):
+        if path.stat().st_size > SUMMED:
+            return
+        with path.open("rb") as file:
+            now = hashlib.file_digest(file, "sha256").hexdigest()
+    if now != before:
+        raise UnreadablePicture(path, "its file was changed since it was first read")
 
 
 def unread_text(unread: Sequence[tuple[str, str]]) -> str:

@@ -81,9 +81,9 @@ test('how far a picture is', () => {
 test('which landmarks are looked at closely, and by name those that are not', () => {
   assert.equal(closelyWords(['a', 'b'], []), null);
   assert.match(closelyWords(['a', 'b'], ['a', 'b']) ?? '', /^2 of 2 landmarks are looked at closely, .* picture\.$/);
-  assert.match(closelyWords(['a', 'b', 'c'], ['b']) ?? '', /^1 of 3 landmarks is .*\. a, c have too few labels/);
+  assert.match(closelyWords(['a', 'b', 'c'], ['b']) ?? '', /^1 of 3 landmarks is .*\. Not a, c: little to gain/);
   const many = Array.from({length: 30}, (_, i) => `n${i}`);
-  assert.match(closelyWords(many, ['n3']) ?? '', /\. The others have too few/);
+  assert.match(closelyWords(many, ['n3']) ?? '', /\. Not the others: little/);
 });
 
 test('a name of every object is none of its own', () => {

@@ -36,8 +36,8 @@ export function closelyWords(names, closely) {
     `${closely.length} of ${count(names.length, 'landmark')} ${closely.length === 1 ? 'is' : 'are'} looked at `
     + 'closely, each in a square cut from the original picture';
   if (!left.length) return `${all}.`;
-  const rest = left.length > FEW_NAMES ? 'The others have' : `${left.join(', ')} ${left.length === 1 ? 'has' : 'have'}`;
-  return `${all}. ${rest} too few labels for that, or would gain little.`;
+  const rest = left.length > FEW_NAMES ? 'the others' : left.join(', ');
+  return `${all}. Not ${rest}: little to gain there, or fewer than four labels.`;
 }
 
 /** Seconds as "48 s", "3 min 20 s", "1 h 5 min". @param {number} seconds */
