@@ -50,7 +50,8 @@ def test_tools_stand_beside_one_another_by_their_labels(tmp_path: Path) -> None:
     common = '"mean": 1.0, "sd": 0.1, "median": 0.9, "px_median": 3.0, "near": "1/2", "means": [1.0], "medians": [0.9]'
     (tmp_path / "large-wings-test.json").write_text(
         f'{{"commit": "a", "rows": [{{"arm": "before", "labels": 20, {common}}},'
-        f' {{"arm": "local", "labels": 20, {common}}}, {{"arm": "local", "labels": 5, {common}}}]}}'
+        f' {{"arm": "local", "labels": 20, {common.replace("[1.0]", "[2.0, 5.0]").replace("[0.9]", "[1.5, 7.0]")}}},'
+        f' {{"arm": "local", "labels": 5, {common}}}]}}'
     )
     (tmp_path / "dlib-shape-wings-test.json").write_text(
         f'{{"commit": "b", "rows": [{{"box": "true", "labels": "all", {common}}},'
@@ -63,4 +64,5 @@ def test_tools_stand_beside_one_another_by_their_labels(tmp_path: Path) -> None:
         ("20", "dlib, true box"),
         ("all", "dlib, true box"),
     ]
+    assert [row["ours"] for row in rows] == ["–", "2.00/1.50", "2.00/1.50", "–"]  # of the first draw alone
     assert commits == {"large-wings-test": "a", "dlib-shape-wings-test": "b"}

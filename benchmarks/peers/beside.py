@@ -33,6 +33,7 @@ COLUMNS = {
     "median": ("median, %", "{:.2f}"),
     "px_median": ("median, px", "{:.1f}"),
     "near": ("within 0.3/0.5 %, %", "{}"),
+    "ours": ("`lead` on these draws: mean/median, %", "{}"),
 }
 
 
@@ -58,6 +59,9 @@ def joined(folder: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
                     rows.append({**row, **own, "draws": draws, "spread": spread})
     shared = {(row["pictures"], row["labels"]) for row in rows if row["tool"] != OURS}
     rows = [row for row in rows if (row["pictures"], row["labels"]) in shared]
+    ours = {(row["pictures"], row["labels"]): row for row in rows if row["tool"] == OURS}
+    for row in rows:
+        row["ours"] = _on_the_draws_of(row, ours.get((row["pictures"], row["labels"])))
     order = [tool for names in TOOLS.values() for tool in names.values()]
 
     def place(row: dict[str, Any]) -> tuple[int, float, int]:
@@ -65,6 +69,14 @@ def joined(folder: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
         return SETS.index(row["pictures"]), count, order.index(row["tool"])
 
     return sorted(rows, key=place), commits
+
+
+def _on_the_draws_of(row: dict[str, Any], ours: dict[str, Any] | None) -> str:
+    """Our mean and median error over the draws that another tool has, which are the first ones."""
+    count = row["draws"]
+    if ours is None or row is ours or len(ours["means"]) < count:
+        return "–"
+    return "/".join(f"{sum(ours[name][:count]) / count:.2f}" for name in ("means", "medians"))
 
 
 def main() -> None:
