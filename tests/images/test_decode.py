@@ -158,7 +158,7 @@ def test_damaged_files_name_themselves_and_the_reason(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("not a picture")
     (tmp_path / "empty.png").touch()
     for name, reason in [
-        ("short.jpg", "truncated"),
+        ("short.jpg", "cut short"),
         ("text.png", "not a picture of a known format"),
         ("empty.png", "not a picture of a known format"),
         ("missing.png", "No such file"),
