@@ -192,7 +192,7 @@ def test_the_graph_looks_closely_as_the_model_does(
     allowed = 0.05 * max(side / 256, 1)
     np.testing.assert_allclose(theirs["xy"], ours.xy, atol=allowed)
     np.testing.assert_allclose(theirs["px_error"], ours.px_error, atol=allowed)
-    np.testing.assert_allclose(theirs["px_90"], ours.px_90, atol=0.05)
+    np.testing.assert_allclose(theirs["px_90"], ours.px_90, atol=allowed)
     np.testing.assert_allclose(theirs["score"], ours.score, atol=1e-3)
 
 
