@@ -33,9 +33,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from benchmarks.measuring import keep, over_draws, table
+from benchmarks.measuring import keep, table
 from benchmarks.studies.labelling_share import extents
-from benchmarks.studies.large import draw_labels, near, split
+from benchmarks.studies.large import ERRORS, draw_labels, of_errors, split
 from lead.files import default_cache, write_atomic
 from lead.geometry import FloatArray
 from lead.images.labels import load_labels
@@ -204,10 +204,7 @@ def row(box: str, count: str, part: str, options: str, draws: Sequence[Found]) -
         "box": box,
         "options": options,
         "draws": len(draws),
-        **over_draws(errors, [], []),
-        "px": float(np.mean([np.nanmean(one) for one in away])),
-        "px_median": float(np.mean([np.nanmedian(one) for one in away])),
-        "near": near(errors),
+        **of_errors(away, errors),
         "missed": sum(draw.missed[part] for draw in draws) if box == "found" else 0,
         "refused": [draw.refused for draw in draws if draw.refused],
         "seconds": float(np.mean(trained)),
@@ -218,12 +215,7 @@ def row(box: str, count: str, part: str, options: str, draws: Sequence[Found]) -
 COLUMNS = {
     "labels": ("Labels", "{}"),
     "box": ("box", "{}"),
-    "mean": ("mean error, %", "{:.2f}"),
-    "sd": ("± over draws", "{:.2f}"),
-    "median": ("median, %", "{:.2f}"),
-    "px": ("mean, px", "{:.1f}"),
-    "px_median": ("median, px", "{:.1f}"),
-    "near": ("within 0.3/0.5 %, %", "{}"),
+    **ERRORS,
     "missed": ("not detected", "{}"),
     "seconds": ("CPU seconds to train", "{:.0f}"),
     "memory": ("MB", "{:.0f}"),

@@ -28,9 +28,9 @@ import numpy as np  # noqa: E402
 import numpy.typing as npt  # noqa: E402
 import torch  # noqa: E402
 
-from benchmarks.measuring import keep, over_draws, peak_memory, table  # noqa: E402
+from benchmarks.measuring import keep, peak_memory, table  # noqa: E402
 from benchmarks.studies.labelling_share import extents  # noqa: E402
-from benchmarks.studies.large import draw_labels, near, split  # noqa: E402
+from benchmarks.studies.large import ERRORS, draw_labels, of_errors, split  # noqa: E402
 from lead.config import Settings, load_preset  # noqa: E402
 from lead.files import default_cache, write_atomic  # noqa: E402
 from lead.frame import Frame  # noqa: E402
@@ -100,14 +100,12 @@ def measure(settings: Settings, root: Path, labels: Labels, picked: list[int], s
 
 def row(count: int, draws: Sequence[Found], part: str) -> dict[str, object]:
     """What all draws come to; errors in percent of the unit."""
-    errors = [draw.away[part] / draw.unit[part][:, None] for draw in draws]
+    away = [draw.away[part] for draw in draws]
+    errors = [one / draw.unit[part][:, None] for one, draw in zip(away, draws, strict=True)]
     return {
         "labels": count,
         "draws": len(draws),
-        **over_draws(errors, [], []),
-        "px": float(np.mean([np.nanmean(draw.away[part]) for draw in draws])),
-        "px_median": float(np.mean([np.nanmedian(draw.away[part]) for draw in draws])),
-        "near": near(errors),
+        **of_errors(away, errors),
         "seconds": float(np.mean([draw.seconds for draw in draws])),
         "memory": max(draw.memory for draw in draws),
     }
@@ -116,12 +114,7 @@ def row(count: int, draws: Sequence[Found], part: str) -> dict[str, object]:
 COLUMNS = {
     "labels": ("Labels", "{}"),
     "draws": ("draws", "{}"),
-    "mean": ("mean error, %", "{:.2f}"),
-    "sd": ("± over draws", "{:.2f}"),
-    "median": ("median, %", "{:.2f}"),
-    "px": ("mean, px", "{:.1f}"),
-    "px_median": ("median, px", "{:.1f}"),
-    "near": ("within 0.3/0.5 %, %", "{}"),
+    **ERRORS,
     "seconds": ("CPU seconds to train", "{:.0f}"),
     "memory": ("MB", "{:.0f}"),
 }

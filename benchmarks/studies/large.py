@@ -102,10 +102,31 @@ def measure(
     return Found(away, away / unit, within, seconds, [len(look.which) for look in fit.head.looks])
 
 
-def near(draws: Sequence[FloatArray]) -> str:
-    """Of the errors of all draws, in units, the percentages within 0.3 and 0.5 % of the unit."""
-    shares = [100 * float(np.nanmean([np.nanmean(errors < s) for errors in draws])) for s in (0.003, 0.005)]
-    return "/".join(f"{share:.0f}" for share in shares)
+ERRORS = {
+    "mean": ("mean error, %", "{:.2f}"),
+    "sd": ("± over draws", "{:.2f}"),
+    "median": ("median, %", "{:.2f}"),
+    "px": ("mean, px", "{:.1f}"),
+    "px_median": ("median, px", "{:.1f}"),
+    "near": ("within 0.3/0.5 %, %", "{}"),
+}
+"""Columns of what :func:`of_errors` says."""
+
+
+def of_errors(
+    away: Sequence[FloatArray],
+    errors: Sequence[FloatArray],
+    within: Sequence[dict[float, FloatArray]] = (),
+    shares: Sequence[float] = (),
+) -> dict[str, object]:
+    """What all draws come to, by errors in pixels and in units; ``within`` and ``shares`` as of :func:`over_draws`."""
+    near = [100 * float(np.nanmean([np.nanmean(one < s) for one in errors])) for s in (0.003, 0.005)]
+    return {
+        **over_draws(errors, within, shares),
+        "px": float(np.mean([np.nanmean(one) for one in away])),
+        "px_median": float(np.mean([np.nanmedian(one) for one in away])),
+        "near": "/".join(f"{share:.0f}" for share in near),
+    }
 
 
 def row(arm: str, count: int, draws: Sequence[Found]) -> dict[str, object]:
@@ -113,10 +134,7 @@ def row(arm: str, count: int, draws: Sequence[Found]) -> dict[str, object]:
     return {
         "arm": arm,
         "labels": count,
-        **over_draws([d.errors for d in draws], [d.within for d in draws], SHARES),
-        "px": float(np.mean([np.nanmean(d.away) for d in draws])),
-        "px_median": float(np.mean([np.nanmedian(d.away) for d in draws])),
-        "near": near([d.errors for d in draws]),
+        **of_errors([d.away for d in draws], [d.errors for d in draws], [d.within for d in draws], SHARES),
         "ms": 1000 * float(np.median([d.seconds for d in draws])),
         "looks": [d.looks for d in draws],
     }
@@ -125,12 +143,7 @@ def row(arm: str, count: int, draws: Sequence[Found]) -> dict[str, object]:
 COLUMNS = {
     "labels": ("Labels", "{}"),
     "arm": ("arm", "{}"),
-    "mean": ("mean error, %", "{:.2f}"),
-    "sd": ("± over draws", "{:.2f}"),
-    "median": ("median, %", "{:.2f}"),
-    "px": ("mean, px", "{:.1f}"),
-    "px_median": ("median, px", "{:.1f}"),
-    "near": ("within 0.3/0.5 %, %", "{}"),
+    **ERRORS,
     "coverage": ("coverage of the 50/80/90 % radius, %", "{}"),
     "ms": ("ms a picture", "{:.0f}"),
 }
