@@ -94,7 +94,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     assert "distill 4/4, loss" in trained.stderr
     assert f"Features: {made.run}" in trained.stdout
     fitted = good("fit", made.run, made.labels, "--out", made.model)
-    assert "Head: cascade" in fitted.stdout  # with a second look or without
+    assert "Head: one look at the whole picture" in fitted.stdout  # and perhaps one at a crop
     assert f", fitted to {COUNT} labelled pictures" in fitted.stdout
     assert "Out-of-fold error, on labels not fitted to:" in fitted.stdout
     assert f"Model: {made.model}" in fitted.stdout
