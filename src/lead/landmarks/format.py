@@ -29,6 +29,11 @@ FEATURES = {
     "film": "which film the frames are of",
     "accepted": "which labels are accepted suggestions",
     "predicted": "which points are a model's and no person's",
+    "several": "all but one specimen of a picture",
+    "tracks": "which individual is which",
+    "boxes": "boxes around specimens",
+    "likely": "how likely each is a specimen",
+    "complete": "in which pictures every specimen is labelled",
     "mixed": "the predictions on pictures that a person labelled too",
 }
 """What a format may hold of labels beside the points themselves, or lose, in words."""
@@ -45,12 +50,15 @@ class LabelFile:
         pictures: their sizes and names.
         only: of formats that may hold several kinds of things (COCO's categories, CVAT's skeletons), the name of the
             one whose landmarks are read; None for those of all.
+        several: whether pictures may show several specimens, each of which is a row then; else a reader leaves such
+            pictures out, or refuses them.
     """
 
     name: str
     data: bytes
     pictures: PictureInfo
     only: str | None = None
+    several: bool = False
 
     @cached_property
     def text(self) -> str | None:
@@ -141,6 +149,11 @@ def _has(labels: Labels, feature: str) -> bool:
         "film": any(frame_of(image) for image in labels.images),
         "accepted": labels.accepted is not None,
         "predicted": labels.predicted is not None,
+        "several": labels.tracks is not None and len(set(labels.images)) < len(labels),
+        "tracks": any(labels.tracks or ()),
+        "boxes": labels.boxes is not None,
+        "likely": labels.likely is not None,
+        "complete": bool(labels.complete),
         "mixed": bool((labels.is_predicted.any(1) & (labels.by_hand | labels.is_accepted).any(1)).any()),
     }.get(feature, False)
 
