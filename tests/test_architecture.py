@@ -20,6 +20,8 @@ FLOORS: list[set[str]] = [
     {"experiments"},
     {"training", "export"},
     {"inference"},
+    {"finding"},
+    {"windows"},
     {"features", "evaluation"},
     {"checkpoint", "conversion", "frame", "prediction"},
     {"nn", "losses", "datasets", "beetles", "config"},

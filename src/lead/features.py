@@ -112,6 +112,11 @@ class Extractor:
         """What the network's first stages alone make of inputs (B, 3, side, side): see :class:`lead.nn.first.First`."""
         return self._in_batches(self._first, inputs)
 
+    @cached_property
+    def dimension(self) -> int:
+        """C of the features."""
+        return int(self.features_of(torch.zeros(1, 3, self.frame.input, self.frame.input, device=self.device)).shape[1])
+
     @property
     def first_channels(self) -> int:
         """Of :meth:`first_of`; 0 where the network has nothing to offer there."""
@@ -330,6 +335,10 @@ class FeatureSource:
         """(n, C, h, w) features of whole pictures, from the cache if they are there."""
         return cached_features(self.extractor, self.store, rows, progress=progress)
 
+    def pictures(self, rows: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """(n,) rows of the store that are looked at for some rows: the same."""
+        return np.asarray(rows, dtype=np.int64)
+
     def points(self, rows: npt.ArrayLike, xy: FloatArray) -> FloatArray:
         """Places in pictures' own pixels as normalised points: see :meth:`Frame.points`."""
         return self.extractor.frame.points(self.store, rows, xy)
@@ -365,6 +374,11 @@ class FeatureSource:
         """Of the network's input in a local look, in pixels."""
         return self.extractor.frame.input // SHARE
 
+    def pixels(self, rows: npt.ArrayLike) -> FloatArray:
+        """(n,) of pictures' own pixels along the side of the shown square."""
+        across: FloatArray = self.extractor.frame.shown / self.store.scale[np.asarray(rows)].mean(-1)
+        return across
+
     def detail(self, rows: npt.NDArray[np.int64]) -> FloatArray:
         """(n,) pixels at hand to a normalised unit of pictures."""
         return detail(self.store, rows) * (self.extractor.frame.shown / 2)
@@ -396,26 +410,40 @@ class FeatureSource:
 
     @torch.inference_mode()
     def find_in(
-        self, head: Cascade, rows: npt.NDArray[np.int64], features: Tensor, up: Tensor | None = None
+        self,
+        head: Cascade,
+        rows: npt.NDArray[np.int64],
+        features: Tensor,
+        up: Tensor | None = None,
+        held: Originals | None = None,
     ) -> CascadeOutput:
         """Landmarks of at most a batch of pictures whose features (B, C, h, w) are known; ``up`` as for the head.
 
-        Where an original cannot be read any more, the looks that do without it answer: see :attr:`ImageStore.unread`.
+        ``held`` are originals that other looks share; by default they are held for as long as these need. Where an
+        original cannot be read any more, the looks that do without it answer: see :attr:`ImageStore.unread`.
         """
         if not head.local or not self.store.has_originals:
-            held = Originals(keep=False)
-            return head.find(features, lambda affine: next(self.crops(rows, affine, held)), up)
-        some = few(self.store, rows, HELD)
-        parts = [self._find_closely(head, rows[p], features[p], None if up is None else up[p]) for p in some]
+            kept = held or Originals(keep=False)
+            return head.find(features, lambda affine: next(self.crops(rows, affine, kept)), up)
+        some = few(self.store, self.pictures(rows), HELD)
+        parts = [self._find_closely(head, rows[p], features[p], None if up is None else up[p], held) for p in some]
         return CascadeOutput.joined(parts)
 
     def _find_closely(
-        self, head: Cascade, rows: npt.NDArray[np.int64], features: Tensor, up: Tensor | None
+        self,
+        head: Cascade,
+        rows: npt.NDArray[np.int64],
+        features: Tensor,
+        up: Tensor | None,
+        shared: Originals | None,
     ) -> CascadeOutput:
         """As :meth:`find_in`, of so few pictures that their originals can be held."""
         half = float(min(look.reach for look in head.looks) * head.sizes[0])  # of the least square, mostly
-        finest = self.detail(rows) * half / (self.close_side / 2)
-        held = Originals(keep=True, finest=dict(zip(rows.tolist(), finest.tolist(), strict=True)))
+        finest: dict[int, float] = {}
+        pictures = self.pictures(rows)
+        for picture, step in zip(pictures.tolist(), self.detail(rows) * half / (self.close_side / 2), strict=True):
+            finest[picture] = min(float(step), finest.get(picture, math.inf))
+        held = shared or Originals(keep=True, finest=finest)
 
         def crops(affine: Tensor) -> Tensor:
             return next(self.crops(rows, affine, held))
@@ -424,9 +452,9 @@ class FeatureSource:
             each = len(affine) // len(rows)
             return torch.cat(list(self.close(np.repeat(rows, each), affine, held, first=bool(head.first))))
 
-        with ROOM.taken(self.store.sizes[rows].max(0).tolist()):
+        with ROOM.taken(self.store.sizes[pictures].max(0).tolist()):
             found = head.find(features, crops, up, close)
             if not held.lost:
                 return found
-            lost = torch.tensor([row in held.lost for row in rows.tolist()], device=features.device)
+            lost = torch.tensor([row in held.lost for row in pictures.tolist()], device=features.device)
             return found.without_local(head.find(features, crops, up), lost)

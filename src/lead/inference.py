@@ -6,7 +6,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -26,13 +26,16 @@ from lead.features import (
     _content,
     make_student,
 )
+from lead.finding import found_in, told_apart, windows_of
 from lead.geometry import FloatArray
+from lead.images.crops import Originals
 from lead.images.showing import Showing
 from lead.images.store import ImageStore
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
 from lead.nn.backbone import Backbone
 from lead.nn.cascade import Cascade, CascadeOutput
 from lead.nn.confidence import Confidence
+from lead.nn.finder import Finder
 from lead.nn.heads import PLAIN, Lie, RidgeHead, SoftArgmaxHead
 from lead.nn.student import AnyStudent
 from lead.prediction import predict
@@ -59,6 +62,8 @@ class Calibration:
         return np.interp(scores, self.scores, self.errors)
 
 
+THRESHOLD = 0.5
+"""How likely a specimen has to be to count as one."""
 HeadName = Literal["cascade", "cascade-coarse", "ridge", "softargmax"]
 
 
@@ -102,6 +107,8 @@ class Landmarker:
             there were too few labels to learn one.
         origin: provenance, kept with the model.
         batch: pictures that the network is given together.
+        finder: of the specimens, where a picture may show several or none; the head then looks at each through a window
+            of its own. None where each picture is of one specimen.
     """
 
     KIND = "landmarker"
@@ -115,10 +122,12 @@ class Landmarker:
         calibration: Calibration | Confidence | None,
         origin: dict[str, Any],
         batch: int = BATCH,
+        finder: Finder | None = None,
     ) -> None:
         self.schema, self.settings = schema, settings
         self.extractor = Extractor(student, settings.picture, batch=batch)
         self.head = head.eval().to(self.extractor.device)
+        self.finder = finder and finder.eval().to(self.extractor.device)
         self.calibration = calibration.to(self.extractor.device) if isinstance(calibration, Confidence) else calibration
         self.origin = origin
 
@@ -195,30 +204,63 @@ class Landmarker:
             up: (n, 2) unit vectors in the pictures' own pixels along which the things' up points, in the frame of the
                 common shape, if somebody says so. Heads other than a cascade take no notice.
         """
+        if self.finder is not None:
+            return Labels.joined([self._specimens(self.finder, store, row) for row in rows.tolist()])
         if features is None:
             whole = next(self.extractor.batches(store, rows))
         else:
             whole = torch.from_numpy(np.asarray(features, dtype=np.float32)).to(self.extractor.device)
+        known = None if up is None else torch.from_numpy(up).float().to(whole.device)
+        return self._labels(FeatureSource(self.extractor, store), rows, whole, known)
+
+    def _labels(
+        self,
+        source: FeatureSource,
+        rows: npt.NDArray[np.int64],
+        whole: Tensor,
+        up: Tensor | None = None,
+        held: Originals | None = None,
+    ) -> Labels:
+        """Landmarks of pictures, or of windows onto them, whose features (n, C, h, w) are known."""
         if isinstance(self.head, Cascade):
-            known = None if up is None else torch.from_numpy(up).float().to(whole.device)
-            source = FeatureSource(self.extractor, store)
-            found = _of_cascade(source.find_in(self.head, rows, whole, known), self.calibration)
+            found = _of_cascade(source.find_in(self.head, rows, whole, up, held), self.calibration)
         else:
             found = _of_head(self.head, whole, self.calibration)
-        frame = self.extractor.frame
-        xy = frame.places(store, rows, found.xy)
-        px = (frame.shown / store.scale[rows].mean(-1))[:, None]
-        beyond = ((xy < -0.5) | (xy > store.sizes[rows, None] - 0.5)).any(-1)
+        store, pictures = source.store, source.pictures(rows)
+        xy = source.places(rows, found.xy)
+        px = source.pixels(rows)[:, None]
+        beyond = ((xy < -0.5) | (xy > store.sizes[pictures, None] - 0.5)).any(-1)
         visible = np.select([beyond, found.hidden], [UNLABELLED, HIDDEN], VISIBLE).astype(np.int8)
         error, wide = (None if e is None else np.where(beyond, np.nan, e * px) for e in (found.error, found.within_90))
-        files = tuple(store.files[row] for row in rows)
-        return Labels(self.schema, files, xy, visible, found.score, error, wide)
+        files = tuple(store.files[row] for row in pictures.tolist())
+        tracks = None if self.finder is None else ("",) * len(files)
+        return Labels(self.schema, files, xy, visible, found.score, error, wide, tracks=tracks)
+
+    def _specimens(self, finder: Finder, store: ImageStore, row: int) -> Labels:
+        """Every specimen of a picture, the likeliest first; a row without landmarks where there is none."""
+        source, held = FeatureSource(self.extractor, store), Originals(keep=True)
+        found, likely = found_in(finder, source, row, held)
+        windows = windows_of(source, row, found)
+        parts = []
+        for start in range(0, len(windows), self.batch):
+            some = np.arange(start, min(start + self.batch, len(windows)))
+            whole = torch.from_numpy(windows.whole(some, held=held).astype(np.float32))
+            parts.append(self._labels(windows, some, whole.to(self.extractor.device), held=held))
+        labels = Labels.joined(parts)
+        points = torch.from_numpy(source.points([row] * len(labels), labels.xy)).float()
+        kept = [i for i in told_apart(points, found.extent, likely) if likely[i] >= THRESHOLD]
+        kept = [i for i in kept if (labels.visible[i] > UNLABELLED).any()]
+        if not kept:
+            return labels.take([0]).blank()
+        return replace(labels.take(kept), likely=likely[kept].double().numpy())
 
     def save(self, path: Path | str) -> None:
         """Writes the model to one ``.safetensors`` file, whole or not at all."""
         tensors = checkpoint.prefixed(self.extractor.network, "student") | checkpoint.prefixed(self.head, "head")
         if isinstance(self.calibration, Confidence):
             tensors |= checkpoint.prefixed(self.calibration, "confidence")
+        if self.finder is not None:
+            tensors |= checkpoint.prefixed(self.finder, "finder")
         checkpoint.save(Path(path), self.KIND, tensors, self.describe())
 
     def digest(self) -> str:
@@ -227,6 +269,8 @@ class Landmarker:
         state = checkpoint.prefixed(self.head, "head")
         if isinstance(self.calibration, Confidence):
             state |= checkpoint.prefixed(self.calibration, "confidence")
+        if self.finder is not None:
+            state |= checkpoint.prefixed(self.finder, "finder")
         content.update(_content(state))
         return content.hexdigest()[:24]
 
@@ -319,7 +363,11 @@ class Landmarker:
         elif any(name.startswith("confidence.") for name in tensors):
             calibration = Confidence(Cascade.SIGNALS, len(schema.names))
             checkpoint.restore(calibration, tensors, "confidence")
-        return cls(schema, settings, student, head, calibration, description.origin)
+        finder = None
+        if any(name.startswith("finder.") for name in tensors):
+            finder = Finder(distill.dimension)
+            checkpoint.restore(finder, tensors, "finder")
+        return cls(schema, settings, student, head, calibration, description.origin, finder=finder)
 
 
 def kind_of(head: Head | Cascade) -> HeadName:

@@ -326,6 +326,11 @@ class Labels:
             **{name: getattr(self, name) for name in OF_ROWS},
         )
 
+    def blank(self) -> Labels:
+        """Rows that say of their pictures that they were looked at, and no more."""
+        columns = {name: None if (table := getattr(self, name)) is None else np.nan * table for name in PREDICTED}
+        return replace(self, visible=np.zeros_like(self.visible), boxes=None, likely=None, **columns)
+
     def renamed(self, images: Iterable[str]) -> Labels:
         """The same labels, of pictures that go by other names, one for each row."""
         names = tuple(images)

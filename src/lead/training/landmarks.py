@@ -28,10 +28,12 @@ from lead.provenance import commit, versions
 from lead.reporting import Progress, Say, unsaid
 from lead.seeds import mixed_seed
 from lead.training.cascade import CascadeFit, fit_cascade
+from lead.training.finder import FinderFit
 from lead.training.fit import Fitted, FittedKind, fit_head
 from lead.training.inputs import POOL, SELF_TAUGHT
 from lead.training.labelled import Labelled
 from lead.training.run import Run, with_contrast
+from lead.training.several import fit_several
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class FitSummary:
         head: its name; "cascade-coarse" is a cascade whose second look did no better on held-out labels.
         error: its mean distance on labels it had not seen, as a share of the picture's longer side; NaN for one label.
         accepted: labels that are accepted suggestions: fitted to, but not counted in the error.
+        finder: of specimens, and how it did on labelled pictures; None where each picture is of one.
     """
 
     landmarker: Landmarker
@@ -53,6 +56,7 @@ class FitSummary:
     head: str
     error: float
     accepted: int = 0
+    finder: FinderFit | None = None
 
     @property
     def closely(self) -> int:
@@ -95,7 +99,11 @@ def fit_landmarker(
     rows = np.array([store.index(image) for image in found.images], dtype=np.int64)
     points = torch.from_numpy(frame.points(store, rows, found.xy)).float()
     fitted: CascadeFit | Fitted
-    if head == "cascade":
+    finder: FinderFit | None = None
+    if found.tracks is not None:
+        finder, fitted = fit_several(source, rows, found, turned=settings.turned, seed=seed, progress=progress)
+        calibration: Confidence | Calibration | None = fitted.confidence
+    elif head == "cascade":
         fitted = fit_cascade(
             source,
             rows,
@@ -109,7 +117,7 @@ def fit_landmarker(
             progress=progress,
         )
         _say_how_they_lie(fitted, settings, say)
-        calibration: Confidence | Calibration | None = fitted.confidence
+        calibration = fitted.confidence
     else:
         flags = None if found.accepted is None else torch.from_numpy(found.accepted)
         labelled = Labelled(source.whole(rows, progress=progress), points, accepted=flags)
@@ -128,8 +136,10 @@ def fit_landmarker(
         "commit": commit(),
         "seed": seed,
     }
-    model = Landmarker(found.schema, settings, student, fitted.head, calibration, origin)
-    return FitSummary(model, len(found), missing, kind_of(fitted.head), error, accepted)
+    model = Landmarker(
+        found.schema, settings, student, fitted.head, calibration, origin, finder=finder and finder.finder
+    )
+    return FitSummary(model, len(set(found.images)), missing, kind_of(fitted.head), error, accepted, finder)
 
 
 def _say_how_they_lie(fitted: CascadeFit, settings: Settings, say: Say) -> None:
@@ -153,16 +163,19 @@ def _labelled_store(
     Where so few are labelled that unlabelled ones help, the store also holds some of the folder's others, drawn by
     the seed; none without one.
     """
-    used = [i for i in range(len(labels)) if (labels.visible[i] > 0).any()]
-    absent = [(labels.images[i], "no such file") for i in used if not (root / labels.images[i]).is_file()]
+    specimen = labels.is_specimen
+    used = [i for i in range(len(labels)) if specimen[i] or labels.images[i] in labels.complete]
+    absent = list(
+        dict.fromkeys((labels.images[i], "no such file") for i in used if not (root / labels.images[i]).is_file())
+    )
     here = [i for i in used if (root / labels.images[i]).is_file()]
     if not here:
         example = f": the first is {absent[0][0]!r}, and no file of that name is there" if absent else ""
         raise LeadError(
-            f"None of the {len(used)} labelled pictures is in {root}{example}. Name the folder that holds them, or one "
+            f"None of the {len({labels.images[i] for i in used})} labelled pictures is in {root}{example}. Name the folder that holds them, or one "
             "above it: --pictures."
         )
-    files = [labels.images[i] for i in here]
+    files = list(dict.fromkeys(labels.images[i] for i in here))
     media = _media(root) if seed is not None else Media([], [], "")
     if media.left_out:
         say(f"left out: {media.left_out}.")

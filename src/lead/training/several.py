@@ -1,0 +1,125 @@
+"""A model of pictures that show several specimens, or none: what finds them, and what finds each one's landmarks."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lead.errors import LeadError
+from lead.features import FeatureSource
+from lead.landmarks.model import HIDDEN, Labels
+from lead.nn.finder import WINDOW
+from lead.nn.shape import common_shape, fit_pose
+from lead.reporting import Progress
+from lead.training.cascade import CascadeFit, fit_cascade
+from lead.training.finder import FinderFit, Taught, fit_finder
+from lead.training.labelled import check_labelled
+from lead.training.lying import lie_any_way
+from lead.windows import Windows
+
+FEWEST = 3
+"""Labelled landmarks from which a specimen's own say where its middle is and how large it is."""
+
+
+def fit_several(
+    source: FeatureSource,
+    rows: npt.NDArray[np.int64],
+    labels: Labels,
+    *,
+    turned: bool,
+    seed: int,
+    progress: Progress | None = None,
+) -> tuple[FinderFit, CascadeFit]:
+    """Fits both to labelled specimens.
+
+    Args:
+        source: of the pictures.
+        rows: (N,) of the store, each specimen's picture.
+        labels: N of them, with ``tracks``.
+        turned: whether specimens are expected to lie any way.
+        seed: of everything random.
+        progress: called as pictures are looked at.
+
+    Raises:
+        LeadError: no picture is complete, so that nothing says what is background; no specimen has enough landmarks.
+    """
+    if not labels.complete:
+        raise LeadError(
+            f"{labels.where(0)}none of the {len(set(labels.images))} labelled pictures is marked as complete, so nothing "
+            "says what is no specimen. Label every specimen of one picture or more, and mark these as complete "
+            "(--complete says that all are)."
+        )
+    points = torch.from_numpy(source.points(rows, labels.xy)).float()
+    check_labelled(points)
+    centre, extent = middles(points, labels, source, rows)
+    turned = lie_any_way(points, turned)
+    sized = ~extent.isnan().numpy()
+    pictures = labels.rows_of()
+    taught = [
+        Taught(int(rows[own[0]]), *_of(centre, extent, [i for i in own if sized[i]]), image in labels.complete)
+        for image, own in pictures.items()
+    ]
+    taught = [one for one in taught if one.complete or len(one.extent)]
+    finder = fit_finder(source, taught, turned=turned, seed=seed, progress=progress)
+    used = np.flatnonzero(sized & (labels.visible > 0).any(1))
+    windows = Windows(
+        source.extractor,
+        source.store,
+        rows[used],
+        centre[used].double().numpy(),
+        WINDOW * extent[used].double().numpy(),
+    )
+    every = np.arange(len(used))
+    fitted = fit_cascade(
+        windows,
+        every,
+        torch.from_numpy(windows.points(every, labels.xy[used])).float(),
+        hidden=labels.visible[used] == HIDDEN,
+        accepted=None if labels.accepted is None else labels.accepted[used],
+        groups=[labels.images[i] for i in used.tolist()],
+        turned=turned,
+        seed=seed,
+    )
+    return finder, fitted
+
+
+def _of(centre: Tensor, extent: Tensor, rows: list[int]) -> tuple[Tensor, Tensor]:
+    index = torch.tensor(rows, dtype=torch.long)
+    return centre[index], extent[index]
+
+
+def middles(
+    points: Tensor, labels: Labels, source: FeatureSource, rows: npt.NDArray[np.int64]
+) -> tuple[Tensor, Tensor]:
+    """Middles (N, 2) and extents (N,) of specimens, as if all their landmarks were in view; NaN where nothing says.
+
+    The common shape is laid over each one's landmarks. Where these are too few, its box says where it is, as large as
+    boxes are to extents elsewhere; without one, the few landmarks there are, as large as the others.
+    """
+    known = (~points.isnan().any(-1)).sum(-1)
+    whole = known >= min(FEWEST, points.shape[1])
+    if not bool(whole.any()):
+        most = int(known.max())
+        raise LeadError(f"No specimen has {FEWEST} landmarks or more, the most are {most}: label one whole.")
+    shape, size = common_shape(points[whole])
+    low, high = shape.amin(0), shape.amax(0)
+    pose = fit_pose(shape, points, usual=size)
+    centre, extent = pose(((low + high) / 2)[None])[:, 0], pose.size * (high - low).norm()
+    if not bool((high > low).any()):  # a single landmark has no size; its box has
+        extent = torch.full_like(extent, torch.nan)
+    centre, extent = centre.where(whole[:, None], torch.nan), extent.where(whole, torch.nan)
+    if labels.boxes is not None:
+        x, y, width, height = np.moveaxis(labels.boxes, -1, 0)
+        corners = np.stack([np.stack([x, y], -1) - 0.5, np.stack([x + width, y + height], -1) - 0.5], 1)
+        box = torch.from_numpy(source.points(rows, corners)).float()
+        diagonal = (box[:, 1] - box[:, 0]).norm(dim=-1)
+        ratio = (extent / diagonal).nanmedian()
+        ratio = ratio if bool(ratio.isfinite()) else torch.tensor(1.0)
+        centre = centre.where(~centre.isnan(), box.mean(1))
+        extent = extent.where(~extent.isnan(), diagonal * ratio)
+    usual = extent.nanmedian()
+    few = (known > 0) & extent.isnan() & usual.isfinite()
+    centre = centre.where(~few[:, None], points.nanmean(1))
+    return centre, extent.where(~few, usual)
