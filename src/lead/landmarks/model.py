@@ -328,7 +328,9 @@ class Labels:
 
     def blank(self) -> Labels:
         """Rows that say of their pictures that they were looked at, and no more."""
-        columns = {name: None if (table := getattr(self, name)) is None else np.nan * table for name in PREDICTED}
+        columns: dict[str, Any] = {
+            name: None if (table := getattr(self, name)) is None else np.nan * table for name in PREDICTED
+        }
         return replace(self, visible=np.zeros_like(self.visible), boxes=None, likely=None, **columns)
 
     def renamed(self, images: Iterable[str]) -> Labels:

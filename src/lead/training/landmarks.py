@@ -137,7 +137,7 @@ def fit_landmarker(
         "seed": seed,
     }
     model = Landmarker(
-        found.schema, settings, student, fitted.head, calibration, origin, finder=finder and finder.finder
+        found.schema, settings, student, fitted.head, calibration, origin, finder=finder.finder if finder else None
     )
     return FitSummary(model, len(set(found.images)), missing, kind_of(fitted.head), error, accepted, finder)
 
@@ -172,8 +172,8 @@ def _labelled_store(
     if not here:
         example = f": the first is {absent[0][0]!r}, and no file of that name is there" if absent else ""
         raise LeadError(
-            f"None of the {len({labels.images[i] for i in used})} labelled pictures is in {root}{example}. Name the folder that holds them, or one "
-            "above it: --pictures."
+            f"None of the {len({labels.images[i] for i in used})} labelled pictures is in {root}{example}. Name the "
+            "folder that holds them, or one above it: --pictures."
         )
     files = list(dict.fromkeys(labels.images[i] for i in here))
     media = _media(root) if seed is not None else Media([], [], "")

@@ -45,25 +45,15 @@ def fit_several(
     Raises:
         LeadError: no picture is complete, so that nothing says what is background; no specimen has enough landmarks.
     """
+    taught, turned, centre, extent = taught_by(source, rows, labels, turned=turned)
     if not labels.complete:
         raise LeadError(
-            f"{labels.where(0)}none of the {len(set(labels.images))} labelled pictures is marked as complete, so nothing "
-            "says what is no specimen. Label every specimen of one picture or more, and mark these as complete "
+            f"{labels.where(0)}none of the {len(set(labels.images))} labelled pictures is marked as complete, so "
+            "nothing says what is no specimen. Label every specimen of one picture or more, and mark these as complete "
             "(--complete says that all are)."
         )
-    points = torch.from_numpy(source.points(rows, labels.xy)).float()
-    check_labelled(points)
-    centre, extent = middles(points, labels, source, rows)
-    turned = lie_any_way(points, turned)
-    sized = ~extent.isnan().numpy()
-    pictures = labels.rows_of()
-    taught = [
-        Taught(int(rows[own[0]]), *_of(centre, extent, [i for i in own if sized[i]]), image in labels.complete)
-        for image, own in pictures.items()
-    ]
-    taught = [one for one in taught if one.complete or len(one.extent)]
     finder = fit_finder(source, taught, turned=turned, seed=seed, progress=progress)
-    used = np.flatnonzero(sized & (labels.visible > 0).any(1))
+    used = np.flatnonzero(~extent.isnan().numpy() & (labels.visible > 0).any(1))
     windows = Windows(
         source.extractor,
         source.store,
@@ -83,6 +73,25 @@ def fit_several(
         seed=seed,
     )
     return finder, fitted
+
+
+def taught_by(
+    source: FeatureSource, rows: npt.NDArray[np.int64], labels: Labels, *, turned: bool
+) -> tuple[list[Taught], bool, Tensor, Tensor]:
+    """What labelled pictures teach a finder; whether specimens lie any way; and each one's middle and extent.
+
+    Args and errors as of :func:`fit_several` and :func:`middles`.
+    """
+    points = torch.from_numpy(source.points(rows, labels.xy)).float()
+    check_labelled(points)
+    centre, extent = middles(points, labels, source, rows)
+    sized = ~extent.isnan().numpy()
+    taught = [
+        Taught(int(rows[own[0]]), *_of(centre, extent, [i for i in own if sized[i]]), image in labels.complete)
+        for image, own in labels.rows_of().items()
+    ]
+    used = [one for one in taught if one.complete or len(one.extent)]
+    return used, lie_any_way(points, turned), centre, extent
 
 
 def _of(centre: Tensor, extent: Tensor, rows: list[int]) -> tuple[Tensor, Tensor]:
