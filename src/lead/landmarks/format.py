@@ -129,6 +129,11 @@ class Format:
         """What it cannot hold, in words; empty if nothing."""
         return ", ".join(FEATURES[feature] for feature in self.lacks)
 
+    @property
+    def holds_several(self) -> bool:
+        """Whether a picture may show several specimens in it."""
+        return "several" not in self.lacks
+
     def lost(self, labels: Labels) -> list[str]:
         """What of these labels it cannot hold, in words."""
         return [FEATURES[feature] for feature in self.lacks if _has(labels, feature)]
