@@ -90,10 +90,10 @@ FORMATS: tuple[Format, ...] = (
         name="coco",
         title="COCO key points",
         extensions=(".json",),
-        lacks=("several", "tracks", "boxes", "likely", "complete"),
+        lacks=(),
         # What is LabelMe's and wrong is not COCO's: two messages for one mistake would hide it.
         why_not=of_text(lambda text: coco.why_not(text) or (None if labelme.why_not(text) else "is LabelMe's")),
-        parse=lambda file: coco.parse(text_of(file), file.only),
+        parse=lambda file: coco.parse(text_of(file), file.only, several=file.several),
         dump=lambda labels, pictures: _encoded(coco.dump(labels, pictures)),
         pieces=coco.pieces,
         has_kinds=True,
@@ -345,13 +345,35 @@ FORMATS: tuple[Format, ...] = (
     ),
 )
 """Every format, in the order in which they are tried where a file is like several."""
+RESULTS = Format(
+    name="coco-results",
+    title="COCO's results",
+    extensions=(".json",),
+    lacks=(
+        "names",
+        "score",
+        "errors",
+        "flips",
+        "skeleton",
+        "sizes",
+        "accepted",
+        "predicted",
+        "tracks",
+        "boxes",
+        "complete",
+    ),
+    why_not=lambda _: "is not read",
+    dump=lambda labels, _: _encoded(coco.dump_results(labels)),
+    by_ending=False,
+)
+"""What programs that evaluate key points take; it is only written, for it names neither pictures nor landmarks."""
 WRITTEN = tuple(kind for kind in FORMATS if not kind.only_read)
 """Those that are written too."""
 
 
 def format_named(name: str) -> Format:
     """A format by its name. Raises :class:`LeadError` naming the valid ones."""
-    for kind in FORMATS:
+    for kind in (*FORMATS, RESULTS):
         if kind.name == name:
             return kind
-    raise unknown("format", name, (kind.name for kind in FORMATS))
+    raise unknown("format", name, (kind.name for kind in (*FORMATS, RESULTS)))

@@ -13,7 +13,7 @@ from lead.landmarks import deeplabcut, deeplabcut_project
 from lead.landmarks.fields import read_json
 from lead.landmarks.foreign import FOREIGN
 from lead.landmarks.format import Format, LabelFile
-from lead.landmarks.formats import FORMATS, WRITTEN, format_named
+from lead.landmarks.formats import FORMATS, RESULTS, WRITTEN, format_named
 from lead.landmarks.model import Labels, Places
 from lead.landmarks.pictures import PictureInfo
 from lead.landmarks.recognise import recognised
@@ -188,14 +188,14 @@ def target_format(path: Path, format: str | None = None) -> Format:
     if format is not None:
         kind = format_named(format)
         if kind.only_read:
-            raise unknown("format to write", format, (known.name for known in WRITTEN))
+            raise unknown("format to write", format, (known.name for known in (*WRITTEN, RESULTS)))
         return kind
     by_ending = [kind for kind in WRITTEN if kind.by_ending]
     for kind in by_ending:
         if path.suffix.lower() in kind.extensions:
             return kind
     endings = ", ".join(f"{' or '.join(kind.extensions)} ({kind.title})" for kind in by_ending)
-    others = ", ".join(kind.name for kind in WRITTEN if not kind.by_ending)
+    others = ", ".join(kind.name for kind in (*WRITTEN, RESULTS) if not kind.by_ending)
     folders = " or ".join(kind.name for kind in WRITTEN if kind.per_picture)
     raise LeadError(
         f"Cannot tell the format of {path}: end its name in {endings}. To be named (--to) are: {others}, and {folders} "
