@@ -142,12 +142,14 @@ def fit(
 
 def closely_text(names: Sequence[str], closely: Sequence[str]) -> str:
     """Which landmarks are looked at closely, and by name those that are not, where they are few."""
+    from lead.training.local import FEWEST
+
     text = f"Looked at closely: {len(closely)} of {len(names)} landmarks, in squares cut from the original pictures"
     left = [name for name in names if name not in closely]
     if 0 < len(left) <= FEW_NAMES:
-        text += f"; not {', '.join(left)}: little to gain there, or fewer than four labels"
+        text += f"; not {', '.join(left)}: little to gain there, or fewer than {FEWEST} labels"
     elif left:
-        text += "; for the others little is to be gained, or there are fewer than four labels"
+        text += f"; for the others little is to be gained, or there are fewer than {FEWEST} labels"
     return text
 
 
