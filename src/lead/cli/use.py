@@ -94,7 +94,8 @@ def fit(
 ) -> None:
     """Fit landmarks to a run's features, from one labelled picture or more, and write a model.
 
-    Labelled pictures that are missing or unreadable are skipped, counted and listed.
+    Labelled pictures that are missing or unreadable, or have another size than as they were labelled, are skipped,
+    counted and listed.
     """
     from lead.files import refuse_existing
 

@@ -33,16 +33,58 @@ def refuse_far(labels: Labels, sizes: npt.ArrayLike) -> None:
     Raises:
         LeadError: a label lies more than :data:`FAR` of its picture's side outside; the message names the first.
     """
-    sides = np.reshape(sizes, (len(labels), 1, 2))
-    far = ((labels.xy < -FAR * sides) | (labels.xy > (1 + FAR) * sides)).any(-1)
+    far = _far(labels, sizes)
     for row, landmark in np.argwhere(far)[:1].tolist():
-        (x, y), (width, height) = labels.xy[row, landmark], sides[row, 0]
         count = f" ({far.sum()} such labels in all)" if far.sum() > 1 else ""
         raise LeadError(
-            f"{labels.where(row, landmark)}{labels.images[row]}: {labels.schema.names[landmark]} is at ({x:g}, {y:g}), "
-            f"far outside its picture of {width} × {height} pixels{count}. A landmark may lie at most half a side "
-            "outside: check the units and the picture names."
+            f"{labels.where(row, landmark)}{labels.images[row]}: {_at(labels, row, landmark)}, far outside its picture "
+            f"of {_pixels(sizes, row)}{count}. A landmark may lie at most half a side outside: check the units and the "
+            "picture names."
         )
+
+
+def without_far(labels: Labels, sizes: npt.ArrayLike) -> tuple[Labels, list[tuple[str, str]]]:
+    """Leaves out the pictures that have a label far outside: as a rule they had another size when they were labelled.
+
+    Args:
+        labels: of N pictures, in their own pixels.
+        sizes: (N, 2) their widths and heights in pixels.
+
+    Returns:
+        The labels of the others, and (picture, reason) of those that are left out.
+
+    Raises:
+        LeadError: more than half of the pictures are so, and it is rather the unit; see :func:`refuse_far`.
+    """
+    far = _far(labels, sizes)
+    out = far.any(1)
+    if 2 * out.sum() > len(labels):
+        refuse_far(labels, sizes)
+    told = []
+    for row in np.flatnonzero(out).tolist():
+        landmark = int(far[row].argmax())
+        reason = (
+            f"{labels.where(row, landmark)}{_at(labels, row, landmark)}, far outside the {_pixels(sizes, row)} that it "
+            "has now. If it had more when it was labelled, label it again; else correct that label, or remove it"
+        )
+        told.append((labels.images[row], reason))
+    return labels.take(np.flatnonzero(~out).tolist()), told
+
+
+def _far(labels: Labels, sizes: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """(N, K) whether labels lie more than :data:`FAR` of their picture's side outside."""
+    sides = np.reshape(sizes, (len(labels), 1, 2))
+    return np.any((labels.xy < -FAR * sides) | (labels.xy > (1 + FAR) * sides), axis=-1)
+
+
+def _at(labels: Labels, row: int, landmark: int) -> str:
+    x, y = labels.xy[row, landmark]
+    return f"{labels.schema.names[landmark]} is at ({x:g}, {y:g})"
+
+
+def _pixels(sizes: npt.ArrayLike, row: int) -> str:
+    width, height = np.reshape(sizes, (-1, 2))[row]
+    return f"{width} × {height} pixels"
 
 
 def refuse_unlabelled(labels: Labels) -> None:

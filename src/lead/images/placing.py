@@ -27,6 +27,8 @@ from lead.landmarks.pictures import Size
 from lead.reporting import Progress, Say, unsaid
 
 FloatArray = npt.NDArray[np.float64]
+FEW_NAMES = 5
+"""Pictures that are named besides the first; of more, only the number is told."""
 
 
 @dataclass(frozen=True)
@@ -315,7 +317,7 @@ def _tell(
             f"{labels.images[rows[0]]}, then {w} × {h}, now {width} × {height} pixels."
         )
     if clashes:
-        say(_clash(labels, clashes, seen, "Their labels are left out."))
+        say(_clash(labels, clashes, seen, "Their labels are left out: label again what is to count."))
 
 
 def _advice(otherwise: LabelledAs, advise: bool) -> str:
@@ -334,5 +336,12 @@ def _clash(labels: Labels, rows: Sequence[int], seen: dict[int, Seen], then: str
     return (
         f"{labels.where(rows[0])}{len(rows)} labelled picture{'s have' if len(rows) > 1 else ' has'} other proportions "
         f"than the file says; the first, {labels.images[rows[0]]}, was labelled at {w} × {h} pixels and has "
-        f"{width} × {height}: it was turned or cropped, or is another picture. {then}"
+        f"{width} × {height}: it was turned or cropped, or is another picture.{_others(labels, rows[1:])} {then}"
     )
+
+
+def _others(labels: Labels, rows: Sequence[int]) -> str:
+    """Names some pictures besides one that was named, the first few of them; empty if there are none."""
+    names = [labels.images[row] for row in rows[:FEW_NAMES]]
+    more = f" and {len(rows) - FEW_NAMES:,} more" if len(rows) > FEW_NAMES else ""
+    return f" Likewise {', '.join(names)}{more}." if rows else ""

@@ -15,7 +15,7 @@ from lead.errors import LeadError
 from lead.features import Extractor, FeatureSource
 from lead.files import default_cache
 from lead.images.build import open_store
-from lead.images.doubts import refuse_far, refuse_unlabelled
+from lead.images.doubts import refuse_unlabelled, without_far
 from lead.images.find import Media, find_media
 from lead.images.store import ImageStore
 from lead.images.survey import survey
@@ -41,7 +41,7 @@ class FitSummary:
     Attributes:
         landmarker: ready to predict or save.
         used: labelled pictures that were used.
-        missing: labelled pictures that are not on disk or cannot be read, with the reason.
+        missing: labelled pictures that are not on disk, cannot be read or do not fit their labels, with the reason.
         head: its name; "cascade-coarse" is a cascade whose second look did no better on held-out labels.
         error: its mean distance on labels it had not seen, as a share of the picture's longer side; NaN for one label.
         accepted: labels that are accepted suggestions: fitted to, but not counted in the error.
@@ -87,8 +87,9 @@ def fit_landmarker(
     settings = run.settings
     store, found, missing = _labelled_store(root, labels, settings.picture, seed if self_taught else None, say)
     settings = with_contrast(settings, store.showing)
+    found, far = without_far(found, store.sizes[[store.index(image) for image in found.images]])
+    missing = (*missing, *far)
     refuse_unlabelled(found)
-    refuse_far(found, store.sizes[[store.index(image) for image in found.images]])
     student = run.student()
     source = FeatureSource(Extractor(student, settings.picture), store)
     frame = source.extractor.frame
