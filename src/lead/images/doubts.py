@@ -74,7 +74,8 @@ def without_far(labels: Labels, sizes: npt.ArrayLike) -> tuple[Labels, list[tupl
 def _far(labels: Labels, sizes: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     """(N, K) whether labels lie more than :data:`FAR` of their picture's side outside."""
     sides = np.reshape(sizes, (len(labels), 1, 2))
-    return np.any((labels.xy < -FAR * sides) | (labels.xy > (1 + FAR) * sides), axis=-1)
+    far: npt.NDArray[np.bool_] = np.any((labels.xy < -FAR * sides) | (labels.xy > (1 + FAR) * sides), axis=-1)
+    return far
 
 
 def _at(labels: Labels, row: int, landmark: int) -> str:
