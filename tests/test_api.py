@@ -279,7 +279,7 @@ def test_matching_says_what_it_lacks(run: Run, folder: Dataset, tmp_path: Path) 
     known = labels_of(folder, 2)
     with pytest.raises(LeadError, match=r"name no pictures that could be .*05\.png.*They hold: 00\.png, 01\.png\."):
         api.match(run, folder.path(5), known, [folder.path(0)])
-    with pytest.raises(LeadError, match="None of the 1 pictures to match can be read"):
+    with pytest.raises(LeadError, match="None of the 1 picture to match can be read"):
         api.match(run, folder.path(0), known, [tmp_path / "gone.png"])
     double = Labels.from_xy(SCHEMA, ["x/00.png", "y/00.png"], known.xy)
     with pytest.raises(LeadError, match=r"name (no|2) pictures that could be"):

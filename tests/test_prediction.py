@@ -123,7 +123,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_file(
             assert os.waitpid(child, 0)[1] == signal.SIGKILL
             assert not out.exists()
     assert write(model, pictures, out, say=told.append)
-    assert "of 23 pictures were done before." in told[0]
+    assert "of 23 pictures." in told[0]
     assert out.read_bytes() == expected
     assert sorted(path.name for path in tmp_path.iterdir()) == ["expected.json", "out.json", "pictures"]
 
@@ -247,7 +247,7 @@ def test_what_was_done_again_is_told_once(model: Landmarker, pictures: Path, tmp
             what != "bad",
         ]
     Parts(Work(model, listed(pictures)), out, Shard(), told.append).run()
-    assert told[-1] == "23 of 23 pictures were done before."
+    assert told[-1] == "Done before: 23 of 23 pictures."
 
 
 def test_shards_that_run_at_once_make_one_file(
@@ -389,7 +389,7 @@ def test_the_command_goes_on_and_lists_bad_pictures_all_the_same(
     said = predict(file, pictures, "--out", out)
     assert said.exit_code == 0, said.output
     assert "Warning: left out: 1 × .czi (99.czi): a Zeiss microscope's file" in " ".join(said.stderr.split())
-    assert "12 of 23 pictures were done before." in said.stderr
+    assert "Done before: 12 of 23 pictures." in said.stderr
     assert "Warning: 2 pictures skipped" in said.stderr
     assert all(f"{name}: its content" in said.stderr for name in BAD)
     assert out.read_bytes() == expected

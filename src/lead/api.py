@@ -38,7 +38,7 @@ from lead.landmarks.model import VISIBLE
 from lead.landmarks.naming import labelled_row
 from lead.nn.matching import match_points
 from lead.prediction import Predicted, Shard
-from lead.reporting import Counting, Progress, Report, Say, silent, unsaid
+from lead.reporting import Counting, Progress, Report, Say, counted, silent, unsaid
 from lead.training.data import opened
 from lead.training.fit import FittedKind
 from lead.training.headings import with_found_views
@@ -405,7 +405,7 @@ def match(
     store = open_store(Path(), both, picture.store, default_cache(), showing=showing)
     files = [file for file in asked_for if file in set(store.files)]
     if not files:
-        raise LeadError(f"None of the {len(asked_for)} pictures to match can be read.")
+        raise LeadError(f"None of the {counted(len(asked_for), 'picture')} to match can be read.")
     if store.skipped:
         say(skipped_text(store.skipped))
     extractor = Extractor(run.student(), run.settings.picture)

@@ -36,7 +36,7 @@ from lead.images.survey import survey
 from lead.journal import Journal, Record, packed, read_header, read_records, unpacked
 from lead.landmarks.io import check_target
 from lead.landmarks.model import Labels, Schema
-from lead.reporting import Counting, Say, unsaid
+from lead.reporting import Counting, Say, counted, unsaid
 
 VERSION = 2
 """Of the parts. Those of any other are begun anew."""
@@ -210,8 +210,7 @@ class Work:
         need = films_need() if asked.films else None
         if need and not asked.pictures:
             raise need
-        count = f"{len(asked.films)} film{'' if len(asked.films) == 1 else 's'}"
-        self.left_out = [f"{count} left out. {need}"] if need else []
+        self.left_out = [f"{counted(len(asked.films), 'film')} left out. {need}"] if need else []
         self.asked = asked._replace(films=[]) if need else asked
         files, batch = asked.pictures, model.batch
         self.chunks = [files[start : start + batch] for start in range(0, len(files), batch)]
@@ -310,7 +309,9 @@ class Work:
             return none_readable(self.asked.root, predicted.skipped)
         if len(predicted.broken) == 1:
             return LeadError(predicted.broken[0])
-        return LeadError("\n".join([f"None of the {len(self.asked.films)} films can be read.", *predicted.broken]))
+        return LeadError(
+            "\n".join([f"None of the {counted(len(self.asked.films), 'film')} can be read.", *predicted.broken])
+        )
 
 
 class Parts:
@@ -342,7 +343,7 @@ class Parts:
             known = self._known()
             left = [unit for unit in mine if unit not in known]
             if kept := sum(map(self.work.length, known)):
-                self.say(f"{kept} of {len(self.work.asked.pictures)} pictures were done before.")
+                self.say(f"Done before: {kept:,} of {counted(len(self.work.asked.pictures), 'picture')}.")
             outdated = [files for files, _ in self._kept() if files not in self.unit_of]
             if outdated and (changes := done_again(outdated, self.files, known)):
                 self.say(changes)

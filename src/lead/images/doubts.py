@@ -15,6 +15,7 @@ from lead.images.folder_pictures import FolderPictures
 from lead.landmarks.model import UNLABELLED, Labels
 from lead.landmarks.naming import nearly_same
 from lead.landmarks.pictures import Size, known_size
+from lead.reporting import counted
 
 FAR = 0.5
 """A landmark may lie so many of its picture's sides outside: a little is a part that is cut off, far is a mistake."""
@@ -126,7 +127,7 @@ def doubts(labels: Labels, pictures: FolderPictures) -> list[str]:
                 x, y = labels.xy[row, k].tolist()
                 outside.append((row, k, f"({x:g}, {y:g}) of {size[0]} × {size[1]} pixels"))
     for row, k, at in outside[:1]:
-        count = f"{len(outside)} label{'s lie' if len(outside) > 1 else ' lies'} outside"
+        count = counted(len(outside), "label lies outside", "labels lie outside")
         name, image = labels.schema.names[k], labels.images[row]
         likely_mistakes.append(f"{labels.where(row, k)}{count}, the first is {name!r} of {image!r} at {at}.")
     if extents and all(extent < SMALL * max(size) for extent, size in extents):
@@ -137,14 +138,14 @@ def doubts(labels: Labels, pictures: FolderPictures) -> list[str]:
         )
     corner = labels.by_hand & (labels.xy == 0).all(-1)
     for row, k in np.argwhere(corner)[:1].tolist():
-        count = f"{corner.sum()} label{'s are' if corner.sum() > 1 else ' is'} at exactly (0, 0)"
+        count = counted(int(corner.sum()), "label is", "labels are") + " at exactly (0, 0)"
         name, image = labels.schema.names[k], labels.images[row]
         likely_mistakes.append(
             f"{labels.where(row, k)}{count}, the first is {name!r} of {image!r}: if that means missing, leave it blank."
         )
     absent = [row for row in labelled if not pictures.has(labels.images[row])]
     if 0 < len(absent) < len(labelled):
-        count = f"{len(absent)} labelled picture{'s are' if len(absent) > 1 else ' is'} not in {pictures.root}"
+        count = counted(len(absent), "labelled picture is", "labelled pictures are") + f" not in {pictures.root}"
         likely_mistakes.append(f"{labels.where(absent[0])}{count}, the first is {labels.images[absent[0]]!r}.")
     return likely_mistakes
 

@@ -24,7 +24,7 @@ from lead.landmarks.joining import joined_tables
 from lead.landmarks.model import UNLABELLED, Labels
 from lead.landmarks.naming import Matches, beside
 from lead.landmarks.pictures import Size
-from lead.reporting import Progress, Say, unsaid
+from lead.reporting import Progress, Say, counted, unsaid
 
 FloatArray = npt.NDArray[np.float64]
 FEW_NAMES = 5
@@ -109,7 +109,7 @@ def _without_superseded(parts: Sequence[Labels], say: Say) -> list[Labels]:
         if superseded.any():
             file = f"{part.places.file}: " if part.places and part.places.file else ""
             count = int(np.any(superseded, axis=1).sum())
-            say(f"{file}left out: predictions of {count} picture{'s' if count > 1 else ''} that a person labelled.")
+            say(f"{file}left out: predictions of {counted(count, 'picture')} that a person labelled.")
             part = replace(
                 part,
                 visible=np.where(superseded, UNLABELLED, part.visible),
@@ -201,13 +201,12 @@ def placed_by_hand(labels: Labels, say: Say = unsaid) -> Labels:
     file = f"{labels.places.file}: " if labels.places and labels.places.file else ""
     if not rest.any():
         raise LeadError(
-            f"{file}all {points:,} points of {whole} picture{'s' if whole > 1 else ''} are a model's predictions, and "
-            "none is a person's. A model is fitted to what a person placed: correct some in lead studio, or in the "
-            "tool that the file is of, and save them as labels. (In a CSV, blank the scores of those you checked.)"
+            f"{file}all {counted(points, 'point')} of {counted(whole, 'picture')} are a model's predictions, and none "
+            "is a person's. A model is fitted to what a person placed: correct some in lead studio, or in the tool "
+            "that the file is of, and save them as labels. (In a CSV, blank the scores of those you checked.)"
         )
-    count = f"{points:,} point{'s' if points > 1 else ''}"
-    only = f", {whole} picture{'s' if whole > 1 else ''} holding nothing else" if whole else ""
-    say(f"{file}left out: {count} that a model said and no person placed{only}.")
+    only = f", {counted(whole, 'picture')} holding nothing else" if whole else ""
+    say(f"{file}left out: {counted(points, 'point')} that a model said and no person placed{only}.")
     return kept
 
 
@@ -240,20 +239,20 @@ def _told_of(found: Matches, elsewhere: dict[str, str], pictures: FolderPictures
     told = []
     if elsewhere:
         name, file = next(iter(elsewhere.items()))
-        count = f"{len(elsewhere)} picture{'s were' if len(elsewhere) > 1 else ' was'} found by the end of the path"
+        count = counted(len(elsewhere), "picture was found", "pictures were found") + " by the end of the path"
         told.append(f"{count}, the first is {name!r}: {file}.")
     if alone := [name for name in found.by_name_alone if name in elsewhere]:
         count = f"{len(alone)} of them {'lie' if len(alone) > 1 else 'lies'} in a folder of another name"
         told.append(f"{count}: look whether {elsewhere[alone[0]]} is really {alone[0]!r}.")
     if found.unclear:
         name, files = next(iter(found.unclear.items()))
-        count = f"{len(found.unclear)} picture{'s' if len(found.unclear) > 1 else ''} could each be several files"
+        count = counted(len(found.unclear), "picture could", "pictures could each") + " be several files"
         told.append(
             f"{count} of {pictures.root}, and {'are' if len(found.unclear) > 1 else 'is'} left out; the first is "
             f"{name!r}: {', '.join(files[:3])}. Take a folder that holds just one of them."
             if len(files) > 1
-            else f"{len(found.unclear)} pictures are each as much like {files[0]} as another, and are left out; the "
-            f"first is {name!r}. Keep one, or give both their folders."
+            else f"{counted(len(found.unclear), 'picture is', 'pictures are each')} as much like "
+            f"{files[0]} as another, and left out; the first is {name!r}. Keep one, or give both their folders."
         )
     return told
 
@@ -295,7 +294,7 @@ def _tell(
     advise: bool,
 ) -> None:
     def first(rows: Sequence[int]) -> str:
-        return f"{labels.where(rows[0])}{len(rows)} labelled picture{'s' if len(rows) > 1 else ''}"
+        return labels.where(rows[0]) + counted(len(rows), "labelled picture", "labelled pictures")
 
     if rows := told["turned"]:
         say(
@@ -334,9 +333,9 @@ def _clash(labels: Labels, rows: Sequence[int], seen: dict[int, Seen], then: str
             "file tell, so that its labels are not taken: leave out --labelled-as stored."
         )
     return (
-        f"{labels.where(rows[0])}{len(rows)} labelled picture{'s have' if len(rows) > 1 else ' has'} other proportions "
-        f"than the file says; the first, {labels.images[rows[0]]}, was labelled at {w} × {h} pixels and has "
-        f"{width} × {height}: it was turned or cropped, or is another picture.{_others(labels, rows[1:])} {then}"
+        f"{labels.where(rows[0])}{counted(len(rows), 'labelled picture has', 'labelled pictures have')} other "
+        f"proportions than the file says; the first, {labels.images[rows[0]]}, was labelled at {w} × {h} pixels and "
+        f"has {width} × {height}: it was turned or cropped, or is another picture.{_others(labels, rows[1:])} {then}"
     )
 
 

@@ -25,7 +25,7 @@ from lead.landmarks.model import HIDDEN
 from lead.nn.backbone import licence_of
 from lead.nn.confidence import Confidence
 from lead.provenance import commit, versions
-from lead.reporting import Progress, Say, unsaid
+from lead.reporting import Progress, Say, counted, unsaid
 from lead.seeds import mixed_seed
 from lead.training.cascade import CascadeFit, fit_cascade
 from lead.training.fit import Fitted, FittedKind, fit_head
@@ -141,7 +141,7 @@ def _say_how_they_lie(fitted: CascadeFit, settings: Settings, say: Say) -> None:
             "Another run, whose views turn all round, finds them better: lead train … --set distill.views.rotation=180"
         )
     if fitted.mirrored:
-        pictures = "1 labelled picture shows" if fitted.mirrored == 1 else f"{fitted.mirrored} labelled pictures show"
+        pictures = counted(fitted.mirrored, "labelled picture shows", "labelled pictures show")
         known = "Both sides are looked for" if fitted.head.mirrored else "Which side a thing shows cannot be told well"
         say(f"{pictures} the mirror image of what the others do. {known}.")
 
@@ -160,8 +160,8 @@ def _labelled_store(
     if not here:
         example = f": the first is {absent[0][0]!r}, and no file of that name is there" if absent else ""
         raise LeadError(
-            f"None of the {len(used)} labelled pictures is in {root}{example}. Name the folder that holds them, or one "
-            "above it: --pictures."
+            f"None of the {counted(len(used), 'labelled picture', 'labelled pictures')} is in {root}{example}. Name "
+            "the folder that holds them, or one above it: --pictures."
         )
     files = [labels.images[i] for i in here]
     media = _media(root) if seed is not None else Media([], [], "")
