@@ -38,7 +38,7 @@ from lead.landmarks.model import VISIBLE
 from lead.landmarks.naming import labelled_row
 from lead.nn.matching import match_points
 from lead.prediction import Predicted, Shard
-from lead.reporting import Counting, Progress, Report, Say, silent, unsaid
+from lead.reporting import Counting, Progress, Report, Say, counted, silent, unsaid
 from lead.training.data import opened
 from lead.training.fit import FittedKind
 from lead.training.headings import with_found_views
@@ -62,6 +62,8 @@ def train(
     name: str | None = None,
     frames: int | None = None,
     retry_smaller: bool = False,
+    labels: Labels | Path | str | None = None,
+    extent: float | None = None,
     report: Report = silent,
     sampling: Progress | None = None,
     decoding: Progress | None = None,
@@ -85,6 +87,10 @@ def train(
         frames: to take out of each film, at most; by default as many as last time, at first 200.
         retry_smaller: where memory runs out as a stage begins, begin it anew with half the batch, and so on. That is
             another training: the run's settings then say the smaller batch, and ``run.json`` why.
+        labels: of some specimens, or their file, where specimens are small in their pictures: windows around these, and
+            around others like them that are found, are learnt from in place of whole pictures.
+        extent: of a specimen, as a share of the picture's longer side, where nothing is labelled yet: windows that show
+            one of that size are learnt from.
         report: called as training goes on.
         sampling, decoding: called as films are read, and as pictures are decoded.
         say: told what was skipped, what was found of the folder, and which stages are done already.
@@ -118,11 +124,15 @@ def train(
             run.initial_backbone()  # a wrong name or missing weights stop here, before anything is decoded or written
         if stage != "pretrain" and not run.has_student:
             load_teacher(teacher)  # and here
+    if labels is not None or extent is not None or (run.folder / WINDOWS).exists():
+        known = _labels(labels, dataset.root) if labels is not None else None
+        dataset = windowed(dataset, run, labels=known, extent=extent, progress=decoding, say=say)
     pictures = open_pictures(dataset, run.settings, progress=decoding, say=say)
     chosen = with_found_views(chosen, run, pictures, say)
     has_backbone, has_student = bool(processes.most(run.has_backbone)), bool(processes.most(run.has_student))
     with processes.in_turn():
         run = Run.create(Path(out), with_contrast(chosen, pictures.store.showing), upkeep)
+        keep_windows(run, dataset)
         if not (has_backbone and (has_student or stage == "pretrain")):
             claim(run, pictures)
     if skipped := pictures.store.skipped:
@@ -405,7 +415,7 @@ def match(
     store = open_store(Path(), both, picture.store, default_cache(), showing=showing)
     files = [file for file in asked_for if file in set(store.files)]
     if not files:
-        raise LeadError(f"None of the {len(asked_for)} pictures to match can be read.")
+        raise LeadError(f"None of the {counted(len(asked_for), 'picture')} to match can be read.")
     if store.skipped:
         say(skipped_text(store.skipped))
     extractor = Extractor(run.student(), run.settings.picture)

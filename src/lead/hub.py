@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lead.errors import LeadError
+from lead.reporting import counted
 
 MODEL_FILE = "model.safetensors"
 PREFIX = "hub:"
@@ -138,7 +139,7 @@ def _text(meta: Mapping[str, Any], repo_id: str, start: Mapping[str, Any]) -> st
     table = "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())])
     return f"""# {repo_id}
 
-Finds {len(meta["names"])} landmarks on pictures of one kind of thing, with the error to expect of each.
+Finds {counted(len(meta["names"]), "landmark")} on pictures of one kind of thing, with the error to expect of each.
 Made with `lead`.
 
 ```sh

@@ -2,21 +2,20 @@
 
 The pictures make units of the model's batch, in the order in which they are listed; each film is one more. What a
 unit holds does not depend on who looks at it, nor when. Where landmarks go to a file, a process appends each unit that
-it has done to a part file beside it, and skips those that stand in any part. Once all units stand in parts, the process
-that sees it writes the file and removes the parts. So the file is the same whether the work was interrupted or not, and
-however many processes shared it.
+it has done to a part file beside it, and skips those that stand in any part with the same files, unchanged. Once all
+units stand in parts, the process that sees it writes the file and removes the parts. So the file is the same whether
+the work was interrupted or not, and however many processes shared it.
 
 Here a model is whatever finds landmarks in a store: this room knows no network.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -27,6 +26,7 @@ import numpy.typing as npt
 from lead.errors import LeadError
 from lead.files import alone, cannot_write, lock_of
 from lead.geometry import Size
+from lead.images.changed import Unit, done_again, stamped
 from lead.images.film import UnreadableFilm, films_need, open_film, stored_frames
 from lead.images.find import Listed, listed
 from lead.images.labels import save_labels
@@ -36,9 +36,9 @@ from lead.images.survey import survey
 from lead.journal import Journal, Record, packed, read_header, read_records, unpacked
 from lead.landmarks.io import check_target
 from lead.landmarks.model import Labels, Schema
-from lead.reporting import Counting, Say, unsaid
+from lead.reporting import Counting, Say, counted, unsaid
 
-VERSION = 1
+VERSION = 2
 """Of the parts. Those of any other are begun anew."""
 ENDING = ".part"
 ARRAYS = ("xy", "visible", "score", "px_error", "px_90")
@@ -210,8 +210,7 @@ class Work:
         need = films_need() if asked.films else None
         if need and not asked.pictures:
             raise need
-        count = f"{len(asked.films)} film{'' if len(asked.films) == 1 else 's'}"
-        self.left_out = [f"{count} left out. {need}"] if need else []
+        self.left_out = [f"{counted(len(asked.films), 'film')} left out. {need}"] if need else []
         self.asked = asked._replace(films=[]) if need else asked
         files, batch = asked.pictures, model.batch
         self.chunks = [files[start : start + batch] for start in range(0, len(files), batch)]
@@ -219,9 +218,13 @@ class Work:
         self.showing = survey(asked.root, files, model.showing, say)
 
     def identity(self) -> Record:
-        """By which parts know what work they are of."""
+        """By which parts know what work they are of; which files it is of, each of their units says."""
         shown = {} if self.showing == DEFAULT else {"showing": repr(self.showing)}
-        return {"model": self.model.digest(), "pictures": _listing(self.asked), "unit": self.model.batch, **shown}
+        return {"model": self.model.digest(), "unit": self.model.batch, **shown}
+
+    def files(self) -> list[Unit]:
+        """Of each unit, as they are now."""
+        return [stamped(self.asked.root, files) for files in (*self.chunks, *([film] for film in self.asked.films))]
 
     def length(self, unit: int) -> int:
         """Pictures in a unit; a film's frames do not count."""
@@ -306,7 +309,9 @@ class Work:
             return none_readable(self.asked.root, predicted.skipped)
         if len(predicted.broken) == 1:
             return LeadError(predicted.broken[0])
-        return LeadError("\n".join([f"None of the {len(self.asked.films)} films can be read.", *predicted.broken]))
+        return LeadError(
+            "\n".join([f"None of the {counted(len(self.asked.films), 'film')} can be read.", *predicted.broken])
+        )
 
 
 class Parts:
@@ -322,6 +327,8 @@ class Parts:
     def __init__(self, work: Work, out: Path, shard: Shard, say: Say = unsaid) -> None:
         self.work, self.out, self.shard, self.say = work, out, shard, say
         self.header = {"lead part": VERSION, **work.identity()}
+        self.files = work.files()
+        self.unit_of = {files: unit for unit, files in enumerate(self.files)}
         own = "" if shard.of == 1 else f".{shard.number}of{shard.of}"
         self.path = out.with_name(f"{out.name}{own}{ENDING}")
 
@@ -336,7 +343,10 @@ class Parts:
             known = self._known()
             left = [unit for unit in mine if unit not in known]
             if kept := sum(map(self.work.length, known)):
-                self.say(f"{kept} of {len(self.work.asked.pictures)} pictures were done before.")
+                self.say(f"Done before: {kept:,} of {counted(len(self.work.asked.pictures), 'picture')}.")
+            outdated = [files for files, _ in self._kept() if files not in self.unit_of]
+            if outdated and (changes := done_again(outdated, self.files, known)):
+                self.say(changes)
             before = sum(self.work.length(unit) for unit in mine if unit in known)
             written: Future[None] | None = None
             with closing(self.work.pieces(left, counting, before)) as pieces:
@@ -358,7 +368,7 @@ class Parts:
                 yield None
                 return
             parts = self._parts()
-            pieces = self._pieces(parts)
+            pieces = self._pieces()
             written = False
             try:
                 yield pieces
@@ -377,7 +387,7 @@ class Parts:
         except OSError as error:
             raise cannot_write(self.path, error) from error
         if part.replaced:
-            self.say(f"{self.path} is of another model, or of other pictures: begun anew.")
+            self.say(f"{self.path} is of another model, or its pictures were shown otherwise: begun anew.")
         return part
 
     def _parts(self) -> list[Path]:
@@ -386,16 +396,20 @@ class Parts:
         beside = sorted(path for path in self.out.parent.glob(f"*{ENDING}") if name.fullmatch(path.name))
         return [path for path in beside if read_header(path) == self.header]
 
-    def _pieces(self, parts: Sequence[Path]) -> list[Piece]:
-        """What parts hold of each unit."""
-        pieces: dict[int, Piece] = {}
-        for path in parts:
+    def _kept(self) -> Iterator[tuple[Unit, Record]]:
+        """What stands in parts, after the files that it is of as they were then."""
+        for path in self._parts():
             for record in read_records(path):
-                pieces[record["unit"]] = _piece(record, self.work.model.schema)
+                yield tuple((name, length, time) for name, length, time in record["files"]), record
+
+    def _pieces(self) -> list[Piece]:
+        """What parts hold of each unit."""
+        schema = self.work.model.schema
+        pieces = {self.unit_of[of]: _piece(record, schema) for of, record in self._kept() if of in self.unit_of}
         return [pieces[unit] for unit in range(self.work.units)]
 
     def _known(self) -> set[int]:
-        return {record["unit"] for path in self._parts() for record in read_records(path)}
+        return {self.unit_of[files] for files, _ in self._kept() if files in self.unit_of}
 
     @contextmanager
     def _last(self) -> Iterator[bool]:
@@ -409,25 +423,13 @@ class Parts:
 
     def _keep(self, part: Journal, unit: int, piece: Piece) -> None:
         try:
-            part.append(_record(unit, piece))
+            part.append(_record(self.files[unit], piece))
         except OSError as error:
             raise cannot_write(self.path, error) from error
 
 
-def _listing(asked: Listed) -> str:
-    """Digest of names, lengths and times of last change; not of the folder's own path: machines may differ in it."""
-    content = hashlib.sha256()
-    for file in (*asked.pictures, *asked.films):
-        size_and_time: tuple[int, int] | None = None
-        with suppress(OSError):
-            status = (asked.root / file).stat()
-            size_and_time = (status.st_size, status.st_mtime_ns)
-        content.update(repr((file, size_and_time)).encode())
-    return content.hexdigest()[:32]
-
-
-def _record(unit: int, piece: Piece) -> Record:
-    record: Record = {"unit": unit, "sizes": piece.sizes.tolist(), "skipped": piece.skipped, "broken": piece.broken}
+def _record(files: Unit, piece: Piece) -> Record:
+    record: Record = {"files": files, "sizes": piece.sizes.tolist(), "skipped": piece.skipped, "broken": piece.broken}
     if piece.unread:
         record["unread"] = piece.unread
     if labels := piece.labels:

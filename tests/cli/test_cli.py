@@ -313,6 +313,13 @@ def test_fit_names_what_is_not_looked_at_closely() -> None:
     assert "; for the others little is to be gained" in closely_text(names, ["n3"])
 
 
+def test_fit_says_how_many_labels_a_close_look_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lead.training.local.FEWEST", 7)
+    names = [f"n{i}" for i in range(12)]
+    for closely in (names[1:11], ["n3"]):
+        assert closely_text(names, closely).endswith("fewer than 7 labels")
+
+
 def test_fit_counts_and_names_labelled_pictures_that_are_missing(world: World, tmp_path: Path) -> None:
     known = some_labels(world, 3)
     save_labels(Labels(known.schema, (*known.images[:2], "ghost.jpg"), known.xy, known.visible), tmp_path / "some.json")

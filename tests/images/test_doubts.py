@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from lead.errors import LeadError
-from lead.images.doubts import doubts, refuse_far, refuse_unlabelled
+from lead.images.doubts import doubts, refuse_far, refuse_unlabelled, without_far
 from lead.images.folder_pictures import FolderPictures
 from lead.images.labels import load_labels, save_labels
 from lead.landmarks import Labels, Schema
@@ -57,6 +57,21 @@ def test_what_is_far_outside_is_refused_with_its_line(tmp_path: Path) -> None:
     assert "(2 such labels in all)" in str(refused.value)
     with pytest.raises(LeadError, match=r"^p\.png: a is at \(-16, 0\)"):  # of labels that are from no file
         refuse_far(Labels.from_xy(Schema(("a",)), ["p.png"], [[[-16, 0]]]), [(30, 20)])
+
+
+def test_few_pictures_with_labels_far_outside_are_left_out_and_named_and_most_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text("image,a_x,a_y,b_x,b_y\n1.png,4,2,4,3\n2.png,4,2,99,3\n3.png,,,4,2\n4.png,1,31,1,2\n")
+    labels = load_labels(file)
+    kept, left_out = without_far(labels, [(30, 20)] * 4)
+    assert kept.images == ("1.png", "3.png")
+    np.testing.assert_array_equal(kept.xy, labels.take([0, 2]).xy)
+    assert [image for image, _ in left_out] == ["2.png", "4.png"]
+    assert left_out[0][1].startswith(f"{file}, line 3: b is at (99, 3), far outside the 30 × 20 pixels that it has now")
+    assert "label it again" in left_out[0][1]
+    with pytest.raises(LeadError, match=r"2\.png: b is at .*\(2 such labels in all\).*check the units"):
+        without_far(labels.take([0, 1, 3]), [(30, 20)] * 3)
+    assert without_far(labels.take([0, 2]), [(30, 20)] * 2)[1] == []
 
 
 def test_a_landmark_without_a_label_is_refused() -> None:

@@ -126,7 +126,7 @@ def test_what_cannot_be_had_is_told(folder: Path) -> None:
     assert [Path(image).name for image in found.images] == ["000003.png", "run.mp4#40", "run.mp4#99", "gone.mp4#0"]
     left_out = f"2 labelled frames of {folder / 'run.mp4'} left out, the first is 40: the film has no such frame."
     assert said == [left_out]
-    with pytest.raises(LeadError, match=r"None of the 1 labelled frames .*gone\.mp4 is not in .*--pictures"):
+    with pytest.raises(LeadError, match=r"None of the 1 labelled frame .*gone\.mp4 is not in .*--pictures"):
         as_files(labels_of(["gone.mp4#0"]), FolderPictures(folder))
     (folder / "a").mkdir()
     (folder / "b").mkdir()
@@ -143,7 +143,7 @@ def test_frames_that_lie_there_as_files_are_taken_but_no_other_file_of_their_num
     labels = labels_of(["films/run.mp4#3", "films/run.mp4#4"])
     said: list[str] = []
     found = as_files(labels, FolderPictures(tmp_path), say=said.append)
-    assert "1 frame is taken from pictures, for the film is not there" in said[0]
+    assert "1 frame is taken from a picture, for the film is not there" in said[0]
     assert found.images == ((tmp_path / "frames/run.mp4/000003.png").as_posix(), "films/run.mp4#4")
 
 
@@ -193,7 +193,7 @@ def test_any_label_file_on_frames_will_do_and_its_predictions_and_pictures_stay(
     assert labels.images == ("a/run.mp4/000001.png", "b/run.mp4/000001.png")
     assert labels.by_hand.tolist() == [[True, False], [True, True]]
     assert any("3 points that a model said" in line for line in said)
-    assert any(line.startswith("1 labelled pictures are files already") for line in said)
+    assert any(line.startswith("1 labelled picture is a file already") for line in said)
     for name in labels.images:
         number, whole = 1, decoded(folder / "films" / Path(name).parent)
         np.testing.assert_array_equal(np.asarray(decode(tmp_path / "out" / name)), whole[number])

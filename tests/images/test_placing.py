@@ -158,8 +158,23 @@ def test_places_on_a_picture_of_other_proportions_are_left_out_and_named(tmp_pat
     found = at_hand(both, FolderPictures(tmp_path), say=said.append)
     assert found.visible.tolist() == [[0], [2]]
     assert f"a.png, was labelled at 40 × 30 pixels and has {now[0]} × {now[1]}" in said[0]
+    assert said[0].endswith("or is another picture. Their labels are left out: label again what is to count.")
     with pytest.raises(LeadError, match="Give the pictures that were labelled"):
         at_hand(both.take([0]), FolderPictures(tmp_path))
+
+
+def test_few_pictures_of_other_proportions_are_all_named_and_of_many_the_first(tmp_path: Path) -> None:
+    names = tuple(f"{i}.png" for i in range(9))
+    for name in names:
+        Image.new("RGB", STORED if name == "8.png" else (30, 40)).save(tmp_path / name)
+    every = labelled(*[(1, 2)] * 9, images=names, size=STORED)
+    said: list[str] = []
+    at_hand(every.take([0, 1, 2, 8]), FolderPictures(tmp_path), say=said.append)
+    at_hand(every, FolderPictures(tmp_path), say=said.append)
+    assert said[0].startswith("3 labelled pictures have")
+    assert " the first, 0.png, was labelled" in said[0]
+    assert " Likewise 1.png, 2.png. Their labels" in said[0]
+    assert " Likewise 1.png, 2.png, 3.png, 4.png, 5.png and 2 more. Their labels" in said[1]
 
 
 def test_a_size_noted_for_a_list_says_nothing_of_pictures_of_other_sizes_unless_none_has_it(tmp_path: Path) -> None:

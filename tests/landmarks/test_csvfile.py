@@ -185,7 +185,7 @@ def test_a_box_is_no_landmark() -> None:
 def test_a_line_that_names_nothing_costs_that_line() -> None:
     labels = csvfile.parse("image,name,x,y\na.jpg,p,1,2\n,p,3,4\na.jpg,,5,6\n,,,\n")
     assert (labels.images, labels.schema.names) == (("a.jpg",), ("p",))
-    assert left_out(labels) == "1 lines without a picture (line 3); 1 lines without a landmark's name (line 4)"
+    assert left_out(labels) == "1 line without a picture (line 3); 1 line without a landmark's name (line 4)"
 
 
 def test_names_without_endings_are_looked_up() -> None:
@@ -308,6 +308,6 @@ def test_whose_a_label_is_comes_back(data: st.DataObject) -> None:
 def test_a_prediction_that_a_person_corrected_in_the_table_is_a_person_s() -> None:
     labels = csvfile.parse("image,name,x,y,score,origin\na,p,1,2,0.5,hand\na,q,3,4,0.25,\n")
     assert labels.by_hand.tolist() == [[True, False]]
-    assert left_out(labels) == "1 points placed by hand that have a score or an error of a model"
+    assert left_out(labels) == "1 point placed by hand with a score or an error of a model"
     assert labels.score is not None
     np.testing.assert_array_equal(labels.score, [[np.nan, 0.25]])

@@ -58,7 +58,7 @@ def test_a_box_and_points_of_one_group_are_one_thing(tmp_path: Path) -> None:
     labels = load_labels(tmp_path / "a.json")
     assert labels.xy.tolist() == [[[1, 2], [3, 4]]]
     assert labels.places is not None
-    told = "1 shapes of type 'rectangle'; 1 points marked as difficult; 1 descriptions"
+    told = "1 shape of type 'rectangle'; 1 point marked as difficult; 1 description"
     assert labels.places.left_out == told
 
 
@@ -103,4 +103,4 @@ def test_files_of_a_folder_that_were_not_read_are_named(tmp_path: Path) -> None:
     labels = load_labels(tmp_path)
     assert labels.images == ("a.jpg",)
     assert labels.places is not None
-    assert labels.places.left_out == "2 files .json that are something else, or damaged (b.json, c.json)"
+    assert labels.places.left_out == "2 files .json of something else, or damaged (b.json, c.json)"

@@ -90,8 +90,8 @@ def test_an_odd_specimen_costs_that_specimen() -> None:
     text = DIGITISED + DIGITISED.replace("IMAGE=a.jpg\n", "") + DIGITISED.replace("a.jpg", "gone.jpg")
     labels = tps.parse(text, SIZES)
     assert labels.images == ("a.jpg",)
-    assert "1 specimens without IMAGE=, the first in line 6" in left_out(labels)
-    assert "1 specimens whose picture is not there, the first in line 10: y counts" in left_out(labels)
+    assert "1 specimen without IMAGE=, the first in line 6" in left_out(labels)
+    assert "1 specimen whose picture is not there, the first in line 10: y counts" in left_out(labels)
 
 
 @pytest.mark.parametrize("name", ['"a b.jpg"', "'a b.jpg'", "a b.jpg", "C:\\Fotos\\Ann\\a b.jpg", '"C:\\x\\a b.jpg"'])

@@ -89,7 +89,7 @@ def test_odd_pictures_are_left_out_and_named(tmp_path: Path) -> None:
     assert labels.images == ("images/a.jpg", "images/d.jpg")
     assert labels.places is not None
     for told in (
-        "1 boxes without key points",
+        "1 box without key points",
         "1 picture (images/b.jpg): labels/b.txt, several things in it",
         "1 picture (images/c.jpg): labels/c.txt, line 1: a number is '1/4'",
         "1 picture (e): not there, or not readable, and its size is needed",
@@ -146,7 +146,7 @@ def test_that_classes_are_not_told_apart_is_told(tmp_path: Path) -> None:
     labels = load_labels(root)
     assert len(labels.images) == 3
     assert labels.places is not None
-    assert "2 classes' names (0, 3): their key points are taken as the same ones" in labels.places.left_out
+    assert "2 names of classes (0, 3): their key points are taken as the same ones" in labels.places.left_out
     (root / "labels" / "b.txt").write_text(LINE)
     again = load_labels(root)
     assert "classes" not in (again.places.left_out if again.places else "")

@@ -302,7 +302,7 @@ def test_a_file_without_names_says_so_and_is_taken_in_order(book: LabelBook, tmp
     content = export(labels, format, dict.fromkeys(labels.images, (WIDTH, HEIGHT)))
     other = open_book(make_folder(tmp_path / "other"))
     name(other, "tail", "head", "leg")
-    with pytest.raises(OtherLandmarks, match=r"numbers its 2 landmarks: say which of the 3 here") as caught:
+    with pytest.raises(OtherLandmarks, match=r"numbers 2 landmarks: say which of the 3 here") as caught:
         take(other, content)
     assert caught.value.theirs == ["1", "2"]
     assert take(other, content, called=["head", "tail"]) == {"format": format, "added": 2}

@@ -9,6 +9,7 @@ import typer
 
 from lead.cli.console import note, show, watching
 from lead.cli.learn import DEFAULT_PRESET
+from lead.reporting import counted
 
 
 def render(
@@ -29,7 +30,10 @@ def render(
         write_beetles(
             out, count, seed=seed, size=size, species=species, rotation=rotation, progress=watch.counting("drawing")
         )
-    show(f"{count} beetles: {out}, their landmarks in {out / 'landmarks.json'}\nNext: lead train {out} --out RUN")
+    show(
+        f"{counted(count, 'beetle')}: {out}, their landmarks in {out / 'landmarks.json'}\nNext: lead train {out} --out "
+        "RUN"
+    )
 
 
 def demo(

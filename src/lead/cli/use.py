@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from lead.cli.console import note, show, warn, watching
+from lead.reporting import counted
 
 FEW_NAMES = 8
 """Landmarks that are named; of more, only the number is told."""
@@ -94,7 +95,8 @@ def fit(
 ) -> None:
     """Fit landmarks to a run's features, from one labelled picture or more, and write a model.
 
-    Labelled pictures that are missing or unreadable are skipped, counted and listed.
+    Labelled pictures that are missing or unreadable, or have another size than as they were labelled, are skipped,
+    counted and listed.
     """
     from lead.files import refuse_existing
 
@@ -122,8 +124,10 @@ def fit(
     summary.landmarker.save(out)
     first = "one look at the whole picture"
     looks = {"cascade": f"{first}, and one at a crop", "cascade-coarse": first}
-    plural = "" if summary.used == 1 else "s"
-    show(f"Head: {looks.get(summary.head, summary.head)}, fitted to {summary.used} labelled picture{plural}")
+    show(
+        f"Head: {looks.get(summary.head, summary.head)}, fitted to "
+        f"{counted(summary.used, 'labelled picture', 'labelled pictures')}"
+    )
     if summary.head in looks and summary.used < FEWEST:
         show(f"Looked at closely: nothing yet; that takes {FEWEST} labels of a landmark, and files that show more")
     elif summary.closely:
@@ -134,20 +138,24 @@ def fit(
     else:
         show(f"Out-of-fold error, on labels not fitted to: {100 * summary.error:.2f} % of the picture's longer side")
     if summary.accepted:
-        one = summary.accepted == 1
-        points = "point is" if one else "points are"
-        show(f"{summary.accepted:,} accepted {points} not counted in the error: what a model said does not judge it")
+        points = counted(summary.accepted, "accepted point is", "accepted points are")
+        show(f"{points} not counted in the error: what a model said does not judge it")
     show(f"Model: {out}\nNext: lead predict {out} PICTURES --out landmarks.json")
 
 
 def closely_text(names: Sequence[str], closely: Sequence[str]) -> str:
     """Which landmarks are looked at closely, and by name those that are not, where they are few."""
-    text = f"Looked at closely: {len(closely)} of {len(names)} landmarks, in squares cut from the original pictures"
+    from lead.training.local import FEWEST
+
+    text = (
+        f"Looked at closely: {len(closely)} of {counted(len(names), 'landmark')}, in squares cut from the original "
+        "pictures"
+    )
     left = [name for name in names if name not in closely]
     if 0 < len(left) <= FEW_NAMES:
-        text += f"; not {', '.join(left)}: little to gain there, or fewer than four labels"
+        text += f"; not {', '.join(left)}: little to gain there, or fewer than {FEWEST} labels"
     elif left:
-        text += "; for the others little is to be gained, or there are fewer than four labels"
+        text += f"; for the others little is to be gained, or there are fewer than {FEWEST} labels"
     return text
 
 
@@ -213,7 +221,7 @@ def predict(
         warn(f"left out: {found.left_out}.")
     _warn_lost(out, found.lost)
     numbers = ((len(found.pictures or ()), "picture"), (sum(map(len, found.films.values())), "frame"))
-    counts = [f"{n} {what}{'' if n == 1 else 's'}" for n, what in numbers if n]
+    counts = [counted(n, what) for n, what in numbers if n]
     show(f"Landmarks of {' and '.join(counts)}: {out}")
     if draw:
         show(f"Drawings: {draw}")
@@ -250,7 +258,7 @@ def match(
             counting=watch.counting,
             say=warn,
         )
-    show(f"Landmarks of {len(found)} picture{'' if len(found) == 1 else 's'}: {out / 'matches.json'}")
+    show(f"Landmarks of {counted(len(found), 'picture')}: {out / 'matches.json'}")
     show(f"Drawings: {out}")
 
 
@@ -300,7 +308,7 @@ def convert(
         say=warn,
     )
     _warn_lost(target, done.lost)
-    counts = f"{len(done.labels)} pictures, {len(done.labels.schema.names)} landmarks"
+    counts = f"{counted(len(done.labels), 'picture')}, {counted(len(done.labels.schema.names), 'landmark')}"
     show(f"{counts}, from {done.source}\n{done.target}: {target}")
 
 

@@ -17,7 +17,7 @@ from lead.images.placing import at_hand, placed_by_hand
 from lead.landmarks.frames import frame_of
 from lead.landmarks.io import read_labels
 from lead.landmarks.naming import beside
-from lead.reporting import Progress, Say, unsaid
+from lead.reporting import Progress, Say, counted, unsaid
 
 LABELS = "annotations.json"
 """The labels of the frames, in their folder, where ``lead studio`` looks for them."""
@@ -65,7 +65,8 @@ def take_labelled(
             f"them with: lead studio {folder.root}"
         )
     if len(images) < len(labelled):
-        say(f"{len(labelled) - len(images)} labelled pictures are files already, and are left out.")
+        files = len(labelled) - len(images)
+        say(f"{counted(files, 'labelled picture is a file', 'labelled pictures are files')} already, and left out.")
     sought = find_frames(images, folder, labels, say)
     names = _plain_names(film for film, _ in map(_frame, images))
     film_of = {path: names[_frame(next(iter(frames.values())))[0]] for path, frames in sought.films.items()}
@@ -78,7 +79,7 @@ def take_labelled(
     if not taken:
         raise no_frames(images, folder)
     if absent := [image for image in images if image not in taken]:
-        say(f"{len(absent)} labelled frames cannot be had, the first is {absent[0]}.")
+        say(f"{counted(len(absent), 'labelled frame', 'labelled frames')} cannot be had, the first is {absent[0]}.")
     rows = [row for row, image in enumerate(known.images) if image in taken]
     kept = known.take(rows)
     kept = kept.renamed(taken[image].relative_to(out).as_posix() for image in kept.images)

@@ -24,9 +24,11 @@ from lead.landmarks.joining import joined_tables
 from lead.landmarks.model import UNLABELLED, Labels
 from lead.landmarks.naming import Matches, beside
 from lead.landmarks.pictures import Size
-from lead.reporting import Progress, Say, unsaid
+from lead.reporting import Progress, Say, counted, unsaid
 
 FloatArray = npt.NDArray[np.float64]
+FEW_NAMES = 5
+"""Pictures that are named besides the first; of more, only the number is told."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def _without_superseded(parts: Sequence[Labels], say: Say) -> list[Labels]:
         if superseded.any():
             file = f"{part.places.file}: " if part.places and part.places.file else ""
             count = len(_pictures(part, np.flatnonzero(superseded.any(1))))
-            say(f"{file}left out: predictions of {count} picture{'s' if count > 1 else ''} that a person labelled.")
+            say(f"{file}left out: predictions of {counted(count, 'picture')} that a person labelled.")
             part = replace(
                 part,
                 visible=np.where(superseded, UNLABELLED, part.visible),
@@ -224,13 +226,12 @@ def placed_by_hand(labels: Labels, say: Say = unsaid) -> Labels:
     file = f"{labels.places.file}: " if labels.places and labels.places.file else ""
     if not rest.any():
         raise LeadError(
-            f"{file}all {points:,} points of {whole} picture{'s' if whole > 1 else ''} are a model's predictions, and "
-            "none is a person's. A model is fitted to what a person placed: correct some in lead studio, or in the "
-            "tool that the file is of, and save them as labels. (In a CSV, blank the scores of those you checked.)"
+            f"{file}all {counted(points, 'point')} of {counted(whole, 'picture')} are a model's predictions, and none "
+            "is a person's. A model is fitted to what a person placed: correct some in lead studio, or in the tool "
+            "that the file is of, and save them as labels. (In a CSV, blank the scores of those you checked.)"
         )
-    count = f"{points:,} point{'s' if points > 1 else ''}"
-    only = f", {whole} picture{'s' if whole > 1 else ''} holding nothing else" if whole else ""
-    say(f"{file}left out: {count} that a model said and no person placed{only}.")
+    only = f", {counted(whole, 'picture')} holding nothing else" if whole else ""
+    say(f"{file}left out: {counted(points, 'point')} that a model said and no person placed{only}.")
     return kept
 
 
@@ -263,20 +264,20 @@ def _told_of(found: Matches, elsewhere: dict[str, str], pictures: FolderPictures
     told = []
     if elsewhere:
         name, file = next(iter(elsewhere.items()))
-        count = f"{len(elsewhere)} picture{'s were' if len(elsewhere) > 1 else ' was'} found by the end of the path"
+        count = counted(len(elsewhere), "picture was found", "pictures were found") + " by the end of the path"
         told.append(f"{count}, the first is {name!r}: {file}.")
     if alone := [name for name in found.by_name_alone if name in elsewhere]:
         count = f"{len(alone)} of them {'lie' if len(alone) > 1 else 'lies'} in a folder of another name"
         told.append(f"{count}: look whether {elsewhere[alone[0]]} is really {alone[0]!r}.")
     if found.unclear:
         name, files = next(iter(found.unclear.items()))
-        count = f"{len(found.unclear)} picture{'s' if len(found.unclear) > 1 else ''} could each be several files"
+        count = counted(len(found.unclear), "picture could", "pictures could each") + " be several files"
         told.append(
             f"{count} of {pictures.root}, and {'are' if len(found.unclear) > 1 else 'is'} left out; the first is "
             f"{name!r}: {', '.join(files[:3])}. Take a folder that holds just one of them."
             if len(files) > 1
-            else f"{len(found.unclear)} pictures are each as much like {files[0]} as another, and are left out; the "
-            f"first is {name!r}. Keep one, or give both their folders."
+            else f"{counted(len(found.unclear), 'picture is', 'pictures are each')} as much like "
+            f"{files[0]} as another, and left out; the first is {name!r}. Keep one, or give both their folders."
         )
     return told
 
@@ -319,7 +320,7 @@ def _tell(
 ) -> None:
     def first(rows: Sequence[int]) -> str:
         count = len(_pictures(labels, rows))
-        return f"{labels.where(rows[0])}{count} labelled picture{'s' if count > 1 else ''}"
+        return labels.where(rows[0]) + counted(count, "labelled picture", "labelled pictures")
 
     if rows := told["turned"]:
         say(
@@ -341,7 +342,7 @@ def _tell(
             f"{labels.images[rows[0]]}, then {w} × {h}, now {width} × {height} pixels."
         )
     if clashes:
-        say(_clash(labels, clashes, seen, "Their labels are left out."))
+        say(_clash(labels, clashes, seen, "Their labels are left out: label again what is to count."))
 
 
 def _advice(otherwise: LabelledAs, advise: bool) -> str:
@@ -359,7 +360,14 @@ def _clash(labels: Labels, rows: Sequence[int], seen: dict[int, Seen], then: str
         )
     count = len(_pictures(labels, rows))
     return (
-        f"{labels.where(rows[0])}{count} labelled picture{'s have' if count > 1 else ' has'} other proportions "
-        f"than the file says; the first, {labels.images[rows[0]]}, was labelled at {w} × {h} pixels and has "
-        f"{width} × {height}: it was turned or cropped, or is another picture. {then}"
+        f"{labels.where(rows[0])}{counted(count, 'labelled picture has', 'labelled pictures have')} other "
+        f"proportions than the file says; the first, {labels.images[rows[0]]}, was labelled at {w} × {h} pixels and "
+        f"has {width} × {height}: it was turned or cropped, or is another picture.{_others(labels, rows[1:])} {then}"
     )
+
+
+def _others(labels: Labels, rows: Sequence[int]) -> str:
+    """Names some pictures besides one that was named, the first few of them; empty if there are none."""
+    names = [labels.images[row] for row in rows[:FEW_NAMES]]
+    more = f" and {len(rows) - FEW_NAMES:,} more" if len(rows) > FEW_NAMES else ""
+    return f" Likewise {', '.join(names)}{more}." if rows else ""

@@ -20,14 +20,15 @@ from lead.errors import LeadError, unknown
 from lead.landmarks.fields import finite
 from lead.landmarks.left_out import LeftOut
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Schema
+from lead.reporting import counted
 
 Entry = dict[str, Any]
 FloatArray = npt.NDArray[np.float64]
 PREDICTED_KEYS = ("keypoint_scores", "px_error", "px_90")
 """Keys of a prediction's annotation: in :class:`lead.landmarks.Labels` the attributes score, px_error and px_90."""
-OTHER = "annotations of other categories"
+OTHER = "annotation of other categories"
 """Of boxes and outlines beside the key points."""
-EMPTY, CROWD = "annotations without a landmark", "annotations of a crowd"
+EMPTY, CROWD = "annotation without a landmark", "annotation of a crowd"
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", re.ASCII)
 
 
@@ -195,8 +196,8 @@ def _kinds(
         raise unknown("category", wanted, [str(entry.get("name")) for entry in categories if entry.get("keypoints")])
     if not groups:
         raise LeadError(
-            f"0 of {len(categories)} categories have 'keypoints' (the landmarks' names). Export key points: boxes and "
-            "outlines are not landmarks; or list the names there."
+            f"0 of {counted(len(categories), 'category has', 'categories have')} 'keypoints' (the landmarks' names). "
+            "Export key points: boxes and outlines are not landmarks; or list the names there."
         )
     return [Kind(tuple(group), schema) for group, schema in zip(groups.values(), schemas, strict=True)], kind_of
 
@@ -223,7 +224,7 @@ def _bones(skeleton: object, names: tuple[str, ...], where: str, left_out: LeftO
         elif all(end is not None and end.is_integer() and first <= end < first + len(names) for end in (a, b)):
             bones.append((names[int(a or 0) - first], names[int(b or 0) - first]))
         else:
-            left_out.add("lines of a skeleton that are not between two of its landmarks", f"{where}: {line}")
+            left_out.add("line of a skeleton not between two of its landmarks", f"{where}: {line}")
     return tuple(bones)
 
 
@@ -244,14 +245,14 @@ def _place_of(
     """The row of an annotation's picture, its kind and category; None where it has no landmarks of a picture."""
     index, category = kind_of.get(_key(annotation.get("category_id")), (None, None))
     if category is None:
-        left_out.add("annotations whose category_id is not listed", f"{where}: {_id(annotation, 'category')}")
+        left_out.add("annotation whose category_id is not listed", f"{where}: {_id(annotation, 'category')}")
         return None
     if index is None:
         left_out.add(OTHER, str(category.get("name", category.get("id"))))
         return None
     row = rows.get(_key(annotation.get("image_id")))
     if row is None:
-        left_out.add("annotations whose image_id is not listed", f"{where}: {_id(annotation, 'image')}")
+        left_out.add("annotation whose image_id is not listed", f"{where}: {_id(annotation, 'image')}")
         return None
     return row, index, category
 
@@ -269,13 +270,13 @@ def _tidy(annotation: Entry, names: tuple[str, ...], where: str, left_out: LeftO
     if not values and several and box_of(annotation):
         return annotation | {"keypoints": [0, 0, UNLABELLED] * len(names)}
     if not values:
-        left_out.add("annotations without key points", where)
+        left_out.add("annotation without key points", where)
         return None
     if isinstance(values, list) and len(values) == len(names) and all(isinstance(v, list) for v in values):
         values = [value for triple in values for value in triple]
     if not isinstance(values, list) or len(values) != 3 * len(names):
-        what = f"{len(values)} values" if isinstance(values, list) else repr(values)[:30]
-        left_out.add(f"annotations whose key points are not {3 * len(names)} numbers", f"{where}: {what}")
+        what = counted(len(values), "value") if isinstance(values, list) else repr(values)[:30]
+        left_out.add(f"annotation whose key points are not {3 * len(names)} numbers", f"{where}: {what}")
         return None
     if not _is_published(values):
         values = _put_right(values, names, where, left_out)
@@ -301,10 +302,10 @@ def _put_right(values: list[Any], names: Sequence[str], where: str, left_out: Le
         if (v is not None and v <= UNLABELLED) or given == [None] * 3:
             numbers += [0, 0, UNLABELLED]
         elif x is None or y is None:
-            left_out.add("points without a place", f"{where}: {name!r} at {repr(given[:2])[:40]}")
+            left_out.add("point without a place", f"{where}: {name!r} at {repr(given[:2])[:40]}")
             numbers += [0, 0, UNLABELLED]
         elif v not in (HIDDEN, VISIBLE):
-            left_out.add("points whose visibility is not 0, 1 or 2", f"{where}: {name!r} has {repr(given[2])[:20]}")
+            left_out.add("point whose visibility is not 0, 1 or 2", f"{where}: {name!r} has {repr(given[2])[:20]}")
             numbers += [0, 0, UNLABELLED]
         else:
             numbers += [x, y, int(v)]
@@ -320,7 +321,7 @@ def _with_scores(annotation: Entry, names: Sequence[str], where: str, left_out: 
         values = annotation[key]
         whole = isinstance(values, list) and len(values) == count
         if not whole or any(value is not None and finite(value) is None for value in values):
-            left_out.add(f"lists {key} that are not of {count} numbers", where)
+            left_out.add(f"list {key} not of {count} numbers", where)
             annotation = {other: value for other, value in annotation.items() if other != key}
             annotation["predicted"] = list(names)  # a model said them all the same
     score = finite(annotation.get("score")) if likely_of(annotation) is None else None
@@ -411,7 +412,7 @@ def is_prediction(annotation: Entry) -> bool:
 _BETTER: tuple[tuple[str, Callable[[Entry], bool]], ...] = (
     (EMPTY, _labelled),
     (CROWD, lambda entry: not entry.get("iscrowd")),
-    ("predictions of a picture that a person has labelled", lambda entry: not is_prediction(entry)),
+    ("prediction of a picture that a person has labelled", lambda entry: not is_prediction(entry)),
 )
 """What is left out of several annotations of a picture, and what those have that stay."""
 
@@ -429,7 +430,7 @@ def _of_used(kind: Kind, of_rows: dict[int, list[int]], annotations: list[Entry]
     categories = tuple(category for category in kind.categories if _key(category["id"]) in used)
     if len(categories) > 1:
         for category in categories:
-            left_out.add("categories with the same landmarks, which are read as one", str(category.get("name")))
+            left_out.add("category with the same landmarks as another, read as one", str(category.get("name")))
     if categories:
         return Kind(categories, kind.schema)
     above = {category.get("supercategory") for category in kind.categories}

@@ -138,7 +138,7 @@ def parse(text: str, pictures: PictureInfo | None = None) -> Labels:
     for line in below:
         image = line[1][image_column]
         if not image.strip():
-            table.left_out.add("lines without a picture", f"line {line[0]}")
+            table.left_out.add("line without a picture", f"line {line[0]}")
             continue
         if table.header.by_stem and image not in stems:
             stems[image] = pictures.of_stem(image.strip())
@@ -155,7 +155,7 @@ def _long_line(table: _Table, image: str, line: Line) -> None:
     columns = table.header.columns
     name = fields[columns["name"]]
     if not name.strip():
-        table.left_out.add("lines without a landmark's name", f"line {number}")
+        table.left_out.add("line without a landmark's name", f"line {number}")
         return
     values = [table.number(fields, columns[c], number) if c in columns else math.nan for c in NUMBERS]
     origin = fields[columns[ORIGIN]].strip().lower() if ORIGIN in columns else ""
@@ -209,7 +209,7 @@ def _labels(table: _Table, pictures: PictureInfo) -> Labels:
     told = values[..., 3:]
     if (corrected := (origin == ORIGINS[0]) & np.isfinite(told).any(-1)).any():
         told[corrected] = np.nan
-        table.left_out.add("points placed by hand that have a score or an error of a model", count=int(corrected.sum()))
+        table.left_out.add("point placed by hand with a score or an error of a model", count=int(corrected.sum()))
     left_out = "; ".join(filter(None, (left_aside(table.header), str(table.left_out))))
     return Labels(
         Schema(tuple(names)),

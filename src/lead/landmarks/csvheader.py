@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from lead.errors import LeadError
 from lead.landmarks.fields import DELIMITERS, Line, read_lines
+from lead.reporting import counted
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "image": (
@@ -133,7 +134,7 @@ def left_aside(header: Header) -> str:
         shown.append(f"{name!r} (nearly {near[0]!r})" if near and near[0] not in header.columns else repr(name))
     count = len(header.others)
     more = ", …" if count > len(shown) else ""
-    return f"{count} column{'s' if count > 1 else ''}: {', '.join(shown)}{more}" if count else ""
+    return f"{counted(count, 'column')}: {', '.join(shown)}{more}" if count else ""
 
 
 def _position(names: Sequence[str], synonyms: Sequence[str]) -> int | None:
@@ -216,5 +217,5 @@ def lines_below(lines: Sequence[Line], names: list[str]) -> tuple[list[str], lis
         names = ["", *names]
     for number, fields in below:
         if len(fields) != len(names):
-            raise LeadError(f"line {number}: {len(fields)} fields where the header has {len(names)}.")
+            raise LeadError(f"line {number}: {counted(len(fields), 'field')} where the header has {len(names)}.")
     return names, below

@@ -88,14 +88,14 @@ def _single(pictures: list[Picture], left_out: LeftOut) -> list[Picture]:
     for picture in pictures:
         if picture.twice:
             where = f"{picture.name}: {', '.join(repr(name) for _, name in picture.twice)}"
-            left_out.add("pictures in which a landmark is marked twice, of which none is read", where)
+            left_out.add("picture in which a landmark is marked twice, of which nothing is read", where)
             picture.marks = {}
         of_names.setdefault(picture.name, []).append(picture)
     single = []
     for name, same in of_names.items():
         labelled = [picture for picture in same if picture.marks]
         if len(labelled) > 1:
-            left_out.add("pictures that are labelled more than once in the file, of which none is read", name)
+            left_out.add("picture labelled more than once in the file, of which nothing is read", name)
         single.append(labelled[0] if len(labelled) == 1 else Picture(name, same[0].size))
     return single
 

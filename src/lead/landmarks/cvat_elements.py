@@ -166,7 +166,7 @@ class Marks:
     def _add_image(self, image: Element) -> None:
         name = image.get("name", "").replace("\\", "/")
         if not name:
-            self._left_out.add("images without a name", f"id {image.get('id', '?')}")
+            self._left_out.add("image without a name", f"id {image.get('id', '?')}")
             return
         picture = Picture(self._found(name), _size(image.get("width"), image.get("height")))
         self.pictures.append(picture)
@@ -192,10 +192,10 @@ class Marks:
         for shape in track:
             number = shape.get("frame", "")
             if not re.fullmatch(r"[0-9]{1,9}", number):
-                self._left_out.add("shapes of a track without a frame", label)
+                self._left_out.add("shape of a track without a frame", label)
                 continue
             if between := _take_between(shape):
-                self._left_out.add("places that CVAT has put between a person's", label, count=between)
+                self._left_out.add("place that CVAT has put between a person's", label, count=between)
             if _in_picture(shape):
                 shape.set("source", shape.get("source", track.get("source", "")))
                 name = frame_name(self._declared.film, int(number))
@@ -212,11 +212,11 @@ class Marks:
             self._loose.append(_Loose(picture, shape, label))
         else:
             what = shape.get("label", label) if shape.tag in (SKELETON, POINTS) else ""
-            self._left_out.add(f"shapes of type {shape.tag!r}"[:50], what)
+            self._left_out.add(f"shape of type {shape.tag!r}"[:50], what)
 
     def _tell(self, attributes: Iterable[str], of: str) -> None:
         for name in attributes:
-            self._left_out.add(f"attributes of {of}", name)
+            self._left_out.add(f"attribute of {of}", name)
 
     def _add_loose(self) -> None:
         """Points with a label each; of several with one label an attribute may say which is which."""
@@ -236,11 +236,11 @@ class Marks:
         flags = [element.get(key, "0") for key in ("outside", "occluded")]
         places = [place for place in element.get("points", "").split(";") if place.strip()]
         if not name:
-            self._left_out.add("points without a label", picture.name)
+            self._left_out.add("point without a label", picture.name)
         elif not set(flags) <= {"0", "1"}:
-            self._left_out.add("points whose outside or occluded is not 0 or 1", where)
+            self._left_out.add("point whose outside or occluded is not 0 or 1", where)
         elif not places:
-            self._left_out.add("points without a place", where)
+            self._left_out.add("point without a place", where)
         else:
             visible = UNLABELLED if flags[0] == "1" else HIDDEN if flags[1] == "1" else VISIBLE
             predicted = element.get("source", source) == AUTOMATIC
@@ -257,7 +257,7 @@ class Marks:
     def _add_place(self, picture: Picture, key: Key, place: str, visible: int, predicted: bool, line: int) -> None:
         numbers = [number_of(text) for text in place.split(",")]
         if len(numbers) != 2 or numbers[0] is None or numbers[1] is None:
-            self._left_out.add("points without a place", f"{picture.name}: {key[1]!r} at {place[:30]!r}")
+            self._left_out.add("point without a place", f"{picture.name}: {key[1]!r} at {place[:30]!r}")
             return
         picture.add(key, Mark(numbers[0], numbers[1], visible, predicted, line))
 

@@ -35,6 +35,7 @@ from lead.errors import LeadError, unknown
 from lead.landmarks.fields import Line, check_pair, read_lines, to_number, with_point, written
 from lead.landmarks.frames import frames_of_one
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Places, Schema
+from lead.reporting import counted
 
 ONE, SEVERAL = ("scorer", "bodyparts", "coords"), ("scorer", "individuals", "bodyparts", "coords")
 """The header's rows in files of one animal and of several."""
@@ -88,7 +89,7 @@ def parse_lines(lines: list[Line], delimiter: str = ",") -> Labels:
     number, coords = header["coords"]
     for other, fields in (*header.values(), *lines):
         if len(fields) != len(coords):
-            raise LeadError(f"line {other}: {len(fields)} fields where line {number} has {len(coords)}.")
+            raise LeadError(f"line {other}: {counted(len(fields), 'field')} where line {number} has {len(coords)}.")
     width = _index_width(header["coords"])
     lacking = ""
     if _has_set(header):
@@ -126,10 +127,10 @@ def _odd(points: Points) -> list[str]:
     """What ``visible`` says that cannot be kept, counted."""
     placed, said = ~np.isnan(points[..., 0]), points[..., 3]
     lost = {
-        "points that are said to be hidden or visible, without a place": (said > UNLABELLED) & ~placed,
-        "places of points that are said to be unlabelled (visible 0)": (said == UNLABELLED) & placed,
+        "point said to be hidden or visible, without a place": (said > UNLABELLED) & ~placed,
+        "place of a point said to be unlabelled (visible 0)": (said == UNLABELLED) & placed,
     }
-    return [f"{where.sum()} {what}" for what, where in lost.items() if where.any()]
+    return [counted(int(where.sum()), what) for what, where in lost.items() if where.any()]
 
 
 def _one_animal(

@@ -38,6 +38,7 @@ from lead.landmarks.deeplabcut import FOLDER
 from lead.landmarks.joining import joined_tables
 from lead.landmarks.left_out import LeftOut
 from lead.landmarks.model import Labels, Places, Schema
+from lead.reporting import counted
 
 CONFIG = "config.yaml"
 COLLECTED = "CollectedData_"
@@ -118,7 +119,7 @@ def read(root: Path) -> Labels:
     place, told = labels.places or Places(), LeftOut()
     for path in others:
         told.add(
-            f"tables of other scorers than {config.scorer!r}, whom {CONFIG} names", path.relative_to(root).as_posix()
+            f"table of other scorers than {config.scorer!r}, whom {CONFIG} names", path.relative_to(root).as_posix()
         )
     left_out = "; ".join(filter(None, (place.left_out, str(told))))
     return replace(labels, places=replace(place, left_out=left_out))
@@ -210,7 +211,7 @@ def _there(root: Path, labels: Labels) -> Labels:
         return labels
     gone = LeftOut()
     for image in sorted({*labels.images} - {labels.images[row] for row in rows}):
-        gone.add("frames that are not there", image)
+        gone.add("frame without its file", image)
     place = labels.places or Places()
     told = "; ".join(filter(None, (place.left_out, str(gone))))
     return replace(labels, places=replace(place, left_out=told)).take(rows)
@@ -246,14 +247,14 @@ def _differences(labels: Labels, other: Labels) -> str:
     if parts := {*labels.schema.names} ^ {*other.schema.names}:
         told.append(f"just one has {', '.join(map(repr, sorted(parts)))}")
     if lone := rows.keys() ^ others.keys():
-        told.append(f"just one has {len(lone)} pictures, the first is {min(lone)}")
+        told.append(f"just one has {counted(len(lone), 'picture')}, the first is {min(lone)}")
     images = [image for image in rows if image in others]
     shared = [part for part in labels.schema.names if part in other.schema.names]
     here = labels.take(rows[image] for image in images).only(shared).xy
     there = other.take(others[image] for image in images).only(shared).xy
     differ = ~((np.abs(here - there) <= SAME) | (np.isnan(here) & np.isnan(there))).all(-1)
     for row, k in np.argwhere(differ)[:1].tolist():
-        count = f"{differ.sum()} point{'s differ' if differ.sum() > 1 else ' differs'}"
+        count = counted(int(differ.sum()), "point differs", "points differ")
         told.append(f"{count}, the first is {shared[k]!r} of {images[row]}")
     return ", ".join(told)
 

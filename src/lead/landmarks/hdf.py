@@ -19,6 +19,7 @@ from lead.landmarks.deeplabcut import FOLDER, ONE, SCORER, SEVERAL, parse_lines,
 from lead.landmarks.fields import Line, written
 from lead.landmarks.frames import frames_of_one
 from lead.landmarks.model import Labels
+from lead.reporting import counted
 
 KEY = "df_with_missing"
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -53,7 +54,9 @@ def parse(data: bytes) -> Labels:
     levels = len(columns[0]) if columns else 0
     names = {len(ONE): ONE, len(SEVERAL): SEVERAL}.get(levels)
     if names is None:
-        raise LeadError(f"its columns have {levels} levels; DeepLabCut's have {len(ONE)}, or {len(SEVERAL)}.")
+        raise LeadError(
+            f"its columns have {counted(levels, 'level')}; DeepLabCut's have {len(ONE)}, or {len(SEVERAL)}."
+        )
     width = len(rows[0]) if rows else 1
     blank = [""] * (width - 1)
     head = [[name, *blank, *(column[level] for column in columns)] for level, name in enumerate(names)]
@@ -66,7 +69,7 @@ def _table(file: Any) -> tuple[Keys, Keys, list[list[float]]]:
     """Keys of the columns and of the rows, and the values, of the file's one table."""
     groups = [group for group in file.values() if "pandas_type" in group.attrs]
     if len(groups) != 1:
-        raise LeadError(f"{len(groups)} tables in it, where {KEY!r} alone should be.")
+        raise LeadError(f"{counted(len(groups), 'table')} in it, where {KEY!r} alone should be.")
     (group,) = groups
     kind = _text(group.attrs["pandas_type"])
     if kind == "frame_table":

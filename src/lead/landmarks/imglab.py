@@ -50,9 +50,9 @@ def parse(text: str) -> Labels:
         boxes = []
         for box in image.iter("box"):
             if box.get("ignore") not in (None, "0"):
-                found.leave_out("boxes to be ignored")
+                found.leave_out("box to be ignored")
             elif box.find("part") is None:
-                found.leave_out("boxes without parts")
+                found.leave_out("box without parts")
             else:
                 boxes.append(box)
         if len(boxes) > 1:

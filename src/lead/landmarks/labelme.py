@@ -37,7 +37,7 @@ VERSION = "5.4.1"
 """Of labelme, whose layout is written."""
 PREDICTED = "predicted"
 """The flag of a model's point that has no score, in what we write."""
-REMARKS = {"difficult": "points marked as difficult", "description": "descriptions"}
+REMARKS = {"difficult": "point marked as difficult", "description": "description"}
 """What a shape may say besides, and how it is counted."""
 
 
@@ -105,7 +105,7 @@ def _points(entry: Entry, found: Found) -> dict[str, Mark]:
     for i, shape in enumerate(shapes):
         kind = shape.get("shape_type", "polygon")  # as labelme itself reads old files
         if kind != POINT:
-            left_out.append(f"shapes of type {str(kind)[:50]!r}")
+            left_out.append(f"shape of type {str(kind)[:50]!r}")
             continue
         name = shape.get("label")
         if not isinstance(name, str) or not name:
@@ -130,7 +130,9 @@ def _notes(entry: Entry) -> Iterator[str]:
     for key in ("flags", "attributes"):
         values = entry.get(key)
         if isinstance(values, dict):
-            yield from (f"{key} {name!r}" for name, value in values.items() if value and name != PREDICTED)
+            yield from (
+                f"{key.removesuffix('s')} {name!r}" for name, value in values.items() if value and name != PREDICTED
+            )
     yield from (what for key, what in REMARKS.items() if entry.get(key))
 
 

@@ -145,7 +145,7 @@ def _pictures(tasks: Sequence[Entry], left_out: LeftOut) -> list[_Picture]:
             number = result.get("item_index") or 0
             if chosen is None or type(number) is not int or not 0 <= number < len(fields[chosen]):
                 what = f"{where}: {name!r} on {repr(result.get('to_name'))[:30]}, data {', '.join(fields) or 'empty'}"
-                left_out.add("points whose picture cannot be told", what)
+                left_out.add("point whose picture cannot be told", what)
                 continue
             place = (chosen, number)
             of_pictures.setdefault(place, _Picture(where, fields[chosen][number])).add(name, point)
@@ -170,7 +170,7 @@ def _all_of_task(
     if not wanted and (only := field_of(fields, None, None, several=True)) is not None:
         wanted = [only]
     if not wanted:
-        left_out.add("tasks whose data names no picture", f"{where}: {', '.join(fields) or 'no address'}")
+        left_out.add("task whose data names no picture", f"{where}: {', '.join(fields) or 'no address'}")
     for name in wanted:
         for number, address in enumerate(fields[name]):
             yield found.get((name, number)) or _Picture(where, address)
@@ -182,11 +182,11 @@ def _single(pictures: Sequence[_Picture], left_out: LeftOut) -> list[_Picture]:
     for picture in pictures:
         if picture.twice:
             where = f"{picture.where}: {', '.join(map(repr, picture.twice))}"
-            left_out.add("pictures in which a landmark is marked twice, of which none is read", where)
+            left_out.add("picture in which a landmark is marked twice, of which nothing is read", where)
             picture.points = {}
         elif len(sizes := {point.size for point in picture.points.values()}) > 1:
             where = f"{picture.where}: {' and '.join(f'{width:g} x {height:g}' for width, height in sorted(sizes)[:2])}"
-            left_out.add("pictures that have several sizes in the file, of which none is read", where)
+            left_out.add("picture of several sizes in the file, of which nothing is read", where)
             picture.points = {}
         of_address.setdefault(picture.address, []).append(picture)
     single = []
@@ -196,7 +196,7 @@ def _single(pictures: Sequence[_Picture], left_out: LeftOut) -> list[_Picture]:
         best = person or labelled
         if len(best) > 1:
             where = f"{', '.join(picture.where for picture in best)}: {best[0].address.path!r}"
-            left_out.add("pictures that are labelled in several tasks, of which none is read", where)
+            left_out.add("picture labelled in several tasks, of which nothing is read", where)
         single.append(best[0] if len(best) == 1 else _Picture(same[0].where, same[0].address))
     return single
 
@@ -208,15 +208,15 @@ def _points(task: Entry, where: str, left_out: LeftOut) -> Iterator[tuple[Entry,
     truth = [a for a in marked if a.get("ground_truth") is True]
     if len(marked) > 1 and len(truth) != 1:
         ids = ", ".join(str(a.get("id", "?")) for a in marked)
-        left_out.add("tasks with several annotations, of which none is read", f"{where}: {ids}")
+        left_out.add("task with several annotations, of which none is read", f"{where}: {ids}")
         return
     predictions = _entries(task, ("predictions",))
     listed = task.get("annotations")
     if numbers := [a for a in listed if type(a) is int] if isinstance(listed, list) else []:
-        left_out.add("annotations of which the file has only the number", where, count=len(numbers))
+        left_out.add("annotation of which the file has only the number", where, count=len(numbers))
     drafts = task.get("drafts")
     if not submitted and isinstance(drafts, list) and drafts:
-        left_out.add("drafts that nobody submitted", where, count=len(drafts))
+        left_out.add("draft that nobody submitted", where, count=len(drafts))
     if submitted:
         for annotation in truth[:1] or marked or submitted[:1]:
             yield from _points_of(annotation, where, left_out, predicted=False)
@@ -225,7 +225,7 @@ def _points(task: Entry, where: str, left_out: LeftOut) -> Iterator[tuple[Entry,
         yield from _points_of(prediction, where, left_out, predicted=True)
     if len(predictions) > 1:
         left_out.add(
-            "predictions of tasks that have several, of which the first is read", where, count=len(predictions) - 1
+            "prediction of tasks that have several, of which the first is read", where, count=len(predictions) - 1
         )
 
 
@@ -249,17 +249,17 @@ def _points_of(entry: Entry, where: str, left_out: LeftOut, *, predicted: bool) 
             named.setdefault(repr(result.get("id")), []).extend(_names(result, NAMES))
     for kind, count in Counter(_kind(result, named) for result in results).items():
         if kind is not None:
-            left_out.add(f"results of type {kind}", count=count)
+            left_out.add(f"result of type {kind}", count=count)
     scored = any(finite(result.get("score")) is not None for result in results)
     for result in results:
         if result.get("type") not in (KIND, BARE):
             continue
         if "is_positive" in result:
-            left_out.add("points that were put for a model to draw around", where)
+            left_out.add("point put for a model to draw around", where)
             continue
         names = _names(result, KIND) or _names(result, NAMES) or named.get(repr(result.get("id")), [])
         if not names:
-            left_out.add("points without a name", where)
+            left_out.add("point without a name", where)
         point = _point(result, f"{where}: {', '.join(map(repr, names))}", left_out) if names else None
         if point is None:
             continue
@@ -289,15 +289,15 @@ def _point(result: Entry, where: str, left_out: LeftOut) -> tuple[float, float, 
     x, y = (finite(value.get(axis)) if isinstance(value, dict) else None for axis in "xy")
     width, height = (finite(result.get(key)) for key in ("original_width", "original_height"))
     if x is None or y is None:
-        left_out.add("points without a place", where)
+        left_out.add("point without a place", where)
     elif width is None or height is None or not (1 <= width < 2**31 and 1 <= height < 2**31):
-        left_out.add("points without the size of their picture (original_width, original_height)", where)
+        left_out.add("point without the size of their picture (original_width, original_height)", where)
     elif result.get("image_rotation"):
-        left_out.add("points on a picture that was turned in Label Studio; turn the file itself, and label that", where)
+        left_out.add("point on a picture that was turned in Label Studio; turn the file itself, and label that", where)
     elif math.isfinite(x * width) and math.isfinite(y * height):
         return x * width / 100, y * height / 100, (width, height)
     else:
-        left_out.add("points without a place", where)
+        left_out.add("point without a place", where)
     return None
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from lead.errors import LeadError
 from lead.landmarks.model import UNLABELLED, VISIBLE, Labels, Places, Schema, numbered
 from lead.landmarks.pictures import PictureInfo, Size
+from lead.reporting import counted
 
 Box = tuple[float, float, float, float]
 """x, y, width and height of a specimen in pixels, as :class:`lead.landmarks.model.Labels` has boxes."""
@@ -84,7 +85,7 @@ class Found:
         self._dropped: dict[str, list[str]] = defaultdict(list)
 
     def leave_out(self, what: str, count: int = 1) -> None:
-        """Counts what has no place in labels, in words that follow a number."""
+        """Counts what has no place in labels, in words as :func:`lead.reporting.counted` takes them."""
         self._left_out[what] += count
 
     def drop(self, picture: str, why: str) -> None:
@@ -95,13 +96,13 @@ class Found:
     @property
     def left_out(self) -> str:
         """What was left out, counted, in words; empty if nothing was."""
-        parts = [f"{count} {what}" for what, count in self._left_out.items()]
+        parts = [counted(count, what) for what, count in self._left_out.items()]
         dropped = list(self._dropped.items())
         for why, pictures in dropped[:SHOWN]:
             shown = ", ".join(pictures[:SHOWN]) + (" …" if len(pictures) > SHOWN else "")
-            parts.append(f"{len(pictures)} picture{'s' if len(pictures) > 1 else ''} ({shown}): {why}")
+            parts.append(f"{counted(len(pictures), 'picture')} ({shown}): {why}")
         if more := sum(len(pictures) for _, pictures in dropped[SHOWN:]):
-            parts.append(f"{more} more pictures for other mistakes of the kind")
+            parts.append(counted(more, "more picture", "more pictures") + " for other mistakes of the kind")
         return "; ".join(parts)
 
     def drop_other_counts(self) -> None:

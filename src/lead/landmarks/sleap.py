@@ -25,6 +25,7 @@ from lead.landmarks.hdf import SIGNATURE
 from lead.landmarks.left_out import LeftOut
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Places, Schema
 from lead.landmarks.pictures import PictureInfo, Size, known_size
+from lead.reporting import counted
 
 SKELETON = "object"
 
@@ -56,8 +57,8 @@ def parse(data: bytes, name: str = "") -> Labels:
     if len(skeletons) != 1:
         called = ", ".join(repr(str(skeleton.name)) for skeleton in skeletons[:5])
         raise LeadError(
-            f"{len(skeletons)} skeletons in it{called and f' ({called})'}; one kind of thing is supported. In SLEAP, "
-            "delete the instances of all others, and save under another name."
+            f"{counted(len(skeletons), 'skeleton')} in it{called and f' ({called})'}; one kind of thing is supported. "
+            "In SLEAP, delete the instances of all others, and save under another name."
         )
     schema = _schema(skeletons[0])
     image_of = frame_names(loaded, path, name)
@@ -122,7 +123,7 @@ def frame_names(loaded: Any, path: Path, name: str) -> Callable[[Any, int], str]
         origin = _origin(video)
         if isinstance(origin.filename, list):
             if not 0 <= number < len(origin.filename):
-                raise LeadError(f"frame {number} of a video of {len(origin.filename)} pictures is labelled.")
+                raise LeadError(f"frame {number} of a video of {counted(len(origin.filename), 'picture')} is labelled.")
             return str(origin.filename[number]).replace("\\", "/")
         if is_inside(origin, path):
             return frame_name(name or path.name, first.get(id(origin), 0) + number)
@@ -172,9 +173,9 @@ def _row(frame: Any, name: str, count: int, left_out: LeftOut) -> _Row:
             "crop the pictures."
         )
     if users and predicted:
-        left_out.add("predicted instances beside a person's", name, count=len(predicted))
+        left_out.add("instance predicted beside a person's", name, count=len(predicted))
     elif len(predicted) > 1:
-        left_out.add("frames of several predicted instances and none by a person", name)
+        left_out.add("frame of several predicted instances and none by a person", name)
         predicted = []
     points = np.full((count, 4), np.nan)
     points[:, 2] = UNLABELLED
@@ -193,7 +194,7 @@ def _one_of(one: _Row, other: _Row, name: str, left_out: LeftOut) -> _Row:
     if worth == [2, 2]:
         raise LeadError(f"picture {name!r} has more than one labelled frame. Keep one.")
     if min(worth):
-        left_out.add("frames that stand in it a second time", name)
+        left_out.add("frame standing in it a second time", name)
     return one if worth[0] >= worth[1] else other
 
 

@@ -25,6 +25,7 @@ from lead.errors import LeadError
 from lead.landmarks.fields import decimal, to_number, with_point
 from lead.landmarks.model import Labels, Places, Schema, numbered
 from lead.landmarks.pictures import PictureInfo, known_size
+from lead.reporting import counted
 
 Point = tuple[float, float]
 END_OF_FILE = "\x1a"
@@ -88,8 +89,8 @@ def parse(text: str, pictures: PictureInfo) -> Labels:
     for block in blocks:
         if block.points and len(block.points) != len(first.points):
             raise LeadError(
-                f"line {block.line}: {len(block.points)} landmarks where line {first.line} has {len(first.points)}. "
-                "Digitise the same ones in each specimen, a missing one as -1 -1."
+                f"line {block.line}: {counted(len(block.points), 'landmark')} where line {first.line} has "
+                f"{len(first.points)}. Digitise the same ones in each specimen, a missing one as -1 -1."
             )
         if not block.image:
             continue
@@ -147,7 +148,9 @@ def _no_landmark(blocks: Sequence[_Block]) -> str:
     """What is said of a file in which nothing was digitised, or nothing but curves."""
     drawn = _drawn(blocks)
     if not drawn:
-        return f"no landmark in it: LM=0 in each of its {len(blocks)} specimens. Digitise some of them first."
+        return (
+            f"no landmark in it: LM=0 in each of its {counted(len(blocks), 'specimen')}. Digitise some of them first."
+        )
     return (
         f"no landmark in it, but {', '.join(drawn)}, which are not read. If their points are landmarks, let tpsUtil "
         "append them (Append tps curve to landmarks)."
@@ -160,7 +163,7 @@ def _drawn(blocks: Sequence[_Block]) -> list[str]:
     for kind in DRAWN.values():
         counts = [block.drawn[kind] for block in blocks if kind in block.drawn]
         if counts:
-            found.append(f"{kind} of {_pictures(len(counts))} ({sum(counts)} points)")
+            found.append(f"{kind} of {counted(len(counts), 'picture')} ({counted(sum(counts), 'point')})")
     return found
 
 
@@ -172,16 +175,13 @@ def _left_out(blocks: Sequence[_Block], failed: Mapping[str, LeadError]) -> list
     if just_counts and not told and set(keys) == {"ID"}:
         keys.clear()  # as tpsUtil numbers the pictures, and as they are numbered when they are written again
     for key, count in keys.items():
-        told.append(f"{key} of {_pictures(count)}" + (" (places stay in pixels)" if key == "SCALE" else ""))
+        told.append(f"{key} of {counted(count, 'picture')}" + (" (places stay in pixels)" if key == "SCALE" else ""))
     if nameless := [block for block in blocks if not block.image]:
-        told.append(f"{len(nameless)} specimens without IMAGE=, the first in line {nameless[0].line}")
+        told.append(f"{counted(len(nameless), 'specimen')} without IMAGE=, the first in line {nameless[0].line}")
     if failed:
-        told.append(f"{len(failed)} specimens whose picture is not there, the first in {next(iter(failed.values()))}")
+        first = str(next(iter(failed.values()))).rstrip(".")  # a full stop follows all that is told
+        told.append(f"{counted(len(failed), 'specimen whose picture is not there')}, the first in {first}")
     return told
-
-
-def _pictures(count: int) -> str:
-    return f"{count} picture{'s' if count > 1 else ''}"
 
 
 def _blocks(text: str) -> Iterator[_Block]:
@@ -205,7 +205,9 @@ def _blocks(text: str) -> Iterator[_Block]:
                 f"line {number}: {line.strip()[:50]!r} is neither a point that was announced nor KEY=value."
             )
         if due:
-            raise LeadError(f"line {number}: {line.strip()[:50]!r} where {due} more points should follow.")
+            raise LeadError(
+                f"line {number}: {line.strip()[:50]!r} where {counted(due, 'more point', 'more points')} should follow."
+            )
         section = key.upper()
         if section == "LM3":
             raise LeadError(f"line {number}: landmarks in three dimensions have no place in a picture.")
@@ -223,7 +225,7 @@ def _blocks(text: str) -> Iterator[_Block]:
         elif section not in ("POINTS", "CHAINS"):
             block.keys[section] = value
     if due:
-        raise LeadError(f"the file ends where {due} more points should follow.")
+        raise LeadError(f"the file ends where {counted(due, 'more point', 'more points')} should follow.")
     if block is not None:
         yield block
 

@@ -29,6 +29,7 @@ from lead.landmarks.frames import frame_of
 from lead.landmarks.marks import Found, Mark, Marked
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema, numbered
 from lead.landmarks.pictures import PictureInfo, Size, known_size
+from lead.reporting import counted
 
 ENDING = ".txt"
 HEADS = ("data.yaml", "data.yml", "dataset.yaml")
@@ -100,7 +101,7 @@ def parse(texts: Mapping[str, str], pictures: PictureInfo) -> Labels:
             found.drop(image, f"{path}, {error}".rstrip("."))
     if len(classes) > 1:
         found.leave_out(
-            f"classes' names ({', '.join(sorted(classes))}): their key points are taken as the same ones", len(classes)
+            f"name of classes ({', '.join(sorted(classes))}): their key points are taken as the same ones", len(classes)
         )
     return found.labels("no key points in it.", names=shape.schema.names, flip_pairs=shape.schema.flip_pairs)
 
@@ -165,7 +166,7 @@ def _points(text: str, shape: _Shape, size: Size, found: Found) -> dict[str, Mar
     for line, content in enumerate(text.splitlines(), start=1):
         fields = content.split()
         if len(fields) == BOX:
-            found.leave_out("boxes without key points")
+            found.leave_out("box without key points")
         elif fields:
             things.append(_thing(fields, line, shape, size))
     if len(things) > 1:
@@ -178,8 +179,8 @@ def _thing(fields: list[str], line: int, shape: _Shape, size: Size) -> dict[str,
     extra = len(fields) - BOX - shape.numbers
     if not 0 <= extra <= 2:
         raise LeadError(
-            f"line {line}: {len(fields)} numbers where kpt_shape asks for {BOX + shape.numbers}: class, box, and "
-            f"{shape.numbers} for the key points."
+            f"line {line}: {counted(len(fields), 'number')} where kpt_shape asks for {BOX + shape.numbers}: class, "
+            f"box, and {shape.numbers} for the key points."
         )
     numbers = [to_number(field, "a number", line) for field in fields[BOX : BOX + shape.numbers]]
     table = np.array(numbers).reshape(len(shape.schema.names), -1)

@@ -15,7 +15,7 @@ from lead.errors import LeadError
 from lead.features import Extractor, FeatureSource
 from lead.files import default_cache
 from lead.images.build import open_store
-from lead.images.doubts import refuse_far, refuse_unlabelled
+from lead.images.doubts import refuse_unlabelled, without_far
 from lead.images.find import Media, find_media
 from lead.images.store import ImageStore
 from lead.images.survey import survey
@@ -25,7 +25,7 @@ from lead.landmarks.model import HIDDEN
 from lead.nn.backbone import licence_of
 from lead.nn.confidence import Confidence
 from lead.provenance import commit, versions
-from lead.reporting import Progress, Say, unsaid
+from lead.reporting import Progress, Say, counted, unsaid
 from lead.seeds import mixed_seed
 from lead.training.cascade import CascadeFit, fit_cascade
 from lead.training.finder import FinderFit
@@ -43,7 +43,7 @@ class FitSummary:
     Attributes:
         landmarker: ready to predict or save.
         used: labelled pictures that were used.
-        missing: labelled pictures that are not on disk or cannot be read, with the reason.
+        missing: labelled pictures that are not on disk, cannot be read or do not fit their labels, with the reason.
         head: its name; "cascade-coarse" is a cascade whose second look did no better on held-out labels.
         error: its mean distance on labels it had not seen, as a share of the picture's longer side; NaN for one label.
         accepted: labels that are accepted suggestions: fitted to, but not counted in the error.
@@ -91,8 +91,9 @@ def fit_landmarker(
     settings = run.settings
     store, found, missing = _labelled_store(root, labels, settings.picture, seed if self_taught else None, say)
     settings = with_contrast(settings, store.showing)
+    found, far = without_far(found, store.sizes[[store.index(image) for image in found.images]])
+    missing = (*missing, *far)
     refuse_unlabelled(found)
-    refuse_far(found, store.sizes[[store.index(image) for image in found.images]])
     student = run.student()
     source = FeatureSource(Extractor(student, settings.picture), store)
     frame = source.extractor.frame
@@ -150,7 +151,7 @@ def _say_how_they_lie(fitted: CascadeFit, settings: Settings, say: Say) -> None:
             "Another run, whose views turn all round, finds them better: lead train … --set distill.views.rotation=180"
         )
     if fitted.mirrored:
-        pictures = "1 labelled picture shows" if fitted.mirrored == 1 else f"{fitted.mirrored} labelled pictures show"
+        pictures = counted(fitted.mirrored, "labelled picture shows", "labelled pictures show")
         known = "Both sides are looked for" if fitted.head.mirrored else "Which side a thing shows cannot be told well"
         say(f"{pictures} the mirror image of what the others do. {known}.")
 
@@ -172,8 +173,8 @@ def _labelled_store(
     if not here:
         example = f": the first is {absent[0][0]!r}, and no file of that name is there" if absent else ""
         raise LeadError(
-            f"None of the {len({labels.images[i] for i in used})} labelled pictures is in {root}{example}. Name the "
-            "folder that holds them, or one above it: --pictures."
+            f"None of the {counted(len({labels.images[i] for i in used}), 'labelled picture', 'labelled pictures')} is in "
+            f"{root}{example}. Name the folder that holds them, or one above it: --pictures."
         )
     files = list(dict.fromkeys(labels.images[i] for i in here))
     media = _media(root) if seed is not None else Media([], [], "")

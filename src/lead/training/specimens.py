@@ -45,7 +45,6 @@ TRIED = 12
 def windowed(
     dataset: Dataset,
     run: Run,
-    folder: Path,
     *,
     labels: Labels | None,
     extent: float | None,
@@ -59,7 +58,6 @@ def windowed(
     Args:
         dataset: of the pictures.
         run: whose first network finds specimens, from labels.
-        folder: the run's.
         labels: of some specimens; None where ``extent`` says all.
         extent: of a specimen, as a share of the picture's longer side; by default that of the labelled ones.
         progress: called as pictures are searched.
@@ -68,7 +66,7 @@ def windowed(
     Raises:
         LeadError: the extent is no share, or nothing is labelled that says one.
     """
-    kept = folder / WINDOWS
+    kept = run.folder / WINDOWS
     if kept.exists():
         windows = _read(kept)
     elif labels is not None and extent is None:
@@ -94,11 +92,11 @@ def windowed(
     )
 
 
-def keep_windows(folder: Path, dataset: Dataset) -> None:
+def keep_windows(run: Run, dataset: Dataset) -> None:
     """Writes what a run learns from into its folder, once."""
-    if dataset.boxes is not None and not (folder / WINDOWS).exists():
+    if dataset.boxes is not None and not dataset.point_sets and not (run.folder / WINDOWS).exists():
         entries = [[file, box] for file, box in zip(dataset.files, dataset.boxes.tolist(), strict=True)]
-        write_atomic(folder / WINDOWS, json.dumps(entries), overwrite=False)
+        write_atomic(run.folder / WINDOWS, json.dumps(entries), overwrite=False)
 
 
 def _read(path: Path) -> list[tuple[str, list[float]]]:
