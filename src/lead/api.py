@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -44,6 +45,7 @@ from lead.training.fit import FittedKind
 from lead.training.headings import with_found_views
 from lead.training.landmarks import FitSummary, fit_landmarker
 from lead.training.run import Run, claim, open_pictures, with_contrast
+from lead.training.specimens import WINDOWS, keep_windows, windowed
 from lead.training.teacher import load_teacher
 from lead.training.upkeep import UPKEEP, Upkeep
 
@@ -125,7 +127,7 @@ def train(
         if stage != "pretrain" and not run.has_student:
             load_teacher(teacher)  # and here
     if labels is not None or extent is not None or (run.folder / WINDOWS).exists():
-        known = _labels(labels, dataset.root) if labels is not None else None
+        known = None if labels is None else _labels(labels, dataset.root, say, several=True)[1]
         dataset = windowed(dataset, run, labels=known, extent=extent, progress=decoding, say=say)
     pictures = open_pictures(dataset, run.settings, progress=decoding, say=say)
     chosen = with_found_views(chosen, run, pictures, say)
@@ -157,6 +159,8 @@ def fit(
     labelled_as: LabelledAs | None = None,
     head: FittedKind = "cascade",
     seed: int = 0,
+    several: bool | None = None,
+    complete: bool = False,
     progress: Progress | None = None,
     sampling: Progress | None = None,
     say: Say = unsaid,
@@ -177,6 +181,9 @@ def fit(
         head: ``"cascade"``, the best that there is, or one of those that it is compared with: ``"ridge"``, its first
             look alone and with less context, and ``"softargmax"``, the peers'.
         seed: of everything random.
+        several: whether pictures may show several specimens, or none, which the model then finds; by default if the
+            labels have several in a picture.
+        complete: whether every specimen of every labelled picture is labelled, as if all were marked so.
         progress: called as features are computed.
         sampling: called as labelled frames are taken out of films.
         say: told what of the labels is likely a mistake, and what was changed or left out.
@@ -188,8 +195,21 @@ def fit(
     _one_of("head", head, get_args(FittedKind))
     run = run if isinstance(run, Run) else Run.open(Path(run))
     _need_features(run)
-    root, known = _labels(labels, pictures, say, only=only, labelled_as=labelled_as, frames_out=True, sampling=sampling)
+    root, known = _labels(
+        labels,
+        pictures,
+        say,
+        only=only,
+        labelled_as=labelled_as,
+        frames_out=True,
+        several=several is not False,
+        sampling=sampling,
+    )
     known = placed_by_hand(known, say)
+    if several and known.tracks is None:
+        known = replace(known, tracks=("",) * len(known))
+    if complete:
+        known = replace(known, complete=frozenset(known.images))
     named = pictures is not None or not isinstance(labels, Labels)  # else the folder is wherever Python runs
     return fit_landmarker(run, known, root, head=head, seed=seed, self_taught=named, progress=progress, say=say)
 
@@ -202,6 +222,7 @@ def _labels(
     only: str | None = None,
     labelled_as: LabelledAs | None = None,
     frames_out: bool = False,
+    several: bool = False,
     sampling: Progress | None = None,
 ) -> tuple[Path, Labels]:
     """The pictures' folder, and the labels of those at hand."""
@@ -220,6 +241,7 @@ def _labels(
         only=only,
         labelled_as=labelled_as,
         frames_out=frames_out,
+        several=several,
         progress=sampling,
         say=say,
     )

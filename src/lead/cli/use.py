@@ -6,12 +6,15 @@ import math
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lead.cli.console import note, show, warn, watching
 from lead.reporting import counted
+
+if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
+    from lead.training.finder import FinderFit
 
 FEW_NAMES = 8
 """Landmarks that are named; of more, only the number is told."""
@@ -91,11 +94,25 @@ def fit(
         typer.Option(help="How landmarks are found. cascade does best; the others are for comparison."),
     ] = Head.CASCADE,
     seed: Annotated[int, typer.Option(help="Of everything random in it.")] = 0,
+    several: Annotated[
+        bool | None,
+        typer.Option(
+            "--several/--one",
+            help="Whether pictures show several specimens, or none, which the model then finds; or one each. Default: "
+            "as the labels have it.",
+        ),
+    ] = None,
+    complete: Annotated[
+        bool,
+        typer.Option(
+            "--complete", help="Every specimen of every labelled picture is labelled: the rest is background."
+        ),
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Fit landmarks to a run's features, from one labelled picture or more, and write a model.
 
-    Labelled pictures that are missing or unreadable, or have another size than as they were labelled, are skipped,
+    Where pictures show several specimens, the model finds them, too. Labelled pictures that are missing or unreadable, or have another size than as they were labelled, are skipped,
     counted and listed.
     """
     from lead.files import refuse_existing
@@ -115,6 +132,8 @@ def fit(
             labelled_as=labelled_as.value if labelled_as else None,
             head=head.value,
             seed=seed,
+            several=several,
+            complete=complete,
             progress=watch.counting("features"),
             sampling=watch.counting("reading films"),
             say=warn,
@@ -132,6 +151,8 @@ def fit(
         show(f"Looked at closely: nothing yet; that takes {FEWEST} labels of a landmark, and files that show more")
     elif summary.closely:
         show(closely_text(summary.landmarker.schema.names, summary.landmarker.closely))
+    if finder := summary.finder:
+        show(found_text(finder))
     if math.isnan(summary.error):
         few = "too few labels are not accepted suggestions" if summary.accepted else "a single label leaves none"
         show(f"Out-of-fold error: unknown; {few} to check on")
@@ -141,6 +162,14 @@ def fit(
         points = counted(summary.accepted, "accepted point is", "accepted points are")
         show(f"{points} not counted in the error: what a model said does not judge it")
     show(f"Model: {out}\nNext: lead predict {out} PICTURES --out landmarks.json")
+
+
+def found_text(finder: FinderFit) -> str:
+    """How well specimens are found, on pictures not learnt from."""
+    if not finder.specimens:
+        return "Specimens found: unknown; that takes two labelled pictures or more that are complete"
+    text = f"Specimens found, in pictures not learnt from: {finder.right} of {finder.specimens}"
+    return f"{text}, and {counted(finder.wrong, 'place')} that {'is' if finder.wrong == 1 else 'are'} none"
 
 
 def closely_text(names: Sequence[str], closely: Sequence[str]) -> str:

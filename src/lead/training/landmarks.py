@@ -102,6 +102,10 @@ def fit_landmarker(
     fitted: CascadeFit | Fitted
     finder: FinderFit | None = None
     if found.tracks is not None:
+        if head != "cascade":
+            raise LeadError(
+                f"The labels show several specimens in a picture, which takes the head cascade, not {head}."
+            )
         finder, fitted = fit_several(source, rows, found, turned=settings.turned, seed=seed, progress=progress)
         calibration: Confidence | Calibration | None = fitted.confidence
     elif head == "cascade":
@@ -173,8 +177,8 @@ def _labelled_store(
     if not here:
         example = f": the first is {absent[0][0]!r}, and no file of that name is there" if absent else ""
         raise LeadError(
-            f"None of the {counted(len({labels.images[i] for i in used}), 'labelled picture', 'labelled pictures')} is in "
-            f"{root}{example}. Name the folder that holds them, or one above it: --pictures."
+            f"None of the {counted(len({labels.images[i] for i in used}), 'labelled picture', 'labelled pictures')} is "
+            f"in {root}{example}. Name the folder that holds them, or one above it: --pictures."
         )
     files = list(dict.fromkeys(labels.images[i] for i in here))
     media = _media(root) if seed is not None else Media([], [], "")

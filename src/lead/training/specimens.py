@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,15 +20,14 @@ from lead.finding import found_in
 from lead.geometry import FloatArray
 from lead.images.build import open_store
 from lead.images.crops import Originals
-from lead.images.showing import Showing
 from lead.images.store import ImageStore
 from lead.landmarks.model import Labels
-from lead.nn.finder import WINDOW, Candidates, Finder
+from lead.nn.finder import WINDOW
 from lead.reporting import Progress, Say
 from lead.seeds import mixed_seed
 from lead.training.finder import fit_finder
 from lead.training.run import Run
-from lead.training.several import middles, taught_by
+from lead.training.several import taught_by
 
 WINDOWS = "windows.json"
 """File in a run's folder: what it learns from."""
@@ -74,7 +73,9 @@ def windowed(
     else:
         assert extent is not None
         if not 0 < extent < 1:
-            raise LeadError(f"--extent {extent:g} is no share of a picture's longer side: give one between 0 and 1, 0.1 say.")
+            raise LeadError(
+                f"--extent {extent:g} is no share of a picture's longer side: give one between 0 and 1, 0.1 say."
+            )
         windows = _anywhere(dataset, run, extent, progress)
     of = len({file for file, _ in windows})
     say(f"Learns from {len(windows):,} windows onto {of:,} picture{'' if of == 1 else 's'}.")
@@ -165,9 +166,7 @@ def _box(middle: FloatArray, side: float, size: npt.NDArray[np.int64]) -> list[f
     return [round(float(v), 2) for v in (*corner, side, side)]
 
 
-def _anywhere(
-    dataset: Dataset, run: Run, extent: float, progress: Progress | None
-) -> list[tuple[str, list[float]]]:
+def _anywhere(dataset: Dataset, run: Run, extent: float, progress: Progress | None) -> list[tuple[str, list[float]]]:
     """Windows of one size, where pictures show most: specimens are seldom what is plainest in them."""
     train = [dataset.files[i] for i in dataset.rows("train")]
     random = np.random.default_rng(mixed_seed(run.settings.seed, "windows"))
