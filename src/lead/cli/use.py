@@ -112,8 +112,8 @@ def fit(
 ) -> None:
     """Fit landmarks to a run's features, from one labelled picture or more, and write a model.
 
-    Where pictures show several specimens, the model finds them, too. Labelled pictures that are missing or unreadable, or have another size than as they were labelled, are skipped,
-    counted and listed.
+    Where pictures show several specimens, the model finds them, too. Labelled pictures that are missing or unreadable,
+    or have another size than as they were labelled, are skipped, counted and listed.
     """
     from lead.files import refuse_existing
 
