@@ -227,6 +227,14 @@ class Relief:
         painted: npt.NDArray[np.bool_] = self._canvas[y, x, _SOLID if solid else _COVER] > 0.5
         return painted
 
+    def painted_box(self) -> tuple[Point, Point] | None:
+        """The upper left and the lower right corner of all paint in canvas pixels; None if there is none."""
+        painted = self._canvas[..., _COVER] > 0.5
+        rows, columns = np.flatnonzero(painted.any(1)), np.flatnonzero(painted.any(0))
+        if not rows.size:
+            return None
+        return (columns[0] - 0.5, rows[0] - 0.5), (columns[-1] + 0.5, rows[-1] + 0.5)
+
     def lit(self, light: Light) -> tuple[Array, Array]:
         """The picture under a light: colour multiplied by cover (S, S, 3), and cover (S, S)."""
         size = self.fine // SUPERSAMPLE

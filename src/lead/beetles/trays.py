@@ -79,7 +79,8 @@ def render_tray(
         patch, xy[i] = paint_placed(beetle, size)
         hidden[i] = limbs & patch.painted_at(xy[i], solid=True)
         hidden[:i] |= patch.painted_at(xy[:i])
-        boxes[i] = patch.lay(picture, light, BEETLE_HEIGHT)
+        boxes[i] = patch.box(size)
+        patch.lay(picture, light, BEETLE_HEIGHT)
     for i in np.flatnonzero(rng.random(len(beetles)) < _COVERED_UP).tolist():
         patch = _cover(rng, tuple(xy[i, rng.integers(xy.shape[1])].tolist()), beetles[i].frame.scale * size)
         if _leaves_enough(patch, beetles, size):
@@ -139,25 +140,21 @@ class Patch:
             colour, cover = halve(colour), halve(cover)
         return colour, cover
 
-    def lay(self, picture: Array, light: Light, height: float) -> tuple[float, float, float, float]:
-        """Put it with its shadow over a picture (S, S, 3), in place.
+    def box(self, size: int) -> FloatArray:
+        """x, y, width, height of what is painted, as far as it is in a picture of ``size`` × ``size`` pixels."""
+        corners = self.to_picture(np.array(self.relief.painted_box() or np.zeros((2, 2))))
+        low, high = corners.clip(-0.5, size - 0.5)
+        return np.concatenate([low, high - low])
 
-        Returns:
-            x, y, width, height of the box of what is seen of it, in pixels of the picture; all 0 where nothing is.
-        """
+    def lay(self, picture: Array, light: Light, height: float) -> None:
+        """Put it with its shadow over a picture (S, S, 3), in place."""
         colour, cover = self.lit(light)
         left = shadow(cover, light, height, self._side)
-        x, y = self._corner
-        rows, columns = (slice(max(0, -at), max(0, len(picture) - at)) for at in (y, x))
-        part = picture[max(0, y) : max(0, y + len(cover)), max(0, x) : max(0, x + len(cover))]
-        colour, cover, left = colour[rows, columns], cover[rows, columns], left[rows, columns]
-        part *= (left * (1 - cover))[..., None]
-        part += colour
-        down, across = (np.flatnonzero((cover > 0.2).any(axis)) for axis in (1, 0))
-        if not len(down):
-            return 0.0, 0.0, 0.0, 0.0
-        x0, y0 = max(0, x) + across[0] - 0.5, max(0, y) + down[0] - 0.5
-        return float(x0), float(y0), float(across[-1] - across[0] + 1), float(down[-1] - down[0] + 1)
+        (x, y), side, size = self._corner.tolist(), len(cover), len(picture)
+        rows, columns = (slice(max(0, -at), max(0, min(side, size - at))) for at in (y, x))
+        part = picture[max(0, y) : max(0, y + side), max(0, x) : max(0, x + side)]
+        part *= (left * (1 - cover))[rows, columns, None]
+        part += colour[rows, columns]
 
 
 def paint_placed(beetle: Placed, size: int) -> tuple[Patch, FloatArray]:
