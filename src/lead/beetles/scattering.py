@@ -103,17 +103,13 @@ def scatter(
     for number, individual, length in zip(numbers, individuals, lengths, strict=True):
         pose, angle = Pose.random(rng), radians(rng.uniform(-1, 1) * (180 if rotation is None else rotation))
         while True:
-            scale = length
-            for _ in range(_TRIES):
-                frame = BodyFrame(_somewhere(rng, placed, scale, crowd), angle, scale)
-                one = Placed.at(number, individual, pose, frame)
-                if _shows(one) and _joins(one, placed, allowed):
-                    break
-            else:
-                length = max(0.9 * length, SMALLEST)
-                continue
-            placed.append(one)
-            break
+            frames = (_somewhere(rng, placed, individual, angle, length, crowd) for _ in range(_TRIES))
+            tried = (Placed.at(number, individual, pose, frame) for frame in frames)
+            found = next((one for one in tried if _shows(one) and _joins(one, placed, allowed)), None)
+            if found is not None:
+                placed.append(found)
+                break
+            length = max(0.9 * length, SMALLEST)
     return placed
 
 
@@ -133,14 +129,25 @@ def _lengths(rng: np.random.Generator, individuals: list[Species]) -> list[float
     return lengths
 
 
-def _somewhere(rng: np.random.Generator, placed: list[Placed], length: float, crowd: float) -> tuple[float, float]:
+def _somewhere(
+    rng: np.random.Generator, placed: list[Placed], individual: Species, angle: float, length: float, crowd: float
+) -> BodyFrame:
     """A place anywhere, now and then partly out of the picture; or, as often as ``crowd`` says, beside another."""
     if placed and rng.random() < crowd:
-        other = placed[int(rng.integers(len(placed)))].frame
-        way, far = rng.uniform(-pi, pi), rng.uniform(0.25, 1) * (length + other.scale) / 2
-        return other.origin[0] + far * cos(way), other.origin[1] + far * sin(way)
+        other = placed[int(rng.integers(len(placed)))]
+        way = rng.uniform(-pi, pi)
+        reach = _radius(individual, way - angle) * length
+        reach += _radius(other.individual, way - other.frame.angle) * other.frame.scale
+        far = rng.uniform(0.6, 1.2) * reach
+        (x, y), c, s = other.frame.origin, cos(way), sin(way)
+        return BodyFrame((x + far * c, y + far * s), angle, length)
     x, y = rng.uniform(-0.25 * length, 1 + 0.25 * length, 2).tolist()
-    return x, y
+    return BodyFrame((x, y), angle, length)
+
+
+def _radius(individual: Species, way: float) -> float:
+    """From the middle of a body to its edge in body lengths, at an angle from the body's right."""
+    return 1 / hypot(cos(way) / _half_width(individual), sin(way) / 0.5)
 
 
 def _shows(one: Placed) -> bool:
