@@ -64,12 +64,14 @@ WHOLE = tuple(field.name for field in fields(Dress) if field.name != "sheen")
 
 @pytest.fixture
 def sharp(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No blur, noise and compression."""
+    """Large beetles in a light from above, and no blur, noise and compression."""
 
     def photograph(picture: Array, _: np.random.Generator) -> npt.NDArray[np.uint8]:
         return (picture.clip(0, 1) * 255).astype(np.uint8)
 
     monkeypatch.setattr(trays, "photograph", photograph)
+    monkeypatch.setattr(trays, "random_light", lambda _: LIGHT)
+    monkeypatch.setattr("lead.beetles.scattering.SMALLEST", 0.2)
 
 
 # --- where they lie --------------------------------------------------------------------------------------------------
@@ -107,7 +109,7 @@ def test_they_touch_and_overlap_by_a_third_at_most() -> None:
 
 
 def test_some_are_cut_by_the_edge_but_all_have_a_landmark_in_the_picture() -> None:
-    placed = [one for i in range(25) for one in scene(i, (1, 6))]
+    placed = [one for i in range(25) for one in scene(i, (3, 8))]
     points = np.array([list(paint_beetle(Relief(1), one.individual, one.pose, one.frame).values()) for one in placed])
     inside = ((points > 0) & (points < 1)).all(-1).sum(1)
     assert inside.min() >= 1
@@ -164,7 +166,7 @@ def test_eyes_of_each_lie_at_the_centroid_of_their_colour(monkeypatch: pytest.Mo
     monkeypatch.setattr(trays, "_COVERED_UP", 0.0)
     size, found = 128, 0
     y, x = np.mgrid[:size, :size]
-    for index in range(6):
+    for index in range(10):
         tray = render_tray(index, specimens=(3, 3), size=size)
         for eye, xy, visible in zip(seen(monkeypatch, index, ("eye",), size), tray.xy, tray.visible, strict=True):
             if (visible != VISIBLE).any():
@@ -180,7 +182,7 @@ def test_eyes_of_each_lie_at_the_centroid_of_their_colour(monkeypatch: pytest.Mo
 def test_hidden_is_what_lies_under_something_and_boxes_hold_what_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trays, "_COVERED_UP", 0.5)
     size, counts = 128, Counter[int]()
-    for index in range(14):
+    for index in range(10):
         tray = render_tray(index, specimens=(3, 3), size=size)
         for which, change in enumerate(seen(monkeypatch, index, WHOLE, size)):
             down, across = np.nonzero(change > 12)
@@ -198,8 +200,8 @@ def test_hidden_is_what_lies_under_something_and_boxes_hold_what_is_seen(monkeyp
                     continue  # out of the picture, perhaps under the beetle itself, or at an edge
                 assert visible == (VISIBLE if near.max() > 25 else HIDDEN), (index, which, name)
                 counts[int(visible)] += 1
-    assert counts[HIDDEN] > 8
-    assert counts[VISIBLE] > 40
+    assert counts[HIDDEN] > 6
+    assert counts[VISIBLE] > 12
 
 
 @pytest.mark.usefixtures("sharp")
@@ -212,11 +214,11 @@ def test_a_box_is_that_of_the_whole_beetle(monkeypatch: pytest.MonkeyPatch) -> N
         for which, change in enumerate(seen(monkeypatch, index, WHOLE, size)):
             if ((low < high[which]) & (low[which] < high)).all(1).sum() > 1:
                 continue  # it and another may overlap
-            y, x = np.nonzero(change > 12)
-            np.testing.assert_allclose(low[which], (x.min() - 0.5, y.min() - 0.5), atol=1.1)
-            np.testing.assert_allclose(high[which], (x.max() + 0.5, y.max() + 0.5), atol=1.1)
+            y, x = np.nonzero(change > 4)
+            np.testing.assert_allclose(low[which], (x.min() - 0.5, y.min() - 0.5), atol=1.6)
+            np.testing.assert_allclose(high[which], (x.max() + 0.5, y.max() + 0.5), atol=1.6)
             found += 1
-    assert found > 12
+    assert found > 8
 
 
 @pytest.mark.usefixtures("sharp")

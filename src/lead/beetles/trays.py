@@ -142,8 +142,8 @@ class Patch:
 
     def box(self, size: int) -> FloatArray:
         """x, y, width, height of what is painted, as far as it is in a picture of ``size`` × ``size`` pixels."""
-        corners = self.to_picture(np.array(self.relief.painted_box() or np.zeros((2, 2))))
-        low, high = corners.clip(-0.5, size - 0.5)
+        start = -self._corner * self.scale  # of the picture's upper left pixel, on the canvas
+        low, high = self.to_picture(self.relief.painted_box(start, start + size * self.scale))
         return np.concatenate([low, high - low])
 
     def lay(self, picture: Array, light: Light, height: float) -> None:
