@@ -47,7 +47,7 @@ FOREIGN: tuple[Format, ...] = (
         extensions=(".csv",),
         lacks=(),
         why_not=of_text(sleaptable.why_not),
-        parse=lambda file: sleaptable.parse(text_of(file), Path(file.name).name, file.pictures),
+        parse=lambda file: sleaptable.parse(text_of(file), Path(file.name).name, file.pictures, several=file.several),
     ),
     Format(
         name="sleap-h5",

@@ -3,8 +3,9 @@
 Both hold what a model said, with scores, and do not tell what a person placed: all is predicted. Coordinates count from
 the centre of the top-left pixel. The CSV has the columns ``track``, ``frame_idx``, ``instance.score`` and for each node
 ``.x``, ``.y``, ``.score``; it names no film. The HDF5 has ``tracks`` (track, xy, node, frame), ``node_names``,
-``point_scores`` and mostly ``video_path``. Of several animals in a frame the frame is left out. Where the film is not
-named, it is the one that the file is called as; else frames go by their numbers alone.
+``point_scores`` and mostly ``track_names`` and ``video_path``. A frame of several animals is left out, unless pictures
+may show several specimens: then each is read, by the name of its track. Where the film is not named, it is the one that
+the file is called as; else frames go by their numbers alone. An instance's score is no probability, and is not read.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import io
 import json
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,20 +39,58 @@ def why_not(text: str) -> str | None:
     return None if header[:2] == FIRST else "does not begin with the columns track and frame_idx"
 
 
-def parse(text: str, file: str, pictures: PictureInfo) -> Labels:
+class _Animals:
+    """The animals of each frame, in their order.
+
+    Args:
+        several: whether a frame may show several; else such frames are left out.
+    """
+
+    def __init__(self, *, several: bool) -> None:
+        self._several = several
+        self._frames: dict[str, list[tuple[str, dict[str, Mark]]]] = {}
+
+    def add(self, frame: str, track: str, points: dict[str, Mark]) -> None:
+        self._frames.setdefault(frame, []).append((track, points))
+
+    def labels(self, nodes: Sequence[str]) -> Labels:
+        """The labels of all frames. Raises :class:`LeadError` if no node has a place."""
+        found, nothing = Found(), "no node with a place in it."
+        if not self._several:
+            for frame, animals in self._frames.items():
+                found.pictures[frame] = Marked(animals[0][1])
+            for frame in sorted((frame for frame, animals in self._frames.items() if len(animals) > 1), key=_number):
+                found.drop(frame, SEVERAL)
+            return found.labels(nothing, names=nodes)
+        rows = [
+            (frame, track, points)
+            for frame, animals in self._frames.items()
+            for track, points in [animal for animal in animals if animal[1]] or [("", {})]
+        ]
+        found.pictures |= {str(row): Marked(points) for row, (*_, points) in enumerate(rows)}
+        images, tracks = tuple(frame for frame, *_ in rows), tuple(track for _, track, _ in rows)
+        return replace(found.labels(nothing, names=nodes), images=images, tracks=tracks)
+
+
+def _number(frame: str) -> int:
+    return int(frame.rpartition("#")[2])
+
+
+def parse(text: str, file: str, pictures: PictureInfo, *, several: bool = False) -> Labels:
     """Labels of the frames of the film that the file is called as.
 
     Args:
         text: the whole file.
         file: its name.
         pictures: what knows the films' names.
+        several: whether a frame may show several animals.
 
     Raises:
-        LeadError: a frame's number or a value is wrong, with its line; or no node has a place.
+        LeadError: a frame's number or a value is wrong, with its line; no node has a place; or a track is twice in a
+            frame.
     """
-    table, found = read_table(text), Found()
+    table, animals = read_table(text), _Animals(several=several)
     nodes = [column[:-2] for column in table.header if column.endswith(".x") and table.has(f"{column[:-2]}.y")]
-    several: set[str] = set()
     for line in table.lines:
         frame = table.text(line, "frame_idx")
         if not re.fullmatch(r"\d{1,12}", frame):
@@ -60,12 +100,8 @@ def parse(text: str, file: str, pictures: PictureInfo) -> Labels:
             x, y, score = (table.number(line, f"{node}.{what}") for what in ("x", "y", "score"))
             if not math.isnan(x + y):
                 points[node] = Mark(x, y, line=line[0], score=_score(score), predicted=True)
-        if frame in found.pictures:
-            several.add(frame)
-        found.pictures[frame] = Marked(points)
-    for frame in sorted(several, key=int):
-        found.drop(frame, SEVERAL)
-    return of_film(found.labels("no node with a place in it.", names=nodes), file, pictures)
+        animals.add(frame, table.text(line, "track"), points)
+    return of_film(animals.labels(nodes), file, pictures)
 
 
 def of_film(labels: Labels, file: str, pictures: PictureInfo) -> Labels:
@@ -88,8 +124,12 @@ def analysis_why_not(data: bytes) -> str | None:
     return None if b"node_names" in data and b"track_occupancy" in data else "does not hold SLEAP's tracks"
 
 
-def parse_analysis(data: bytes) -> Labels:
-    """Labels from the bytes of the HDF5: a row for each frame in which a node has a place.
+def parse_analysis(data: bytes, *, several: bool = False) -> Labels:
+    """Labels from the bytes of the HDF5: a row for each frame in which a node has a place, or each animal in it.
+
+    Args:
+        data: the whole file.
+        several: whether a frame may show several animals.
 
     Raises:
         LeadError: the extra is missing, the file is damaged, or lacks an array.
@@ -103,29 +143,23 @@ def parse_analysis(data: bytes) -> Labels:
             scores = np.full(xy.shape[:3], np.nan)
             if "point_scores" in file:
                 scores = _ordered(file["point_scores"], ("frame", "track", "node"), (2, 0, 1))
+            tracks = [_text(name) for name in file["track_names"][()].tolist()] if "track_names" in file else []
             film = _text(file["video_path"][()]) if "video_path" in file else ""
     except Exception as error:  # h5py lets nearly any type through for a damaged file
         raise LeadError(f"not an export of SLEAP's that can be read ({str(error)[:200]}).") from error
     if xy.shape[2:] != (len(nodes), 2) or scores.shape != xy.shape[:3] or len(set(nodes)) != len(nodes):
         raise LeadError("its arrays do not fit one another: tracks, point_scores, node_names.")
-    found = Found()
+    animals = _Animals(several=several)
     there = np.isfinite(xy[..., 0] + xy[..., 1])
-    for frame in np.flatnonzero(there.any((1, 2))).tolist():
+    for frame, track in np.argwhere(there.any(2)).tolist():
         name = frame_name(film.replace("\\", "/"), frame)
-        name = name if frame_of(name) else str(frame)
-        animals = [
-            {
-                node: Mark(x, y, score=_score(score), predicted=True)
-                for node, (x, y), score in zip(nodes, places, of_nodes, strict=True)
-                if math.isfinite(x + y)
-            }
-            for places, of_nodes in zip(xy[frame].tolist(), scores[frame].tolist(), strict=True)
-        ]
-        placed = [points for points in animals if points]
-        found.pictures[name] = Marked(placed[0])
-        if len(placed) > 1:
-            found.drop(name, SEVERAL)
-    return found.labels("no node with a place in it.", names=nodes)
+        points = {
+            node: Mark(x, y, score=_score(score), predicted=True)
+            for node, (x, y), score in zip(nodes, xy[frame, track].tolist(), scores[frame, track].tolist(), strict=True)
+            if math.isfinite(x + y)
+        }
+        animals.add(name if frame_of(name) else str(frame), tracks[track] if track < len(tracks) else "", points)
+    return animals.labels(nodes)
 
 
 def _ordered(array: Any, axes: tuple[str, ...], usual: tuple[int, ...]) -> npt.NDArray[np.float64]:

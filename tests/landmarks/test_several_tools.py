@@ -1,0 +1,183 @@
+"""Several specimens in a picture, in the files of other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lead.errors import LeadError
+from lead.landmarks import UNLABELLED, VISIBLE, Labels, Schema, sleap, sleaptable
+from lead.landmarks.format import LabelFile
+from lead.landmarks.formats import format_named
+from lead.landmarks.pictures import PictureInfo
+
+NAN = float("nan")
+SIZE = (640, 480)
+
+
+@st.composite
+def pictures_of_several(draw: st.DrawFn, *, films: bool = False, tracks: bool = True, hidden: bool = True) -> Labels:
+    """Labels of one to three pictures with none, one or several specimens, of which some have a track's name."""
+    names = ("nose", "left ear", "tail")
+    images, called = list[str](), list[str]()
+    rows = list[list[int]]()
+    for number in range(draw(st.integers(1, 3))):
+        image = f"run.mp4#{number}" if films else f"set/{number}.png"
+        free = draw(st.permutations(["ann", "bob", "", "", ""]))
+        count = draw(st.integers(0, 3)) if rows else draw(st.integers(1, 3))
+        for specimen in range(count or 1):
+            states = [UNLABELLED, VISIBLE, *([1] if hidden else [])]
+            visible = draw(st.lists(st.sampled_from(states), min_size=len(names), max_size=len(names)))
+            visible[specimen % len(names)] = VISIBLE  # of nothing at all there is nothing to keep
+            images.append(image)
+            rows.append(visible if count else [UNLABELLED] * len(names))
+            called.append(free[specimen] if tracks and count else "")
+    rows[0] = [VISIBLE] * len(names)
+    xy = 10 + np.arange(len(rows) * len(names) * 2, dtype=float).reshape(len(rows), len(names), 2) * 3.25
+    sizes = np.tile(SIZE, (len(rows), 1))
+    return Labels(Schema(names), tuple(images), xy, np.array(rows, dtype=np.int8), tracks=tuple(called), sizes=sizes)
+
+
+def read(name: str, data: bytes, file: str = "x") -> Labels:
+    return format_named(name).parse(LabelFile(file, data, PictureInfo(), several=True))
+
+
+def told(labels: Labels) -> str:
+    return labels.places.left_out if labels.places else ""
+
+
+def assert_same(again: Labels, labels: Labels) -> None:
+    assert again.schema == labels.schema
+    assert again.images == labels.images
+    assert again.tracks == labels.tracks
+    np.testing.assert_array_equal(again.visible, labels.visible)
+    np.testing.assert_allclose(again.xy, labels.xy, atol=1e-9)
+
+
+# --- SLEAP -----------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=15, deadline=None)
+@given(labels=pictures_of_several(films=True))
+def test_sleap_keeps_every_specimen(labels: Labels) -> None:
+    assert_same(sleap.parse(sleap.dump(labels, PictureInfo()), several=True), labels)
+
+
+def instance(skeleton: Any, x: float, *, score: float | None = None, **more: Any) -> Any:
+    import sleap_io
+
+    xy = np.array([[x, 1.0], [x, 2.0]])
+    if score is None:
+        return sleap_io.Instance.from_numpy(xy, skeleton=skeleton, **more)
+    scores = {"point_scores": [score / 2, score / 4], "score": score}
+    return sleap_io.PredictedInstance.from_numpy(xy, skeleton=skeleton, **scores, **more)
+
+
+def test_sleap_s_instances_are_specimens_by_the_names_of_their_tracks(tmp_path: Path) -> None:
+    import sleap_io
+
+    mouse = sleap_io.Skeleton(["nose", "tail"])
+    ann, bob, other = (sleap_io.Track(name) for name in ("ann", "bob", "bob"))
+    film = sleap_io.Video("run.mp4", open_backend=False)
+    source = instance(mouse, 9, score=0.9)
+    frames = [
+        (4, [instance(mouse, 1, score=1.6, track=bob), instance(mouse, 2, track=ann), instance(mouse, 3, track=other)]),
+        (2, [source, instance(mouse, 4, from_predicted=source), instance(mouse, 5, score=0.5)]),
+        (3, [instance(mouse, 6, score=0.7, track=ann), instance(mouse, 7, track=ann), instance(mouse, NAN, track=bob)]),
+        (5, []),
+    ]
+    labelled = [sleap_io.LabeledFrame(film, number, instances) for number, instances in frames]
+    sleap_io.save_slp(sleap_io.Labels(labelled), str(tmp_path / "a.slp"), embed=False)
+    labels = sleap.parse((tmp_path / "a.slp").read_bytes(), several=True)
+    assert labels.images == ("run.mp4#4",) * 3 + ("run.mp4#2",) * 2 + ("run.mp4#3", "run.mp4#5")
+    assert labels.tracks == ("bob", "ann", "bob 2", "", "", "ann", "")
+    np.testing.assert_array_equal(labels.xy[:, 0, 0], [1, 2, 3, 4, 5, 7, NAN])
+    assert labels.is_predicted[:, 0].tolist() == [True, False, False, False, True, False, False]
+    assert labels.score is not None
+    np.testing.assert_allclose(labels.score[0], [0.8, 0.4], atol=1e-6)
+    assert labels.likely is None  # SLEAP's score of an instance is no probability
+    assert told(labels) == "2 predicted instances beside one of the same individual (run.mp4#2, run.mp4#3)"
+
+
+def test_two_of_a_person_s_instances_on_one_track_are_refused(tmp_path: Path) -> None:
+    import sleap_io
+
+    mouse, track = sleap_io.Skeleton(["nose", "tail"]), sleap_io.Track("ann")
+    pair = [instance(mouse, x, track=track) for x in (1, 2)]
+    frame = sleap_io.LabeledFrame(sleap_io.Video("run.mp4", open_backend=False), 3, pair)
+    sleap_io.save_slp(sleap_io.Labels([frame]), str(tmp_path / "a.slp"), embed=False)
+    with pytest.raises(LeadError, match=r"run\.mp4#3: several instances of the track 'ann'\. Keep one in SLEAP"):
+        sleap.parse((tmp_path / "a.slp").read_bytes(), several=True)
+
+
+def test_sleap_io_reads_tracks_and_how_likely_a_specimen_is(tmp_path: Path) -> None:
+    import sleap_io
+
+    labels = Labels(
+        Schema(("nose", "tail")),
+        ("run.mp4#2", "run.mp4#7", "run.mp4#2"),
+        np.arange(12.0).reshape(3, 2, 2),
+        np.full((3, 2), VISIBLE),
+        np.array([[0.5, 0.25], [NAN, 0.5], [NAN, NAN]]),
+        tracks=("ann", "bob", ""),
+        likely=np.array([0.75, NAN, NAN]),
+    )
+    (tmp_path / "a.slp").write_bytes(sleap.dump(labels, PictureInfo()))
+    found = sleap_io.load_slp(str(tmp_path / "a.slp"), open_videos=False)
+    assert [track.name for track in found.tracks] == ["ann", "bob"]
+    assert [frame.frame_idx for frame in found] == [2, 7]
+    first, other = found[0].instances
+    assert (first.track.name, other.track, type(other).__name__) == ("ann", None, "Instance")
+    assert first.score == 0.75
+    placed, said = found[1].instances  # one specimen, of which a person placed a part
+    assert placed.from_predicted is said
+    assert format_named("sleap").lost(labels) == [
+        "how likely each is a specimen",
+        "the predictions on pictures that a person labelled too",
+    ]
+
+
+ANIMALS = """track,frame_idx,instance.score,nose.x,nose.y,nose.score,tail.x,tail.y,tail.score
+ann,3,0.9,10,20,0.9,30,40.5,0.8
+bob,3,1.9,11,21,0.7,,,
+bob,1,0.9,12,22,0.6,,,
+,1,0.9,13,23,0.5,,,
+ann,1,0.9,,,,,,
+"""
+
+
+def test_sleap_s_csv_has_a_line_for_each_animal() -> None:
+    labels = sleaptable.parse(ANIMALS, "x.csv", PictureInfo(), several=True)
+    assert labels.images == ("3", "3", "1", "1")
+    assert labels.tracks == ("ann", "bob", "bob", "")
+    assert labels.xy[:, 0].tolist() == [[10, 20], [11, 21], [12, 22], [13, 23]]
+    assert labels.is_predicted[:, 0].all()
+    assert labels.where(2) == "line 4: "
+    with pytest.raises(LeadError, match="'3' shows individual 'ann' more than once"):
+        sleaptable.parse(ANIMALS.replace("bob,3", "ann,3"), "x.csv", PictureInfo(), several=True)
+
+
+@pytest.mark.parametrize("preset", ["matlab", "standard"])
+def test_sleap_s_analysis_has_a_row_for_each_animal(preset: str, tmp_path: Path) -> None:
+    import sleap_io
+
+    mouse = sleap_io.Skeleton(["nose", "tail"])
+    ann, bob = (sleap_io.Track(name) for name in ("ann", "bob"))
+    film = sleap_io.Video("run.mp4", open_backend=False)
+    frames = [
+        sleap_io.LabeledFrame(
+            film, 1, [instance(mouse, 5, score=0.5, track=bob), instance(mouse, 4, score=0.5, track=ann)]
+        ),
+        sleap_io.LabeledFrame(film, 3, [instance(mouse, 6, score=0.5, track=bob)]),
+    ]
+    path = tmp_path / "a.h5"
+    sleap_io.save_analysis_h5(sleap_io.Labels(frames, tracks=[ann, bob]), str(path), preset=preset)
+    labels = sleaptable.parse_analysis(path.read_bytes(), several=True)
+    assert labels.images == ("run.mp4#1", "run.mp4#1", "run.mp4#3")
+    assert labels.tracks == ("ann", "bob", "bob")
+    assert labels.xy[:, 0].tolist() == [[4, 1], [5, 1], [6, 1]]
