@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lead.errors import LeadError
-from lead.landmarks import UNLABELLED, VISIBLE, Labels, Schema, sleap, sleaptable
+from lead.landmarks import UNLABELLED, VISIBLE, Labels, Schema, deeplabcut, hdf, sleap, sleaptable
 from lead.landmarks.format import LabelFile
 from lead.landmarks.formats import format_named
 from lead.landmarks.pictures import PictureInfo
@@ -181,3 +183,91 @@ def test_sleap_s_analysis_has_a_row_for_each_animal(preset: str, tmp_path: Path)
     assert labels.images == ("run.mp4#1", "run.mp4#1", "run.mp4#3")
     assert labels.tracks == ("ann", "bob", "bob")
     assert labels.xy[:, 0].tolist() == [[4, 1], [5, 1], [6, 1]]
+
+
+# --- DeepLabCut ------------------------------------------------------------------------------------------------------
+
+TEAM = """\
+scorer,,,Ann,Ann,Ann,Ann,Ann,Ann,Ann,Ann,Ann,Ann
+individuals,,,mus1,mus1,mus1,mus1,mus2,mus2,mus2,mus2,single,single
+bodyparts,,,snout,snout,tail,tail,snout,snout,tail,tail,corner,corner
+coords,,,x,y,x,y,x,y,x,y,x,y
+labeled-data,m1,img07.png,1,2,3,4,5,6,,,70,80
+labeled-data,m1,img02.png,,,,,,,,,,
+labeled-data,m1,img03.png,,,,,7,8,9,10,,
+"""
+
+
+def test_deeplabcut_s_individuals_are_specimens() -> None:
+    labels = deeplabcut.parse(TEAM, several=True)
+    assert [image[-9:] for image in labels.images] == ["img07.png"] * 3 + ["img02.png", "img03.png"]
+    assert labels.tracks == ("mus1", "mus2", "single", "", "mus2")
+    assert labels.schema.names == ("snout", "tail", "corner")
+    expected = [[1, 3, NAN], [5, NAN, NAN], [NAN, NAN, 70], [NAN] * 3, [7, 9, NAN]]
+    np.testing.assert_array_equal(labels.xy[..., 0], expected)
+    assert [labels.where(row) for row in (1, 3, 4)] == ["line 5: ", "line 6: ", "line 7: "]
+    heads = [line.replace(",,,", ",") for line in TEAM.splitlines()[1:4]]
+    assert deeplabcut.dump(labels).splitlines()[1:4] == heads
+
+
+def by_animal(labels: Labels) -> dict[tuple[str, str], list[list[list[float]]]]:
+    """The places of each animal in each picture; of nobody where a picture shows none."""
+    return {
+        (image, track): np.nan_to_num(xy, nan=-1).tolist()
+        for image, track, xy in zip(labels.images, labels.tracks or (), labels.xy, strict=True)
+    }
+
+
+def named(labels: Labels) -> Labels:
+    """The same, with the names that DeepLabCut has for animals without one."""
+    tracks = list(labels.tracks or ())
+    for rows in labels.rows_of().values():
+        nameless = [row for row in rows if not tracks[row] and labels.is_specimen[row]]
+        for number, row in enumerate(nameless, start=1):
+            tracks[row] = f"individual{number}"
+    return replace(labels, tracks=tuple(tracks))
+
+
+@settings(max_examples=20, deadline=None)
+@given(labels=pictures_of_several(hidden=False), data=st.data())
+def test_deeplabcut_keeps_every_specimen(labels: Labels, data: st.DataObject) -> None:
+    if data.draw(st.booleans()):
+        labels = replace(labels, score=np.where(labels.visible > UNLABELLED, 0.5, NAN))
+    again = deeplabcut.parse(deeplabcut.dump(labels), several=True)
+    assert again.schema == labels.schema
+    assert list(dict.fromkeys(again.images)) == list(dict.fromkeys(labels.images))
+    alone = len(set(labels.images)) == len(labels) and not any(labels.tracks or ())
+    assert by_animal(again) == by_animal(labels if alone else named(labels))
+    assert (again.score is None) == (labels.score is None)
+
+
+@pytest.mark.parametrize("written", ["csv", "hdf"])
+def test_pandas_reads_individuals_as_deeplabcut_does(written: str, tmp_path: Path) -> None:
+    import pandas as pd
+
+    labels = Labels(
+        Schema(("snout", "corner", "tail")),
+        ("labeled-data/m/1.png", "labeled-data/m/2.png", "labeled-data/m/1.png", "labeled-data/m/1.png"),
+        np.arange(24.0).reshape(4, 3, 2),
+        np.array([[2, 0, 2], [2, 0, 2], [0, 2, 0], [2, 0, 0]]),
+        tracks=("bob", "", "single", ""),
+    )
+    if written == "csv":
+        frame = pd.read_csv(io.StringIO(deeplabcut.dump(labels)), header=[0, 1, 2, 3], index_col=0)
+        assert list(frame.index) == ["labeled-data/m/1.png", "labeled-data/m/2.png"]
+    else:
+        (tmp_path / "a.h5").write_bytes(hdf.dump(labels))
+        stored = pd.read_hdf(tmp_path / "a.h5", "df_with_missing")
+        assert isinstance(stored, pd.DataFrame)
+        frame = stored
+        assert list(frame.index) == [("labeled-data", "m", "1.png"), ("labeled-data", "m", "2.png")]
+    assert frame.columns.names == ["scorer", "individuals", "bodyparts", "coords"]
+    parts = [tuple(key[1:3]) for key in frame.columns[::2]]
+    animals = [(animal, part) for animal in ("bob", "individual1") for part in ("snout", "tail")]
+    assert parts == [*animals, ("single", "corner")]
+    values = [[0, 1, 4, 5, 18, 19, NAN, NAN, 14, 15], [NAN] * 4 + [6, 7, 10, 11] + [NAN] * 2]
+    np.testing.assert_array_equal(frame.to_numpy(dtype=float), values)
+    if written == "hdf":
+        again = hdf.parse(hdf.dump(labels), several=True)
+        assert again.tracks == ("bob", "individual1", "single", "individual1")
+        assert again.schema.names == ("snout", "tail", "corner")
