@@ -149,7 +149,7 @@ def _has(labels: Labels, feature: str) -> bool:
         "film": any(frame_of(image) for image in labels.images),
         "accepted": labels.accepted is not None,
         "predicted": labels.predicted is not None,
-        "several": labels.tracks is not None and len(set(labels.images)) < len(labels),
+        "several": bool(labels.of_several()),
         "tracks": any(labels.tracks or ()),
         "boxes": labels.boxes is not None,
         "likely": labels.likely is not None,

@@ -195,8 +195,8 @@ class Labels:
                 raise LeadError(f"Picture {twice!r} is labelled more than once; keep one entry for each picture.")
         elif len(self.tracks) != n:
             raise ValueError(f"{len(self.tracks)} tracks of {n} specimens")
-        elif twice := _twice(pair for pair in zip(self.images, self.tracks, strict=True) if pair[1]):
-            raise LeadError(f"Picture {twice[0]!r} shows individual {twice[1]!r} more than once; keep one of them.")
+        elif again := _twice(pair for pair in zip(self.images, self.tracks, strict=True) if pair[1]):
+            raise LeadError(f"Picture {again[0]!r} shows individual {again[1]!r} more than once; keep one of them.")
 
     @classmethod
     def from_xy(
@@ -266,9 +266,9 @@ class Labels:
     @property
     def is_specimen(self) -> npt.NDArray[np.bool_]:
         """(N,) which rows have a landmark or a box."""
-        boxed = False if self.boxes is None else np.isfinite(self.boxes).all(1)
-        labelled: npt.NDArray[np.bool_] = (self.visible > UNLABELLED).any(1) | boxed
-        return labelled
+        boxed = np.zeros((len(self), 0)) if self.boxes is None else np.isfinite(self.boxes).all(1, keepdims=True)
+        there: npt.NDArray[np.bool_] = np.any(np.hstack([self.visible > UNLABELLED, boxed]), axis=1)
+        return there
 
     def rows_of(self) -> dict[str, list[int]]:
         """The rows of each picture, in the order in which pictures come first."""
@@ -276,6 +276,26 @@ class Labels:
         for row, image in enumerate(self.images):
             rows.setdefault(image, []).append(row)
         return rows
+
+    def of_several(self) -> dict[str, int]:
+        """How many specimens those pictures show that show several."""
+        specimens = np.flatnonzero(self.is_specimen).tolist()
+        counts = Counter(self.images[row] for row in specimens)
+        return {image: count for image, count in counts.items() if count > 1}
+
+    def simplest(self) -> Labels:
+        """The same labels, without tracks where they tell nothing: each picture has one row, and none has a name."""
+        alone = self.tracks is not None and not any(self.tracks) and len(set(self.images)) == len(self)
+        return replace(self, tracks=None) if alone else self
+
+    def one_each(self) -> Labels:
+        """The same labels, without tracks and a row for each picture, of which none shows several specimens."""
+        if self.tracks is None:
+            return self
+        there = self.is_specimen
+        kept = [next((row for row in rows if there[row]), rows[0]) for rows in self.rows_of().values()]
+        alone = self if len(kept) == len(self) else self.take(kept)
+        return replace(alone, tracks=None)
 
     def known_sizes(self) -> dict[str, tuple[int, int]]:
         """(width, height) of the pictures for which :attr:`sizes` says them."""
