@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lead.errors import LeadError
-from lead.landmarks import UNLABELLED, VISIBLE, Labels, Schema, deeplabcut, hdf, sleap, sleaptable
+from lead.landmarks import UNLABELLED, VISIBLE, Labels, Schema, deeplabcut, deeplabcut_project, hdf, sleap, sleaptable
 from lead.landmarks.format import LabelFile
 from lead.landmarks.formats import format_named
 from lead.landmarks.pictures import PictureInfo
@@ -271,3 +271,54 @@ def test_pandas_reads_individuals_as_deeplabcut_does(written: str, tmp_path: Pat
         again = hdf.parse(hdf.dump(labels), several=True)
         assert again.tracks == ("bob", "individual1", "single", "individual1")
         assert again.schema.names == ("snout", "tail", "corner")
+
+
+def test_a_deeplabcut_project_of_several_animals(tmp_path: Path) -> None:
+    for video, corner in (("m1", "70,80"), ("m2", "71,81")):
+        folder = tmp_path / "labeled-data" / video
+        folder.mkdir(parents=True)
+        text = TEAM.replace("m1", video).replace("70,80", corner)
+        (folder / "CollectedData_Ann.csv").write_text(text)
+        (folder / "img07.png").touch()
+        (folder / "img03.png").touch()
+    (tmp_path / "config.yaml").write_text(
+        "scorer: Ann\nbodyparts: MULTI!\nindividuals: [mus1, mus2]\nmultianimalbodyparts: [snout, tail]\n"
+        "uniquebodyparts: [corner]\nskeleton:\n- [snout, tail]\n"
+    )
+    labels = deeplabcut_project.read(tmp_path, several=True)
+    assert labels.schema == Schema(("snout", "tail", "corner"), skeleton=(("snout", "tail"),))
+    assert list(dict.fromkeys(labels.images)) == [
+        f"labeled-data/{name}" for name in ("m1/img07.png", "m1/img03.png", "m2/img07.png", "m2/img03.png")
+    ]
+    assert labels.tracks == ("mus1", "mus2", "single", "mus2") * 2
+    assert labels.xy[[2, 6], 2].tolist() == [[70, 80], [71, 81]]
+    assert told(labels).startswith("labeled-data/m1/CollectedData_Ann.csv: 1 frames that are not there")
+
+
+def test_two_tables_of_a_video_that_differ_in_an_animal(tmp_path: Path) -> None:
+    folder = tmp_path / "labeled-data" / "m1"
+    folder.mkdir(parents=True)
+    (folder / "CollectedData_Ann.csv").write_text(TEAM)
+    other = TEAM.replace("7,8,9,10,,", ",,,,1,2").replace("3,4,5,6", "3,4,5,7")
+    (folder / "CollectedData_Ann.h5").write_bytes(hdf.dump(deeplabcut.parse(other, several=True)))
+    labels = deeplabcut_project.read(tmp_path, several=True)
+    assert told(labels) == (
+        "labeled-data/m1/CollectedData_Ann.h5: CollectedData_Ann.csv (DeepLabCut reads the HDF5, and they differ: "
+        "just one has 2 animals, the first is 'mus2' of labeled-data/m1/img03.png, "
+        "1 point differs, the first is 'snout' of labeled-data/m1/img07.png)"
+    )
+
+
+@pytest.mark.parametrize("name", ["sleap", "deeplabcut-h5"])
+def test_what_is_read_in_another_process_keeps_its_specimens(name: str) -> None:
+    labels = Labels(
+        Schema(("snout", "tail")),
+        ("run.mp4#1", "run.mp4#1", "run.mp4#4"),
+        np.arange(12.0).reshape(3, 2, 2),
+        np.full((3, 2), VISIBLE),
+        tracks=("ann", "bob", "bob"),
+    )
+    again = read(name, format_named(name).dump(labels, PictureInfo()))
+    assert [image.rpartition("#")[2] for image in again.images] == ["1", "1", "4"]
+    assert again.tracks == labels.tracks
+    np.testing.assert_array_equal(again.xy, labels.xy)

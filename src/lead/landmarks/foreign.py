@@ -55,7 +55,9 @@ FOREIGN: tuple[Format, ...] = (
         extensions=(".h5",),
         lacks=(),
         why_not=lambda file: sleaptable.analysis_why_not(file.data),
-        parse=lambda file: sleaptable.of_film(read_apart("sleap-h5", file.data), Path(file.name).name, file.pictures),
+        parse=lambda file: sleaptable.of_film(
+            read_apart("sleap-h5", file.data, several=file.several), Path(file.name).name, file.pictures
+        ),
     ),
     Format(
         name="via",

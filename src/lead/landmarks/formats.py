@@ -125,7 +125,7 @@ FORMATS: tuple[Format, ...] = (
         extensions=(".h5", ".hdf5"),
         lacks=("hidden", "errors", "flips", "skeleton", "sizes", "film", "accepted", "boxes", "likely", "complete"),
         why_not=lambda file: hdf.why_not(file.data),
-        parse=lambda file: read_apart("hdf", file.data),
+        parse=lambda file: read_apart("hdf", file.data, several=file.several),
         dump=lambda labels, _: hdf.dump(labels),
     ),
     Format(
@@ -134,7 +134,7 @@ FORMATS: tuple[Format, ...] = (
         extensions=(".slp",),
         lacks=("errors", "accepted", "boxes", "likely", "complete", "mixed"),
         why_not=lambda file: sleap.why_not(file.data),
-        parse=lambda file: read_apart("sleap", file.data, PurePath(file.name).name),
+        parse=lambda file: read_apart("sleap", file.data, PurePath(file.name).name, several=file.several),
         dump=sleap.dump,
         one_size=True,
     ),

@@ -14,7 +14,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -39,37 +39,21 @@ def why_not(text: str) -> str | None:
     return None if header[:2] == FIRST else "does not begin with the columns track and frame_idx"
 
 
-class _Animals:
-    """The animals of each frame, in their order.
+def _labels(frames: Mapping[str, list[Marked]], nodes: Sequence[str], *, several: bool) -> Labels:
+    """The labels of all frames, by name; of several animals in one too, or without such frames.
 
-    Args:
-        several: whether a frame may show several; else such frames are left out.
+    Raises:
+        LeadError: no node has a place; or a track is twice in a frame.
     """
-
-    def __init__(self, *, several: bool) -> None:
-        self._several = several
-        self._frames: dict[str, list[tuple[str, dict[str, Mark]]]] = {}
-
-    def add(self, frame: str, track: str, points: dict[str, Mark]) -> None:
-        self._frames.setdefault(frame, []).append((track, points))
-
-    def labels(self, nodes: Sequence[str]) -> Labels:
-        """The labels of all frames. Raises :class:`LeadError` if no node has a place."""
-        found, nothing = Found(), "no node with a place in it."
-        if not self._several:
-            for frame, animals in self._frames.items():
-                found.pictures[frame] = Marked(animals[0][1])
-            for frame in sorted((frame for frame, animals in self._frames.items() if len(animals) > 1), key=_number):
-                found.drop(frame, SEVERAL)
-            return found.labels(nothing, names=nodes)
-        rows = [
-            (frame, track, points)
-            for frame, animals in self._frames.items()
-            for track, points in [animal for animal in animals if animal[1]] or [("", {})]
-        ]
-        found.pictures |= {str(row): Marked(points) for row, (*_, points) in enumerate(rows)}
-        images, tracks = tuple(frame for frame, *_ in rows), tuple(track for _, track, _ in rows)
-        return replace(found.labels(nothing, names=nodes), images=images, tracks=tracks)
+    found = Found(several=several)
+    for frame, animals in frames.items():
+        first, *others = [animal for animal in animals if animal.points] or [Marked()] if several else animals
+        first.others = others if several else []
+        found.pictures[frame] = first
+    if not several:
+        for frame in sorted((frame for frame, animals in frames.items() if len(animals) > 1), key=_number):
+            found.drop(frame, SEVERAL)
+    return found.labels("no node with a place in it.", names=nodes)
 
 
 def _number(frame: str) -> int:
@@ -89,7 +73,8 @@ def parse(text: str, file: str, pictures: PictureInfo, *, several: bool = False)
         LeadError: a frame's number or a value is wrong, with its line; no node has a place; or a track is twice in a
             frame.
     """
-    table, animals = read_table(text), _Animals(several=several)
+    table = read_table(text)
+    frames: dict[str, list[Marked]] = {}
     nodes = [column[:-2] for column in table.header if column.endswith(".x") and table.has(f"{column[:-2]}.y")]
     for line in table.lines:
         frame = table.text(line, "frame_idx")
@@ -100,8 +85,8 @@ def parse(text: str, file: str, pictures: PictureInfo, *, several: bool = False)
             x, y, score = (table.number(line, f"{node}.{what}") for what in ("x", "y", "score"))
             if not math.isnan(x + y):
                 points[node] = Mark(x, y, line=line[0], score=_score(score), predicted=True)
-        animals.add(frame, table.text(line, "track"), points)
-    return of_film(animals.labels(nodes), file, pictures)
+        frames.setdefault(frame, []).append(Marked(points, track=table.text(line, "track")))
+    return of_film(_labels(frames, nodes, several=several), file, pictures)
 
 
 def of_film(labels: Labels, file: str, pictures: PictureInfo) -> Labels:
@@ -149,7 +134,7 @@ def parse_analysis(data: bytes, *, several: bool = False) -> Labels:
         raise LeadError(f"not an export of SLEAP's that can be read ({str(error)[:200]}).") from error
     if xy.shape[2:] != (len(nodes), 2) or scores.shape != xy.shape[:3] or len(set(nodes)) != len(nodes):
         raise LeadError("its arrays do not fit one another: tracks, point_scores, node_names.")
-    animals = _Animals(several=several)
+    frames: dict[str, list[Marked]] = {}
     there = np.isfinite(xy[..., 0] + xy[..., 1])
     for frame, track in np.argwhere(there.any(2)).tolist():
         name = frame_name(film.replace("\\", "/"), frame)
@@ -158,8 +143,9 @@ def parse_analysis(data: bytes, *, several: bool = False) -> Labels:
             for node, (x, y), score in zip(nodes, xy[frame, track].tolist(), scores[frame, track].tolist(), strict=True)
             if math.isfinite(x + y)
         }
-        animals.add(name if frame_of(name) else str(frame), tracks[track] if track < len(tracks) else "", points)
-    return animals.labels(nodes)
+        animal = Marked(points, track=tracks[track] if track < len(tracks) else "")
+        frames.setdefault(name if frame_of(name) else str(frame), []).append(animal)
+    return _labels(frames, nodes, several=several)
 
 
 def _ordered(array: Any, axes: tuple[str, ...], usual: tuple[int, ...]) -> npt.NDArray[np.float64]:
