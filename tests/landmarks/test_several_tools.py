@@ -13,7 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lead.errors import LeadError
-from lead.landmarks import UNLABELLED, VISIBLE, Labels, Schema, deeplabcut, deeplabcut_project, hdf, sleap, sleaptable
+from lead.landmarks import (
+    UNLABELLED,
+    VISIBLE,
+    Labels,
+    Schema,
+    deeplabcut,
+    deeplabcut_project,
+    hdf,
+    imglab,
+    sleap,
+    sleaptable,
+)
 from lead.landmarks.format import LabelFile
 from lead.landmarks.formats import format_named
 from lead.landmarks.pictures import PictureInfo
@@ -322,3 +333,46 @@ def test_what_is_read_in_another_process_keeps_its_specimens(name: str) -> None:
     assert [image.rpartition("#")[2] for image in again.images] == ["1", "1", "4"]
     assert again.tracks == labels.tracks
     np.testing.assert_array_equal(again.xy, labels.xy)
+
+
+# --- imglab ----------------------------------------------------------------------------------------------------------
+
+BEETLES = """<?xml version='1.0' encoding='ISO-8859-1'?>
+<dataset><images><image file='one.jpg' width='128' height='96'>
+<box top='5' left='6' width='60' height='50'><label>beetle</label><part name='head' x='10' y='20'/></box>
+<box top='7' left='80' width='20' height='30'/>
+<box top='1' left='1' width='9' height='9' ignore='1'><part name='tail' x='2' y='2'/></box>
+<box><part name='tail' x='70' y='20'/><part name='head' x='60' y='30'/></box>
+</image><image file='two.jpg'></image></images></dataset>
+"""
+
+
+def test_each_box_of_imglab_is_a_specimen() -> None:
+    labels = imglab.parse(BEETLES, several=True)
+    assert labels.images == ("one.jpg",) * 3 + ("two.jpg",)
+    assert labels.schema.names == ("head", "tail")
+    expected = [[[10, 20], [NAN, NAN]], [[NAN, NAN]] * 2, [[60, 30], [70, 20]], [[NAN, NAN]] * 2]
+    np.testing.assert_array_equal(labels.xy, expected)
+    assert labels.boxes is not None
+    np.testing.assert_array_equal(labels.boxes, [[6, 5, 60, 50], [80, 7, 20, 30], [NAN] * 4, [NAN] * 4])
+    assert labels.is_specimen.tolist() == [True, True, True, False]
+    assert labels.sizes is not None
+    assert labels.sizes.tolist() == [[128, 96]] * 3 + [[0, 0]]
+    assert told(labels) == "1 boxes to be ignored"
+    with pytest.raises(LeadError, match="line 3: left of the box is 'six'"):
+        imglab.parse(BEETLES.replace("left='6'", "left='six'"), several=True)
+
+
+@settings(max_examples=25, deadline=None)
+@given(labels=pictures_of_several(tracks=False, hidden=False), data=st.data())
+def test_imglab_keeps_every_specimen_and_its_box(labels: Labels, data: st.DataObject) -> None:
+    labels = replace(labels, xy=np.rint(labels.xy))
+    own = np.array(data.draw(st.lists(st.booleans(), min_size=len(labels), max_size=len(labels)))) & labels.is_specimen
+    boxes = np.arange(len(labels) * 4).reshape(-1, 4) + np.array([0, 5, 40, 1])
+    boxed = replace(labels, boxes=np.where(own[:, None], boxes, NAN))
+    again = imglab.parse(imglab.dump(boxed, PictureInfo()), several=True).only(labels.schema.names)
+    assert_same(again, labels)
+    least, most = np.nan_to_num(labels.xy, nan=1e9).min(1), np.nan_to_num(labels.xy, nan=-1e9).max(1)
+    tight = np.concatenate([least, most - least + 1], axis=1)
+    expected = np.where(own[:, None], boxes, np.where(labels.is_specimen[:, None], tight, NAN))
+    np.testing.assert_array_equal(again.boxes, expected)

@@ -153,9 +153,12 @@ FORMATS: tuple[Format, ...] = (
         name="imglab",
         title="dlib's and imglab's XML",
         extensions=(".xml",),
-        lacks=("order", "hidden", "score", "errors", "flips", "skeleton", "fractions", "accepted", "predicted"),
+        lacks=(
+            *("order", "hidden", "score", "errors", "flips", "skeleton", "fractions", "accepted", "predicted"),
+            *("tracks", "likely", "complete"),
+        ),
         why_not=lambda file: imglab.why_not(_of_dlib(file)),
-        parse=lambda file: imglab.parse(_of_dlib(file)),
+        parse=lambda file: imglab.parse(_of_dlib(file), several=file.several),
         dump=lambda labels, pictures: _encoded(imglab.dump(labels, pictures)),
         by_ending=False,
         precision=0.5,  # dlib's places are whole pixels
