@@ -18,6 +18,7 @@ from lead.landmarks import (
     VISIBLE,
     Labels,
     Schema,
+    cvat,
     deeplabcut,
     deeplabcut_project,
     hdf,
@@ -376,3 +377,91 @@ def test_imglab_keeps_every_specimen_and_its_box(labels: Labels, data: st.DataOb
     tight = np.concatenate([least, most - least + 1], axis=1)
     expected = np.where(own[:, None], boxes, np.where(labels.is_specimen[:, None], tight, NAN))
     np.testing.assert_array_equal(again.boxes, expected)
+
+
+# --- CVAT ------------------------------------------------------------------------------------------------------------
+
+
+def points(label: str, *places: tuple[float, float], more: str = "") -> str:
+    return f'<points label="{label}" {more} points="{";".join(f"{x},{y}" for x, y in places)}"/>'
+
+
+def beetle(x: float, more: str = "", *, label: str = "beetle") -> str:
+    inside = points("head", (x, 1), more='outside="0"') + points("tail", (x, 2), more='outside="0"')
+    return f'<skeleton label="{label}" {more}>{inside}</skeleton>'
+
+
+def images(*of_images: str) -> str:
+    inside = (f'<image name="{i}.jpg" width="9" height="8">{shapes}</image>' for i, shapes in enumerate(of_images))
+    return f"<annotations>{''.join(inside)}</annotations>"
+
+
+RULER = '<skeleton label="ruler"><points label="zero" points="5,5"/></skeleton>'
+
+
+def test_each_skeleton_of_cvat_is_a_specimen() -> None:
+    labels = cvat.parse(images(beetle(1) + RULER + beetle(2), "", beetle(3)), several=True)
+    assert labels.images == ("0.jpg",) * 3 + ("1.jpg", "2.jpg")
+    assert labels.tracks == ("",) * 5
+    np.testing.assert_array_equal(labels.only(["head"]).xy[:, 0, 0], [1, NAN, 2, NAN, 3])
+    assert labels.only(["ruler zero"]).visible[:, 0].tolist() == [0, 2, 0, 0, 0]
+    assert labels.sizes is not None
+    assert labels.sizes.tolist() == [[9, 8]] * 5
+
+
+def test_skeletons_of_cvat_that_no_picture_repeats_are_of_one_specimen() -> None:
+    text = images(beetle(1) + RULER, RULER + beetle(2))
+    labels = cvat.parse(text, several=True)
+    assert labels.tracks == ("", "")
+    assert_same(labels, replace(cvat.parse(text), tracks=("", "")))
+    twice = images(beetle(1) + RULER + RULER)
+    assert len(cvat.parse(twice, kind="beetle", several=True)) == 1
+
+
+def test_groups_and_points_with_several_places_are_specimens() -> None:
+    one, two = 'group_id="1"', 'group_id="2"'
+    grouped = points("head", (1, 1), more=one) + points("head", (2, 1), more=two) + points("tail", (1, 2), more=one)
+    labels = cvat.parse(images(grouped + points("head", (3, 1), more='group_id="0"') + RULER), several=True)
+    expected = [[1, 1, NAN], [2, NAN, NAN], [3, NAN, NAN], [NAN, NAN, 5]]
+    np.testing.assert_array_equal(labels.only(["head", "tail", "zero"]).xy[..., 0], expected)
+    many = points("wing", (1, 1), (2, 2)) + points("wing", (3, 3), (4, 4)) + points("scale", (9, 9))
+    wings = cvat.parse(images(many), several=True)
+    assert set(wings.schema.names) == {"wing 1", "wing 2", "scale"}
+    np.testing.assert_array_equal(wings.only(["wing 1", "scale"]).xy[..., 0], [[1, NAN], [3, NAN], [NAN, 9]])
+    twice = images(points("head", (1, 1), more=one) * 2 + points("head", (2, 1), more=two))
+    assert told(cvat.parse(twice, several=True)).startswith("1 specimens in which a landmark is marked twice")
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_track_of_cvat_is_an_individual(together: bool) -> None:
+    ann = beetle(10, 'frame="4" keyframe="1"') + beetle(11, 'frame="5" keyframe="0"').replace(
+        "<points", '<points keyframe="0"'
+    )
+    bob = beetle(20, f'frame="{4 if together else 6}"') + beetle(21, 'frame="7" occluded="0"').replace(
+        'outside="0"', 'outside="0" occluded="1"', 1
+    )
+    ended = beetle(22, 'frame="8"').replace('outside="0"', 'outside="1"')
+    film = "<meta><source>run.mp4</source></meta>"
+    tracks = f'<track id="3" label="beetle">{ann}</track><track id="5" label="beetle">{bob}{ended}</track>'
+    labels = cvat.parse(f"<annotations>{film}{tracks}</annotations>", several=True)
+    assert labels.images == ("run.mp4#4", "run.mp4#4" if together else "run.mp4#6", "run.mp4#7")
+    assert labels.tracks == ("beetle 3", "beetle 5", "beetle 5")
+    assert labels.xy[:, 0, 0].tolist() == [10, 20, 21]
+    assert labels.visible.tolist() == [[2, 2], [2, 2], [1, 2]]
+
+
+def test_the_points_of_grouped_tracks_are_of_one_individual() -> None:
+    tracks = "".join(
+        f'<track id="{i}" label="{label}" group_id="{group}">{points(label, (i, group), more=frame)}</track>'
+        for i, (label, group) in enumerate([("head", 1), ("tail", 1), ("head", 2)])
+        for frame in ['frame="3"']
+    )
+    labels = cvat.parse(f"<annotations><meta><source>run.mp4</source></meta>{tracks}</annotations>", several=True)
+    assert labels.tracks == ("group 1", "group 2")
+    np.testing.assert_array_equal(labels.only(["head", "tail"]).xy[..., 0], [[0, 1], [2, NAN]])
+
+
+@settings(max_examples=25, deadline=None)
+@given(labels=pictures_of_several(tracks=False))
+def test_cvat_keeps_every_specimen(labels: Labels) -> None:
+    assert_same(cvat.parse(cvat.dump(labels, PictureInfo()), several=True), labels)

@@ -142,9 +142,9 @@ FORMATS: tuple[Format, ...] = (
         name="cvat",
         title="CVAT's XML 1.1 of pictures",
         extensions=(".xml",),
-        lacks=("score", "errors", "flips", "accepted"),
+        lacks=("score", "errors", "flips", "accepted", "tracks", "boxes", "likely", "complete"),
         why_not=of_text(cvat.why_not),
-        parse=lambda file: cvat.parse(text_of(file), file.pictures, file.only),
+        parse=lambda file: cvat.parse(text_of(file), file.pictures, file.only, several=file.several),
         dump=lambda labels, pictures: _encoded(cvat.dump(labels, pictures)),
         precision=0.0051,  # CVAT writes hundredths
         has_kinds=True,
