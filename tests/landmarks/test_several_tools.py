@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,6 +25,7 @@ from lead.landmarks import (
     deeplabcut_project,
     hdf,
     imglab,
+    labelstudio,
     sleap,
     sleaptable,
 )
@@ -63,6 +66,12 @@ def read(name: str, data: bytes, file: str = "x") -> Labels:
 
 def told(labels: Labels) -> str:
     return labels.places.left_out if labels.places else ""
+
+
+def numbers(table: npt.NDArray[np.float64] | None) -> npt.NDArray[np.float64]:
+    """A table that labels may not have."""
+    assert table is not None
+    return table
 
 
 def assert_same(again: Labels, labels: Labels) -> None:
@@ -465,3 +474,150 @@ def test_the_points_of_grouped_tracks_are_of_one_individual() -> None:
 @given(labels=pictures_of_several(tracks=False))
 def test_cvat_keeps_every_specimen(labels: Labels) -> None:
     assert_same(cvat.parse(cvat.dump(labels, PictureInfo()), several=True), labels)
+
+
+# --- Label Studio ----------------------------------------------------------------------------------------------------
+
+
+def region(id: str, kind: str, value: dict[str, Any], parent: str | None = None, **more: Any) -> dict[str, Any]:
+    """A result on a picture of 200 x 50 pixels."""
+    nested = {} if parent is None else {"parentID": parent}
+    on = {"from_name": kind, "to_name": "image", "original_width": 200, "original_height": 50, "image_rotation": 0}
+    return {"id": id, "type": kind, **on, "value": value, **nested, **more}
+
+
+def key_point(id: str, name: str, x: float, y: float, parent: str | None = None, **more: Any) -> dict[str, Any]:
+    """x and y in pixels."""
+    value = {"x": x / 2, "y": y * 2, "width": 0.3, "keypointlabels": [name]}
+    return region(id, "keypointlabels", value, parent, **more)
+
+
+def rectangle(id: str, x: float, y: float, width: float, height: float, **more: Any) -> dict[str, Any]:
+    """A box in pixels."""
+    value = {"x": x / 2, "y": y * 2, "width": width / 2, "height": height * 2, "rotation": 0}
+    return region(id, "rectanglelabels", value | {"rectanglelabels": ["mouse"]} | more.pop("value", {}), **more)
+
+
+def tasks(*of_pictures: list[Any], predicted: bool = False) -> str:
+    return json.dumps(
+        [
+            {
+                "id": number,
+                "data": {"image": f"/data/upload/1/0a1b2c3d-{number}.jpg"},
+                "annotations": [] if predicted else [{"id": number, "was_cancelled": False, "result": results}],
+                "predictions": [{"result": results}] if predicted else [],
+            }
+            for number, results in enumerate(of_pictures)
+        ]
+    )
+
+
+def test_the_points_in_a_rectangle_of_label_studio_are_of_one_specimen() -> None:
+    two = [
+        key_point("c", "nose", 9, 8, "B"),
+        rectangle("A", 10, 5, 40, 20),
+        key_point("a", "nose", 12, 6, "A"),
+        key_point("b", "tail", 14, 7, "A"),
+        rectangle("B", 100, 5, 30, 15),
+        rectangle("C", 150, 5, 10, 15),
+        rectangle("D", 1, 1, 2, 2, parentID="A"),  # a part of a specimen
+    ]
+    labels = labelstudio.parse(tasks(two, []), several=True)
+    assert labels.images == ("0.jpg",) * 3 + ("1.jpg",)
+    assert labels.schema.names == ("nose", "tail")
+    expected = np.array([[[9, 8], [NAN, NAN]], [[12, 6], [14, 7]], [[NAN, NAN]] * 2, [[NAN, NAN]] * 2])
+    np.testing.assert_allclose(labels.xy, expected)
+    boxes = np.array([[100, 5, 30, 15], [10, 5, 40, 20], [150, 5, 10, 15], [NAN] * 4])
+    np.testing.assert_allclose(numbers(labels.boxes), boxes)
+    assert labels.sizes is not None
+    assert labels.sizes.tolist() == [[200, 50]] * 3 + [[0, 0]]
+    assert told(labels) == "1 results of type 'rectanglelabels'"
+
+
+def test_points_of_label_studio_in_no_rectangle() -> None:
+    loose = [key_point("a", "nose", 1, 2), key_point("b", "tail", 3, 4)]
+    around = rectangle("A", 10, 5, 40, 20)
+    whole = [around, *loose]
+    beside = [around, rectangle("B", 1, 1, 2, 2), *loose]
+    nested = [
+        *(key_point("a", "nose", 1, 2), key_point("b", "tail", 3, 4, "a")),
+        *(key_point("c", "nose", 5, 6), key_point("d", "tail", 7, 8, "c")),
+    ]
+    twice = [*loose, key_point("e", "nose", 5, 6)]
+    labels = labelstudio.parse(tasks(loose, whole, beside, nested, twice), several=True)
+    assert [image[0] for image in labels.images] == ["0", "1", "2", "2", "2", "3", "3", "4"]
+    noses = [1, 1, NAN, NAN, 1, 1, 5, NAN]
+    np.testing.assert_allclose(labels.xy[:, 0, 0], noses)
+    assert labels.boxes is not None
+    assert np.isfinite(labels.boxes[:, 0]).tolist() == [False, True, True, True, False, False, False, False]
+    assert told(labels) == "1 specimens in which a landmark is marked twice, of which none is read (task 4: 'nose')"
+
+
+@pytest.mark.parametrize(
+    ("more", "left_out"),
+    [
+        ({"value": {"rotation": 30}}, "1 boxes that are turned (task 0)"),
+        ({"value": {"width": 0}}, "1 boxes without a place (task 0)"),
+        ({"value": {"x": "left"}}, "1 boxes without a place (task 0)"),
+        ({"original_width": None}, "1 boxes without the size of their picture"),
+        ({"image_rotation": 90}, "1 boxes on a picture that was turned in Label Studio"),
+    ],
+)
+def test_a_box_of_label_studio_that_cannot_be_read_costs_the_box(more: dict[str, Any], left_out: str) -> None:
+    results = [rectangle("A", 10, 5, 40, 20, **more), key_point("a", "nose", 1, 2, "A"), key_point("b", "nose", 3, 4)]
+    labels = labelstudio.parse(tasks(results), several=True)
+    np.testing.assert_allclose(labels.xy[:, 0, 0], [1, 3])
+    assert labels.boxes is None
+    assert told(labels).startswith(left_out)
+
+
+def test_what_a_model_said_of_specimens() -> None:
+    results = [
+        rectangle("A", 10, 5, 40, 20, score=0.75),
+        *(key_point("a", "nose", 12, 6, "A", score=0.5), key_point("b", "nose", 1, 2, "B", score=0.25)),
+        rectangle("B", 1, 1, 8, 8, score=7),
+    ]
+    labels = labelstudio.parse(tasks(results, predicted=True), several=True)
+    np.testing.assert_array_equal(numbers(labels.likely), [0.75, NAN])
+    np.testing.assert_array_equal(numbers(labels.score), [[0.5], [0.25]])
+    again = labelstudio.parse(labelstudio.dump(labels, PictureInfo()), several=True)
+    np.testing.assert_array_equal(numbers(again.likely), [0.75, NAN])
+    np.testing.assert_array_equal(again.is_predicted, labels.is_predicted)
+    np.testing.assert_allclose(numbers(again.boxes), numbers(labels.boxes))
+
+
+def test_what_a_person_and_a_model_said_of_one_specimen_stays_together() -> None:
+    labels = Labels(
+        Schema(("nose", "tail")),
+        ("a.png", "a.png"),
+        np.arange(8.0).reshape(2, 2, 2),
+        np.full((2, 2), VISIBLE),
+        predicted=np.array([[False, True], [True, True]]),
+        tracks=("", ""),
+        sizes=np.array([[9, 9]] * 2),
+    )
+    (task,) = json.loads(labelstudio.dump(labels, PictureInfo()))
+    (annotation,), (prediction,) = task["annotations"], task["predictions"]
+    assert [result["type"] for result in annotation["result"]] == ["rectanglelabels", "keypointlabels"]
+    assert [result["type"] for result in prediction["result"]].count("rectanglelabels") == 1
+    again = labelstudio.parse(json.dumps([task]), several=True)
+    assert_same(again, labels)
+    np.testing.assert_array_equal(again.is_predicted, labels.is_predicted)
+
+
+@settings(max_examples=25, deadline=None)
+@given(labels=pictures_of_several(tracks=False, hidden=False), data=st.data())
+def test_label_studio_keeps_every_specimen_and_its_box(labels: Labels, data: st.DataObject) -> None:
+    own = np.array(data.draw(st.lists(st.booleans(), min_size=len(labels), max_size=len(labels)))) & labels.is_specimen
+    boxes = np.arange(len(labels) * 4).reshape(-1, 4) + np.array([0, 5.5, 40, 1])
+    text = labelstudio.dump(replace(labels, boxes=np.where(own[:, None], boxes, NAN)), PictureInfo())
+    again = labelstudio.parse(text, several=True).only(labels.schema.names)
+    assert_same(again, labels)
+    crowded = [image in labels.of_several() for image in labels.images]
+    there = np.zeros(len(labels), dtype=bool) if again.boxes is None else np.isfinite(again.boxes[:, 0])
+    assert there.tolist() == (own | (np.array(crowded) & labels.is_specimen)).tolist()
+    if again.boxes is not None:
+        np.testing.assert_allclose(again.boxes[own], boxes[own], atol=1e-9)
+        beside = there & ~own  # around their points
+        held = again.boxes[beside, None, :2] <= labels.xy[beside] + 1e-9
+        assert (held | np.isnan(labels.xy[beside])).all()
