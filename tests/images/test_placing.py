@@ -64,6 +64,56 @@ def test_places_on_stored_pixels_come_to_where_the_upright_picture_shows_them(
         assert said == []
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_boxes_of_several_specimens_are_turned_and_scaled_with_the_picture(tmp_path: Path, orientation: int) -> None:
+    x, y, width, height = 7, 4, 5, 3
+    picture = Image.new("RGB", STORED)
+    picture.paste((255, 255, 255), (x, y, x + width, y + height))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture.resize((STORED[0] * 2, STORED[1] * 2), Image.Resampling.NEAREST).save(tmp_path / "a.png", exif=exif)
+    rows, columns = np.nonzero(np.asarray(decode(tmp_path / "a.png").convert("L")))
+    labels = Labels(
+        Schema(("p",)),
+        ("a.png",) * 3,
+        np.array([[[x, y]], [[np.nan] * 2], [[x + width - 1, y + height - 1]]]),
+        np.array([[2], [0], [2]], dtype=np.int8),
+        sizes=np.tile(STORED, (3, 1)),
+        tracks=("", "Ann", ""),
+        boxes=np.array([[np.nan] * 4, [x, y, width, height], [np.nan] * 4]),
+        complete=frozenset({"a.png"}),
+    )
+    found = at_hand(labels, FolderPictures(tmp_path, "stored"))
+    assert found.boxes is not None
+    left, top, right, bottom = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+    np.testing.assert_allclose(found.boxes[1], [left, top, right - left, bottom - top])
+    assert np.isnan(found.boxes[[0, 2]]).all()
+    low, high = found.xy[[0, 2], 0].min(0), found.xy[[0, 2], 0].max(0)  # the middles of the first and last pixel
+    np.testing.assert_allclose([*low, *high], [left + 0.5, top + 0.5, right - 1.5, bottom - 1.5])
+    assert (found.tracks, found.complete) == (labels.tracks, labels.complete)
+
+
+def test_a_picture_whose_labels_are_left_out_is_not_complete(tmp_path: Path) -> None:
+    Image.new("RGB", (30, 40)).save(tmp_path / "a.png")
+    Image.new("RGB", STORED).save(tmp_path / "b.png")
+    images = ("a.png", "a.png", "b.png", "b.png")
+    rows = Labels(
+        Schema(("p",)),
+        images,
+        np.ones((4, 1, 2)),
+        np.full((4, 1), 2, dtype=np.int8),
+        sizes=np.tile(STORED, (4, 1)),
+        tracks=("",) * 4,
+        boxes=np.tile([1.0, 2, 3, 4], (4, 1)),
+        complete=frozenset(images),
+    )
+    said: list[str] = []
+    found = at_hand(rows, FolderPictures(tmp_path), say=said.append)
+    assert found.is_specimen.tolist() == [False, False, True, True]
+    assert found.complete == {"b.png"}
+    assert said[0].startswith("1 labelled picture has other proportions")
+
+
 def test_places_on_the_upright_picture_stay_where_the_file_says_its_size(tmp_path: Path) -> None:
     marked(tmp_path / "a.png", (7, 4), 6)
     said: list[str] = []

@@ -52,7 +52,7 @@ def test_each_is_recognised_whatever_it_is_called(name: str) -> None:
 
 def test_what_is_only_read_cannot_be_asked_for(tmp_path: Path) -> None:
     labels, _ = parse_labels(example("via"), "x")
-    with pytest.raises(LeadError, match=r"Unknown format to write 'via'\. Valid: coco, csv"):
+    with pytest.raises(LeadError, match=r"Unknown format to write 'via'\. Valid: coco, coco-results, csv"):
         save_labels(labels, tmp_path / "a.csv", format="via")
 
 

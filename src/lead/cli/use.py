@@ -283,8 +283,8 @@ def convert(
 
     Formats by the ending of OUT: coco (.json), csv (.csv), tps (.tps), cvat (.xml), sleap (.slp), deeplabcut-h5 (.h5),
     pts (.zip). To be named with --to: labelme, yolo, stereomorph, pts (a folder or .zip), labelstudio (.json),
-    deeplabcut, lightningpose (.csv), imglab (.xml). Only read: imagej, imagej-roi, napari, slicer, sleap-csv, sleap-h5,
-    via.
+    deeplabcut, lightningpose (.csv), imglab (.xml), coco-results (.json, only written). Only read: imagej, imagej-roi,
+    napari, slicer, sleap-csv, sleap-h5, via.
     """
     from lead.conversion import convert as converted
 

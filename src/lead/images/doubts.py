@@ -64,11 +64,11 @@ def doubts(labels: Labels, pictures: FolderPictures) -> list[str]:
         labels: as read.
         pictures: theirs.
     """
-    place = labels.places
+    place, rows = labels.places, list(labels.rows_of().values())
     likely_mistakes = [
         *([f"{place.file}: left out: {place.left_out}."] if place and place.left_out else []),
         *_named_alike("landmarks", labels.schema.names, lambda k: f"{place.of_landmark(k)}: " if place else ""),
-        *_named_alike("pictures", labels.images, labels.where),
+        *_named_alike("pictures", tuple(dict.fromkeys(labels.images)), lambda i: labels.where(rows[i][0])),
     ]
     labelled = np.flatnonzero((labels.visible > UNLABELLED).any(1)).tolist()
     outside: list[tuple[int, int, str]] = []
@@ -99,8 +99,9 @@ def doubts(labels: Labels, pictures: FolderPictures) -> list[str]:
         likely_mistakes.append(
             f"{labels.where(row, k)}{count}, the first is {name!r} of {image!r}: if that means missing, leave it blank."
         )
-    absent = [row for row in labelled if not pictures.has(labels.images[row])]
-    if 0 < len(absent) < len(labelled):
+    shown = {labels.images[row]: row for row in labelled}
+    absent = [row for image, row in shown.items() if not pictures.has(image)]
+    if 0 < len(absent) < len(shown):
         count = f"{len(absent)} labelled picture{'s are' if len(absent) > 1 else ' is'} not in {pictures.root}"
         likely_mistakes.append(f"{labels.where(absent[0])}{count}, the first is {labels.images[absent[0]]!r}.")
     return likely_mistakes

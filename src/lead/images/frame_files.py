@@ -84,7 +84,7 @@ def as_files(
 def labelled_images(labels: Labels) -> list[str]:
     """The pictures on which a person placed or took over something."""
     rows = np.flatnonzero((labels.without_predicted().visible > UNLABELLED).any(1)).tolist()
-    return [labels.images[row] for row in rows]
+    return list(dict.fromkeys(labels.images[row] for row in rows))
 
 
 def no_frames(images: Sequence[str], pictures: FolderPictures) -> LeadError:

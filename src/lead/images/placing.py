@@ -7,7 +7,7 @@ stored where the EXIF tag says to turn them. Where the file names the size that 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -53,6 +53,7 @@ def gathered(
     labelled_as: LabelledAs | None = None,
     moved: bool = True,
     frames_out: bool = False,
+    several: bool = False,
     progress: Progress | None = None,
     say: Say = unsaid,
 ) -> Gathered:
@@ -67,6 +68,7 @@ def gathered(
         moved: whether pictures that are not where a path says are looked for in all of the folder.
         frames_out: whether labelled frames of films are taken out and become files, see
             :func:`lead.images.frame_files.as_files`.
+        several: whether pictures may show several specimens; else such pictures are left out, or refused.
         progress: called as frames are taken out.
         say: told what of the labels is likely a mistake, and what was changed or left out.
 
@@ -78,7 +80,7 @@ def gathered(
     parts, kinds = [], []
     for path, own in zip(paths, roots, strict=True):
         pictures = FolderPictures(own, labelled_as, moved=moved)
-        labels, kind = read_labels(path, pictures=pictures, format=format, only=only)
+        labels, kind = read_labels(path, pictures=pictures, format=format, only=only, several=several)
         if frames_out:
             labels = as_files(labels, pictures, path, progress=progress, say=say)
         labels = at_hand(labels, pictures, one_size=kind.one_size, say=say)
@@ -106,7 +108,7 @@ def _without_superseded(parts: Sequence[Labels], say: Say) -> list[Labels]:
         superseded = np.array([image in elsewhere for image in part.images])[:, None] & part.is_predicted
         if superseded.any():
             file = f"{part.places.file}: " if part.places and part.places.file else ""
-            count = int(np.any(superseded, axis=1).sum())
+            count = len(_pictures(part, np.flatnonzero(superseded.any(1))))
             say(f"{file}left out: predictions of {count} picture{'s' if count > 1 else ''} that a person labelled.")
             part = replace(
                 part,
@@ -118,6 +120,11 @@ def _without_superseded(parts: Sequence[Labels], say: Say) -> list[Labels]:
             )
         kept.append(part)
     return kept
+
+
+def _pictures(labels: Labels, rows: Iterable[int]) -> list[str]:
+    """The pictures of some rows."""
+    return list(dict.fromkeys(labels.images[row] for row in rows))
 
 
 def _blanked(table: FloatArray | None, where: npt.NDArray[np.bool_]) -> FloatArray | None:
@@ -150,8 +157,9 @@ def at_hand(
         LeadError: every labelled picture that is there has other proportions than the file says.
     """
     labels = _found(labels, pictures, say)
-    rows = np.flatnonzero((labels.visible > UNLABELLED).any(1)).tolist()
-    xy, clashes = labels.xy.copy(), []
+    rows = np.flatnonzero(labels.is_specimen).tolist()
+    corners = np.full((len(labels), 2, 2), np.nan) if labels.boxes is None else _corners(labels.boxes)
+    xy, clashes = np.concatenate([labels.xy, corners], axis=1), []
     told: dict[str, list[int]] = {"turned": [], "unclear": [], "scaled": []}
     seen_of = {row: seen for row in rows if (seen := pictures.seen(labels.images[row]))}
     stated_of = _stated(labels, seen_of, one_size)
@@ -177,12 +185,26 @@ def at_hand(
         raise LeadError(_clash(labels, clashes, seen_of, "Give the pictures that were labelled."))
     _tell(labels, told, clashes, seen_of, say, advise=unclear is None)
     if unclear:
-        unclear(len(told["unclear"]))
+        unclear(len(_pictures(labels, told["unclear"])))
     visible = labels.visible.copy()
     visible[clashes] = UNLABELLED
+    xy[clashes] = np.nan
     sizes = np.array([seen.upright if (seen := seen_of.get(row)) else (0, 0) for row in range(len(labels))])
     known = None if labels.sizes is None else np.where(sizes > 0, sizes, labels.sizes)
-    return replace(labels, xy=xy, visible=visible, sizes=known)
+    complete = labels.complete.difference(labels.images[row] for row in clashes)
+    boxes = None if labels.boxes is None else _boxes(xy[:, -2:])
+    return replace(labels, xy=xy[:, :-2], visible=visible, sizes=known, boxes=boxes, complete=complete)
+
+
+def _corners(boxes: FloatArray) -> FloatArray:
+    """(N, 2, 2) the first and the last corner of (N, 4) boxes, as points that count from pixel centres."""
+    return np.stack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1) - 0.5
+
+
+def _boxes(corners: FloatArray) -> FloatArray:
+    """(N, 4) boxes between (N, 2, 2) two opposite corners."""
+    low, high = corners.min(1), corners.max(1)
+    return np.concatenate([low + 0.5, high - low], axis=1)
 
 
 def placed_by_hand(labels: Labels, say: Say = unsaid) -> Labels:
@@ -195,7 +217,10 @@ def placed_by_hand(labels: Labels, say: Say = unsaid) -> Labels:
         return labels
     kept = labels.without_predicted()
     rest = (kept.visible > UNLABELLED).any(1)
-    whole, points = int((labels.predicted.any(1) & ~rest).sum()), int(labels.predicted.sum())
+    alone = set(_pictures(labels, np.flatnonzero(labels.predicted.any(1)))).difference(
+        _pictures(labels, np.flatnonzero(rest))
+    )
+    whole, points = len(alone), int(labels.predicted.sum())
     file = f"{labels.places.file}: " if labels.places and labels.places.file else ""
     if not rest.any():
         raise LeadError(
@@ -226,9 +251,9 @@ def _stated(labels: Labels, seen: Mapping[int, Seen], one_size: bool) -> dict[in
 
 def _found(labels: Labels, pictures: FolderPictures, say: Say) -> Labels:
     """The labels of a folder's pictures under their paths in it; what is not there keeps its name."""
-    found = pictures.matches(labels.images)
+    found = pictures.matches(list(dict.fromkeys(labels.images)))
     elsewhere = {name: file for name, file in found.files.items() if name != file}
-    labelled = {labels.images[row] for row in np.flatnonzero((labels.visible > UNLABELLED).any(1))}
+    labelled = {labels.images[row] for row in np.flatnonzero(labels.is_specimen)}
     for text in _told_of(found, {name: file for name, file in elsewhere.items() if name in labelled}, pictures):
         say(f"{labels.places.file}: {text}" if labels.places and labels.places.file else text)
     return labels.renamed(elsewhere.get(image, image) for image in labels.images) if elsewhere else labels
@@ -293,7 +318,8 @@ def _tell(
     advise: bool,
 ) -> None:
     def first(rows: Sequence[int]) -> str:
-        return f"{labels.where(rows[0])}{len(rows)} labelled picture{'s' if len(rows) > 1 else ''}"
+        count = len(_pictures(labels, rows))
+        return f"{labels.where(rows[0])}{count} labelled picture{'s' if count > 1 else ''}"
 
     if rows := told["turned"]:
         say(
@@ -331,8 +357,9 @@ def _clash(labels: Labels, rows: Sequence[int], seen: dict[int, Seen], then: str
             f"{labels.where(rows[0])}{labels.images[rows[0]]} was labelled upright, as its {w} × {h} pixels in the "
             "file tell, so that its labels are not taken: leave out --labelled-as stored."
         )
+    count = len(_pictures(labels, rows))
     return (
-        f"{labels.where(rows[0])}{len(rows)} labelled picture{'s have' if len(rows) > 1 else ' has'} other proportions "
+        f"{labels.where(rows[0])}{count} labelled picture{'s have' if count > 1 else ' has'} other proportions "
         f"than the file says; the first, {labels.images[rows[0]]}, was labelled at {w} × {h} pixels and has "
         f"{width} × {height}: it was turned or cropped, or is another picture. {then}"
     )

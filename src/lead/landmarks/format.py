@@ -79,6 +79,10 @@ def _only_read(_labels: Labels, _pictures: PictureInfo) -> bytes:
     raise LeadError("this format is read, but not written. Choose another (--to).")
 
 
+def _only_written(_file: LabelFile) -> Labels:
+    raise LeadError("this format is written, but not read. Take the file of labels that it was made of.")
+
+
 @dataclass(frozen=True)
 class Format:
     """One kind of file of landmarks.
@@ -89,7 +93,8 @@ class Format:
         extensions: that its files end in, with the dot, in lower case; the first is the usual one.
         lacks: which of ``FEATURES`` it cannot hold.
         why_not: why a file is not in this format; None if it is, or is like it.
-        parse: labels of a file. Raises :class:`LeadError` that names the line or entry.
+        parse: labels of a file. Raises :class:`LeadError` that names the line or entry. Left out of a format that is
+            only written.
         dump: a file of labels, of which a reader gets the same back, but for what it lacks. Left out of a format that
             is only read.
         by_ending: whether a file of this extension is written in this format where no format is named.
@@ -105,7 +110,7 @@ class Format:
     extensions: tuple[str, ...]
     lacks: tuple[str, ...]
     why_not: Callable[[LabelFile], str | None]
-    parse: Callable[[LabelFile], Labels]
+    parse: Callable[[LabelFile], Labels] = _only_written
     dump: Callable[[Labels, PictureInfo], bytes] = _only_read
     by_ending: bool = True
     precision: float = 0.001
@@ -128,6 +133,11 @@ class Format:
     def loses(self) -> str:
         """What it cannot hold, in words; empty if nothing."""
         return ", ".join(FEATURES[feature] for feature in self.lacks)
+
+    @property
+    def holds_several(self) -> bool:
+        """Whether a picture may show several specimens in it."""
+        return "several" not in self.lacks
 
     def lost(self, labels: Labels) -> list[str]:
         """What of these labels it cannot hold, in words."""

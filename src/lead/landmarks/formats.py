@@ -65,13 +65,25 @@ FORMATS: tuple[Format, ...] = (
         name="labelme",
         title="LabelMe's and X-AnyLabeling's JSON, a file for each picture",
         extensions=(".zip", labelme.ENDING),
-        lacks=("order", "hidden", "errors", "flips", "skeleton", "accepted"),
+        lacks=(
+            "order",
+            "hidden",
+            "errors",
+            "flips",
+            "skeleton",
+            "accepted",
+            "several",
+            "tracks",
+            "boxes",
+            "likely",
+            "complete",
+        ),
         why_not=of_archive(labelme.ENDING, labelme.why_not),
         parse=_parse_labelme,
         dump=lambda labels, pictures: packed(labelme.dump(labels, pictures)),
         by_ending=False,
         per_picture=PerPicture(
-            labelme.ENDING, lambda texts, _: labelme.parse(texts), labelme.dump, why_not=labelme.why_not
+            labelme.ENDING, lambda texts, *_: labelme.parse(texts), labelme.dump, why_not=labelme.why_not
         ),
     ),
     Format(
@@ -81,7 +93,7 @@ FORMATS: tuple[Format, ...] = (
         lacks=(),
         # What is LabelMe's and wrong is not COCO's: two messages for one mistake would hide it.
         why_not=of_text(lambda text: coco.why_not(text) or (None if labelme.why_not(text) else "is LabelMe's")),
-        parse=lambda file: coco.parse(text_of(file), file.only),
+        parse=lambda file: coco.parse(text_of(file), file.only, several=file.several),
         dump=lambda labels, pictures: _encoded(coco.dump(labels, pictures)),
         pieces=coco.pieces,
         has_kinds=True,
@@ -167,25 +179,54 @@ FORMATS: tuple[Format, ...] = (
         name="yolo",
         title="YOLO's key points, a folder with data.yaml and a file for each picture",
         extensions=(".zip",),
-        lacks=("score", "errors", "skeleton", "sizes", "endings", "accepted", "predicted"),
+        lacks=(
+            "score",
+            "errors",
+            "skeleton",
+            "sizes",
+            "endings",
+            "accepted",
+            "predicted",
+            "several",
+            "tracks",
+            "boxes",
+            "likely",
+            "complete",
+        ),
         why_not=lambda file: archive_why_not(file.data, yolo.HEADS),
         parse=lambda file: yolo.parse(unpacked(file.data, (yolo.ENDING, *yolo.HEADS)), file.pictures),
         dump=lambda labels, pictures: packed(yolo.dump(labels, pictures)),
         by_ending=False,
-        per_picture=PerPicture(yolo.ENDING, yolo.parse, yolo.dump, head=yolo.HEADS),
+        per_picture=PerPicture(
+            yolo.ENDING, lambda texts, pictures, _: yolo.parse(texts, pictures), yolo.dump, head=yolo.HEADS
+        ),
     ),
     Format(
         name="stereomorph",
         title="StereoMorph's shapes, a file for each picture",
         extensions=(".zip", stereomorph.ENDING),
-        lacks=("hidden", "score", "errors", "flips", "skeleton", "sizes", "accepted", "predicted"),
+        lacks=(
+            "hidden",
+            "score",
+            "errors",
+            "flips",
+            "skeleton",
+            "sizes",
+            "accepted",
+            "predicted",
+            "several",
+            "tracks",
+            "boxes",
+            "likely",
+            "complete",
+        ),
         why_not=of_archive(stereomorph.ENDING, stereomorph.why_not),
         parse=_parse_stereomorph,
         dump=lambda labels, _: packed(stereomorph.dump(labels)),
         by_ending=False,
         per_picture=PerPicture(
             stereomorph.ENDING,
-            stereomorph.parse,
+            lambda texts, pictures, _: stereomorph.parse(texts, pictures),
             lambda labels, _: stereomorph.dump(labels),
             why_not=stereomorph.why_not,
         ),
@@ -194,13 +235,29 @@ FORMATS: tuple[Format, ...] = (
         name="pts",
         title="iBUG's .pts, a file for each picture",
         extensions=(".zip", pts.ENDING),
-        lacks=("names", "hidden", "score", "errors", "flips", "skeleton", "sizes", "endings", "accepted", "predicted"),
+        lacks=(
+            "names",
+            "hidden",
+            "score",
+            "errors",
+            "flips",
+            "skeleton",
+            "sizes",
+            "endings",
+            "accepted",
+            "predicted",
+            "several",
+            "tracks",
+            "boxes",
+            "likely",
+            "complete",
+        ),
         why_not=of_archive(pts.ENDING, pts.why_not),
         parse=_parse_pts,
         dump=lambda labels, _: packed(pts.dump(labels)),
         per_picture=PerPicture(
             pts.ENDING,
-            lambda texts, pictures: pts.joined(pts.points_of(texts, pictures)),
+            lambda texts, pictures, _: pts.joined(pts.points_of(texts, pictures)),
             lambda labels, _: pts.dump(labels),
         ),
     ),
@@ -208,7 +265,22 @@ FORMATS: tuple[Format, ...] = (
         name="tps",
         title="TPS of tpsDig and geomorph",
         extensions=(".tps",),
-        lacks=("names", "hidden", "score", "errors", "flips", "skeleton", "sizes", "accepted", "predicted"),
+        lacks=(
+            "names",
+            "hidden",
+            "score",
+            "errors",
+            "flips",
+            "skeleton",
+            "sizes",
+            "accepted",
+            "predicted",
+            "several",
+            "tracks",
+            "boxes",
+            "likely",
+            "complete",
+        ),
         why_not=lambda file: tps.why_not(file.text or file.ansi),
         parse=lambda file: tps.parse(file.text or file.ansi, file.pictures),
         dump=lambda labels, pictures: _encoded(tps.dump(labels, pictures)),
@@ -217,7 +289,7 @@ FORMATS: tuple[Format, ...] = (
         name="csv",
         title="CSV, a line for each point",
         extensions=(".csv",),
-        lacks=("flips", "skeleton", "sizes"),
+        lacks=("flips", "skeleton", "sizes", "several", "tracks", "boxes", "likely", "complete"),
         why_not=of_text(csvfile.why_not, SPREADSHEET),
         parse=lambda file: csvfile.parse(text_of(file), file.pictures),
         dump=lambda labels, _: _encoded(csvfile.dump(labels)),
@@ -225,13 +297,35 @@ FORMATS: tuple[Format, ...] = (
     ),
 )
 """Every format, in the order in which they are tried where a file is like several."""
+RESULTS = Format(
+    name="coco-results",
+    title="COCO's results",
+    extensions=(".json",),
+    lacks=(
+        "names",
+        "score",
+        "errors",
+        "flips",
+        "skeleton",
+        "sizes",
+        "accepted",
+        "predicted",
+        "tracks",
+        "boxes",
+        "complete",
+    ),
+    why_not=lambda _: "is not read",
+    dump=lambda labels, _: _encoded(coco.dump_results(labels)),
+    by_ending=False,
+)
+"""What programs that evaluate key points take; it is only written, for it names neither pictures nor landmarks."""
 WRITTEN = tuple(kind for kind in FORMATS if not kind.only_read)
 """Those that are written too."""
 
 
 def format_named(name: str) -> Format:
     """A format by its name. Raises :class:`LeadError` naming the valid ones."""
-    for kind in FORMATS:
+    for kind in (*FORMATS, RESULTS):
         if kind.name == name:
             return kind
-    raise unknown("format", name, (kind.name for kind in FORMATS))
+    raise unknown("format", name, (kind.name for kind in (*FORMATS, RESULTS)))

@@ -26,14 +26,14 @@ class PerPicture:
 
     Attributes:
         ending: of each file, with the dot.
-        parse: labels of the texts, by their paths.
+        parse: labels of the texts, by their paths; and whether pictures may show several specimens.
         dump: the texts of labels, by their paths.
         why_not: why a text of this ending is something else that lies in the folder; where it is None, none is.
         head: names of the file that says what holds for all, one of which must be there; empty where there is none.
     """
 
     ending: str
-    parse: Callable[[Mapping[str, str], PictureInfo], Labels]
+    parse: Callable[[Mapping[str, str], PictureInfo, bool], Labels]
     dump: Callable[[Labels, PictureInfo], dict[str, str]]
     why_not: Callable[[str], str | None] | None = None
     head: tuple[str, ...] = ()
