@@ -5,7 +5,8 @@ stand, and written rounded. A ``file`` starts from the folder of the XML. Parts 
 order of these, others in that of their first appearance. A box says where the thing is and is not read; one without
 parts, or marked ``ignore``, is left out. Of several boxes with parts, which are several things, the picture is left
 out. Where pictures may show several specimens, each box is one, with parts or not, and is read; dlib counts the first
-pixel and the last into it, so that it covers its width from half a pixel before the first.
+pixel and the last into it, so that it covers its width from half a pixel before the first. A box that only just holds
+its parts is none: we write that around the points of a specimen without one.
 
 There is no place for hidden points, scores, expected errors, flip pairs, skeleton and fractions of a pixel.
 """
@@ -18,6 +19,7 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
+import numpy.typing as npt
 
 from lead.errors import LeadError
 from lead.landmarks.fields import to_number
@@ -62,7 +64,7 @@ def parse(text: str, *, several: bool = False) -> Labels:
             else:
                 boxes.append(box)
         if several:
-            first, *others = [Marked(_points(box, lines), box=_box(box, lines)) for box in boxes] or [Marked()]
+            first, *others = [_specimen(box, lines) for box in boxes] or [Marked()]
             for each in (first, *others):
                 each.size = found.pictures[name].size
             first.others = others
@@ -92,6 +94,20 @@ def _points(box: ElementTree.Element, lines: Lines) -> dict[str, Mark]:
     return points
 
 
+def _specimen(box: ElementTree.Element, lines: Lines) -> Marked:
+    """The parts of a box, and the box, unless it says nothing that they do not."""
+    points, place = _points(box, lines), _box(box, lines)
+    if points and place == _around(np.array([(point.x, point.y) for point in points.values()])):
+        place = None
+    return Marked(points, box=place)
+
+
+def _around(xy: npt.NDArray[np.float64]) -> Box:
+    """x, y, width and height of the smallest box that holds the pixels of (K, 2) points."""
+    (left, top), (right, bottom) = np.rint(xy.min(0)).tolist(), np.rint(xy.max(0)).tolist()
+    return left, top, right - left + 1, bottom - top + 1
+
+
 def _box(box: ElementTree.Element, lines: Lines) -> Box | None:
     """x, y, width and height; None where the file does not say all."""
     left, top, width, height = (
@@ -115,23 +131,23 @@ def dump(labels: Labels, pictures: PictureInfo) -> str:
     for image, rows in labels.rows_of().items():
         size = known_size(pictures, image)
         lines.append(f"<image file={quoteattr(image)}" + (f" width='{size[0]}' height='{size[1]}'>" if size else ">"))
-        lines += (line for row in rows for line in _specimen(labels, row))
+        lines += (line for row in rows for line in _lines(labels, row))
         lines.append("</image>")
     return "\n".join([*lines, "</images>", "</dataset>", ""])
 
 
-def _specimen(labels: Labels, row: int) -> Iterator[str]:
-    """The lines of a specimen's box and its parts."""
+def _lines(labels: Labels, row: int) -> Iterator[str]:
+    """Those of a specimen's box and its parts."""
     labelled = np.flatnonzero(labels.visible[row] > UNLABELLED).tolist()
     points = np.rint(np.nan_to_num(labels.xy[row])).astype(np.int64)
     if labels.boxes is not None and np.isfinite(labels.boxes[row]).all():
         x, y, width, height = labels.boxes[row]
-        left, top, right, bottom = np.rint([x, y, x + width - 1, y + height - 1]).astype(np.int64).tolist()
+        left, top, right, bottom = np.rint([x, y, x + width, y + height]).astype(np.int64).tolist()
+        width, height = max(right - left, 1), max(bottom - top, 1)
     elif labelled:
-        (left, top), (right, bottom) = points[labelled].min(0).tolist(), points[labelled].max(0).tolist()
+        left, top, width, height = map(int, _around(labels.xy[row, labelled]))
     else:
         return
-    width, height = max(right - left + 1, 1), max(bottom - top + 1, 1)
     yield f"<box top='{top}' left='{left}' width='{width}' height='{height}'>"
     for k in labelled:
         x, y = points[k].tolist()

@@ -10,9 +10,9 @@ there is none the first prediction is read, and its points are predictions. A po
 
 Where pictures may show several specimens, each rectangle is one, with the points that are nested in it (``parentID``);
 so are points that are nested in another region, and together those that are nested in none. These are in the rectangle
-if it is the only one and holds none. Rectangles are the specimens' boxes; the score of a predicted one says how likely
+if it is the only one and holds none. Rectangles are the specimens' boxes; the score of one says how likely
 it is a specimen. We write so what has a box, and what is not alone in its picture: a specimen without a box gets one
-around its points, as Label Studio's own export to YOLO wants it.
+around its points, as Label Studio's own export to YOLO wants it, and that is not read as a box.
 
 A task may have several pictures: a result's ``to_name`` or ``source`` says which it is on, and ``item_index`` which of
 a list; :mod:`lead.landmarks.labelstudio_pictures` finds them. Ours are written as local files.
@@ -140,6 +140,8 @@ def parse(text: str, *, several: bool = False) -> Labels:
             accepted[row, k], predicted[row, k] = point.accepted, point.predicted
         if specimen.frame:
             boxes[row] = *specimen.frame.box, specimen.frame.likely
+            if specimen.points and np.allclose(boxes[row, :4], _around(table[row, :, :2]), rtol=0, atol=1e-6):
+                boxes[row, :4] = np.nan
         for mark in picture.marks[:1]:
             sizes[row] = mark.size
     called = names_of(picture.address for picture in pictures)
@@ -303,7 +305,7 @@ def _results(labels: Labels, row: int, size: tuple[int, int], *, boxed: bool) ->
     rectangle["value"] |= {"rotation": 0, RECTANGLE: [BOXED]}
     if not by_model:
         rectangle["origin"] = "manual"
-    elif math.isfinite(likely):
+    if math.isfinite(likely):
         rectangle["score"] = likely
     for result in (*placed, *predicted):
         result[PARENT] = rectangle["id"]

@@ -230,7 +230,7 @@ def _frame(result: Entry, where: str, left_out: LeftOut, *, predicted: bool) -> 
     elif not (math.isfinite(x + y) and 0 < width < math.inf and 0 < height < math.inf):
         left_out.add("boxes without a place", where)
     else:
-        score = finite(result.get("score")) if predicted else None
+        score = finite(result.get("score"))
         likely = math.nan if score is None or not 0 <= score <= 1 else score
         return Frame((x, y, width, height), size, likely, predicted)
     return None
