@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from several import BUSY, SIZES, assert_specimens_kept, crowds
 
 from lead.errors import LeadError
 from lead.landmarks import (
@@ -31,33 +32,9 @@ from lead.landmarks import (
 )
 from lead.landmarks.format import LabelFile
 from lead.landmarks.formats import format_named
-from lead.landmarks.pictures import PictureInfo
+from lead.landmarks.pictures import PictureInfo, Sized
 
 NAN = float("nan")
-SIZE = (640, 480)
-
-
-@st.composite
-def pictures_of_several(draw: st.DrawFn, *, films: bool = False, tracks: bool = True, hidden: bool = True) -> Labels:
-    """Labels of one to three pictures with none, one or several specimens, of which some have a track's name."""
-    names = ("nose", "left ear", "tail")
-    images, called = list[str](), list[str]()
-    rows = list[list[int]]()
-    for number in range(draw(st.integers(1, 3))):
-        image = f"run.mp4#{number}" if films else f"set/{number}.png"
-        free = draw(st.permutations(["ann", "bob", "", "", ""]))
-        count = draw(st.integers(0, 3)) if rows else draw(st.integers(1, 3))
-        for specimen in range(count or 1):
-            states = [UNLABELLED, VISIBLE, *([1] if hidden else [])]
-            visible = draw(st.lists(st.sampled_from(states), min_size=len(names), max_size=len(names)))
-            visible[specimen % len(names)] = VISIBLE  # of nothing at all there is nothing to keep
-            images.append(image)
-            rows.append(visible if count else [UNLABELLED] * len(names))
-            called.append(free[specimen] if tracks and count else "")
-    rows[0] = [VISIBLE] * len(names)
-    xy = 10 + np.arange(len(rows) * len(names) * 2, dtype=float).reshape(len(rows), len(names), 2) * 3.25
-    sizes = np.tile(SIZE, (len(rows), 1))
-    return Labels(Schema(names), tuple(images), xy, np.array(rows, dtype=np.int8), tracks=tuple(called), sizes=sizes)
 
 
 def read(name: str, data: bytes, file: str = "x") -> Labels:
@@ -83,12 +60,6 @@ def assert_same(again: Labels, labels: Labels) -> None:
 
 
 # --- SLEAP -----------------------------------------------------------------------------------------------------------
-
-
-@settings(max_examples=15, deadline=None)
-@given(labels=pictures_of_several(films=True))
-def test_sleap_keeps_every_specimen(labels: Labels) -> None:
-    assert_same(sleap.parse(sleap.dump(labels, PictureInfo()), several=True), labels)
 
 
 def instance(skeleton: Any, x: float, *, score: float | None = None, **more: Any) -> Any:
@@ -250,12 +221,12 @@ def named(labels: Labels) -> Labels:
 
 
 @settings(max_examples=20, deadline=None)
-@given(labels=pictures_of_several(hidden=False), data=st.data())
-def test_deeplabcut_keeps_every_specimen(labels: Labels, data: st.DataObject) -> None:
-    if data.draw(st.booleans()):
+@given(labels=crowds(), scored=st.booleans())
+def test_deeplabcut_keeps_every_specimen(labels: Labels, scored: bool) -> None:
+    if scored:
         labels = replace(labels, score=np.where(labels.visible > UNLABELLED, 0.5, NAN))
     again = deeplabcut.parse(deeplabcut.dump(labels), several=True)
-    assert again.schema == labels.schema
+    assert again.schema.names == labels.schema.names
     assert list(dict.fromkeys(again.images)) == list(dict.fromkeys(labels.images))
     alone = len(set(labels.images)) == len(labels) and not any(labels.tracks or ())
     assert by_animal(again) == by_animal(labels if alone else named(labels))
@@ -374,16 +345,12 @@ def test_each_box_of_imglab_is_a_specimen() -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(labels=pictures_of_several(tracks=False, hidden=False), data=st.data())
-def test_imglab_keeps_every_specimen_and_its_box(labels: Labels, data: st.DataObject) -> None:
-    labels = replace(labels, xy=np.rint(labels.xy))
-    own = np.array(data.draw(st.lists(st.booleans(), min_size=len(labels), max_size=len(labels)))) & labels.is_specimen
-    boxes = np.arange(len(labels) * 4).reshape(-1, 4) + np.array([0, 5, 40, 1])
-    boxed = replace(labels, boxes=np.where(own[:, None], boxes, NAN))
-    again = imglab.parse(imglab.dump(boxed, PictureInfo()), several=True).only(labels.schema.names)
-    assert_same(again, labels)
-    expected = np.where(own[:, None], boxes, NAN)
-    np.testing.assert_array_equal(np.full_like(expected, NAN) if again.boxes is None else again.boxes, expected)
+@given(labels=crowds())
+def test_imglab_keeps_every_specimen_and_its_box(labels: Labels) -> None:
+    assume(labels.is_specimen.any())
+    labels = replace(labels, boxes=None if labels.boxes is None else np.rint(labels.boxes))
+    again = imglab.parse(imglab.dump(labels, PictureInfo()), several=True)
+    assert_specimens_kept(format_named("imglab"), labels, again)
 
 
 # --- CVAT ------------------------------------------------------------------------------------------------------------
@@ -466,12 +433,6 @@ def test_the_points_of_grouped_tracks_are_of_one_individual() -> None:
     labels = cvat.parse(f"<annotations><meta><source>run.mp4</source></meta>{tracks}</annotations>", several=True)
     assert labels.tracks == ("group 1", "group 2")
     np.testing.assert_array_equal(labels.only(["head", "tail"]).xy[..., 0], [[0, 1], [2, NAN]])
-
-
-@settings(max_examples=25, deadline=None)
-@given(labels=pictures_of_several(tracks=False))
-def test_cvat_keeps_every_specimen(labels: Labels) -> None:
-    assert_same(cvat.parse(cvat.dump(labels, PictureInfo()), several=True), labels)
 
 
 # --- Label Studio ----------------------------------------------------------------------------------------------------
@@ -603,20 +564,12 @@ def test_what_a_person_and_a_model_said_of_one_specimen_stays_together() -> None
     np.testing.assert_array_equal(again.is_predicted, labels.is_predicted)
 
 
-@settings(max_examples=25, deadline=None)
-@given(labels=pictures_of_several(tracks=False, hidden=False), data=st.data())
-def test_label_studio_keeps_every_specimen_and_its_box(labels: Labels, data: st.DataObject) -> None:
-    own = np.array(data.draw(st.lists(st.booleans(), min_size=len(labels), max_size=len(labels)))) & labels.is_specimen
-    boxes = np.arange(len(labels) * 4).reshape(-1, 4) + np.array([0, 5.5, 40, 1])
-    text = labelstudio.dump(replace(labels, boxes=np.where(own[:, None], boxes, NAN)), PictureInfo())
-    again = labelstudio.parse(text, several=True).only(labels.schema.names)
-    assert_same(again, labels)
-    expected = np.where(own[:, None], boxes, NAN)
-    np.testing.assert_allclose(np.full_like(expected, NAN) if again.boxes is None else again.boxes, expected)
-    of_several = labels.of_several()
-    for task in json.loads(text):  # Label Studio's own export to YOLO takes the points that are in rectangles
+def test_label_studio_s_export_to_yolo_finds_every_point_in_a_rectangle() -> None:
+    for task in json.loads(labelstudio.dump(BUSY, Sized(SIZES)))[:2]:
         regions = [result for entry in task["annotations"] for result in entry["result"]]
+        points = [result for result in regions if result["type"] == "keypointlabels"]
         rectangles = {result["id"]: result["value"] for result in regions if result["type"] == "rectanglelabels"}
-        if task["data"]["image"].rpartition("=")[2] in of_several:
-            assert all(result["parentID"] in rectangles for result in regions if result["id"] not in rectangles)
+        several = task["data"]["image"].endswith("one.png")
+        assert (len(rectangles), len(points)) == ((2, 4) if several else (0, 1))
+        assert {result.get("parentID") for result in points} <= (set(rectangles) if several else {None})
         assert all(value["width"] > 0 and value["rectanglelabels"] for value in rectangles.values())
