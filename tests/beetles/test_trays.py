@@ -268,7 +268,9 @@ def test_written_trays_say_what_was_drawn(tmp_path: Path) -> None:
         np.testing.assert_array_equal(keypoints[..., 2], drawn.visible)
         known = drawn.visible > UNLABELLED
         np.testing.assert_allclose(keypoints[..., :2][known], drawn.xy[known], atol=1e-3)
-        np.testing.assert_allclose(np.array([entry["bbox"] for entry in entries]).reshape(-1, 4), drawn.boxes, atol=1e-3)
+        np.testing.assert_allclose(
+            np.array([entry["bbox"] for entry in entries]).reshape(-1, 4), drawn.boxes, atol=1e-3
+        )
         pixels = np.asarray(Image.open(out / image["file_name"]), int)
         assert np.abs(pixels - drawn.pixels).mean() < 8
     assert seen[0] > 0

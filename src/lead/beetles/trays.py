@@ -38,7 +38,7 @@ class Tray:
         species: (n,) which of the species each is, from 0.
         sizes: (n,) each body's length in pixels, from head to abdomen tip.
         boxes: (n, 4) float64 x, y, width and height in pixels: of each whole beetle, legs and antennae and what others
-            cover included, as far as it is in the picture. A picture's own box is (-0.5, -0.5, S, S).
+            cover included, as far as it is in the picture; as :class:`lead.landmarks.Labels` has boxes.
     """
 
     pixels: npt.NDArray[np.uint8]
