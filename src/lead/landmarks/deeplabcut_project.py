@@ -183,7 +183,7 @@ def _read(root: Path, stem: Path) -> Labels:
         try:
             told = _differing(labels, _table(root, text), text.name)
         except LeadError as error:
-            told = f"the CSV beside it, which cannot be read: {error}"
+            told = f"the CSV beside it, which cannot be read: {str(error).rstrip('.')}"
     place = labels.places or Places()
     left_out = "; ".join(filter(None, (told, place.left_out)))
     return replace(labels, places=replace(place, left_out=left_out))
