@@ -178,7 +178,7 @@ def _read(root: Path, stem: Path) -> Labels:
         labels = _table(root, hdf)
     except LeadError as error:
         labels = _table(root, text)
-        told = f"the HDF5 beside it, which DeepLabCut reads and which may differ: {error}"
+        told = f"the HDF5 beside it, which DeepLabCut reads and which may differ: {str(error).rstrip('.')}"
     else:
         try:
             told = _differing(labels, _table(root, text), text.name)
@@ -230,7 +230,7 @@ def differing_beside(path: Path, labels: Labels) -> str:
     try:
         differences = _differences(read_apart("hdf", hdf.read_bytes()), labels)
     except (LeadError, OSError) as error:
-        return f"{hdf.name} beside it, which DeepLabCut reads and which may differ: {error}"
+        return f"{hdf.name} beside it, which DeepLabCut reads and which may differ: {str(error).rstrip('.')}"
     return f"{hdf.name} beside it, which DeepLabCut reads and which differs: {differences}" if differences else ""
 
 
