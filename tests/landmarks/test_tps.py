@@ -92,6 +92,7 @@ def test_an_odd_specimen_costs_that_specimen() -> None:
     assert labels.images == ("a.jpg",)
     assert "1 specimen without IMAGE=, the first in line 6" in left_out(labels)
     assert "1 specimen whose picture is not there, the first in line 10: y counts" in left_out(labels)
+    assert left_out(labels).endswith("--pictures")  # the full stop is put where it is told
 
 
 @pytest.mark.parametrize("name", ['"a b.jpg"', "'a b.jpg'", "a b.jpg", "C:\\Fotos\\Ann\\a b.jpg", '"C:\\x\\a b.jpg"'])

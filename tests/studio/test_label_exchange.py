@@ -323,7 +323,7 @@ def test_landmarks_of_other_names_are_chosen_for_each(book: LabelBook) -> None:
 @pytest.mark.parametrize(
     ("called", "message"),
     [
-        (["head"], "has 2 landmarks, not 1"),
+        (["head"], ": 2 landmarks, not 1"),
         (["head", "head"], "head is chosen for several"),
         (["head", "leg"], "not here: leg"),
     ],

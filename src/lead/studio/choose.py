@@ -63,7 +63,7 @@ class Picked:
         if self.represented == self.pictures:
             return f"It is the most typical of the {counted(self.pictures, 'picture')}."
         stands_for = (
-            f"stands for {self.represented:,} of the {counted(self.pictures, 'picture')}, unlike those labelled so far."
+            f"stands for {self.represented:,} of {counted(self.pictures, 'picture')}, unlike those labelled so far."
         )
         if self.kind == "uncertain":
             return f"The model is surer of {self.less_sure_than:.0%} of the pictures left, and it {stands_for}"
