@@ -92,7 +92,7 @@ def _one_each(read: Callable[..., Gathered], kind: Format, say: Say) -> Gathered
         refuse_several(labels, kind)
         raise
     left_out = found.labels.places and found.labels.places.left_out
-    if left_out and (several := read(several=True).labels.of_several()):
+    if left_out and (several := kind.specimens(read(several=True).labels).of_several()):
         count = f"{len(several)} picture{'s show' if len(several) > 1 else ' shows'} several specimens"
         say(f"{count}, and {kind.name} holds one of each picture. Several are held by: {holding_several()} (--to).")
     return found

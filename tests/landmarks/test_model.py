@@ -106,9 +106,9 @@ def test_tracks_that_tell_nothing_are_left_out() -> None:
         assert specimens(images, tracks).simplest().tracks == tuple(tracks)
 
 
-def test_a_row_for_each_picture_is_that_of_the_specimen() -> None:
-    rows = specimens(["a.png", "a.png", "b.png", "b.png"], [""] * 4)
-    labels = replace(rows, visible=np.array([[0, 0], [2, 0], [0, 0], [0, 0]])).one_each()
-    assert (labels.images, labels.tracks) == (("a.png", "b.png"), None)
-    assert labels.visible[:, 0].tolist() == [VISIBLE, UNLABELLED]
-    assert labels.xy[0, 0].tolist() == [1, 1]
+def test_rows_that_are_no_specimen_go_where_their_picture_has_another() -> None:
+    rows = specimens(["a.png", "b.png", "a.png", "b.png"], [""] * 4)
+    labels = replace(rows, visible=np.array([[0, 0], [0, 0], [2, 0], [0, 0]])).without_empty()
+    assert (labels.images, labels.tracks) == (("b.png", "a.png"), ("", ""))
+    assert labels.visible[:, 0].tolist() == [UNLABELLED, VISIBLE]
+    assert labels.xy[1, 0].tolist() == [2, 2]

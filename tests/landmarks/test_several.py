@@ -19,7 +19,7 @@ from lead.images.labels import load_labels, save_labels
 from lead.landmarks import Labels, Schema, coco
 from lead.landmarks.format import Format
 from lead.landmarks.formats import FORMATS, WRITTEN, format_named
-from lead.landmarks.io import parse_labels
+from lead.landmarks.io import parse_labels, write_labels
 from lead.landmarks.pictures import Sized
 
 HOLD = [
@@ -41,9 +41,10 @@ def holdable(known: Format, labels: Labels) -> Labels:
 
 
 @pytest.mark.parametrize("name", HOLD)
-def test_specimens_are_read_as_they_were_written(name: str) -> None:
+def test_specimens_are_read_as_they_were_written(name: str, tmp_path: Path) -> None:
     known = format_named(name)
-    data = known.dump(BUSY, Sized(SIZES))
+    write_labels(BUSY, tmp_path / "a.zip", pictures=Sized(SIZES), format=name)
+    data = (tmp_path / "a.zip").read_bytes()
     again, recognised = parse_labels(data, "x", pictures=Sized(SIZES), several=True)
     assert recognised.name == name
     assert_specimens_kept(known, holdable(known, BUSY), again)
@@ -86,7 +87,9 @@ def test_a_format_of_one_specimen_a_picture_refuses_several(known: Format, tmp_p
         lost = save_labels(BUSY, target, format=known.name, sizes=SIZES)
         assert "all but one specimen of a picture" not in lost
         return
-    with pytest.raises(LeadError, match=rf"'a/one\.png' shows 3 specimens, and {known.name} holds one.*coco.*\(--to\)"):
+    with pytest.raises(
+        LeadError, match=rf"'a/one\.png' shows [23] specimens, and {known.name} holds one.*coco.*\(--to\)"
+    ):
         save_labels(BUSY, target, format=known.name, sizes=SIZES)
     assert not target.exists()
     rest = BUSY.take([3, 4, 5])
@@ -98,7 +101,7 @@ def test_convert_tells_what_cannot_hold_several(tmp_path: Path) -> None:
         (tmp_path / image).parent.mkdir(exist_ok=True)
         Image.new("RGB", size).save(tmp_path / image)
     save_labels(BUSY, tmp_path / "a.json", sizes=SIZES)
-    with pytest.raises(LeadError, match=r"'a/one\.png' shows 3 specimens, and pts holds one"):
+    with pytest.raises(LeadError, match=r"'a/one\.png' shows 2 specimens, and pts holds one"):
         convert(tmp_path / "a.json", tmp_path / "a.zip")
     said: list[str] = []
     done = convert(tmp_path / "a.json", tmp_path / "b.json", say=said.append)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -138,6 +138,10 @@ class Format:
     def holds_several(self) -> bool:
         """Whether a picture may show several specimens in it."""
         return "several" not in self.lacks
+
+    def specimens(self, labels: Labels) -> Labels:
+        """The specimens of labels that it can hold: where it has no boxes, those that are a box alone are none."""
+        return replace(labels, boxes=None).without_empty() if "boxes" in self.lacks else labels
 
     def lost(self, labels: Labels) -> list[str]:
         """What of these labels it cannot hold, in words."""

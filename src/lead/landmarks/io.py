@@ -212,7 +212,7 @@ def check_target(path: Path, *, format: str | None = None, overwrite: bool = Fal
 
 def refuse_several(labels: Labels, kind: Format) -> None:
     """Raises :class:`LeadError` where a format that holds one specimen a picture is to hold several."""
-    for image, count in labels.of_several().items():
+    for image, count in kind.specimens(labels).of_several().items():
         raise LeadError(
             f"Picture {image!r} shows {count} specimens, and {kind.name} holds one of each picture. Several "
             f"are held by: {holding_several()} (--to)."
@@ -251,9 +251,10 @@ def write_labels(
     check_target(path, format=format, overwrite=overwrite)
     kind = target_format(path, format)
     pictures = pictures or PictureInfo()
+    labels = kind.specimens(labels)
     if not kind.holds_several:
         refuse_several(labels, kind)
-        labels = labels.one_each()
+        labels = replace(labels.without_empty(), tracks=None)
     if kind.per_picture and path.suffix.lower() != ".zip":
         kind.per_picture.write(labels, path, pictures, overwrite=overwrite)
     else:

@@ -200,11 +200,18 @@ class Labels:
 
     @classmethod
     def from_xy(
-        cls, schema: Schema, images: Iterable[str], xy: npt.ArrayLike, *, places: Places | None = None
+        cls,
+        schema: Schema,
+        images: Iterable[str],
+        xy: npt.ArrayLike,
+        *,
+        places: Places | None = None,
+        tracks: tuple[str, ...] | None = None,
     ) -> Labels:
         """Labels whose every finite point is visible, and whose every NaN is unlabelled."""
         points = np.asarray(xy, dtype=np.float64)
-        return cls(schema, tuple(images), points, np.full(points.shape[:2], VISIBLE, dtype=np.int8), places=places)
+        visible = np.full(points.shape[:2], VISIBLE, dtype=np.int8)
+        return cls(schema, tuple(images), points, visible, places=places, tracks=tracks)
 
     @classmethod
     def joined(cls, parts: Sequence[Labels]) -> Labels:
@@ -288,14 +295,13 @@ class Labels:
         alone = self.tracks is not None and not any(self.tracks) and len(set(self.images)) == len(self)
         return replace(self, tracks=None) if alone else self
 
-    def one_each(self) -> Labels:
-        """The same labels, without tracks and a row for each picture, of which none shows several specimens."""
+    def without_empty(self) -> Labels:
+        """The same labels without the rows that are no specimen, but one of a picture that has none."""
         if self.tracks is None:
             return self
         there = self.is_specimen
-        kept = [next((row for row in rows if there[row]), rows[0]) for rows in self.rows_of().values()]
-        alone = self if len(kept) == len(self) else self.take(kept)
-        return replace(alone, tracks=None)
+        kept = [row for rows in self.rows_of().values() for row in ([row for row in rows if there[row]] or rows[:1])]
+        return self if len(kept) == len(self) else self.take(sorted(kept))
 
     def known_sizes(self) -> dict[str, tuple[int, int]]:
         """(width, height) of the pictures for which :attr:`sizes` says them."""
