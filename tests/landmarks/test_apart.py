@@ -22,7 +22,7 @@ HANGS_ONCE = """
 import time
 from lead.landmarks import apart, hdf
 read = hdf.parse
-hdf.parse = lambda data: time.sleep(1000) if data == b"hang" else read(data)
+hdf.parse = lambda data, **more: time.sleep(1000) if data == b"hang" else read(data, **more)
 apart.main()
 """
 
@@ -90,7 +90,7 @@ def test_a_request_says_whether_pictures_may_show_several() -> None:
 def test_memory_has_an_end() -> None:
     if not sys.platform.startswith("linux"):
         pytest.skip("only Linux keeps to a limit of memory")
-    program = "from lead.landmarks import apart, hdf\nhdf.parse = lambda data: bytearray(2**36)\napart.main()\n"
+    program = "from lead.landmarks import apart, hdf\nhdf.parse = lambda data, **_: bytearray(2**36)\napart.main()\n"
     reader = _Reader([sys.executable, "-c", program])
     with pytest.raises(LeadError, match=r"it cannot be read \(MemoryError"):
         reader.ask("hdf", b"")

@@ -136,6 +136,19 @@ def test_sleap_io_reads_tracks_and_how_likely_a_specimen_is(tmp_path: Path) -> N
     ]
 
 
+def test_a_frame_that_sleap_marks_as_negative_shows_no_specimen() -> None:
+    labels = Labels(
+        Schema(("nose", "tail")),
+        ("run.mp4#1", "run.mp4#2", "run.mp4#3"),
+        np.array([[[1, 2], [3, 4]], [[NAN] * 2] * 2, [[NAN] * 2] * 2]),
+        np.array([[VISIBLE, VISIBLE], [0, 0], [0, 0]]),
+        tracks=("", "", ""),
+        complete=frozenset({"run.mp4#1", "run.mp4#3"}),
+    )
+    assert sleap.parse(sleap.dump(labels, PictureInfo()), several=True).complete == {"run.mp4#3"}
+    assert format_named("sleap").lost(labels) == ["in which pictures every specimen is labelled"]
+
+
 ANIMALS = """track,frame_idx,instance.score,nose.x,nose.y,nose.score,tail.x,tail.y,tail.score
 ann,3,0.9,10,20,0.9,30,40.5,0.8
 bob,3,1.9,11,21,0.7,,,

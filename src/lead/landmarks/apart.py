@@ -128,12 +128,11 @@ def read_apart(kind: str, data: bytes, name: str = "", *, several: bool = False)
 def _answer(kind: str, data: bytes, name: str, several: bool) -> dict[str, Any]:
     from lead.landmarks import hdf, sleap, sleaptable
 
-    asked: dict[str, Any] = {"several": True} if several else {}
     try:
         if kind == "sleap":
-            labels = sleap.parse(data, name, **asked)
+            labels = sleap.parse(data, name, several=several)
         else:
-            labels = {"hdf": hdf.parse, "sleap-h5": sleaptable.parse_analysis}[kind](data, **asked)
+            labels = {"hdf": hdf.parse, "sleap-h5": sleaptable.parse_analysis}[kind](data, several=several)
     except LeadError as error:
         return {"error": str(error)}
     except Exception as error:  # where a library's objects do not hold what they should

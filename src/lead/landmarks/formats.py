@@ -30,7 +30,8 @@ from lead.landmarks.per_picture import ZIP, PerPicture, archive_why_not, packed,
 def _parse_labelme(file: LabelFile) -> Labels:
     """One picture's points, or those of all files in a zip archive."""
     archive = file.data.startswith(ZIP)
-    return labelme.parse(unpacked(file.data, labelme.ENDING) if archive else {"": text_of(file)})
+    texts = unpacked(file.data, labelme.ENDING) if archive else {"": text_of(file)}
+    return labelme.parse(texts, several=file.several)
 
 
 def _parse_pts(file: LabelFile) -> Labels:
@@ -65,25 +66,16 @@ FORMATS: tuple[Format, ...] = (
         name="labelme",
         title="LabelMe's and X-AnyLabeling's JSON, a file for each picture",
         extensions=(".zip", labelme.ENDING),
-        lacks=(
-            "order",
-            "hidden",
-            "errors",
-            "flips",
-            "skeleton",
-            "accepted",
-            "several",
-            "tracks",
-            "boxes",
-            "likely",
-            "complete",
-        ),
+        lacks=("order", "hidden", "errors", "flips", "skeleton", "accepted", "tracks", "likely", "complete"),
         why_not=of_archive(labelme.ENDING, labelme.why_not),
         parse=_parse_labelme,
         dump=lambda labels, pictures: packed(labelme.dump(labels, pictures)),
         by_ending=False,
         per_picture=PerPicture(
-            labelme.ENDING, lambda texts, *_: labelme.parse(texts), labelme.dump, why_not=labelme.why_not
+            labelme.ENDING,
+            lambda texts, _, several: labelme.parse(texts, several=several),
+            labelme.dump,
+            why_not=labelme.why_not,
         ),
     ),
     Format(
@@ -179,26 +171,18 @@ FORMATS: tuple[Format, ...] = (
         name="yolo",
         title="YOLO's key points, a folder with data.yaml and a file for each picture",
         extensions=(".zip",),
-        lacks=(
-            "score",
-            "errors",
-            "skeleton",
-            "sizes",
-            "endings",
-            "accepted",
-            "predicted",
-            "several",
-            "tracks",
-            "boxes",
-            "likely",
-            "complete",
-        ),
+        lacks=("score", "errors", "skeleton", "sizes", "endings", "accepted", "predicted", "tracks", "likely"),
         why_not=lambda file: archive_why_not(file.data, yolo.HEADS),
-        parse=lambda file: yolo.parse(unpacked(file.data, (yolo.ENDING, *yolo.HEADS)), file.pictures),
+        parse=lambda file: yolo.parse(
+            unpacked(file.data, (yolo.ENDING, *yolo.HEADS)), file.pictures, several=file.several
+        ),
         dump=lambda labels, pictures: packed(yolo.dump(labels, pictures)),
         by_ending=False,
         per_picture=PerPicture(
-            yolo.ENDING, lambda texts, pictures, _: yolo.parse(texts, pictures), yolo.dump, head=yolo.HEADS
+            yolo.ENDING,
+            lambda texts, pictures, several: yolo.parse(texts, pictures, several=several),
+            yolo.dump,
+            head=yolo.HEADS,
         ),
     ),
     Format(

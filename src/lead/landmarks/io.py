@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from lead.errors import LeadError, unknown
 from lead.files import refuse_existing, write_atomic
@@ -153,8 +152,7 @@ def _also_left_out(labels: Labels, told: str) -> Labels:
 
 def _read_folder(folder: Path, pictures: PictureInfo, format: str | None, several: bool) -> tuple[Labels, Format]:
     if deeplabcut_project.present(folder) and format in (None, "deeplabcut", "deeplabcut-h5"):
-        asked: dict[str, Any] = {"several": True} if several else {}
-        return _from_file(deeplabcut_project.read(folder, **asked), str(folder)), format_named("deeplabcut")
+        return _from_file(deeplabcut_project.read(folder, several=several), str(folder)), format_named("deeplabcut")
     found = [
         (kind, kind.per_picture, texts)
         for kind in FORMATS

@@ -7,7 +7,7 @@ import posixpath
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,7 @@ class Marked:
         track: which individual it is; "" where that is not known.
         box: x, y, width and height in pixels.
         likely: how likely it is a specimen at all, as a model says; NaN where none does.
-        others: further specimens of the same picture.
+        others: further specimens of the same picture, which have its entry and size.
     """
 
     points: dict[str, Mark] = field(default_factory=dict)
@@ -174,7 +174,8 @@ class Found:
 
     def _specimens(self) -> Iterator[tuple[str, Marked]]:
         for image, marked in self.pictures.items():
-            yield from ((image, each) for each in (marked, *marked.others))
+            yield image, marked
+            yield from ((image, replace(each, entry=marked.entry, size=marked.size)) for each in marked.others)
 
 
 def in_order(marks: Sequence[Mark]) -> dict[str, Mark]:

@@ -9,7 +9,9 @@ hidden here; one without a place is unlabelled. Skeleton and flip pairs are SLEA
 count from the centre of the top-left pixel in both.
 
 The score of a predicted instance is no probability (a sum or a mean of peaks, by the kind of model), so it is not read.
-How likely each is a specimen is written in its place. There is none for expected errors and boxes.
+How likely each is a specimen is written in its place. A frame without an instance that SLEAP marks as negative is one
+in which every specimen is labelled; of other frames that cannot be said. There is no place for expected errors and
+boxes.
 """
 
 from __future__ import annotations
@@ -68,10 +70,13 @@ def parse(data: bytes, name: str = "", *, several: bool = False) -> Labels:
     image_of = frame_names(loaded, path, name)
     tracks = _track_names(loaded.tracks)
     frames: dict[str, _Frame] = {}
+    complete: set[str] = set()
     left_out = LeftOut()
     for frame in loaded:
         image = image_of(frame.video, int(frame.frame_idx))
         chosen = _instances_of(frame, image, tracks, left_out) if several else _one_instance(frame, image, left_out)
+        if several and frame.is_negative and not chosen:
+            complete.add(image)
         new = _Frame([_row(instance, len(schema.names), tracks) for instance in chosen or [None]], _size(frame.video))
         frames[image] = _one_of(frames[image], new, image, left_out) if image in frames else new
     if not frames:
@@ -89,6 +94,7 @@ def parse(data: bytes, name: str = "", *, several: bool = False) -> Labels:
         predicted=np.stack([np.full(len(schema.names), row.predicted) for row in rows]),
         sizes=np.array([frames[image].size for image in images], dtype=np.int64),
         tracks=tuple(row.track for row in rows) if several else None,
+        complete=frozenset(complete),
     )
 
 
@@ -267,9 +273,10 @@ def dump(labels: Labels, pictures: PictureInfo) -> bytes:
     videos, places = _videos(list(rows_of), pictures)
     tracks = {name: sleap_io.Track(name) for name in dict.fromkeys(labels.tracks or ()) if name}
     frames = []
-    for rows, (video, number) in zip(rows_of.values(), places, strict=True):
+    for (image, rows), (video, number) in zip(rows_of.items(), places, strict=True):
         instances = [instance for row in rows for instance in _instances(labels, row, skeleton, tracks)]
-        frames.append(sleap_io.LabeledFrame(video=videos[video], frame_idx=number, instances=instances))
+        negative = image in labels.complete and not instances
+        frames.append(sleap_io.LabeledFrame(videos[video], number, instances, is_negative=negative))
     whole = sleap_io.Labels(frames, videos=videos, skeletons=[skeleton], tracks=list(tracks.values()))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "labels.slp"
