@@ -42,7 +42,7 @@ from lead.prediction import Predicted, Shard
 from lead.reporting import Counting, Progress, Report, Say, counted, silent, unsaid
 from lead.training.data import opened
 from lead.training.fit import FittedKind
-from lead.training.headings import with_found_views
+from lead.training.headings import ALL_ROUND, with_found_views
 from lead.training.landmarks import FitSummary, fit_landmarker
 from lead.training.run import Run, claim, open_pictures, with_contrast
 from lead.training.specimens import WINDOWS, keep_windows, windowed
@@ -129,6 +129,9 @@ def train(
     if labels is not None or extent is not None or (run.folder / WINDOWS).exists():
         known = None if labels is None else _labels(labels, dataset.root, say, several=True)[1]
         dataset = windowed(dataset, run, labels=known, extent=extent, progress=decoding, say=say)
+        if chosen.distill.views.rotation == "auto":  # a few pictures that agree by chance would say otherwise
+            say(f"Where there are several specimens, each may lie any way (distill.views.rotation={ALL_ROUND:g}).")
+            chosen = chosen.with_rotation(ALL_ROUND)
     pictures = open_pictures(dataset, run.settings, progress=decoding, say=say)
     chosen = with_found_views(chosen, run, pictures, say)
     has_backbone, has_student = bool(processes.most(run.has_backbone)), bool(processes.most(run.has_student))

@@ -18,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -38,11 +38,11 @@ from lead.landmarks.io import check_target
 from lead.landmarks.model import Labels, Schema
 from lead.reporting import Counting, Say, counted, unsaid
 
-VERSION = 2
+VERSION = 3
 """Of the parts. Those of any other are begun anew."""
 ENDING = ".part"
-ARRAYS = ("xy", "visible", "score", "px_error", "px_90")
-"""What a unit's line holds of :class:`~lead.landmarks.Labels` besides the pictures' names."""
+ARRAYS = ("xy", "visible", "score", "px_error", "px_90", "likely")
+"""What a unit's line holds of :class:`~lead.landmarks.Labels` besides names."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ class Piece(NamedTuple):
 
     Attributes:
         labels: its landmarks; None where none of it can be read.
-        sizes: (N, 2) width and height of their pictures, in pixels.
+        sizes: (N, 2) width and height of each row's picture, in pixels.
         skipped: (picture, reason) of those that cannot be read.
         broken: why a film cannot be read, or not to its end.
         unread: (picture, reason) of those that could not be read again, to be looked at closely.
@@ -248,7 +248,8 @@ class Work:
             for unit, store in zip(stills, stores, strict=True):
                 labels = self.model.predict_store(store) if len(store) else None
                 unread = [(file, store.unread[file]) for file in store.files if file in store.unread]
-                yield unit, Piece(labels, store.sizes, store.skipped, unread=unread)
+                rows = [store.index(image) for image in labels.images] if labels else []
+                yield unit, Piece(labels, store.sizes[rows], store.skipped, unread=unread)
                 done += self.length(unit)
                 if progress:
                     progress(done, total)
@@ -272,8 +273,9 @@ class Work:
                 progress(done, done)
         except UnreadableFilm as error:  # what came before the break is kept
             broken = str(error)
-        sizes = np.tile(np.array(size, np.int64), (done, 1))
-        return Piece(Labels.joined(parts) if parts else None, sizes, broken=broken)
+        labels = Labels.joined(parts) if parts else None
+        sizes = np.tile(np.array(size, np.int64), (len(labels) if labels else 0, 1))
+        return Piece(labels, sizes, broken=broken)
 
     def found(self, pieces: Sequence[Piece]) -> Predicted:
         """What became of all units, together.
@@ -433,7 +435,7 @@ def _record(files: Unit, piece: Piece) -> Record:
     if piece.unread:
         record["unread"] = piece.unread
     if labels := piece.labels:
-        record["images"] = labels.images
+        record |= {"images": labels.images, "tracks": labels.tracks}
         arrays = {name: getattr(labels, name) for name in ARRAYS}
         record |= {name: None if array is None else packed(array) for name, array in arrays.items()}
     return record
@@ -442,8 +444,9 @@ def _record(files: Unit, piece: Piece) -> Record:
 def _piece(record: Record, schema: Schema) -> Piece:
     labels = None
     if "images" in record:
-        arrays = {name: None if record[name] is None else unpacked(record[name]) for name in ARRAYS}
-        labels = Labels(schema, tuple(record["images"]), **arrays)  # type: ignore[arg-type]
+        arrays: dict[str, Any] = {name: None if record[name] is None else unpacked(record[name]) for name in ARRAYS}
+        tracks = None if record["tracks"] is None else tuple(record["tracks"])
+        labels = Labels(schema, tuple(record["images"]), **arrays, tracks=tracks)
     sizes = np.array(record["sizes"], dtype=np.int64).reshape(-1, 2)
     skipped, unread = ([(file, reason) for file, reason in record.get(name, ())] for name in ("skipped", "unread"))
     return Piece(labels, sizes, skipped, record["broken"], unread)

@@ -73,6 +73,7 @@ def fit_cascade(
     unlabelled: Rows | None = None,
     groups: Sequence[str] | None = None,
     turned: bool = False,
+    all_round: bool = False,
     seed: int = 0,
     progress: Progress | None = None,
     most: int = MOST,
@@ -91,6 +92,7 @@ def fit_cascade(
         groups: (N,) of the labelled pictures. Those of one group are alike as others are not, frames of one film say,
             and fall in one fold, lest the expected errors be too small. Where there are none, near-duplicates are.
         turned: whether things are expected to lie any way; see :func:`lie_any_way`.
+        all_round: whether headings are searched then, even if labels that happen to agree speak against it.
         seed: of the folds, the crops, and the unlabelled pictures that are drawn.
         progress: called as features of the labelled pictures are computed.
         most: labelled pictures that are used.
@@ -112,6 +114,8 @@ def fit_cascade(
     inputs = gathered(source, rows, points, accepted, groups, unlabelled, random, turned, seed, progress)
     features = source.whole(inputs.rows)
     ways = ways_to_lie(inputs.points, inputs.side, turned=inputs.turned, cells=features.shape[-1])
+    if all_round and inputs.turned and len(ways[0]) > 1:
+        ways = ways[:1]
     if len(inputs.parts) == 1 < len(ways):  # a single label says nothing; the unlabelled pictures do
         best, other = (_fit_looks(inputs, features, [lies], halves) for lies in ways)
         if _doubt(inputs, other.head) < _doubt(inputs, best.head) + math.log(BETTER):
