@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from lead import prediction, processes
-from lead.config import Settings, load_preset
+from lead.config import ALL_ROUND, Settings, load_preset
 from lead.datasets import open_dataset
 from lead.datasets.base import Dataset
 from lead.errors import LeadError, unknown
@@ -42,7 +42,7 @@ from lead.prediction import Predicted, Shard
 from lead.reporting import Counting, Progress, Report, Say, counted, silent, unsaid
 from lead.training.data import opened
 from lead.training.fit import FittedKind
-from lead.training.headings import ALL_ROUND, with_found_views
+from lead.training.headings import with_found_views
 from lead.training.landmarks import FitSummary, fit_landmarker
 from lead.training.run import Run, claim, open_pictures, with_contrast
 from lead.training.specimens import WINDOWS, keep_windows, windowed
