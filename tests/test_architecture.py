@@ -23,6 +23,7 @@ FLOORS: list[set[str]] = [
     {"finding"},
     {"windows"},
     {"features", "evaluation"},
+    {"feature_files"},
     {"checkpoint", "conversion", "frame", "prediction"},
     {"nn", "losses", "datasets", "beetles", "config"},
     {"images"},

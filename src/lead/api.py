@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from lead import prediction, processes
-from lead.config import ALL_ROUND, Settings, load_preset
+from lead.config import Settings, load_preset
 from lead.datasets import open_dataset
 from lead.datasets.base import Dataset
 from lead.errors import LeadError, unknown
@@ -24,12 +24,10 @@ from lead.experiments.regression import DRAWS, FEW, regression
 from lead.features import Extractor
 from lead.files import check_folder, default_cache
 from lead.images.build import open_store
-from lead.images.doubts import doubts
 from lead.images.find import expanded
-from lead.images.folder_pictures import FolderPictures, LabelledAs
-from lead.images.frame_files import as_files
+from lead.images.folder_pictures import LabelledAs
 from lead.images.labels import save_labels
-from lead.images.placing import at_hand, gathered, placed_by_hand
+from lead.images.placing import placed, placed_by_hand
 from lead.images.store import skipped_text
 from lead.images.survey import survey
 from lead.inference import Landmarker
@@ -45,7 +43,7 @@ from lead.training.fit import FittedKind
 from lead.training.headings import with_found_views
 from lead.training.landmarks import FitSummary, fit_landmarker
 from lead.training.run import Run, claim, open_pictures, with_contrast
-from lead.training.specimens import WINDOWS, keep_windows, windowed
+from lead.training.specimens import keep_windows, windowed
 from lead.training.teacher import load_teacher
 from lead.training.upkeep import UPKEEP, Upkeep
 
@@ -89,10 +87,8 @@ def train(
         frames: to take out of each film, at most; by default as many as last time, at first 200.
         retry_smaller: where memory runs out as a stage begins, begin it anew with half the batch, and so on. That is
             another training: the run's settings then say the smaller batch, and ``run.json`` why.
-        labels: of some specimens, or their file, where specimens are small in their pictures: windows around these, and
-            around others like them that are found, are learnt from in place of whole pictures.
-        extent: of a specimen, as a share of the picture's longer side, where nothing is labelled yet: windows that show
-            one of that size are learnt from.
+        labels: of some specimens that are small in their pictures: they and others like them are learnt from.
+        extent: of such a specimen, as a share of the picture's longer side, where nothing is labelled yet.
         report: called as training goes on.
         sampling, decoding: called as films are read, and as pictures are decoded.
         say: told what was skipped, what was found of the folder, and which stages are done already.
@@ -113,25 +109,16 @@ def train(
         sampling, decoding, say = None, None, unsaid
     run = Run.plan(Path(out), chosen, upkeep)
     processes.most(False)  # all have looked at the folder before anything is written
-    teacher = chosen.distill.teacher
-    if stage == "distill" and not run.has_backbone and teacher.model is None:
-        place = data.root if isinstance(data, Dataset) else data
-        raise LeadError(
-            f"{out} has no stage 1 yet. Run: lead pretrain {place} --out {out}. Or name a pre-trained model: --teacher."
-        )
+    if stage == "distill":
+        _need_stage_one(run, chosen, data.root if isinstance(data, Dataset) else data)
     with processes.in_turn():
         dataset = data if isinstance(data, Dataset) else opened(Path(data), run, name, frames, sampling, say)
     with processes.in_turn(machine=True):  # what is downloaded is so once
         if not run.has_backbone:
             run.initial_backbone()  # a wrong name or missing weights stop here, before anything is decoded or written
         if stage != "pretrain" and not run.has_student:
-            load_teacher(teacher)  # and here
-    if labels is not None or extent is not None or (run.folder / WINDOWS).exists():
-        known = None if labels is None else _labels(labels, dataset.root, say, several=True)[1]
-        dataset = windowed(dataset, run, labels=known, extent=extent, progress=decoding, say=say)
-        if chosen.distill.views.rotation == "auto":  # a few pictures that agree by chance would say otherwise
-            say(f"Where there are several specimens, each may lie any way (distill.views.rotation={ALL_ROUND:g}).")
-            chosen = chosen.with_rotation(ALL_ROUND)
+            load_teacher(chosen.distill.teacher)  # and here
+    dataset, chosen = windowed(dataset, chosen, run, labels=labels, extent=extent, progress=decoding, say=say)
     pictures = open_pictures(dataset, run.settings, progress=decoding, say=say)
     chosen = with_found_views(chosen, run, pictures, say)
     has_backbone, has_student = bool(processes.most(run.has_backbone)), bool(processes.most(run.has_student))
@@ -146,6 +133,14 @@ def train(
     return stages.learnt(
         run, pictures, {k: v for k, v in done.items() if stage in {"both", k}}, retry_smaller, report, say
     )
+
+
+def _need_stage_one(run: Run, settings: Settings, data: Path | str) -> None:
+    if not run.has_backbone and settings.distill.teacher.model is None:
+        raise LeadError(
+            f"{run.folder} has no stage 1 yet. Run: lead pretrain {data} --out {run.folder}. Or name a pre-trained "
+            "model: --teacher."
+        )
 
 
 def _one_of(kind: str, value: str, choices: Sequence[str]) -> None:
@@ -198,7 +193,7 @@ def fit(
     _one_of("head", head, get_args(FittedKind))
     run = run if isinstance(run, Run) else Run.open(Path(run))
     _need_features(run)
-    root, known = _labels(
+    root, known = placed(
         labels,
         pictures,
         say,
@@ -215,40 +210,6 @@ def fit(
         known = replace(known, complete=frozenset(known.images))
     named = pictures is not None or not isinstance(labels, Labels)  # else the folder is wherever Python runs
     return fit_landmarker(run, known, root, head=head, seed=seed, self_taught=named, progress=progress, say=say)
-
-
-def _labels(
-    labels: Labels | Path | str | Sequence[Path | str],
-    pictures: Path | str | None,
-    say: Say,
-    *,
-    only: str | None = None,
-    labelled_as: LabelledAs | None = None,
-    frames_out: bool = False,
-    several: bool = False,
-    sampling: Progress | None = None,
-) -> tuple[Path, Labels]:
-    """The pictures' folder, and the labels of those at hand."""
-    if isinstance(labels, Labels):
-        folder = FolderPictures(Path(pictures or "."), labelled_as)
-        if frames_out:
-            labels = as_files(labels, folder, progress=sampling, say=say)
-        known = at_hand(labels, folder, say=say)
-        for doubt in doubts(known, folder.upright()):
-            say(doubt)
-        return folder.root, known
-    paths = [Path(labels)] if isinstance(labels, Path | str) else [Path(path) for path in labels]
-    found = gathered(
-        paths,
-        Path(pictures) if pictures else None,
-        only=only,
-        labelled_as=labelled_as,
-        frames_out=frames_out,
-        several=several,
-        progress=sampling,
-        say=say,
-    )
-    return found.pictures.root, found.labels
 
 
 def predict(
@@ -430,7 +391,7 @@ def match(
         check_folder(Path(out), overwrite=overwrite)
     run = run if isinstance(run, Run) else Run.open(Path(run))
     _need_features(run)
-    root, known = _labels(labels, pictures, say, labelled_as=labelled_as)
+    root, known = placed(labels, pictures, say, labelled_as=labelled_as)
     row = labelled_row(Path(reference), root, known)
     first, (asked_for, left_out) = Path(reference).as_posix(), expanded(queries)
     for text in left_out:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
-from torch import Tensor
+from torch import Tensor, nn
 
 from lead import checkpoint, hub
 from lead.config import Settings, check, settings_hash
@@ -107,8 +107,8 @@ class Landmarker:
             there were too few labels to learn one.
         origin: provenance, kept with the model.
         batch: pictures that the network is given together.
-        finder: of the specimens, where a picture may show several or none; the head then looks at each through a window
-            of its own. None where each picture is of one specimen.
+        finder: of specimens, where a picture may show several or none; each is then looked at through its own window.
+            None where each picture is of one.
     """
 
     KIND = "landmarker"
@@ -205,15 +205,15 @@ class Landmarker:
                 common shape, if somebody says so. Heads other than a cascade take no notice.
         """
         if self.finder is not None:
-            return Labels.joined([self._specimens(self.finder, store, row) for row in rows.tolist()])
+            return Labels.joined([_specimens(self, self.finder, store, row) for row in rows.tolist()])
         if features is None:
             whole = next(self.extractor.batches(store, rows))
         else:
             whole = torch.from_numpy(np.asarray(features, dtype=np.float32)).to(self.extractor.device)
         known = None if up is None else torch.from_numpy(up).float().to(whole.device)
-        return self._labels(FeatureSource(self.extractor, store), rows, whole, known)
+        return self.look(FeatureSource(self.extractor, store), rows, whole, known)
 
-    def _labels(
+    def look(
         self,
         source: FeatureSource,
         rows: npt.NDArray[np.int64],
@@ -236,43 +236,22 @@ class Landmarker:
         tracks = None if self.finder is None else ("",) * len(files)
         return Labels(self.schema, files, xy, visible, found.score, error, wide, tracks=tracks)
 
-    def _specimens(self, finder: Finder, store: ImageStore, row: int) -> Labels:
-        """Every specimen of a picture, the likeliest first; a row without landmarks where there is none."""
-        source, held = FeatureSource(self.extractor, store), Originals(keep=True)
-        found, likely = found_in(finder, source, row, held)
-        windows = windows_of(source, row, found)
-        parts = []
-        for start in range(0, len(windows), self.batch):
-            some = np.arange(start, min(start + self.batch, len(windows)))
-            whole = torch.from_numpy(windows.whole(some, held=held).astype(np.float32))
-            parts.append(self._labels(windows, some, whole.to(self.extractor.device), held=held))
-        labels = Labels.joined(parts)
-        points = torch.from_numpy(source.points([row] * len(labels), labels.xy)).float()
-        kept = [i for i in told_apart(points, found.extent, likely) if likely[i] >= THRESHOLD]
-        kept = [i for i in kept if (labels.visible[i] > UNLABELLED).any()]
-        if not kept:
-            return labels.take([0]).blank()
-        return replace(labels.take(kept), likely=likely[kept].double().numpy())
-
     def save(self, path: Path | str) -> None:
         """Writes the model to one ``.safetensors`` file, whole or not at all."""
-        tensors = checkpoint.prefixed(self.extractor.network, "student") | checkpoint.prefixed(self.head, "head")
-        if isinstance(self.calibration, Confidence):
-            tensors |= checkpoint.prefixed(self.calibration, "confidence")
-        if self.finder is not None:
-            tensors |= checkpoint.prefixed(self.finder, "finder")
+        tensors = checkpoint.prefixed(self.extractor.network, "student") | self._fitted()
         checkpoint.save(Path(path), self.KIND, tensors, self.describe())
 
     def digest(self) -> str:
         """Short digest of everything that a landmark depends on besides its picture."""
         content = hashlib.sha256(json.dumps([self.extractor.digest(), self.describe()], sort_keys=True).encode())
-        state = checkpoint.prefixed(self.head, "head")
-        if isinstance(self.calibration, Confidence):
-            state |= checkpoint.prefixed(self.calibration, "confidence")
-        if self.finder is not None:
-            state |= checkpoint.prefixed(self.finder, "finder")
-        content.update(_content(state))
+        content.update(_content(self._fitted()))
         return content.hexdigest()[:24]
+
+    def _fitted(self) -> dict[str, Tensor]:
+        """What was learnt from labels, as it is saved."""
+        parts = {"head": self.head, "confidence": self.calibration, "finder": self.finder}
+        saved = (checkpoint.prefixed(part, name) for name, part in parts.items() if isinstance(part, nn.Module))
+        return {name: tensor for part in saved for name, tensor in part.items()}
 
     def describe(self) -> dict[str, Any]:
         """What a saved model says of itself besides its tensors: anything that JSON holds."""
@@ -368,6 +347,25 @@ class Landmarker:
             finder = Finder(distill.dimension)
             checkpoint.restore(finder, tensors, "finder")
         return cls(schema, settings, student, head, calibration, description.origin, finder=finder)
+
+
+def _specimens(model: Landmarker, finder: Finder, store: ImageStore, row: int) -> Labels:
+    """Every specimen of a picture, the likeliest first; a row without landmarks where there is none."""
+    source, held = FeatureSource(model.extractor, store), Originals(keep=True)
+    found, likely = found_in(finder, source, row, held)
+    windows = windows_of(source, row, found)
+    parts = []
+    for start in range(0, len(windows), model.batch):
+        some = np.arange(start, min(start + model.batch, len(windows)))
+        whole = torch.from_numpy(windows.whole(some, held=held).astype(np.float32))
+        parts.append(model.look(windows, some, whole.to(model.extractor.device), held=held))
+    labels = Labels.joined(parts)
+    points = torch.from_numpy(source.points([row] * len(labels), labels.xy)).float()
+    kept = [i for i in told_apart(points, found.extent, likely) if likely[i] >= THRESHOLD]
+    kept = [i for i in kept if (labels.visible[i] > UNLABELLED).any()]
+    if not kept:
+        return labels.take([0]).blank()
+    return replace(labels.take(kept), likely=likely[kept].double().numpy())
 
 
 def kind_of(head: Head | Cascade) -> HeadName:

@@ -62,9 +62,7 @@ class Shard:
         """``"2/4"``. Raises :class:`LeadError` for anything else."""
         found = re.fullmatch(r"(\d+)/(\d+)", text)
         if not found or not 1 <= int(found[1]) <= int(found[2]):
-            raise LeadError(
-                f"{text!r} is not a shard. Give its number and how many there are: 1/4, 2/4, 3/4 or 4/4, say."
-            )
+            raise LeadError(f"{text!r} is not a shard. Give its number and how many there are: 1/4 to 4/4, say.")
         return cls(int(found[1]), int(found[2]))
 
     @classmethod

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lead.features import Features, FeatureSource
+from lead.feature_files import Features
+from lead.features import FeatureSource
 from lead.geometry import FloatArray
 from lead.images.crops import Originals
 from lead.reporting import Progress

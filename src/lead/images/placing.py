@@ -209,6 +209,40 @@ def _boxes(corners: FloatArray) -> FloatArray:
     return np.concatenate([low + 0.5, high - low], axis=1)
 
 
+def placed(
+    labels: Labels | Path | str | Sequence[Path | str],
+    pictures: Path | str | None,
+    say: Say,
+    *,
+    only: str | None = None,
+    labelled_as: LabelledAs | None = None,
+    frames_out: bool = False,
+    several: bool = False,
+    sampling: Progress | None = None,
+) -> tuple[Path, Labels]:
+    """The pictures' folder, and the labels of those at hand; see :func:`lead.fit`."""
+    if isinstance(labels, Labels):
+        folder = FolderPictures(Path(pictures or "."), labelled_as)
+        if frames_out:
+            labels = as_files(labels, folder, progress=sampling, say=say)
+        known = at_hand(labels, folder, say=say)
+        for doubt in doubts(known, folder.upright()):
+            say(doubt)
+        return folder.root, known
+    paths = [Path(labels)] if isinstance(labels, Path | str) else [Path(path) for path in labels]
+    found = gathered(
+        paths,
+        Path(pictures) if pictures else None,
+        only=only,
+        labelled_as=labelled_as,
+        frames_out=frames_out,
+        several=several,
+        progress=sampling,
+        say=say,
+    )
+    return found.pictures.root, found.labels
+
+
 def placed_by_hand(labels: Labels, say: Say = unsaid) -> Labels:
     """The labels without those that a model said, which is told.
 

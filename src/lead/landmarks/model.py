@@ -134,10 +134,9 @@ class Labels:
             with a score or an expected error are such, given here or not. None if there are none.
         sizes: (N, 2) width and height in pixels that each picture had as it was labelled, as its file says; 0 where it
             does not. None if it says none.
-        tracks: N names of individuals, each at most once in a picture and the same wherever it is seen; "" where it is
-            not known. With them, a picture may have several rows, which are its specimens in their order. A row without
-            a landmark and without a box is no specimen: it says that the picture was looked at. None where each
-            picture shows one specimen.
+        tracks: N names of individuals, each at most once in a picture; "" where it is not known. With them, a picture
+            may have several rows, its specimens in their order; a row without landmark and box says that the picture
+            was looked at. None where each picture shows one specimen.
         boxes: (N, 4) x, y, width and height of specimens in pixels, a box as :mod:`lead.images.store` has it; NaN where
             there is none. None if there are none.
         likely: (N,) how likely each is a specimen at all, of those that were found by a model; NaN of others. None if
@@ -354,9 +353,8 @@ class Labels:
 
     def blank(self) -> Labels:
         """Rows that say of their pictures that they were looked at, and no more."""
-        columns: dict[str, Any] = {
-            name: None if (table := getattr(self, name)) is None else np.nan * table for name in PREDICTED
-        }
+        tables = {name: getattr(self, name) for name in PREDICTED}
+        columns: dict[str, Any] = {name: None if table is None else np.nan * table for name, table in tables.items()}
         return replace(self, visible=np.zeros_like(self.visible), boxes=None, likely=None, **columns)
 
     def renamed(self, images: Iterable[str]) -> Labels:

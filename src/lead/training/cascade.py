@@ -11,7 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lead.features import Features, FeatureSource
+from lead.feature_files import Features
+from lead.features import FeatureSource
 from lead.nn.cascade import Cascade, CascadeOutput, CoarseOutput
 from lead.nn.confidence import Confidence
 from lead.nn.heads import EITHER_SIDE, PLAIN, Lie

@@ -11,7 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lead.features import Features, FeatureSource
+from lead.feature_files import Features
+from lead.features import FeatureSource
 from lead.nn.shape import Pose, product, sides
 from lead.reporting import Progress
 from lead.training.alike import near_duplicates

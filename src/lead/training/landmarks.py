@@ -141,9 +141,8 @@ def fit_landmarker(
         "commit": commit(),
         "seed": seed,
     }
-    model = Landmarker(
-        found.schema, settings, student, fitted.head, calibration, origin, finder=finder.finder if finder else None
-    )
+    seen_by = finder.finder if finder else None
+    model = Landmarker(found.schema, settings, student, fitted.head, calibration, origin, finder=seen_by)
     return FitSummary(model, len(set(found.images)), missing, kind_of(fitted.head), error, accepted, finder)
 
 

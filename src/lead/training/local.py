@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lead.features import Features
+from lead.feature_files import Features
 from lead.geometry import soft_argmax
 from lead.nn.cascade import Cascade, CascadeOutput
 from lead.nn.confidence import Confidence

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from lead.config import ALL_ROUND, Settings
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.features import Extractor, FeatureSource
@@ -20,6 +21,7 @@ from lead.finding import found_in
 from lead.geometry import FloatArray
 from lead.images.build import open_store
 from lead.images.crops import Originals
+from lead.images.placing import placed
 from lead.images.store import ImageStore
 from lead.landmarks.model import Labels
 from lead.nn.finder import WINDOW
@@ -43,22 +45,26 @@ TRIED = 12
 
 def windowed(
     dataset: Dataset,
+    settings: Settings,
     run: Run,
     *,
-    labels: Labels | None,
+    labels: Labels | Path | str | None,
     extent: float | None,
     progress: Progress | None,
     say: Say,
-) -> Dataset:
-    """A dataset of windows onto the pictures of another.
+) -> tuple[Dataset, Settings]:
+    """A dataset of windows onto the pictures of another, and settings that name how far views of them turn.
+
+    Both stay as they are where neither labels nor an extent are given, nor were when the run began.
 
     Which windows is written to the run's folder as soon as that is there, and read from it when training goes on.
 
     Args:
         dataset: of the pictures.
+        settings: of the run, as they were asked for.
         run: whose first network finds specimens, from labels.
-        labels: of some specimens; None where ``extent`` says all.
-        extent: of a specimen, as a share of the picture's longer side; by default that of the labelled ones.
+        labels: of some specimens, or their file.
+        extent: of a specimen, as a share of the picture's longer side, where nothing is labelled yet.
         progress: called as pictures are searched.
         say: told how many windows there are, and of how many pictures.
 
@@ -68,10 +74,11 @@ def windowed(
     kept = run.folder / WINDOWS
     if kept.exists():
         windows = _read(kept)
-    elif labels is not None and extent is None:
-        windows = _found(dataset, run, labels, progress, say)
+    elif labels is not None:
+        windows = _found(dataset, run, placed(labels, dataset.root, say, several=True)[1], progress, say)
+    elif extent is None:
+        return dataset, settings
     else:
-        assert extent is not None
         if not 0 < extent < 1:
             raise LeadError(
                 f"--extent {extent:g} is no share of a picture's longer side: give one between 0 and 1, 0.1 say."
@@ -79,9 +86,12 @@ def windowed(
         windows = _anywhere(dataset, run, extent, progress)
     of = len({file for file, _ in windows})
     say(f"Learns from {len(windows):,} windows onto {of:,} picture{'' if of == 1 else 's'}.")
+    if settings.distill.views.rotation == "auto":  # a few specimens that agree by chance would say otherwise
+        say(f"Where there are several specimens, each may lie any way (distill.views.rotation={ALL_ROUND:g}).")
+        settings = settings.with_rotation(ALL_ROUND)
     at = {file: i for i, file in enumerate(dataset.files)}
     rows = [at[file] for file, _ in windows if file in at]
-    return replace(
+    shown = replace(
         dataset,
         files=tuple(dataset.files[i] for i in rows),
         identity=tuple(dataset.identity[i] for i in rows),
@@ -91,6 +101,7 @@ def windowed(
         point_sets={},
         normaliser={},
     )
+    return shown, settings
 
 
 def keep_windows(run: Run, dataset: Dataset) -> None:
