@@ -72,8 +72,8 @@ def train(
 ) -> Run:
     """Learns features from a folder of pictures. Called again, it resumes, or returns at once if it is done.
 
-    Called by each of the processes that torchrun or SLURM started, it trains on all their devices; the first process
-    alone reports. With a teacher from outside (``distill.teacher.model``), stage 2 alone needs no stage 1.
+    Called by each process of torchrun or SLURM, it trains on all their devices; the first alone reports. With a
+    teacher from outside (``distill.teacher.model``), stage 2 alone needs no stage 1.
 
     Args:
         data: a folder of pictures and films, a film, or a dataset's folder (then only its training split is used).
@@ -130,9 +130,8 @@ def train(
     if skipped := pictures.store.skipped:
         say(skipped_text(skipped, rest=str(run.folder / "run.json")))
     done = {"pretrain": has_backbone or (stage == "both" and has_student), "distill": has_student}
-    return stages.learnt(
-        run, pictures, {k: v for k, v in done.items() if stage in {"both", k}}, retry_smaller, report, say
-    )
+    asked = {name: is_done for name, is_done in done.items() if stage in {"both", name}}
+    return stages.learnt(run, pictures, asked, retry_smaller, report, say)
 
 
 def _need_stage_one(run: Run, settings: Settings, data: Path | str) -> None:

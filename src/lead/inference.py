@@ -103,12 +103,10 @@ class Landmarker:
         settings: of the run whose features are used.
         student: the feature network.
         head: fitted on labelled pictures.
-        calibration: what tells the error to expect: of a cascade's signals, or of another head's score; None where
-            there were too few labels to learn one.
+        calibration: what tells the error to expect, from a cascade's signals or another head's score; None if unknown.
         origin: provenance, kept with the model.
         batch: pictures that the network is given together.
-        finder: of specimens, where a picture may show several or none; each is then looked at through its own window.
-            None where each picture is of one.
+        finder: of the specimens, where a picture may show several or none; None where each is of one.
     """
 
     KIND = "landmarker"
