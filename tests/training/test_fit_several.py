@@ -53,11 +53,9 @@ class World:
             },
             "test",
         )
-        extractor = self.source.extractor
-        assert isinstance(extractor, Colours)
         student = Student(Backbone("test_resnet"), 7, 8)
         model = Landmarker(SCHEMA, settings, student, fit.head, fit.confidence, {}, finder=finder.finder)
-        model.extractor = extractor
+        model.extractor = Colours(student, settings.picture, device=torch.device("cpu"))
         return finder, model
 
 
@@ -106,7 +104,7 @@ def test_a_model_read_back_finds_the_same(world: World, tmp_path: Path) -> None:
     world.model.save(tmp_path / "model.safetensors")
     again = Landmarker.load(tmp_path / "model.safetensors")
     assert again.finder is not None
-    again.extractor = world.source.extractor
+    again.extractor = world.model.extractor
     assert again.digest() == world.model.digest()
     rows = np.arange(3)
     before, after = (model.predict_rows(world.source.store, rows) for model in (world.model, again))
