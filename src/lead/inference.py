@@ -78,6 +78,7 @@ class _Description(BaseModel):
     lies: tuple[tuple[Annotated[int, Field(ge=0, lt=8)], bool], ...] = (PLAIN,)
     local: tuple[Annotated[int, Field(ge=1)], ...] = ()
     first: Annotated[int, Field(ge=0)] = 0
+    bounded: bool = False
     calibration: tuple[list[float], list[float]] | None
     origin: dict[str, Any]
 
@@ -264,6 +265,7 @@ class Landmarker:
             "lies": self.head.lies if isinstance(self.head, Cascade) else (PLAIN,),
             "local": [len(look.which) for look in self.head.looks] if isinstance(self.head, Cascade) else [],
             "first": self.head.first if isinstance(self.head, Cascade) else 0,
+            "bounded": isinstance(self.head, Cascade) and self.head.bounded,
             "calibration": None if knots is None else [knots.scores.tolist(), knots.errors.tolist()],
             "origin": self.origin,
         }
@@ -331,7 +333,7 @@ class Landmarker:
         student = make_student(backbone, distill, settings.hypercolumn)
         checkpoint.restore(student, tensors, "student")
         lies = tuple(Lie(*lie) for lie in description.lies)
-        looks = (description.local, description.first)
+        looks = (description.local, description.first, description.bounded)
         head = make_head(description.head, distill.dimension, len(schema.names), lies, *looks)
         checkpoint.restore(head, tensors, "head")
         calibration: Calibration | Confidence | None = None
@@ -380,13 +382,15 @@ def make_head(
     lies: Sequence[Lie] = (PLAIN,),
     local: Sequence[int] = (),
     first: int = 0,
+    bounded: bool = False,
 ) -> Head | Cascade:
-    """An unfitted head; ``lies`` are what a cascade tries, ``local`` and ``first`` are as of :class:`Cascade`."""
+    """An unfitted head; ``lies`` are what a cascade tries, and the others as of :class:`Cascade`."""
     if kind == "ridge":
         return RidgeHead(dimension, landmarks)
     if kind == "softargmax":
         return SoftArgmaxHead(dimension, landmarks)
-    return Cascade(dimension, landmarks, fine=kind == "cascade", lies=lies, local=local, first=first)
+    fine = kind == "cascade"
+    return Cascade(dimension, landmarks, fine=fine, lies=lies, local=local, first=first, bounded=bounded)
 
 
 class _Located(NamedTuple):

@@ -109,7 +109,7 @@ def test_a_model_read_back_finds_the_same(world: World, tmp_path: Path) -> None:
     rows = np.arange(3)
     before, after = (model.predict_rows(world.source.store, rows) for model in (world.model, again))
     np.testing.assert_array_equal(before.xy, after.xy)
-    np.testing.assert_array_equal(before.likely, after.likely)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(before.likely, after.likely)
 
 
 def test_what_is_found_is_written_and_read_back(world: World, tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ class Inputs:
         pool: (P,) rows of unlabelled pictures to learn from; perhaps none.
         turned: whether things lie any way.
         seed: of the views and crops.
+        among: whether others like it may be near each thing, whose middle is then that of the picture.
     """
 
     source: FeatureSource
@@ -67,6 +68,7 @@ class Inputs:
     pool: Rows
     turned: bool
     seed: int
+    among: bool = False
 
     @property
     def truth(self) -> Tensor:

@@ -70,7 +70,7 @@ def fit_several(
         accepted=None if labels.accepted is None else labels.accepted[used],
         groups=[labels.images[i] for i in used.tolist()],
         turned=turned,
-        all_round=True,
+        among=True,
         seed=seed,
     )
     return finder, fitted
