@@ -300,7 +300,9 @@ def convert(
         say=warn,
     )
     _warn_lost(target, done.lost)
-    counts = f"{len(done.labels)} pictures, {len(done.labels.schema.names)} landmarks"
+    pictures_found, specimens = len(set(done.labels.images)), int(done.labels.is_specimen.sum())
+    several = f"{specimens} specimens, " if done.labels.of_several() else ""
+    counts = f"{pictures_found} pictures, {several}{len(done.labels.schema.names)} landmarks"
     show(f"{counts}, from {done.source}\n{done.target}: {target}")
 
 
