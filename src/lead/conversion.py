@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -84,15 +85,20 @@ def _one_each(read: Callable[..., Gathered], kind: Format, say: Say) -> Gathered
     """
     try:
         found = read(say=say)
-    except LeadError as error:
-        try:
-            labels = read(several=True).labels
-        except LeadError:
-            raise error from None
-        refuse_several(labels, kind)
+    except LeadError:
+        if labels := _several(read):
+            refuse_several(labels, kind)
         raise
     left_out = found.labels.places and found.labels.places.left_out
-    if left_out and (several := kind.specimens(read(several=True).labels).of_several()):
+    labels = _several(read) if left_out else None
+    if labels and (several := kind.specimens(labels).of_several()):
         count = f"{len(several)} picture{'s show' if len(several) > 1 else ' shows'} several specimens"
         say(f"{count}, and {kind.name} holds one of each picture. Several are held by: {holding_several()} (--to).")
     return found
+
+
+def _several(read: Callable[..., Gathered]) -> Labels | None:
+    """What is read where pictures may show several specimens; None where it cannot be."""
+    with suppress(LeadError):
+        return read(several=True).labels
+    return None

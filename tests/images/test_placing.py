@@ -114,6 +114,21 @@ def test_a_picture_whose_labels_are_left_out_is_not_complete(tmp_path: Path) -> 
     assert said[0].startswith("1 labelled picture has other proportions")
 
 
+def test_predicted_specimens_of_a_picture_that_a_person_labelled_go_with_their_boxes(tmp_path: Path) -> None:
+    category = {"id": 1, "name": "a", "keypoints": ["p"]}
+    image = {"id": 1, "file_name": "a.png"}
+    hand = {"id": 1, "image_id": 1, "category_id": 1, "keypoints": [1, 2, 2]}
+    said = [hand | {"id": i, "keypoints": [i, 9, 2], "score": 0.5, "bbox": [0, 0, 9, 9]} for i in (1, 2)]
+    for name, entries in (("hand", [hand]), ("said", said)):
+        data = {"images": [image], "annotations": entries, "categories": [category]}
+        (tmp_path / f"{name}.json").write_text(json.dumps(data))
+    told: list[str] = []
+    found = gathered([tmp_path / "hand.json", tmp_path / "said.json"], several=True, say=told.append)
+    assert found.labels.xy.tolist() == [[[1, 2]]]
+    assert found.labels.boxes is None
+    assert told == [f"{tmp_path / 'said.json'}: left out: predictions of 1 picture that a person labelled."]
+
+
 def test_places_on_the_upright_picture_stay_where_the_file_says_its_size(tmp_path: Path) -> None:
     marked(tmp_path / "a.png", (7, 4), 6)
     said: list[str] = []

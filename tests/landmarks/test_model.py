@@ -112,3 +112,23 @@ def test_rows_that_are_no_specimen_go_where_their_picture_has_another() -> None:
     assert (labels.images, labels.tracks) == (("b.png", "a.png"), ("", ""))
     assert labels.visible[:, 0].tolist() == [UNLABELLED, VISIBLE]
     assert labels.xy[1, 0].tolist() == [2, 2]
+
+
+def test_without_predictions_the_boxes_of_predicted_specimens_go_too() -> None:
+    labels = replace(
+        BUSY,
+        images=("a.png",) * 4,
+        tracks=("",) * 4,
+        visible=np.array([[2, 0], [2, 2], [0, 0], [2, 0]]),
+        xy=np.ones((4, 2, 2)),
+        boxes=np.arange(16.0).reshape(4, 4),
+        likely=np.array([0.5, 0.25, NAN, NAN]),
+        predicted=np.array([[1, 0], [1, 0], [0, 0], [0, 0]], dtype=bool),
+    )
+    hand = labels.without_predicted()
+    assert hand.is_specimen.tolist() == [False, True, True, True]
+    assert hand.visible.tolist() == [[0, 0], [0, 2], [0, 0], [2, 0]]
+    assert hand.boxes is not None
+    np.testing.assert_array_equal(np.isnan(hand.boxes[:, 0]), [True, False, False, False])
+    np.testing.assert_array_equal(hand.likely, [NAN, 0.25, NAN, NAN])
+    assert len(hand) == len(labels)

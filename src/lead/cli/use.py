@@ -337,8 +337,11 @@ def convert(
         say=warn,
     )
     _warn_lost(target, done.lost)
-    counts = f"{counted(len(done.labels), 'picture')}, {counted(len(done.labels.schema.names), 'landmark')}"
-    show(f"{counts}, from {done.source}\n{done.target}: {target}")
+    counts = [counted(len(set(done.labels.images)), "picture")]
+    if done.labels.of_several():
+        counts.append(counted(int(done.labels.is_specimen.sum()), "specimen"))
+    counts.append(counted(len(done.labels.schema.names), "landmark"))
+    show(f"{', '.join(counts)}, from {done.source}\n{done.target}: {target}")
 
 
 def _warn_lost(path: Path, lost: Sequence[str]) -> None:

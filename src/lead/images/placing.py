@@ -21,7 +21,7 @@ from lead.images.frame_files import as_files
 from lead.landmarks.format import Format
 from lead.landmarks.io import read_labels
 from lead.landmarks.joining import joined_tables
-from lead.landmarks.model import UNLABELLED, Labels
+from lead.landmarks.model import UNLABELLED, Labels, unlabelled
 from lead.landmarks.naming import Matches, beside
 from lead.landmarks.pictures import Size
 from lead.reporting import Progress, Say, counted, unsaid
@@ -112,14 +112,7 @@ def _without_superseded(parts: Sequence[Labels], say: Say) -> list[Labels]:
             file = f"{part.places.file}: " if part.places and part.places.file else ""
             count = len(_pictures(part, np.flatnonzero(superseded.any(1))))
             say(f"{file}left out: predictions of {counted(count, 'picture')} that a person labelled.")
-            part = replace(
-                part,
-                visible=np.where(superseded, UNLABELLED, part.visible),
-                predicted=part.is_predicted & ~superseded,
-                score=_blanked(part.score, superseded),
-                px_error=_blanked(part.px_error, superseded),
-                px_90=_blanked(part.px_90, superseded),
-            )
+            part = unlabelled(part, superseded)
         kept.append(part)
     return kept
 
@@ -127,10 +120,6 @@ def _without_superseded(parts: Sequence[Labels], say: Say) -> list[Labels]:
 def _pictures(labels: Labels, rows: Iterable[int]) -> list[str]:
     """The pictures of some rows."""
     return list(dict.fromkeys(labels.images[row] for row in rows))
-
-
-def _blanked(table: FloatArray | None, where: npt.NDArray[np.bool_]) -> FloatArray | None:
-    return None if table is None else np.where(where, np.nan, table)
 
 
 def at_hand(

@@ -111,9 +111,8 @@ def _rows(tidy: Tidied) -> list[Row]:
     """
     count = len(tidy.top["images"])
     if all(len(kept) == 1 for of_rows in tidy.annotated_by for kept in of_rows.values()):
-        return [
-            (i, {k: of_rows[i] for k, of_rows in enumerate(tidy.labelled_by) if i in of_rows}) for i in range(count)
-        ]
+        alone = tidy.labelled_by  # which is made anew whenever it is asked for
+        return [(i, {k: of_rows[i] for k, of_rows in enumerate(alone) if i in of_rows}) for i in range(count)]
     rows: list[Row] = []
     for i in range(count):
         found = sorted((a, k) for k, of_rows in enumerate(tidy.annotated_by) for a in of_rows.get(i, ()))

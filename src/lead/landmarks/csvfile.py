@@ -139,6 +139,8 @@ class _Table:
 
     def row(self, image: str, line: Line) -> Row:
         """The row that a line is of. Raises :class:`LeadError` where it says other things of it than a line before."""
+        if not self.header.specimen and not self.header.wide:
+            return image, ""
         number, fields = line
         said = {name: fields[at] for name, at in self.header.specimen.items()}
         key = said.pop(INSTANCE, None)
@@ -278,7 +280,7 @@ def _labels(table: _Table, pictures: PictureInfo) -> Labels:
 
 def _specimens(table: _Table, rows: Sequence[Row]) -> dict[str, Any]:
     """What is said of each row. Raises :class:`LeadError` naming the line of what is no number, or no box."""
-    said = [table.rows[row] for row in rows]
+    said = [table.rows.get(row, (0, {})) for row in rows]
     numbers = [
         [to_number(with_point(of.get(name, ""), table.delimiter), name, line) for name in (LIKELY, *BOX)]
         for line, of in said

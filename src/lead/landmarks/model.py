@@ -259,8 +259,7 @@ class Labels:
         """The same labels, unlabelled where a model said them: what may be fitted to."""
         if self.predicted is None:
             return self
-        visible = np.where(self.predicted, UNLABELLED, self.visible)
-        return replace(self, visible=visible, score=None, px_error=None, px_90=None, predicted=None)
+        return replace(unlabelled(self, self.predicted), score=None, px_error=None, px_90=None)
 
     def only_by_hand(self) -> Labels:
         """The same labels, unlabelled where a person did not place them: what an error may be measured on."""
@@ -353,9 +352,7 @@ class Labels:
 
     def blank(self) -> Labels:
         """Rows that say of their pictures that they were looked at, and no more."""
-        tables = {name: getattr(self, name) for name in PREDICTED}
-        columns: dict[str, Any] = {name: None if table is None else np.nan * table for name, table in tables.items()}
-        return replace(self, visible=np.zeros_like(self.visible), boxes=None, likely=None, **columns)
+        return unlabelled(self, np.ones_like(self.visible, dtype=bool))
 
     def renamed(self, images: Iterable[str]) -> Labels:
         """The same labels, of pictures that go by other names, one for each row."""
@@ -365,6 +362,24 @@ class Labels:
 
     def _predicted(self) -> list[npt.NDArray[np.float64] | None]:
         return [getattr(self, name) for name in PREDICTED]
+
+
+def unlabelled(labels: Labels, where: npt.NDArray[np.bool_]) -> Labels:
+    """The same labels without some of them, (N, K), and without the boxes of rows that had no others."""
+    visible = np.where(where, UNLABELLED, labels.visible)
+    gone = where.any(1) & (visible == UNLABELLED).all(1)
+    tables: dict[str, Any] = {name: _blank(getattr(labels, name), where) for name in PREDICTED}
+    tables |= {name: _blank(getattr(labels, name), gone) for name in ("boxes", "likely")}
+    return replace(labels, visible=visible, predicted=labels.is_predicted & ~where, **tables)
+
+
+def _blank(table: npt.NDArray[np.float64] | None, where: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64] | None:
+    """A table that says nothing at some places of its first axes."""
+    return (
+        None
+        if table is None
+        else np.where(where.reshape(where.shape + (1,) * (table.ndim - where.ndim)), np.nan, table)
+    )
 
 
 def _or(table: npt.NDArray[Any] | None, shape: tuple[int, ...], empty: float = np.nan) -> npt.NDArray[Any]:

@@ -97,8 +97,8 @@ class RidgeHead(nn.Module):
         reduction: (min(C, REDUCED), C), the identity for compact features.
         weight: (D, K), D = reduced dimension · ((2·radius + 1)² + 8 if there is a ring) + 1 for the constant.
         sharpness: factor before the soft-argmax.
-        bounds: (K, 3) or (1, 3) x, y and radius, normalised, of where landmarks can be: beyond it a heat map is lowered,
-            by 1 at one and a half times the radius. None where they may be anywhere.
+        bounds: (K, 3) or (1, 3) x, y and radius, normalised, of where landmarks can be: beyond it a heat map is
+            lowered, by 1 at one and a half times the radius. None where they may be anywhere.
     """
 
     bounds: Tensor | None
