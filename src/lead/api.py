@@ -85,26 +85,25 @@ def train(
         stage: stage 1, stage 2, or both.
         name: which dataset, of a folder that holds several; see :func:`open_dataset`.
         frames: to take out of each film, at most; by default as many as last time, at first 200.
-        retry_smaller: where memory runs out as a stage begins, begin it anew with half the batch, and so on. That is
-            another training: the run's settings then say the smaller batch, and ``run.json`` why.
-        labels: of some specimens that are small in their pictures: they and others like them are learnt from.
-        extent: of such a specimen, as a share of the picture's longer side, where nothing is labelled yet.
+        retry_smaller: where memory runs out as a stage begins, begin it anew with half the batch, and so on: another
+            training, of which the run's settings say the smaller batch, and ``run.json`` why.
+        labels: of some specimens, small in their pictures: they and others like them are learnt from.
+        extent: of such a specimen, as a share of the picture's longer side, where none is labelled yet.
         report: called as training goes on.
         sampling, decoding: called as films are read, and as pictures are decoded.
         say: told what was skipped, what was found of the folder, and which stages are done already.
         upkeep: when the training looks at itself, saves and gives up.
 
     Raises:
-        LeadError: bad pictures or settings; the run was made with others; the loss diverged; memory ran out; the
-            pictures can no longer be read; several processes are to retry; or the user interrupted.
+        LeadError: bad pictures or settings, or others than the run's; the loss diverged; memory ran out; pictures can
+            no longer be read; several processes are to retry; or the user interrupted.
     """
     from lead.training import stages  # with Fabric and TensorBoard, which nothing else here needs
 
     _one_of("stage", stage, get_args(StageChoice))
     chosen = settings or load_preset(preset, assignments)
     stages.join(chosen, stage, say)
-    if retry_smaller:
-        chosen = stages.as_retried(Path(out), chosen)
+    chosen = stages.as_retried(Path(out), chosen) if retry_smaller else chosen
     if not processes.leads():
         sampling, decoding, say = None, None, unsaid
     run = Run.plan(Path(out), chosen, upkeep)
@@ -121,7 +120,7 @@ def train(
     dataset, chosen = windowed(dataset, chosen, run, labels=labels, extent=extent, progress=decoding, say=say)
     pictures = open_pictures(dataset, run.settings, progress=decoding, say=say)
     chosen = with_found_views(chosen, run, pictures, say)
-    has_backbone, has_student = bool(processes.most(run.has_backbone)), bool(processes.most(run.has_student))
+    has_backbone, has_student = map(bool, map(processes.most, (run.has_backbone, run.has_student)))
     with processes.in_turn():
         run = Run.create(Path(out), with_contrast(chosen, pictures.store.showing), upkeep)
         keep_windows(run, dataset)

@@ -160,9 +160,9 @@ class Landmarker:
 
         Returns:
             One row for each picture that can be read, its name relative to the folder (as given, for pictures), then
-            one for each frame of each film, named ``film.mp4#0`` and so on:
-            ``xy`` in that picture's own pixels, ``score`` in [0, 1], and where it is calibrated ``px_error``, the mean
-            error to expect in pixels, and ``px_90``, the distance that holds the true place in nine of ten cases. A
+            one for each frame of each film, named ``film.mp4#0`` and so on; of a model that finds specimens, one for
+            each of these, with ``tracks``, and how ``likely`` it is one. ``xy`` in that picture's own pixels, ``score``
+            in [0, 1], and where it is calibrated ``px_error``, the mean error to expect, and ``px_90``, the distance that holds the true place in nine of ten cases. A
             landmark that is found beyond the picture's edge is out of view and has no place; one that is more likely
             hidden than visible, as far as labels of hidden landmarks tell, is reported as hidden.
 
@@ -225,15 +225,7 @@ class Landmarker:
             found = _of_cascade(source.find_in(self.head, rows, whole, up, held), self.calibration)
         else:
             found = _of_head(self.head, whole, self.calibration)
-        store, pictures = source.store, source.pictures(rows)
-        xy = source.places(rows, found.xy)
-        px = source.pixels(rows)[:, None]
-        beyond = ((xy < -0.5) | (xy > store.sizes[pictures, None] - 0.5)).any(-1)
-        visible = np.select([beyond, found.hidden], [UNLABELLED, HIDDEN], VISIBLE).astype(np.int8)
-        error, wide = (None if e is None else np.where(beyond, np.nan, e * px) for e in (found.error, found.within_90))
-        files = tuple(store.files[row] for row in pictures.tolist())
-        tracks = None if self.finder is None else ("",) * len(files)
-        return Labels(self.schema, files, xy, visible, found.score, error, wide, tracks=tracks)
+        return _as_labels(found, self.schema, source, rows, several=self.finder is not None)
 
     def save(self, path: Path | str) -> None:
         """Writes the model to one ``.safetensors`` file, whole or not at all."""
@@ -347,6 +339,21 @@ class Landmarker:
             finder = Finder(distill.dimension)
             checkpoint.restore(finder, tensors, "finder")
         return cls(schema, settings, student, head, calibration, description.origin, finder=finder)
+
+
+def _as_labels(
+    found: _Located, schema: Schema, source: FeatureSource, rows: npt.NDArray[np.int64], *, several: bool
+) -> Labels:
+    """What was located in pictures, or in windows onto them, in the pictures' own pixels."""
+    store, pictures = source.store, source.pictures(rows)
+    xy = source.places(rows, found.xy)
+    px = source.pixels(rows)[:, None]
+    beyond = ((xy < -0.5) | (xy > store.sizes[pictures, None] - 0.5)).any(-1)
+    visible = np.select([beyond, found.hidden], [UNLABELLED, HIDDEN], VISIBLE).astype(np.int8)
+    error, wide = (None if e is None else np.where(beyond, np.nan, e * px) for e in (found.error, found.within_90))
+    files = tuple(store.files[row] for row in pictures.tolist())
+    tracks = ("",) * len(files) if several else None
+    return Labels(schema, files, xy, visible, found.score, error, wide, tracks=tracks)
 
 
 def _specimens(model: Landmarker, finder: Finder, store: ImageStore, row: int) -> Labels:
