@@ -576,7 +576,7 @@ WRONG = [
     ("a.json", json.dumps(LABELME | {"imagePath": ""}), "imagePath is '', which names no picture"),
     ("export.json", json.dumps([{**TASKS[0], "data": {}}]), r"task whose data names no picture \(task 11"),
     ("export.json", json.dumps([TASKS[0], {**TASKS[0], "id": 3}]), r"several tasks.*\(task 11, task 3: '.*wing 1.jpg'"),
-    ("export.json", json.dumps(TASKS).replace("200", '"wide"'), r"without the size of their picture.*task 11: 'tip'"),
+    ("export.json", json.dumps(TASKS).replace("200", '"wide"'), r"without the picture's size.*task 11: 'tip'"),
     ("export.json", json.dumps(TASKS).replace('"image_rotation": 0', '"image_rotation": 9'), "was turned in"),
     ("export.json", json.dumps([TASKS[1]]), "no task has a result of type 'keypointlabels'"),
     ("a.xml", CVAT.replace("</image>", "</picture>"), "not well-formed XML"),

@@ -57,7 +57,7 @@ def test_what_has_no_place_is_left_out_and_told(tmp_path: Path) -> None:
     labels = load_labels(tmp_path / "a.xml")
     assert labels.images == ("one.jpg",)
     assert labels.places is not None
-    told = "1 box to be ignored; 1 box without parts; 1 picture (two.jpg): several things in each, where one is "
+    told = "1 box to be ignored; 1 box without parts; 1 picture (two.jpg): several things in the picture, where one is "
     assert labels.places.left_out.startswith(told)
 
 

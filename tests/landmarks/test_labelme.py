@@ -153,7 +153,7 @@ def test_rectangles_that_are_no_box_are_told(odd: list[dict[str, Any]], tmp_path
     labels = several(tmp_path, shape("head", 1, 2, group_id=1), *odd)
     assert (len(labels), labels.boxes, labels.tracks) == (1, None, None)
     assert labels.places is not None
-    assert labels.places.left_out == f"{len(odd)} shapes of type 'rectangle'"
+    assert labels.places.left_out == f"{len(odd)} shape{'s' if len(odd) > 1 else ''} of type 'rectangle'"
 
 
 def test_a_landmark_stands_once_in_a_group(tmp_path: Path) -> None:

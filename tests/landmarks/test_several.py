@@ -167,7 +167,7 @@ def test_a_crowd_is_no_specimen() -> None:
     labels = coco.parse(coco_text(ANN, crowd, BOB | {"track_id": None}), several=True)
     assert len(labels) == 2
     assert labels.places is not None
-    assert labels.places.left_out == "1 annotations of a crowd (annotations[1])"
+    assert labels.places.left_out == "1 annotation of a crowd (annotations[1])"
 
 
 @pytest.mark.parametrize("box", [[2, 2, 0, 5], [1, 2, 3], "box", [1, None, 3, 4], None, [1, 2, 2, 2]])
@@ -188,7 +188,7 @@ def test_an_individual_that_stands_twice_in_a_picture_is_named_once() -> None:
     labels = coco.parse(coco_text(BOB, ANN | {"track_id": 3}), several=True)
     assert labels.tracks == ("3", "")
     assert labels.places is not None
-    assert labels.places.left_out == "1 track ids that stand twice in a picture (annotations[1])"
+    assert labels.places.left_out == "1 track_id standing twice in a picture (annotations[1])"
 
 
 def test_things_of_two_kinds_are_side_by_side_unless_there_are_several_of_one() -> None:

@@ -95,7 +95,7 @@ def test_sleap_s_instances_are_specimens_by_the_names_of_their_tracks(tmp_path: 
     assert labels.score is not None
     np.testing.assert_allclose(labels.score[0], [0.8, 0.4], atol=1e-6)
     assert labels.likely is None  # SLEAP's score of an instance is no probability
-    assert told(labels) == "2 predicted instances beside one of the same individual (run.mp4#2, run.mp4#3)"
+    assert told(labels) == "2 instances predicted beside one of the same individual (run.mp4#2, run.mp4#3)"
 
 
 def test_two_of_a_person_s_instances_on_one_track_are_refused(tmp_path: Path) -> None:
@@ -297,7 +297,7 @@ def test_a_deeplabcut_project_of_several_animals(tmp_path: Path) -> None:
     ]
     assert labels.tracks == ("mus1", "mus2", "single", "mus2") * 2
     assert labels.xy[[2, 6], 2].tolist() == [[70, 80], [71, 81]]
-    assert told(labels).startswith("labeled-data/m1/CollectedData_Ann.csv: 1 frames that are not there")
+    assert told(labels).startswith("labeled-data/m1/CollectedData_Ann.csv: 1 frame without its file")
 
 
 def test_two_tables_of_a_video_that_differ_in_an_animal(tmp_path: Path) -> None:
@@ -352,7 +352,7 @@ def test_each_box_of_imglab_is_a_specimen() -> None:
     assert labels.is_specimen.tolist() == [True, True, True, False]
     assert labels.sizes is not None
     assert labels.sizes.tolist() == [[128, 96]] * 3 + [[0, 0]]
-    assert told(labels) == "1 boxes to be ignored"
+    assert told(labels) == "1 box to be ignored"
     with pytest.raises(LeadError, match="line 3: left of the box is 'six'"):
         imglab.parse(BEETLES.replace("left='6'", "left='six'"), several=True)
 
@@ -416,7 +416,7 @@ def test_groups_and_points_with_several_places_are_specimens() -> None:
     assert set(wings.schema.names) == {"wing 1", "wing 2", "scale"}
     np.testing.assert_array_equal(wings.only(["wing 1", "scale"]).xy[..., 0], [[1, NAN], [3, NAN], [NAN, 9]])
     twice = images(points("head", (1, 1), more=one) * 2 + points("head", (2, 1), more=two))
-    assert told(cvat.parse(twice, several=True)).startswith("1 specimens in which a landmark is marked twice")
+    assert told(cvat.parse(twice, several=True)).startswith("1 specimen in which a landmark is marked twice")
 
 
 @pytest.mark.parametrize("together", [True, False])
@@ -503,7 +503,7 @@ def test_the_points_in_a_rectangle_of_label_studio_are_of_one_specimen() -> None
     np.testing.assert_allclose(numbers(labels.boxes), boxes)
     assert labels.sizes is not None
     assert labels.sizes.tolist() == [[200, 50]] * 3 + [[0, 0]]
-    assert told(labels) == "1 results of type 'rectanglelabels'"
+    assert told(labels) == "1 result of type 'rectanglelabels'"
 
 
 def test_points_of_label_studio_in_no_rectangle() -> None:
@@ -522,17 +522,18 @@ def test_points_of_label_studio_in_no_rectangle() -> None:
     np.testing.assert_allclose(labels.xy[:, 0, 0], noses)
     assert labels.boxes is not None
     assert np.isfinite(labels.boxes[:, 0]).tolist() == [False, True, True, True, False, False, False, False]
-    assert told(labels) == "1 specimens in which a landmark is marked twice, of which none is read (task 4: 'nose')"
+    assert told(labels) == "1 specimen in which a landmark is marked twice, of which nothing is read (task 4: 'nose')"
 
 
 @pytest.mark.parametrize(
     ("more", "left_out"),
     [
-        ({"value": {"rotation": 30}}, "1 boxes that are turned (task 0)"),
-        ({"value": {"width": 0}}, "1 boxes without a place (task 0)"),
-        ({"value": {"x": "left"}}, "1 boxes without a place (task 0)"),
-        ({"original_width": None}, "1 boxes without the size of their picture"),
-        ({"image_rotation": 90}, "1 boxes on a picture that was turned in Label Studio"),
+        ({"value": {"rotation": 30}}, "1 box that is turned (task 0)"),
+        ({"value": {"width": 0}}, "1 box without a place (task 0)"),
+        ({"value": {"x": "left"}}, "1 box without a place (task 0)"),
+        ({"original_width": None}, "1 box without the picture's size"),
+        ({"image_rotation": 90}, "1 box on a picture that was turned in Label Studio"),
+        ({"item_index": 1}, "1 box whose picture cannot be told (task 0: on 'image', data image)"),
     ],
 )
 def test_a_box_of_label_studio_that_cannot_be_read_costs_the_box(more: dict[str, Any], left_out: str) -> None:

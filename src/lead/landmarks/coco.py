@@ -131,7 +131,7 @@ def _with_specimens(labels: Labels, tidy: Tidied, rows: Sequence[Row]) -> Labels
         annotation = {} if at is None else tidy.top["annotations"][at]
         track = str(annotation.get("track_id") if annotation.get("track_id") is not None else "")
         if track and (i, track) in seen:
-            tidy.left_out.add("track ids that stand twice in a picture", f"annotations[{at}]")
+            tidy.left_out.add("track_id standing twice in a picture", f"annotations[{at}]")
             track = ""
         seen.add((i, track))
         tracks.append(track)

@@ -257,7 +257,7 @@ def _differences(labels: Labels, other: Labels) -> str:
         told.append(f"just one has {counted(len(lone), 'picture')}, the first is {min(lone)}")
     elif animals := {key for key in rows.keys() ^ others.keys() if key[1]}:
         image, track = min(animals)
-        told.append(f"just one has {len(animals)} animals, the first is {track!r} of {image}")
+        told.append(f"just one has {counted(len(animals), 'animal')}, the first is {track!r} of {image}")
     keys = [key for key in rows if key in others]
     shared = [part for part in labels.schema.names if part in other.schema.names]
     here = labels.take(rows[key] for key in keys).only(shared).xy

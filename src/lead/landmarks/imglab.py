@@ -70,7 +70,7 @@ def parse(text: str, *, several: bool = False) -> Labels:
             first.others = others
             found.pictures[name] = first
         elif len(boxes) > 1:
-            found.drop(name, f"several things in each, where one is supported (line {lines[boxes[1]]})")
+            found.drop(name, f"several things in the picture, where one is supported (line {lines[boxes[1]]})")
         elif boxes:
             found.pictures[name].points = _points(boxes[0], lines)
     specimens = (each for marked in found.pictures.values() for each in (marked, *marked.others))

@@ -182,9 +182,10 @@ def _pictures(tasks: Sequence[Entry], left_out: LeftOut, *, several: bool) -> li
             chosen = field_of(fields, result.get("to_name"), result.get("source"), several=len(unknown) > 1)
             number = result.get("item_index") or 0
             if chosen is None or type(number) is not int or not 0 <= number < len(fields[chosen]):
-                on = f"{region.name!r} on {repr(result.get('to_name'))[:30]}"
+                what, name = ("point", f"{region.name!r} ") if region.name else ("box", "")
+                on = f"{name}on {repr(result.get('to_name'))[:30]}"
                 told = f"{where}: {on}, data {', '.join(fields) or 'empty'}"
-                left_out.add("point whose picture cannot be told", told)
+                left_out.add(f"{what} whose picture cannot be told", told)
                 continue
             place = (chosen, number)
             of_pictures.setdefault(place, _Picture(where, fields[chosen][number])).add(region)

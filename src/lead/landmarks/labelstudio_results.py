@@ -193,7 +193,7 @@ def _point(result: Entry, where: str, left_out: LeftOut) -> tuple[float, float, 
     x, y = (finite(value.get(axis)) if isinstance(value, dict) else None for axis in "xy")
     if x is None or y is None:
         left_out.add("point without a place", where)
-    elif (size := _picture_size(result, "points", where, left_out)) is None:
+    elif (size := _picture_size(result, "point", where, left_out)) is None:
         return None
     elif math.isfinite(x * size[0]) and math.isfinite(y * size[1]):
         return x * size[0] / 100, y * size[1] / 100, size
@@ -206,7 +206,7 @@ def _picture_size(result: Entry, what: str, where: str, left_out: LeftOut) -> tu
     """Width and height of a result's picture in pixels; None if the result cannot be placed on it, which is counted."""
     width, height = (finite(result.get(key)) for key in ("original_width", "original_height"))
     if width is None or height is None or not (1 <= width < 2**31 and 1 <= height < 2**31):
-        left_out.add(f"{what} without the size of their picture (original_width, original_height)", where)
+        left_out.add(f"{what} without the picture's size (original_width, original_height)", where)
     elif result.get("image_rotation"):
         told = f"{what} on a picture that was turned in Label Studio; turn the file itself, and label that"
         left_out.add(told, where)
@@ -217,7 +217,7 @@ def _picture_size(result: Entry, what: str, where: str, left_out: LeftOut) -> tu
 
 def _frame(result: Entry, where: str, left_out: LeftOut, *, predicted: bool) -> Frame | None:
     """The rectangle that a result is; None if it has no place or is turned, which is counted."""
-    size = _picture_size(result, "boxes", where, left_out)
+    size = _picture_size(result, "box", where, left_out)
     if size is None:
         return None
     value = result.get("value")

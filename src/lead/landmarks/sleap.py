@@ -225,7 +225,7 @@ def _instances_of(frame: Any, name: str, called: Mapping[int, str], left_out: Le
             continue
         if not any(instance is user for user in users):
             if id(instance) in made_from or id(instance.track) in taken:
-                left_out.add("predicted instances beside one of the same individual", name)
+                left_out.add("instance predicted beside one of the same individual", name)
                 continue
             if instance.track is not None:
                 taken.add(id(instance.track))
