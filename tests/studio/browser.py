@@ -66,9 +66,9 @@ class Studio:
 
     def start(self) -> None:
         """Returns once the address is printed, and the server answers there."""
-        command = [str(self.folder), "--port", str(self.port), "--no-open", *self.arguments]
+        command = ["studio", str(self.folder), "--port", str(self.port), "--no-open", *self.arguments]
         environment = os.environ | {"LEAD_STUDIO_TOKEN": TOKEN, "OMP_NUM_THREADS": "1"}
-        self.process, said = begin(command, environment, self.home)
+        self.process, said = begin(command, environment, self.home, self.home / "studio.log")
         with said:
             for line in said:
                 if "http://" in line:

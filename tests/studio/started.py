@@ -1,4 +1,7 @@
-"""``lead studio`` in a process of its own that has its imports already: half of what a test of the page would take."""
+"""The program ``lead`` in a process of its own that has its imports made: they are half of what a short command takes.
+
+That it starts without them is a matter of ``tests/cli/test_studio.py`` and the other tests that call the interpreter.
+"""
 
 from __future__ import annotations
 
@@ -12,33 +15,33 @@ from pathlib import Path
 from typing import TextIO
 
 if sys.platform == "win32":
-    _METHOD = multiprocessing.get_context("spawn")  # with its imports to make
+    _PROCESSES = multiprocessing.get_context("spawn")  # with imports to make
 else:
-    _METHOD = multiprocessing.get_context("forkserver")
-    # What a studio loads as soon as its first page is there.
-    _METHOD.set_forkserver_preload(
-        ["lead.studio.server", "lead.studio.session", "lead.studio.fitter", "lead.studio.training", "lead.api"]
+    _PROCESSES = multiprocessing.get_context("forkserver")
+    _PROCESSES.set_forkserver_preload(
+        ["lead.cli", "lead.studio.server", "lead.studio.session", "lead.studio.fitter", "lead.studio.training"]
     )
 
 
-def _studio(arguments: Sequence[str], environment: Mapping[str, str], home: Path, said: Connection) -> None:
+def _lead(words: Sequence[str], environment: Mapping[str, str], home: Path, said: Connection, errors: Path) -> None:
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(home)
     os.dup2(said.fileno(), 1)
-    with (home / "studio.log").open("a") as log:
-        os.dup2(log.fileno(), 2)
-    sys.stdout, sys.stderr = (os.fdopen(of, "w", buffering=1, encoding="utf-8", closefd=False) for of in (1, 2))
-    sys.argv = ["lead", "studio", *arguments]
+    with errors.open("a") as file:
+        os.dup2(file.fileno(), 2)
+    sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+    sys.argv = ["lead", *words]
     from lead.cli import main
 
     main()
 
 
-def begin(arguments: Sequence[str], environment: Mapping[str, str], home: Path) -> tuple[BaseProcess, TextIO]:
-    """Starts ``lead studio`` in the folder ``home``, to whose ``studio.log`` its errors go; and what it prints."""
-    receiver, theirs = _METHOD.Pipe(duplex=False)
-    process = _METHOD.Process(target=_studio, args=(arguments, environment, home, theirs))
+def begin(words: Sequence[str], environment: Mapping[str, str], home: Path, errors: Path) -> tuple[BaseProcess, TextIO]:
+    """Starts a command in the folder ``home``; its errors are added to a file, and what it prints is returned."""
+    receiver, theirs = _PROCESSES.Pipe(duplex=False)
+    process = _PROCESSES.Process(target=_lead, args=(words, environment, home, theirs, errors))
     process.start()
     theirs.close()
     with receiver:
