@@ -162,9 +162,9 @@ class Landmarker:
             One row for each picture that can be read, its name relative to the folder (as given, for pictures), then
             one for each frame of each film, named ``film.mp4#0`` and so on; of a model that finds specimens, one for
             each of these, with ``tracks``, and how ``likely`` it is one. ``xy`` in that picture's own pixels, ``score``
-            in [0, 1], and where it is calibrated ``px_error``, the mean error to expect, and ``px_90``, the distance that holds the true place in nine of ten cases. A
-            landmark that is found beyond the picture's edge is out of view and has no place; one that is more likely
-            hidden than visible, as far as labels of hidden landmarks tell, is reported as hidden.
+            in [0, 1], and where it is calibrated ``px_error``, the mean error to expect, and ``px_90``, the distance
+            that holds the true place in nine of ten cases. A landmark that is found beyond the picture's edge is out of
+            view and has no place; one that is more likely hidden than visible is reported as hidden.
 
         Raises:
             LeadError: there is no readable picture; a film cannot be read, or not to its end; or PyAV is not installed,
