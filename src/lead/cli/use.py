@@ -249,9 +249,12 @@ def predict(
     if found.left_out:
         warn(f"left out: {found.left_out}.")
     _warn_lost(out, found.lost)
-    numbers = ((len(found.pictures or ()), "picture"), (sum(map(len, found.films.values())), "frame"))
-    counts = [counted(n, what) for n, what in numbers if n]
-    show(f"Landmarks of {' and '.join(counts)}: {out}")
+    films = sum(len(film.rows_of()) for film in found.films.values())
+    numbers = ((len(found.pictures.rows_of()) if found.pictures else 0, "picture"), (films, "frame"))
+    counts = " and ".join(counted(n, what) for n, what in numbers if n)
+    if (labels := found.labels).tracks is not None:
+        counts = f"{counted(int(labels.is_specimen.sum()), 'specimen')} found in {counts}"
+    show(f"Landmarks of {counts}: {out}")
     if draw:
         show(f"Drawings: {draw}")
 

@@ -109,10 +109,15 @@ def to_onnx(
         counting: makes a callback of (done, total) for each task.
 
     Raises:
-        LeadError: the file is there, the side does not fit, the extra ``onnx`` is not installed, or a landmark is more
-            than ``TOLERANCE`` off; then nothing is written.
+        LeadError: the model finds several specimens; the file is there, the side does not fit, the extra ``onnx`` is
+            not installed, or a landmark is more than ``TOLERANCE`` off; then nothing is written.
     """
     need_extra()
+    if model.finder is not None:
+        raise LeadError(
+            "A model that finds several specimens in a picture cannot be written as ONNX, which holds what is done to "
+            "one. Use it with lead predict; or fit one to pictures of one specimen each: lead fit … --one."
+        )
     out = Path(out)
     if not overwrite:
         refuse_existing(out)
