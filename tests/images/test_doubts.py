@@ -101,3 +101,27 @@ def test_places_in_another_unit_than_pixels_are_asked_about(tmp_path: Path, fact
     assert [text.endswith("shares of the picture, or in the unit of a scale?") for text in told] == (
         [] if likely_pixels else [True]
     )
+
+
+def test_a_specimen_that_is_labelled_twice_is_told_with_its_picture(tmp_path: Path) -> None:
+    one = np.array([[10.0, 10.0], [50.0, 30.0]])
+    xy = one + np.array([[0, 0], [0, 40], [0.5, 0.5], [30, 0]])[:, None]
+    images = ("a.png", "a.png", "a.png", "b.png")
+    labels = Labels(Schema(("p", "q")), images, xy, np.full((4, 2), 2, np.int8), tracks=("",) * 4)
+    (told,) = doubts(labels, FolderPictures(tmp_path))
+    assert told == (
+        "1 specimen is labelled twice, the first: specimens 1 and 3 of 'a.png' have all landmarks in one place. Keep one."
+    )
+    assert doubts(labels.take([0, 1, 3]), FolderPictures(tmp_path)) == []
+
+
+def test_a_picture_far_outside_is_left_out_with_all_its_specimens() -> None:
+    xy = np.array([[[5.0, 5.0]], [[99.0, 5.0]], [[6.0, 5.0]], [[7.0, 5.0]], [[7.0, 6.0]]])
+    images = ("a.png", "a.png", "b.png", "b.png", "c.png")
+    labels = Labels(
+        Schema(("p",)), images, xy, np.full((5, 1), 2, np.int8), tracks=("",) * 5, complete=frozenset(images)
+    )
+    kept, told = without_far(labels, [(20, 10)] * 5)
+    assert kept.images == ("b.png", "b.png", "c.png")
+    assert kept.complete == {"b.png", "c.png"}
+    assert [image for image, _ in told] == ["a.png"]

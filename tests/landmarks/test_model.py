@@ -132,3 +132,18 @@ def test_without_predictions_the_boxes_of_predicted_specimens_go_too() -> None:
     np.testing.assert_array_equal(np.isnan(hand.boxes[:, 0]), [True, False, False, False])
     np.testing.assert_array_equal(hand.likely, [NAN, 0.25, NAN, NAN])
     assert len(hand) == len(labels)
+
+
+def test_a_picture_that_loses_a_specimen_is_no_longer_complete() -> None:
+    visible = np.full((3, 1), VISIBLE, np.int8)
+    predicted = np.array([[False], [True], [False]])
+    labels = Labels(
+        Schema(("p",)),
+        ("a", "a", "b"),
+        np.ones((3, 1, 2)),
+        visible,
+        predicted=predicted,
+        tracks=("",) * 3,
+        complete=frozenset("ab"),
+    )
+    assert labels.without_predicted().complete == {"b"}

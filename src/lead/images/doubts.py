@@ -6,6 +6,7 @@ Messages begin with the file, and the line or entry, that a label was read from,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,8 @@ from lead.reporting import counted
 FAR = 0.5
 """A landmark may lie so many of its picture's sides outside: a little is a part that is cut off, far is a mistake."""
 
+TWICE = 0.02
+"""Two specimens whose landmarks are all within so many extents are one that was labelled twice."""
 SMALL = 0.02
 """Landmarks that are no farther apart than so many of their picture's longer side are likely not in pixels."""
 
@@ -58,18 +61,18 @@ def without_far(labels: Labels, sizes: npt.ArrayLike) -> tuple[Labels, list[tupl
         LeadError: more than half of the pictures are so, and it is rather the unit; see :func:`refuse_far`.
     """
     far = _far(labels, sizes)
-    out = far.any(1)
-    if 2 * out.sum() > len(labels):
+    first = {labels.images[row]: row for row in np.flatnonzero(far.any(1)).tolist()[::-1]}
+    if 2 * len(first) > len(set(labels.images)):
         refuse_far(labels, sizes)
     told = []
-    for row in np.flatnonzero(out).tolist():
+    for row in sorted(first.values()):
         landmark = int(far[row].argmax())
         reason = (
             f"{labels.where(row, landmark)}{_at(labels, row, landmark)}, far outside the {_pixels(sizes, row)} that it "
             "has now. If it had more when it was labelled, label it again; else correct that label, or remove it"
         )
         told.append((labels.images[row], reason))
-    return labels.take(np.flatnonzero(~out).tolist()), told
+    return labels.take(row for row, image in enumerate(labels.images) if image not in first), told
 
 
 def _far(labels: Labels, sizes: npt.ArrayLike) -> npt.NDArray[np.bool_]:
@@ -143,12 +146,29 @@ def doubts(labels: Labels, pictures: FolderPictures) -> list[str]:
         likely_mistakes.append(
             f"{labels.where(row, k)}{count}, the first is {name!r} of {image!r}: if that means missing, leave it blank."
         )
+    likely_mistakes += _labelled_twice(labels)
     shown = {labels.images[row]: row for row in labelled}
     absent = [row for image, row in shown.items() if not pictures.has(image)]
     if 0 < len(absent) < len(shown):
         count = counted(len(absent), "labelled picture is", "labelled pictures are") + f" not in {pictures.root}"
         likely_mistakes.append(f"{labels.where(absent[0])}{count}, the first is {labels.images[absent[0]]!r}.")
     return likely_mistakes
+
+
+def _labelled_twice(labels: Labels) -> list[str]:
+    """Which picture has two specimens whose landmarks all lie on one another, counted, with the first."""
+    twice: list[tuple[int, str]] = []
+    for image, rows in labels.rows_of().items() if labels.of_several() else ():
+        for i, j in combinations(range(len(rows)), 2):
+            away = np.linalg.norm(labels.xy[rows[i]] - labels.xy[rows[j]], axis=-1)
+            known = np.isfinite(away)
+            if known.any() and (away[known] <= TWICE * np.ptp(labels.xy[rows[i]][known], axis=0).max()).all():
+                twice.append((rows[j], f"specimens {i + 1} and {j + 1} of {image!r}"))
+    if not twice:
+        return []
+    row, first = twice[0]
+    count = counted(len(twice), "specimen is", "specimens are")
+    return [f"{labels.where(row)}{count} labelled twice, the first: {first} have all landmarks in one place. Keep one."]
 
 
 def alike_between(labels: Labels, parts: Sequence[Labels]) -> list[str]:

@@ -365,12 +365,16 @@ class Labels:
 
 
 def unlabelled(labels: Labels, where: npt.NDArray[np.bool_]) -> Labels:
-    """The same labels without some of them, (N, K), and without the boxes of rows that had no others."""
+    """The same labels without some of them, (N, K), and without the boxes of rows that had no others.
+
+    A picture that loses a specimen so is no longer complete.
+    """
     visible = np.where(where, UNLABELLED, labels.visible)
     gone = where.any(1) & (visible == UNLABELLED).all(1)
     tables: dict[str, Any] = {name: _blank(getattr(labels, name), where) for name in PREDICTED}
     tables |= {name: _blank(getattr(labels, name), gone) for name in ("boxes", "likely")}
-    return replace(labels, visible=visible, predicted=labels.is_predicted & ~where, **tables)
+    complete = labels.complete.difference(labels.images[i] for i in np.flatnonzero(gone))
+    return replace(labels, visible=visible, predicted=labels.is_predicted & ~where, complete=complete, **tables)
 
 
 def _blank(table: npt.NDArray[np.float64] | None, where: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64] | None:
