@@ -25,6 +25,7 @@ FLOORS: list[set[str]] = [
     {"features", "evaluation"},
     {"feature_files"},
     {"checkpoint", "conversion", "frame", "prediction"},
+    {"linking"},
     {"nn", "losses", "datasets", "beetles", "config"},
     {"images"},
     {"landmarks", "journal"},

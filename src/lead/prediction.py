@@ -4,9 +4,7 @@ The pictures make units of the model's batch, in the order in which they are lis
 unit holds does not depend on who looks at it, nor when. Where landmarks go to a file, a process appends each unit that
 it has done to a part file beside it, and skips those that stand in any part with the same files, unchanged. Once all
 units stand in parts, the process that sees it writes the file and removes the parts. So the file is the same whether
-the work was interrupted or not, and however many processes shared it.
-
-Here a model is whatever finds landmarks in a store: this room knows no network.
+the work was interrupted or not, and however many processes shared it. A model is whatever finds landmarks in a store.
 """
 
 from __future__ import annotations
@@ -36,6 +34,7 @@ from lead.images.survey import survey
 from lead.journal import Journal, Record, packed, read_header, read_records, unpacked
 from lead.landmarks.io import check_target
 from lead.landmarks.model import Labels, Schema
+from lead.linking import linked
 from lead.reporting import Counting, Say, counted, unsaid
 
 VERSION = 3
@@ -271,7 +270,7 @@ class Work:
                 progress(done, done)
         except UnreadableFilm as error:  # what came before the break is kept
             broken = str(error)
-        labels = Labels.joined(parts) if parts else None
+        labels = linked(Labels.joined(parts)) if parts else None
         sizes = np.tile(np.array(size, np.int64), (len(labels) if labels else 0, 1))
         return Piece(labels, sizes, broken=broken)
 

@@ -110,7 +110,8 @@ def test_a_specimen_that_is_labelled_twice_is_told_with_its_picture(tmp_path: Pa
     labels = Labels(Schema(("p", "q")), images, xy, np.full((4, 2), 2, np.int8), tracks=("",) * 4)
     (told,) = doubts(labels, FolderPictures(tmp_path))
     assert told == (
-        "1 specimen is labelled twice, the first: specimens 1 and 3 of 'a.png' have all landmarks in one place. Keep one."
+        "1 specimen is labelled twice, the first: specimens 1 and 3 of 'a.png' have all landmarks in one place. "
+        "Keep one."
     )
     assert doubts(labels.take([0, 1, 3]), FolderPictures(tmp_path)) == []
 
