@@ -44,9 +44,8 @@ def named(labels: Labels, who: list[int]) -> dict[int, set[str]]:
 
 def walks(frames: int, things: int, seed: int = 1) -> npt.NDArray[np.float64]:
     draws = np.random.default_rng(seed)
-    starts = np.arange(things)[:, None] * (60.0, 45.0)
-    paths: npt.NDArray[np.float64] = starts + np.cumsum(draws.normal(0, 1.5, (frames, things, 2)), axis=0)
-    return paths
+    starts = np.arange(things)[:, None] * np.array([60.0, 45.0])
+    return np.asarray(starts + np.cumsum(draws.normal(0, 1.5, (frames, things, 2)), axis=0), np.float64)
 
 
 def test_each_keeps_its_name_whatever_the_order_in_a_frame() -> None:

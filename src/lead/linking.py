@@ -1,7 +1,7 @@
 """Which specimen of a film's frame is which of the next: names for individuals, over the whole film.
 
 First, specimens of successive frames are joined by the assignment that moves their landmarks least, as far as none
-moves too far: pieces of a track. Then, the ends of pieces are joined with the beginnings of later ones over gaps, all at
+moves too far: pieces of a track. Then, ends of pieces are joined with the beginnings of later ones over gaps, all at
 once, by the assignment that is best for the film as a whole. A specimen is expected to go on as it went before.
 """
 
@@ -47,7 +47,7 @@ class _Piece:
 
 
 def linked(labels: Labels) -> Labels:
-    """The specimens of a film's frames, with names of individuals: ``"1"``, ``"2"``, …, in the order in which they come.
+    """The specimens of a film's frames, with names of individuals: ``"1"``, ``"2"``, …, in the order of their coming.
 
     Args:
         labels: of one film's frames; one may have any number of specimens. Those without ``tracks``, which show one
