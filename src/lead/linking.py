@@ -109,7 +109,7 @@ def _joined(labels: Labels, pieces: list[_Piece]) -> list[_Piece]:
 
 
 def _apart(places: Sequence[FloatArray], others: FloatArray) -> FloatArray:
-    """(n, m) mean distances of landmarks (K, 2) each, in extents of the others; infinite where they have none in common."""
+    """(n, m) mean distances of landmarks (K, 2), in extents of the others; infinite where they have none in common."""
     if not len(places) or not len(others):
         return np.zeros((len(places), len(others)))
     away = np.linalg.norm(np.stack(places)[:, None] - others[None], axis=-1)  # (n, m, K)
