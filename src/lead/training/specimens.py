@@ -25,7 +25,7 @@ from lead.images.placing import placed
 from lead.images.store import ImageStore
 from lead.landmarks.model import Labels
 from lead.nn.finder import WINDOW
-from lead.reporting import Progress, Say
+from lead.reporting import Progress, Say, counted
 from lead.seeds import mixed_seed
 from lead.training.finder import fit_finder
 from lead.training.run import Run
@@ -85,7 +85,7 @@ def windowed(
             )
         windows = _anywhere(dataset, run, extent, progress)
     of = len({file for file, _ in windows})
-    say(f"Learns from {len(windows):,} windows onto {of:,} picture{'' if of == 1 else 's'}.")
+    say(f"Learns from {counted(len(windows), 'window')} onto {counted(of, 'picture')}.")
     if settings.distill.views.rotation == "auto":  # a few specimens that agree by chance would say otherwise
         say(f"Where there are several specimens, each may lie any way (distill.views.rotation={ALL_ROUND:g}).")
         settings = settings.with_rotation(ALL_ROUND)
