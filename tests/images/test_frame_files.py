@@ -16,6 +16,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from lead.cli import app
+from lead.datasets import open_dataset
 from lead.errors import LeadError
 from lead.images import seeking
 from lead.images.decode import decode
@@ -58,9 +59,9 @@ def decoded(path: Path) -> dict[int, npt.NDArray[np.uint8]]:
     return {number: np.asarray(picture) for number, picture in frames(path)}
 
 
-def labels_of(images: Sequence[str], score: Any = None) -> Labels:
+def labels_of(images: Sequence[str], score: Any = None, tracks: tuple[str, ...] | None = None) -> Labels:
     xy = np.arange(4.0 * len(images)).reshape(len(images), 2, 2)
-    return Labels(SCHEMA, tuple(images), xy, np.full((len(images), 2), VISIBLE), score)
+    return Labels(SCHEMA, tuple(images), xy, np.full((len(images), 2), VISIBLE), score, tracks=tracks)
 
 
 def slp(path: Path, name: str, numbers: Sequence[int] = NUMBERS, *, embed: bool = False) -> Path:
@@ -197,6 +198,20 @@ def test_any_label_file_on_frames_will_do_and_its_predictions_and_pictures_stay(
     for name in labels.images:
         number, whole = 1, decoded(folder / "films" / Path(name).parent)
         np.testing.assert_array_equal(np.asarray(decode(tmp_path / "out" / name)), whole[number])
+
+
+def test_frames_of_several_specimens_keep_them_all(folder: Path, tmp_path: Path) -> None:
+    labels = labels_of(["run.mp4#1", "run.mp4#1", "run.mp4#2"], tracks=("Ann", "Bob", "Ann"))
+    save_labels(labels, folder / "a.csv")
+    assert take_labelled(folder / "a.csv", tmp_path / "out") == (2, 1)
+    kept = load_labels(tmp_path / "out" / "annotations.json", several=True)
+    assert kept.images == ("run.mp4/000001.png", "run.mp4/000001.png", "run.mp4/000002.png")
+    assert kept.tracks == labels.tracks
+    np.testing.assert_array_equal(kept.xy, labels.xy)
+    data = open_dataset(tmp_path / "out")  # to learn features from, which needs no labels
+    assert data.files == ("run.mp4/000001.png", "run.mp4/000002.png")
+    with pytest.raises(LeadError, match="show several specimens"):
+        data.points("all")
 
 
 def test_a_film_s_name_leads_to_no_folder_outside(folder: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 
 from lead.datasets.base import Dataset
+from lead.datasets.coco import SEVERAL
 from lead.datasets.table import check_pictures, read_table
 from lead.errors import LeadError, unknown
 from lead.landmarks.io import read_labels
@@ -49,7 +50,7 @@ def load(root: Path) -> Dataset:
         labels=labels if one_each else None,
         point_sets={"all": labels} if one_each else {},
         normaliser={"all": normaliser} if one_each else {},
-        no_labels="" if one_each else "Its pictures show several specimens, or none, which no benchmark here measures.",
+        no_labels="" if one_each else SEVERAL,
     )
 
 

@@ -53,7 +53,7 @@ def take_labelled(
     """
     check_folder(out)
     folder = FolderPictures(pictures or beside(labels))
-    known, _ = read_labels(labels, pictures=folder)
+    known, _ = read_labels(labels, pictures=folder, several=True)
     if known.places and known.places.left_out:
         say(f"{labels}: left out: {known.places.left_out}.")
     known = placed_by_hand(known, say)
@@ -84,7 +84,7 @@ def take_labelled(
     kept = known.take(rows)
     kept = kept.renamed(taken[image].relative_to(out).as_posix() for image in kept.images)
     save_labels(at_hand(kept, FolderPictures(out), say=say), out / LABELS)
-    return Taken(len(rows), len({taken[image].parent for image in taken}))
+    return Taken(len(set(kept.images)), len({taken[image].parent for image in taken}))
 
 
 def _frame(image: str) -> tuple[str, int]:

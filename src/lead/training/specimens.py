@@ -23,6 +23,7 @@ from lead.images.build import open_store
 from lead.images.crops import Originals
 from lead.images.placing import placed
 from lead.images.store import ImageStore
+from lead.landmarks.frames import frame_of
 from lead.landmarks.model import Labels
 from lead.nn.finder import WINDOW
 from lead.reporting import Progress, Say, counted
@@ -130,10 +131,13 @@ def _found(
     train = [dataset.files[i] for i in dataset.rows("train")]
     labelled = [file for file in dict.fromkeys(labels.images) if file in set(train)]
     if not labelled:
-        raise LeadError(
-            f"None of the labelled pictures is among those of {dataset.root}; the first is {labels.images[0]!r}. Name "
-            "the folder that the labels' paths start from as DATA."
+        step = (
+            "Write the labelled frames as pictures (lead frames LABELS --out DIR), and name their folder as DATA"
+            if frame_of(labels.images[0])
+            else "Name the folder that the labels' paths start from as DATA"
         )
+        first = f"is among those of {dataset.root}; the first is {labels.images[0]!r}"
+        raise LeadError(f"None of the labelled pictures {first}. {step}.")
     seed = run.settings.seed
     random = np.random.default_rng(mixed_seed(seed, "windows"))
     others = [file for file in train if file not in set(labelled)]
