@@ -22,6 +22,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lead.datasets.base import Dataset
 from lead.datasets.own import hashed_split, own_dataset
 from lead.datasets.table import SPLITS
@@ -53,10 +55,13 @@ def load(root: Path, annotations: Path | None = None, *, seed: int = 0) -> Datas
     path = annotations or root / ANNOTATIONS
     text = read_text(path)
     try:
-        labels = coco.parse(text, several=True).only_by_hand()
-        if several := labels.tracks is not None:  # what training needs of them is which pictures there are
-            first = labels.take(rows[0] for rows in labels.rows_of().values())
+        every = coco.parse(text, several=True).only_by_hand()
+        several = every.take(np.flatnonzero(every.is_specimen)).of_several()
+        if several:  # what training needs of them is which pictures there are
+            first = every.take(rows[0] for rows in every.rows_of().values())
             labels = replace(first.blank(), tracks=None)
+        else:
+            labels = coco.parse(text).only_by_hand()
         said: dict[str, dict[str, Any]] = {
             str(entry.get("file_name")).replace("\\", "/"): entry
             for entry in json.loads(text)["images"]
