@@ -59,15 +59,15 @@ def stored(pixels: list[npt.NDArray[np.uint8]], folder: Path) -> ImageStore:
 @packaged
 def test_beetles_that_lie_any_way_are_told_from_upright_ones(tmp_path: Path) -> None:
     extractor = Extractor(
-        Backbone(NETWORK, "efficientnet-lite0"), PictureSettings(store=64, input=64, frame=1.0), HypercolumnSettings()
+        Backbone(NETWORK, "efficientnet-lite0"), PictureSettings(store=96, input=96, frame=1.0), HypercolumnSettings()
     )
     found = []
     for rotation in (None, 180.0):
-        drawn = [render(i, seed=3, size=64, rotation=rotation).pixels for i in range(14)]
+        drawn = [render(i, seed=3, size=96, rotation=rotation).pixels for i in range(20)]
         store = stored(drawn, tmp_path / str(rotation))
-        rows = np.arange(14)
-        found.append(headings_of(extractor, store, rows, seed=0, pictures=10))
-    again = headings_of(extractor, store, rows, seed=0, pictures=10)
+        rows = np.arange(20)
+        found.append(headings_of(extractor, store, rows, seed=0, pictures=14))
+    again = headings_of(extractor, store, rows, seed=0, pictures=14)
     assert again == found[-1]
     upright, turned = found
     assert not upright.any_way
@@ -83,18 +83,18 @@ def test_beetles_that_lie_any_way_are_told_from_upright_ones(tmp_path: Path) -> 
 @pytest.mark.parametrize("rotation", [None, 180.0])
 def test_beetles_of_many_sizes_are_told_from_those_of_one_kind(tmp_path: Path, rotation: float | None) -> None:
     extractor = Extractor(
-        Backbone(NETWORK, "efficientnet-lite0"), PictureSettings(store=64, input=64, frame=1.0), HypercolumnSettings()
+        Backbone(NETWORK, "efficientnet-lite0"), PictureSettings(store=96, input=96, frame=1.0), HypercolumnSettings()
     )
     found = []
     for name, spread in (("usual", 0.0), ("many", 0.55)):
         drawn = []
-        for i in range(14):
+        for i in range(20):
             with mock.patch(
                 "lead.beetles.rendering.BODY", 0.5 * np.exp(spread * np.random.default_rng(i).uniform(-1, 1))
             ):
-                drawn.append(render(i, seed=3, size=64, rotation=rotation).pixels)
+                drawn.append(render(i, seed=3, size=96, rotation=rotation).pixels)
         store = stored(drawn, tmp_path / name)
-        found.append(headings_of(extractor, store, np.arange(14), seed=0, pictures=12))
+        found.append(headings_of(extractor, store, np.arange(20), seed=0, pictures=16))
     usual, many = found
     assert not usual.sizes_differ
     assert many.sizes_differ
