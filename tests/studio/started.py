@@ -41,7 +41,7 @@ def _lead(words: Sequence[str], environment: Mapping[str, str], home: Path, said
 def begin(words: Sequence[str], environment: Mapping[str, str], home: Path, errors: Path) -> tuple[BaseProcess, TextIO]:
     """Starts a command in the folder ``home``; its errors are added to a file, and what it prints is returned."""
     receiver, theirs = _PROCESSES.Pipe(duplex=False)
-    process = _PROCESSES.Process(target=_lead, args=(words, environment, home, theirs, errors))
+    process = _PROCESSES.Process(target=_lead, args=(words, environment, home, theirs, errors), daemon=True)
     process.start()
     theirs.close()
     with receiver:
