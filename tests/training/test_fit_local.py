@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -201,11 +202,12 @@ def test_fractions_of_a_pixel_are_told(
     assert np.abs(by.mean((0, 1)) - shift).max() < 0.1
 
 
-def test_what_cannot_be_read_again_is_answered_by_the_looks_before(tmp_path: Path) -> None:
-    (tmp_path / "large").mkdir()
-    xy = draw_spots(tmp_path / "large", COUNT, times=TIMES, width=WIDTH)
+def test_what_cannot_be_read_again_is_answered_by_the_looks_before(
+    folder: tuple[Path, npt.NDArray[np.float64]], tmp_path: Path
+) -> None:
+    shutil.copytree(folder[0], tmp_path / "large")
     source = spotted(tmp_path / "large", tmp_path / "store", NAMES)
-    fit = fitted(source, xy)
+    fit = fitted(source, folder[1])
     assert fit.head.local
     (whole,) = source.find(fit.head, TEST)
     assert not source.store.unread
