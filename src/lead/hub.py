@@ -121,7 +121,8 @@ def _text(meta: Mapping[str, Any], repo_id: str, start: Mapping[str, Any]) -> st
     origin, settings = meta["origin"], meta["settings"]
     run, versions = origin.get("run", {}), origin.get("versions", {})
     error = origin.get("held_out_error")
-    error_text = "unknown" if error is None else f"{100 * error:.2f} % of the picture's longer side"
+    of = "a specimen's extent" if meta.get("bounded") else "the picture's longer side"
+    error_text = "unknown" if error is None else f"{100 * error:.2f} % of {of}"
     rows = {
         "Landmarks": ", ".join(meta["names"]),
         "Labelled pictures": origin.get("labels", UNKNOWN),

@@ -141,23 +141,22 @@ def fit(
     if summary.missing:
         warn(skipped_text(summary.missing))
     summary.landmarker.save(out)
-    first = "one look at the whole picture"
+    first = f"one look at {'a window around each specimen' if summary.finder else 'the whole picture'}"
     looks = {"cascade": f"{first}, and one at a crop", "cascade-coarse": first}
-    show(
-        f"Head: {looks.get(summary.head, summary.head)}, fitted to "
-        f"{counted(summary.used, 'labelled picture', 'labelled pictures')}"
-    )
-    if summary.head in looks and summary.used < FEWEST:
-        show(f"Looked at closely: nothing yet; that takes {FEWEST} labels of a landmark, and files that show more")
-    elif summary.closely:
+    labelled = counted(summary.used, "labelled picture", "labelled pictures")
+    show(f"Head: {looks.get(summary.head, summary.head)}, fitted to {labelled}")
+    if summary.closely:
         show(closely_text(summary.landmarker.schema.names, summary.landmarker.closely))
+    elif summary.head in looks and summary.used < FEWEST:
+        show(f"Looked at closely: nothing yet; that takes {FEWEST} labels of a landmark, and files that show more")
     if finder := summary.finder:
         show(found_text(finder))
+    of = "a specimen's extent" if summary.finder else "the picture's longer side"
     if math.isnan(summary.error):
         few = "too few labels are not accepted suggestions" if summary.accepted else "a single label leaves none"
         show(f"Out-of-fold error: unknown; {few} to check on")
     else:
-        show(f"Out-of-fold error, on labels not fitted to: {100 * summary.error:.2f} % of the picture's longer side")
+        show(f"Out-of-fold error, on labels not fitted to: {100 * summary.error:.2f} % of {of}")
     if summary.accepted:
         points = counted(summary.accepted, "accepted point is", "accepted points are")
         show(f"{points} not counted in the error: what a model said does not judge it")
@@ -169,6 +168,8 @@ def found_text(finder: FinderFit) -> str:
     if not finder.specimens:
         return "Specimens found: unknown; that takes two labelled pictures or more that are complete"
     text = f"Specimens found, in pictures not learnt from: {finder.right} of {finder.specimens}"
+    if 2 * finder.right < finder.specimens:
+        text += " (label more pictures, with the smallest and the largest that there are)"
     return f"{text}, and {counted(finder.wrong, 'place')} that {'is' if finder.wrong == 1 else 'are'} none"
 
 

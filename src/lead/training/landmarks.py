@@ -24,6 +24,7 @@ from lead.landmarks import Labels
 from lead.landmarks.model import HIDDEN
 from lead.nn.backbone import licence_of
 from lead.nn.confidence import Confidence
+from lead.nn.finder import WINDOW
 from lead.provenance import commit, versions
 from lead.reporting import Progress, Say, counted, unsaid
 from lead.seeds import mixed_seed
@@ -34,6 +35,10 @@ from lead.training.inputs import POOL, SELF_TAUGHT
 from lead.training.labelled import Labelled
 from lead.training.run import Run, with_contrast
 from lead.training.several import fit_several
+from lead.training.specimens import WINDOWS
+
+SMALL = 0.4
+"""Share of the picture's longer side below which specimens are better learnt from windows."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,8 @@ class FitSummary:
         used: labelled pictures that were used.
         missing: labelled pictures that are not on disk, cannot be read or do not fit their labels, with the reason.
         head: its name; "cascade-coarse" is a cascade whose second look did no better on held-out labels.
-        error: its mean distance on labels it had not seen, as a share of the picture's longer side; NaN for one label.
+        error: its mean distance on labels it had not seen, as a share of the picture's longer side, or, where there are
+            several specimens in a picture, of their extent; NaN for one label.
         accepted: labels that are accepted suggestions: fitted to, but not counted in the error.
         finder: of specimens, and how it did on labelled pictures; None where each picture is of one.
     """
@@ -103,10 +109,9 @@ def fit_landmarker(
     finder: FinderFit | None = None
     if found.tracks is not None:
         if head != "cascade":
-            raise LeadError(
-                f"The labels show several specimens in a picture, which takes the head cascade, not {head}."
-            )
+            raise LeadError(f"The labels show several specimens in a picture: leave out --head {head}.")
         finder, fitted = fit_several(source, rows, found, turned=settings.turned, seed=seed, progress=progress)
+        _say_if_learnt_from_the_whole(run, finder, say)
         calibration: Confidence | Calibration | None = fitted.confidence
     elif head == "cascade":
         fitted = fit_cascade(
@@ -128,11 +133,12 @@ def fit_landmarker(
         labelled = Labelled(source.whole(rows, progress=progress), points, accepted=flags)
         fitted = fit_head(labelled, kind=head, seed=seed)
         calibration = fitted.calibration
-    error, backbone = fitted.error * (frame.shown / frame.side), settings.backbone
+    backbone = settings.backbone
+    error = fitted.error * (2 * WINDOW if finder else frame.shown / frame.side)
     accepted = 0 if found.accepted is None else int(found.accepted.sum())
     origin: dict[str, Any] = {
         "run": run.provenance,
-        "labels": len(found),
+        "labels": len(set(found.images)),
         "accepted": accepted,
         "pictures": store.digest,
         "start": {"weights": backbone.init, "licence": licence_of(backbone.name, backbone.init)},
@@ -144,6 +150,15 @@ def fit_landmarker(
     seen_by = finder.finder if finder else None
     model = Landmarker(found.schema, settings, student, fitted.head, calibration, origin, finder=seen_by)
     return FitSummary(model, len(set(found.images)), missing, kind_of(fitted.head), error, accepted, finder)
+
+
+def _say_if_learnt_from_the_whole(run: Run, fit: FinderFit, say: Say) -> None:
+    share = float(fit.finder.sizes[1]) / 2
+    if share < SMALL and not (run.folder / WINDOWS).exists():
+        say(
+            f"The run learnt from whole pictures, of whose longer side a specimen takes up {100 * share:.0f} %. A run "
+            "of windows that show one each knows them better: lead train PICTURES --labels LABELS --out …"
+        )
 
 
 def _say_how_they_lie(fitted: CascadeFit, settings: Settings, say: Say) -> None:
