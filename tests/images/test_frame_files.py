@@ -189,7 +189,7 @@ def test_any_label_file_on_frames_will_do_and_its_predictions_and_pictures_stay(
     film(folder / "films" / "b" / "run.mp4", coloured(3)[::-1])
     said: list[str] = []
     taken = take_labelled(folder / "a.csv", tmp_path / "out", pictures=folder / "films", say=said.append)
-    assert taken == (2, 2)
+    assert taken == (2, 2, False)
     labels = load_labels(tmp_path / "out" / "annotations.json")
     assert labels.images == ("a/run.mp4/000001.png", "b/run.mp4/000001.png")
     assert labels.by_hand.tolist() == [[True, False], [True, True]]
@@ -203,7 +203,7 @@ def test_any_label_file_on_frames_will_do_and_its_predictions_and_pictures_stay(
 def test_frames_of_several_specimens_keep_them_all(folder: Path, tmp_path: Path) -> None:
     labels = labels_of(["run.mp4#1", "run.mp4#1", "run.mp4#2"], tracks=("Ann", "Bob", "Ann"))
     save_labels(labels, folder / "a.csv")
-    assert take_labelled(folder / "a.csv", tmp_path / "out") == (2, 1)
+    assert take_labelled(folder / "a.csv", tmp_path / "out") == (2, 1, True)
     kept = load_labels(tmp_path / "out" / "annotations.json", several=True)
     assert kept.images == ("run.mp4/000001.png", "run.mp4/000001.png", "run.mp4/000002.png")
     assert kept.tracks == labels.tracks

@@ -69,4 +69,5 @@ def _labelled(labels: Path, out: Path, pictures: Path | None) -> None:
     with watching() as watch:
         taken = take_labelled(labels, out, pictures=pictures, progress=watch.counting("reading films"), say=warn)
     count = f"{counted(taken.frames, 'labelled frame', 'labelled frames')} of {counted(taken.films, 'film')}"
-    show(f"{count}: {out}\nLabels: {out / LABELS}\nNext: lead studio {out}")
+    step = f"train {out} --labels {out / LABELS} --out RUN" if taken.several else f"studio {out}"
+    show(f"{count}: {out}\nLabels: {out / LABELS}\nNext: lead {step}")

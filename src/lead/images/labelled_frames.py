@@ -24,10 +24,11 @@ LABELS = "annotations.json"
 
 
 class Taken(NamedTuple):
-    """What :func:`take_labelled` wrote: how many frames, of how many films."""
+    """What :func:`take_labelled` wrote: how many frames, of how many films; and whether any shows several specimens."""
 
     frames: int
     films: int
+    several: bool
 
 
 def take_labelled(
@@ -84,7 +85,7 @@ def take_labelled(
     kept = known.take(rows)
     kept = kept.renamed(taken[image].relative_to(out).as_posix() for image in kept.images)
     save_labels(at_hand(kept, FolderPictures(out), say=say), out / LABELS)
-    return Taken(len(set(kept.images)), len({taken[image].parent for image in taken}))
+    return Taken(len(set(kept.images)), len({taken[image].parent for image in taken}), bool(kept.of_several()))
 
 
 def _frame(image: str) -> tuple[str, int]:
