@@ -43,6 +43,7 @@ from lead.training.fit import FittedKind
 from lead.training.headings import with_found_views
 from lead.training.landmarks import FitSummary, fit_landmarker
 from lead.training.run import Run, claim, open_pictures, with_contrast
+from lead.training.several import as_several
 from lead.training.specimens import keep_windows, windowed
 from lead.training.teacher import load_teacher
 from lead.training.upkeep import UPKEEP, Upkeep
@@ -117,13 +118,13 @@ def train(
             run.initial_backbone()  # a wrong name or missing weights stop here, before anything is decoded or written
         if stage != "pretrain" and not run.has_student:
             load_teacher(chosen.distill.teacher)  # and here
-    dataset, chosen = windowed(dataset, chosen, run, labels=labels, extent=extent, progress=decoding, say=say)
+    dataset, chosen, windows = windowed(dataset, chosen, run, labels=labels, extent=extent, progress=decoding, say=say)
     pictures = open_pictures(dataset, run.settings, progress=decoding, say=say)
     chosen = with_found_views(chosen, run, pictures, say)
     has_backbone, has_student = map(bool, map(processes.most, (run.has_backbone, run.has_student)))
     with processes.in_turn():
         run = Run.create(Path(out), with_contrast(chosen, pictures.store.showing), upkeep)
-        keep_windows(run, dataset)
+        keep_windows(run, windows)
         if not (has_backbone and (has_student or stage == "pretrain")):
             claim(run, pictures)
     if skipped := pictures.store.skipped:
@@ -201,11 +202,10 @@ def fit(
         several=several is not False,
         sampling=sampling,
     )
-    known = placed_by_hand(known, say)
-    if several and known.tracks is None:
-        known = replace(known, tracks=("",) * len(known))
-    if complete:
-        known = replace(known, complete=frozenset(known.images))
+    if complete:  # before predictions are left out, which would else be taken for background
+        shown = (known.images[i] for i in np.flatnonzero(known.is_specimen).tolist())
+        known = replace(known, complete=known.complete.union(shown))
+    known = as_several(placed_by_hand(known, say), several)
     named = pictures is not None or not isinstance(labels, Labels)  # else the folder is wherever Python runs
     return fit_landmarker(run, known, root, head=head, seed=seed, self_taught=named, progress=progress, say=say)
 

@@ -55,7 +55,7 @@ class Scale:
 
     Attributes:
         cell: side of a cell in normalised units of the picture.
-        corner: (2,) the picture's top left corner, normalised.
+        corner: (2,) the top left corner of what is shown, normalised.
         size: (width, height) in cells.
     """
 
@@ -64,12 +64,15 @@ class Scale:
     size: tuple[int, int]
 
     @classmethod
-    def of(cls, source: FeatureSource, row: int, extent: float) -> Scale:
-        """Of a stored picture, where something of such an extent is ``ACROSS`` pixels."""
+    def of(cls, source: FeatureSource, row: int, extent: float, turn: Tensor | None = None) -> Scale:
+        """Of a stored picture, all of it also where it is turned; something of such an extent is ``ACROSS`` pixels."""
         low, high = rectangle(source, row)
+        reach = (high - low) / 2
+        if turn is not None:
+            reach = np.abs(turn.double().numpy()) @ reach
         cell = extent * CELL / ACROSS
-        width, height = (max(math.ceil(float(side) / cell), 1) for side in high - low)
-        return cls(cell, low, (width, height))
+        width, height = (max(math.ceil(2 * float(side) / cell), 1) for side in reach)
+        return cls(cell, (low + high) / 2 - reach, (width, height))
 
     def points(self, x: Tensor, y: Tensor) -> Tensor:
         """(n, 2) normalised places of columns and rows of cells."""
@@ -145,7 +148,7 @@ def heat_map(finder: Finder, source: FeatureSource, row: int, scale: Scale, held
     """(height, width) of the first look at one scale."""
     out = torch.zeros(scale.size[1], scale.size[0])
     for tile in tiles(source, row, scale, held):
-        heat = finder.look.heat(tile.features[None])[0, 0].cpu()
+        heat = finder.look.heat(tile.features[None].to(finder.look.weight.device))[0, 0].cpu()
         down, across = tile.used
         out[tile.top + down.start : tile.top + down.stop, tile.left + across.start : tile.left + across.stop] = heat[
             down, across

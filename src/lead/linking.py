@@ -7,7 +7,8 @@ once, by the assignment that is best for the film as a whole. A specimen is expe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -88,17 +89,20 @@ def _pieces(labels: Labels, frames: dict[int, list[int]]) -> list[_Piece]:
 
 def _joined(labels: Labels, pieces: list[_Piece]) -> list[_Piece]:
     """Pieces of one individual together, as far as gaps between them tell."""
-    cost = np.full((len(pieces), len(pieces)), np.inf)
+    pieces = sorted(pieces, key=lambda piece: piece.frames[0])
+    starts = [piece.frames[0] for piece in pieces]
+    speeds = [piece.speed(labels, at_end=False) for piece in pieces]
+    costs: dict[tuple[int, int], float] = {}
     for i, first in enumerate(pieces):
-        later = [j for j, one in enumerate(pieces) if 0 < one.frames[0] - first.frames[-1] <= GAP]
-        speed = first.speed(labels, at_end=True)
-        for j in later:
-            gap = pieces[j].frames[0] - first.frames[-1]
-            middle = (speed + pieces[j].speed(labels, at_end=False)) / 2
+        speed, end = first.speed(labels, at_end=True), first.frames[-1]
+        for j in range(bisect_right(starts, end), bisect_right(starts, end + GAP)):
+            middle = (speed + speeds[j]) / 2
             # The farther, the less its speed tells: what went straight may have stopped at once.
-            went = labels.xy[first.rows[-1]] + np.array([0.0, 0.5, 1.0])[:, None, None] * middle * gap
-            cost[i, j] = _apart(list(went), labels.xy[pieces[j].rows[:1]]).min()
-    after = dict(_assigned(cost, ACROSS))
+            went = labels.xy[first.rows[-1]] + np.array([0.0, 0.5, 1.0])[:, None, None] * middle * (starts[j] - end)
+            cost = float(_apart(list(went), labels.xy[pieces[j].rows[:1]]).min())
+            if cost < ACROSS:
+                costs[i, j] = cost
+    after = _followers(costs, len(pieces))
     out = []
     for i in sorted(set(range(len(pieces))).difference(after.values())):
         whole = pieces[i]
@@ -106,6 +110,32 @@ def _joined(labels: Labels, pieces: list[_Piece]) -> list[_Piece]:
             whole = _Piece(whole.rows + pieces[i].rows, whole.frames + pieces[i].frames)
         out.append(whole)
     return out
+
+
+def _followers(costs: Mapping[tuple[int, int], float], count: int) -> dict[int, int]:
+    """Which of ``count`` pieces comes after which, by what it costs to join them: the best assignment.
+
+    What no cost joins has nothing to do with one another, and is assigned apart.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    if not costs:
+        return {}
+    ends, starts = (list(side) for side in zip(*costs, strict=True))
+    joined = coo_array((np.ones(len(costs)), (ends, [count + j for j in starts])), shape=(2 * count, 2 * count))
+    _, group = connected_components(joined, directed=False)
+    members: dict[int, list[tuple[int, int]]] = {}
+    for i, j in costs:
+        members.setdefault(int(group[i]), []).append((i, j))
+    after: dict[int, int] = {}
+    for pairs in members.values():
+        rows, columns = sorted({i for i, _ in pairs}), sorted({j for _, j in pairs})
+        table = np.full((len(rows), len(columns)), np.inf)
+        for i, j in pairs:
+            table[rows.index(i), columns.index(j)] = costs[i, j]
+        after |= {rows[i]: columns[j] for i, j in _assigned(table, ACROSS)}
+    return after
 
 
 def _apart(places: Sequence[FloatArray], others: FloatArray) -> FloatArray:

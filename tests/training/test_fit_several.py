@@ -21,9 +21,10 @@ from lead.images.labels import load_labels, save_labels
 from lead.inference import Landmarker
 from lead.landmarks.model import UNLABELLED, Labels
 from lead.nn.backbone import Backbone
+from lead.nn.finder import Finder
 from lead.nn.student import Student
-from lead.training.finder import FinderFit
-from lead.training.several import fit_several, middles
+from lead.training.finder import PRIOR, WEIGHT, FinderFit, _odds
+from lead.training.several import as_several, fit_several, middles
 from lead.windows import Windows
 
 COUNTS = [3, 4, 0, 5, 3, 4, 2, 5, 0, 1]
@@ -218,3 +219,59 @@ def test_a_picture_that_is_gone_is_searched_as_it_is_stored(world: World, tmp_pa
     found = world.model.predict_rows(source.store, np.array([3]))
     assert list(source.store.unread) == [world.names[3]]
     assert set(found.images) == {world.names[3]}
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [([0.95] * 10, [0.9] * 10), ([0.8] * 3, [0.6] * 2), ([0.85] * 12, [0.5] * 3 + [0.1] * 40), ([0.3] * 5, [])],
+)
+def test_the_odds_are_the_best_there_are(right: list[float], wrong: list[float]) -> None:
+    height = torch.tensor(right + wrong)
+    truth = torch.tensor([1.0] * len(right) + [0.0] * len(wrong))
+    finder = Finder(4)
+
+    def loss(slope: float, constant: float) -> float:
+        finder.odds.copy_(torch.tensor([slope, constant]))
+        likely = finder.likely(height).double().clamp(1e-9, 1 - 1e-9)
+        drawn = WEIGHT / 2 * ((slope - PRIOR[0]) ** 2 + (constant - PRIOR[1]) ** 2)
+        return float(-(truth * likely.log() + (1 - truth) * (1 - likely).log()).sum()) + drawn
+
+    slope, constant = _odds(height, truth.bool()).tolist()
+    assert slope > 0
+    best = loss(slope, constant)
+    for other in np.random.default_rng(0).normal((slope, constant), (2.0, 1.0), (200, 2)):
+        assert best <= loss(*other) + 1e-3
+
+
+def test_labels_say_whether_there_are_several(world: World) -> None:
+    assert as_several(world.labels, None) is world.labels
+    alone = world.labels.take([0, 3, 7])
+    assert as_several(alone, None).tracks is None
+    assert as_several(replace(alone, tracks=("Ann", "Bob", "Ann")), None).tracks is None
+    assert as_several(replace(alone, tracks=None), True).tracks == ("",) * 3
+    with pytest.raises(LeadError, match=r"'00\.bmp' shows 3 specimens"):
+        as_several(world.labels, False)
+
+
+def test_sizes_that_cannot_be_are_told(world: World) -> None:
+    rows = np.zeros(3, dtype=np.int64)
+    labels = world.labels.take([0, 1, 2])
+    spot = replace(labels, xy=labels.xy[:, :1].repeat(4, 1))
+    with pytest.raises(LeadError, match="Nothing says how large a specimen is"):
+        fit_several(world.source, rows, spot, turned=True, seed=0)
+    middle = labels.xy[2].mean(0)
+    tiny = np.stack([*labels.xy[:2], middle + (labels.xy[2] - middle) / 40])
+    with pytest.raises(LeadError, match="more than 30 times smaller"):
+        fit_several(world.source, rows, replace(labels, xy=tiny), turned=True, seed=0)
+
+
+def test_mirror_images_are_as_large_as_the_others(world: World) -> None:
+    labels = world.labels
+    rows = np.array([world.source.store.index(image) for image in labels.images])
+    mirrored = labels.xy.copy()
+    mirrored[::3, :, 0] = 2 * np.nanmean(mirrored[::3, :, :1], axis=1) - mirrored[::3, :, 0]
+    extents = [
+        middles(torch.from_numpy(world.source.points(rows, xy)).float(), replace(labels, xy=xy), world.source, rows)[1]
+        for xy in (labels.xy, mirrored)
+    ]
+    torch.testing.assert_close(extents[1], extents[0], rtol=0.05, atol=0, equal_nan=True)

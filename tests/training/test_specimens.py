@@ -115,7 +115,7 @@ def test_labels_of_other_pictures_are_refused(world: World) -> None:
 
 def test_whole_pictures_stay_whole(world: World) -> None:
     assert world.windows(None) is world.dataset
-    keep_windows(world.run, world.dataset)
+    keep_windows(world.run, None)
     assert not (world.run.folder / WINDOWS).exists()
 
 

@@ -165,8 +165,8 @@ def fit(
 
 def found_text(finder: FinderFit) -> str:
     """How well specimens are found, on pictures not learnt from."""
-    if not finder.specimens:
-        return "Specimens found: unknown; that takes two labelled pictures or more that are complete"
+    if not (finder.specimens or finder.wrong):
+        return "Specimens found: unknown; that takes another labelled picture that is complete"
     text = f"Specimens found, in pictures not learnt from: {finder.right} of {finder.specimens}"
     if 2 * finder.right < finder.specimens:
         text += " (label more pictures, with the smallest and the largest that there are)"

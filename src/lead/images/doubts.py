@@ -6,7 +6,6 @@ Messages begin with the file, and the line or entry, that a label was read from,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -159,11 +158,14 @@ def _labelled_twice(labels: Labels) -> list[str]:
     """Which picture has two specimens whose landmarks all lie on one another, counted, with the first."""
     twice: list[tuple[int, str]] = []
     for image, rows in labels.rows_of().items() if labels.of_several() else ():
-        for i, j in combinations(range(len(rows)), 2):
-            away = np.linalg.norm(labels.xy[rows[i]] - labels.xy[rows[j]], axis=-1)
-            known = np.isfinite(away)
-            if known.any() and (away[known] <= TWICE * np.ptp(labels.xy[rows[i]][known], axis=0).max()).all():
-                twice.append((rows[j], f"specimens {i + 1} and {j + 1} of {image!r}"))
+        for i, row in enumerate(rows[:-1]):
+            xy, others = labels.xy[row], labels.xy[rows[i + 1 :]]
+            known = np.isfinite(xy).all(-1)
+            extent = np.ptp(xy[known], axis=0).max() if known.any() else 0.0
+            away = np.linalg.norm(others - xy, axis=-1)  # (n, K)
+            both = np.isfinite(away)
+            same = both.any(1) & ((away <= TWICE * extent) | ~both).all(1)
+            twice += [(rows[j], f"specimens {i + 1} and {j + 1} of {image!r}") for j in i + 1 + np.flatnonzero(same)]
     if not twice:
         return []
     row, first = twice[0]

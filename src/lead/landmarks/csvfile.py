@@ -286,7 +286,7 @@ def _specimens(table: _Table, rows: Sequence[Row]) -> dict[str, Any]:
         for line, of in said
     ]
     for (line, _), (_, *box) in zip(said, numbers, strict=True):
-        if np.isnan(box).any() != np.isnan(box).all() or min(box[2:]) < 0:
+        if np.isnan(box).any() != np.isnan(box).all() or min(box[2:]) <= 0:
             raise LeadError(f"line {line}: {', '.join(BOX)} are no box. Give all four, or none.")
     complete = [of.get(COMPLETE, "").strip().lower() for _, of in said]
     for (line, _), text in zip(said, complete, strict=True):

@@ -78,7 +78,9 @@ class Finder(nn.Module):
 
     def likely(self, height: Tensor) -> Tensor:
         """(n,) how likely places of such heights (n,) are specimens."""
-        return (height.clamp(min=LOW).log() * self.odds[0] + self.odds[1]).sigmoid()
+        slope, constant = self.odds.tolist()
+        likely: Tensor = (height.clamp(min=LOW).log() * slope + constant).sigmoid()
+        return likely
 
 
 def scales(least: float, greatest: float) -> list[float]:

@@ -227,8 +227,8 @@ def _fit_coarse(inputs: Inputs, features: Features, lies: Sequence[Lie]) -> tupl
     size = size or LONE_SIZE
     cascade = Cascade(whole.features.shape[1], whole.points.shape[1], fine=False, lies=lies, bounded=inputs.among)
     if inputs.among:
-        farthest = whole.points.norm(dim=-1).nan_to_num().max() if len(whole.points) else torch.tensor(1.0)
-        cascade.coarse.bounds = torch.stack([farthest.new_zeros(()), farthest.new_zeros(()), WIDER * farthest])[None]
+        farthest = float(whole.points.norm(dim=-1).nan_to_num().max())
+        cascade.coarse.bounds = torch.tensor([[0.0, 0.0, max(WIDER * farthest, STRAY)]])
     kept, dimension = cascade.coarse.reduction.shape
     if kept < dimension:
         cascade.coarse.reduction.copy_(principal_components(whole, kept))

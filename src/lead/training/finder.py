@@ -39,7 +39,7 @@ HIT = 0.35
 """Extents between a found middle and a specimen's up to which the one is the other."""
 LIKE = 1.8
 """Times that their extents may differ."""
-FOLDS = 5
+FOLDS, ROUNDS = 5, 60
 PRIOR = (4.0, 6.5)
 """The odds where a single picture is labelled: a place of 0.2 is as likely one as not."""
 WEIGHT = 0.02
@@ -165,9 +165,11 @@ def _reduce(finder: Finder, source: FeatureSource, taught: Sequence[Taught]) -> 
     finder.look.reduction.copy_(vectors[:, -kept:].T.flip(0).float())
 
 
-def _scales(finder: Finder, source: FeatureSource, one: Taught, factor: float = 1.0) -> Iterator[Scale]:
+def _scales(
+    finder: Finder, source: FeatureSource, one: Taught, factor: float = 1.0, turn: Tensor | None = None
+) -> Iterator[Scale]:
     for extent in finder.extents():
-        yield Scale.of(source, one.row, extent * factor)
+        yield Scale.of(source, one.row, extent * factor, turn)
 
 
 def _moments(finder: Finder, source: FeatureSource, one: Taught, views: int, turned: bool, seed: int) -> _Sums:
@@ -180,7 +182,7 @@ def _moments(finder: Finder, source: FeatureSource, one: Taught, views: int, tur
     for _ in range(views):
         angle = math.radians(180.0 if turned else UPRIGHT) * random.uniform(-1, 1)
         turn = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-        for scale in _scales(finder, source, one, STEP ** random.uniform(-0.35, 0.35)):
+        for scale in _scales(finder, source, one, STEP ** random.uniform(-0.35, 0.35), turn):
             for tile in tiles(source, one.row, scale, held, turn):
                 target, weight = _targets(source, one, scale, tile, turn, generator)
                 kept = torch.nonzero(weight)[:, 0]
@@ -227,13 +229,24 @@ def _solve(head: RidgeHead, sums: Sequence[_Sums]) -> None:
 
 
 def _odds(height: Tensor, is_one: Tensor) -> Tensor:
-    """(2,) of the logistic model, by Newton's method, drawn to what holds in general."""
+    """(2,) of the logistic model, by Newton's method with steps that are halved until they help, drawn to what holds in
+    general."""
     x = torch.stack([height.clamp(min=LOW).log(), torch.ones_like(height)], dim=1).double()
     general = torch.tensor(PRIOR, dtype=torch.float64)
+    truth = is_one.double()
+
+    def loss(odds: Tensor) -> float:
+        misfit = functional.binary_cross_entropy_with_logits(x @ odds, truth, reduction="sum")
+        return float(misfit + WEIGHT / 2 * (odds - general).square().sum())
+
     odds = general.clone()
-    for _ in range(30):
+    for _ in range(ROUNDS):
         likely = (x @ odds).sigmoid()
-        slope = x.T @ (is_one.double() - likely) - WEIGHT * (odds - general)
+        slope = x.T @ (truth - likely) - WEIGHT * (odds - general)
         bend = (x * (likely * (1 - likely))[:, None]).T @ x + WEIGHT * torch.eye(2, dtype=torch.float64)
-        odds = odds + torch.linalg.solve(bend, slope)
+        step = torch.linalg.solve(bend, slope)
+        while loss(odds + step) > loss(odds) and float(step.abs().max()) > 1e-9:
+            step = step / 2
+        odds = odds + step
+    odds[0].clamp_(min=0.0)  # the higher the likelier, whatever few pictures say
     return odds.float()

@@ -21,7 +21,7 @@ from lead.images.store import ImageStore
 from lead.images.survey import survey
 from lead.inference import Calibration, Landmarker, kind_of
 from lead.landmarks import Labels
-from lead.landmarks.model import HIDDEN
+from lead.landmarks.model import HIDDEN, UNLABELLED
 from lead.nn.backbone import licence_of
 from lead.nn.confidence import Confidence
 from lead.nn.finder import WINDOW
@@ -153,7 +153,7 @@ def fit_landmarker(
 
 
 def _say_if_learnt_from_the_whole(run: Run, fit: FinderFit, say: Say) -> None:
-    share = float(fit.finder.sizes[1]) / 2
+    share = float(fit.finder.sizes[1]) / 2 * run.settings.picture.frame
     if share < SMALL and not (run.folder / WINDOWS).exists():
         say(
             f"The run learnt from whole pictures, of whose longer side a specimen takes up {100 * share:.0f} %. A run "
@@ -182,8 +182,9 @@ def _labelled_store(
     Where so few are labelled that unlabelled ones help, the store also holds some of the folder's others, drawn by
     the seed; none without one.
     """
-    specimen = labels.is_specimen
-    used = [i for i in range(len(labels)) if specimen[i] or labels.images[i] in labels.complete]
+    several = labels.tracks is not None
+    there = labels.is_specimen if several else np.any(labels.visible > UNLABELLED, axis=1)
+    used = [i for i in range(len(labels)) if there[i] or (several and labels.images[i] in labels.complete)]
     absent = list(
         dict.fromkeys((labels.images[i], "no such file") for i in used if not (root / labels.images[i]).is_file())
     )
@@ -199,7 +200,7 @@ def _labelled_store(
     if media.left_out:
         say(f"left out: {media.left_out}.")
     others: list[str] = []
-    if sum(labels.by_hand[i].any() for i in here) <= SELF_TAUGHT and seed is not None:
+    if sum(labels.by_hand[i].any() for i in here) <= SELF_TAUGHT and seed is not None and not several:
         unlabelled = sorted(set(media.pictures) - set(files))
         drawn = np.random.default_rng(mixed_seed(seed, "unlabelled")).permutation(len(unlabelled))[:POOL]
         others = [unlabelled[i] for i in np.sort(drawn)]

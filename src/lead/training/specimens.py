@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from lead import processes
 from lead.config import ALL_ROUND, Settings
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
@@ -32,6 +33,8 @@ from lead.training.finder import fit_finder
 from lead.training.run import Run
 from lead.training.several import taught_by
 
+_Windows = list[tuple[str, list[float]]]
+"""Pictures, and x, y, width and height of a square in each."""
 WINDOWS = "windows.json"
 """File in a run's folder: what it learns from."""
 MOST = 2000
@@ -53,10 +56,11 @@ def windowed(
     extent: float | None,
     progress: Progress | None,
     say: Say,
-) -> tuple[Dataset, Settings]:
-    """A dataset of windows onto the pictures of another, and settings that name how far views of them turn.
+) -> tuple[Dataset, Settings, _Windows | None]:
+    """A dataset of windows onto the pictures of another, settings that say how far views of them turn, and the windows.
 
-    Both stay as they are where neither labels nor an extent are given, nor were when the run began.
+    The first two stay as they are, and there are no windows, where neither labels nor an extent are given, nor were as
+    the run began.
 
     Which windows is written to the run's folder as soon as that is there, and read from it when training goes on.
 
@@ -75,10 +79,15 @@ def windowed(
     kept = run.folder / WINDOWS
     if kept.exists():
         windows = _read(kept)
+    elif (labels is not None or extent is not None) and processes.count() > 1:
+        raise LeadError(
+            "Windows are chosen by one process. Begin the run without torchrun or srun; once it trains, interrupt it, "
+            "and go on with as many processes as you like."
+        )
     elif labels is not None:
         windows = _found(dataset, run, placed(labels, dataset.root, say, several=True)[1], progress, say)
     elif extent is None:
-        return dataset, settings
+        return dataset, settings, None
     else:
         if not 0 < extent < 1:
             raise LeadError(
@@ -102,19 +111,19 @@ def windowed(
         point_sets={},
         normaliser={},
     )
-    return shown, settings
+    return shown, settings, windows
 
 
-def keep_windows(run: Run, dataset: Dataset) -> None:
+def keep_windows(run: Run, windows: _Windows | None) -> None:
     """Writes what a run learns from into its folder, once."""
-    if dataset.boxes is not None and not dataset.point_sets and not (run.folder / WINDOWS).exists():
-        entries = [[file, box] for file, box in zip(dataset.files, dataset.boxes.tolist(), strict=True)]
-        write_atomic(run.folder / WINDOWS, json.dumps(entries), overwrite=False)
+    if windows is not None and not (run.folder / WINDOWS).exists():
+        write_atomic(run.folder / WINDOWS, json.dumps(windows), overwrite=False)
 
 
-def _read(path: Path) -> list[tuple[str, list[float]]]:
+def _read(path: Path) -> _Windows:
     try:
-        return [(str(file), [float(v) for v in box]) for file, box in json.loads(path.read_text(encoding="utf-8"))]
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        return [(str(file), [float(v) for v in (x, y, width, height)]) for file, (x, y, width, height) in entries]
     except (OSError, ValueError, TypeError) as error:
         raise LeadError(f"{path} is damaged ({error}). Delete it, or give another --out.") from error
 
@@ -124,9 +133,7 @@ def _store(dataset: Dataset, files: Sequence[str], run: Run, progress: Progress 
     return open_store(dataset.root, files, picture.store, default_cache(), showing=picture.showing, progress=progress)
 
 
-def _found(
-    dataset: Dataset, run: Run, labels: Labels, progress: Progress | None, say: Say
-) -> list[tuple[str, list[float]]]:
+def _found(dataset: Dataset, run: Run, labels: Labels, progress: Progress | None, say: Say) -> _Windows:
     """Windows around labelled specimens, and around those that are found in some of the other pictures."""
     train = [dataset.files[i] for i in dataset.rows("train")]
     labelled = [file for file in dict.fromkeys(labels.images) if file in set(train)]
@@ -181,7 +188,7 @@ def _box(middle: FloatArray, side: float, size: npt.NDArray[np.int64]) -> list[f
     return [round(float(v), 2) for v in (*corner, side, side)]
 
 
-def _anywhere(dataset: Dataset, run: Run, extent: float, progress: Progress | None) -> list[tuple[str, list[float]]]:
+def _anywhere(dataset: Dataset, run: Run, extent: float, progress: Progress | None) -> _Windows:
     """Windows of one size, where pictures show most: specimens are seldom what is plainest in them."""
     train = [dataset.files[i] for i in dataset.rows("train")]
     random = np.random.default_rng(mixed_seed(run.settings.seed, "windows"))
@@ -189,7 +196,7 @@ def _anywhere(dataset: Dataset, run: Run, extent: float, progress: Progress | No
     store = _store(dataset, chosen, run, progress)
     each = max(min(MOST // len(store), round(0.5 / extent**2)), 1)
     picture = run.settings.picture
-    around = picture.store / (picture.store * picture.frame)
+    around = 1 / picture.frame
     out = []
     for row in range(len(store)):
         size, scale = store.sizes[row], store.scale[row]
