@@ -21,8 +21,24 @@ from lead.datasets.base import Dataset
 
 pytest_plugins = ["pages", "benches"]  # not conftest.py in their folders: mypy takes files of one name for one module
 
+LONGEST = (
+    "training/test_faces.py",
+    "studio/test_large_pictures.py",
+    "studio/test_training.py",
+    "studio/test_page.py",
+    "studio/test_list_page.py",
+    "studio/test_headings_page.py",
+    "reproduce/test_study.py",
+    "export/test_onnxfile.py",
+)
+"""The files that take longest. One process runs a file: begun first, none of these is waited for at the end."""
+
 settings.register_profile("lead", deadline=None)  # a busy machine is no failure
 settings.load_profile("lead")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.path.as_posix().endswith(LONGEST))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -279,7 +279,7 @@ def test_matching_says_what_it_lacks(run: Run, folder: Dataset, tmp_path: Path) 
     known = labels_of(folder, 2)
     with pytest.raises(LeadError, match=r"name no pictures that could be .*05\.png.*They hold: 00\.png, 01\.png\."):
         api.match(run, folder.path(5), known, [folder.path(0)])
-    with pytest.raises(LeadError, match="None of the 1 pictures to match can be read"):
+    with pytest.raises(LeadError, match="None of the 1 picture to match can be read"):
         api.match(run, folder.path(0), known, [tmp_path / "gone.png"])
     double = Labels.from_xy(SCHEMA, ["x/00.png", "y/00.png"], known.xy)
     with pytest.raises(LeadError, match=r"name (no|2) pictures that could be"):
@@ -295,9 +295,33 @@ def test_labels_far_from_their_picture_are_a_mistake_and_a_little_outside_is_not
     xy = known.xy.copy()
     xy[1, 0] = (-3.0, 10.0)  # a part that the picture cuts off
     assert api.fit(run, Labels.from_xy(SCHEMA, known.images, xy), pictures=folder.root).used == 3
-    xy[1, 0] = (5000.0, 10.0)
+    xy[1:, 0] = (5000.0, 10.0)
     with pytest.raises(LeadError, match=r"01\.png: a is at \(5000, 10\), far outside its picture"):
         api.fit(run, Labels.from_xy(SCHEMA, known.images, xy), pictures=folder.root)
+
+
+@pytest.mark.parametrize("format", ["csv", "coco"])
+def test_a_picture_that_shrank_since_it_was_labelled_costs_that_picture_alone(
+    run: Run, folder: Dataset, format: str
+) -> None:
+    known, file = labels_of(folder, 4), folder.root / f"labels.{'csv' if format == 'csv' else 'json'}"
+    save_labels(known, file, pictures=folder.root)
+    width, height = Image.open(folder.path(1)).size
+    Image.open(folder.path(1)).resize((4, 3)).save(folder.path(1))
+    said: list[str] = []
+    summary = api.fit(run, file, head="ridge", say=said.append)
+    assert summary.used == 3
+    if format == "csv":  # which says no sizes
+        (name, reason) = summary.missing[0]
+        assert (name, len(summary.missing)) == ("01.png", 1)
+        assert reason.startswith(f"{file}, line ")
+        assert "far outside the 4 × 3 pixels that it has now" in reason
+    else:
+        (told,) = [text for text in said if "01.png" in text]
+        assert told.startswith(f"{file}, ")
+        assert f"01.png, was labelled at {width} × {height} pixels and has 4 × 3" in told
+    folder.path(1).unlink()
+    assert api.fit(run, file, head="ridge").error == summary.error  # as if it were not there
 
 
 def test_a_reference_that_is_listed_but_unlabelled_says_so(run: Run, folder: Dataset) -> None:

@@ -158,6 +158,10 @@ def test_epochs_are_full_batches_and_at_least_one(pictures: int, steps: int) -> 
         ({"hypercolumn": {"weights": [0, 0, 0, 0]}}, r"hypercolumn: weights=\[0\.0, .* give at least one"),
         ({"distill": {"views": {"scale": [1, 0.5]}}}, r"scale = \[1, 0\.5\]: must be \(least, most\)"),
         (
+            {"distill": {"views": {"scale": [0.5, 4.5]}}},
+            r"distill\.views\.scale = \[0\.5, 4\.5\]: must be at most 4, not 4\.5: .* hardly anything of it\.",
+        ),
+        (
             {"distill": {"views": {"rotation": "atuo"}}},
             r"distill\.views\.rotation = 'atuo': must be .*auto",
         ),
@@ -238,6 +242,22 @@ def test_an_assignment_that_is_none_is_told_whole(assignment: str) -> None:
     key, _, value = assignment.partition("=")
     assert key.strip() in str(error.value)
     assert value in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "  ", " # nothing yet"])
+@pytest.mark.parametrize("key", ["seed", "distill.views", "distill.steps", "pretrain.epochs"])
+def test_a_value_that_is_missing_is_told(key: str, text: str) -> None:
+    with pytest.raises(LeadError, match=rf"^'{key}=.*': a value is missing .* Write {key}=VALUE"):
+        load_preset("tiny", [f"{key}={text}"])
+
+
+def test_a_value_may_be_empty_or_none_if_it_is_written() -> None:
+    assert load_preset("tiny", ["distill.projection= null"]).distill.projection is None
+    assert load_preset("tiny", ["distill.projection=~", "backbone.init=''"]).backbone.init == ""
+
+
+def test_a_view_may_be_as_wide_as_the_limit() -> None:
+    assert load_preset("tiny", ["distill.views.scale=[1,4]"]).distill.views.scale == (1, 4)
 
 
 KEYS = [key for key, _ in describe(Settings)]

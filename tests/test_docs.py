@@ -23,7 +23,7 @@ from lead.config import Settings, presets
 from lead.config_text import describe
 from lead.evaluation.index import index
 from lead.evaluation.tables import fill
-from lead.landmarks.formats import FORMATS, WRITTEN
+from lead.landmarks.formats import FORMATS, RESULTS, WRITTEN
 from lead.studio.book import LabelBook
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
@@ -107,8 +107,11 @@ def test_every_format_has_its_line() -> None:
 def test_the_help_of_convert_names_every_format() -> None:
     formats = (convert.__doc__ or "").split("Formats by the ending", 1)[1]
     written, read = (set(re.findall(r"[a-z][\w-]+", part)) for part in formats.split("Only read:"))
-    assert {known.name for known in WRITTEN} <= written
+    assert {known.name for known in (*WRITTEN, RESULTS)} <= written
     assert {known.name for known in FORMATS if known.only_read} == read
+
+
+OF_SPECIMENS = ("several", "tracks", "boxes", "likely", "complete")
 
 
 def test_what_a_format_loses_stands_in_its_line() -> None:
@@ -131,8 +134,19 @@ def test_what_a_format_loses_stands_in_its_line() -> None:
     page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
     lost = dict(re.findall(r"^\| `([\w-]+)` \|.*\| (.+?) \| .+? \|$", page, re.MULTILINE))
     for known in FORMATS:
-        said = ", ".join(words[feature] for feature in known.lacks) or "nothing"
+        said = ", ".join(words[feature] for feature in known.lacks if feature not in OF_SPECIMENS) or "nothing"
         assert lost[known.name] == ("only read" if known.only_read else said)
+
+
+def test_what_a_format_holds_of_specimens_stands_in_its_line() -> None:
+    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    said = {
+        name: holds.split(" | ") for name, holds in re.findall(r"^\| ([\w-]+) \| ([yes–| ]+) \|$", page, re.MULTILINE)
+    }
+    assert said == {
+        known.name: ["–" if feature in known.lacks else "yes" for feature in OF_SPECIMENS] for known in WRITTEN
+    }
+    assert f"`{RESULTS.name}`" in page
 
 
 def test_the_documents_show_every_step() -> None:

@@ -90,6 +90,7 @@ def desk(rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     _films(rendered, known, tmp_path)
     _deeplabcut(labels, tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("lead.nn.shape.ROUNDS", 2)  # of six; a file with all of them takes seconds longer to export
     for home in ("lead.api.load_preset", "lead.config.load_preset"):
         monkeypatch.setattr(home, least)
     write = write_beetles

@@ -119,7 +119,7 @@ def test_an_interrupted_look_at_a_film_goes_on(settings: Settings, tmp_path: Pat
 def test_a_film_that_cannot_be_read_leaves_no_run(settings: Settings, tmp_path: Path) -> None:
     out, bad = tmp_path / "run", tmp_path / "bad.mp4"
     bad.write_text("no film")
-    with pytest.raises(LeadError, match=r"None of the 1 films can be read; the first, bad\.mp4"):
+    with pytest.raises(LeadError, match=r"None of the 1 film can be read; the first, bad\.mp4"):
         api.train(bad, out, settings=settings)
     with pytest.raises(LeadError, match=r"gone\.mp4: No such file"):
         api.train(tmp_path / "gone.mp4", out, settings=settings)

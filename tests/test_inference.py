@@ -28,7 +28,8 @@ from lead import checkpoint
 from lead.config import HypercolumnSettings, PictureSettings, Settings
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
-from lead.features import Extractor, FeatureSource, cached_features, features_file, make_student
+from lead.feature_files import cached_features, features_file
+from lead.features import Extractor, FeatureSource, make_student
 from lead.frame import Frame
 from lead.geometry import denormalise_points
 from lead.images import film as film_module

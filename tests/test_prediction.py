@@ -123,7 +123,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_file(
             assert os.waitpid(child, 0)[1] == signal.SIGKILL
             assert not out.exists()
     assert write(model, pictures, out, say=told.append)
-    assert "of 23 pictures were done before." in told[0]
+    assert "of 23 pictures." in told[0]
     assert out.read_bytes() == expected
     assert sorted(path.name for path in tmp_path.iterdir()) == ["expected.json", "out.json", "pictures"]
 
@@ -171,22 +171,83 @@ def test_nothing_is_looked_at_twice(
     assert seen == []
 
 
-@pytest.mark.parametrize("change", ["model", "pictures"])
-def test_a_part_of_other_work_is_told_and_begun_anew(
-    model: Landmarker, pictures: Path, tmp_path: Path, tiny: Maker, change: str
+def test_a_part_of_another_model_is_told_and_begun_anew(
+    model: Landmarker, pictures: Path, tmp_path: Path, tiny: Maker
 ) -> None:
     out = tmp_path / "out.json"
     first = run(model, pictures, out)
     told: list[str] = []
-    if change == "model":
-        model = made(tiny(), 1)
-    else:
-        Image.new("RGB", (30, 40)).save(pictures / "03.png")  # which was none
+    model = made(tiny(), 1)
     assert write(model, pictures, out, say=told.append)
-    assert told == [f"{first.path} is of another model, or of other pictures: begun anew."]
+    assert told == [f"{first.path} is of another model, or its pictures were shown otherwise: begun anew."]
     found, truth = load_labels(out), model.predict(pictures)
     assert found.images == truth.images
     np.testing.assert_array_equal(found.xy, truth.xy)
+
+
+def change(pictures: Path, what: str) -> None:
+    """Changes one picture of a folder, makes a readable one of a bad one, takes one out, or adds one."""
+    if what == "gone":
+        (pictures / "09.png").unlink()
+    else:
+        name = {"changed": "09.png", "bad": "03.png", "added": "09b.png"}[what]
+        Image.new("RGB", (30, 40), "teal").save(pictures / name)
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+@pytest.mark.parametrize(
+    ("what", "again", "told_of"),
+    [
+        ("changed", ["08.png", "09.png", "10.png", "11.png"], "1 file has changed (09.png): 4 files are done again."),
+        ("bad", ["00.png", "01.png", "02.png", "03.png"], "1 file has changed (03.png): 4 files are done again."),
+        (
+            "gone",
+            [f"{i:02}.png" for i in range(8, COUNT) if i not in (9, 20)],
+            "1 file is gone (09.png): 14 files are done again.",
+        ),
+        (
+            "added",
+            [*(f"{i:02}.png" for i in range(8, COUNT) if i != 20), "09b.png"],
+            "1 file is new (09b.png): 15 files are done again.",
+        ),
+    ],
+)
+def test_only_batches_that_changed_are_done_again_and_it_is_told_why(
+    model: Landmarker,
+    pictures: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    shards: int,
+    what: str,
+    again: list[str],
+    told_of: str,
+) -> None:
+    out, anew = tmp_path / "out.json", tmp_path / "anew.json"
+    for number in range(1, shards + 1):
+        run(model, pictures, out, Shard(number, shards))
+    change(pictures, what)
+    assert write(model, pictures, anew)
+    seen, told = looks(monkeypatch), list[str]()
+    assert any(write(model, pictures, out, f"{k}/{shards}", say=told.append) for k in range(1, shards + 1))
+    assert out.read_bytes() == anew.read_bytes()
+    assert sorted(file for files in seen for file in files) == sorted(again)
+    assert f"Since then {told_of}" == told[1]
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_what_was_done_again_is_told_once(model: Landmarker, pictures: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    run(model, pictures, out)
+    for what in ("changed", "bad", "changed"):
+        change(pictures, what)
+        told: list[str] = []
+        Parts(Work(model, listed(pictures)), out, Shard(), told.append).run()
+        assert [text.count(name) for text in told[-1:] for name in ("03.png", "09.png")] == [
+            what == "bad",
+            what != "bad",
+        ]
+    Parts(Work(model, listed(pictures)), out, Shard(), told.append).run()
+    assert told[-1] == "Done before: 23 of 23 pictures."
 
 
 def test_shards_that_run_at_once_make_one_file(
@@ -328,7 +389,7 @@ def test_the_command_goes_on_and_lists_bad_pictures_all_the_same(
     said = predict(file, pictures, "--out", out)
     assert said.exit_code == 0, said.output
     assert "Warning: left out: 1 × .czi (99.czi): a Zeiss microscope's file" in " ".join(said.stderr.split())
-    assert "12 of 23 pictures were done before." in said.stderr
+    assert "Done before: 12 of 23 pictures." in said.stderr
     assert "Warning: 2 pictures skipped" in said.stderr
     assert all(f"{name}: its content" in said.stderr for name in BAD)
     assert out.read_bytes() == expected

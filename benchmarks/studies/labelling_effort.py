@@ -40,7 +40,8 @@ from lead.datasets import ytfaces  # noqa: E402
 from lead.evaluation.grids import markdown  # noqa: E402
 from lead.evaluation.metrics import normalised_errors, unit_lengths  # noqa: E402
 from lead.evaluation.results import Result, Row  # noqa: E402
-from lead.features import Extractor, cached_features  # noqa: E402
+from lead.feature_files import cached_features  # noqa: E402
+from lead.features import Extractor  # noqa: E402
 from lead.files import default_cache, write_atomic  # noqa: E402
 from lead.geometry import FloatArray  # noqa: E402
 from lead.images.build import open_store  # noqa: E402

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -23,12 +24,10 @@ from lead.experiments.regression import DRAWS, FEW, regression
 from lead.features import Extractor
 from lead.files import check_folder, default_cache
 from lead.images.build import open_store
-from lead.images.doubts import doubts
 from lead.images.find import expanded
-from lead.images.folder_pictures import FolderPictures, LabelledAs
-from lead.images.frame_files import as_files
+from lead.images.folder_pictures import LabelledAs
 from lead.images.labels import save_labels
-from lead.images.placing import at_hand, gathered, placed_by_hand
+from lead.images.placing import placed, placed_by_hand
 from lead.images.store import skipped_text
 from lead.images.survey import survey
 from lead.inference import Landmarker
@@ -38,12 +37,14 @@ from lead.landmarks.model import VISIBLE
 from lead.landmarks.naming import labelled_row
 from lead.nn.matching import match_points
 from lead.prediction import Predicted, Shard
-from lead.reporting import Counting, Progress, Report, Say, silent, unsaid
+from lead.reporting import Counting, Progress, Report, Say, counted, silent, unsaid
 from lead.training.data import opened
 from lead.training.fit import FittedKind
 from lead.training.headings import with_found_views
 from lead.training.landmarks import FitSummary, fit_landmarker
 from lead.training.run import Run, claim, open_pictures, with_contrast
+from lead.training.several import as_several
+from lead.training.specimens import keep_windows, windowed
 from lead.training.teacher import load_teacher
 from lead.training.upkeep import UPKEEP, Upkeep
 
@@ -62,6 +63,8 @@ def train(
     name: str | None = None,
     frames: int | None = None,
     retry_smaller: bool = False,
+    labels: Labels | Path | str | None = None,
+    extent: float | None = None,
     report: Report = silent,
     sampling: Progress | None = None,
     decoding: Progress | None = None,
@@ -70,8 +73,8 @@ def train(
 ) -> Run:
     """Learns features from a folder of pictures. Called again, it resumes, or returns at once if it is done.
 
-    Called by each of the processes that torchrun or SLURM started, it trains on all their devices; the first process
-    alone reports. With a teacher from outside (``distill.teacher.model``), stage 2 alone needs no stage 1.
+    Called by each process of torchrun or SLURM, it trains on all their devices; the first alone reports. With a
+    teacher from outside (``distill.teacher.model``), stage 2 alone needs no stage 1.
 
     Args:
         data: a folder of pictures and films, a film, or a dataset's folder (then only its training split is used).
@@ -83,54 +86,60 @@ def train(
         stage: stage 1, stage 2, or both.
         name: which dataset, of a folder that holds several; see :func:`open_dataset`.
         frames: to take out of each film, at most; by default as many as last time, at first 200.
-        retry_smaller: where memory runs out as a stage begins, begin it anew with half the batch, and so on. That is
-            another training: the run's settings then say the smaller batch, and ``run.json`` why.
+        retry_smaller: where memory runs out as a stage begins, begin it anew with half the batch, and so on: another
+            training, of which the run's settings say the smaller batch, and ``run.json`` why.
+        labels: of some specimens, small in their pictures: they and others like them are learnt from.
+        extent: of such a specimen, as a share of the picture's longer side, where none is labelled yet.
         report: called as training goes on.
         sampling, decoding: called as films are read, and as pictures are decoded.
         say: told what was skipped, what was found of the folder, and which stages are done already.
         upkeep: when the training looks at itself, saves and gives up.
 
     Raises:
-        LeadError: bad pictures or settings; the run was made with others; the loss diverged; memory ran out; the
-            pictures can no longer be read; several processes are to retry; or the user interrupted.
+        LeadError: bad pictures or settings, or others than the run's; the loss diverged; memory ran out; pictures can
+            no longer be read; several processes are to retry; or the user interrupted.
     """
     from lead.training import stages  # with Fabric and TensorBoard, which nothing else here needs
 
     _one_of("stage", stage, get_args(StageChoice))
     chosen = settings or load_preset(preset, assignments)
     stages.join(chosen, stage, say)
-    if retry_smaller:
-        chosen = stages.as_retried(Path(out), chosen)
+    chosen = stages.as_retried(Path(out), chosen) if retry_smaller else chosen
     if not processes.leads():
         sampling, decoding, say = None, None, unsaid
     run = Run.plan(Path(out), chosen, upkeep)
     processes.most(False)  # all have looked at the folder before anything is written
-    teacher = chosen.distill.teacher
-    if stage == "distill" and not run.has_backbone and teacher.model is None:
-        place = data.root if isinstance(data, Dataset) else data
-        raise LeadError(
-            f"{out} has no stage 1 yet. Run: lead pretrain {place} --out {out}. Or name a pre-trained model: --teacher."
-        )
+    if stage == "distill":
+        _need_stage_one(run, chosen, data.root if isinstance(data, Dataset) else data)
     with processes.in_turn():
         dataset = data if isinstance(data, Dataset) else opened(Path(data), run, name, frames, sampling, say)
     with processes.in_turn(machine=True):  # what is downloaded is so once
         if not run.has_backbone:
             run.initial_backbone()  # a wrong name or missing weights stop here, before anything is decoded or written
         if stage != "pretrain" and not run.has_student:
-            load_teacher(teacher)  # and here
+            load_teacher(chosen.distill.teacher)  # and here
+    dataset, chosen, windows = windowed(dataset, chosen, run, labels=labels, extent=extent, progress=decoding, say=say)
     pictures = open_pictures(dataset, run.settings, progress=decoding, say=say)
     chosen = with_found_views(chosen, run, pictures, say)
-    has_backbone, has_student = bool(processes.most(run.has_backbone)), bool(processes.most(run.has_student))
+    has_backbone, has_student = map(bool, map(processes.most, (run.has_backbone, run.has_student)))
     with processes.in_turn():
         run = Run.create(Path(out), with_contrast(chosen, pictures.store.showing), upkeep)
+        keep_windows(run, windows)
         if not (has_backbone and (has_student or stage == "pretrain")):
             claim(run, pictures)
     if skipped := pictures.store.skipped:
         say(skipped_text(skipped, rest=str(run.folder / "run.json")))
     done = {"pretrain": has_backbone or (stage == "both" and has_student), "distill": has_student}
-    return stages.learnt(
-        run, pictures, {k: v for k, v in done.items() if stage in {"both", k}}, retry_smaller, report, say
-    )
+    asked = {name: is_done for name, is_done in done.items() if stage in {"both", name}}
+    return stages.learnt(run, pictures, asked, retry_smaller, report, say)
+
+
+def _need_stage_one(run: Run, settings: Settings, data: Path | str) -> None:
+    if not run.has_backbone and settings.distill.teacher.model is None:
+        raise LeadError(
+            f"{run.folder} has no stage 1 yet. Run: lead pretrain {data} --out {run.folder}. Or name a pre-trained "
+            "model: --teacher."
+        )
 
 
 def _one_of(kind: str, value: str, choices: Sequence[str]) -> None:
@@ -147,6 +156,8 @@ def fit(
     labelled_as: LabelledAs | None = None,
     head: FittedKind = "cascade",
     seed: int = 0,
+    several: bool | None = None,
+    complete: bool = False,
     progress: Progress | None = None,
     sampling: Progress | None = None,
     say: Say = unsaid,
@@ -167,6 +178,9 @@ def fit(
         head: ``"cascade"``, the best that there is, or one of those that it is compared with: ``"ridge"``, its first
             look alone and with less context, and ``"softargmax"``, the peers'.
         seed: of everything random.
+        several: whether pictures may show several specimens, or none, which the model then finds; by default if the
+            labels have several in a picture.
+        complete: whether every specimen of every labelled picture is labelled, as if all were marked so.
         progress: called as features are computed.
         sampling: called as labelled frames are taken out of films.
         say: told what of the labels is likely a mistake, and what was changed or left out.
@@ -178,42 +192,22 @@ def fit(
     _one_of("head", head, get_args(FittedKind))
     run = run if isinstance(run, Run) else Run.open(Path(run))
     _need_features(run)
-    root, known = _labels(labels, pictures, say, only=only, labelled_as=labelled_as, frames_out=True, sampling=sampling)
-    known = placed_by_hand(known, say)
-    named = pictures is not None or not isinstance(labels, Labels)  # else the folder is wherever Python runs
-    return fit_landmarker(run, known, root, head=head, seed=seed, self_taught=named, progress=progress, say=say)
-
-
-def _labels(
-    labels: Labels | Path | str | Sequence[Path | str],
-    pictures: Path | str | None,
-    say: Say,
-    *,
-    only: str | None = None,
-    labelled_as: LabelledAs | None = None,
-    frames_out: bool = False,
-    sampling: Progress | None = None,
-) -> tuple[Path, Labels]:
-    """The pictures' folder, and the labels of those at hand."""
-    if isinstance(labels, Labels):
-        folder = FolderPictures(Path(pictures or "."), labelled_as)
-        if frames_out:
-            labels = as_files(labels, folder, progress=sampling, say=say)
-        known = at_hand(labels, folder, say=say)
-        for doubt in doubts(known, folder.upright()):
-            say(doubt)
-        return folder.root, known
-    paths = [Path(labels)] if isinstance(labels, Path | str) else [Path(path) for path in labels]
-    found = gathered(
-        paths,
-        Path(pictures) if pictures else None,
+    root, known = placed(
+        labels,
+        pictures,
+        say,
         only=only,
         labelled_as=labelled_as,
-        frames_out=frames_out,
-        progress=sampling,
-        say=say,
+        frames_out=True,
+        several=several is not False,
+        sampling=sampling,
     )
-    return found.pictures.root, found.labels
+    if complete:  # before predictions are left out, which would else be taken for background
+        shown = (known.images[i] for i in np.flatnonzero(known.is_specimen).tolist())
+        known = replace(known, complete=known.complete.union(shown))
+    known = as_several(placed_by_hand(known, say), several)
+    named = pictures is not None or not isinstance(labels, Labels)  # else the folder is wherever Python runs
+    return fit_landmarker(run, known, root, head=head, seed=seed, self_taught=named, progress=progress, say=say)
 
 
 def predict(
@@ -395,7 +389,7 @@ def match(
         check_folder(Path(out), overwrite=overwrite)
     run = run if isinstance(run, Run) else Run.open(Path(run))
     _need_features(run)
-    root, known = _labels(labels, pictures, say, labelled_as=labelled_as)
+    root, known = placed(labels, pictures, say, labelled_as=labelled_as)
     row = labelled_row(Path(reference), root, known)
     first, (asked_for, left_out) = Path(reference).as_posix(), expanded(queries)
     for text in left_out:
@@ -405,7 +399,7 @@ def match(
     store = open_store(Path(), both, picture.store, default_cache(), showing=showing)
     files = [file for file in asked_for if file in set(store.files)]
     if not files:
-        raise LeadError(f"None of the {len(asked_for)} pictures to match can be read.")
+        raise LeadError(f"None of the {counted(len(asked_for), 'picture')} to match can be read.")
     if store.skipped:
         say(skipped_text(store.skipped))
     extractor = Extractor(run.student(), run.settings.picture)

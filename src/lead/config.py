@@ -37,13 +37,21 @@ TIMM = "timm:"
 
 UPRIGHT, ALL_ROUND = 20.0, 180.0
 """Degrees by which views turn, where their settings say auto."""
+FARTHEST = 4.0
+"""The largest side of a view, in sides of the picture: there the picture fills a sixteenth of it, and the rest is its
+continued edge."""
 ALIKE, DIFFERENT = (0.6, 1.1), (0.35, 1.1)
 """How far views scale where their settings say auto, for things that are much alike in size, and that are not."""
 
 
-def _positive_range(value: str | Share) -> str | Share:
+def _range_of_sides(value: str | Share) -> str | Share:
     if isinstance(value, tuple) and not 0 < value[0] <= value[1]:
         raise ValueError(f"must be (least, most) with 0 < least <= most, not {value}")
+    if isinstance(value, tuple) and value[1] > FARTHEST:
+        raise ValueError(
+            f"must be at most {FARTHEST:g}, not {value[1]:g}: a view of so many sides of the picture shows hardly "
+            "anything of it. 1 is all of the picture"
+        )
     return value
 
 
@@ -106,9 +114,9 @@ class ViewSettings(Section):
     draws: Literal["uniform", "resized-crop", "normal"] = "uniform"
     """uniform: within the ranges below. resized-crop: torchvision's RandomResizedCrop, of the area that scale squared
     says, wholly within the picture. normal: as DVE, with half of scale's range, shift and rotation as deviations."""
-    scale: Annotated[Literal["auto"] | Share, AfterValidator(_positive_range)] = (0.35, 1.0)
-    """Seen side as a share of the stored side; drawn log-uniformly if draws is uniform. auto: 0.6 to 1.1; in stage 2
-    (distill.views.scale) 0.35 to 1.1 where the folder shows, as training begins, that things differ in size."""
+    scale: Annotated[Literal["auto"] | Share, AfterValidator(_range_of_sides)] = (0.35, 1.0)
+    """Seen side as a share of the stored side, at most 4; drawn log-uniformly if draws is uniform. auto: 0.6 to 1.1; in
+    stage 2 (distill.views.scale) 0.35 to 1.1 where the folder shows, as training begins, that things differ in size."""
     shift: float = Field(0.2, ge=0, le=1)
     """The view's centre moves by up to this, each way, in half-sides of the picture."""
     rotation: Literal["auto"] | Annotated[float, Field(ge=0, le=180)] = 0.0

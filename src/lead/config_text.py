@@ -19,6 +19,8 @@ from lead.errors import LeadError
 
 LINE = 80
 """Characters of a text, and half those of any value, that an error shows."""
+NULLS = ("null", "Null", "NULL", "~")
+"""How YAML writes that there is no value; it also reads nothing at all so."""
 
 
 class Section(BaseModel):
@@ -213,6 +215,11 @@ def assign(tree: dict[str, Any], assignment: str) -> None:
             f"{_short(assignment)}: {_short(text)} is not a valid value, for lack of quotes or a closing bracket, say: "
             f"{error}"
         ) from None
+    if value is None and text.strip() not in NULLS:
+        raise LeadError(
+            f"{_short(assignment)}: a value is missing after the equals sign. Write {key}=VALUE, or {key}=null if the "
+            "setting may be none."
+        )
     set_value(tree, key, value)
     if key.endswith(".epochs"):  # asked for in passes, so a preset's number of steps no longer holds
         set_value(tree, key.removesuffix("epochs") + "steps", None)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from lead.errors import LeadError
 from lead.images.folder_pictures import LabelledAs
-from lead.images.placing import gathered
+from lead.images.placing import Gathered, gathered
 from lead.landmarks import Labels
-from lead.landmarks.io import check_target, write_labels
+from lead.landmarks.format import Format
+from lead.landmarks.io import check_target, holding_several, refuse_several, write_labels
+from lead.landmarks.io import target_format as format_of_target
 from lead.landmarks.pictures import Sized
 from lead.reporting import Say, unsaid
 
@@ -57,14 +62,43 @@ def convert(
 
     Raises:
         LeadError: ``source`` cannot be understood, the message names the line or entry; or ``target`` is there already,
-            cannot be written, or cannot hold a name or place.
+            cannot be written, or cannot hold a name or place, or several specimens of a picture.
     """
     target = Path(target)
     check_target(target, format=target_format, overwrite=overwrite)
     sources = [Path(source)] if isinstance(source, Path | str) else [Path(path) for path in source]
     folder = Path(pictures) if pictures else None
-    found = gathered(sources, folder, format=source_format, only=only, labelled_as=labelled_as, say=say)
+    read = partial(gathered, sources, folder, format=source_format, only=only, labelled_as=labelled_as)
+    kind = format_of_target(target, target_format)
+    found = read(several=True, say=say) if kind.holds_several else _one_each(read, kind, say)
     labels = found.labels
     sized = Sized(labels.known_sizes(), found.pictures)
     written = write_labels(labels, target, pictures=sized, format=target_format, overwrite=overwrite)
     return Converted(labels, found.format.title, written.title, tuple(written.lost(labels)))
+
+
+def _one_each(read: Callable[..., Gathered], kind: Format, say: Say) -> Gathered:
+    """What is read for a format that holds one specimen of each picture.
+
+    Raises:
+        LeadError: it cannot be read, or not as one specimen of each picture; then the message says what holds several.
+    """
+    try:
+        found = read(say=say)
+    except LeadError:
+        if labels := _several(read):
+            refuse_several(labels, kind)
+        raise
+    left_out = found.labels.places and found.labels.places.left_out
+    labels = _several(read) if left_out else None
+    if labels and (several := kind.specimens(labels).of_several()):
+        count = f"{len(several)} picture{'s show' if len(several) > 1 else ' shows'} several specimens"
+        say(f"{count}, and {kind.name} holds one of each picture. Several are held by: {holding_several()} (--to).")
+    return found
+
+
+def _several(read: Callable[..., Gathered]) -> Labels | None:
+    """What is read where pictures may show several specimens; None where it cannot be."""
+    with suppress(LeadError):
+        return read(several=True).labels
+    return None

@@ -38,7 +38,7 @@ from lead.inference import Landmarker
 from lead.landmarks import VISIBLE, Labels
 from lead.nn.matching import similarity_maps
 from lead.provenance import commit, versions
-from lead.reporting import Report, Say, silent, unsaid
+from lead.reporting import Report, Say, counted, silent, unsaid
 from lead.seeds import mixed_seed
 from lead.training.run import Run
 
@@ -105,7 +105,7 @@ def run_demo(
         say(f"This demo is finished: {demo.report}")
         return demo.report
     with demo.timed("drawing"):
-        say(f"Drawing {plan.pictures} beetles")
+        say(f"Drawing {counted(plan.pictures, 'beetle')}")
         write_beetles(demo.pictures, plan.pictures, seed=seed, size=plan.size)
     dataset = open_dataset(demo.pictures)
     with demo.timed("training"):
@@ -113,7 +113,7 @@ def run_demo(
         settings = plan.settings.model_copy(update={"seed": seed})
         run = train(dataset, out / "run", settings=settings, report=report)
     with demo.timed("landmarks"):
-        say(f"Learning landmarks from {plan.labels} labelled pictures")
+        say(f"Learning landmarks from {counted(plan.labels, 'labelled picture', 'labelled pictures')}")
         predictions = _predict(demo, _fit(demo, run, dataset), dataset)
     with demo.timed("measuring"):
         say("Measuring, beside the untrained network")
@@ -330,7 +330,7 @@ def _figures(demo: _Demo, found: Sequence[Result]) -> list[KeyFigure]:
     return [
         KeyFigure(
             mean("lead/cascade", regression),
-            f"error from {demo.plan.labels} labelled pictures",
+            f"error from {counted(demo.plan.labels, 'labelled picture', 'labelled pictures')}",
             f"{UNIT}. The same network untrained: {mean('untrained/ridge', regression)}. "
             f"The average beetle, wherever it is: {mean('mean-shape', regression)}.",
         ),

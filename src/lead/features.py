@@ -6,10 +6,8 @@ import hashlib
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +16,7 @@ from torch import Tensor, nn
 
 from lead import checkpoint
 from lead.config import DistillSettings, HypercolumnSettings, PictureSettings
-from lead.errors import LeadError
-from lead.files import default_cache, remove_unused, settle, used_now
+from lead.feature_files import Features, cached_features
 from lead.frame import Frame
 from lead.geometry import FloatArray
 from lead.images.crops import Originals, cut, detail, few
@@ -40,7 +37,6 @@ AT_ONCE = 16
 """Pictures that a processor's network is given at a time; with more, its maps leave the caches."""
 HELD = 48 * 2**20
 """Pixels of originals that are in memory at once, of several pictures; one may have more."""
-Features = npt.NDArray[np.float16]
 
 
 def default_device() -> torch.device:
@@ -112,6 +108,11 @@ class Extractor:
         """What the network's first stages alone make of inputs (B, 3, side, side): see :class:`lead.nn.first.First`."""
         return self._in_batches(self._first, inputs)
 
+    @cached_property
+    def dimension(self) -> int:
+        """C of the features."""
+        return int(self.features_of(torch.zeros(1, 3, self.frame.input, self.frame.input, device=self.device)).shape[1])
+
     @property
     def first_channels(self) -> int:
         """Of :meth:`first_of`; 0 where the network has nothing to offer there."""
@@ -168,152 +169,6 @@ def _content(state: Mapping[str, Tensor]) -> bytes:
     return b"".join(name.encode() + value.cpu().numpy().tobytes() for name, value in state.items())
 
 
-def features_file(extractor: Extractor, store: ImageStore, rows: npt.NDArray[np.int64]) -> Path:
-    """Where :class:`FeatureFile` keeps the features of some rows of a store, once it has all."""
-    key = hashlib.sha256(repr((extractor.digest(), store.digest, rows.tolist())).encode()).hexdigest()[:32]
-    return default_cache() / "features" / f"{key}.npy"
-
-
-@dataclass(frozen=True)
-class Known:
-    """Features of pictures that are to be found in a new file too.
-
-    Attributes:
-        features: (n, C, h, w) of the same extractor.
-        row_of: the row there of a picture, by its file as the new file's store names it.
-    """
-
-    features: Features
-    row_of: Mapping[str, int]
-
-
-class FeatureFile:
-    """Features of some rows of a store, (n, C, h, w) float16, in the cache: filled from the first on, over many runs.
-
-    It lies beside the final file under another name until it is whole. What is in it depends on nothing but its name,
-    so two processes may fill the same one.
-
-    Args:
-        extractor, store, rows: of the features.
-
-    Attributes:
-        done: rows that have theirs.
-    """
-
-    def __init__(self, extractor: Extractor, store: ImageStore, rows: npt.NDArray[np.int64]) -> None:
-        self._extractor, self._store, self._rows = extractor, store, rows
-        self._file = features_file(extractor, store, rows)
-        self._partial = self._file.with_suffix(".begun")
-        self._shape: tuple[int, ...] = ()
-        self._offset = self.done = 0
-        self._seen: Features | None = None
-        with suppress(FileNotFoundError, ValueError), self._here.open("rb") as begun:  # or torn within its header
-            np.lib.format.read_magic(begun)
-            (count, *shape), _, _ = np.lib.format.read_array_header_1_0(begun)
-            self._shape, self._offset = tuple(shape), begun.tell()
-            self.done = (os.fstat(begun.fileno()).st_size - self._offset) // self._row_bytes
-            if self.done < count:  # the network is to see the same pictures together as if nothing had been there
-                self.done -= self.done % extractor.batch
-            used_now(self._here)
-
-    @property
-    def _row_bytes(self) -> int:
-        return 2 * math.prod(self._shape)
-
-    @property
-    def _here(self) -> Path:
-        return self._file if self._file.exists() else self._partial
-
-    def fill(self, progress: Progress | None = None, known: Known | None = None) -> None:
-        """Computes what is missing.
-
-        Args:
-            progress: called after every batch.
-            known: features of some of the pictures, which are taken over.
-
-        Raises:
-            LeadError: the cache cannot be written.
-        """
-        try:
-            for features in self._missing(known):
-                self._append(features)
-                if progress:
-                    progress(self.done, len(self._rows))
-            if not self._file.exists():
-                with suppress(FileNotFoundError):  # another process has just done so
-                    settle(self._partial, self._file)
-            self._partial.unlink(missing_ok=True)
-        except OSError as error:
-            folder = self._file.parent
-            raise LeadError(
-                f"Cannot keep features in {folder}: {error.strerror}. Free space, or set LEAD_CACHE."
-            ) from error
-
-    def _missing(self, known: Known | None) -> Iterator[Features]:
-        """Those of the rows from the first one on that has none, a batch at a time."""
-        if known is None:
-            for features in self._extractor.batches(self._store, self._rows[self.done :]):
-                yield features.half().cpu().numpy()
-            return
-        for start in range(self.done, len(self._rows), self._extractor.batch):
-            rows = self._rows[start : start + self._extractor.batch]
-            places = np.array([known.row_of.get(self._store.files[row], -1) for row in rows.tolist()])
-            out = np.empty((len(rows), *known.features.shape[1:]), np.float16)
-            out[places >= 0] = known.features[places[places >= 0]]
-            if len(new := rows[places < 0]):
-                pixels = torch.from_numpy(read_rows(self._store.pixels, new))
-                out[places < 0] = self._extractor.features(pixels).half().cpu().numpy()
-            yield out
-
-    def _append(self, features: Features) -> None:
-        if not self._shape:
-            self._begin(features.shape[1:])
-        # Written, not mapped: a full disk then is an error, not a signal.
-        with self._here.open("r+b") as out:
-            out.seek(self._offset + self.done * self._row_bytes)
-            out.write(features.tobytes())
-        self.done += len(features)
-
-    def _begin(self, shape: tuple[int, ...]) -> None:
-        self._shape = shape
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        remove_unused(self._file.parent, len(self._rows) * self._row_bytes)
-        self._partial.touch()
-        with self._partial.open("r+b") as begun:
-            header = {"descr": "<f2", "fortran_order": False, "shape": (len(self._rows), *shape)}
-            np.lib.format.write_array_header_1_0(begun, header)
-            self._offset = begun.tell()
-
-    def mapped(self) -> Features:
-        """(done, C, h, w), memory-mapped; whoever has it keeps it, also if its file is removed."""
-        if self._seen is None or len(self._seen) < self.done:
-            self._seen = self._mapped((self.done, *self._shape))
-        return self._seen
-
-    def _mapped(self, shape: tuple[int, ...]) -> Features:
-        for file in (self._file, self._partial):  # which may take the other's place meanwhile
-            with suppress(FileNotFoundError):
-                return np.memmap(file, np.float16, "r", self._offset, shape)
-        return np.memmap(self._file, np.float16, "r", self._offset, shape)
-
-
-def cached_features(
-    extractor: Extractor, store: ImageStore, rows: npt.NDArray[np.int64], *, progress: Progress | None = None
-) -> Features:
-    """Features of stored pictures, computed once: (n, C, h, w) float16, memory-mapped from the cache.
-
-    The cache is keyed by the network's weights and the pictures' content. What a killed process had computed is gone
-    on with.
-    """
-    if len(rows) == 0:
-        raise LeadError("Features of no pictures were asked for.")
-    kept = FeatureFile(extractor, store, rows)
-    if progress and 0 < kept.done < len(rows):  # so that speed is told from here on
-        progress(kept.done, len(rows))
-    kept.fill(progress)
-    return kept.mapped()
-
-
 @dataclass(frozen=True)
 class FeatureSource:
     """Pictures, and the network that sees them.
@@ -329,6 +184,10 @@ class FeatureSource:
     def whole(self, rows: npt.NDArray[np.int64], *, progress: Progress | None = None) -> Features:
         """(n, C, h, w) features of whole pictures, from the cache if they are there."""
         return cached_features(self.extractor, self.store, rows, progress=progress)
+
+    def pictures(self, rows: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """(n,) rows of the store that are looked at for some rows: the same."""
+        return np.asarray(rows, dtype=np.int64)
 
     def points(self, rows: npt.ArrayLike, xy: FloatArray) -> FloatArray:
         """Places in pictures' own pixels as normalised points: see :meth:`Frame.points`."""
@@ -365,6 +224,11 @@ class FeatureSource:
         """Of the network's input in a local look, in pixels."""
         return self.extractor.frame.input // SHARE
 
+    def pixels(self, rows: npt.ArrayLike) -> FloatArray:
+        """(n,) of pictures' own pixels along the side of the shown square."""
+        across: FloatArray = self.extractor.frame.shown / self.store.scale[np.asarray(rows)].mean(-1)
+        return across
+
     def detail(self, rows: npt.NDArray[np.int64]) -> FloatArray:
         """(n,) pixels at hand to a normalised unit of pictures."""
         return detail(self.store, rows) * (self.extractor.frame.shown / 2)
@@ -396,26 +260,40 @@ class FeatureSource:
 
     @torch.inference_mode()
     def find_in(
-        self, head: Cascade, rows: npt.NDArray[np.int64], features: Tensor, up: Tensor | None = None
+        self,
+        head: Cascade,
+        rows: npt.NDArray[np.int64],
+        features: Tensor,
+        up: Tensor | None = None,
+        held: Originals | None = None,
     ) -> CascadeOutput:
         """Landmarks of at most a batch of pictures whose features (B, C, h, w) are known; ``up`` as for the head.
 
-        Where an original cannot be read any more, the looks that do without it answer: see :attr:`ImageStore.unread`.
+        ``held`` are originals that other looks share; by default they are held for as long as these need. Where an
+        original cannot be read any more, the looks that do without it answer: see :attr:`ImageStore.unread`.
         """
         if not head.local or not self.store.has_originals:
-            held = Originals(keep=False)
-            return head.find(features, lambda affine: next(self.crops(rows, affine, held)), up)
-        some = few(self.store, rows, HELD)
-        parts = [self._find_closely(head, rows[p], features[p], None if up is None else up[p]) for p in some]
+            kept = held or Originals(keep=False)
+            return head.find(features, lambda affine: next(self.crops(rows, affine, kept)), up)
+        some = few(self.store, self.pictures(rows), HELD)
+        parts = [self._find_closely(head, rows[p], features[p], None if up is None else up[p], held) for p in some]
         return CascadeOutput.joined(parts)
 
     def _find_closely(
-        self, head: Cascade, rows: npt.NDArray[np.int64], features: Tensor, up: Tensor | None
+        self,
+        head: Cascade,
+        rows: npt.NDArray[np.int64],
+        features: Tensor,
+        up: Tensor | None,
+        shared: Originals | None,
     ) -> CascadeOutput:
         """As :meth:`find_in`, of so few pictures that their originals can be held."""
         half = float(min(look.reach for look in head.looks) * head.sizes[0])  # of the least square, mostly
-        finest = self.detail(rows) * half / (self.close_side / 2)
-        held = Originals(keep=True, finest=dict(zip(rows.tolist(), finest.tolist(), strict=True)))
+        finest: dict[int, float] = {}
+        pictures = self.pictures(rows)
+        for picture, step in zip(pictures.tolist(), self.detail(rows) * half / (self.close_side / 2), strict=True):
+            finest[picture] = min(float(step), finest.get(picture, math.inf))
+        held = shared or Originals(keep=True, finest=finest)
 
         def crops(affine: Tensor) -> Tensor:
             return next(self.crops(rows, affine, held))
@@ -424,9 +302,9 @@ class FeatureSource:
             each = len(affine) // len(rows)
             return torch.cat(list(self.close(np.repeat(rows, each), affine, held, first=bool(head.first))))
 
-        with ROOM.taken(self.store.sizes[rows].max(0).tolist()):
+        with ROOM.taken(self.store.sizes[pictures].max(0).tolist()):
             found = head.find(features, crops, up, close)
             if not held.lost:
                 return found
-            lost = torch.tensor([row in held.lost for row in rows.tolist()], device=features.device)
+            lost = torch.tensor([row in held.lost for row in pictures.tolist()], device=features.device)
             return found.without_local(head.find(features, crops, up), lost)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lead.errors import LeadError
+from lead.reporting import counted
 
 MODEL_FILE = "model.safetensors"
 PREFIX = "hub:"
@@ -120,7 +121,8 @@ def _text(meta: Mapping[str, Any], repo_id: str, start: Mapping[str, Any]) -> st
     origin, settings = meta["origin"], meta["settings"]
     run, versions = origin.get("run", {}), origin.get("versions", {})
     error = origin.get("held_out_error")
-    error_text = "unknown" if error is None else f"{100 * error:.2f} % of the picture's longer side"
+    of = "a specimen's extent" if meta.get("bounded") else "the picture's longer side"
+    error_text = "unknown" if error is None else f"{100 * error:.2f} % of {of}"
     rows = {
         "Landmarks": ", ".join(meta["names"]),
         "Labelled pictures": origin.get("labels", UNKNOWN),
@@ -138,7 +140,7 @@ def _text(meta: Mapping[str, Any], repo_id: str, start: Mapping[str, Any]) -> st
     table = "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())])
     return f"""# {repo_id}
 
-Finds {len(meta["names"])} landmarks on pictures of one kind of thing, with the error to expect of each.
+Finds {counted(len(meta["names"]), "landmark")} on pictures of one kind of thing, with the error to expect of each.
 Made with `lead`.
 
 ```sh

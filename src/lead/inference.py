@@ -6,7 +6,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
-from torch import Tensor
+from torch import Tensor, nn
 
 from lead import checkpoint, hub
 from lead.config import Settings, check, settings_hash
@@ -26,13 +26,16 @@ from lead.features import (
     _content,
     make_student,
 )
+from lead.finding import found_in, told_apart, windows_of
 from lead.geometry import FloatArray
+from lead.images.crops import Originals
 from lead.images.showing import Showing
 from lead.images.store import ImageStore
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
 from lead.nn.backbone import Backbone
 from lead.nn.cascade import Cascade, CascadeOutput
 from lead.nn.confidence import Confidence
+from lead.nn.finder import Finder
 from lead.nn.heads import PLAIN, Lie, RidgeHead, SoftArgmaxHead
 from lead.nn.student import AnyStudent
 from lead.prediction import predict
@@ -59,6 +62,8 @@ class Calibration:
         return np.interp(scores, self.scores, self.errors)
 
 
+THRESHOLD = 0.5
+"""How likely a specimen has to be to count as one."""
 HeadName = Literal["cascade", "cascade-coarse", "ridge", "softargmax"]
 
 
@@ -73,6 +78,7 @@ class _Description(BaseModel):
     lies: tuple[tuple[Annotated[int, Field(ge=0, lt=8)], bool], ...] = (PLAIN,)
     local: tuple[Annotated[int, Field(ge=1)], ...] = ()
     first: Annotated[int, Field(ge=0)] = 0
+    bounded: bool = False
     calibration: tuple[list[float], list[float]] | None
     origin: dict[str, Any]
 
@@ -98,10 +104,10 @@ class Landmarker:
         settings: of the run whose features are used.
         student: the feature network.
         head: fitted on labelled pictures.
-        calibration: what tells the error to expect: of a cascade's signals, or of another head's score; None where
-            there were too few labels to learn one.
+        calibration: what tells the error to expect, from a cascade's signals or another head's score; None if unknown.
         origin: provenance, kept with the model.
         batch: pictures that the network is given together.
+        finder: of the specimens, where a picture may show several or none; None where each is of one.
     """
 
     KIND = "landmarker"
@@ -115,10 +121,12 @@ class Landmarker:
         calibration: Calibration | Confidence | None,
         origin: dict[str, Any],
         batch: int = BATCH,
+        finder: Finder | None = None,
     ) -> None:
         self.schema, self.settings = schema, settings
         self.extractor = Extractor(student, settings.picture, batch=batch)
         self.head = head.eval().to(self.extractor.device)
+        self.finder = finder and finder.eval().to(self.extractor.device)
         self.calibration = calibration.to(self.extractor.device) if isinstance(calibration, Confidence) else calibration
         self.origin = origin
 
@@ -152,11 +160,11 @@ class Landmarker:
 
         Returns:
             One row for each picture that can be read, its name relative to the folder (as given, for pictures), then
-            one for each frame of each film, named ``film.mp4#0`` and so on:
-            ``xy`` in that picture's own pixels, ``score`` in [0, 1], and where it is calibrated ``px_error``, the mean
-            error to expect in pixels, and ``px_90``, the distance that holds the true place in nine of ten cases. A
-            landmark that is found beyond the picture's edge is out of view and has no place; one that is more likely
-            hidden than visible, as far as labels of hidden landmarks tell, is reported as hidden.
+            one for each frame of each film, named ``film.mp4#0`` and so on; of a model that finds specimens, one for
+            each of these, with ``tracks``, and how ``likely`` it is one. ``xy`` in that picture's own pixels, ``score``
+            in [0, 1], and where it is calibrated ``px_error``, the mean error to expect, and ``px_90``, the distance
+            that holds the true place in nine of ten cases. A landmark that is found beyond the picture's edge is out of
+            view and has no place; one that is more likely hidden than visible is reported as hidden.
 
         Raises:
             LeadError: there is no readable picture; a film cannot be read, or not to its end; or PyAV is not installed,
@@ -195,40 +203,46 @@ class Landmarker:
             up: (n, 2) unit vectors in the pictures' own pixels along which the things' up points, in the frame of the
                 common shape, if somebody says so. Heads other than a cascade take no notice.
         """
+        if self.finder is not None:
+            return Labels.joined([_specimens(self, self.finder, store, row) for row in rows.tolist()])
         if features is None:
             whole = next(self.extractor.batches(store, rows))
         else:
             whole = torch.from_numpy(np.asarray(features, dtype=np.float32)).to(self.extractor.device)
+        known = None if up is None else torch.from_numpy(up).float().to(whole.device)
+        return self.look(FeatureSource(self.extractor, store), rows, whole, known)
+
+    def look(
+        self,
+        source: FeatureSource,
+        rows: npt.NDArray[np.int64],
+        whole: Tensor,
+        up: Tensor | None = None,
+        held: Originals | None = None,
+    ) -> Labels:
+        """Landmarks of pictures, or of windows onto them, whose features (n, C, h, w) are known."""
         if isinstance(self.head, Cascade):
-            known = None if up is None else torch.from_numpy(up).float().to(whole.device)
-            source = FeatureSource(self.extractor, store)
-            found = _of_cascade(source.find_in(self.head, rows, whole, known), self.calibration)
+            found = _of_cascade(source.find_in(self.head, rows, whole, up, held), self.calibration)
         else:
             found = _of_head(self.head, whole, self.calibration)
-        frame = self.extractor.frame
-        xy = frame.places(store, rows, found.xy)
-        px = (frame.shown / store.scale[rows].mean(-1))[:, None]
-        beyond = ((xy < -0.5) | (xy > store.sizes[rows, None] - 0.5)).any(-1)
-        visible = np.select([beyond, found.hidden], [UNLABELLED, HIDDEN], VISIBLE).astype(np.int8)
-        error, wide = (None if e is None else np.where(beyond, np.nan, e * px) for e in (found.error, found.within_90))
-        files = tuple(store.files[row] for row in rows)
-        return Labels(self.schema, files, xy, visible, found.score, error, wide)
+        return _as_labels(found, self.schema, source, rows, several=self.finder is not None)
 
     def save(self, path: Path | str) -> None:
         """Writes the model to one ``.safetensors`` file, whole or not at all."""
-        tensors = checkpoint.prefixed(self.extractor.network, "student") | checkpoint.prefixed(self.head, "head")
-        if isinstance(self.calibration, Confidence):
-            tensors |= checkpoint.prefixed(self.calibration, "confidence")
+        tensors = checkpoint.prefixed(self.extractor.network, "student") | self._fitted()
         checkpoint.save(Path(path), self.KIND, tensors, self.describe())
 
     def digest(self) -> str:
         """Short digest of everything that a landmark depends on besides its picture."""
         content = hashlib.sha256(json.dumps([self.extractor.digest(), self.describe()], sort_keys=True).encode())
-        state = checkpoint.prefixed(self.head, "head")
-        if isinstance(self.calibration, Confidence):
-            state |= checkpoint.prefixed(self.calibration, "confidence")
-        content.update(_content(state))
+        content.update(_content(self._fitted()))
         return content.hexdigest()[:24]
+
+    def _fitted(self) -> dict[str, Tensor]:
+        """What was learnt from labels, as it is saved."""
+        parts = {"head": self.head, "confidence": self.calibration, "finder": self.finder}
+        saved = (checkpoint.prefixed(part, name) for name, part in parts.items() if isinstance(part, nn.Module))
+        return {name: tensor for part in saved for name, tensor in part.items()}
 
     def describe(self) -> dict[str, Any]:
         """What a saved model says of itself besides its tensors: anything that JSON holds."""
@@ -243,6 +257,7 @@ class Landmarker:
             "lies": self.head.lies if isinstance(self.head, Cascade) else (PLAIN,),
             "local": [len(look.which) for look in self.head.looks] if isinstance(self.head, Cascade) else [],
             "first": self.head.first if isinstance(self.head, Cascade) else 0,
+            "bounded": isinstance(self.head, Cascade) and self.head.bounded,
             "calibration": None if knots is None else [knots.scores.tolist(), knots.errors.tolist()],
             "origin": self.origin,
         }
@@ -310,7 +325,7 @@ class Landmarker:
         student = make_student(backbone, distill, settings.hypercolumn)
         checkpoint.restore(student, tensors, "student")
         lies = tuple(Lie(*lie) for lie in description.lies)
-        looks = (description.local, description.first)
+        looks = (description.local, description.first, description.bounded)
         head = make_head(description.head, distill.dimension, len(schema.names), lies, *looks)
         checkpoint.restore(head, tensors, "head")
         calibration: Calibration | Confidence | None = None
@@ -319,7 +334,45 @@ class Landmarker:
         elif any(name.startswith("confidence.") for name in tensors):
             calibration = Confidence(Cascade.SIGNALS, len(schema.names))
             checkpoint.restore(calibration, tensors, "confidence")
-        return cls(schema, settings, student, head, calibration, description.origin)
+        finder = None
+        if any(name.startswith("finder.") for name in tensors):
+            finder = Finder(distill.dimension)
+            checkpoint.restore(finder, tensors, "finder")
+        return cls(schema, settings, student, head, calibration, description.origin, finder=finder)
+
+
+def _as_labels(
+    found: _Located, schema: Schema, source: FeatureSource, rows: npt.NDArray[np.int64], *, several: bool
+) -> Labels:
+    """What was located in pictures, or in windows onto them, in the pictures' own pixels."""
+    store, pictures = source.store, source.pictures(rows)
+    xy = source.places(rows, found.xy)
+    px = source.pixels(rows)[:, None]
+    beyond = ((xy < -0.5) | (xy > store.sizes[pictures, None] - 0.5)).any(-1)
+    visible = np.select([beyond, found.hidden], [UNLABELLED, HIDDEN], VISIBLE).astype(np.int8)
+    error, wide = (None if e is None else np.where(beyond, np.nan, e * px) for e in (found.error, found.within_90))
+    files = tuple(store.files[row] for row in pictures.tolist())
+    tracks = ("",) * len(files) if several else None
+    return Labels(schema, files, xy, visible, found.score, error, wide, tracks=tracks)
+
+
+def _specimens(model: Landmarker, finder: Finder, store: ImageStore, row: int) -> Labels:
+    """Every specimen of a picture, the likeliest first; a row without landmarks where there is none."""
+    source, held = FeatureSource(model.extractor, store), Originals(keep=True)
+    found, likely = found_in(finder, source, row, held)
+    windows = windows_of(source, row, found)
+    parts = []
+    for start in range(0, len(windows), model.batch):
+        some = np.arange(start, min(start + model.batch, len(windows)))
+        whole = torch.from_numpy(windows.whole(some, held=held).astype(np.float32))
+        parts.append(model.look(windows, some, whole.to(model.extractor.device), held=held))
+    labels = Labels.joined(parts)
+    points = torch.from_numpy(source.points([row] * len(labels), labels.xy)).float()
+    kept = [i for i in told_apart(points, found.extent, likely) if likely[i] >= THRESHOLD]
+    kept = [i for i in kept if (labels.visible[i] > UNLABELLED).any()]
+    if not kept:
+        return labels.take([0]).blank()
+    return replace(labels.take(kept), likely=likely[kept].double().numpy())
 
 
 def kind_of(head: Head | Cascade) -> HeadName:
@@ -336,13 +389,15 @@ def make_head(
     lies: Sequence[Lie] = (PLAIN,),
     local: Sequence[int] = (),
     first: int = 0,
+    bounded: bool = False,
 ) -> Head | Cascade:
-    """An unfitted head; ``lies`` are what a cascade tries, ``local`` and ``first`` are as of :class:`Cascade`."""
+    """An unfitted head; ``lies`` are what a cascade tries, and the others as of :class:`Cascade`."""
     if kind == "ridge":
         return RidgeHead(dimension, landmarks)
     if kind == "softargmax":
         return SoftArgmaxHead(dimension, landmarks)
-    return Cascade(dimension, landmarks, fine=kind == "cascade", lies=lies, local=local, first=first)
+    fine = kind == "cascade"
+    return Cascade(dimension, landmarks, fine=fine, lies=lies, local=local, first=first, bounded=bounded)
 
 
 class _Located(NamedTuple):

@@ -2,24 +2,21 @@
 
 The pictures make units of the model's batch, in the order in which they are listed; each film is one more. What a
 unit holds does not depend on who looks at it, nor when. Where landmarks go to a file, a process appends each unit that
-it has done to a part file beside it, and skips those that stand in any part. Once all units stand in parts, the process
-that sees it writes the file and removes the parts. So the file is the same whether the work was interrupted or not, and
-however many processes shared it.
-
-Here a model is whatever finds landmarks in a store: this room knows no network.
+it has done to a part file beside it, and skips those that stand in any part with the same files, unchanged. Once all
+units stand in parts, the process that sees it writes the file and removes the parts. So the file is the same whether
+the work was interrupted or not, and however many processes shared it. A model is whatever finds landmarks in a store.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +24,7 @@ import numpy.typing as npt
 from lead.errors import LeadError
 from lead.files import alone, cannot_write, lock_of
 from lead.geometry import Size
+from lead.images.changed import Unit, done_again, stamped
 from lead.images.film import UnreadableFilm, films_need, open_film, stored_frames
 from lead.images.find import Listed, listed
 from lead.images.labels import save_labels
@@ -36,13 +34,14 @@ from lead.images.survey import survey
 from lead.journal import Journal, Record, packed, read_header, read_records, unpacked
 from lead.landmarks.io import check_target
 from lead.landmarks.model import Labels, Schema
-from lead.reporting import Counting, Say, unsaid
+from lead.linking import linked
+from lead.reporting import Counting, Say, counted, unsaid
 
-VERSION = 1
+VERSION = 3
 """Of the parts. Those of any other are begun anew."""
 ENDING = ".part"
-ARRAYS = ("xy", "visible", "score", "px_error", "px_90")
-"""What a unit's line holds of :class:`~lead.landmarks.Labels` besides the pictures' names."""
+ARRAYS = ("xy", "visible", "score", "px_error", "px_90", "likely")
+"""What a unit's line holds of :class:`~lead.landmarks.Labels` besides names."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +61,7 @@ class Shard:
         """``"2/4"``. Raises :class:`LeadError` for anything else."""
         found = re.fullmatch(r"(\d+)/(\d+)", text)
         if not found or not 1 <= int(found[1]) <= int(found[2]):
-            raise LeadError(
-                f"{text!r} is not a shard. Give its number and how many there are: 1/4, 2/4, 3/4 or 4/4, say."
-            )
+            raise LeadError(f"{text!r} is not a shard. Give its number and how many there are: 1/4 to 4/4, say.")
         return cls(int(found[1]), int(found[2]))
 
     @classmethod
@@ -180,7 +177,7 @@ class Piece(NamedTuple):
 
     Attributes:
         labels: its landmarks; None where none of it can be read.
-        sizes: (N, 2) width and height of their pictures, in pixels.
+        sizes: (N, 2) width and height of each row's picture, in pixels.
         skipped: (picture, reason) of those that cannot be read.
         broken: why a film cannot be read, or not to its end.
         unread: (picture, reason) of those that could not be read again, to be looked at closely.
@@ -210,8 +207,7 @@ class Work:
         need = films_need() if asked.films else None
         if need and not asked.pictures:
             raise need
-        count = f"{len(asked.films)} film{'' if len(asked.films) == 1 else 's'}"
-        self.left_out = [f"{count} left out. {need}"] if need else []
+        self.left_out = [f"{counted(len(asked.films), 'film')} left out. {need}"] if need else []
         self.asked = asked._replace(films=[]) if need else asked
         files, batch = asked.pictures, model.batch
         self.chunks = [files[start : start + batch] for start in range(0, len(files), batch)]
@@ -219,9 +215,13 @@ class Work:
         self.showing = survey(asked.root, files, model.showing, say)
 
     def identity(self) -> Record:
-        """By which parts know what work they are of."""
+        """By which parts know what work they are of; which files it is of, each of their units says."""
         shown = {} if self.showing == DEFAULT else {"showing": repr(self.showing)}
-        return {"model": self.model.digest(), "pictures": _listing(self.asked), "unit": self.model.batch, **shown}
+        return {"model": self.model.digest(), "unit": self.model.batch, **shown}
+
+    def files(self) -> list[Unit]:
+        """Of each unit, as they are now."""
+        return [stamped(self.asked.root, files) for files in (*self.chunks, *([film] for film in self.asked.films))]
 
     def length(self, unit: int) -> int:
         """Pictures in a unit; a film's frames do not count."""
@@ -245,7 +245,8 @@ class Work:
             for unit, store in zip(stills, stores, strict=True):
                 labels = self.model.predict_store(store) if len(store) else None
                 unread = [(file, store.unread[file]) for file in store.files if file in store.unread]
-                yield unit, Piece(labels, store.sizes, store.skipped, unread=unread)
+                rows = [store.index(image) for image in labels.images] if labels else []
+                yield unit, Piece(labels, store.sizes[rows], store.skipped, unread=unread)
                 done += self.length(unit)
                 if progress:
                     progress(done, total)
@@ -269,8 +270,9 @@ class Work:
                 progress(done, done)
         except UnreadableFilm as error:  # what came before the break is kept
             broken = str(error)
-        sizes = np.tile(np.array(size, np.int64), (done, 1))
-        return Piece(Labels.joined(parts) if parts else None, sizes, broken=broken)
+        labels = linked(Labels.joined(parts)) if parts else None
+        sizes = np.tile(np.array(size, np.int64), (len(labels) if labels else 0, 1))
+        return Piece(labels, sizes, broken=broken)
 
     def found(self, pieces: Sequence[Piece]) -> Predicted:
         """What became of all units, together.
@@ -306,7 +308,9 @@ class Work:
             return none_readable(self.asked.root, predicted.skipped)
         if len(predicted.broken) == 1:
             return LeadError(predicted.broken[0])
-        return LeadError("\n".join([f"None of the {len(self.asked.films)} films can be read.", *predicted.broken]))
+        return LeadError(
+            "\n".join([f"None of the {counted(len(self.asked.films), 'film')} can be read.", *predicted.broken])
+        )
 
 
 class Parts:
@@ -322,6 +326,8 @@ class Parts:
     def __init__(self, work: Work, out: Path, shard: Shard, say: Say = unsaid) -> None:
         self.work, self.out, self.shard, self.say = work, out, shard, say
         self.header = {"lead part": VERSION, **work.identity()}
+        self.files = work.files()
+        self.unit_of = {files: unit for unit, files in enumerate(self.files)}
         own = "" if shard.of == 1 else f".{shard.number}of{shard.of}"
         self.path = out.with_name(f"{out.name}{own}{ENDING}")
 
@@ -336,7 +342,10 @@ class Parts:
             known = self._known()
             left = [unit for unit in mine if unit not in known]
             if kept := sum(map(self.work.length, known)):
-                self.say(f"{kept} of {len(self.work.asked.pictures)} pictures were done before.")
+                self.say(f"Done before: {kept:,} of {counted(len(self.work.asked.pictures), 'picture')}.")
+            outdated = [files for files, _ in self._kept() if files not in self.unit_of]
+            if outdated and (changes := done_again(outdated, self.files, known)):
+                self.say(changes)
             before = sum(self.work.length(unit) for unit in mine if unit in known)
             written: Future[None] | None = None
             with closing(self.work.pieces(left, counting, before)) as pieces:
@@ -358,7 +367,7 @@ class Parts:
                 yield None
                 return
             parts = self._parts()
-            pieces = self._pieces(parts)
+            pieces = self._pieces()
             written = False
             try:
                 yield pieces
@@ -377,7 +386,7 @@ class Parts:
         except OSError as error:
             raise cannot_write(self.path, error) from error
         if part.replaced:
-            self.say(f"{self.path} is of another model, or of other pictures: begun anew.")
+            self.say(f"{self.path} is of another model, or its pictures were shown otherwise: begun anew.")
         return part
 
     def _parts(self) -> list[Path]:
@@ -386,16 +395,20 @@ class Parts:
         beside = sorted(path for path in self.out.parent.glob(f"*{ENDING}") if name.fullmatch(path.name))
         return [path for path in beside if read_header(path) == self.header]
 
-    def _pieces(self, parts: Sequence[Path]) -> list[Piece]:
-        """What parts hold of each unit."""
-        pieces: dict[int, Piece] = {}
-        for path in parts:
+    def _kept(self) -> Iterator[tuple[Unit, Record]]:
+        """What stands in parts, after the files that it is of as they were then."""
+        for path in self._parts():
             for record in read_records(path):
-                pieces[record["unit"]] = _piece(record, self.work.model.schema)
+                yield tuple((name, length, time) for name, length, time in record["files"]), record
+
+    def _pieces(self) -> list[Piece]:
+        """What parts hold of each unit."""
+        schema = self.work.model.schema
+        pieces = {self.unit_of[of]: _piece(record, schema) for of, record in self._kept() if of in self.unit_of}
         return [pieces[unit] for unit in range(self.work.units)]
 
     def _known(self) -> set[int]:
-        return {record["unit"] for path in self._parts() for record in read_records(path)}
+        return {self.unit_of[files] for files, _ in self._kept() if files in self.unit_of}
 
     @contextmanager
     def _last(self) -> Iterator[bool]:
@@ -409,29 +422,17 @@ class Parts:
 
     def _keep(self, part: Journal, unit: int, piece: Piece) -> None:
         try:
-            part.append(_record(unit, piece))
+            part.append(_record(self.files[unit], piece))
         except OSError as error:
             raise cannot_write(self.path, error) from error
 
 
-def _listing(asked: Listed) -> str:
-    """Digest of names, lengths and times of last change; not of the folder's own path: machines may differ in it."""
-    content = hashlib.sha256()
-    for file in (*asked.pictures, *asked.films):
-        size_and_time: tuple[int, int] | None = None
-        with suppress(OSError):
-            status = (asked.root / file).stat()
-            size_and_time = (status.st_size, status.st_mtime_ns)
-        content.update(repr((file, size_and_time)).encode())
-    return content.hexdigest()[:32]
-
-
-def _record(unit: int, piece: Piece) -> Record:
-    record: Record = {"unit": unit, "sizes": piece.sizes.tolist(), "skipped": piece.skipped, "broken": piece.broken}
+def _record(files: Unit, piece: Piece) -> Record:
+    record: Record = {"files": files, "sizes": piece.sizes.tolist(), "skipped": piece.skipped, "broken": piece.broken}
     if piece.unread:
         record["unread"] = piece.unread
     if labels := piece.labels:
-        record["images"] = labels.images
+        record |= {"images": labels.images, "tracks": labels.tracks}
         arrays = {name: getattr(labels, name) for name in ARRAYS}
         record |= {name: None if array is None else packed(array) for name, array in arrays.items()}
     return record
@@ -440,8 +441,9 @@ def _record(unit: int, piece: Piece) -> Record:
 def _piece(record: Record, schema: Schema) -> Piece:
     labels = None
     if "images" in record:
-        arrays = {name: None if record[name] is None else unpacked(record[name]) for name in ARRAYS}
-        labels = Labels(schema, tuple(record["images"]), **arrays)  # type: ignore[arg-type]
+        arrays: dict[str, Any] = {name: None if record[name] is None else unpacked(record[name]) for name in ARRAYS}
+        tracks = None if record["tracks"] is None else tuple(record["tracks"])
+        labels = Labels(schema, tuple(record["images"]), **arrays, tracks=tracks)
     sizes = np.array(record["sizes"], dtype=np.int64).reshape(-1, 2)
     skipped, unread = ([(file, reason) for file, reason in record.get(name, ())] for name in ("skipped", "unread"))
     return Piece(labels, sizes, skipped, record["broken"], unread)

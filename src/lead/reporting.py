@@ -14,6 +14,25 @@ Report = Callable[[str, int, int, Mapping[str, float]], None]
 """Called with (stage, step, steps in all, the step's values) as a training goes on."""
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """A count and what it is of, in words: ``"1 picture"``, ``"1,200 pictures of a crowd"``.
+
+    Args:
+        count: how many.
+        one: the singular, whatever follows it included.
+        many: the plural, where more than the first word changes.
+    """
+    return f"{count:,} {one if count == 1 else many or _plural(one)}"
+
+
+def _plural(one: str) -> str:
+    """The plural of the first word of some words."""
+    noun, space, rest = one.partition(" ")
+    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+        return f"{noun[:-1]}ies{space}{rest}"
+    return f"{noun}{'es' if noun.endswith(('s', 'x', 'ch')) else 's'}{space}{rest}"
+
+
 def unsaid(_line: str) -> None:
     """A :data:`Say` that says nothing."""
 

@@ -115,6 +115,18 @@ def test_beetles_are_turned_if_asked(tmp_path: Path) -> None:
     )
 
 
+def test_several_beetles_a_picture_if_asked(tmp_path: Path) -> None:
+    drawn = good("render", "--count", 3, "--size", 32, "--specimens", "1,3", "--out", tmp_path / "b")
+    beetles = len(json.loads((tmp_path / "b" / "landmarks.json").read_text())["annotations"])
+    assert f"3 pictures of {beetles} beetles: {tmp_path / 'b'}" in drawn.stdout
+    drawn = good("render", "--count", 2, "--size", 32, "--specimens", 2, "--out", tmp_path / "c")
+    assert "2 pictures of 4 beetles" in drawn.stdout
+    for wrong in ("few", "1,2,3", "", "3,1"):
+        error = mistake("render", "--count", 3, f"--specimens={wrong}", "--out", tmp_path / "d")
+        assert (wrong or "''") in error
+        assert "give LEAST,MOST: whole numbers with 0 ≤ LEAST ≤ MOST ≤ 300" in error
+
+
 def test_accepted_suggestions_are_counted_apart(world: World, tmp_path: Path) -> None:
     labels = some_labels(world, 6)
     accepted = np.zeros(labels.visible.shape, dtype=bool)
@@ -311,6 +323,13 @@ def test_fit_names_what_is_not_looked_at_closely() -> None:
     assert "10 of 12 landmarks" in (some := closely_text(names, names[1:11]))
     assert "; not n0, n11: little to gain" in some
     assert "; for the others little is to be gained" in closely_text(names, ["n3"])
+
+
+def test_fit_says_how_many_labels_a_close_look_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lead.training.local.FEWEST", 7)
+    names = [f"n{i}" for i in range(12)]
+    for closely in (names[1:11], ["n3"]):
+        assert closely_text(names, closely).endswith("fewer than 7 labels")
 
 
 def test_fit_counts_and_names_labelled_pictures_that_are_missing(world: World, tmp_path: Path) -> None:

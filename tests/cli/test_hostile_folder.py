@@ -8,12 +8,12 @@ from __future__ import annotations
 import csv
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import hostile
 import pytest
+from started import begin
 
 from lead import load_labels
 
@@ -26,14 +26,26 @@ distill: {steps: 2, batch: 4, dimension: 16, width: 16, projection: null, alignm
 """
 
 
-def lead(world: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+class Done(NamedTuple):
+    """How a command ended, and what it printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def lead(world: Path, *arguments: str) -> Done:
     """A command in the world's folder; what it prints must be text."""
-    command = [sys.executable, "-m", "lead.cli", *arguments]
-    settings = os.environ | {"LEAD_CACHE": str(world / "cache"), "PYTHONIOENCODING": "utf-8"}
-    done = subprocess.run(command, cwd=world, env=settings, capture_output=True, check=False)
-    said = done.stderr.decode("utf-8")
+    errors = world / "errors.txt"
+    errors.unlink(missing_ok=True)
+    process, printed = begin(arguments, os.environ | {"LEAD_CACHE": str(world / "cache")}, world, errors)
+    with printed:
+        found = printed.read()
+    process.join()
+    assert process.exitcode is not None
+    said = errors.read_text(encoding="utf-8")
     assert "Traceback" not in said, said
-    return subprocess.CompletedProcess(command, done.returncode, done.stdout.decode("utf-8"), said)
+    return Done(process.exitcode, found, said)
 
 
 @pytest.fixture(scope="module")

@@ -69,12 +69,12 @@ def test_aflw_m_beside_the_peers_numbers(mtfl: Path, tmp_path: Path) -> None:
         (lambda root: (root / aflw_m.TRAIN).unlink(), r"facedata_cropped\.csv is not there; .* holds cropped\. Get"),
         (lambda root: (root / aflw_m.TEST).unlink(), r"MTFL: .*testing\.txt is not there; .*projects/TCDCN\.html"),
         (lambda root: edit(root / aflw_m.TRAIN, "crop_file", "file"), r"no column 'crop_file', only image_file, file"),
-        (lambda root: edit(root / aflw_m.TRAIN, "c.jpg,1,", "c.jpg,0,"), r"1 pictures of set 1, not the published 2"),
+        (lambda root: edit(root / aflw_m.TRAIN, "c.jpg,1,", "c.jpg,0,"), r"1 picture of set 1, not the published 2"),
         (lambda root: edit(root / aflw_m.TRAIN, ",0.5", ""), r"line 2 has 14 columns, not 15"),
         (lambda root: edit(root / aflw_m.TRAIN, ",51,", ",left,"), r"'left' of aflw_cropped/cropped/c\.jpg is not a"),
         (lambda root: edit(root / aflw_m.TRAIN, "c.jpg,crop", "e.jpg,crop"), r"e\.jpg is to train on, and .*tests on"),
         (lambda root: (root / aflw_m.TRAIN).write_text(""), r"no column 'image_file'"),
-        (lambda root: write(root / aflw_m.TEST, ["AFLW/0001-d.jpg 1 2"]), r"1 pictures, not the published 2"),
+        (lambda root: write(root / aflw_m.TEST, ["AFLW/0001-d.jpg 1 2"]), r"1 picture, not the published 2"),
         (lambda root: write(root / aflw_m.TEST, ["a.jpg 1 2"] * 2), r"line 1 has 3 columns, not a picture, five x"),
         (lambda root: picture(root / "MTFL/AFLW/0002-e.jpg", (149, 150)), r"e\.jpg: it has 149 × 150 pixels, not 150"),
         (lambda root: (root / "MTFL/AFLW/0002-e.jpg").unlink(), r"first is MTFL/AFLW/0002-e\.jpg"),
@@ -135,7 +135,7 @@ def test_a_picture_that_stands_twice_in_aflw_r(release: Path) -> None:
     [
         (lambda root: (root / "aflw_train_keypoints.mat").unlink(), r"AFLW_R: .*train_keypoints\.mat is not there"),
         (lambda root: (root / "aflw_test_keypoints.mat").write_text("?"), r"no MATLAB file that can be read"),
-        (lambda root: write(root / "aflw_test_images.txt", ["1/e.jpg"]), r"1 pictures, not the published 2"),
+        (lambda root: write(root / "aflw_test_images.txt", ["1/e.jpg"]), r"1 picture, not the published 2"),
         (
             lambda root: write_r(root, "test", ["1/e.jpg", "1/d.jpg"], hw=[1, 2]),
             r"hw has the shape \(2,\), not",

@@ -76,7 +76,7 @@ def test_the_peers_lists_decide_where_they_are(root: Path) -> None:
     assert data.split == ("train", "test")
     assert data.identity == ("2", "1")
     assert data.points("15").xy[0, 0].tolist() == [1, 4.5]
-    with pytest.raises(LeadError, match=r"train\.txt: it has 1 pictures, not the published 1,241"):
+    with pytest.raises(LeadError, match=r"train\.txt: it has 1 picture, not the published 1,241"):
         open_dataset(root)
     write(split / "test.txt", ["Jay_4.jpg"])
     with pytest.raises(LeadError, match=r"test\.txt: Jay_4\.jpg is in another list too"):
@@ -92,7 +92,7 @@ def test_the_peers_lists_decide_where_they_are(root: Path) -> None:
         (lambda home: (home / "images.txt").unlink(), r"CUB-200-2011: .*images\.txt is not there; .*cub_200_2011"),
         (lambda home: edit(home / "train_test_split.txt", "4 0", "4 1"), r"3 pictures to train, not the published 2"),
         (lambda home: edit(home / "train_test_split.txt", "4 0", "4 2"), r"4 2 is not a picture of images\.txt and 0"),
-        (lambda home: edit(home / "train_test_split.txt", "4 0", "4"), r"line 4 has 1 columns, not 2"),
+        (lambda home: edit(home / "train_test_split.txt", "4 0", "4"), r"line 4 has 1 column, not 2"),
         (lambda home: edit(home / "image_class_labels.txt", "3 2\n", ""), r"no species of picture 3"),
         (lambda home: edit(home / "parts/parts.txt", "nape", "neck"), r"parts\.txt: it names .*neck.*, not .*nape"),
         (lambda home: edit(home / "parts/part_locs.txt", "2 3 3.0 2.5 1\n", ""), r"59 points of .*, not .* 60"),

@@ -130,12 +130,12 @@ def test_a_folder_that_holds_several_must_be_told_which(root: Path) -> None:
         ),
         (lambda root: edit(root / celeba.PARTITION, "8.jpg 2", "8.jpg 0"), r"6 pictures of partition 0, not .* 5\."),
         (lambda root: edit(root / celeba.PARTITION, "000008.jpg 2\n", ""), r"7 pictures, not the published 8"),
-        (lambda root: edit(root / celeba.PARTITION, "8.jpg 2", "8.jpg"), r"line 8 has 1 columns, not 2"),
+        (lambda root: edit(root / celeba.PARTITION, "8.jpg 2", "8.jpg"), r"line 8 has 1 column, not 2"),
         (
             lambda root: (root / "MAFL/testing.txt").unlink(),
             r"MAFL: .*testing\.txt is not there; .* holds training\.txt",
         ),
-        (lambda root: write(root / "MAFL/training.txt", ["000002.jpg"]), r"training\.txt: it has 1 pictures, not .* 2"),
+        (lambda root: write(root / "MAFL/training.txt", ["000002.jpg"]), r"training\.txt: it has 1 picture, not .* 2"),
         (lambda root: edit(root / "MAFL/testing.txt", "6.jpg", "9.jpg"), r"000009\.jpg is not in .*list_eval_part"),
         (lambda root: edit(root / "MAFL/testing.txt", "6.jpg", "2.jpg"), r"000002\.jpg is in MAFL/training\.txt too"),
         (
@@ -144,7 +144,7 @@ def test_a_folder_that_holds_several_must_be_told_which(root: Path) -> None:
         ),
         (
             lambda root: (root / "Img/img_align_celeba/000004.jpg").unlink(),
-            r"1 pictures .* first is Img/.*/000004\.jpg",
+            r"celeba lacks 1 picture, the first is Img/.*/000004\.jpg",
         ),
         (
             lambda root: picture(root / "Img/img_align_celeba/000002.jpg", (1024, 1024)),

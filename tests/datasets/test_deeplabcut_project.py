@@ -190,13 +190,13 @@ def test_a_deleted_frame_is_left_out_and_told_of(root: Path) -> None:
     assert "labeled-data/m2/1.png" not in data.files
     assert data.points("all").images == ("labeled-data/m1/1.png", "labeled-data/m1/2.png")
     table = "labeled-data/m2/CollectedData_Ann.csv"
-    assert data.notes == (f"{root}: left out: {table}: 1 frames that are not there (labeled-data/m2/1.png).",)
+    assert data.notes == (f"{root}: left out: {table}: 1 frame without its file (labeled-data/m2/1.png).",)
     picture(root / "labeled-data/m3/1.png", (12, 12))  # another video's frame of the same name
     assert load_labels(root).images == ("labeled-data/m1/1.png", "labeled-data/m1/2.png", "labeled-data/m2/2.png")
     for frame in (root / "labeled-data").rglob("*.png"):
         frame.unlink()
     picture(root / "labeled-data/m3/1.png", (12, 12))
-    with pytest.raises(LeadError, match=r"None of the 4 pictures that are listed is in .* --name folder"):
+    with pytest.raises(LeadError, match=r"None of the 4 listed pictures is in .* --name folder"):
         open_dataset(root)
 
 
@@ -302,7 +302,7 @@ def test_a_config_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:
 def test_tables_of_other_scorers_are_told(root: Path) -> None:
     theirs = root / "labeled-data/m3/CollectedData_Bob.csv"
     write(theirs, (root / M2).read_text().replace("m2\\1", "m3\\1").splitlines())
-    told = "1 tables of other scorers than 'Ann', whom config.yaml names (labeled-data/m3/CollectedData_Bob)"
+    told = "1 table of other scorers than 'Ann', whom config.yaml names (labeled-data/m3/CollectedData_Bob)"
     assert told in left_out(load_labels(root))
     theirs.unlink()
     assert "scorers" not in left_out(load_labels(root))

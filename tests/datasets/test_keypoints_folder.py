@@ -119,7 +119,7 @@ def test_another_file_of_key_points(root: Path) -> None:
         (lambda d: d.pop("categories"), r"annotations\.json: .*'categories' is not a list"),
         (
             lambda d: [image.update(file_name=f"gone{image['id']}.jpg") for image in d["images"]],
-            r"None of the 3 pictures that are listed is in .*moths, the first is gone0\.jpg",
+            r"None of the 3 listed pictures is in .*moths, the first is gone0\.jpg",
         ),
     ],
 )
@@ -140,7 +140,7 @@ def test_pictures_that_are_listed_and_not_there_are_left_out_and_told_of(root: P
     data = open_dataset(root)
     assert data.files == ("0.jpg", "1.jpg", "2.jpg")
     assert data.points("all").xy[:, 0].tolist() == [[1, 0], [2, 0]]
-    assert data.notes == (f"1 listed pictures are not in {root} and left out, the first is gone.jpg.",)
+    assert data.notes == (f"1 listed picture is not in {root} and left out, the first is gone.jpg.",)
 
 
 def test_pictures_that_were_moved_together_are_found(root: Path) -> None:

@@ -84,7 +84,7 @@ def test_a_prediction_where_nothing_is_labelled_may_be_missing() -> None:
 
 
 def test_nothing_measured_is_an_error() -> None:
-    with pytest.raises(LeadError, match="None of 3 pictures"):
+    with pytest.raises(LeadError, match="None of the 3 pictures"):
         summarise(np.full((3, 2), np.nan))
 
 

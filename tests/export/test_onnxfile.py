@@ -216,8 +216,7 @@ def test_a_file_runs_anywhere(exported: Exported) -> None:
     assert str(Path(__file__).parents[2]).encode() not in exported.path.read_bytes()  # nothing of this machine
 
 
-@pytest.mark.parametrize("telling", [8, 1])
-@pytest.mark.parametrize("head", ["looks all round", "looks from both sides"])
+@pytest.mark.parametrize(("head", "telling"), [("looks all round", 1), ("looks from both sides", 8)])
 def test_a_file_says_how_a_thing_lies_as_the_model_does(
     models: dict[str, Landmarker],
     head: str,

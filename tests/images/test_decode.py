@@ -174,6 +174,30 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
         decode(tmp_path / "bomb.png")
 
 
+LOAD = "from lead.images import decode"
+OWN = "warnings.simplefilter('error', Image.DecompressionBombWarning); Image.core.set_block_size(2**20)"
+
+
+def on_opening_a_large_picture(*before: str) -> tuple[str, str]:
+    """What another program that opens a picture of too many pixels prints: Pillow's block size; and warnings."""
+    show = "print(Image.core.get_block_size()); Image.MAX_IMAGE_PIXELS = 9"
+    large = "Image.open(io.BytesIO(b'P5 3 4 255 ' + bytes(12)))"
+    program = "; ".join(["import io, warnings; from PIL import Image", *before, show, large])
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    return found.stdout, found.stderr
+
+
+@pytest.mark.parametrize("order", [(OWN, LOAD), (LOAD, OWN)])
+def test_what_a_program_has_set_of_pillow_stays(order: tuple[str, str]) -> None:
+    printed, warned = on_opening_a_large_picture(*order)
+    assert printed == f"{2**20}\n"
+    assert "Image.DecompressionBombWarning: Image size (12 pixels) exceeds limit" in warned
+
+
+def test_large_pictures_warn_of_nothing_and_are_held_in_large_pieces() -> None:
+    assert on_opening_a_large_picture(LOAD) == (f"{2**26}\n", "")
+
+
 def test_every_format_is_known_before_threads_decode() -> None:
     """Pillow would load the rarer ones as it needs the first, and forget some where several threads do so at once."""
     program = "from PIL import Image; from lead.images import decode; print(*sorted(Image.OPEN), end='')"

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from lead.errors import LeadError
-from lead.images.doubts import doubts, refuse_far, refuse_unlabelled
+from lead.images.doubts import doubts, refuse_far, refuse_unlabelled, without_far
 from lead.images.folder_pictures import FolderPictures
 from lead.images.labels import load_labels, save_labels
 from lead.landmarks import Labels, Schema
@@ -59,6 +59,21 @@ def test_what_is_far_outside_is_refused_with_its_line(tmp_path: Path) -> None:
         refuse_far(Labels.from_xy(Schema(("a",)), ["p.png"], [[[-16, 0]]]), [(30, 20)])
 
 
+def test_few_pictures_with_labels_far_outside_are_left_out_and_named_and_most_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text("image,a_x,a_y,b_x,b_y\n1.png,4,2,4,3\n2.png,4,2,99,3\n3.png,,,4,2\n4.png,1,31,1,2\n")
+    labels = load_labels(file)
+    kept, left_out = without_far(labels, [(30, 20)] * 4)
+    assert kept.images == ("1.png", "3.png")
+    np.testing.assert_array_equal(kept.xy, labels.take([0, 2]).xy)
+    assert [image for image, _ in left_out] == ["2.png", "4.png"]
+    assert left_out[0][1].startswith(f"{file}, line 3: b is at (99, 3), far outside the 30 × 20 pixels that it has now")
+    assert "label it again" in left_out[0][1]
+    with pytest.raises(LeadError, match=r"2\.png: b is at .*\(2 such labels in all\).*check the units"):
+        without_far(labels.take([0, 1, 3]), [(30, 20)] * 3)
+    assert without_far(labels.take([0, 2]), [(30, 20)] * 2)[1] == []
+
+
 def test_a_landmark_without_a_label_is_refused() -> None:
     labels = Labels.from_xy(
         Schema(("a", "b")), ["p.png", "q.png"], [[[1.0, 2.0], [NAN, NAN]], [[3.0, 4.0], [NAN, NAN]]]
@@ -86,3 +101,28 @@ def test_places_in_another_unit_than_pixels_are_asked_about(tmp_path: Path, fact
     assert [text.endswith("shares of the picture, or in the unit of a scale?") for text in told] == (
         [] if likely_pixels else [True]
     )
+
+
+def test_a_specimen_that_is_labelled_twice_is_told_with_its_picture(tmp_path: Path) -> None:
+    one = np.array([[10.0, 10.0], [50.0, 30.0]])
+    xy = one + np.array([[0, 0], [0, 40], [0.5, 0.5], [30, 0]])[:, None]
+    images = ("a.png", "a.png", "a.png", "b.png")
+    labels = Labels(Schema(("p", "q")), images, xy, np.full((4, 2), 2, np.int8), tracks=("",) * 4)
+    (told,) = doubts(labels, FolderPictures(tmp_path))
+    assert told == (
+        "1 specimen is labelled twice, the first: specimens 1 and 3 of 'a.png' have all landmarks in one place. "
+        "Keep one."
+    )
+    assert doubts(labels.take([0, 1, 3]), FolderPictures(tmp_path)) == []
+
+
+def test_a_picture_far_outside_is_left_out_with_all_its_specimens() -> None:
+    xy = np.array([[[5.0, 5.0]], [[99.0, 5.0]], [[6.0, 5.0]], [[7.0, 5.0]], [[7.0, 6.0]]])
+    images = ("a.png", "a.png", "b.png", "b.png", "c.png")
+    labels = Labels(
+        Schema(("p",)), images, xy, np.full((5, 1), 2, np.int8), tracks=("",) * 5, complete=frozenset(images)
+    )
+    kept, told = without_far(labels, [(20, 10)] * 5)
+    assert kept.images == ("b.png", "b.png", "c.png")
+    assert kept.complete == {"b.png", "c.png"}
+    assert [image for image, _ in told] == ["a.png"]

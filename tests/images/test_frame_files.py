@@ -16,6 +16,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from lead.cli import app
+from lead.datasets import open_dataset
 from lead.errors import LeadError
 from lead.images import seeking
 from lead.images.decode import decode
@@ -58,9 +59,9 @@ def decoded(path: Path) -> dict[int, npt.NDArray[np.uint8]]:
     return {number: np.asarray(picture) for number, picture in frames(path)}
 
 
-def labels_of(images: Sequence[str], score: Any = None) -> Labels:
+def labels_of(images: Sequence[str], score: Any = None, tracks: tuple[str, ...] | None = None) -> Labels:
     xy = np.arange(4.0 * len(images)).reshape(len(images), 2, 2)
-    return Labels(SCHEMA, tuple(images), xy, np.full((len(images), 2), VISIBLE), score)
+    return Labels(SCHEMA, tuple(images), xy, np.full((len(images), 2), VISIBLE), score, tracks=tracks)
 
 
 def slp(path: Path, name: str, numbers: Sequence[int] = NUMBERS, *, embed: bool = False) -> Path:
@@ -126,7 +127,7 @@ def test_what_cannot_be_had_is_told(folder: Path) -> None:
     assert [Path(image).name for image in found.images] == ["000003.png", "run.mp4#40", "run.mp4#99", "gone.mp4#0"]
     left_out = f"2 labelled frames of {folder / 'run.mp4'} left out, the first is 40: the film has no such frame."
     assert said == [left_out]
-    with pytest.raises(LeadError, match=r"None of the 1 labelled frames .*gone\.mp4 is not in .*--pictures"):
+    with pytest.raises(LeadError, match=r"None of the 1 labelled frame .*gone\.mp4 is not in .*--pictures"):
         as_files(labels_of(["gone.mp4#0"]), FolderPictures(folder))
     (folder / "a").mkdir()
     (folder / "b").mkdir()
@@ -143,7 +144,7 @@ def test_frames_that_lie_there_as_files_are_taken_but_no_other_file_of_their_num
     labels = labels_of(["films/run.mp4#3", "films/run.mp4#4"])
     said: list[str] = []
     found = as_files(labels, FolderPictures(tmp_path), say=said.append)
-    assert "1 frame is taken from pictures, for the film is not there" in said[0]
+    assert "1 frame is taken from a picture, for the film is not there" in said[0]
     assert found.images == ((tmp_path / "frames/run.mp4/000003.png").as_posix(), "films/run.mp4#4")
 
 
@@ -188,15 +189,29 @@ def test_any_label_file_on_frames_will_do_and_its_predictions_and_pictures_stay(
     film(folder / "films" / "b" / "run.mp4", coloured(3)[::-1])
     said: list[str] = []
     taken = take_labelled(folder / "a.csv", tmp_path / "out", pictures=folder / "films", say=said.append)
-    assert taken == (2, 2)
+    assert taken == (2, 2, False)
     labels = load_labels(tmp_path / "out" / "annotations.json")
     assert labels.images == ("a/run.mp4/000001.png", "b/run.mp4/000001.png")
     assert labels.by_hand.tolist() == [[True, False], [True, True]]
     assert any("3 points that a model said" in line for line in said)
-    assert any(line.startswith("1 labelled pictures are files already") for line in said)
+    assert any(line.startswith("1 labelled picture is a file already") for line in said)
     for name in labels.images:
         number, whole = 1, decoded(folder / "films" / Path(name).parent)
         np.testing.assert_array_equal(np.asarray(decode(tmp_path / "out" / name)), whole[number])
+
+
+def test_frames_of_several_specimens_keep_them_all(folder: Path, tmp_path: Path) -> None:
+    labels = labels_of(["run.mp4#1", "run.mp4#1", "run.mp4#2"], tracks=("Ann", "Bob", "Ann"))
+    save_labels(labels, folder / "a.csv")
+    assert take_labelled(folder / "a.csv", tmp_path / "out") == (2, 1, True)
+    kept = load_labels(tmp_path / "out" / "annotations.json", several=True)
+    assert kept.images == ("run.mp4/000001.png", "run.mp4/000001.png", "run.mp4/000002.png")
+    assert kept.tracks == labels.tracks
+    np.testing.assert_array_equal(kept.xy, labels.xy)
+    data = open_dataset(tmp_path / "out")  # to learn features from, which needs no labels
+    assert data.files == ("run.mp4/000001.png", "run.mp4/000002.png")
+    with pytest.raises(LeadError, match="show several specimens"):
+        data.points("all")
 
 
 def test_a_film_s_name_leads_to_no_folder_outside(folder: Path, tmp_path: Path) -> None:

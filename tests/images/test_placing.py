@@ -64,6 +64,71 @@ def test_places_on_stored_pixels_come_to_where_the_upright_picture_shows_them(
         assert said == []
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_boxes_of_several_specimens_are_turned_and_scaled_with_the_picture(tmp_path: Path, orientation: int) -> None:
+    x, y, width, height = 7, 4, 5, 3
+    picture = Image.new("RGB", STORED)
+    picture.paste((255, 255, 255), (x, y, x + width, y + height))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture.resize((STORED[0] * 2, STORED[1] * 2), Image.Resampling.NEAREST).save(tmp_path / "a.png", exif=exif)
+    rows, columns = np.nonzero(np.asarray(decode(tmp_path / "a.png").convert("L")))
+    labels = Labels(
+        Schema(("p",)),
+        ("a.png",) * 3,
+        np.array([[[x, y]], [[np.nan] * 2], [[x + width - 1, y + height - 1]]]),
+        np.array([[2], [0], [2]], dtype=np.int8),
+        sizes=np.tile(STORED, (3, 1)),
+        tracks=("", "Ann", ""),
+        boxes=np.array([[np.nan] * 4, [x, y, width, height], [np.nan] * 4]),
+        complete=frozenset({"a.png"}),
+    )
+    found = at_hand(labels, FolderPictures(tmp_path, "stored"))
+    assert found.boxes is not None
+    left, top, right, bottom = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+    np.testing.assert_allclose(found.boxes[1], [left, top, right - left, bottom - top])
+    assert np.isnan(found.boxes[[0, 2]]).all()
+    low, high = found.xy[[0, 2], 0].min(0), found.xy[[0, 2], 0].max(0)  # the middles of the first and last pixel
+    np.testing.assert_allclose([*low, *high], [left + 0.5, top + 0.5, right - 1.5, bottom - 1.5])
+    assert (found.tracks, found.complete) == (labels.tracks, labels.complete)
+
+
+def test_a_picture_whose_labels_are_left_out_is_not_complete(tmp_path: Path) -> None:
+    Image.new("RGB", (30, 40)).save(tmp_path / "a.png")
+    Image.new("RGB", STORED).save(tmp_path / "b.png")
+    images = ("a.png", "a.png", "b.png", "b.png")
+    rows = Labels(
+        Schema(("p",)),
+        images,
+        np.ones((4, 1, 2)),
+        np.full((4, 1), 2, dtype=np.int8),
+        sizes=np.tile(STORED, (4, 1)),
+        tracks=("",) * 4,
+        boxes=np.tile([1.0, 2, 3, 4], (4, 1)),
+        complete=frozenset(images),
+    )
+    said: list[str] = []
+    found = at_hand(rows, FolderPictures(tmp_path), say=said.append)
+    assert found.is_specimen.tolist() == [False, False, True, True]
+    assert found.complete == {"b.png"}
+    assert said[0].startswith("1 labelled picture has other proportions")
+
+
+def test_predicted_specimens_of_a_picture_that_a_person_labelled_go_with_their_boxes(tmp_path: Path) -> None:
+    category = {"id": 1, "name": "a", "keypoints": ["p"]}
+    image = {"id": 1, "file_name": "a.png"}
+    hand = {"id": 1, "image_id": 1, "category_id": 1, "keypoints": [1, 2, 2]}
+    said = [hand | {"id": i, "keypoints": [i, 9, 2], "score": 0.5, "bbox": [0, 0, 9, 9]} for i in (1, 2)]
+    for name, entries in (("hand", [hand]), ("said", said)):
+        data = {"images": [image], "annotations": entries, "categories": [category]}
+        (tmp_path / f"{name}.json").write_text(json.dumps(data))
+    told: list[str] = []
+    found = gathered([tmp_path / "hand.json", tmp_path / "said.json"], several=True, say=told.append)
+    assert found.labels.xy.tolist() == [[[1, 2]]]
+    assert found.labels.boxes is None
+    assert told == [f"{tmp_path / 'said.json'}: left out: predictions of 1 picture that a person labelled."]
+
+
 def test_places_on_the_upright_picture_stay_where_the_file_says_its_size(tmp_path: Path) -> None:
     marked(tmp_path / "a.png", (7, 4), 6)
     said: list[str] = []
@@ -108,8 +173,23 @@ def test_places_on_a_picture_of_other_proportions_are_left_out_and_named(tmp_pat
     found = at_hand(both, FolderPictures(tmp_path), say=said.append)
     assert found.visible.tolist() == [[0], [2]]
     assert f"a.png, was labelled at 40 × 30 pixels and has {now[0]} × {now[1]}" in said[0]
+    assert said[0].endswith("or is another picture. Their labels are left out: label again what is to count.")
     with pytest.raises(LeadError, match="Give the pictures that were labelled"):
         at_hand(both.take([0]), FolderPictures(tmp_path))
+
+
+def test_few_pictures_of_other_proportions_are_all_named_and_of_many_the_first(tmp_path: Path) -> None:
+    names = tuple(f"{i}.png" for i in range(9))
+    for name in names:
+        Image.new("RGB", STORED if name == "8.png" else (30, 40)).save(tmp_path / name)
+    every = labelled(*[(1, 2)] * 9, images=names, size=STORED)
+    said: list[str] = []
+    at_hand(every.take([0, 1, 2, 8]), FolderPictures(tmp_path), say=said.append)
+    at_hand(every, FolderPictures(tmp_path), say=said.append)
+    assert said[0].startswith("3 labelled pictures have")
+    assert " the first, 0.png, was labelled" in said[0]
+    assert " Likewise 1.png, 2.png. Their labels" in said[0]
+    assert " Likewise 1.png, 2.png, 3.png, 4.png, 5.png and 2 more. Their labels" in said[1]
 
 
 def test_a_size_noted_for_a_list_says_nothing_of_pictures_of_other_sizes_unless_none_has_it(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_films_of_several_folders_and_films_that_cannot_be_read(tmp_path: Path) 
     files, films, _ = sample.sample_films(known, tmp_path / "out", count=2)
     assert films == ("one/a.mp4",) * 2 + ("two/deep/a.MP4",) * 2
     assert all(file == f"{film}/{Path(file).name}" for file, film in zip(files, films, strict=True))
-    with pytest.raises(LeadError, match=r"None of the 1 films can be read; the first, bad\.mp4: its content"):
+    with pytest.raises(LeadError, match=r"None of the 1 film can be read; the first, bad\.mp4: its content"):
         sample_films([bad], tmp_path / "out")
     with pytest.raises(LeadError, match="1 frame or more can be taken, not 0"):
         sample_films([one], tmp_path / "out", count=0)

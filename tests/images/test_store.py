@@ -243,7 +243,7 @@ def test_unreadable_pictures_are_skipped_with_their_reason(folder: Path, tmp_pat
 
 def test_no_readable_picture_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_text("no picture")
-    with pytest.raises(LeadError, match=r"None of the 1 pictures.*bad\.png"):
+    with pytest.raises(LeadError, match=r"None of the 1 picture.*bad\.png"):
         open_store(tmp_path, ["bad.png"], 8, tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
 
@@ -441,7 +441,9 @@ def test_a_changed_byte_is_found(folder: Path, tmp_path: Path, monkeypatch: pyte
         (byte,) = file.read(1)
         file.seek(at)
         file.write(bytes([byte ^ 1]))
-    message = rf"{made.name} is damaged \(1 pictures are not .* the first is {kept[row]}\). Delete that folder"
+    message = (
+        rf"{made.name} is damaged \(1 picture is not as it was stored, the first is {kept[row]}\). Delete that folder"
+    )
     if row:  # the last are always looked at
         with pytest.raises(LeadError, match=message):
             open_store(folder, files, 8, tmp_path / "cache")

@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
+import several
 from hypothesis import strategies as st
 
 from examples import example
@@ -129,7 +130,8 @@ def written(known: Format) -> list[bytes]:
     """Files that are right."""
     if known.only_read:
         return [example(known.name)]
-    return [known.dump(labels, Sized(dict.fromkeys(labels.images, (64, 64)) | SIZES)) for labels in GOOD]
+    good = [known.dump(labels, Sized(dict.fromkeys(labels.images, (64, 64)) | SIZES)) for labels in GOOD]
+    return [*good, known.dump(several.BUSY, Sized(several.SIZES))] if known.holds_several else good
 
 
 @st.composite
@@ -220,7 +222,8 @@ def survives(data: bytes, known: Format) -> None:
     """That a reader answers with labels or :class:`LeadError`, and that what it has read can be written."""
     for format in (known.name, None):
         with suppress(LeadError):
-            pictures = Sized(SIZES | {"some file.png": (64, 64)})
-            labels, found = parse_labels(data, "some file", pictures=pictures, format=format)
+            pictures = Sized(SIZES | several.SIZES | {"some file.png": (64, 64)})
+            many = len(data) % 2 == 1  # either way in half of all files, which takes no more time
+            labels, found = parse_labels(data, "some file", pictures=pictures, format=format, several=many)
             assert len(labels.images) == len(labels.xy)
             found.dump(labels, Sized(dict.fromkeys(labels.images, (64, 64))))

@@ -50,33 +50,33 @@ def test_an_id_is_the_same_as_number_and_as_text(key: str, form: Any) -> None:
 @pytest.mark.parametrize(
     ("odd", "second", "left_out"),
     [
-        ({"keypoints": ...}, [NONE, NONE], "1 annotations without key points (annotations[1])"),
-        ({"keypoints": []}, [NONE, NONE], "1 annotations without key points (annotations[1])"),
-        ({"keypoints": None}, [NONE, NONE], "1 annotations without key points (annotations[1])"),
+        ({"keypoints": ...}, [NONE, NONE], "1 annotation without key points (annotations[1])"),
+        ({"keypoints": []}, [NONE, NONE], "1 annotation without key points (annotations[1])"),
+        ({"keypoints": None}, [NONE, NONE], "1 annotation without key points (annotations[1])"),
         ({"keypoints": [None, None, 0, 30, 40, 2]}, [NONE, [30, 40]], ""),
         ({"keypoints": [None, None, None, 30, 40, 2]}, [NONE, [30, 40]], ""),
         ({"keypoints": [-1, -1, -1, 30, 40, 2]}, [NONE, [30, 40]], ""),
         ({"keypoints": ["11", "20", "2", "30", "40.0", "2"]}, BOTH[1], ""),
         ({"keypoints": [[11, 20, 2], [30, 40, 1]]}, BOTH[1], ""),
         ({"keypoints": [11, 20, 2.0, 30, 40, 1]}, BOTH[1], ""),
-        ({"keypoints": [None, 20, 2, 30, 40, 2]}, [NONE, [30, 40]], "1 points without a place (annotations[1]: 'head'"),
-        ({"keypoints": ["left", 20, 2, 30, 40, 2]}, [NONE, [30, 40]], "1 points without a place (annotations[1]: 'h"),
-        ({"keypoints": [float("nan"), 2, 2, 30, 40, 2]}, [NONE, [30, 40]], "1 points without a place"),
-        ({"keypoints": [10**400, 2, 2, 30, 40, 2]}, [NONE, [30, 40]], "1 points without a place"),
+        ({"keypoints": [None, 20, 2, 30, 40, 2]}, [NONE, [30, 40]], "1 point without a place (annotations[1]: 'head'"),
+        ({"keypoints": ["left", 20, 2, 30, 40, 2]}, [NONE, [30, 40]], "1 point without a place (annotations[1]: 'h"),
+        ({"keypoints": [float("nan"), 2, 2, 30, 40, 2]}, [NONE, [30, 40]], "1 point without a place"),
+        ({"keypoints": [10**400, 2, 2, 30, 40, 2]}, [NONE, [30, 40]], "1 point without a place"),
         (
             {"keypoints": [11, 20, 3, 30, 40, 2]},
             [NONE, [30, 40]],
-            "1 points whose visibility is not 0, 1 or 2 (annotations[1]: 'head' has 3)",
+            "1 point whose visibility is not 0, 1 or 2 (annotations[1]: 'head' has 3)",
         ),
-        ({"keypoints": [11, 20, 0.87, 30, 40, 2]}, [NONE, [30, 40]], "1 points whose visibility is not 0, 1 or 2"),
+        ({"keypoints": [11, 20, 0.87, 30, 40, 2]}, [NONE, [30, 40]], "1 point whose visibility is not 0, 1 or 2"),
         (
             {"keypoints": [11, 20, 30, 40]},
             [NONE, NONE],
-            "1 annotations whose key points are not 6 numbers (annotations[1]: 4 values)",
+            "1 annotation whose key points are not 6 numbers (annotations[1]: 4 values)",
         ),
-        ({"image_id": 7}, [NONE, NONE], "1 annotations whose image_id is not listed (annotations[1]: 7)"),
-        ({"image_id": ...}, [NONE, NONE], "1 annotations whose image_id is not listed (annotations[1]: none)"),
-        ({"category_id": 9}, [NONE, NONE], "1 annotations whose category_id is not listed (annotations[1]: 9)"),
+        ({"image_id": 7}, [NONE, NONE], "1 annotation whose image_id is not listed (annotations[1]: 7)"),
+        ({"image_id": ...}, [NONE, NONE], "1 annotation whose image_id is not listed (annotations[1]: none)"),
+        ({"category_id": 9}, [NONE, NONE], "1 annotation whose category_id is not listed (annotations[1]: 9)"),
     ],
 )
 def test_one_odd_entry_costs_that_entry(odd: dict[str, Any], second: Any, left_out: str) -> None:
@@ -93,7 +93,7 @@ def test_where_nothing_can_be_read_it_is_refused() -> None:
         read(*({key: value for key, value in entry.items() if key != "keypoints"} for entry in (FIRST, SECOND)))
     with pytest.raises(LeadError, match=r"Left out: 4 points whose visibility is not 0, 1 or 2"):
         read(*(entry | {"keypoints": [1, 2, 0.5, 3, 4, 0.9]} for entry in (FIRST, SECOND)))
-    with pytest.raises(LeadError, match=r"0 of 1 categories have 'keypoints'.*Export key points"):
+    with pytest.raises(LeadError, match=r"0 of 1 category has 'keypoints'.*Export key points"):
         read(FIRST, categories=[{"id": 1, "name": "beetle"}])
 
 
@@ -108,16 +108,16 @@ def test_a_skeleton_counts_from_one_or_from_zero(skeleton: Any) -> None:
 def test_an_odd_line_of_the_skeleton_is_left_out(skeleton: Any) -> None:
     labels = read(FIRST, SECOND, categories=[BEETLE | {"skeleton": skeleton}])
     assert labels.schema.skeleton == (("head", "tail"),)
-    assert told(labels).startswith("1 lines of a skeleton that are not between two of its")
+    assert told(labels).startswith("1 line of a skeleton not between two of its")
 
 
 @pytest.mark.parametrize(
     ("further", "what"),
     [
-        ({"iscrowd": 1, "keypoints": [0] * 6}, "1 annotations without a landmark (annotations[2])"),
-        ({"iscrowd": 1, "keypoints": [1, 1, 2, 3, 3, 2]}, "1 annotations of a crowd (annotations[2])"),
-        ({"score": 0.5}, "1 predictions of a picture that a person has labelled (annotations[2])"),
-        ({"predicted": ["head", "tail"]}, "1 predictions of a picture that a person has labelled (annotations[2])"),
+        ({"iscrowd": 1, "keypoints": [0] * 6}, "1 annotation without a landmark (annotations[2])"),
+        ({"iscrowd": 1, "keypoints": [1, 1, 2, 3, 3, 2]}, "1 annotation of a crowd (annotations[2])"),
+        ({"score": 0.5}, "1 prediction of a picture that a person has labelled (annotations[2])"),
+        ({"predicted": ["head", "tail"]}, "1 prediction of a picture that a person has labelled (annotations[2])"),
     ],
 )
 @pytest.mark.parametrize("first", [False, True])
@@ -148,7 +148,7 @@ def test_a_category_above_the_labelled_one_is_passed_over() -> None:
 def test_categories_with_the_same_landmarks_are_read_as_one() -> None:
     labels = read(FIRST, SECOND | {"category_id": 5}, categories=[BEETLE | {"name": "male"}, BEETLE | {"id": 5}])
     np.testing.assert_array_equal(labels.xy, BOTH)
-    assert told(labels) == "2 categories with the same landmarks, which are read as one (male, beetle)"
+    assert told(labels) == "2 categories with the same landmarks as another, read as one (male, beetle)"
 
 
 def test_a_second_kind_of_thing_has_its_name_before_its_landmarks() -> None:
@@ -172,7 +172,7 @@ def test_a_second_kind_of_thing_has_its_name_before_its_landmarks() -> None:
 def test_boxes_of_other_categories_are_told() -> None:
     sofa = {"id": 9, "image_id": 0, "category_id": 3, "bbox": [1, 2, 3, 4]}
     labels = read(FIRST, sofa, categories=[BEETLE, {"id": 3, "name": "sofa"}])
-    assert told(labels) == "1 annotations of other categories (sofa)"
+    assert told(labels) == "1 annotation of other categories (sofa)"
 
 
 def test_scores_make_predictions() -> None:
@@ -185,7 +185,7 @@ def test_scores_make_predictions() -> None:
     assert each.is_predicted.tolist() == [[True, False], [False, False]]
     broken = read(FIRST | {"keypoint_scores": [0.25]}, SECOND)  # a model said them, whatever it said of them
     assert broken.is_predicted.tolist() == [[True, True], [False, False]]
-    assert told(broken) == "1 lists keypoint_scores that are not of 2 numbers (annotations[0])"
+    assert told(broken) == "1 list keypoint_scores not of 2 numbers (annotations[0])"
 
 
 def test_sizes_are_those_that_the_file_says() -> None:

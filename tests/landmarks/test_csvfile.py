@@ -185,7 +185,7 @@ def test_a_box_is_no_landmark() -> None:
 def test_a_line_that_names_nothing_costs_that_line() -> None:
     labels = csvfile.parse("image,name,x,y\na.jpg,p,1,2\n,p,3,4\na.jpg,,5,6\n,,,\n")
     assert (labels.images, labels.schema.names) == (("a.jpg",), ("p",))
-    assert left_out(labels) == "1 lines without a picture (line 3); 1 lines without a landmark's name (line 4)"
+    assert left_out(labels) == "1 line without a picture (line 3); 1 line without a landmark's name (line 4)"
 
 
 def test_names_without_endings_are_looked_up() -> None:
@@ -308,6 +308,68 @@ def test_whose_a_label_is_comes_back(data: st.DataObject) -> None:
 def test_a_prediction_that_a_person_corrected_in_the_table_is_a_person_s() -> None:
     labels = csvfile.parse("image,name,x,y,score,origin\na,p,1,2,0.5,hand\na,q,3,4,0.25,\n")
     assert labels.by_hand.tolist() == [[True, False]]
-    assert left_out(labels) == "1 points placed by hand that have a score or an error of a model"
+    assert left_out(labels) == "1 point placed by hand with a score or an error of a model"
     assert labels.score is not None
     np.testing.assert_array_equal(labels.score, [[np.nan, 0.25]])
+
+
+# --- several specimens of a picture ----------------------------------------------------------------------------------
+
+CROWD = """image,name,x,y,instance,track,likely,box_x,box_y,box_width,box_height,complete
+a.jpg,nose,1,2,1,Ann,,0,1,5,6,1
+a.jpg,nose,3,4,2,,0.5,,,,,1
+b.jpg,nose,,,1,,,,,,,0
+"""
+
+
+def test_specimens_have_lines_of_their_own() -> None:
+    labels = csvfile.parse(CROWD, several=True)
+    assert (labels.images, labels.tracks) == (("a.jpg", "a.jpg", "b.jpg"), ("Ann", "", ""))
+    np.testing.assert_array_equal(labels.xy[:, 0], [[1, 2], [3, 4], [np.nan] * 2])
+    np.testing.assert_array_equal(labels.boxes, [[0, 1, 5, 6], [np.nan] * 4, [np.nan] * 4])
+    np.testing.assert_array_equal(labels.likely, [np.nan, 0.5, np.nan])
+    assert labels.complete == {"a.jpg"}
+    assert labels.places is not None
+    assert labels.places.left_out == ""
+    again = csvfile.dump(labels).splitlines()
+    assert again[0].split(",")[8:] == CROWD.splitlines()[0].split(",")[4:]
+    assert [line.split(",")[8:] for line in again[1:]] == [
+        ["1", "Ann", "", "0.0", "1.0", "5.0", "6.0", "1"],
+        ["2", "", "0.5", "", "", "", "", "1"],
+        ["1", "", "", "", "", "", "", "0"],
+    ]
+    with pytest.raises(LeadError, match=r"line 3: 'nose' of picture 'a\.jpg' stands already in line 2"):
+        csvfile.parse(CROWD)
+
+
+def test_tracks_alone_tell_specimens_apart_and_lines_do_in_a_wide_table() -> None:
+    long = csvfile.parse("image,name,x,y,track\na,p,1,2,Ann\na,p,3,4,Bob\na,q,5,6,Ann\n", several=True)
+    assert long.tracks == ("Ann", "Bob")
+    assert long.visible.tolist() == [[2, 2], [2, 0]]
+    wide = csvfile.parse("image,x1,y1\na,1,2\na,3,4\nb,5,6\n", several=True)
+    assert wide.images == ("a", "a", "b")
+    assert wide.tracks == ("",) * 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("0.5", "sure", r"line 3: likely is 'sure', which is not a number"),
+        (",0,1,5,6,", ",0,,5,6,", r"line 2: box_x, box_y, box_width, box_height are no box\. Give all four"),
+        (",0,1,5,6,", ",0,1,-5,6,", r"line 2: box_x.* are no box"),
+        ("2,1,Ann,,0,1,5,6,1", "2,1,Ann,,0,1,5,6,perhaps", r"line 2: Unknown complete 'perhaps'"),
+        ("a.jpg,nose,3,4,2", "a.jpg,tail,3,4,1", r"line 3: track is '', but 'Ann' in line 2, of the same specimen"),
+        ("4,2,,", "4,2,Ann,", r"Picture 'a\.jpg' shows individual 'Ann' more than once"),
+    ],
+)
+def test_what_is_wrong_of_a_specimen_is_named(old: str, new: str, message: str) -> None:
+    assert CROWD.count(old) == 1
+    with pytest.raises(LeadError, match=message):
+        csvfile.parse(CROWD.replace(old, new), several=True)
+
+
+def test_columns_of_specimens_are_left_aside_where_there_is_one_each() -> None:
+    one = csvfile.parse("".join(CROWD.splitlines(keepends=True)[:2]))
+    assert (one.boxes, one.tracks) == (None, None)
+    assert one.places is not None
+    assert one.places.left_out.startswith("8 columns: 'instance', 'track', 'likely', 'box_x'")

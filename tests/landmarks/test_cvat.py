@@ -100,7 +100,7 @@ def test_an_attribute_tells_points_of_one_label_apart() -> None:
 def test_attributes_of_skeletons_are_told() -> None:
     sex = '<attribute name="sex">f</attribute><attribute name="empty"></attribute>'
     labels = cvat.parse(xml(image(0, skeleton("beetle", point("head", 1, 2, sure="no"), sex))))
-    assert told(labels) == "1 attributes of skeletons (sex); 1 attributes of points (sure)"
+    assert told(labels) == "1 attribute of skeletons (sex); 1 attribute of points (sure)"
 
 
 def test_an_attribute_that_is_not_needed_is_told() -> None:
@@ -114,17 +114,17 @@ def test_an_attribute_that_is_not_needed_is_told() -> None:
     [
         (
             (point("tip", 3, 4), point("tip", 5, 6)),
-            "1 pictures in which a landmark is marked twice, of which none is read",
+            "1 picture in which a landmark is marked twice, of which nothing is read",
         ),
-        ((point("tip", 3, 4, id="1"), point("tip", 5, 6, id="1")), "1 pictures in which a landmark is marked twice"),
-        ((point("tip", 3, 4, id="1"), point("tip", 5, 6)), "1 pictures in which a landmark is marked twice"),
-        (('<points label="tip" points="3"/>',), "1 points without a place (1.jpg: 'tip' at '3')"),
-        (('<points label="tip" points="3,four"/>',), "1 points without a place (1.jpg: 'tip' at '3,four')"),
-        (('<points label="tip" points=""/>',), "1 points without a place (1.jpg: 'tip')"),
-        (('<points points="3,4"/>',), "1 points without a label (1.jpg)"),
-        (('<points label="tip" outside="yes" points="3,4"/>',), "1 points whose outside or occluded is not 0 or 1"),
+        ((point("tip", 3, 4, id="1"), point("tip", 5, 6, id="1")), "1 picture in which a landmark is marked twice"),
+        ((point("tip", 3, 4, id="1"), point("tip", 5, 6)), "1 picture in which a landmark is marked twice"),
+        (('<points label="tip" points="3"/>',), "1 point without a place (1.jpg: 'tip' at '3')"),
+        (('<points label="tip" points="3,four"/>',), "1 point without a place (1.jpg: 'tip' at '3,four')"),
+        (('<points label="tip" points=""/>',), "1 point without a place (1.jpg: 'tip')"),
+        (('<points points="3,4"/>',), "1 point without a label (1.jpg)"),
+        (('<points label="tip" outside="yes" points="3,4"/>',), "1 point whose outside or occluded is not 0 or 1"),
         (('<box label="body" xtl="1"/>', '<box label="body"/>'), "2 shapes of type 'box'"),
-        (('<tag label="blurred"/>',), "1 shapes of type 'tag'"),
+        (('<tag label="blurred"/>',), "1 shape of type 'tag'"),
     ],
 )
 def test_one_odd_shape_costs_that_shape(shapes: tuple[str, ...], left_out: str) -> None:
@@ -143,8 +143,7 @@ def test_a_picture_that_stands_twice() -> None:
     both = cvat.parse(xml(*same, image(2, point("head", 7, 8)), image(3).replace('name="3.jpg"', "")))
     np.testing.assert_array_equal(both.xy, [[[NAN, NAN]], [[7, 8]]])
     assert told(both) == (
-        "1 images without a name (id 3); "
-        "1 pictures that are labelled more than once in the file, of which none is read (a.jpg)"
+        "1 image without a name (id 3); 1 picture labelled more than once in the file, of which nothing is read (a.jpg)"
     )
 
 
@@ -208,7 +207,7 @@ def test_tracks_are_of_the_film_s_frames() -> None:
 
 
 def test_where_nothing_can_be_read_it_is_refused() -> None:
-    with pytest.raises(LeadError, match=r"no points or skeletons in it. Left out: 1 shapes of type 'box'"):
+    with pytest.raises(LeadError, match=r"no points or skeletons in it. Left out: 1 shape of type 'box'"):
         cvat.parse(xml(image(0, '<box label="body"/>')))
     with pytest.raises(LeadError, match="no <image> in it"):
         cvat.parse(xml())

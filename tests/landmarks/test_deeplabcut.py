@@ -144,8 +144,7 @@ def test_lightning_pose_says_which_points_are_hidden() -> None:
     assert labels.score is None
     assert labels.places is not None
     assert labels.places.left_out == (
-        "1 points that are said to be hidden or visible, without a place; "
-        "1 places of points that are said to be unlabelled (visible 0)"
+        "1 point said to be hidden or visible, without a place; 1 place of a point said to be unlabelled (visible 0)"
     )
 
 

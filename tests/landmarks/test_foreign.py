@@ -52,7 +52,7 @@ def test_each_is_recognised_whatever_it_is_called(name: str) -> None:
 
 def test_what_is_only_read_cannot_be_asked_for(tmp_path: Path) -> None:
     labels, _ = parse_labels(example("via"), "x")
-    with pytest.raises(LeadError, match=r"Unknown format to write 'via'\. Valid: coco, csv"):
+    with pytest.raises(LeadError, match=r"Unknown format to write 'via'\. Valid: coco, coco-results, csv"):
         save_labels(labels, tmp_path / "a.csv", format="via")
 
 
@@ -92,8 +92,7 @@ def test_names_areas_slices_and_tables_with_tabs(folder: Path) -> None:
     assert labels.images == ("one.jpg",)
     assert labels.schema.names == ("head", "tail")
     assert left_out(labels) == (
-        "1 measured areas, which are no points; 1 picture (stack.tif): its points are on slices of a stack other than "
-        "the first"
+        "1 area measured, and no point; 1 picture (stack.tif): its points are on slices of a stack other than the first"
     )
     sequence = " ,Label,X,Y,Slice\n1,frames:one.jpg,1,2,1\n2,frames:two.jpg,5,6,2\n"
     assert read(folder, "Results.csv", sequence, "imagej").images == ("one.jpg", "two.jpg")
@@ -130,7 +129,7 @@ def test_an_archive_of_named_selections(folder: Path) -> None:
     labels = read(folder, "one.zip", zipped(files), "imagej-roi")
     assert labels.schema.names == ("head", "tail")
     assert labels.xy.tolist() == [[[10, 20], [30, 40]]]
-    assert left_out(labels) == "1 selections other than points"
+    assert left_out(labels) == "1 selection other than points"
     of_pictures = zipped({"one.roi": roi((1, 2), (3, 4)), "two.roi": roi((5, 6), (7, 8))})
     assert read(folder, "RoiSet.zip", of_pictures, "imagej-roi").images == ("one.jpg", "two.jpg")
     with pytest.raises(LeadError, match="which does not say its picture"):
@@ -190,7 +189,7 @@ def test_slicer_s_left_and_posterior_are_x_and_y(folder: Path, name: str, conten
         (markups([10, 20, 0], system="IJK"), "Unknown system of coordinates 'IJK'"),
         (markups([10, 20, 0], coordinateUnits="m"), "its places are in 'm', not in mm"),
         (markups([10, 20]), r"controlPoints\[0\]: position is \[10, 20\]"),
-        (markups([10, 20, 0], type="Line"), "no point in it. Left out: 1 markups of type 'Line'"),
+        (markups([10, 20, 0], type="Line"), "no point in it. Left out: 1 markup of type 'Line'"),
         (FCSV.replace("tail", "head"), "line 5: 'head' names no point, or one that has its place"),
         (FCSV.replace("2,30", "2,far"), "line 5: x is 'far'"),
     ],
@@ -284,7 +283,7 @@ def test_via_s_json_and_its_projects(folder: Path, project: bool) -> None:
     assert labels.xy.tolist() == [[[10, 20]], [[1, 2]]]
     assert (
         left_out(labels)
-        == "1 regions of shape 'circle'; 1 picture (three.jpg): its points' 'part' stands twice or is missing"
+        == "1 region of shape 'circle'; 1 picture (three.jpg): its points' 'part' stands twice or is missing"
     )
 
 

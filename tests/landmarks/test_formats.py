@@ -517,7 +517,7 @@ def test_reads_what_labelme_writes(tmp_path: Path) -> None:
     assert labels.images == ("one.jpg",)
     assert labels.schema.names == ("head", "tail")
     assert labels.xy.tolist() == [[[10, 20], [0.5, 0.5]]]
-    told = "1 flags 'blurred'; 1 shapes of type 'polygon'; 1 flags 'hidden'"
+    told = "1 flag 'blurred'; 1 shape of type 'polygon'; 1 flag 'hidden'"
     assert doubts(labels, FolderPictures(tmp_path)) == [f"{tmp_path / 'other.json'}: left out: {told}."]
 
 
@@ -574,19 +574,19 @@ WRONG = [
     ("a.json", json.dumps(LABELME | {"shapes": []}), "no shape of type 'point'"),
     ("a.json", json.dumps(LABELME | {"shapes": {}}), "'shapes' must be a list of objects"),
     ("a.json", json.dumps(LABELME | {"imagePath": ""}), "imagePath is '', which names no picture"),
-    ("export.json", json.dumps([{**TASKS[0], "data": {}}]), r"tasks whose data names no picture \(task 11"),
+    ("export.json", json.dumps([{**TASKS[0], "data": {}}]), r"task whose data names no picture \(task 11"),
     ("export.json", json.dumps([TASKS[0], {**TASKS[0], "id": 3}]), r"several tasks.*\(task 11, task 3: '.*wing 1.jpg'"),
-    ("export.json", json.dumps(TASKS).replace("200", '"wide"'), r"without the size of their picture.*task 11: 'tip'"),
+    ("export.json", json.dumps(TASKS).replace("200", '"wide"'), r"without the picture's size.*task 11: 'tip'"),
     ("export.json", json.dumps(TASKS).replace('"image_rotation": 0', '"image_rotation": 9'), "was turned in"),
     ("export.json", json.dumps([TASKS[1]]), "no task has a result of type 'keypointlabels'"),
     ("a.xml", CVAT.replace("</image>", "</picture>"), "not well-formed XML"),
     ("a.xml", CVAT.replace("<annotations>", '<!DOCTYPE x [<!ENTITY a "b">]><annotations>'), "declares a document type"),
     ("a.xml", CVAT.replace('label="ear"', 'label="tail"'), r"marked twice.*\(v/1.png: 'tail'\)"),
-    ("a.pts", "version: 1\nn_points: 3\n{\n1 1\n}\n", "line 2: 'n_points: 3', but 1 points follow"),
+    ("a.pts", "version: 1\nn_points: 3\n{\n1 1\n}\n", "line 2: 'n_points: 3', but 1 point follows"),
     ("a.pts", "version: 1\nn_points: 1\n{\n1 one\n}\n", "line 4: y is 'one'"),
     ("a.pts", "version: 1\nn_points: 1\n1 1\n", "between one line '{' and one line '}'"),
     ("a.tps", "LM=2\n1 2\n3 4\nID=0\n", "line 1: this specimen has no IMAGE="),
-    ("a.tps", "LM=2\n1 2\nIMAGE=a.png\n", "line 3: 'IMAGE=a.png' where 1 more points should follow"),
+    ("a.tps", "LM=2\n1 2\nIMAGE=a.png\n", "line 3: 'IMAGE=a.png' where 1 more point should follow"),
     ("a.tps", "LM=1\n1 2\nIMAGE=gone.png\n", "line 1: y counts from the bottom.*gone.png is not there"),
     ("a.tps", "LM3=1\n1 2 3\nIMAGE=a.png\n", "line 1: landmarks in three dimensions"),
     ("a.tps", "LM=1\n1 2\nIMAGE=a.png\nLM=2\n1 2\n3 4\nIMAGE=b.png\n", "line 4: 2 landmarks where line 1 has 1"),

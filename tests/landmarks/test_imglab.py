@@ -57,7 +57,7 @@ def test_what_has_no_place_is_left_out_and_told(tmp_path: Path) -> None:
     labels = load_labels(tmp_path / "a.xml")
     assert labels.images == ("one.jpg",)
     assert labels.places is not None
-    told = "1 boxes to be ignored; 1 boxes without parts; 1 picture (two.jpg): several things in each, where one is "
+    told = "1 box to be ignored; 1 box without parts; 1 picture (two.jpg): several things in the picture, where one is "
     assert labels.places.left_out.startswith(told)
 
 
@@ -69,7 +69,7 @@ def test_what_has_no_place_is_left_out_and_told(tmp_path: Path) -> None:
         (written(image("a.jpg", BOX.format(PARTS.format("head", "head")))), "line 10: part 'head' stands already in"),
         (written(image("a.jpg")).replace("'40'", "'forty'"), "line 10: y of 'tail' is 'forty'"),
         (written(image("a.jpg")).replace(" y='40'", ""), "line 10: part 'tail' lacks its x or y"),
-        (written(image("a.jpg", BOX.format(""))), r"no <part> in it.*Left out: 1 boxes without parts"),
+        (written(image("a.jpg", BOX.format(""))), r"no <part> in it.*Left out: 1 box without parts"),
         (written(image("a.jpg")).replace("</image>", ""), "not well-formed XML"),
         (written(image("a.jpg")).replace("<dataset>", "<!DOCTYPE a [<!ENTITY b 'c'>]><dataset>"), "document type"),
     ],

@@ -111,3 +111,79 @@ def test_numbers_are_not_taken_for_names() -> None:
     with pytest.raises(LeadError, match=r"wings\.tps has the landmarks 1, 2, more\.tps has 1, 2, 3"):
         joined_tables([numbers, more])
     assert joined_tables([numbers, more], ["1", "2", "3"]).images == ("w.png", "x.png")
+
+
+# --- several specimens of a picture ----------------------------------------------------------------------------------
+
+
+def crowd(file: str, names: str, *points: list[list[float]], tracks: tuple[str, ...] = ("", "")) -> Labels:
+    """Two specimens of one picture, and one of another."""
+    xy = [*points, points[0]]
+    labels = Labels.from_xy(
+        Schema(tuple(names.split())), ("a.png",) * len(points) + (f"{file}.png",), xy, tracks=(*tracks, "")
+    )
+    return replace(labels, places=Places(file=file))
+
+
+HEADS = crowd("heads", "head", [[1, 2]], [[3, 4]])
+
+
+def test_specimens_in_one_file_alone_are_taken_as_they_are() -> None:
+    labels = joined_tables([ONE, replace(HEADS, images=("x.png", "x.png", "y.png"), complete=frozenset({"x.png"}))])
+    assert labels.images == ("a.png", "b.png", "x.png", "x.png", "y.png")
+    assert labels.tracks == ("",) * 5
+    assert labels.complete == {"x.png"}
+    assert labels.visible[:, 2].tolist() == [0, 0, 2, 2, 2]
+
+
+def test_specimens_are_the_same_by_their_order_where_they_share_labels() -> None:
+    both = crowd("both", "tail head", [[5, 6], [1, 2]], [[7, 8], [3, 4]])
+    boxed = replace(
+        both, boxes=np.array([[0, 0, 9, 9], [NAN] * 4, [NAN] * 4]), sizes=np.array([[40, 30], [0, 0], [0, 0]])
+    )
+    labels = joined_tables([HEADS, boxed])
+    assert labels.images == ("a.png", "a.png", "heads.png", "both.png")
+    np.testing.assert_array_equal(labels.xy[:2], [[[1, 2], [5, 6]], [[3, 4], [7, 8]]])
+    assert labels.boxes is not None
+    np.testing.assert_array_equal(labels.boxes[0], [0, 0, 9, 9])
+    assert np.isnan(labels.boxes[1:]).all()
+    assert labels.known_sizes() == {"a.png": (40, 30)}
+
+
+def test_specimens_are_the_same_by_their_tracks_in_any_order() -> None:
+    heads = crowd("heads", "head", [[1, 2]], [[3, 4]], tracks=("Ann", "Bob"))
+    tails = crowd("tails", "tail", [[7, 8]], [[9, 9]], tracks=("Bob", "Cid"))
+    labels = joined_tables([heads, tails])
+    assert labels.tracks == ("Ann", "Bob", "Cid", "", "")
+    np.testing.assert_array_equal(labels.xy[:3], [[[1, 2], [NAN] * 2], [[3, 4], [7, 8]], [[NAN] * 2, [9, 9]]])
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (crowd("b", "head", [[3, 4]], [[1, 2]]), r"'a\.png' stands in heads and in b, which differ in 'head'"),
+        (
+            crowd("b", "tail", [[5, 6]], [[7, 8]]),
+            r"shows 2 specimens in heads, 2 in b, and nothing tells which are the same",
+        ),
+        (crowd("b", "head", [[1, 2]], tracks=("",)), r"shows 2 specimens in heads, 1 in b, and nothing tells"),
+        (crowd("b", "head", [[1, 2]], [[3, 4]], tracks=("Ann", "")), r"2 in b, and nothing tells.*name all as tracks"),
+    ],
+)
+def test_specimens_that_could_be_others_are_refused(other: Labels, message: str) -> None:
+    with pytest.raises(LeadError, match=message):
+        joined_tables([HEADS, other])
+
+
+def test_boxes_that_differ_are_refused() -> None:
+    one, other = (replace(HEADS, boxes=np.tile([0.0, 0, w, 9], (3, 1)), places=Places(file=f"{w}.csv")) for w in (8, 9))
+    with pytest.raises(LeadError, match=r"'a\.png' stands in 8\.csv and in 9\.csv, which differ in a box"):
+        joined_tables([one, other])
+
+
+def test_a_picture_without_specimens_in_one_file_is_that_of_the_other() -> None:
+    nobody = replace(HEADS, visible=np.zeros((3, 1), dtype=np.int8), complete=frozenset({"a.png"})).without_empty()
+    for parts in ([nobody, HEADS], [HEADS, nobody]):
+        labels = joined_tables(parts)
+        assert labels.images == ("a.png", "a.png", "heads.png")
+        np.testing.assert_array_equal(labels.xy, HEADS.xy)

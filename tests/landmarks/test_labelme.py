@@ -58,7 +58,7 @@ def test_a_box_and_points_of_one_group_are_one_thing(tmp_path: Path) -> None:
     labels = load_labels(tmp_path / "a.json")
     assert labels.xy.tolist() == [[[1, 2], [3, 4]]]
     assert labels.places is not None
-    told = "1 shapes of type 'rectangle'; 1 points marked as difficult; 1 descriptions"
+    told = "1 shape of type 'rectangle'; 1 point marked as difficult; 1 description"
     assert labels.places.left_out == told
 
 
@@ -103,4 +103,83 @@ def test_files_of_a_folder_that_were_not_read_are_named(tmp_path: Path) -> None:
     labels = load_labels(tmp_path)
     assert labels.images == ("a.jpg",)
     assert labels.places is not None
-    assert labels.places.left_out == "2 files .json that are something else, or damaged (b.json, c.json)"
+    assert labels.places.left_out == "2 files .json of something else, or damaged (b.json, c.json)"
+
+
+# --- several specimens of a picture ----------------------------------------------------------------------------------
+
+
+def rectangle(*corners: list[float], **more: Any) -> dict[str, Any]:
+    return shape("beetle", 0, 0, points=list(corners), shape_type="rectangle", **more)
+
+
+def several(tmp_path: Path, *shapes: dict[str, Any]) -> Labels:
+    (tmp_path / "a.json").write_text(file("a.jpg", *shapes))
+    return load_labels(tmp_path / "a.json", several=True)
+
+
+def test_a_group_is_a_specimen_and_its_rectangle_the_box(tmp_path: Path) -> None:
+    labels = several(
+        tmp_path,
+        rectangle([20, 30], [10, 5], group_id=4),
+        shape("head", 1, 2),
+        shape("head", 11, 6, group_id=4),
+        shape("tail", 19, 29, group_id=4),
+        shape("tail", 3, 4, group_id="x"),
+        rectangle([1, 1], [3, 1], [3, 4], [1, 4], group_id=9),
+    )
+    assert labels.schema.names == ("head", "tail")
+    assert labels.visible.tolist() == [[2, 2], [2, 0], [0, 2], [0, 0]]
+    np.testing.assert_array_equal(labels.boxes, [[10, 5, 10, 25], [np.nan] * 4, [np.nan] * 4, [1, 1, 2, 3]])
+    assert labels.images == ("a.jpg",) * 4
+    assert labels.sizes is not None
+    assert labels.sizes.tolist() == [[64, 48]] * 4
+    assert labels.places is not None
+    assert labels.places.left_out == ""
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        [rectangle([1, 2], [3, 4], group_id=2), rectangle([5, 6], [7, 8], group_id=2)],  # which is it?
+        [rectangle([1, 2], [3, 4])],  # of no group, as no point is
+        [rectangle([1, 2], [1, 4], group_id=1)],
+        [rectangle([1, 2], group_id=1)],
+        [shape("beetle", 0, 0, points=None, shape_type="rectangle", group_id=1)],
+        [shape("beetle", 0, 0, points=[[1, 2], [3, None]], shape_type="rectangle", group_id=1)],
+    ],
+)
+def test_rectangles_that_are_no_box_are_told(odd: list[dict[str, Any]], tmp_path: Path) -> None:
+    labels = several(tmp_path, shape("head", 1, 2, group_id=1), *odd)
+    assert (len(labels), labels.boxes, labels.tracks) == (1, None, None)
+    assert labels.places is not None
+    assert labels.places.left_out == f"{len(odd)} shape{'s' if len(odd) > 1 else ''} of type 'rectangle'"
+
+
+def test_a_landmark_stands_once_in_a_group(tmp_path: Path) -> None:
+    with pytest.raises(LeadError, match=r"shapes\[1\]: 'head' is marked twice.*one instance a group"):
+        several(tmp_path, shape("head", 1, 2, group_id=1), shape("head", 1, 2, group_id=1))
+
+
+def test_specimens_are_written_in_groups_and_one_alone_is_not(tmp_path: Path) -> None:
+    labels = Labels(
+        Schema(("head",)),
+        ("a.png", "a.png", "b.png", "c.png"),
+        np.array([[[1, 2]], [[3, 4]], [[5, 6]], [[7, 8]]], dtype=float),
+        np.full((4, 1), 2, dtype=np.int8),
+        tracks=("",) * 4,
+        boxes=np.array([[np.nan] * 4, [np.nan] * 4, [1, 2, 30, 40], [np.nan] * 4]),
+    )
+    save_labels(labels, tmp_path / "out", format="labelme")
+    written = {
+        name: [
+            (each["shape_type"], each["group_id"], each["points"])
+            for each in json.loads((tmp_path / f"out/{name}.json").read_text())["shapes"]
+        ]
+        for name in "abc"
+    }
+    assert written == {
+        "a": [("point", 1, [[1, 2]]), ("point", 2, [[3, 4]])],
+        "b": [("rectangle", 1, [[1, 2], [31, 42]]), ("point", 1, [[5, 6]])],
+        "c": [("point", None, [[7, 8]])],
+    }

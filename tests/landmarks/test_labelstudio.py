@@ -108,7 +108,7 @@ def test_of_several_annotations_only_the_marked_one_is_read(truth: bool) -> None
     labels = read(GOOD, task(2, *two, annotation(id=9)))
     second = [[3, 4], [NAN] * 2] if truth else [[NAN] * 2] * 2
     np.testing.assert_array_equal(labels.xy, [GOOD_XY, second])
-    assert told(labels) == ("" if truth else "1 tasks with several annotations, of which none is read (task 2: 7, 8)")
+    assert told(labels) == ("" if truth else "1 task with several annotations, of which none is read (task 2: 7, 8)")
 
 
 DATA = {"left": "/data/upload/1/0a1b2c3d-l.jpg", "right": "/data/upload/1/0a1b2c3d-r.jpg"}
@@ -149,7 +149,7 @@ def test_the_pictures_of_a_list_go_by_their_number() -> None:
     labels = read(task(1, annotation(*results), data=pages))
     assert labels.images == ("p0.png", "p1.png")
     np.testing.assert_array_equal(labels.xy, [[[NAN, NAN]], [[1, 2]]])
-    assert told(labels) == "1 points whose picture cannot be told (task 1: 'nose' on 'img', data pages)"
+    assert told(labels) == "1 point whose picture cannot be told (task 1: 'nose' on 'img', data pages)"
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_an_address_without_an_ending_is_its_field_s() -> None:
 def test_a_picture_of_several_sizes_is_left_out() -> None:
     labels = read(GOOD, task(2, annotation(point("nose", 1, 1), point("tail", 2, 2, original_width=400))))
     assert labels.visible.tolist() == [[VISIBLE] * 2, [0] * 2]
-    left_out = "1 pictures that have several sizes in the file, of which none is read (task 2: 200 x 50 and 400 x 50)"
+    left_out = "1 picture of several sizes in the file, of which nothing is read (task 2: 200 x 50 and 400 x 50)"
     assert told(labels) == left_out
 
 
@@ -242,7 +242,7 @@ def test_annotations_that_are_not_in_the_file_are_told() -> None:
 def test_drafts_are_told() -> None:
     labels = read(GOOD, task(2) | {"drafts": [{"result": [point("nose", 1, 1)]}]})
     assert labels.visible.tolist() == [[VISIBLE] * 2, [0] * 2]
-    assert told(labels) == "1 drafts that nobody submitted (task 2)"
+    assert told(labels) == "1 draft that nobody submitted (task 2)"
 
 
 def test_a_picture_of_two_tasks() -> None:
@@ -255,22 +255,22 @@ def test_a_picture_of_two_tasks() -> None:
     third = task(4, annotation(point("nose", 5, 5)))
     both = read(GOOD, task(3, annotation(point("nose", 1, 1)), data=again), third)
     assert both.visible.tolist() == [[0], [VISIBLE]]
-    assert told(both).startswith("1 pictures that are labelled in several tasks, of which none is read (task 1, task 3")
+    assert told(both).startswith("1 picture labelled in several tasks, of which nothing is read (task 1, task 3")
 
 
 @pytest.mark.parametrize(
     ("odd", "left_out"),
     [
-        (point("hand", 1, 2, value={"keypointlabels": ["hand"]}), "1 points without a place (task 1: 'hand')"),
-        (point("hand", 1, 2, value=None), "1 points without a name (task 1)"),
-        (point("hand", 1, 2, is_positive=True), "1 points that were put for a model to draw around (task 1)"),
-        (point("hand", NAN, 2), "1 points without a place (task 1: 'hand')"),
-        (point("", 1, 2), "1 points without a name (task 1)"),
-        (point("hand", 1, 2, original_width=None), "1 points without the size of their picture"),
-        (point("hand", 1, 2, original_height=0), "1 points without the size of their picture"),
-        (point("hand", 1, 2, image_rotation=90), "1 points on a picture that was turned in Label Studio"),
-        ({"type": "rectanglelabels", "value": {}}, "1 results of type 'rectanglelabels'"),
-        ({"id": "x", "type": "labels", "value": {"labels": ["nose"]}}, "1 results of type 'labels'"),
+        (point("hand", 1, 2, value={"keypointlabels": ["hand"]}), "1 point without a place (task 1: 'hand')"),
+        (point("hand", 1, 2, value=None), "1 point without a name (task 1)"),
+        (point("hand", 1, 2, is_positive=True), "1 point put for a model to draw around (task 1)"),
+        (point("hand", NAN, 2), "1 point without a place (task 1: 'hand')"),
+        (point("", 1, 2), "1 point without a name (task 1)"),
+        (point("hand", 1, 2, original_width=None), "1 point without the picture's size"),
+        (point("hand", 1, 2, original_height=0), "1 point without the picture's size"),
+        (point("hand", 1, 2, image_rotation=90), "1 point on a picture that was turned in Label Studio"),
+        ({"type": "rectanglelabels", "value": {}}, "1 result of type 'rectanglelabels'"),
+        ({"id": "x", "type": "labels", "value": {"labels": ["nose"]}}, "1 result of type 'labels'"),
         (point("hand", 1, 2, to_name=["image"]), ""),
         ("odd", ""),
     ],
@@ -285,7 +285,7 @@ def test_one_odd_result_costs_that_result(odd: Any, left_out: str) -> None:
 def test_a_landmark_that_is_marked_twice_costs_its_picture() -> None:
     labels = read(GOOD, task(2, annotation(point("nose", 1, 1), point("nose", 2, 2), point("tail", 3, 3))))
     np.testing.assert_array_equal(labels.xy, [GOOD_XY, [[NAN] * 2] * 2])
-    assert told(labels) == "1 pictures in which a landmark is marked twice, of which none is read (task 2: 'nose')"
+    assert told(labels) == "1 picture in which a landmark is marked twice, of which nothing is read (task 2: 'nose')"
     assert labels.images == ("1.jpg", "2.jpg")
 
 
@@ -299,7 +299,7 @@ def test_points_and_their_labels_may_be_two_results() -> None:
     labels = read(task(1, annotation(*bare("nose", 10, 20), *reversed(bare("tail", 30, 40)), unnamed)))
     assert set(labels.schema.names) == {"nose", "tail"}
     np.testing.assert_array_equal(labels.only(["nose", "tail"]).xy, [GOOD_XY])
-    assert told(labels) == "1 points without a name (task 1)"
+    assert told(labels) == "1 point without a name (task 1)"
 
 
 def test_sizes_are_those_of_the_picture_as_it_was_marked() -> None:

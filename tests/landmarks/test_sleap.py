@@ -53,7 +53,7 @@ def test_what_a_person_placed_and_what_a_model_said_are_told_apart(tmp_path: Pat
     assert labels.score is not None
     np.testing.assert_array_equal(labels.score[:, 0], [np.nan, 0.5, np.nan, np.nan, np.nan])
     assert labels.places is not None
-    assert labels.places.left_out == "1 predicted instances beside a person's (run.mp4#5)"
+    assert labels.places.left_out == "1 instance predicted beside a person's (run.mp4#5)"
     kept = labels.without_predicted()
     assert np.isfinite(kept.xy[:, 0, 0]).tolist() == [True, False, False, True, False]
 
@@ -71,8 +71,8 @@ def test_frames_that_are_unclear_cost_no_others(tmp_path: Path) -> None:
     assert labels.xy[0, 0, 0] == 10
     assert labels.places is not None
     assert labels.places.left_out == (
-        "1 frames of several predicted instances and none by a person (run.mp4#1); "
-        "1 frames that stand in it a second time (run.mp4#0)"
+        "1 frame of several predicted instances and none by a person (run.mp4#1); "
+        "1 frame standing in it a second time (run.mp4#0)"
     )
 
 

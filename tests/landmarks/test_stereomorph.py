@@ -51,7 +51,7 @@ def test_reads_the_shapes_of_a_picture(tmp_path: Path) -> None:
     assert labels.xy[0, [0, 2]].tolist() == [[1041, 324.5], [1027, 1209]]
     assert labels.where(0, 2) == f"{tmp_path / 'cup_1.txt'}, line 8: "
     assert labels.places is not None
-    told = "1 pictures with curves; 1 pictures with a scale; 1 pictures with landmarks at scale"
+    told = "1 picture with curves; 1 picture with a scale; 1 picture with landmarks at scale"
     assert labels.places.left_out == told
 
 

@@ -90,8 +90,9 @@ def test_an_odd_specimen_costs_that_specimen() -> None:
     text = DIGITISED + DIGITISED.replace("IMAGE=a.jpg\n", "") + DIGITISED.replace("a.jpg", "gone.jpg")
     labels = tps.parse(text, SIZES)
     assert labels.images == ("a.jpg",)
-    assert "1 specimens without IMAGE=, the first in line 6" in left_out(labels)
-    assert "1 specimens whose picture is not there, the first in line 10: y counts" in left_out(labels)
+    assert "1 specimen without IMAGE=, the first in line 6" in left_out(labels)
+    assert "1 specimen whose picture is not there, the first in line 10: y counts" in left_out(labels)
+    assert left_out(labels).endswith("--pictures")  # the full stop is put where it is told
 
 
 @pytest.mark.parametrize("name", ['"a b.jpg"', "'a b.jpg'", "a b.jpg", "C:\\Fotos\\Ann\\a b.jpg", '"C:\\x\\a b.jpg"'])
@@ -159,3 +160,16 @@ def test_the_picture_is_looked_for_only_where_a_place_has_to_be_turned(tmp_path:
     Image.new("RGB", (100, 80)).save(tmp_path / "a.jpg")
     (tmp_path / "a.tps").write_text(DIGITISED + EMPTY)
     assert load_labels(tmp_path / "a.tps").images == ("a.jpg", "b.jpg")
+
+
+def test_specimens_of_one_picture_have_a_block_each() -> None:
+    other = "LM=2\n-1 -1\n50 60\nIMAGE=a.jpg\nID=1\n"
+    labels = tps.parse(DIGITISED + other + EMPTY.replace("ID=1", "ID=2"), SIZES, several=True)
+    assert labels.images == ("a.jpg", "a.jpg", "b.jpg")
+    np.testing.assert_array_equal(labels.xy[:2], [XY, [[np.nan] * 2, [50, 20]]])
+    assert labels.where(1, 1) == "line 8: "
+    assert left_out(labels) == ""
+    again = tps.dump(labels, SIZES).split("LM=2")[1:]
+    assert [block.split()[-2:] for block in again] == [[f"IMAGE={i}.jpg", f"ID={n}"] for n, i in enumerate("aab")]
+    with pytest.raises(LeadError, match=r"line 6: picture 'a\.jpg' stands already in line 1"):
+        tps.parse(DIGITISED + other, SIZES)

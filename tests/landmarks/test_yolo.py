@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +91,7 @@ def test_odd_pictures_are_left_out_and_named(tmp_path: Path) -> None:
     assert labels.images == ("images/a.jpg", "images/d.jpg")
     assert labels.places is not None
     for told in (
-        "1 boxes without key points",
+        "1 box without key points",
         "1 picture (images/b.jpg): labels/b.txt, several things in it",
         "1 picture (images/c.jpg): labels/c.txt, line 1: a number is '1/4'",
         "1 picture (e): not there, or not readable, and its size is needed",
@@ -146,7 +148,59 @@ def test_that_classes_are_not_told_apart_is_told(tmp_path: Path) -> None:
     labels = load_labels(root)
     assert len(labels.images) == 3
     assert labels.places is not None
-    assert "2 classes' names (0, 3): their key points are taken as the same ones" in labels.places.left_out
+    assert "2 names of classes (0, 3): their key points are taken as the same ones" in labels.places.left_out
     (root / "labels" / "b.txt").write_text(LINE)
     again = load_labels(root)
     assert "classes" not in (again.places.left_out if again.places else "")
+
+
+# --- several specimens of a picture ----------------------------------------------------------------------------------
+
+BOXED = "0 0.5 0.5 0.2 0.25\n"
+
+
+def test_each_line_is_a_specimen(tmp_path: Path) -> None:
+    other = "3 0.2 0.3 0.2 0.25 0.1 0.25 0 0.3 0.4 2\n"
+    labels, _ = read_labels(
+        folder(tmp_path, {"a": LINE + other + BOXED, "b": "", "c": LINE}),
+        pictures=FolderPictures(tmp_path),
+        several=True,
+    )
+    assert labels.images == (*["images/a.jpg"] * 3, "images/b.jpg", "images/c.jpg")
+    assert labels.visible.tolist() == [[2, 1], [0, 2], [0, 0], [0, 0], [2, 1]]
+    assert labels.boxes is not None
+    np.testing.assert_allclose(labels.boxes[:3], [[0, 8, 40, 32], [10, 14, 20, 20], [40, 30, 20, 20]], atol=1e-9)
+    assert labels.is_specimen.tolist() == [True, True, True, False, True]
+    assert labels.complete == {"images/a.jpg", "images/b.jpg", "images/c.jpg"}
+    assert labels.where(1, 1) == f"{tmp_path}, labels/a.txt, line 2: "
+
+
+def test_a_prediction_says_how_likely_a_specimen_is_and_completes_no_picture(tmp_path: Path) -> None:
+    texts = {"a": "0 0.2 0.3 0.4 0.4 0.1 0.25 0.875 0.3 0.5 0.5 0.9 7\n", "b": LINE}
+    labels, _ = read_labels(folder(tmp_path, texts), pictures=FolderPictures(tmp_path), several=True)
+    assert labels.tracks == ("7", "")
+    np.testing.assert_array_equal(labels.likely, [0.9, np.nan])
+    assert labels.complete == {"images/b.jpg"}
+
+
+def test_writes_a_line_for_each_specimen_with_its_box() -> None:
+    labels = Labels(
+        Schema(("head", "tail")),
+        ("a.png", "a.png", "a.png", "b.png"),
+        np.array([[[10, 20], [30, 40]], [[50, 60], [np.nan] * 2], [[np.nan] * 2] * 2, [[np.nan] * 2] * 2]),
+        np.array([[2, 1], [2, 0], [0, 0], [0, 0]], dtype=np.int8),
+        tracks=("",) * 4,
+        boxes=np.array([[0, 8, 40, 32], [np.nan] * 4, [90, -8, 20, 16], [np.nan] * 4]),
+    )
+    data = format_named("yolo").dump(labels, Sized({"a.png": (100, 80), "b.png": (9, 9)}))
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        lines = [[float(number) for number in line.split()] for line in archive.read("labels/a.txt").splitlines()]
+        assert archive.read("labels/b.txt") == b""
+    np.testing.assert_allclose(
+        lines,
+        [
+            [0, 0.2, 0.3, 0.4, 0.4, 0.1, 0.25, 2, 0.3, 0.5, 1],
+            [0, 0.5, 0.75, 0.01, 0.0125, 0.5, 0.75, 2, 0, 0, 0],  # a pixel about its only landmark
+            [0, 0.95, 0.05, 0.1, 0.1, 0, 0, 0, 0, 0, 0],  # as much of the box as is in the picture
+        ],
+    )

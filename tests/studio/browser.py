@@ -7,14 +7,14 @@ import json
 import os
 import shutil
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, Response, expect
+from started import begin
 
 PATIENCE_MS = 180_000
 """How long the tests wait for what must happen; a busy machine is no failure."""
@@ -61,26 +61,19 @@ class Studio:
         self.folder, self.arguments, self.port = folder, arguments, free_port()
         self.labels = folder / "annotations.json"
         self.home = home or folder.parent
-        self.process: subprocess.Popen[str] | None = None
+        self.process: BaseProcess | None = None
         self.start()
 
     def start(self) -> None:
         """Returns once the address is printed, and the server answers there."""
-        command = [sys.executable, "-m", "lead.cli", "studio", str(self.folder), "--port", str(self.port), "--no-open"]
-        with (self.home / "studio.log").open("a") as log:
-            self.process = subprocess.Popen(
-                [*command, *self.arguments],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                encoding="utf-8",
-                cwd=self.home,
-                env=os.environ | {"LEAD_STUDIO_TOKEN": TOKEN, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
-            )
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if "http://" in line:
-                self.url = next(word for word in line.split() if word.startswith("http://"))
-                return
+        command = ["studio", str(self.folder), "--port", str(self.port), "--no-open", *self.arguments]
+        environment = os.environ | {"LEAD_STUDIO_TOKEN": TOKEN, "OMP_NUM_THREADS": "1"}
+        self.process, said = begin(command, environment, self.home, self.home / "studio.log")
+        with said:
+            for line in said:
+                if "http://" in line:
+                    self.url = next(word for word in line.split() if word.startswith("http://"))
+                    return
         raise AssertionError((self.home / "studio.log").read_text())
 
     def kill(self) -> None:
@@ -90,15 +83,14 @@ class Studio:
         self._gone()
 
     def stop(self) -> None:
-        if self.process is not None and self.process.poll() is None:
+        if self.process is not None and self.process.is_alive():
             self.process.terminate()
             self._gone()
 
     def _gone(self) -> None:
         assert self.process is not None
-        self.process.wait(60)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        self.process.join(60)
+        assert not self.process.is_alive()
 
     def document(self) -> dict[str, Any]:
         """The label file as it lies on disk."""

@@ -507,7 +507,7 @@ def test_landmarks_with_labels_are_not_dropped_unasked(book: LabelBook) -> None:
     put(book, "a.png", a=(1, 1), b=ABSENT, c=(3, 3))
     put(book, "b.png", b=(1, 1))
     content = book.file.read_bytes()
-    with pytest.raises(Conflict, match=r"a \(1 pictures\), b \(2 pictures\)") as caught:
+    with pytest.raises(Conflict, match=r"a \(1 picture\), b \(2 pictures\)") as caught:
         name(book, "c")
     assert caught.value.dropped == {"a": 1, "b": 2}
     assert book.file.read_bytes() == content

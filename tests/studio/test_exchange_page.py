@@ -129,24 +129,23 @@ def test_names_of_files_tell_formats_apart(serve: Serve, sit: Sit, labelled: Bee
     assert json.loads((tmp_path / names["coco"]).read_text())["categories"]
 
 
-@pytest.mark.parametrize("size", [(1366, 640), (1280, 800), (390, 780)])
-def test_download_and_import_are_at_hand(serve: Serve, sit: Sit, labelled: Beetles, size: tuple[int, int]) -> None:
+def test_download_and_import_are_at_hand(serve: Serve, sit: Sit, labelled: Beetles) -> None:
     """1366 × 768 on the screen leaves a browser about 640 px of height."""
-    width, height = size
     desk = sit(serve(labelled.folder), "export")
-    desk.page.set_viewport_size({"width": width, "height": height})
-    expect(desk.by("format-coco")).to_be_visible()
-    at_hand = ["export-download"] + (["import-choose"] if width > 1000 else [])
-    for testid in at_hand:
-        box = desk.by(testid).bounding_box()
-        assert box is not None
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= width
-        assert box["y"] + box["height"] <= height
-    wide = desk.page.evaluate(
-        "() => document.querySelector('.page').scrollWidth - document.querySelector('.page').clientWidth"
-    )
-    assert wide <= 0
+    for width, height in ((1366, 640), (1280, 800), (390, 780)):
+        desk.page.set_viewport_size({"width": width, "height": height})
+        expect(desk.by("format-coco")).to_be_visible()
+        at_hand = ["export-download"] + (["import-choose"] if width > 1000 else [])
+        for testid in at_hand:
+            box = desk.by(testid).bounding_box()
+            assert box is not None
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= width
+            assert box["y"] + box["height"] <= height
+        wide = desk.page.evaluate(
+            "() => document.querySelector('.page').scrollWidth - document.querySelector('.page').clientWidth"
+        )
+        assert wide <= 0, width
 
 
 def test_accepted_suggestions_are_told_apart(serve: Serve, sit: Sit, labelled: Beetles) -> None:

@@ -11,7 +11,8 @@ import torch
 from modelled import file_id, untrained, windows
 
 from lead.config import Settings
-from lead.features import Extractor, cached_features, features_file
+from lead.feature_files import cached_features, features_file
+from lead.features import Extractor
 from lead.files import default_cache
 from lead.images.build import open_store
 from lead.images.decode import UnreadablePicture

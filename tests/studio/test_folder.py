@@ -89,7 +89,7 @@ def test_only_links_out_is_an_error(tmp_path: Path) -> None:
     outside = picture(tmp_path / "a.png")
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "a.png").symlink_to(outside)
-    with pytest.raises(LeadError, match="None of the 1 pictures"):
+    with pytest.raises(LeadError, match="None of the 1 picture"):
         PictureFolder(tmp_path / "root")
 
 

@@ -302,7 +302,7 @@ def test_a_file_without_names_says_so_and_is_taken_in_order(book: LabelBook, tmp
     content = export(labels, format, dict.fromkeys(labels.images, (WIDTH, HEIGHT)))
     other = open_book(make_folder(tmp_path / "other"))
     name(other, "tail", "head", "leg")
-    with pytest.raises(OtherLandmarks, match=r"numbers its 2 landmarks: say which of the 3 here") as caught:
+    with pytest.raises(OtherLandmarks, match=r"numbers 2 landmarks: say which of the 3 here") as caught:
         take(other, content)
     assert caught.value.theirs == ["1", "2"]
     assert take(other, content, called=["head", "tail"]) == {"format": format, "added": 2}
@@ -323,7 +323,7 @@ def test_landmarks_of_other_names_are_chosen_for_each(book: LabelBook) -> None:
 @pytest.mark.parametrize(
     ("called", "message"),
     [
-        (["head"], "has 2 landmarks, not 1"),
+        (["head"], ": 2 landmarks, not 1"),
         (["head", "head"], "head is chosen for several"),
         (["head", "leg"], "not here: leg"),
     ],

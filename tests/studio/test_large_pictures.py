@@ -182,14 +182,14 @@ OFF = 2
 """Grey values that a pixel on the screen may be off."""
 NOISY = {
     "between.png": (1500, 1200),
-    "photo.jpg": (2700, 2000),
-    "colours.png": (2700, 2000),
-    "deep.png": (2700, 2000),
-    "deep.tif": (2700, 2000),
-    "scan.dcm": (2700, 2000),
+    "photo.jpg": (1400, 2500),
+    "colours.png": (1400, 2500),
+    "deep.png": (1400, 2500),
+    "deep.tif": (1400, 2500),
+    "scan.dcm": (1400, 2500),
 }
-"""Sizes of pictures of noise from pixel to pixel, of which nothing that is smaller than the file can show any. Of the
-last three no browser knows more than the size, if that."""
+"""Sizes of pictures of noise from pixel to pixel, of which nothing that is smaller than the file can show any; all but
+the first are large enough for that. Of the last three no browser knows more than the size, if that."""
 
 
 def scanned(pixels: Pixels) -> Dataset:

@@ -49,7 +49,7 @@ def draw_spots(
         (count, 4, 2) places of the spots, in pixels.
     """
     draws, side = np.random.default_rng(0), SIDE * times
-    row, column = np.mgrid[:side, :side]
+    along = np.arange(side)
     xy = []
     for number in range(count):
         angle, size = draws.uniform(-0.4, 0.4), draws.uniform(26, 44) * times
@@ -58,7 +58,8 @@ def draw_spots(
         noise = draws.normal(size=(SIDE, SIDE, 3)).repeat(times, 0).repeat(times, 1)
         picture = 0.25 + 0.05 * noise
         for (x, y), colour in zip(places, COLOURS, strict=True):
-            near = np.exp(-((column - x) ** 2 + (row - y) ** 2) / (2 * (width * size) ** 2))[..., None]
+            down, right = (np.exp(-((along - c) ** 2) / (2 * (width * size) ** 2)) for c in (y, x))
+            near = np.outer(down, right)[..., None]
             picture = picture * (1 - near) + near * colour
         # Read again for every crop, so of a format that takes no decoding.
         Image.fromarray((255 * picture.clip(0, 1)).round().astype(np.uint8)).save(root / f"{number:02}.bmp")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +37,22 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEAD_CACHE", str(tmp_path / "cache"))
 
 
+@pytest.fixture(scope="module")
+def source(folder: tuple[Path, npt.NDArray[np.float64]], tmp_path_factory: pytest.TempPathFactory) -> FeatureSource:
+    return spotted(folder[0], tmp_path_factory.mktemp("store"), NAMES)
+
+
+@pytest.fixture(scope="module")
+def closely(source: FeatureSource, folder: tuple[Path, npt.NDArray[np.float64]]) -> CascadeFit:
+    return fitted(source, folder[1])
+
+
+@pytest.fixture(scope="module")
+def before(source: FeatureSource, folder: tuple[Path, npt.NDArray[np.float64]]) -> CascadeFit:
+    """With the looks at the stored squares alone."""
+    return fitted(source, folder[1], local=False)
+
+
 def fitted(source: FeatureSource, xy: npt.NDArray[np.float64], *, local: bool = True) -> CascadeFit:
     points = torch.from_numpy(source.points(LABELLED, xy[LABELLED])).float()
     return fit_cascade(source, LABELLED, points, local=local)
@@ -52,10 +69,10 @@ def errors(found: npt.NDArray[np.float64], truth: npt.NDArray[np.float64]) -> np
     return away
 
 
-def test_large_pictures_are_looked_at_closely(folder: tuple[Path, npt.NDArray[np.float64]], tmp_path: Path) -> None:
-    root, xy = folder
-    source = spotted(root, tmp_path / "store", NAMES)
-    closely, before = fitted(source, xy), fitted(source, xy, local=False)
+def test_large_pictures_are_looked_at_closely(
+    folder: tuple[Path, npt.NDArray[np.float64]], source: FeatureSource, closely: CascadeFit, before: CascadeFit
+) -> None:
+    _, xy = folder
     assert not before.head.local
     looks = closely.head.looks
     assert len(looks) > 0
@@ -83,22 +100,17 @@ def test_pictures_that_show_no_more_are_not(tmp_path: Path) -> None:
 
 
 def test_without_originals_the_looks_before_answer(
-    folder: tuple[Path, npt.NDArray[np.float64]], tmp_path: Path
+    source: FeatureSource, closely: CascadeFit, before: CascadeFit
 ) -> None:
-    root, xy = folder
-    source = spotted(root, tmp_path / "store", NAMES)
-    closely, before = fitted(source, xy), fitted(source, xy, local=False)
     store = source.store
     bare = FeatureSource(source.extractor, ImageStore(store.files, store.pixels, store.sizes, (), store.digest))
     np.testing.assert_allclose(said(bare, closely), said(bare, before))
 
 
 def test_originals_are_decoded_once(
-    folder: tuple[Path, npt.NDArray[np.float64]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: FeatureSource, closely: CascadeFit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root, xy = folder
-    source = spotted(root, tmp_path / "store", NAMES)
-    closely, decoded = fitted(source, xy), list[int]()
+    decoded = list[int]()
     assert len(closely.head.looks) + (closely.head.fine is not None) > 1
     original = ImageStore.original
 
@@ -114,11 +126,10 @@ def test_originals_are_decoded_once(
 
 
 def test_a_landmark_labelled_in_one_folder_alone_is_not_looked_at(
-    folder: tuple[Path, npt.NDArray[np.float64]], tmp_path: Path
+    folder: tuple[Path, npt.NDArray[np.float64]], source: FeatureSource
 ) -> None:
     """While that folder is held out, nothing is known of it."""
-    root, xy = folder
-    source, rare = spotted(root, tmp_path / "store", NAMES), xy.copy()
+    rare = folder[1].copy()
     rare[6:16, 2] = np.nan
     points = torch.from_numpy(source.points(LABELLED, rare[LABELLED])).float()
     fit = fit_cascade(source, LABELLED, points, groups=["a"] * 6 + [str(i) for i in range(10)])
@@ -137,10 +148,10 @@ class Blind(FeatureSource):
             yield torch.rand(features.shape, generator=random)
 
 
-def test_looks_that_do_not_help_are_dropped(folder: tuple[Path, npt.NDArray[np.float64]], tmp_path: Path) -> None:
-    root, xy = folder
-    source = spotted(root, tmp_path / "store", NAMES)
-    assert not fitted(Blind(source.extractor, source.store), xy).head.local
+def test_looks_that_do_not_help_are_dropped(
+    folder: tuple[Path, npt.NDArray[np.float64]], source: FeatureSource
+) -> None:
+    assert not fitted(Blind(source.extractor, source.store), folder[1]).head.local
 
 
 class Wide(Colours):
@@ -155,11 +166,10 @@ class Wide(Colours):
         return torch.einsum("dc,bchw->bdhw", mixed, colours)
 
 
-def test_wide_first_maps_are_reduced(folder: tuple[Path, npt.NDArray[np.float64]], tmp_path: Path) -> None:
-    root, xy = folder
-    narrow = spotted(root, tmp_path / "store", NAMES)
-    own = narrow.extractor
-    wide = FeatureSource(Wide(own.network, own.picture, device=own.device), narrow.store)
+def test_wide_first_maps_are_reduced(folder: tuple[Path, npt.NDArray[np.float64]], source: FeatureSource) -> None:
+    _, xy = folder
+    own = source.extractor
+    wide = FeatureSource(Wide(own.network, own.picture, device=own.device), source.store)
     found = fitted(wide, xy)
     assert found.head.first == 150
     for look in found.head.looks:
@@ -171,10 +181,9 @@ def test_wide_first_maps_are_reduced(folder: tuple[Path, npt.NDArray[np.float64]
 
 
 def test_a_landmark_with_few_labels_is_not_looked_at(
-    folder: tuple[Path, npt.NDArray[np.float64]], tmp_path: Path
+    folder: tuple[Path, npt.NDArray[np.float64]], source: FeatureSource
 ) -> None:
-    root, xy = folder
-    source, rare = spotted(root, tmp_path / "store", NAMES), xy.copy()
+    rare = folder[1].copy()
     rare[3:16, 2] = np.nan
     looks = fitted(source, rare).head.looks
     assert looks
@@ -183,24 +192,22 @@ def test_a_landmark_with_few_labels_is_not_looked_at(
 
 @pytest.mark.parametrize("shift", [0.25, 0.5, 0.75])
 def test_fractions_of_a_pixel_are_told(
-    folder: tuple[Path, npt.NDArray[np.float64]], tmp_path: Path, shift: float
+    source: FeatureSource, closely: CascadeFit, tmp_path: Path, shift: float
 ) -> None:
     """The same things, drawn so far to the right and down, are said to be just there on average."""
-    root, xy = folder
-    source = spotted(root, tmp_path / "store", NAMES)
-    fit = fitted(source, xy)
     (tmp_path / "shifted").mkdir()
     draw_spots(tmp_path / "shifted", COUNT, times=TIMES, width=WIDTH, shift=shift)
     moved = spotted(tmp_path / "shifted", tmp_path / "other", NAMES)
-    by = said(moved, fit) - said(source, fit)
+    by = said(moved, closely) - said(source, closely)
     assert np.abs(by.mean((0, 1)) - shift).max() < 0.1
 
 
-def test_what_cannot_be_read_again_is_answered_by_the_looks_before(tmp_path: Path) -> None:
-    (tmp_path / "large").mkdir()
-    xy = draw_spots(tmp_path / "large", COUNT, times=TIMES, width=WIDTH)
+def test_what_cannot_be_read_again_is_answered_by_the_looks_before(
+    folder: tuple[Path, npt.NDArray[np.float64]], tmp_path: Path
+) -> None:
+    shutil.copytree(folder[0], tmp_path / "large")
     source = spotted(tmp_path / "large", tmp_path / "store", NAMES)
-    fit = fitted(source, xy)
+    fit = fitted(source, folder[1])
     assert fit.head.local
     (whole,) = source.find(fit.head, TEST)
     assert not source.store.unread

@@ -90,7 +90,7 @@ def test_beetles_of_many_sizes_are_told_from_those_of_one_kind(tmp_path: Path, r
         drawn = []
         for i in range(20):
             with mock.patch(
-                "lead.beetles.rendering._BODY", 0.5 * np.exp(spread * np.random.default_rng(i).uniform(-1, 1))
+                "lead.beetles.rendering.BODY", 0.5 * np.exp(spread * np.random.default_rng(i).uniform(-1, 1))
             ):
                 drawn.append(render(i, seed=3, size=96, rotation=rotation).pixels)
         store = stored(drawn, tmp_path / name)

@@ -14,10 +14,9 @@ from lead.datasets.base import Dataset
 SHORT = ("pretrain.steps=1", "pretrain.batch=4", "distill.steps=1", "distill.batch=4", "picture.input=32")
 
 
-@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-@pytest.mark.parametrize("draws", ["uniform", "normal"])
+@pytest.mark.parametrize(("precision", "draws"), [("32-true", "uniform"), ("bf16-mixed", "normal")])
 @pytest.mark.parametrize("preset", presets())
-def test_a_preset_trains_both_stages(preset: str, draws: str, precision: str, folder: Dataset, tmp_path: Path) -> None:
+def test_a_preset_trains_both_stages(preset: str, precision: str, draws: str, folder: Dataset, tmp_path: Path) -> None:
     how = (f"precision={precision}", f"distill.views.draws={draws}")
     run = lead.train(folder, tmp_path / "run", preset=preset, assignments=(*SHORT, *how))
     settings = lead.load_preset(preset).distill

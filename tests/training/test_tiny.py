@@ -18,7 +18,7 @@ LABELS = 20
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """Beetles, of which 60 training pictures and those of 10 unseen species are labelled."""
     root = tmp_path_factory.mktemp("beetles") / "pictures"
-    write_beetles(root, 400, size=64, workers=1)
+    write_beetles(root, 300, size=64, workers=1)
     dataset = open_dataset(root)
     labelled = [*dataset.rows("train")[:60], *dataset.rows("test")]
     files = {dataset.files[i] for i in labelled}
@@ -32,7 +32,7 @@ def error(result: Result, method: str, metric: str) -> float:
 
 
 def test_learnt_features_beat_untrained_ones(pictures: Dataset, tmp_path: Path) -> None:
-    shorter = ("picture={store: 64, input: 64}", "pretrain.steps=10", "distill.steps=150")
+    shorter = ("picture={store: 64, input: 64}", "pretrain.steps=10", "distill.steps=100")
     run = train(pictures, tmp_path / "run", settings=load_preset("tiny", shorter))
     methods = ("untrained", "lead")
 

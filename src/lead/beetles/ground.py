@@ -25,19 +25,21 @@ def ground(rng: Rng, size: int) -> Array:
     return picture
 
 
-def drop_shadow(picture: Array, cover: Array, light: Light, height: float) -> None:
-    """Darken ``picture`` (S, S, 3) in place where something with ``cover`` (S, S), ``height`` (share of S) up, stands.
+def shadow(cover: Array, light: Light, height: float, side: float | None = None) -> Array:
+    """How much of the light is left (h, w) where something with ``cover`` (h, w) stands: 1 all, 0 none.
 
-    A narrow shade lies right under the thing, a wide soft one away from the lamp.
+    A narrow shade lies right under the thing, a wide soft one away from the lamp. ``height`` is how far up it stands,
+    as a share of ``side`` pixels; without a side, of a square picture's own.
     """
-    size = len(cover)
+    size = side or len(cover)
     x, y, z = light.direction
     image = Image.fromarray((cover * 255).astype(np.uint8))
     reach = height * size / max(z, 0.3)
     moved = image.transform(image.size, Image.Transform.AFFINE, (1, 0, x * reach, 0, 1, y * reach))
     soft = np.asarray(moved.filter(ImageFilter.GaussianBlur(0.35 * reach + 0.006 * size)), np.float32) / 255
     near = np.asarray(image.filter(ImageFilter.GaussianBlur(0.012 * size)), np.float32) / 255
-    picture *= ((1 - 0.52 * soft) * (1 - 0.30 * near))[..., None]
+    left: Array = (1 - 0.52 * soft) * (1 - 0.30 * near)
+    return left
 
 
 def litter(rng: Rng, relief: Relief, count: int) -> None:
@@ -48,10 +50,13 @@ def litter(rng: Rng, relief: Relief, count: int) -> None:
         thing(rng, relief, BodyFrame((at[0], at[1]), rng.uniform(-pi, pi), relief.fine * rng.uniform(0.6, 1.2)))
 
 
-def cover_up(rng: Rng, relief: Relief, target: Point) -> None:
-    """Lay a leaf, a twig or a blade of grass across a canvas point."""
+def cover_up(rng: Rng, relief: Relief, target: Point, side: float | None = None) -> None:
+    """Lay a leaf, a twig or a blade of grass across a canvas point, as large as in a picture of ``side`` canvas pixels.
+
+    Without a side, that is the whole canvas. All of the thing lies within 0.8 sides of the point.
+    """
     thing = (_leaf, _twig, _grass)[int(rng.integers(3))]
-    frame = BodyFrame(target, rng.uniform(-pi, pi), relief.fine * rng.uniform(0.8, 1.3))
+    frame = BodyFrame(target, rng.uniform(-pi, pi), (side or relief.fine) * rng.uniform(0.8, 1.3))
     thing(rng, relief, frame.child(rng.normal(0, 0.01), rng.uniform(-0.12, 0.12)))
 
 

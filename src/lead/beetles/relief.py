@@ -227,6 +227,22 @@ class Relief:
         painted: npt.NDArray[np.bool_] = self._canvas[y, x, _SOLID if solid else _COVER] > 0.5
         return painted
 
+    def painted_box(self, low: npt.NDArray[np.int64], high: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """The corners of all paint in a part of the canvas.
+
+        Args:
+            low, high: (x, y) of the part's first pixel, and of the first beyond it.
+
+        Returns:
+            (2, 2) x, y of the upper left and the lower right corner, in canvas pixels; of no paint all of them are 0.
+        """
+        low, high = low.clip(0, self.fine), high.clip(0, self.fine)
+        y, x = (self._canvas[low[1] : high[1], low[0] : high[0], _COVER] > 0.5).nonzero()
+        if not x.size:
+            return np.zeros((2, 2))
+        corners: npt.NDArray[np.float64] = low + np.array([(x.min(), y.min()), (x.max() + 1, y.max() + 1)]) - 0.5
+        return corners
+
     def lit(self, light: Light) -> tuple[Array, Array]:
         """The picture under a light: colour multiplied by cover (S, S, 3), and cover (S, S)."""
         size = self.fine // SUPERSAMPLE

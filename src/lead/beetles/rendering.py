@@ -17,7 +17,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFilter
 
 from lead.beetles.drawing import ON_LIMBS, Pose, paint_beetle, vary
-from lead.beetles.ground import cover_up, drop_shadow, ground, litter
+from lead.beetles.ground import cover_up, ground, litter, shadow
 from lead.beetles.relief import SUPERSAMPLE, Array, BodyFrame, Light, Relief
 from lead.beetles.species import make_species
 from lead.geometry import FloatArray, denormalise_points, resize_points
@@ -67,7 +67,11 @@ SCHEMA = Schema(
 NORMALISER = ("scutellum", "abdomen_tip")
 """The wing cases' length, which no pose changes, is the unit of error."""
 
-_BODY = 0.56  # a body's length as a share of the picture, before scaling
+BEETLE_HEIGHT, COVER_HEIGHT = 0.035, 0.05
+"""How far above the ground a beetle and what lies over it are, as a share of the picture."""
+
+BODY = 0.56
+"""A body's length as a share of the picture, before scaling."""
 _GOLDEN = (sqrt(5) - 1) / 2
 
 
@@ -109,17 +113,13 @@ def render(index: int, *, seed: int = 0, size: int = 128, species: int = 40, rot
     frame = _placement(rng, beetle.fine, heading)
     points = paint_beetle(beetle, individual, Pose.random(rng), frame)
     xy = np.array([points[name] for name in SCHEMA.names])  # (K, 2) canvas pixels
-    light = _light(rng)
-    picture = ground(rng, size) * (np.array(light.lamp) * light.direction[2] + np.array(light.sky))
-    if rng.random() < 0.5:
-        below = Relief(size)
-        litter(rng, below, int(rng.integers(2, 9)))
-        _lay(picture, below, light, 0.008)
-    _lay(picture, beetle, light, 0.035)
+    light = random_light(rng)
+    picture = littered_ground(rng, size, light)
+    _lay(picture, beetle, light, BEETLE_HEIGHT)
     if rng.random() < 0.35:
         cover_up(rng, above, tuple(xy[rng.integers(len(xy))].tolist()))
-        _lay(picture, above, light, 0.05)
-    return Rendered(_photograph(picture, rng), _to_picture(xy, size), _visibility(xy, beetle, above), number)
+        _lay(picture, above, light, COVER_HEIGHT)
+    return Rendered(photograph(picture, rng), _to_picture(xy, size), _visibility(xy, beetle, above), number)
 
 
 def _placement(rng: np.random.Generator, fine: int, heading: float | None) -> BodyFrame:
@@ -128,10 +128,11 @@ def _placement(rng: np.random.Generator, fine: int, heading: float | None) -> Bo
     middle = denormalise_points(rng.normal(0, 0.13, 2).clip(-0.4, 0.4), (fine, fine))
     upright = float(np.clip(rng.normal(0, 16), -35, 35))
     angle = radians(upright if heading is None else heading)
-    return BodyFrame((float(middle[0]), float(middle[1])), angle, fine * _BODY * rng.uniform(0.7, 1.25))
+    return BodyFrame((float(middle[0]), float(middle[1])), angle, fine * BODY * rng.uniform(0.7, 1.25))
 
 
-def _light(rng: np.random.Generator) -> Light:
+def random_light(rng: np.random.Generator) -> Light:
+    """A lamp from some side, not too low, under a sky."""
     turn, lift = rng.uniform(-np.pi, np.pi), radians(rng.uniform(35, 70))
     warmth, power = rng.uniform(-0.07, 0.09), rng.uniform(0.62, 0.85)
     lamp = (power * (1 + warmth), power, power * (1 - warmth))
@@ -140,15 +141,25 @@ def _light(rng: np.random.Generator) -> Light:
     return Light((cos(turn) * cos(lift), sin(turn) * cos(lift), sin(lift)), lamp, sky)
 
 
+def littered_ground(rng: np.random.Generator, size: int, light: Light) -> Array:
+    """A ground (S, S, 3) under a light, with things lying about in half of all pictures."""
+    picture: Array = ground(rng, size) * (np.array(light.lamp) * light.direction[2] + np.array(light.sky))
+    if rng.random() < 0.5:
+        below = Relief(size)
+        litter(rng, below, int(rng.integers(2, 9)))
+        _lay(picture, below, light, 0.008)
+    return picture
+
+
 def _lay(picture: Array, relief: Relief, light: Light, height: float) -> None:
     """Put a relief and its shadow over a picture (S, S, 3), in place."""
     colour, cover = relief.lit(light)
-    drop_shadow(picture, cover, light, height)
+    picture *= shadow(cover, light, height)[..., None]
     picture *= (1 - cover)[..., None]
     picture += colour
 
 
-def _photograph(picture: Array, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+def photograph(picture: Array, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     """Exposure, blur, sensor noise and, for some, a coarse JPEG."""
     size = len(picture)
     exposed = np.clip(picture * rng.uniform(0.9, 1.1), 0, 1) * 255

@@ -8,12 +8,13 @@ import multiprocessing
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,11 +24,16 @@ from lead.beetles.rendering import (
     NORMALISER,
     SCHEMA,
     render,
+    species_of,
 )
+from lead.beetles.scattering import LEAST_AND_MOST, MOST_SPECIMENS
+from lead.beetles.trays import render_tray
 from lead.errors import LeadError
 from lead.geometry import FloatArray
 from lead.images.labels import save_labels
 from lead.landmarks.model import Labels
+
+Drawn = TypeVar("Drawn")
 
 
 def write_beetles(
@@ -38,10 +44,11 @@ def write_beetles(
     size: int = 128,
     species: int = 40,
     rotation: float | None = None,
+    specimens: tuple[int, int] | None = None,
     test_share: float = 0.25,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> None:
+) -> int:
     """Render ``count`` pictures and their landmarks into a folder.
 
     It gets ``images/NNNNN.jpg``, ``landmarks.json`` (COCO key points), ``images.csv`` (file, identity, split) and
@@ -50,11 +57,18 @@ def write_beetles(
 
     Args:
         out: a folder that is missing or empty.
-        count, seed, size, species, rotation: see :func:`render`.
-        test_share: share of the species, the last ones, whose pictures are the test split.
+        count, seed, size, species, rotation: see :func:`render`, and :func:`render_tray` where there are specimens.
+        specimens: the least and the greatest number of beetles in a picture, at most 300. ``landmarks.json`` then has
+            an annotation for each beetle, with its box, and ``"complete": true`` for each picture; the identity of a
+            picture is its own. By default each picture shows one beetle.
+        test_share: share of the species, the last ones, whose pictures are the test split. No picture shows species of
+            both splits.
         workers: processes; by default one for each thousand pictures, at most one for each processor. More than one
             needs the usual ``if __name__ == "__main__"`` in the script that calls this.
         progress: called with the number of pictures done and ``count``.
+
+    Returns:
+        How many beetles the pictures show.
 
     Raises:
         LeadError: a setting is out of range, or the folder holds something else.
@@ -68,39 +82,47 @@ def write_beetles(
     }
     if rotation is not None:
         numbers["rotation"] = rotation
-    _check(numbers, workers)
+    _check(numbers, specimens, workers)
     settings: dict[str, object] = {"name": "beetles", "normaliser": list(NORMALISER), **numbers}
-    if _already_there(out, settings):
-        return
-    with _appearing(out) as folder:
-        (folder / "images").mkdir()
-        draw = partial(_render_to_file, folder=folder, seed=seed, size=size, species=species, rotation=rotation)
-        rows = list(_render_all(draw, count, workers, progress))
-        images = tuple(map(_file, range(count)))
-        xy, visible = np.stack([row.xy for row in rows]), np.stack([row.visible for row in rows])
-        labels = Labels(SCHEMA, images, xy, visible)
-        save_labels(labels, folder / "landmarks.json", sizes=dict.fromkeys(images, (size, size)))
+    if specimens is not None:
+        settings["specimens"] = list(specimens)
+    if not _already_there(out, settings):
         first_test = species - round(species * test_share)
-        with (folder / "images.csv").open("w", encoding="utf-8", newline="") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(("file", "identity", "split"))
-            for image, row in zip(images, rows, strict=True):
-                split = "test" if row.species >= first_test else "train"
-                table.writerow((image, f"species{row.species:03d}", split))
-        (folder / "dataset.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+        how = _How(seed, size, rotation)
+        with _appearing(out) as folder:
+            (folder / "images").mkdir()
+            if specimens is None:
+                draw = partial(_render_to_file, folder=folder, how=how, species=species)
+                identity = _save_beetles(list(_render_all(draw, count, workers, progress)), folder, size)
+            else:
+                kinds = range(first_test), range(first_test, species)
+                draw_tray = partial(_tray_to_file, folder=folder, how=how, kinds=kinds, specimens=specimens)
+                identity = _save_trays(list(_render_all(draw_tray, count, workers, progress)), folder, size)
+            with (folder / "images.csv").open("w", encoding="utf-8", newline="") as file:
+                table = csv.writer(file, lineterminator="\n")
+                table.writerow(("file", "identity", "split"))
+                for index, name in enumerate(identity):
+                    split = "test" if species_of(index, species) >= first_test else "train"
+                    table.writerow((_file(index), name, split))
+            (folder / "dataset.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    if specimens is None:
+        return count
+    return len(json.loads((out / "landmarks.json").read_text(encoding="utf-8"))["annotations"])
 
 
 def _file(index: int) -> str:
     return f"images/{index:05d}.jpg"
 
 
-def _check(settings: Mapping[str, int | float], workers: int | None) -> None:
+def _check(settings: Mapping[str, int | float], specimens: tuple[int, int] | None, workers: int | None) -> None:
     least = {"seed": 0, "size": 32, "count": 1, "species": 1, "workers": 1}
     for name, value in (*settings.items(), ("workers", workers)):
         if name in least and value is not None and value < least[name]:
             raise LeadError(f"The beetles' {name} is {value}; give a whole number of at least {least[name]}.")
     if not 0 <= settings.get("rotation", 0) <= 180:
         raise LeadError(f"The beetles' rotation is {settings['rotation']}; give degrees from 0 to 180.")
+    if specimens is not None and not 0 <= specimens[0] <= specimens[1] <= MOST_SPECIMENS:
+        raise LeadError(f"The beetles' specimens are {specimens[0]},{specimens[1]}; give {LEAST_AND_MOST}.")
     if not 0 <= settings["test_share"] < 1:
         raise LeadError(f"test_share is {settings['test_share']}; give a number from 0 up to, not including, 1.")
 
@@ -113,7 +135,7 @@ def _already_there(out: Path, settings: dict[str, object]) -> bool:
         found = json.loads((out / "dataset.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise LeadError(f"{out} is not empty and holds no drawn beetles. Give a folder that is new or empty.") from None
-    keys = {*settings, "rotation"}  # which is there only if it was given
+    keys = {*settings, "rotation", "specimens"}  # the last two are there only if they were given
     different = sorted(key for key in keys if not isinstance(found, dict) or found.get(key) != settings.get(key))
     if different:
         raise LeadError(
@@ -145,6 +167,15 @@ def _appearing(out: Path) -> Iterator[Path]:
 
 
 @dataclass(frozen=True)
+class _How:
+    """What all pictures of a folder have in common, as in :func:`render`."""
+
+    seed: int
+    size: int
+    rotation: float | None
+
+
+@dataclass(frozen=True)
 class _Row:
     """What is kept of a picture once it is on disk."""
 
@@ -153,21 +184,77 @@ class _Row:
     species: int
 
 
-def _render_to_file(index: int, *, folder: Path, seed: int, size: int, species: int, rotation: float | None) -> _Row:
-    drawn = render(index, seed=seed, size=size, species=species, rotation=rotation)
-    Image.fromarray(drawn.pixels).save(folder / _file(index), "JPEG", quality=92)
+@dataclass(frozen=True)
+class _TrayRow:
+    """What is kept of a picture of several."""
+
+    xy: FloatArray
+    visible: npt.NDArray[np.int8]
+    boxes: FloatArray
+
+
+def _render_to_file(index: int, *, folder: Path, how: _How, species: int) -> _Row:
+    drawn = render(index, seed=how.seed, size=how.size, species=species, rotation=how.rotation)
+    _save_picture(drawn.pixels, folder / _file(index))
     return _Row(drawn.xy, drawn.visible, drawn.species)
 
 
+def _tray_to_file(
+    index: int, *, folder: Path, how: _How, kinds: tuple[range, range], specimens: tuple[int, int]
+) -> _TrayRow:
+    """``kinds`` are the species of the two splits, which follow one another."""
+    train, test = kinds
+    in_test = species_of(index, test.stop) in test
+    drawn = render_tray(
+        index,
+        specimens=specimens,
+        seed=how.seed,
+        size=how.size,
+        species=test if in_test else train,
+        rotation=how.rotation,
+    )
+    _save_picture(drawn.pixels, folder / _file(index))
+    return _TrayRow(drawn.xy, drawn.visible, drawn.boxes)
+
+
+def _save_picture(pixels: npt.NDArray[np.uint8], path: Path) -> None:
+    Image.fromarray(pixels).save(path, "JPEG", quality=92)
+
+
+def _save_beetles(rows: Sequence[_Row], folder: Path, size: int) -> list[str]:
+    """Write the landmarks of pictures of one beetle each. Returns the pictures' individuals."""
+    images = tuple(map(_file, range(len(rows))))
+    labels = Labels(SCHEMA, images, np.stack([row.xy for row in rows]), np.stack([row.visible for row in rows]))
+    save_labels(labels, folder / "landmarks.json", sizes=dict.fromkeys(images, (size, size)))
+    return [f"species{row.species:03d}" for row in rows]
+
+
+def _save_trays(rows: Sequence[_TrayRow], folder: Path, size: int) -> list[str]:
+    """Write the landmarks and boxes of pictures of several. Returns the pictures' individuals, each its own."""
+    blank = np.zeros((1, len(SCHEMA.names)), np.int8)  # of a picture without any
+    images = [_file(index) for index in range(len(rows))]
+    labels = Labels(
+        SCHEMA,
+        tuple(image for image, row in zip(images, rows, strict=True) for _ in range(max(len(row.xy), 1))),
+        np.concatenate([row.xy if len(row.xy) else np.zeros((*blank.shape, 2)) for row in rows]),
+        np.concatenate([row.visible if len(row.xy) else blank for row in rows]),
+        tracks=("",) * sum(max(len(row.xy), 1) for row in rows),
+        boxes=np.concatenate([row.boxes if len(row.xy) else np.full((1, 4), np.nan) for row in rows]),
+        complete=frozenset(images),
+    )
+    save_labels(labels, folder / "landmarks.json", sizes=dict.fromkeys(images, (size, size)))
+    return [f"tray{index:05d}" for index in range(len(rows))]
+
+
 def _render_all(
-    draw: Callable[[int], _Row], count: int, workers: int | None, progress: Callable[[int, int], None] | None
-) -> Iterator[_Row]:
+    draw: Callable[[int], Drawn], count: int, workers: int | None, progress: Callable[[int, int], None] | None
+) -> Iterator[Drawn]:
     """Render every picture into the folder, here or in worker processes, in order."""
     if workers is None:
         # A process costs about as long to start as a few hundred pictures to draw.
         workers = min(os.cpu_count() or 1, 1 + count // 1000)
     with ExitStack() as stack:
-        rows: Iterator[_Row] = map(draw, range(count))
+        rows: Iterator[Drawn] = map(draw, range(count))
         if workers > 1:
             context = multiprocessing.get_context("spawn")
             pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=context))

@@ -10,6 +10,7 @@ import typer
 from lead.cli.console import show, watching
 from lead.cli.use import Overwrite
 from lead.errors import LeadError
+from lead.reporting import counted
 
 if TYPE_CHECKING:
     from lead.export.int8 import Quantised
@@ -116,7 +117,7 @@ def _show_parity(parity: Parity, pictures: Path | None) -> None:
 
 
 def _show_quantised(done: Quantised) -> None:
-    show(f"In 8 bits: {done.path}, calibrated on {done.calibrated} pictures, measured on {done.pictures}")
+    show(f"In 8 bits: {done.path}, calibrated on {counted(done.calibrated, 'picture')}, measured on {done.pictures}")
     show(f"Landmarks off the float file's: {done.mean:.3f} px of the square on average, {done.max:.3f} px at most")
     if done.error is not None:
         show(f"Off the labels: {done.error:.3f} px on average, the float file {done.float_error:.3f} px")

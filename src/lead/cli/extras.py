@@ -9,6 +9,8 @@ import typer
 
 from lead.cli.console import note, show, watching
 from lead.cli.learn import DEFAULT_PRESET
+from lead.errors import LeadError
+from lead.reporting import counted
 
 
 def render(
@@ -19,17 +21,53 @@ def render(
     species: Annotated[int, typer.Option(help="How many species; the last quarter are the test split.")] = 40,
     rotation: Annotated[
         float | None,
-        typer.Option(help="They lie turned by up to so many degrees, each way. Default: upright, more or less."),
+        typer.Option(
+            help="They lie turned by up to so many degrees, each way. Default: upright, more or less; several any way."
+        ),
+    ] = None,
+    specimens: Annotated[
+        str | None,
+        typer.Option(
+            help="How many beetles a picture shows, from LEAST to MOST, e.g. 3,12; or one number. Default: one, large.",
+            metavar="LEAST,MOST",
+        ),
     ] = None,
 ) -> None:
     """Draw beetles with exactly known landmarks: a dataset to try everything on, with no download."""
     from lead.beetles.writing import write_beetles
 
+    several = None if specimens is None else _least_and_most(specimens)
     with watching() as watch:
-        write_beetles(
-            out, count, seed=seed, size=size, species=species, rotation=rotation, progress=watch.counting("drawing")
+        beetles = write_beetles(
+            out,
+            count,
+            seed=seed,
+            size=size,
+            species=species,
+            rotation=rotation,
+            specimens=several,
+            progress=watch.counting("drawing"),
         )
-    show(f"{count} beetles: {out}, their landmarks in {out / 'landmarks.json'}\nNext: lead train {out} --out RUN")
+    drawn = (
+        counted(beetles, "beetle")
+        if several is None
+        else f"{counted(count, 'picture')} of {counted(beetles, 'beetle')}"
+    )
+    labels = out / "landmarks.json"
+    how = "" if several is None else f" --labels {labels}"
+    show(f"{drawn}: {out}, their landmarks in {labels}\nNext: lead train {out}{how} --out RUN")
+
+
+def _least_and_most(specimens: str) -> tuple[int, int]:
+    """The numbers of ``LEAST,MOST``, or of one that is both."""
+    from lead.beetles.scattering import LEAST_AND_MOST
+
+    try:
+        numbers = [int(part) for part in specimens.split(",")]
+        least, most = numbers * 2 if len(numbers) == 1 else numbers
+    except ValueError:
+        raise LeadError(f"--specimens {specimens!r}: give {LEAST_AND_MOST}, or one number.") from None
+    return least, most
 
 
 def demo(

@@ -9,6 +9,7 @@ import typer
 
 from lead.cli.console import show, warn, watching
 from lead.errors import LeadError
+from lead.reporting import counted
 
 
 def frames(
@@ -67,6 +68,6 @@ def _labelled(labels: Path, out: Path, pictures: Path | None) -> None:
 
     with watching() as watch:
         taken = take_labelled(labels, out, pictures=pictures, progress=watch.counting("reading films"), say=warn)
-    plurals = ["" if n == 1 else "s" for n in taken]
-    count = f"{taken.frames} labelled frame{plurals[0]} of {taken.films} film{plurals[1]}"
-    show(f"{count}: {out}\nLabels: {out / LABELS}\nNext: lead studio {out}")
+    count = f"{counted(taken.frames, 'labelled frame', 'labelled frames')} of {counted(taken.films, 'film')}"
+    step = f"train {out} --labels {out / LABELS} --out RUN" if taken.several else f"studio {out}"
+    show(f"{count}: {out}\nLabels: {out / LABELS}\nNext: lead {step}")

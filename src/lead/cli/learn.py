@@ -94,6 +94,21 @@ def train(
     assignments: Assignments = None,
     name: Name = None,
     frames: Frames = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="Labels of some specimens, where these are small in their pictures: they and others like them are "
+            "learnt from, each through a window of its own.",
+            metavar="FILE",
+        ),
+    ] = None,
+    extent: Annotated[
+        float | None,
+        typer.Option(
+            help="How large a specimen is, as a share of the picture's longer side, where nothing is labelled yet.",
+            metavar="SHARE",
+        ),
+    ] = None,
     retry_smaller: RetrySmaller = False,
 ) -> None:
     """Learn features from a folder of pictures, without labels: stage 1, then stage 2.
@@ -104,7 +119,7 @@ def train(
     is done. On several GPUs, start it with `torchrun --nproc-per-node N -m lead.cli train …`.
     """
     changed = _with_init(init, _with_teacher(teacher, download, assignments))
-    _learn("both", data, name, out, preset, changed, frames, retry_smaller=retry_smaller)
+    _learn("both", data, name, out, preset, changed, frames, labels, extent, retry_smaller=retry_smaller)
     _show(_features_and_next(out))
 
 
@@ -178,6 +193,8 @@ def _learn(
     preset: str | None,
     assignments: list[str] | None,
     frames: int | None = None,
+    labels: Path | None = None,
+    extent: float | None = None,
     *,
     retry_smaller: bool,
 ) -> None:
@@ -193,6 +210,8 @@ def _learn(
             name=name,
             frames=frames,
             retry_smaller=retry_smaller,
+            labels=labels,
+            extent=extent,
             report=watch.report,
             sampling=watch.counting("reading films"),
             decoding=watch.counting("decoding"),

@@ -12,6 +12,7 @@ from lead.cli.learn import Assignments, Name
 from lead.cli.measure import MeasuredHead, Split, numbers
 from lead.cli.use import Overwrite
 from lead.errors import LeadError
+from lead.reporting import counted
 
 if TYPE_CHECKING:
     from lead.reproduce.study import Study
@@ -122,13 +123,13 @@ def repeat(
         )
     written = f"Result: {found.folder / f'{found.after.name}.json'}"
     if not found.numbers:
-        show(f"All {len(found.before.rows)} rows are the same to the last bit.\n{written}")
+        show(f"All {counted(len(found.before.rows), 'row')} are the same to the last bit.\n{written}")
         return
     for line in (*found.numbers, *(f"Another {line}" for line in found.around)):
         show(line)
     if not found.around:
         show("Versions, hardware, code and data are the same.")
-    show(f"{len(found.numbers)} of {len(found.before.rows)} rows differ.\n{written}")
+    show(f"{len(found.numbers)} of {counted(len(found.before.rows), 'row')} differ.\n{written}")
     raise typer.Exit(1)
 
 

@@ -6,11 +6,15 @@ import math
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lead.cli.console import note, show, warn, watching
+from lead.reporting import counted
+
+if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
+    from lead.training.finder import FinderFit
 
 FEW_NAMES = 8
 """Landmarks that are named; of more, only the number is told."""
@@ -90,11 +94,26 @@ def fit(
         typer.Option(help="How landmarks are found. cascade does best; the others are for comparison."),
     ] = Head.CASCADE,
     seed: Annotated[int, typer.Option(help="Of everything random in it.")] = 0,
+    several: Annotated[
+        bool | None,
+        typer.Option(
+            "--several/--one",
+            help="Whether pictures show several specimens, or none, which the model then finds; or one each. Default: "
+            "as the labels have it.",
+        ),
+    ] = None,
+    complete: Annotated[
+        bool,
+        typer.Option(
+            "--complete", help="Every specimen of every labelled picture is labelled: the rest is background."
+        ),
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Fit landmarks to a run's features, from one labelled picture or more, and write a model.
 
-    Labelled pictures that are missing or unreadable are skipped, counted and listed.
+    Where pictures show several specimens, the model finds them, too. Labelled pictures that are missing or unreadable,
+    or have another size than as they were labelled, are skipped, counted and listed.
     """
     from lead.files import refuse_existing
 
@@ -113,6 +132,8 @@ def fit(
             labelled_as=labelled_as.value if labelled_as else None,
             head=head.value,
             seed=seed,
+            several=several,
+            complete=complete,
             progress=watch.counting("features"),
             sampling=watch.counting("reading films"),
             say=warn,
@@ -120,34 +141,51 @@ def fit(
     if summary.missing:
         warn(skipped_text(summary.missing))
     summary.landmarker.save(out)
-    first = "one look at the whole picture"
+    first = f"one look at {'a window around each specimen' if summary.finder else 'the whole picture'}"
     looks = {"cascade": f"{first}, and one at a crop", "cascade-coarse": first}
-    plural = "" if summary.used == 1 else "s"
-    show(f"Head: {looks.get(summary.head, summary.head)}, fitted to {summary.used} labelled picture{plural}")
-    if summary.head in looks and summary.used < FEWEST:
-        show(f"Looked at closely: nothing yet; that takes {FEWEST} labels of a landmark, and files that show more")
-    elif summary.closely:
+    labelled = counted(summary.used, "labelled picture", "labelled pictures")
+    show(f"Head: {looks.get(summary.head, summary.head)}, fitted to {labelled}")
+    if summary.closely:
         show(closely_text(summary.landmarker.schema.names, summary.landmarker.closely))
+    elif summary.head in looks and summary.used < FEWEST:
+        show(f"Looked at closely: nothing yet; that takes {FEWEST} labels of a landmark, and files that show more")
+    if finder := summary.finder:
+        show(found_text(finder))
+    of = "a specimen's extent" if summary.finder else "the picture's longer side"
     if math.isnan(summary.error):
         few = "too few labels are not accepted suggestions" if summary.accepted else "a single label leaves none"
         show(f"Out-of-fold error: unknown; {few} to check on")
     else:
-        show(f"Out-of-fold error, on labels not fitted to: {100 * summary.error:.2f} % of the picture's longer side")
+        show(f"Out-of-fold error, on labels not fitted to: {100 * summary.error:.2f} % of {of}")
     if summary.accepted:
-        one = summary.accepted == 1
-        points = "point is" if one else "points are"
-        show(f"{summary.accepted:,} accepted {points} not counted in the error: what a model said does not judge it")
+        points = counted(summary.accepted, "accepted point is", "accepted points are")
+        show(f"{points} not counted in the error: what a model said does not judge it")
     show(f"Model: {out}\nNext: lead predict {out} PICTURES --out landmarks.json")
+
+
+def found_text(finder: FinderFit) -> str:
+    """How well specimens are found, on pictures not learnt from."""
+    if not (finder.specimens or finder.wrong):
+        return "Specimens found: unknown; that takes another labelled picture that is complete"
+    text = f"Specimens found, in pictures not learnt from: {finder.right} of {finder.specimens}"
+    if 2 * finder.right < finder.specimens:
+        text += " (label more pictures, with the smallest and the largest that there are)"
+    return f"{text}, and {counted(finder.wrong, 'place')} that {'is' if finder.wrong == 1 else 'are'} none"
 
 
 def closely_text(names: Sequence[str], closely: Sequence[str]) -> str:
     """Which landmarks are looked at closely, and by name those that are not, where they are few."""
-    text = f"Looked at closely: {len(closely)} of {len(names)} landmarks, in squares cut from the original pictures"
+    from lead.training.local import FEWEST
+
+    text = (
+        f"Looked at closely: {len(closely)} of {counted(len(names), 'landmark')}, in squares cut from the original "
+        "pictures"
+    )
     left = [name for name in names if name not in closely]
     if 0 < len(left) <= FEW_NAMES:
-        text += f"; not {', '.join(left)}: little to gain there, or fewer than four labels"
+        text += f"; not {', '.join(left)}: little to gain there, or fewer than {FEWEST} labels"
     elif left:
-        text += "; for the others little is to be gained, or there are fewer than four labels"
+        text += f"; for the others little is to be gained, or there are fewer than {FEWEST} labels"
     return text
 
 
@@ -212,9 +250,12 @@ def predict(
     if found.left_out:
         warn(f"left out: {found.left_out}.")
     _warn_lost(out, found.lost)
-    numbers = ((len(found.pictures or ()), "picture"), (sum(map(len, found.films.values())), "frame"))
-    counts = [f"{n} {what}{'' if n == 1 else 's'}" for n, what in numbers if n]
-    show(f"Landmarks of {' and '.join(counts)}: {out}")
+    films = sum(len(film.rows_of()) for film in found.films.values())
+    numbers = ((len(found.pictures.rows_of()) if found.pictures else 0, "picture"), (films, "frame"))
+    counts = " and ".join(counted(n, what) for n, what in numbers if n)
+    if (labels := found.labels).tracks is not None:
+        counts = f"{counted(int(labels.is_specimen.sum()), 'specimen')} found in {counts}"
+    show(f"Landmarks of {counts}: {out}")
     if draw:
         show(f"Drawings: {draw}")
 
@@ -250,7 +291,7 @@ def match(
             counting=watch.counting,
             say=warn,
         )
-    show(f"Landmarks of {len(found)} picture{'' if len(found) == 1 else 's'}: {out / 'matches.json'}")
+    show(f"Landmarks of {counted(len(found), 'picture')}: {out / 'matches.json'}")
     show(f"Drawings: {out}")
 
 
@@ -283,8 +324,8 @@ def convert(
 
     Formats by the ending of OUT: coco (.json), csv (.csv), tps (.tps), cvat (.xml), sleap (.slp), deeplabcut-h5 (.h5),
     pts (.zip). To be named with --to: labelme, yolo, stereomorph, pts (a folder or .zip), labelstudio (.json),
-    deeplabcut, lightningpose (.csv), imglab (.xml). Only read: imagej, imagej-roi, napari, slicer, sleap-csv, sleap-h5,
-    via.
+    deeplabcut, lightningpose (.csv), imglab (.xml), coco-results (.json, only written). Only read: imagej, imagej-roi,
+    napari, slicer, sleap-csv, sleap-h5, via.
     """
     from lead.conversion import convert as converted
 
@@ -300,8 +341,11 @@ def convert(
         say=warn,
     )
     _warn_lost(target, done.lost)
-    counts = f"{len(done.labels)} pictures, {len(done.labels.schema.names)} landmarks"
-    show(f"{counts}, from {done.source}\n{done.target}: {target}")
+    counts = [counted(len(set(done.labels.images)), "picture")]
+    if done.labels.of_several():
+        counts.append(counted(int(done.labels.is_specimen.sum()), "specimen"))
+    counts.append(counted(len(done.labels.schema.names), "landmark"))
+    show(f"{', '.join(counts)}, from {done.source}\n{done.target}: {target}")
 
 
 def _warn_lost(path: Path, lost: Sequence[str]) -> None:

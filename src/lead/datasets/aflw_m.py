@@ -30,6 +30,7 @@ from lead.datasets.base import Dataset
 from lead.datasets.faces import EYES, SCHEMA_5
 from lead.files import read_text
 from lead.landmarks.model import Labels
+from lead.reporting import counted
 
 CROPPED = Archive("AFLW crops of Thewlis et al.", "https://github.com/jamt9000/DVE/tree/master/misc/datasets")
 MTFL = Archive("MTFL", "https://mmlab.ie.cuhk.edu.hk/projects/TCDCN.html")
@@ -70,9 +71,9 @@ def _read_train(root: Path, count: int, tested: set[str]) -> tuple[list[str], Fl
     image, crop, split = (header.index(column) for column in ("image_file", "crop_file", "set"))
     for number, row in enumerate(rows, start=2):
         if len(row) != len(header) or len(row) < 14:
-            raise CROPPED.other(path, f"line {number} has {len(row)} columns, not {max(len(header), 14)}")
+            raise CROPPED.other(path, f"line {number} has {counted(len(row), 'column')}, not {max(len(header), 14)}")
     chosen = [row for row in rows if row[split].strip() == "1"]
-    CROPPED.check_count(path, "pictures of set 1", len(chosen), count)
+    CROPPED.check_count(path, "picture of set 1", len(chosen), count)
     for row in chosen:
         if row[image] in tested:
             raise CROPPED.other(path, f"{row[image]} is to train on, and {root / TEST} tests on it")
@@ -84,10 +85,10 @@ def _read_test(root: Path, count: int) -> tuple[list[str], FloatArray]:
     """Pictures to test on and their points (N, 5, 2) as published."""
     path = root / TEST
     rows = [re.split(r"[,\s]+", line.strip()) for line in MTFL.lines(root, TEST)]
-    MTFL.check_count(path, "pictures", len(rows), count)
+    MTFL.check_count(path, "picture", len(rows), count)
     for number, row in enumerate(rows, start=1):
         if len(row) < 11:
-            raise MTFL.other(path, f"line {number} has {len(row)} columns, not a picture, five x and five y")
+            raise MTFL.other(path, f"line {number} has {counted(len(row), 'column')}, not a picture, five x and five y")
     files = [f"MTFL/{_slashes(row[0])}" for row in rows]
     xy = MTFL.numbers(path, [row[1:11] for row in rows], files).reshape(-1, 2, 5)
     return files, xy.transpose(0, 2, 1)

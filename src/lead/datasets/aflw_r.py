@@ -68,7 +68,7 @@ class _Row:
 def _read(root: Path, part: str, count: int) -> list[_Row]:
     listing, mat = f"aflw_{part}_images.txt", f"aflw_{part}_keypoints.mat"
     names = [line.strip() for line in ARCHIVE.lines(root, listing)]
-    ARCHIVE.check_count(root / listing, "pictures", len(names), count)
+    ARCHIVE.check_count(root / listing, "picture", len(names), count)
     points, sizes = ARCHIVE.mat(root, mat, "gt", "hw")
     for name, found, shape in (("gt", points, (count, 5, 2)), ("hw", sizes, (count, 2))):
         if found.shape != shape:

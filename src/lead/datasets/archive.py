@@ -14,6 +14,7 @@ from lead.datasets.table import check_pictures
 from lead.errors import LeadError
 from lead.files import read_text
 from lead.images.decode import reading
+from lead.reporting import counted
 
 Counts = Mapping[str, int]
 """How many pictures a benchmark publishes, by split; ``"pictures"`` are those of a table that holds more."""
@@ -56,7 +57,7 @@ class Archive:
         rows = [line.split() for line in self.lines(root, name)]
         for number, row in enumerate(rows, start=1):
             if len(row) != columns:
-                raise self.other(root / name, f"line {number} has {len(row)} columns, not {columns}")
+                raise self.other(root / name, f"line {number} has {counted(len(row), 'column')}, not {columns}")
         return rows
 
     def mat(self, root: Path, name: str, *keys: str) -> list[npt.NDArray[np.generic]]:
@@ -91,7 +92,7 @@ class Archive:
     def check_count(self, path: Path, what: str, found: int, expected: int) -> None:
         """Raises :class:`LeadError` unless a split is as large as published."""
         if found != expected:
-            raise self.other(path, f"it has {found:,} {what}, not the published {expected:,}")
+            raise self.other(path, f"it has {counted(found, what)}, not the published {expected:,}")
 
     def check_pictures(self, root: Path, files: Iterable[str], size: tuple[int, int] | None = None) -> None:
         """Raises :class:`LeadError` naming a picture that is missing, or that is not of ``size`` (width, height)."""

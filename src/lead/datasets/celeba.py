@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from lead.datasets.archive import Archive, Counts
 from lead.datasets.base import Dataset
+from lead.reporting import counted
 
 ARCHIVE = Archive("CelebA", "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html")
 MAFL = Archive("MAFL", "https://mmlab.ie.cuhk.edu.hk/projects/TCDCN.html")
@@ -65,8 +66,8 @@ def read_partition(root: Path, counts: Counts) -> dict[str, str]:
     """The partition ("0", "1", "2") of each picture, in the table's order."""
     partition = dict(ARCHIVE.table(root, PARTITION, 2))
     path = root / PARTITION
-    ARCHIVE.check_count(path, "pictures", len(partition), counts["pictures"])
-    ARCHIVE.check_count(path, "pictures of partition 0", list(partition.values()).count("0"), counts["train"])
+    ARCHIVE.check_count(path, "picture", len(partition), counts["pictures"])
+    ARCHIVE.check_count(path, "picture of partition 0", list(partition.values()).count("0"), counts["train"])
     return partition
 
 
@@ -75,7 +76,7 @@ def mafl_splits(root: Path, partition: dict[str, str], counts: Counts) -> dict[s
     split: dict[str, str] = {}
     for part, name in (("train", "MAFL/training.txt"), ("test", "MAFL/testing.txt")):
         listed = [line.split()[0] for line in MAFL.lines(root, name)]
-        MAFL.check_count(root / name, "pictures", len(listed), counts[part])
+        MAFL.check_count(root / name, "picture", len(listed), counts[part])
         for picture in listed:
             if picture not in partition:
                 raise MAFL.other(root / name, f"{picture} is not in {root / PARTITION}")
@@ -131,8 +132,10 @@ def annotated(
         raise ARCHIVE.other(path, f"line 2 must name the columns {' '.join(columns)}, but names {' '.join(header)}")
     rows = {row[0]: row[1:] for row in map(str.split, lines[2:])}
     if lines[0].strip() != str(len(rows)):
-        raise ARCHIVE.other(path, f"line 1 says {lines[0].strip()}, and {len(rows)} pictures follow")
-    ARCHIVE.check_count(path, "pictures", len(rows), counts["pictures"])
+        raise ARCHIVE.other(
+            path, f"line 1 says {lines[0].strip()}, and {counted(len(rows), 'picture follows', 'pictures follow')}"
+        )
+    ARCHIVE.check_count(path, "picture", len(rows), counts["pictures"])
     for picture in names:
         found = len(rows.get(picture, ()))
         if found != len(columns):

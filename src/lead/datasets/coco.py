@@ -18,8 +18,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from lead.datasets.base import Dataset
 from lead.datasets.own import hashed_split, own_dataset
@@ -30,6 +33,7 @@ from lead.images.find import find_images
 from lead.landmarks import coco
 
 ANNOTATIONS = "annotations.json"
+SEVERAL = "Its pictures show several specimens, or none, which no benchmark here measures."
 
 
 def present(root: Path) -> bool:
@@ -51,7 +55,13 @@ def load(root: Path, annotations: Path | None = None, *, seed: int = 0) -> Datas
     path = annotations or root / ANNOTATIONS
     text = read_text(path)
     try:
-        labels = coco.parse(text).only_by_hand()
+        every = coco.parse(text, several=True).only_by_hand()
+        several = every.take(np.flatnonzero(every.is_specimen)).of_several()
+        if several:  # what training needs of them is which pictures there are
+            first = every.take(rows[0] for rows in every.rows_of().values())
+            labels = replace(first.blank(), tracks=None)
+        else:
+            labels = coco.parse(text).only_by_hand()
         said: dict[str, dict[str, Any]] = {
             str(entry.get("file_name")).replace("\\", "/"): entry
             for entry in json.loads(text)["images"]
@@ -62,7 +72,8 @@ def load(root: Path, annotations: Path | None = None, *, seed: int = 0) -> Datas
         split = _splits(entries, [who or image for who, image in zip(identity, labels.images, strict=True)], seed)
     except LeadError as error:
         raise LeadError(f"{path}: {error}") from error
-    return own_dataset(root, labels, split, identity, find_images(root))
+    dataset = own_dataset(root, labels, split, identity, find_images(root))
+    return replace(dataset, no_labels=SEVERAL) if several else dataset
 
 
 def _splits(entries: Sequence[dict[str, Any]], keys: Sequence[str], seed: int) -> list[str]:

@@ -96,7 +96,7 @@ def _split(home: Path, files: Mapping[str, str], counts: Counts | None) -> dict[
             raise ARCHIVE.other(path, f"{number} {flag} is not a picture of images.txt and 0 or 1")
     split = {number: "train" if flag == "1" else "test" for number, flag in flags}
     for part, expected in (counts or COUNTS).items():
-        ARCHIVE.check_count(path, f"pictures to {part}", list(split.values()).count(part), expected)
+        ARCHIVE.check_count(path, f"picture to {part}", list(split.values()).count(part), expected)
     return split
 
 
@@ -106,7 +106,7 @@ def _listed(home: Path, files: Mapping[str, str], counts: Counts) -> dict[str, s
     for part, expected in counts.items():
         path = home / "split" / f"{part}.txt"
         names = [PurePosixPath(line.strip()).name for line in LISTS.lines(home, f"split/{part}.txt")]
-        LISTS.check_count(path, "pictures", len(names), expected)
+        LISTS.check_count(path, "picture", len(names), expected)
         for name in names:
             if name not in numbers:
                 raise LISTS.other(path, f"{name} is not in {home / 'images.txt'}")
@@ -123,7 +123,7 @@ def _labels(home: Path, chosen: Mapping[str, str]) -> Labels:
     path = home / "parts/part_locs.txt"
     rows = {number: row for row, number in enumerate(chosen)}
     used = [fields for fields in ARCHIVE.table(home, "parts/part_locs.txt", 5) if fields[0] in rows]
-    ARCHIVE.check_count(path, "points of the pictures used", len(used), len(rows) * len(SCHEMA.names))
+    ARCHIVE.check_count(path, "point of the pictures used", len(used), len(rows) * len(SCHEMA.names))
     table = ARCHIVE.numbers(path, [fields[1:] for fields in used], [f"picture {fields[0]}" for fields in used])
     row, point = [rows[fields[0]] for fields in used], table[:, 0].astype(np.int64) - 1
     if not np.isin(point, range(len(SCHEMA.names))).all():

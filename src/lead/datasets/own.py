@@ -23,6 +23,7 @@ from lead.images.folder_pictures import FolderPictures
 from lead.images.placing import at_hand
 from lead.landmarks.model import UNLABELLED, Labels
 from lead.landmarks.naming import matched
+from lead.reporting import counted
 
 TEST_SHARE = 0.2
 
@@ -56,8 +57,8 @@ def own_dataset(
     gone = [image for image in labels.images if image not in found]
     if gone and not found:
         raise LeadError(
-            f"None of the {len(gone)} pictures that are listed is in {root}, the first is {gone[0]}. Put them there, "
-            "or take the pictures that are there without labels: --name folder."
+            f"None of the {counted(len(gone), 'listed picture', 'listed pictures')} is in {root}, the first is "
+            f"{gone[0]}. Put them there, or take the pictures that are there without labels: --name folder."
         )
     rows = [row for row, image in enumerate(labels.images) if image in found]
     split, identity = ([values[row] for row in rows] for values in (split, identity))
@@ -85,7 +86,10 @@ def _notes(root: Path, labels: Labels, gone: Sequence[str]) -> list[str]:
     left_out = labels.places.left_out if labels.places else ""
     notes = [f"{root}: left out: {left_out}."] if left_out else []
     if gone:
-        notes.append(f"{len(gone)} listed pictures are not in {root} and left out, the first is {gone[0]}.")
+        notes.append(
+            f"{counted(len(gone), 'listed picture is', 'listed pictures are')} not in {root} and left out, the first "
+            f"is {gone[0]}."
+        )
     return notes
 
 

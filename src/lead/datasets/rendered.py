@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 
 from lead.datasets.base import Dataset
+from lead.datasets.coco import SEVERAL
 from lead.datasets.table import check_pictures, read_table
 from lead.errors import LeadError, unknown
 from lead.landmarks.io import read_labels
@@ -24,7 +25,7 @@ def present(root: Path) -> bool:
 
 
 def load(root: Path) -> Dataset:
-    """The dataset in a folder, with one point set, ``"all"``.
+    """The dataset in a folder, with one point set, ``"all"``; without labels where pictures show several.
 
     Raises:
         LeadError: a file, column or key is missing, or the tables contradict one another.
@@ -33,21 +34,23 @@ def load(root: Path) -> Dataset:
     rows = read_table(root / "images.csv", ("file", "identity", "split"))
     files = tuple(row["file"] for row in rows)
     check_pictures(root, files)
-    labels, _ = read_labels(root / "landmarks.json")
+    labels, _ = read_labels(root / "landmarks.json", several=True)
     if unlisted := sorted(set(labels.images).difference(files)):
         raise LeadError(f"{root}: landmarks.json labels {unlisted[0]}, which images.csv does not list.")
     for landmark in normaliser:
         if landmark not in labels.schema.names:
             raise LeadError(f"{root / DESCRIPTION}: {unknown('landmark', landmark, labels.schema.names)}")
+    one_each = labels.tracks is None
     return Dataset(
         name=name,
         root=root,
         files=files,
         identity=tuple(row["identity"] for row in rows),
         split=tuple(row["split"] for row in rows),
-        labels=labels,
-        point_sets={"all": labels},
-        normaliser={"all": normaliser},
+        labels=labels if one_each else None,
+        point_sets={"all": labels} if one_each else {},
+        normaliser={"all": normaliser} if one_each else {},
+        no_labels="" if one_each else SEVERAL,
     )
 
 

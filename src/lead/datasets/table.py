@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lead.errors import LeadError, unknown
+from lead.reporting import counted
 
 SPLITS = ("test", "train")
 
@@ -40,4 +41,4 @@ def check_pictures(root: Path, files: Iterable[str]) -> None:
     """Raises :class:`LeadError` naming the first of the pictures that is not there, and how many are not."""
     missing = [file for file in files if not (root / file).is_file()]
     if missing:
-        raise LeadError(f"{len(missing)} pictures of {root} are missing, the first is {missing[0]}. Unpack it again.")
+        raise LeadError(f"{root} lacks {counted(len(missing), 'picture')}, the first is {missing[0]}. Unpack it again.")

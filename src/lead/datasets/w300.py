@@ -35,6 +35,7 @@ from lead.files import read_text
 from lead.images.decode import Box
 from lead.landmarks import pts
 from lead.landmarks.model import Labels
+from lead.reporting import counted
 
 ARCHIVE = Archive("300-W", "https://ibug.doc.ic.ac.uk/resources/300-W/")
 COUNTS: Counts = {"train": 3_148, "test": 689}
@@ -62,7 +63,7 @@ def load(root: Path, *, counts: Counts = COUNTS) -> Dataset:
     faces: list[_Face] = []
     for split, parts in PARTS.items():
         of_split = [face for table, folder in parts.items() for face in _read(root, split, table, folder)]
-        ARCHIVE.check_count(root / BOXES, f"pictures to {split}", len(of_split), counts[split])
+        ARCHIVE.check_count(root / BOXES, f"picture to {split}", len(of_split), counts[split])
         faces += of_split
     files = tuple(face.file for face in faces)
     ARCHIVE.check_pictures(root, files)
@@ -94,7 +95,7 @@ def read_points(path: Path) -> FloatArray:
     except LeadError as error:
         raise ARCHIVE.other(path, str(error).rstrip(".")) from error
     if points.shape != (POINTS, 2):
-        raise ARCHIVE.other(path, f"it has {len(points)} points, not {POINTS}")
+        raise ARCHIVE.other(path, f"it has {counted(len(points), 'point')}, not {POINTS}")
     return points
 
 

@@ -45,7 +45,7 @@ def draw_landmarks(
 
     Args:
         image: the picture.
-        xy: (K, 2) pixels; NaN is not drawn.
+        xy: (K, 2) pixels, or (n, K, 2) of several specimens; NaN is not drawn.
         schema: of the K landmarks.
         visible: (K,) visibility; a hidden landmark is drawn faint.
         truth: (K, 2) true positions, drawn as rings with a thin line to the disc.
@@ -56,10 +56,14 @@ def draw_landmarks(
     """
     canvas = _enlarge(image, scale)
     ink = _Ink(canvas.size, len(schema.names))
-    points = ink.place(xy, _size(image))
+    *others, points = ink.place(xy, _size(image)).reshape(-1, len(schema.names), 2)
     colours = landmark_colours(len(schema.names))
-    for first, second in schema.skeleton:
-        ink.line(points[schema.index(first)], points[schema.index(second)], (255, 255, 255), 0.35, alpha=170)
+    for places in (*others, points):
+        for first, second in schema.skeleton:
+            ink.line(places[schema.index(first)], places[schema.index(second)], (255, 255, 255), 0.35, alpha=170)
+    for places in others:
+        for point, colour in zip(places, colours, strict=True):
+            ink.disc(point, colour, alpha=255)
     if truth is not None:
         for point, true, colour in zip(points, ink.place(truth, _size(image)), colours, strict=True):
             ink.line(point, true, colour, 0.3)

@@ -37,14 +37,14 @@ def draw_all(
         counting: asked for ``"drawing"``, and for ``"drawing NAME"`` of each film.
         showing: how the pictures' values are shown.
     """
-    stills = pictures.images if pictures else ()
+    stills = pictures.rows_of() if pictures else {}
     names = drawing_names([*stills, *films])
     progress = counting("drawing") if counting and pictures else None
-    for row, (file, name) in enumerate(zip(stills, names, strict=False)):
+    for number, ((file, rows), name) in enumerate(zip(stills.items(), names, strict=False)):
         assert pictures is not None
-        save_drawing(draw_landmarks(decode(root / file, showing), pictures.xy[row], pictures.schema), folder / name)
+        save_drawing(draw_landmarks(decode(root / file, showing), pictures.xy[rows], pictures.schema), folder / name)
         if progress:
-            progress(row + 1, len(stills))
+            progress(number + 1, len(stills))
     for (film, labels), name in zip(films.items(), names[len(stills) :], strict=True):
         draw_film(root / film, labels, folder / name, progress=counting(f"drawing {film}") if counting else None)
 

@@ -181,12 +181,13 @@ def _rich_table(drawn: Grid, title: str, caption: str, second: str) -> Table:
     table = Table(title=Text(title), caption=Text(caption, style="table.caption"))
     table.add_column("Method", no_wrap=True)
     table.add_column(second, no_wrap=True)
-    for column in drawn.columns:
+    # No space after ±, so that a narrow terminal breaks the line before it.
+    texts = [[cell_text(row).replace("± ", "±") for row in line.cells] for line in drawn.lines]
+    for column, cells in zip(drawn.columns, zip(*texts, strict=True), strict=True):
         heading = "\n".join(filter(None, [TITLES[column.metric], column.labels_text, column.unit]))
-        table.add_column(Text(heading), justify="right", overflow="fold")
-    for line in drawn.lines:
+        widest = max(len(word) for cell in cells for word in cell.split())  # headings may be broken, numbers never
+        table.add_column(Text(heading), justify="right", overflow="fold", min_width=widest)
+    for line, own in zip(drawn.lines, texts, strict=True):
         styles = ["bold green" if drawn.is_best(i, row) else "" for i, row in enumerate(line.cells)]
-        # No space after ±, so that a narrow terminal breaks the line before it.
-        texts = [cell_text(row).replace("± ", "±") for row in line.cells]
-        table.add_row(Text(line.method), Text(line.features), *map(Text, texts, styles))
+        table.add_row(Text(line.method), Text(line.features), *map(Text, own, styles))
     return table

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from lead.errors import LeadError
 from lead.landmarks.model import Labels
+from lead.reporting import counted
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -109,8 +110,8 @@ def summarise(errors: FloatArray) -> Summary:
     measured = np.isfinite(errors)
     if not measured.any():
         raise LeadError(
-            f"None of {len(errors)} pictures has a measured point. Check that the landmarks are labelled, "
-            "and that the two landmarks that set the unit of length are labelled and apart."
+            f"None of the {counted(len(errors), 'picture')} has a measured point. Check that the landmarks are "
+            "labelled, and that the two landmarks that set the unit of length are labelled and apart."
         )
     values = errors[measured]
     pictures = int(measured.any(axis=1).sum())

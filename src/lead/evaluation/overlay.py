@@ -41,16 +41,20 @@ def draw_film(film: Path, labels: Labels, out: Path, *, progress: Callable[[int,
         UnreadableFilm: the film cannot be read as far as the labels go.
     """
     known = open_film(film)
-    numbered = frames_of_one(labels.images)
+    rows_of = list(labels.rows_of().values())
+    numbered = frames_of_one(labels.rows_of())
     assert numbered is not None, "labels of one film's frames"
     colours = _colours(labels)
 
     def drawn() -> Iterator[Image.Image]:
         with closing(frames(film, numbered[1])) as read:
-            for row, (_, picture) in enumerate(read):
-                yield draw_frame(picture, labels, row, colours[row])
+            for frame, (_, picture) in enumerate(read):
+                drawing = picture
+                for row in rows_of[frame]:
+                    drawing = draw_frame(drawing, labels, row, colours[row])
+                yield drawing
                 if progress:
-                    progress(row + 1, len(labels))
+                    progress(frame + 1, len(rows_of))
 
     write_film(out, drawn(), known.size, known.rate)
 

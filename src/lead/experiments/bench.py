@@ -29,6 +29,7 @@ from lead.images.survey import survey
 from lead.images.views import View
 from lead.landmarks.model import Labels
 from lead.provenance import commit, machine, today, versions
+from lead.reporting import counted
 from lead.seeds import mixed_seed, run_identity
 from lead.training.labelled import Labelled
 from lead.training.run import Run, held_out
@@ -163,7 +164,8 @@ class Bench:
             judge = [i for i, (split, _) in enumerate(place) if split == self.split]
         if not fit or not judge:
             raise LeadError(
-                f"{self.dataset.name}: {len(fit)} pictures to fit on, {len(judge)} to judge on ({self.split})."
+                f"{self.dataset.name}: {counted(len(fit), 'picture')} to fit on, {len(judge)} to judge on "
+                f"({self.split})."
             )
         return fit, judge
 

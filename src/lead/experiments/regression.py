@@ -19,7 +19,7 @@ from lead.geometry import FloatArray
 from lead.inference import Head
 from lead.landmarks.model import HIDDEN
 from lead.nn.heads import REDUCED
-from lead.reporting import Say, unsaid
+from lead.reporting import Say, counted, unsaid
 from lead.seeds import mixed_seed
 from lead.training.cascade import fit_cascade
 from lead.training.fit import FittedKind, PlainKind, apply, fit_ridge, train_softargmax
@@ -57,10 +57,16 @@ def regression(
         fit, metric = points.fit, f"regression-{name}"
         too_many = [n for n in labels if n is not None and n > len(fit)]
         if too_many:
-            say(f"{metric}: left out {', '.join(map(str, too_many))} labels; only {len(fit)} pictures are labelled.")
+            say(
+                f"{metric}: left out {', '.join(map(str, too_many))} labels; only "
+                f"{counted(len(fit), 'picture is', 'pictures are')} labelled."
+            )
         plans = [(n, label_draws(bench, fit, n, draws)) for n in labels if n not in too_many]
         if not plans:
-            raise LeadError(f"Only {len(fit)} training pictures of {name!r} are labelled; ask for fewer --labels.")
+            raise LeadError(
+                f"{name!r} has only {counted(len(fit), 'labelled training picture', 'labelled training pictures')}; "
+                "ask for fewer --labels."
+            )
         out += [_saved(bench, points, None, None, number, chosen) for number, chosen in plans]
         for system in bench.systems:
             wide = bench.dimension(system) > REDUCED
@@ -68,7 +74,7 @@ def regression(
                 for kind in heads:
                     if kind == "cascade" and wide:
                         continue  # it is for compact features
-                    say(f"{metric}: {system.method}/{kind}, {number or 'all'} labels")
+                    say(f"{metric}: {system.method}/{kind}, {counted(number, 'label') if number else 'all labels'}")
                     out.append(_saved(bench, points, system, kind, number, chosen))
     return out
 

@@ -13,7 +13,7 @@ from lead.experiments.bench import Bench, PointSet, label_count, label_draws
 from lead.features import BATCH, default_device
 from lead.geometry import FloatArray
 from lead.nn.regressor import LandmarkRegressor
-from lead.reporting import Report, Say, silent, unsaid
+from lead.reporting import Report, Say, counted, silent, unsaid
 from lead.seeds import run_identity
 from lead.training.supervised import train_supervised
 
@@ -55,7 +55,10 @@ def supervised(
     out = []
     for number in counts:
         if number is not None and number > len(points.fit):
-            say(f"supervised: left out {number} labels; only {len(points.fit)} pictures are labelled.")
+            say(
+                f"supervised: left out {counted(number, 'label')}; only "
+                f"{counted(len(points.fit), 'picture is', 'pictures are')} labelled."
+            )
             continue
         chosen = label_draws(bench, points.fit, number, draws)
 
@@ -64,7 +67,7 @@ def supervised(
             for draw, picked in enumerate(chosen):
                 where = bench.store_rows(points.labels, picked)
                 key = run_identity(settings, seed, bench.store.digest, where.tolist(), points.name, *start)
-                say(f"supervised from {number or 'all'} labels, draw {draw}, seed {seed}")
+                say(f"supervised from {counted(number, 'label') if number else 'all labels'}, draw {draw}, seed {seed}")
                 network = train_supervised(
                     folder / f"supervised-{key}",
                     bench.settings,

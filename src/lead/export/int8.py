@@ -23,7 +23,7 @@ from lead.images.labels import load_labels
 from lead.images.showing import Showing
 from lead.images.store import ImageStore
 from lead.landmarks import Labels
-from lead.reporting import Counting
+from lead.reporting import Counting, counted
 
 if TYPE_CHECKING:
     from onnx import ModelProto, TensorProto
@@ -221,7 +221,9 @@ def _labelled(labels: Path, pictures: Path, side: int, showing: Showing) -> _Tru
     known: Labels = load_labels(labels, pictures=pictures).only_by_hand()
     here = [i for i, image in enumerate(known.images) if (pictures / image).is_file()]
     if not here:
-        raise LeadError(f"None of the {len(known)} labelled pictures of {labels} is in {pictures}.")
+        raise LeadError(
+            f"None of the {counted(len(known), 'labelled picture', 'labelled pictures')} of {labels} is in {pictures}."
+        )
     known = known.take(here)
     store: ImageStore = open_store(pictures, known.images, side, default_cache(), showing=showing)
     rows = {image: row for row, image in enumerate(known.images)}

@@ -24,7 +24,7 @@ from lead.files import cannot_write, refuse_existing, replacing
 from lead.images.store import ImageStore
 from lead.inference import Landmarker
 from lead.provenance import versions
-from lead.reporting import Counting
+from lead.reporting import Counting, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,10 +109,15 @@ def to_onnx(
         counting: makes a callback of (done, total) for each task.
 
     Raises:
-        LeadError: the file is there, the side does not fit, the extra ``onnx`` is not installed, or a landmark is more
-            than ``TOLERANCE`` off; then nothing is written.
+        LeadError: the model finds several specimens; the file is there, the side does not fit, the extra ``onnx`` is
+            not installed, or a landmark is more than ``TOLERANCE`` off; then nothing is written.
     """
     need_extra()
+    if model.finder is not None:
+        raise LeadError(
+            "A model that finds several specimens in a picture cannot be written as ONNX, which holds what is done to "
+            "one. Use it with lead predict; or fit one to pictures of one specimen each: lead fit … --one."
+        )
     out = Path(out)
     if not overwrite:
         refuse_existing(out)
@@ -135,9 +140,9 @@ def to_onnx(
             allowed = TOLERANCE * side / model.side
             if not parity.max <= allowed:
                 raise LeadError(
-                    f"{out} was not written: on {parity.pictures} pictures its landmarks are {parity.mean:.4f} px off "
-                    f"the original's on average and {parity.max:.4f} px at most; {allowed:.2f} px are allowed. Export "
-                    "with other versions of torch and onnxscript."
+                    f"{out} was not written: on {counted(parity.pictures, 'picture')} its landmarks are "
+                    f"{parity.mean:.4f} px off the original's on average and {parity.max:.4f} px at most; "
+                    f"{allowed:.2f} px are allowed. Export with other versions of torch and onnxscript."
                 )
             _write(proto, model, module, partial, asdict(parity))
     except OSError as error:
@@ -260,6 +265,8 @@ def _compared(model: Landmarker, store: ImageStore, source: str, file: Path, cou
         if np.isfinite(away).any():
             predicted = [float(np.nanmean(away)), float(np.nanmax(away))]
     if np.isnan(off).all():
-        raise LeadError(f"All landmarks lie beyond the {len(store)} pictures. Give pictures like the labelled ones.")
+        raise LeadError(
+            f"All landmarks lie beyond the {counted(len(store), 'picture')}. Give pictures like the labelled ones."
+        )
     differ = int((theirs["visible"] != ours.visible).sum())
     return Parity(len(store), source, float(np.nanmean(off)), float(np.nanmax(off)), differs, differ, *predicted)

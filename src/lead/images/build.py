@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
 from lead.images.rows import DecodedRow, decode_row
 from lead.images.showing import DEFAULT, Showing
 from lead.images.store import ImageStore, none_readable
-from lead.reporting import Progress
+from lead.reporting import Progress, counted
 from lead.tuning import cores
 
 FORMAT = 2
@@ -122,7 +122,10 @@ def _boxes(files: Sequence[str], boxes: npt.ArrayLike | None) -> list[Box | None
         return [None] * len(files)
     table = np.asarray(boxes, dtype=np.float64)
     if table.shape != (len(files), 4):
-        raise LeadError(f"{len(files)} pictures need as many boxes of x, y, width, height; got an array {table.shape}.")
+        raise LeadError(
+            f"{counted(len(files), 'picture needs', 'pictures need')} as many boxes of x, y, width, height; got an "
+            f"array {table.shape}."
+        )
     usable = np.isfinite(table[:, :2]).all(1) & (table[:, 2:] > 0).all(1)
     for row in np.flatnonzero(~usable)[:1]:
         raise LeadError(
@@ -350,7 +353,10 @@ def _check(store: ImageStore, part: slice) -> None:
         found = pool.map(lambda row: zlib.crc32(store.pixels[row].data), rows)
         wrong = [row for row, checksum in zip(rows, found, strict=True) if checksum != store.checksums[row]]
     if wrong:
-        raise ValueError(f"{len(wrong)} pictures are not as they were stored, the first is {store.files[wrong[0]]}")
+        raise ValueError(
+            f"{counted(len(wrong), 'picture is not as it was', 'pictures are not as they were')} stored, the first is "
+            f"{store.files[wrong[0]]}"
+        )
 
 
 def _lock(folder: Path) -> Path:

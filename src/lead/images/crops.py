@@ -110,9 +110,14 @@ def detail(store: ImageStore, rows: npt.NDArray[np.int64]) -> FloatArray:
 
 
 def few(store: ImageStore, rows: npt.NDArray[np.int64], most: int) -> list[slice]:
-    """Parts of some rows whose originals have so many pixels together at most; or a single row that has more."""
+    """Parts of some rows whose originals have so many pixels together at most; or of a single row that has more.
+
+    A row that stands repeatedly, one after another, is one picture.
+    """
     out, start, total = [], 0, 0
-    for i, pixels in enumerate(store.sizes[rows].prod(-1).tolist()):
+    for i, (row, pixels) in enumerate(zip(rows.tolist(), store.sizes[rows].prod(-1).tolist(), strict=True)):
+        if i > start and row == rows[i - 1]:
+            continue
         if i > start and total + pixels > most:
             out.append(slice(start, i))
             start, total = i, 0

@@ -32,8 +32,10 @@ with suppress(ModuleNotFoundError):  # an extra
     from pi_heif import register_heif_opener
 
     register_heif_opener(thumbnails=False)
-warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the error, from twice its pixels on, is enough
-Image.core.set_block_size(2**26)  # type: ignore[attr-defined] # larger pieces go back to the system once they are free
+# Threads that decode at once share both, so they are set for the process, but only where nobody else has set them.
+warnings.simplefilter("ignore", Image.DecompressionBombWarning, append=True)  # an error, from twice as many on, will do
+if Image.core.get_block_size() == 2**24:  # type: ignore[attr-defined] # as Pillow sets it
+    Image.core.set_block_size(2**26)  # type: ignore[attr-defined] # larger pieces go back to the system when free
 Image.init()  # else Pillow loads its rarer formats as it meets the first, which is not safe in several threads
 
 _GAP = 3.0

@@ -19,6 +19,7 @@ from lead.errors import LeadError, needs_extra
 from lead.files import replacing
 from lead.images.store import ImageStore, store_of
 from lead.landmarks.frames import frame_name
+from lead.reporting import counted
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -275,7 +276,7 @@ def _ends_early(stream: VideoStream, last: VideoFrame) -> bool:
 
 
 def _broken(done: int) -> str:
-    return f"it breaks off after {done} frame{'' if done == 1 else 's'}"
+    return f"it breaks off after {counted(done, 'frame')}"
 
 
 def _reason(error: FFmpegError, done: int) -> str:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from lead.errors import LeadError
 from lead.images.kinds import MOVING, begins_as_picture, goes_beside, kinds_text, picture_endings, why_not
 from lead.landmarks.frames import FILMS
+from lead.reporting import counted
 
 
 def find_images(folder: Path) -> list[str]:
@@ -32,9 +33,9 @@ def find_images(folder: Path) -> list[str]:
     found = find_media(folder)
     if not found.pictures:
         raise LeadError(
-            f"No picture in {folder}, but {len(found.films)} film{'' if len(found.films) == 1 else 's'}. "
-            f"Take frames out with: lead frames {folder} --out DIR, or those that a label file labels: "
-            f"lead frames LABELS --out DIR{found.left_out and f'. Left out: {found.left_out}'}"
+            f"No picture in {folder}, but {counted(len(found.films), 'film')}. Take frames out with: lead frames "
+            f"{folder} --out DIR, or those that a label file labels: lead frames LABELS --out "
+            f"DIR{found.left_out and f'. Left out: {found.left_out}'}"
         )
     return found.pictures
 

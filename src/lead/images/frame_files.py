@@ -24,7 +24,7 @@ from lead.images.folder_pictures import FolderPictures
 from lead.images.seeking import Index
 from lead.landmarks.frames import PACKAGE, frame_name, frame_of
 from lead.landmarks.model import UNLABELLED, Labels
-from lead.reporting import Progress, Say, unsaid
+from lead.reporting import Progress, Say, counted, unsaid
 
 CACHED = "frames"
 """Folder of the cache for frames."""
@@ -84,22 +84,22 @@ def as_files(
 def labelled_images(labels: Labels) -> list[str]:
     """The pictures on which a person placed or took over something."""
     rows = np.flatnonzero((labels.without_predicted().visible > UNLABELLED).any(1)).tolist()
-    return [labels.images[row] for row in rows]
+    return list(dict.fromkeys(labels.images[row] for row in rows))
 
 
 def no_frames(images: Sequence[str], pictures: FolderPictures) -> LeadError:
     """What to say where none of some labelled frames can be had."""
     if unclear := pictures.matches(images).unclear.get(images[0]):
         return LeadError(
-            f"None of the {len(images)} labelled frames can be had: {images[0]} could be of "
-            f"{' or '.join(unclear[:3])}. Name the folder of the one that is meant: --pictures."
+            f"None of the {counted(len(images), 'labelled frame', 'labelled frames')} can be had: {images[0]} could be "
+            f"of {' or '.join(unclear[:3])}. Name the folder of the one that is meant: --pictures."
         )
     films = list(dict.fromkeys(film for film, _ in map(_frame, images)))
     more = f" and {len(films) - 1} more" if len(films) > 1 else ""
     return LeadError(
-        f"None of the {len(images)} labelled frames can be had: {films[0]}{more} is not in {pictures.root}, or "
-        "cannot be read, and the labels hold no pictures themselves. Put the film beside the label file, or name its "
-        "folder, or one above it: --pictures."
+        f"None of the {counted(len(images), 'labelled frame', 'labelled frames')} can be had: {films[0]}{more} is not "
+        f"in {pictures.root}, or cannot be read, and the labels hold no pictures themselves. Put the film beside the "
+        "label file, or name its folder, or one above it: --pictures."
     )
 
 
@@ -133,7 +133,7 @@ def find_frames(images: Sequence[str], pictures: FolderPictures, package: Path |
         say(f"the film {known!r} was found by the end of its path: {film}.")
     if before := _taken_before([image for image in images if image not in at_hand and image not in files], pictures):
         files |= before
-        count = f"{len(before)} frame{' is' if len(before) == 1 else 's are'} taken from pictures"
+        count = counted(len(before), "frame is taken from a picture", "frames are taken from pictures")
         say(f"{count}, for the film is not there; the first is {next(iter(before.values()))}.")
     return Sought(files, dict(films))
 
@@ -183,7 +183,7 @@ def take(
         for number in missing:
             del files[names[number]]
         if missing:
-            count = f"{len(missing)} labelled frame{'' if len(missing) == 1 else 's'} of {film}"
+            count = counted(len(missing), "labelled frame", "labelled frames") + f" of {film}"
             say(f"{count} left out, the first is {min(missing)}: {why}.")
     return files
 

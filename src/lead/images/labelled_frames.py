@@ -17,17 +17,18 @@ from lead.images.placing import at_hand, placed_by_hand
 from lead.landmarks.frames import frame_of
 from lead.landmarks.io import read_labels
 from lead.landmarks.naming import beside
-from lead.reporting import Progress, Say, unsaid
+from lead.reporting import Progress, Say, counted, unsaid
 
 LABELS = "annotations.json"
 """The labels of the frames, in their folder, where ``lead studio`` looks for them."""
 
 
 class Taken(NamedTuple):
-    """What :func:`take_labelled` wrote: how many frames, of how many films."""
+    """What :func:`take_labelled` wrote: how many frames, of how many films; and whether any shows several specimens."""
 
     frames: int
     films: int
+    several: bool
 
 
 def take_labelled(
@@ -53,7 +54,7 @@ def take_labelled(
     """
     check_folder(out)
     folder = FolderPictures(pictures or beside(labels))
-    known, _ = read_labels(labels, pictures=folder)
+    known, _ = read_labels(labels, pictures=folder, several=True)
     if known.places and known.places.left_out:
         say(f"{labels}: left out: {known.places.left_out}.")
     known = placed_by_hand(known, say)
@@ -65,7 +66,8 @@ def take_labelled(
             f"them with: lead studio {folder.root}"
         )
     if len(images) < len(labelled):
-        say(f"{len(labelled) - len(images)} labelled pictures are files already, and are left out.")
+        files = len(labelled) - len(images)
+        say(f"{counted(files, 'labelled picture is a file', 'labelled pictures are files')} already, and left out.")
     sought = find_frames(images, folder, labels, say)
     names = _plain_names(film for film, _ in map(_frame, images))
     film_of = {path: names[_frame(next(iter(frames.values())))[0]] for path, frames in sought.films.items()}
@@ -78,12 +80,12 @@ def take_labelled(
     if not taken:
         raise no_frames(images, folder)
     if absent := [image for image in images if image not in taken]:
-        say(f"{len(absent)} labelled frames cannot be had, the first is {absent[0]}.")
+        say(f"{counted(len(absent), 'labelled frame', 'labelled frames')} cannot be had, the first is {absent[0]}.")
     rows = [row for row, image in enumerate(known.images) if image in taken]
     kept = known.take(rows)
     kept = kept.renamed(taken[image].relative_to(out).as_posix() for image in kept.images)
     save_labels(at_hand(kept, FolderPictures(out), say=say), out / LABELS)
-    return Taken(len(rows), len({taken[image].parent for image in taken}))
+    return Taken(len(set(kept.images)), len({taken[image].parent for image in taken}), bool(kept.of_several()))
 
 
 def _frame(image: str) -> tuple[str, int]:

@@ -20,6 +20,7 @@ def load_labels(
     format: str | None = None,
     only: str | None = None,
     labelled_as: LabelledAs | None = None,
+    several: bool = False,
     say: Say = unsaid,
 ) -> Labels:
     """Landmarks from a file of any format that :mod:`lead.landmarks.formats` lists, recognised by content.
@@ -35,15 +36,23 @@ def load_labels(
         only: the kind of thing whose landmarks are read, of a file that marks several.
         labelled_as: whether pictures that their EXIF tag turns were labelled "upright" or as they are "stored"; by
             default the sizes in the file decide, as far as it has any.
+        several: whether pictures may show several specimens, each of which is a row then; else such pictures are left
+            out, or refused.
         say: told what is likely a mistake, and what was changed or left out.
 
     Raises:
         LeadError: the file is missing or cannot be understood; the message names the file and the line or entry.
     """
     folder = Path(pictures) if pictures else None
-    moved = folder is not None
     return gathered(
-        [Path(path)], folder, format=format, only=only, labelled_as=labelled_as, moved=moved, say=say
+        [Path(path)],
+        folder,
+        format=format,
+        only=only,
+        labelled_as=labelled_as,
+        moved=folder is not None,
+        several=several,
+        say=say,
     ).labels
 
 
@@ -72,7 +81,8 @@ def save_labels(
         What of the labels the format cannot hold, in words; empty if nothing was left out.
 
     Raises:
-        LeadError: the ending is unknown, the file exists, or it cannot be written.
+        LeadError: the ending is unknown, the file exists, it cannot be written, or its format holds one specimen a
+            picture where a picture shows several.
     """
     info = Sized(sizes or {}, FolderPictures(Path(pictures) if pictures else Path(path).parent))
     return write_labels(labels, Path(path), pictures=info, format=format, overwrite=overwrite).lost(labels)

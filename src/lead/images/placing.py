@@ -7,7 +7,7 @@ stored where the EXIF tag says to turn them. Where the file names the size that 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -21,12 +21,14 @@ from lead.images.frame_files import as_files
 from lead.landmarks.format import Format
 from lead.landmarks.io import read_labels
 from lead.landmarks.joining import joined_tables
-from lead.landmarks.model import UNLABELLED, Labels
+from lead.landmarks.model import UNLABELLED, Labels, unlabelled
 from lead.landmarks.naming import Matches, beside
 from lead.landmarks.pictures import Size
-from lead.reporting import Progress, Say, unsaid
+from lead.reporting import Progress, Say, counted, unsaid
 
 FloatArray = npt.NDArray[np.float64]
+FEW_NAMES = 5
+"""Pictures that are named besides the first; of more, only the number is told."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ def gathered(
     labelled_as: LabelledAs | None = None,
     moved: bool = True,
     frames_out: bool = False,
+    several: bool = False,
     progress: Progress | None = None,
     say: Say = unsaid,
 ) -> Gathered:
@@ -67,6 +70,7 @@ def gathered(
         moved: whether pictures that are not where a path says are looked for in all of the folder.
         frames_out: whether labelled frames of films are taken out and become files, see
             :func:`lead.images.frame_files.as_files`.
+        several: whether pictures may show several specimens; else such pictures are left out, or refused.
         progress: called as frames are taken out.
         say: told what of the labels is likely a mistake, and what was changed or left out.
 
@@ -78,7 +82,7 @@ def gathered(
     parts, kinds = [], []
     for path, own in zip(paths, roots, strict=True):
         pictures = FolderPictures(own, labelled_as, moved=moved)
-        labels, kind = read_labels(path, pictures=pictures, format=format, only=only)
+        labels, kind = read_labels(path, pictures=pictures, format=format, only=only, several=several)
         if frames_out:
             labels = as_files(labels, pictures, path, progress=progress, say=say)
         labels = at_hand(labels, pictures, one_size=kind.one_size, say=say)
@@ -106,22 +110,16 @@ def _without_superseded(parts: Sequence[Labels], say: Say) -> list[Labels]:
         superseded = np.array([image in elsewhere for image in part.images])[:, None] & part.is_predicted
         if superseded.any():
             file = f"{part.places.file}: " if part.places and part.places.file else ""
-            count = int(np.any(superseded, axis=1).sum())
-            say(f"{file}left out: predictions of {count} picture{'s' if count > 1 else ''} that a person labelled.")
-            part = replace(
-                part,
-                visible=np.where(superseded, UNLABELLED, part.visible),
-                predicted=part.is_predicted & ~superseded,
-                score=_blanked(part.score, superseded),
-                px_error=_blanked(part.px_error, superseded),
-                px_90=_blanked(part.px_90, superseded),
-            )
+            count = len(_pictures(part, np.flatnonzero(superseded.any(1))))
+            say(f"{file}left out: predictions of {counted(count, 'picture')} that a person labelled.")
+            part = unlabelled(part, superseded)
         kept.append(part)
     return kept
 
 
-def _blanked(table: FloatArray | None, where: npt.NDArray[np.bool_]) -> FloatArray | None:
-    return None if table is None else np.where(where, np.nan, table)
+def _pictures(labels: Labels, rows: Iterable[int]) -> list[str]:
+    """The pictures of some rows."""
+    return list(dict.fromkeys(labels.images[row] for row in rows))
 
 
 def at_hand(
@@ -150,8 +148,9 @@ def at_hand(
         LeadError: every labelled picture that is there has other proportions than the file says.
     """
     labels = _found(labels, pictures, say)
-    rows = np.flatnonzero((labels.visible > UNLABELLED).any(1)).tolist()
-    xy, clashes = labels.xy.copy(), []
+    rows = np.flatnonzero(labels.is_specimen).tolist()
+    corners = np.full((len(labels), 2, 2), np.nan) if labels.boxes is None else _corners(labels.boxes)
+    xy, clashes = np.concatenate([labels.xy, corners], axis=1), []
     told: dict[str, list[int]] = {"turned": [], "unclear": [], "scaled": []}
     seen_of = {row: seen for row in rows if (seen := pictures.seen(labels.images[row]))}
     stated_of = _stated(labels, seen_of, one_size)
@@ -177,12 +176,60 @@ def at_hand(
         raise LeadError(_clash(labels, clashes, seen_of, "Give the pictures that were labelled."))
     _tell(labels, told, clashes, seen_of, say, advise=unclear is None)
     if unclear:
-        unclear(len(told["unclear"]))
+        unclear(len(_pictures(labels, told["unclear"])))
     visible = labels.visible.copy()
     visible[clashes] = UNLABELLED
+    xy[clashes] = np.nan
     sizes = np.array([seen.upright if (seen := seen_of.get(row)) else (0, 0) for row in range(len(labels))])
     known = None if labels.sizes is None else np.where(sizes > 0, sizes, labels.sizes)
-    return replace(labels, xy=xy, visible=visible, sizes=known)
+    complete = labels.complete.difference(labels.images[row] for row in clashes)
+    boxes = None if labels.boxes is None else _boxes(xy[:, -2:])
+    return replace(labels, xy=xy[:, :-2], visible=visible, sizes=known, boxes=boxes, complete=complete)
+
+
+def _corners(boxes: FloatArray) -> FloatArray:
+    """(N, 2, 2) the first and the last corner of (N, 4) boxes, as points that count from pixel centres."""
+    return np.stack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1) - 0.5
+
+
+def _boxes(corners: FloatArray) -> FloatArray:
+    """(N, 4) boxes between (N, 2, 2) two opposite corners."""
+    low, high = corners.min(1), corners.max(1)
+    return np.concatenate([low + 0.5, high - low], axis=1)
+
+
+def placed(
+    labels: Labels | Path | str | Sequence[Path | str],
+    pictures: Path | str | None,
+    say: Say,
+    *,
+    only: str | None = None,
+    labelled_as: LabelledAs | None = None,
+    frames_out: bool = False,
+    several: bool = False,
+    sampling: Progress | None = None,
+) -> tuple[Path, Labels]:
+    """The pictures' folder, and the labels of those at hand; see :func:`lead.fit`."""
+    if isinstance(labels, Labels):
+        folder = FolderPictures(Path(pictures or "."), labelled_as)
+        if frames_out:
+            labels = as_files(labels, folder, progress=sampling, say=say)
+        known = at_hand(labels, folder, say=say)
+        for doubt in doubts(known, folder.upright()):
+            say(doubt)
+        return folder.root, known
+    paths = [Path(labels)] if isinstance(labels, Path | str) else [Path(path) for path in labels]
+    found = gathered(
+        paths,
+        Path(pictures) if pictures else None,
+        only=only,
+        labelled_as=labelled_as,
+        frames_out=frames_out,
+        several=several,
+        progress=sampling,
+        say=say,
+    )
+    return found.pictures.root, found.labels
 
 
 def placed_by_hand(labels: Labels, say: Say = unsaid) -> Labels:
@@ -195,17 +242,19 @@ def placed_by_hand(labels: Labels, say: Say = unsaid) -> Labels:
         return labels
     kept = labels.without_predicted()
     rest = (kept.visible > UNLABELLED).any(1)
-    whole, points = int((labels.predicted.any(1) & ~rest).sum()), int(labels.predicted.sum())
+    alone = set(_pictures(labels, np.flatnonzero(labels.predicted.any(1)))).difference(
+        _pictures(labels, np.flatnonzero(rest))
+    )
+    whole, points = len(alone), int(labels.predicted.sum())
     file = f"{labels.places.file}: " if labels.places and labels.places.file else ""
     if not rest.any():
         raise LeadError(
-            f"{file}all {points:,} points of {whole} picture{'s' if whole > 1 else ''} are a model's predictions, and "
-            "none is a person's. A model is fitted to what a person placed: correct some in lead studio, or in the "
-            "tool that the file is of, and save them as labels. (In a CSV, blank the scores of those you checked.)"
+            f"{file}all {counted(points, 'point')} of {counted(whole, 'picture')} are a model's predictions, and none "
+            "is a person's. A model is fitted to what a person placed: correct some in lead studio, or in the tool "
+            "that the file is of, and save them as labels. (In a CSV, blank the scores of those you checked.)"
         )
-    count = f"{points:,} point{'s' if points > 1 else ''}"
-    only = f", {whole} picture{'s' if whole > 1 else ''} holding nothing else" if whole else ""
-    say(f"{file}left out: {count} that a model said and no person placed{only}.")
+    only = f", {counted(whole, 'picture')} holding nothing else" if whole else ""
+    say(f"{file}left out: {counted(points, 'point')} that a model said and no person placed{only}.")
     return kept
 
 
@@ -226,9 +275,9 @@ def _stated(labels: Labels, seen: Mapping[int, Seen], one_size: bool) -> dict[in
 
 def _found(labels: Labels, pictures: FolderPictures, say: Say) -> Labels:
     """The labels of a folder's pictures under their paths in it; what is not there keeps its name."""
-    found = pictures.matches(labels.images)
+    found = pictures.matches(list(dict.fromkeys(labels.images)))
     elsewhere = {name: file for name, file in found.files.items() if name != file}
-    labelled = {labels.images[row] for row in np.flatnonzero((labels.visible > UNLABELLED).any(1))}
+    labelled = {labels.images[row] for row in np.flatnonzero(labels.is_specimen)}
     for text in _told_of(found, {name: file for name, file in elsewhere.items() if name in labelled}, pictures):
         say(f"{labels.places.file}: {text}" if labels.places and labels.places.file else text)
     return labels.renamed(elsewhere.get(image, image) for image in labels.images) if elsewhere else labels
@@ -238,20 +287,20 @@ def _told_of(found: Matches, elsewhere: dict[str, str], pictures: FolderPictures
     told = []
     if elsewhere:
         name, file = next(iter(elsewhere.items()))
-        count = f"{len(elsewhere)} picture{'s were' if len(elsewhere) > 1 else ' was'} found by the end of the path"
+        count = counted(len(elsewhere), "picture was found", "pictures were found") + " by the end of the path"
         told.append(f"{count}, the first is {name!r}: {file}.")
     if alone := [name for name in found.by_name_alone if name in elsewhere]:
         count = f"{len(alone)} of them {'lie' if len(alone) > 1 else 'lies'} in a folder of another name"
         told.append(f"{count}: look whether {elsewhere[alone[0]]} is really {alone[0]!r}.")
     if found.unclear:
         name, files = next(iter(found.unclear.items()))
-        count = f"{len(found.unclear)} picture{'s' if len(found.unclear) > 1 else ''} could each be several files"
+        count = counted(len(found.unclear), "picture could", "pictures could each") + " be several files"
         told.append(
             f"{count} of {pictures.root}, and {'are' if len(found.unclear) > 1 else 'is'} left out; the first is "
             f"{name!r}: {', '.join(files[:3])}. Take a folder that holds just one of them."
             if len(files) > 1
-            else f"{len(found.unclear)} pictures are each as much like {files[0]} as another, and are left out; the "
-            f"first is {name!r}. Keep one, or give both their folders."
+            else f"{counted(len(found.unclear), 'picture is', 'pictures are each')} as much like "
+            f"{files[0]} as another, and left out; the first is {name!r}. Keep one, or give both their folders."
         )
     return told
 
@@ -293,7 +342,8 @@ def _tell(
     advise: bool,
 ) -> None:
     def first(rows: Sequence[int]) -> str:
-        return f"{labels.where(rows[0])}{len(rows)} labelled picture{'s' if len(rows) > 1 else ''}"
+        count = len(_pictures(labels, rows))
+        return labels.where(rows[0]) + counted(count, "labelled picture", "labelled pictures")
 
     if rows := told["turned"]:
         say(
@@ -315,7 +365,7 @@ def _tell(
             f"{labels.images[rows[0]]}, then {w} × {h}, now {width} × {height} pixels."
         )
     if clashes:
-        say(_clash(labels, clashes, seen, "Their labels are left out."))
+        say(_clash(labels, clashes, seen, "Their labels are left out: label again what is to count."))
 
 
 def _advice(otherwise: LabelledAs, advise: bool) -> str:
@@ -331,8 +381,16 @@ def _clash(labels: Labels, rows: Sequence[int], seen: dict[int, Seen], then: str
             f"{labels.where(rows[0])}{labels.images[rows[0]]} was labelled upright, as its {w} × {h} pixels in the "
             "file tell, so that its labels are not taken: leave out --labelled-as stored."
         )
+    count = len(_pictures(labels, rows))
     return (
-        f"{labels.where(rows[0])}{len(rows)} labelled picture{'s have' if len(rows) > 1 else ' has'} other proportions "
-        f"than the file says; the first, {labels.images[rows[0]]}, was labelled at {w} × {h} pixels and has "
-        f"{width} × {height}: it was turned or cropped, or is another picture. {then}"
+        f"{labels.where(rows[0])}{counted(count, 'labelled picture has', 'labelled pictures have')} other "
+        f"proportions than the file says; the first, {labels.images[rows[0]]}, was labelled at {w} × {h} pixels and "
+        f"has {width} × {height}: it was turned or cropped, or is another picture.{_others(labels, rows[1:])} {then}"
     )
+
+
+def _others(labels: Labels, rows: Sequence[int]) -> str:
+    """Names some pictures besides one that was named, the first few of them; empty if there are none."""
+    names = [labels.images[row] for row in rows[:FEW_NAMES]]
+    more = f" and {len(rows) - FEW_NAMES:,} more" if len(rows) > FEW_NAMES else ""
+    return f" Likewise {', '.join(names)}{more}." if rows else ""

@@ -22,7 +22,7 @@ from lead.files import read_text, replacing, write_atomic
 from lead.images.film import Film, UnreadableFilm, decoded, frames, open_film, thumbnail
 from lead.images.find import find_media
 from lead.landmarks.frames import FILMS
-from lead.reporting import Progress
+from lead.reporting import Progress, counted
 
 COUNT = 200
 """Frames taken from a film where no number is asked for."""
@@ -51,8 +51,7 @@ class Sampled(NamedTuple):
 
     def summary(self, folder: Path) -> str:
         """How many frames of how many films are in a folder."""
-        count = len(set(self.films))
-        return f"{len(self.files)} frames of {count} film{'' if count == 1 else 's'}: {folder}"
+        return f"{counted(len(self.files), 'frame')} of {counted(len(set(self.films)), 'film')}: {folder}"
 
 
 def find_named(paths: Sequence[Path]) -> dict[str, Path]:
@@ -152,7 +151,7 @@ def sample_films(
 
 def _none_of(skipped: Sequence[tuple[str, str]]) -> LeadError:
     name, reason = skipped[0]
-    return LeadError(f"None of the {len(skipped)} films can be read; the first, {name}: {reason}.")
+    return LeadError(f"None of the {counted(len(skipped), 'film')} can be read; the first, {name}: {reason}.")
 
 
 def draw(squares: npt.NDArray[np.uint8], count: int, seed: int) -> list[int]:

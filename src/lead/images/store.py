@@ -45,6 +45,7 @@ if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.images.parts import Original
 
 from lead.images.rows import DecodedRow, decode_row, in_square, margin
+from lead.reporting import counted
 from lead.tuning import cores
 
 SUMMED = 2**28
@@ -212,7 +213,7 @@ def _place_in_file(pixels: np.memmap[Any, np.dtype[np.uint8]]) -> int:
 
 def skipped_text(skipped: Sequence[tuple[str, str]], rest: str = "") -> str:
     """How many pictures were skipped and why: all of them, or five where ``rest`` says where the others are listed."""
-    count = f"{len(skipped)} picture{'' if len(skipped) == 1 else 's'} skipped"
+    count = counted(len(skipped), "picture") + " skipped"
     lines = [f"  {file}: {reason}" for file, reason in (skipped[:5] if rest else skipped)]
     if more := len(skipped) - len(lines):
         lines.append(f"  and {more} more; see {rest}")
@@ -232,7 +233,7 @@ def _check_content(path: Path, before: str) -> None:
 
 def unread_text(unread: Sequence[tuple[str, str]]) -> str:
     """How many pictures could not be looked at closely, and why."""
-    count = f"{len(unread)} picture{'' if len(unread) == 1 else 's'} could not be read again to be looked at closely"
+    count = counted(len(unread), "picture") + " could not be read again to be looked at closely"
     lines = [f"  {file}: {reason}" for file, reason in unread]
     return "\n".join([f"{count}, so landmarks and expected errors are those of a coarser look:", *lines])
 
@@ -310,7 +311,9 @@ def _in_memory(
 def none_readable(root: Path, skipped: Sequence[tuple[str, str]]) -> LeadError:
     """What to say where none of some pictures can be read."""
     file, reason = skipped[0]
-    return LeadError(f"None of the {len(skipped)} pictures of {root} can be read; the first, {file}: {reason}.")
+    return LeadError(
+        f"None of the {counted(len(skipped), 'picture')} of {root} can be read; the first, {file}: {reason}."
+    )
 
 
 def store_of(pictures: Sequence[Image.Image], names: Sequence[str], size: int) -> ImageStore:

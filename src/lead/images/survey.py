@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from lead.images.decode import UnreadablePicture, glance, values_of
 from lead.images.showing import Range, Showing, quantiles
-from lead.reporting import Say, unsaid
+from lead.reporting import Say, counted, unsaid
 from lead.tuning import cores
 
 PLAIN = (
@@ -64,7 +64,7 @@ def survey(root: Path, files: Sequence[str], showing: Showing, say: Say = unsaid
         some = _some(deep, MEASURED)
         parts = list(pool.map(lambda file: _values(root / file, showing), some))
     known = {file: part for file, part in zip(some, parts, strict=True) if part is not None and part.size}
-    of = f"{len(files):,} pictures" if len(drawn) == len(maybe) else f"{len(drawn):,} pictures looked at"
+    of = counted(len(files), "picture") if len(drawn) == len(maybe) else counted(len(drawn), "picture") + " looked at"
     if known:
         own = quantiles(list(known.values()))
         for told in _of_contrast(f"{len(deep):,} of {of}", showing.contrast, own, known):
@@ -119,7 +119,7 @@ def _of_contrast(count: str, chosen: Range | None, own: Range, known: Mapping[st
     faint = [file for file, span in spans.items() if span * _FAINT < high - low]
     if 0 < len(faint) < len(known):
         told.append(
-            f"{len(faint)} of {len(known)} pictures that were measured, {faint[0]} among them, use less than a "
-            "sixteenth of that range and look nearly even: are they of another camera?"
+            f"{len(faint):,} of {counted(len(known), 'picture')} that were measured, {faint[0]} among them, use less "
+            "than a sixteenth of that range and look nearly even: are they of another camera?"
         )
     return told

@@ -22,12 +22,15 @@ import numpy as np
 
 from lead.errors import LeadError
 from lead.landmarks import coco
-from lead.landmarks.model import Labels, Places
+from lead.landmarks.model import OF_ROWS, Labels, Places, numbered
 
 SECONDS, SECONDS_A_MEGABYTE = 20.0, 2.0
 """How long a file may take: a hundred times what one needs that is whole."""
 MEMORY, TIMES = 4 * 2**30, 64
 """Bytes of memory that the reader may have: this, or so many times the file's. Only Linux keeps to it."""
+
+BESIDE: dict[str, Any] = {"tracks": None, "complete": frozenset(), **dict.fromkeys(OF_ROWS)}
+"""What an answer holds beside the COCO file, as the labels in that have it."""
 
 
 class _Reader:
@@ -46,7 +49,7 @@ class _Reader:
         self._owner = 0
         atexit.register(self.close)
 
-    def ask(self, kind: str, data: bytes, name: str = "") -> Labels:
+    def ask(self, kind: str, data: bytes, name: str = "", *, several: bool = False) -> Labels:
         limit = self.seconds + self._seconds_a_megabyte * len(data) / 1e6
         overdue = threading.Event()
         with self._lock:
@@ -59,7 +62,7 @@ class _Reader:
             late = threading.Timer(limit, end)
             late.start()
             try:
-                answer = _exchange(process, kind, data, name)
+                answer = _exchange(process, data, [kind, len(data), name, several])
             except BaseException:  # also a Ctrl-C, after which its answer would be taken for the next file's
                 self.close()
                 raise
@@ -90,12 +93,12 @@ class _Reader:
         self._process = None
 
 
-def _exchange(process: subprocess.Popen[bytes], kind: str, data: bytes, name: str) -> dict[str, Any] | None:
+def _exchange(process: subprocess.Popen[bytes], data: bytes, request: list[Any]) -> dict[str, Any] | None:
     """What the other process says of a file; None if it ended before it could."""
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        process.stdin.write(json.dumps([kind, len(data), name]).encode() + b"\n" + data)
+        process.stdin.write(json.dumps(request).encode() + b"\n" + data)
         process.stdin.flush()
         line = process.stdout.readline()
     except OSError:
@@ -107,28 +110,29 @@ def _exchange(process: subprocess.Popen[bytes], kind: str, data: bytes, name: st
 _READER = _Reader()
 
 
-def read_apart(kind: str, data: bytes, name: str = "") -> Labels:
+def read_apart(kind: str, data: bytes, name: str = "", *, several: bool = False) -> Labels:
     """The labels in a file.
 
     Args:
         kind: ``hdf``, ``sleap`` or ``sleap-h5``: what reads it.
         data: the whole file.
         name: the file's, after which ``sleap`` calls the pictures inside it.
+        several: see :class:`lead.landmarks.format.LabelFile`.
 
     Raises:
         LeadError: what that module raises; or it has taken too long or too much memory, or has crashed.
     """
-    return _READER.ask(kind, data, name)
+    return _READER.ask(kind, data, name, several=several)
 
 
-def _answer(kind: str, data: bytes, name: str) -> dict[str, Any]:
+def _answer(kind: str, data: bytes, name: str, several: bool) -> dict[str, Any]:
     from lead.landmarks import hdf, sleap, sleaptable
 
     try:
         if kind == "sleap":
-            labels = sleap.parse(data, name)
+            labels = sleap.parse(data, name, several=several)
         else:
-            labels = {"hdf": hdf.parse, "sleap-h5": sleaptable.parse_analysis}[kind](data)
+            labels = {"hdf": hdf.parse, "sleap-h5": sleaptable.parse_analysis}[kind](data, several=several)
     except LeadError as error:
         return {"error": str(error)}
     except Exception as error:  # where a library's objects do not hold what they should
@@ -137,32 +141,41 @@ def _answer(kind: str, data: bytes, name: str) -> dict[str, Any]:
 
 
 def _answered(labels: Labels) -> dict[str, Any]:
-    """Labels as an answer; :func:`_labels` makes them of it again."""
+    """Labels as an answer; :func:`_labels` makes them of it again. In the COCO file each row is a picture."""
+    rows = replace(labels, **BESIDE, images=numbered(len(labels)))
     return {
-        "labels": coco.dump(replace(labels, sizes=None)),
+        "labels": coco.dump(rows),
+        "images": labels.images,
         "predicted": labels.is_predicted.tolist(),
-        "sizes": None if labels.sizes is None else labels.sizes.tolist(),
+        "tracks": labels.tracks,
+        "complete": sorted(labels.complete),
         "left_out": labels.places.left_out if labels.places else "",
+        **{name: None if (table := getattr(labels, name)) is None else table.tolist() for name in OF_ROWS},
     }
 
 
 def _labels(answer: dict[str, Any]) -> Labels:
     """Places are those of the file itself: where a label stands in the answer says nothing."""
-    sizes = None if answer["sizes"] is None else np.array(answer["sizes"], dtype=np.int64)
+    tables: dict[str, Any] = {
+        name: None if answer[name] is None else np.array(answer[name], dtype=np.float64) for name in OF_ROWS
+    }
     return replace(
         coco.parse(answer["labels"]),
+        images=tuple(answer["images"]),
+        tracks=None if answer["tracks"] is None else tuple(answer["tracks"]),
+        complete=frozenset(answer["complete"]),
         places=Places(left_out=answer["left_out"]) if answer["left_out"] else None,
         predicted=np.array(answer["predicted"], dtype=bool),
-        sizes=sizes,
+        **tables,
     )
 
 
 def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     """The other process: answers until nobody asks any more."""
     for line in requests:
-        kind, length, name = json.loads(line)
+        kind, length, name, several = json.loads(line)
         limit_memory(length)
-        answers.write(json.dumps(_answer(kind, requests.read(length), name)).encode() + b"\n")
+        answers.write(json.dumps(_answer(kind, requests.read(length), name, several)).encode() + b"\n")
         answers.flush()
 
 

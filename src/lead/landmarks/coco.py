@@ -1,11 +1,16 @@
 """COCO key points: one JSON object of ``images``, ``annotations`` and ``categories``.
 
-Coordinates are pixels whose whole numbers are pixel centres, as in :mod:`lead.geometry`; nothing is shifted. Beside
-the published keys we write, and understand, six more: ``flip_pairs`` (pairs of names) in the category; in the
-annotation of a prediction the lists ``keypoint_scores``, ``px_error`` and ``px_90`` (null where unknown), the mean of
-the first being COCO's own ``score``; and in an annotation ``accepted``, the names of landmarks whose label is a model's
-suggestion that was taken over and not touched since, and ``predicted``, the names of those that a model said without a
-score. Whatever has a score is a prediction: of an annotation with COCO's ``score`` alone all its landmarks.
+Coordinates are pixels whose whole numbers are pixel centres, as in :mod:`lead.geometry`; nothing is shifted. A ``bbox``
+is a box as :class:`lead.landmarks.model.Labels` has it; where there is none, that of the landmarks is written, which is
+not read as one. ``track_id`` is the track, a number or text.
+
+Beside the published keys we write, and understand, eight more: ``complete`` in an image in which every specimen is
+labelled; ``flip_pairs`` (pairs of names) in the category; in the annotation of a prediction the lists
+``keypoint_scores``, ``px_error`` and ``px_90`` (null where unknown), the mean of the first being COCO's own ``score``;
+``likely``, how likely an annotation is a specimen, which ``score`` is then instead; and in an annotation ``accepted``,
+the names of landmarks whose label is a model's suggestion that was taken over and not touched since, and ``predicted``,
+the names of those that a model said without a score. Whatever has a score is a prediction: of an annotation with COCO's
+``score``, and none of these keys beside it, all its landmarks.
 
 What other tools make of the layout is put in one form by :mod:`lead.landmarks.coco_entries`. Of several categories with
 landmarks all are read: the names are those of the category with most, of the others the category's name stands before.
@@ -15,7 +20,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -27,6 +32,9 @@ from lead.landmarks.coco_entries import (
     PREDICTED_KEYS,
     Entry,
     Tidied,
+    box_of,
+    extent_of,
+    likely_of,
     listed_names,
     number_of,
     numbers_of,
@@ -36,9 +44,13 @@ from lead.landmarks.coco_entries import (
 from lead.landmarks.fields import read_json
 from lead.landmarks.kinds import joined_kinds
 from lead.landmarks.model import UNLABELLED, Labels, Places, Schema
-from lead.landmarks.pictures import PictureInfo, known_size
+from lead.landmarks.pictures import PictureInfo, Size, known_size
 
 FloatArray = npt.NDArray[np.float64]
+Row = tuple[int, dict[int, int]]
+COMPLETE = "complete"
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
+"""A track's name that is written as a number, as other tools do."""
 
 
 def why_not(text: str) -> str | None:
@@ -53,9 +65,9 @@ def why_not(text: str) -> str | None:
     return "does not begin with an object"
 
 
-def parse(text: str, kind: str | None = None) -> Labels:
+def parse(text: str, kind: str | None = None, *, several: bool = False) -> Labels:
     """Labels from the text of a COCO file: :func:`read`, then :func:`interpret`."""
-    return interpret(tidied(read(text), kind))
+    return interpret(tidied(read(text), kind, several=several), several=several)
 
 
 def read(text: str) -> Entry:
@@ -66,25 +78,71 @@ def read(text: str) -> Entry:
     return data
 
 
-def interpret(tidy: Tidied) -> Labels:
-    """Labels of a COCO object: a row for each image, in its order, annotated or not.
+def interpret(tidy: Tidied, *, several: bool = False) -> Labels:
+    """Labels of a COCO object: a row for each image, in its order, annotated or not; or one for each specimen of it.
 
     Raises:
         LeadError: an image has no name; or everything that it labels had to be left out. The message names the entry.
     """
-    images = tidy.top["images"]
-    files = image_names(tidy.top)
+    images, annotations = tidy.top["images"], tidy.top["annotations"]
+    names = image_names(tidy.top)
+    rows = _rows(tidy)
+    files = tuple(names[i] for i, _ in rows)
     parts = [
-        _labels(files, kind.schema, of_rows, tidy.top["annotations"])
-        for kind, of_rows in zip(tidy.kinds, tidy.labelled_by, strict=True)
+        _labels(files, kind.schema, {row: of[k] for row, (_, of) in enumerate(rows) if k in of}, annotations, several)
+        for k, kind in enumerate(tidy.kinds)
     ]
     labels = joined_kinds(parts, [kind.name for kind in tidy.kinds])
-    if tidy.top["annotations"] and not (labels.visible > UNLABELLED).any() and tidy.left_out.beyond(OTHER):
+    if several:
+        labels = _with_specimens(labels, tidy, rows)
+    if annotations and not labels.is_specimen.any() and tidy.left_out.beyond(OTHER):
         raise LeadError(f"no annotation in it can be read. Left out: {tidy.left_out}.")
-    annotated = tidy.labelled_by[0] if len(tidy.kinds) == 1 else {}
-    entries = tuple(f"annotations[{annotated[i]}]" if i in annotated else f"images[{i}]" for i in range(len(files)))
-    sizes = np.array([_size(image) for image in images], dtype=np.int64).reshape(-1, 2)
+    one_kind = len(tidy.kinds) == 1
+    entries = tuple(f"annotations[{of[0]}]" if of and one_kind else f"images[{i}]" for i, of in rows)
+    sizes = np.array([_size(images[i]) for i, _ in rows], dtype=np.int64).reshape(-1, 2)
     return replace(labels, sizes=sizes, places=Places(entries=entries, left_out=str(tidy.left_out)))
+
+
+def _rows(tidy: Tidied) -> list[Row]:
+    """Of each row of labels the image, and the annotation of each kind that has one.
+
+    Things of several kinds are in one row, side by side, unless a picture shows several of one kind: then each is a
+    specimen of its own.
+    """
+    count = len(tidy.top["images"])
+    if all(len(kept) == 1 for of_rows in tidy.annotated_by for kept in of_rows.values()):
+        alone = tidy.labelled_by  # which is made anew whenever it is asked for
+        return [(i, {k: of_rows[i] for k, of_rows in enumerate(alone) if i in of_rows}) for i in range(count)]
+    rows: list[Row] = []
+    for i in range(count):
+        found = sorted((a, k) for k, of_rows in enumerate(tidy.annotated_by) for a in of_rows.get(i, ()))
+        rows += [(i, {k: a}) for a, k in found] or [(i, {})]
+    return rows
+
+
+def _with_specimens(labels: Labels, tidy: Tidied, rows: Sequence[Row]) -> Labels:
+    """The same labels with what is said of specimens: of several kinds in a row, by the one with most landmarks."""
+    most_first = sorted(range(len(tidy.kinds)), key=lambda k: -len(tidy.kinds[k].schema.names))
+    boxes, likely = np.full((len(rows), 4), np.nan), np.full(len(rows), np.nan)
+    tracks: list[str] = []
+    seen: set[tuple[int, str]] = set()
+    for row, (i, of) in enumerate(rows):
+        at = next((of[k] for k in most_first if k in of), None)
+        annotation = {} if at is None else tidy.top["annotations"][at]
+        track = str(annotation.get("track_id") if annotation.get("track_id") is not None else "")
+        if track and (i, track) in seen:
+            tidy.left_out.add("track_id standing twice in a picture", f"annotations[{at}]")
+            track = ""
+        seen.add((i, track))
+        tracks.append(track)
+        if annotation and (box := box_of(annotation)):
+            boxes[row] = box
+        if (known := likely_of(annotation)) is not None:
+            likely[row] = known
+    complete = frozenset(
+        labels.images[row] for row, (i, _) in enumerate(rows) if tidy.top["images"][i].get(COMPLETE) is True
+    )
+    return replace(labels, tracks=tuple(tracks), boxes=boxes, likely=likely, complete=complete)
 
 
 def image_names(top: Entry) -> tuple[str, ...]:
@@ -93,7 +151,9 @@ def image_names(top: Entry) -> tuple[str, ...]:
     return tuple(name.replace("\\", "/") for name in named)
 
 
-def _labels(files: tuple[str, ...], schema: Schema, of_rows: dict[int, int], annotations: list[Entry]) -> Labels:
+def _labels(
+    files: tuple[str, ...], schema: Schema, of_rows: dict[int, int], annotations: list[Entry], several: bool
+) -> Labels:
     """Those of one kind of thing, whose annotations are known by the row."""
     keypoints = np.zeros((len(files), len(schema.names), 3))
     extra = {key: np.full(keypoints.shape[:2], np.nan) for key in PREDICTED_KEYS}
@@ -109,7 +169,10 @@ def _labels(files: tuple[str, ...], schema: Schema, of_rows: dict[int, int], ann
                 values[row] = numbers_of(annotation[key])
     known = (None if np.isnan(values).all() else values for values in extra.values())
     visible = keypoints[..., 2].astype(np.int8)
-    return Labels(schema, files, keypoints[..., :2], visible, *known, accepted=accepted, predicted=predicted)
+    tracks = ("",) * len(files) if several else None
+    return Labels(
+        schema, files, keypoints[..., :2], visible, *known, accepted=accepted, predicted=predicted, tracks=tracks
+    )
 
 
 def _size(image: Entry) -> tuple[int, int]:
@@ -123,7 +186,8 @@ def _size(image: Entry) -> tuple[int, int]:
 def dump(labels: Labels, pictures: PictureInfo | None = None) -> str:
     """The text of a COCO file.
 
-    A picture with nothing labelled and nothing predicted stands among the images only, as in COCO.
+    A picture with nothing labelled and nothing predicted stands among the images only, as in COCO. Pictures and
+    specimens are numbered from 1, in their order.
 
     Args:
         labels: what to write.
@@ -142,17 +206,43 @@ def pieces(labels: Labels, pictures: PictureInfo | None = None) -> Iterator[str]
         "skeleton": [[schema.index(a) + 1, schema.index(b) + 1] for a, b in schema.skeleton],
         "flip_pairs": [list(pair) for pair in schema.flip_pairs],
     }
-    rows = range(len(labels))
+    numbers, sizes, there = image_ids(labels), labels.known_sizes(), labels.is_specimen
     annotations = (
         entry
-        for entry in (_annotation(labels, row) for row in rows)
-        if entry["num_keypoints"] or any(key in entry for key in PREDICTED_KEYS)
+        for row, entry in enumerate(_annotation(labels, row, numbers) for row in range(len(labels)))
+        if there[row] or any(key in entry for key in PREDICTED_KEYS)
     )
     yield '{"images": '
-    yield from _listed(_image(labels, row, pictures) for row in rows)
+    yield from _listed(
+        _image(
+            image,
+            number,
+            sizes.get(image) or (known_size(pictures, image) if pictures else None),
+            image in labels.complete,
+        )
+        for image, number in numbers.items()
+    )
     yield ', "annotations": '
     yield from _listed(annotations)
     yield f', "categories": {_text([category])}}}\n'
+
+
+def image_ids(labels: Labels) -> dict[str, int]:
+    """The number that each picture has in a COCO file of these labels."""
+    return {image: number for number, image in enumerate(labels.rows_of(), start=1)}
+
+
+def dump_results(labels: Labels) -> str:
+    """The text of COCO's results: a list of the specimens, of pictures as they are numbered in the COCO file.
+
+    A specimen's score is how likely it is one, else the mean of its landmarks' scores, else 1.
+    """
+    numbers = image_ids(labels)
+    entries = (
+        _annotation(labels, row, numbers) for row in np.flatnonzero((labels.visible > UNLABELLED).any(1)).tolist()
+    )
+    kept = ("image_id", "category_id", "keypoints")
+    return "".join(_listed({key: entry[key] for key in kept} | {"score": entry.get("score", 1.0)} for entry in entries))
 
 
 def _listed(entries: Iterable[Entry]) -> Iterator[str]:
@@ -167,24 +257,21 @@ def _text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def _image(labels: Labels, row: int, pictures: PictureInfo | None) -> Entry:
-    image: Entry = {"id": row + 1, "file_name": labels.images[row]}
-    size = labels.sizes[row].tolist() if labels.sizes is not None and labels.sizes[row].all() else None
-    if size is None and pictures:
-        size = known_size(pictures, labels.images[row])
+def _image(name: str, number: int, size: Size | None, complete: bool) -> Entry:
+    image: Entry = {"id": number, "file_name": name}
     if size:
         image["width"], image["height"] = map(int, size)
-    return image
+    return image | ({COMPLETE: True} if complete else {})
 
 
-def _annotation(labels: Labels, row: int) -> Entry:
+def _annotation(labels: Labels, row: int, numbers: Mapping[str, int]) -> Entry:
     labelled = labels.visible[row] > UNLABELLED
     points = np.where(labelled[:, None], labels.xy[row], 0.0)
-    low, high = (points[labelled].min(0), points[labelled].max(0)) if labelled.any() else (np.zeros(2), np.zeros(2))
-    width, height = (high - low).tolist()
+    own = labels.boxes is not None and np.isfinite(labels.boxes[row]).all()
+    box = labels.boxes[row].tolist() if labels.boxes is not None and own else extent_of(points[labelled])
     entry: Entry = {
         "id": row + 1,
-        "image_id": row + 1,
+        "image_id": numbers[labels.images[row]],
         "category_id": 1,
         "keypoints": [
             value
@@ -192,8 +279,8 @@ def _annotation(labels: Labels, row: int) -> Entry:
             for value in (x, y, v)
         ],
         "num_keypoints": int(labelled.sum()),
-        "bbox": [*low.tolist(), width, height],
-        "area": width * height,
+        "bbox": box,
+        "area": box[2] * box[3],
         "iscrowd": 0,
     }
     scored = np.zeros(len(labelled), dtype=bool)
@@ -203,6 +290,10 @@ def _annotation(labels: Labels, row: int) -> Entry:
             scored |= np.isfinite(values[row])
     if "keypoint_scores" in entry and labels.score is not None:
         entry["score"] = float(np.nanmean(labels.score[row]))
+    if labels.likely is not None and np.isfinite(labels.likely[row]):
+        entry["score"] = entry["likely"] = float(labels.likely[row])
+    if track := labels.tracks and labels.tracks[row]:
+        entry["track_id"] = int(track) if _NUMBER.fullmatch(track) else track
     for key, named in (("accepted", labels.is_accepted[row]), ("predicted", labels.is_predicted[row] & ~scored)):
         if named.any():
             entry[key] = [labels.schema.names[k] for k in np.flatnonzero(named)]

@@ -20,13 +20,15 @@ from lead.errors import LeadError, unknown
 from lead.landmarks.fields import finite
 from lead.landmarks.left_out import LeftOut
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Schema
+from lead.reporting import counted
 
 Entry = dict[str, Any]
 FloatArray = npt.NDArray[np.float64]
 PREDICTED_KEYS = ("keypoint_scores", "px_error", "px_90")
 """Keys of a prediction's annotation: in :class:`lead.landmarks.Labels` the attributes score, px_error and px_90."""
-OTHER = "annotations of other categories"
+OTHER = "annotation of other categories"
 """Of boxes and outlines beside the key points."""
+EMPTY, CROWD = "annotation without a landmark", "annotation of a crowd"
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", re.ASCII)
 
 
@@ -55,15 +57,20 @@ class Tidied:
     Attributes:
         top: the object; what is odd and clear has been put right, what is left out stands there as it was.
         kinds: those that have labels; where nothing is labelled, all.
-        labelled_by: for each kind, the place among the annotations of the one that labels a picture, by the place of
-            the picture among the images.
+        annotated_by: for each kind, the places among the annotations of those that label a picture, by the place of
+            the picture among the images; several only where they were asked for.
         left_out: what is not read.
     """
 
     top: Entry
     kinds: tuple[Kind, ...]
-    labelled_by: tuple[dict[int, int], ...]
+    annotated_by: tuple[dict[int, list[int]], ...]
     left_out: LeftOut
+
+    @property
+    def labelled_by(self) -> tuple[dict[int, int], ...]:
+        """For each kind the place of the first annotation of each picture."""
+        return tuple({row: first for row, (first, *_) in of_rows.items()} for of_rows in self.annotated_by)
 
     def only(self) -> tuple[Entry, Kind, dict[int, int]]:
         """The category, the kind and the annotations of the pictures of a file that has just one category.
@@ -79,16 +86,17 @@ class Tidied:
         return self.kinds[0].categories[0], self.kinds[0], self.labelled_by[0]
 
 
-def tidied(data: Entry, kind: str | None = None) -> Tidied:
+def tidied(data: Entry, kind: str | None = None, *, several: bool = False) -> Tidied:
     """A COCO object in the published form.
 
     Args:
         data: the object. It is not changed.
         kind: the name of the one category to read; by default all that have key points are.
+        several: whether each annotation of a picture is a specimen, also one that is a box alone.
 
     Raises:
         LeadError: a list is missing; no category has key points, or none has this name; two pictures have one id; two
-            annotations of a picture label the same landmarks. The message names the entry.
+            annotations of a picture label the same landmarks, unless there may be several. The message names the entry.
     """
     left_out = LeftOut()
     rows = _rows_by_id(entries_of(data, "images"))
@@ -100,7 +108,7 @@ def tidied(data: Entry, kind: str | None = None) -> Tidied:
         if place is None:
             continue
         row, index, category = place
-        tidy = _tidy(annotation, kinds[index].schema.names, f"annotations[{i}]", left_out)
+        tidy = _tidy(annotation, kinds[index].schema.names, f"annotations[{i}]", left_out, several)
         if tidy is None:
             continue
         image = data["images"][row]
@@ -109,7 +117,7 @@ def tidied(data: Entry, kind: str | None = None) -> Tidied:
             tidy = tidy | ids
         annotations[i] = tidy
         found.setdefault((index, row), []).append(i)
-    chosen = _chosen(found, annotations, data["images"], left_out)
+    chosen = (_all if several else _one_each)(found, annotations, data["images"], left_out)
     used = [index for index in sorted(chosen) if _has_points(chosen[index], annotations)]
     used = used or sorted(chosen) or _not_above_others(kinds)
     read = tuple(_of_used(kinds[index], chosen.get(index, {}), annotations, left_out) for index in used)
@@ -188,8 +196,8 @@ def _kinds(
         raise unknown("category", wanted, [str(entry.get("name")) for entry in categories if entry.get("keypoints")])
     if not groups:
         raise LeadError(
-            f"0 of {len(categories)} categories have 'keypoints' (the landmarks' names). Export key points: boxes and "
-            "outlines are not landmarks; or list the names there."
+            f"0 of {counted(len(categories), 'category has', 'categories have')} 'keypoints' (the landmarks' names). "
+            "Export key points: boxes and outlines are not landmarks; or list the names there."
         )
     return [Kind(tuple(group), schema) for group, schema in zip(groups.values(), schemas, strict=True)], kind_of
 
@@ -216,7 +224,7 @@ def _bones(skeleton: object, names: tuple[str, ...], where: str, left_out: LeftO
         elif all(end is not None and end.is_integer() and first <= end < first + len(names) for end in (a, b)):
             bones.append((names[int(a or 0) - first], names[int(b or 0) - first]))
         else:
-            left_out.add("lines of a skeleton that are not between two of its landmarks", f"{where}: {line}")
+            left_out.add("line of a skeleton not between two of its landmarks", f"{where}: {line}")
     return tuple(bones)
 
 
@@ -237,14 +245,14 @@ def _place_of(
     """The row of an annotation's picture, its kind and category; None where it has no landmarks of a picture."""
     index, category = kind_of.get(_key(annotation.get("category_id")), (None, None))
     if category is None:
-        left_out.add("annotations whose category_id is not listed", f"{where}: {_id(annotation, 'category')}")
+        left_out.add("annotation whose category_id is not listed", f"{where}: {_id(annotation, 'category')}")
         return None
     if index is None:
         left_out.add(OTHER, str(category.get("name", category.get("id"))))
         return None
     row = rows.get(_key(annotation.get("image_id")))
     if row is None:
-        left_out.add("annotations whose image_id is not listed", f"{where}: {_id(annotation, 'image')}")
+        left_out.add("annotation whose image_id is not listed", f"{where}: {_id(annotation, 'image')}")
         return None
     return row, index, category
 
@@ -253,17 +261,22 @@ def _id(annotation: Entry, of: str) -> str:
     return repr(annotation[f"{of}_id"])[:30] if f"{of}_id" in annotation else "none"
 
 
-def _tidy(annotation: Entry, names: tuple[str, ...], where: str, left_out: LeftOut) -> Entry | None:
-    """An annotation in the published form; None if it has no key points."""
+def _tidy(annotation: Entry, names: tuple[str, ...], where: str, left_out: LeftOut, several: bool) -> Entry | None:
+    """An annotation in the published form; None if it has no key points, or where there are several is no specimen."""
     values = annotation.get("keypoints")
+    if several and annotation.get("iscrowd"):
+        left_out.add(CROWD, where)
+        return None
+    if not values and several and box_of(annotation):
+        return annotation | {"keypoints": [0, 0, UNLABELLED] * len(names)}
     if not values:
-        left_out.add("annotations without key points", where)
+        left_out.add("annotation without key points", where)
         return None
     if isinstance(values, list) and len(values) == len(names) and all(isinstance(v, list) for v in values):
         values = [value for triple in values for value in triple]
     if not isinstance(values, list) or len(values) != 3 * len(names):
-        what = f"{len(values)} values" if isinstance(values, list) else repr(values)[:30]
-        left_out.add(f"annotations whose key points are not {3 * len(names)} numbers", f"{where}: {what}")
+        what = counted(len(values), "value") if isinstance(values, list) else repr(values)[:30]
+        left_out.add(f"annotation whose key points are not {3 * len(names)} numbers", f"{where}: {what}")
         return None
     if not _is_published(values):
         values = _put_right(values, names, where, left_out)
@@ -289,10 +302,10 @@ def _put_right(values: list[Any], names: Sequence[str], where: str, left_out: Le
         if (v is not None and v <= UNLABELLED) or given == [None] * 3:
             numbers += [0, 0, UNLABELLED]
         elif x is None or y is None:
-            left_out.add("points without a place", f"{where}: {name!r} at {repr(given[:2])[:40]}")
+            left_out.add("point without a place", f"{where}: {name!r} at {repr(given[:2])[:40]}")
             numbers += [0, 0, UNLABELLED]
         elif v not in (HIDDEN, VISIBLE):
-            left_out.add("points whose visibility is not 0, 1 or 2", f"{where}: {name!r} has {repr(given[2])[:20]}")
+            left_out.add("point whose visibility is not 0, 1 or 2", f"{where}: {name!r} has {repr(given[2])[:20]}")
             numbers += [0, 0, UNLABELLED]
         else:
             numbers += [x, y, int(v)]
@@ -308,10 +321,10 @@ def _with_scores(annotation: Entry, names: Sequence[str], where: str, left_out: 
         values = annotation[key]
         whole = isinstance(values, list) and len(values) == count
         if not whole or any(value is not None and finite(value) is None for value in values):
-            left_out.add(f"lists {key} that are not of {count} numbers", where)
+            left_out.add(f"list {key} not of {count} numbers", where)
             annotation = {other: value for other, value in annotation.items() if other != key}
             annotation["predicted"] = list(names)  # a model said them all the same
-    score = finite(annotation.get("score"))
+    score = finite(annotation.get("score")) if likely_of(annotation) is None else None
     if score is not None and "keypoint_scores" not in annotation:
         visible = annotation["keypoints"][2::3]
         annotation = annotation | {"keypoint_scores": [score if v > UNLABELLED else None for v in visible]}
@@ -322,15 +335,53 @@ def _labelled(annotation: Entry) -> bool:
     return any(v > UNLABELLED for v in annotation["keypoints"][2::3])
 
 
-def _has_points(of_rows: dict[int, int], annotations: list[Entry]) -> bool:
-    return any(_labelled(annotations[i]) for i in of_rows.values())
+def likely_of(annotation: Entry) -> float | None:
+    """How likely an annotation is a specimen, which is a key of ours; None where it does not say."""
+    likely = finite(annotation.get("likely"))
+    return likely if likely is not None and 0 <= likely <= 1 else None
 
 
-def _chosen(
+def box_of(annotation: Entry) -> list[float] | None:
+    """The x, y, width and height of an annotation in pixels; None without a box, or with that of its landmarks."""
+    given = annotation.get("bbox")
+    box = [number for value in given if (number := number_of(value)) is not None] if isinstance(given, list) else []
+    if len(box) != 4 or min(box[2:]) <= 0:
+        return None
+    points = np.array(annotation.get("keypoints") or [], dtype=np.float64).reshape(-1, 3)
+    return None if box == extent_of(points[points[:, 2] > UNLABELLED, :2]) else box
+
+
+def extent_of(points: FloatArray) -> list[float]:
+    """The x, y, width and height of (K, 2) points, all 0 of none: what stands for a box where there is no other."""
+    if not len(points):
+        return [0.0] * 4
+    low, high = points.min(0), points.max(0)
+    return [*low.tolist(), *(high - low).tolist()]
+
+
+def _has_points(of_rows: dict[int, list[int]], annotations: list[Entry]) -> bool:
+    return any(_labelled(annotations[i]) for kept in of_rows.values() for i in kept)
+
+
+def _all(
+    found: dict[tuple[int, int], list[int]], annotations: list[Entry], _: list[Entry], left_out: LeftOut
+) -> dict[int, dict[int, list[int]]]:
+    """For each kind all annotations of each picture that are specimens; of one without, an empty one."""
+    chosen: dict[int, dict[int, list[int]]] = {}
+    for (index, row), all_of_row in found.items():
+        kept = [i for i in all_of_row if _labelled(annotations[i]) or box_of(annotations[i])] or all_of_row[:1]
+        for i in all_of_row:
+            if i not in kept:
+                left_out.add(EMPTY, f"annotations[{i}]")
+        chosen.setdefault(index, {})[row] = kept
+    return chosen
+
+
+def _one_each(
     found: dict[tuple[int, int], list[int]], annotations: list[Entry], images: list[Entry], left_out: LeftOut
-) -> dict[int, dict[int, int]]:
+) -> dict[int, dict[int, list[int]]]:
     """For each kind the one annotation of each picture that labels it. Raises :class:`LeadError` where two do."""
-    chosen: dict[int, dict[int, int]] = {}
+    chosen: dict[int, dict[int, list[int]]] = {}
     for (index, row), kept in found.items():
         for what, better in _BETTER if len(kept) > 1 else ():
             best = [i for i in kept if better(annotations[i])] or kept
@@ -344,7 +395,7 @@ def _chosen(
                 f"annotations[{kept[0]}]; one instance a picture is supported. Keep one, or crop the picture into "
                 "several."
             )
-        chosen.setdefault(index, {})[row] = kept[0]
+        chosen.setdefault(index, {})[row] = kept[:1]
     return chosen
 
 
@@ -359,9 +410,9 @@ def is_prediction(annotation: Entry) -> bool:
 
 
 _BETTER: tuple[tuple[str, Callable[[Entry], bool]], ...] = (
-    ("annotations without a landmark", _labelled),
-    ("annotations of a crowd", lambda entry: not entry.get("iscrowd")),
-    ("predictions of a picture that a person has labelled", lambda entry: not is_prediction(entry)),
+    (EMPTY, _labelled),
+    (CROWD, lambda entry: not entry.get("iscrowd")),
+    ("prediction of a picture that a person has labelled", lambda entry: not is_prediction(entry)),
 )
 """What is left out of several annotations of a picture, and what those have that stay."""
 
@@ -373,13 +424,13 @@ def _not_above_others(kinds: list[Kind]) -> list[int]:
     return below or list(range(len(kinds)))
 
 
-def _of_used(kind: Kind, of_rows: dict[int, int], annotations: list[Entry], left_out: LeftOut) -> Kind:
+def _of_used(kind: Kind, of_rows: dict[int, list[int]], annotations: list[Entry], left_out: LeftOut) -> Kind:
     """A kind with those of its categories only that have annotations."""
-    used = {_key(annotations[i]["category_id"]) for i in of_rows.values()}
+    used = {_key(annotations[i]["category_id"]) for kept in of_rows.values() for i in kept}
     categories = tuple(category for category in kind.categories if _key(category["id"]) in used)
     if len(categories) > 1:
         for category in categories:
-            left_out.add("categories with the same landmarks, which are read as one", str(category.get("name")))
+            left_out.add("category with the same landmarks as another, read as one", str(category.get("name")))
     if categories:
         return Kind(categories, kind.schema)
     above = {category.get("supercategory") for category in kind.categories}

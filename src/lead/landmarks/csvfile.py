@@ -2,11 +2,13 @@
 
 The long form has the columns ``image, name, x, y, visible, score, px_error, px_90, origin``, of which the last five may
 be left out or blank. ``origin`` says whose a label is: ``hand``, ``accepted`` or ``predicted``; it is written where the
-others do not tell. The wide form has ``image`` and for each landmark two columns, such as ``x1, y1`` or ``nose_x,
-nose_y``, or three or four, with ``nose_score`` and ``nose_visible``. What else columns may be called is in
-:mod:`lead.landmarks.csvheader`; further columns are left aside and named in ``Places.left_out``. Blank coordinates, or
-``NA`` and the like, mean unlabelled. Coordinates are those of :mod:`lead.geometry`. A CSV has no place for flip pairs
-and skeleton.
+others do not tell. Where pictures show several specimens, or more is known of one, further columns say it: ``instance``
+(a number from 1 in the picture), ``track``, ``likely``, ``box_x, box_y, box_width, box_height``, and ``complete``, 1
+where every specimen of the picture is labelled. The wide form has ``image`` and for each landmark two columns, such as
+``x1, y1`` or ``nose_x, nose_y``, or three or four, with ``nose_score`` and ``nose_visible``. What else columns may be
+called is in :mod:`lead.landmarks.csvheader`; further columns are left aside and named in ``Places.left_out``. Blank
+coordinates, or ``NA`` and the like, mean unlabelled. Coordinates are those of :mod:`lead.geometry`. A CSV has no place
+for flip pairs and skeleton.
 
 MediaPipe's tables are known by their columns ``z`` and ``visibility``. All their points are a model's; places that are
 shares of the picture's size, counted from its edge, become pixels, which needs the pictures.
@@ -22,12 +24,13 @@ import io
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError, unknown
-from lead.landmarks.csvheader import Header, delimiter_of, left_aside, lines_below, read_header
+from lead.landmarks.csvheader import SPECIMEN, Header, delimiter_of, left_aside, lines_below, read_header
 from lead.landmarks.fields import Line, check_pair, read_lines, to_number, with_point, written
 from lead.landmarks.left_out import LeftOut
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Places, Schema
@@ -36,7 +39,11 @@ from lead.landmarks.pictures import PictureInfo
 COLUMNS = ("image", "name", "x", "y", "visible", "score", "px_error", "px_90")
 NUMBERS = COLUMNS[2:]
 ORIGIN, ORIGINS = "origin", ("hand", "accepted", "predicted")
+INSTANCE, TRACK, LIKELY, *BOX, COMPLETE = SPECIMEN
+YES, NO = ("1", "true", "yes"), ("0", "false", "no", "")
 Points = npt.NDArray[np.float64]
+Row = tuple[str, str]
+"""A picture, and what tells its specimens apart."""
 MOST = 2.0
 """A share of a picture's side is not larger than this, also of a landmark beyond the picture."""
 
@@ -63,16 +70,38 @@ def pieces(labels: Labels) -> Iterator[str]:
     for values in told:
         derived |= False if values is None else np.isfinite(values)
     origin = bool(labels.is_accepted.any() or (labels.is_predicted & ~derived).any())
-    writer.writerow([*COLUMNS, ORIGIN] if origin else COLUMNS)
+    said = _said(labels)
+    writer.writerow([*COLUMNS, *([ORIGIN] if origin else []), *said])
     for row, image in enumerate(labels.images):
+        of_row = [values[row] for values in said.values()]
         for k, name in enumerate(labels.schema.names):
             x, y = labels.xy[row, k]
             extra = [None if values is None else values[row, k] for values in told]
             whose = [_origin(labels, row, k)] if origin else []
-            writer.writerow([image, name, written(x), written(y), labels.visible[row, k], *map(written, extra), *whose])
+            writer.writerow(
+                [image, name, written(x), written(y), labels.visible[row, k], *map(written, extra), *whose, *of_row]
+            )
         yield out.getvalue()
         out.seek(out.truncate(0))
     yield out.getvalue()
+
+
+def _said(labels: Labels) -> dict[str, Sequence[object]]:
+    """The columns of what is said of specimens, as far as there is anything to say."""
+    columns: dict[str, Sequence[object]] = {}
+    groups = labels.rows_of()
+    if len(groups) < len(labels):
+        place = {row: number for rows in groups.values() for number, row in enumerate(rows, start=1)}
+        columns[INSTANCE] = [place[row] for row in range(len(labels))]
+    if labels.tracks and any(labels.tracks):
+        columns[TRACK] = labels.tracks
+    if labels.likely is not None:
+        columns[LIKELY] = [written(value) for value in labels.likely.tolist()]
+    if labels.boxes is not None:
+        columns |= {name: [written(v) for v in side] for name, side in zip(BOX, labels.boxes.T.tolist(), strict=True)}
+    if labels.complete:
+        columns[COMPLETE] = [int(image in labels.complete) for image in labels.images]
+    return columns
 
 
 def _origin(labels: Labels, row: int, k: int) -> str:
@@ -92,31 +121,55 @@ class _Cell:
 
 @dataclass
 class _Table:
-    """What a text says: cells by picture and landmark, in the order of their first appearance; lines of pictures."""
+    """What a text says: cells by row and landmark, in the order of their first appearance.
+
+    ``rows`` has the line in which each row stands first, and what that says of a specimen, by the column.
+    """
 
     header: Header
     delimiter: str
-    cells: dict[tuple[str, str], _Cell] = field(default_factory=dict)
-    rows: dict[str, int] = field(default_factory=dict)
+    several: bool = False
+    cells: dict[tuple[Row, str], _Cell] = field(default_factory=dict)
+    rows: dict[Row, tuple[int, dict[str, str]]] = field(default_factory=dict)
     left_out: LeftOut = field(default_factory=LeftOut)
 
     def number(self, fields: Sequence[str], column: int, line: int) -> float:
         """A number of a line."""
         return to_number(with_point(fields[column], self.delimiter), self.header.names[column], line)
 
-    def add(self, image: str, name: str, cell: _Cell) -> None:
+    def row(self, image: str, line: Line) -> Row:
+        """The row that a line is of. Raises :class:`LeadError` where it says other things of it than a line before."""
+        if not self.header.specimen and not self.header.wide:
+            return image, ""
+        number, fields = line
+        said = {name: fields[at] for name, at in self.header.specimen.items()}
+        key = said.pop(INSTANCE, None)
+        if key is None:
+            key = said.get(TRACK)
+        if key is None:
+            key = f"{number}" if self.several and self.header.wide else ""
+        first, before = self.rows.setdefault((image, key.strip()), (number, said))
+        for name in (name for name in said if said[name] != before[name]):
+            raise LeadError(
+                f"line {number}: {name} is {said[name]!r}, but {before[name]!r} in line {first}, of the same specimen "
+                f"of {image!r}."
+            )
+        return image, key.strip()
+
+    def add(self, row: Row, name: str, cell: _Cell) -> None:
         """One point. Raises :class:`LeadError` where it stands already."""
-        there = self.cells.setdefault((image, name), cell)
+        there = self.cells.setdefault((row, name), cell)
         if there is not cell:
-            raise LeadError(f"line {cell.line}: {name!r} of picture {image!r} stands already in line {there.line}.")
+            raise LeadError(f"line {cell.line}: {name!r} of picture {row[0]!r} stands already in line {there.line}.")
 
 
-def parse(text: str, pictures: PictureInfo | None = None) -> Labels:
+def parse(text: str, pictures: PictureInfo | None = None, *, several: bool = False) -> Labels:
     """Labels from the text of a long or wide CSV; pictures and names in the order of their first appearance.
 
     Args:
         text: the whole file.
         pictures: what knows the pictures, where places are shares of their sizes, or names lack their endings.
+        several: whether pictures may show several specimens.
 
     Raises:
         LeadError: a needed column is missing or double, a line has too few or too many fields, a value is not a
@@ -129,7 +182,7 @@ def parse(text: str, pictures: PictureInfo | None = None) -> Labels:
     if not lines:
         raise LeadError(f"no header line; expected the columns {', '.join(COLUMNS)}.")
     names, below = lines_below(lines[1:], [name.strip() for name in lines[0][1]])
-    table = _Table(read_header(names), delimiter)
+    table = _Table(read_header(names, several=several), delimiter, several)
     if not below:
         raise LeadError("a header, but no landmark below it.")
     read = _wide_line if table.header.wide else _long_line
@@ -138,7 +191,7 @@ def parse(text: str, pictures: PictureInfo | None = None) -> Labels:
     for line in below:
         image = line[1][image_column]
         if not image.strip():
-            table.left_out.add("lines without a picture", f"line {line[0]}")
+            table.left_out.add("line without a picture", f"line {line[0]}")
             continue
         if table.header.by_stem and image not in stems:
             stems[image] = pictures.of_stem(image.strip())
@@ -155,24 +208,24 @@ def _long_line(table: _Table, image: str, line: Line) -> None:
     columns = table.header.columns
     name = fields[columns["name"]]
     if not name.strip():
-        table.left_out.add("lines without a landmark's name", f"line {number}")
+        table.left_out.add("line without a landmark's name", f"line {number}")
         return
     values = [table.number(fields, columns[c], number) if c in columns else math.nan for c in NUMBERS]
     origin = fields[columns[ORIGIN]].strip().lower() if ORIGIN in columns else ""
     if origin and origin not in ORIGINS:
         raise LeadError(f"line {number}: {unknown(ORIGIN, origin, ORIGINS)}")
-    table.add(image, name, _Cell(number, _checked(values, "x and y", number), origin))
+    table.add(table.row(image, line), name, _Cell(number, _checked(values, "x and y", number), origin))
 
 
 def _wide_line(table: _Table, image: str, line: Line) -> None:
     number, fields = line
     wide = table.header.wide
-    there = table.rows.setdefault(image, number)
-    if there != number:
+    row = table.row(image, line)
+    if (there := table.rows[row][0]) != number:
         raise LeadError(f"line {number}: picture {image!r} stands already in line {there}.")
     for name in dict.fromkeys(name for name, _ in wide):
         values = [table.number(fields, wide[name, c], number) if (name, c) in wide else math.nan for c in NUMBERS]
-        table.add(image, name, _Cell(number, _checked(values, f"x and y of {name!r}", number)))
+        table.add(row, name, _Cell(number, _checked(values, f"x and y of {name!r}", number)))
 
 
 def _checked(values: list[float], what: str, number: int) -> list[float]:
@@ -191,15 +244,16 @@ def _checked(values: list[float], what: str, number: int) -> list[float]:
 
 
 def _labels(table: _Table, pictures: PictureInfo) -> Labels:
-    images = list(dict.fromkeys(image for image, _ in table.cells))
+    rows = list(dict.fromkeys(row for row, _ in table.cells))
+    images = [image for image, _ in rows]
     names = list(dict.fromkeys(name for _, name in table.cells))
-    row, column_of = ({key: i for i, key in enumerate(keys)} for keys in (images, names))
+    row_of, column_of = {row: i for i, row in enumerate(rows)}, {name: k for k, name in enumerate(names)}
     values = np.full((len(images), len(names), len(NUMBERS)), np.nan)
     values[..., 2] = UNLABELLED
     lines = np.zeros(values.shape[:2], dtype=np.int64)
     origin = np.zeros(values.shape[:2], dtype="U9")
-    for (image, name), cell in table.cells.items():
-        here = row[image], column_of[name]
+    for (row, name), cell in table.cells.items():
+        here = row_of[row], column_of[name]
         values[here], lines[here], origin[here] = cell.numbers, cell.line, cell.origin
     xy, predicted = values[..., :2], (origin == ORIGINS[2]) | table.header.mediapipe
     if table.header.mediapipe and np.nanmax(np.abs(xy), initial=0) <= MOST:
@@ -209,7 +263,7 @@ def _labels(table: _Table, pictures: PictureInfo) -> Labels:
     told = values[..., 3:]
     if (corrected := (origin == ORIGINS[0]) & np.isfinite(told).any(-1)).any():
         told[corrected] = np.nan
-        table.left_out.add("points placed by hand that have a score or an error of a model", count=int(corrected.sum()))
+        table.left_out.add("point placed by hand with a score or an error of a model", count=int(corrected.sum()))
     left_out = "; ".join(filter(None, (left_aside(table.header), str(table.left_out))))
     return Labels(
         Schema(tuple(names)),
@@ -220,7 +274,30 @@ def _labels(table: _Table, pictures: PictureInfo) -> Labels:
         accepted=origin == ORIGINS[1],
         predicted=predicted,
         places=Places(lines=lines, left_out=left_out),
+        **(_specimens(table, rows) if table.several else {}),
     )
+
+
+def _specimens(table: _Table, rows: Sequence[Row]) -> dict[str, Any]:
+    """What is said of each row. Raises :class:`LeadError` naming the line of what is no number, or no box."""
+    said = [table.rows.get(row, (0, {})) for row in rows]
+    numbers = [
+        [to_number(with_point(of.get(name, ""), table.delimiter), name, line) for name in (LIKELY, *BOX)]
+        for line, of in said
+    ]
+    for (line, _), (_, *box) in zip(said, numbers, strict=True):
+        if np.isnan(box).any() != np.isnan(box).all() or min(box[2:]) <= 0:
+            raise LeadError(f"line {line}: {', '.join(BOX)} are no box. Give all four, or none.")
+    complete = [of.get(COMPLETE, "").strip().lower() for _, of in said]
+    for (line, _), text in zip(said, complete, strict=True):
+        if text not in (*YES, *NO):
+            raise LeadError(f"line {line}: {unknown(COMPLETE, text, (YES[0], NO[0]))}")
+    return {
+        "tracks": tuple(of.get(TRACK, "") for _, of in said),
+        "boxes": np.array(numbers)[:, 1:],
+        "likely": np.array(numbers)[:, 0],
+        "complete": frozenset(image for (image, _), text in zip(rows, complete, strict=True) if text in YES),
+    }
 
 
 def _in_pixels(xy: Points, images: Sequence[str], pictures: PictureInfo) -> Points:

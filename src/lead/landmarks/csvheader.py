@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from lead.errors import LeadError
 from lead.landmarks.fields import DELIMITERS, Line, read_lines
+from lead.reporting import counted
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "image": (
@@ -31,6 +32,8 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "origin": ("origin",),
 }  # fmt: skip
 """What each column of ours may be called, the likeliest first."""
+SPECIMEN = ("instance", "track", "likely", "box_x", "box_y", "box_width", "box_height", "complete")
+"""Columns that say of a line which specimen of its picture it is of, and what is known of that."""
 LAST = ("specimen", "specimen_id", "id", "name")
 """What the column of the pictures may be called where nothing else is: it holds their names, often without ending."""
 ROW_NAMES = ("", "unnamed: 0", "unnamed:_0")
@@ -55,6 +58,7 @@ class Header:
         names: of all columns.
         columns: the position of each of ours that is there, by our name; in a wide table just that of the image.
         wide: of a table with a line for each picture, the position of each landmark's x, y, score or visible.
+        specimen: the position of each column of :data:`SPECIMEN`, where a picture may show several.
         others: names of columns that are not read.
         by_stem: whether the pictures' names may lack their endings.
         mediapipe: whether it has the columns of MediaPipe's landmarks.
@@ -63,6 +67,7 @@ class Header:
     names: tuple[str, ...]
     columns: Mapping[str, int]
     wide: Mapping[tuple[str, str], int]
+    specimen: Mapping[str, int]
     others: tuple[str, ...]
     by_stem: bool
     mediapipe: bool
@@ -89,8 +94,8 @@ def delimiter_of(text: str) -> str | None:
     return None
 
 
-def read_header(names: Sequence[str]) -> Header:
-    """What the columns of a header mean.
+def read_header(names: Sequence[str], *, several: bool = False) -> Header:
+    """What the columns of a header mean; those of specimens only where pictures may show several.
 
     Raises:
         LeadError: the column of the pictures, or one of a point's two coordinates, is missing, or a column is double.
@@ -114,9 +119,11 @@ def read_header(names: Sequence[str]) -> Header:
     else:
         columns = {"image": columns["image"]}
         wide = _landmarks(names, columns["image"])
-    used = {*columns.values(), *wide.values()}
+    found = {ours: _position(names, (ours,)) for ours in SPECIMEN} if several else {}
+    specimen = {ours: at for ours, at in found.items() if at is not None}
+    used = {*columns.values(), *wide.values(), *specimen.values()}
     others = tuple(name for i, name in enumerate(names) if i not in used and plain(name) not in ROW_NAMES)
-    return Header(tuple(names), columns, wide, others, by_stem, _mediapipe(names))
+    return Header(tuple(names), columns, wide, specimen, others, by_stem, _mediapipe(names))
 
 
 def plain(column: str) -> str:
@@ -133,7 +140,7 @@ def left_aside(header: Header) -> str:
         shown.append(f"{name!r} (nearly {near[0]!r})" if near and near[0] not in header.columns else repr(name))
     count = len(header.others)
     more = ", …" if count > len(shown) else ""
-    return f"{count} column{'s' if count > 1 else ''}: {', '.join(shown)}{more}" if count else ""
+    return f"{counted(count, 'column')}: {', '.join(shown)}{more}" if count else ""
 
 
 def _position(names: Sequence[str], synonyms: Sequence[str]) -> int | None:
@@ -216,5 +223,5 @@ def lines_below(lines: Sequence[Line], names: list[str]) -> tuple[list[str], lis
         names = ["", *names]
     for number, fields in below:
         if len(fields) != len(names):
-            raise LeadError(f"line {number}: {len(fields)} fields where the header has {len(names)}.")
+            raise LeadError(f"line {number}: {counted(len(fields), 'field')} where the header has {len(names)}.")
     return names, below

@@ -2,9 +2,14 @@
 
 The header's rows are ``scorer``, ``bodyparts`` and ``coords``; files of several animals have ``individuals`` after the
 first. Of those at most one animal may be labelled in a picture: its body parts are joined by the unique ones, which
-stand under the individual ``single``. The picture's path stands in the first column, or in the first three
-(``labeled-data``, folder, file). It is relative to the project's folder, or absolute; what Windows wrote with
-backslashes gets slashes. A blank point is unlabelled. The ``likelihood`` of predictions is our score.
+stand under the individual ``single``. Where pictures may show several specimens, each individual is one, and its name
+that of its track, also where config.yaml does not say that these names are identities; so is ``single``, which has
+landmarks of its own. We write so what has several, or a track: those without a name as ``individual1``,
+``individual2``, … in their order, under ``single`` the landmarks that no other has.
+
+The picture's path stands in the first column, or in the first three (``labeled-data``, folder, file). It is relative to
+the project's folder, or absolute; what Windows wrote with backslashes gets slashes. A blank point is unlabelled. The
+``likelihood`` of predictions is our score.
 
 Lightning Pose has a column ``visible`` for each body part: 0 is not labelled, 1 hidden, 2 visible.
 
@@ -24,9 +29,9 @@ import io
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import takewhile
+from itertools import count, takewhile
 
 import numpy as np
 import numpy.typing as npt
@@ -35,12 +40,15 @@ from lead.errors import LeadError, unknown
 from lead.landmarks.fields import Line, check_pair, read_lines, to_number, with_point, written
 from lead.landmarks.frames import frames_of_one
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Places, Schema
+from lead.reporting import counted
 
 ONE, SEVERAL = ("scorer", "bodyparts", "coords"), ("scorer", "individuals", "bodyparts", "coords")
 """The header's rows in files of one animal and of several."""
 COORDS = ("x", "y", "likelihood", "visible")
 UNIQUE = "single"
 """The individual under which stand the body parts that just one animal, or none, has."""
+INDIVIDUAL = "individual{}"
+"""What DeepLabCut calls animals by default."""
 FOLDER = "labeled-data"
 SCORER = "lead"
 BEGIN = re.compile(r'\s*(scorer|"scorer") *([,;\t])')
@@ -50,6 +58,9 @@ Key = tuple[str, str, str]
 Columns = Mapping[Key, int]
 """The column of each individual's each body part's x, y, likelihood and visible."""
 Points = npt.NDArray[np.float64]
+Table = npt.NDArray[np.float64]
+Column = tuple[str, ...]
+"""What stands above a column in the header's rows."""
 
 
 def why_not(text: str) -> str | None:
@@ -66,8 +77,12 @@ def lightning_why_not(text: str) -> str | None:
     return None if visible else "has no row 'coords' with columns 'visible'"
 
 
-def parse(text: str) -> Labels:
+def parse(text: str, *, several: bool = False) -> Labels:
     """Labels from the text of a DeepLabCut CSV; pictures and body parts in its order.
+
+    Args:
+        text: the whole file.
+        several: whether a picture may show several animals, each of which is a row then.
 
     Raises:
         LeadError: a header row is missing, there is more than one scorer or individual, a column is unknown, missing
@@ -76,10 +91,10 @@ def parse(text: str) -> Labels:
     """
     begin = BEGIN.match(text)
     delimiter = begin[2] if begin else ","
-    return parse_lines(read_lines(text, delimiter), delimiter)
+    return parse_lines(read_lines(text, delimiter), delimiter, several=several)
 
 
-def parse_lines(lines: list[Line], delimiter: str = ",") -> Labels:
+def parse_lines(lines: list[Line], delimiter: str = ",", *, several: bool = False) -> Labels:
     """As :func:`parse`, of lines that are split already."""
     header = _header(lines)
     lines = lines[len(header) :]
@@ -88,7 +103,7 @@ def parse_lines(lines: list[Line], delimiter: str = ",") -> Labels:
     number, coords = header["coords"]
     for other, fields in (*header.values(), *lines):
         if len(fields) != len(coords):
-            raise LeadError(f"line {other}: {len(fields)} fields where line {number} has {len(coords)}.")
+            raise LeadError(f"line {other}: {counted(len(fields), 'field')} where line {number} has {len(coords)}.")
     width = _index_width(header["coords"])
     lacking = ""
     if _has_set(header):
@@ -108,12 +123,19 @@ def parse_lines(lines: list[Line], delimiter: str = ",") -> Labels:
     points = [[_point(fields, columns, part, number) for part in parts] for number, fields in lines]
     whole = np.array(points, dtype=np.float64)  # (N, parts, 4): x, y, likelihood, visible
     odd = _odd(whole)
-    names, table, several = _one_animal(parts, whole, rows)
+    if several:
+        names, table, of_rows, tracks = _each_animal(parts, whole)
+        left_out = ""
+    else:
+        names, table, left_out = _one_animal(parts, whole, rows)
+        of_rows, tracks = list(range(len(rows))), None
+    listed, numbers = tuple(rows), tuple(rows.values())
     score = None if np.isnan(table[..., 2]).all() else table[..., 2]
     visible = np.where(np.isnan(table[..., 3]), VISIBLE, table[..., 3]).astype(np.int8)
-    left_out = "; ".join(filter(None, (several, *odd, lacking)))
-    places = replace(Places.of_rows(rows.values(), len(names)), left_out=left_out)
-    return Labels(Schema(names), tuple(rows), table[..., :2], visible, score, places=places)
+    left_out = "; ".join(filter(None, (left_out, *odd, lacking)))
+    places = replace(Places.of_rows((numbers[row] for row in of_rows), len(names)), left_out=left_out)
+    images = tuple(listed[row] for row in of_rows)
+    return Labels(Schema(names), images, table[..., :2], visible, score, places=places, tracks=tracks)
 
 
 def _has_set(header: Mapping[str, Line]) -> bool:
@@ -126,10 +148,10 @@ def _odd(points: Points) -> list[str]:
     """What ``visible`` says that cannot be kept, counted."""
     placed, said = ~np.isnan(points[..., 0]), points[..., 3]
     lost = {
-        "points that are said to be hidden or visible, without a place": (said > UNLABELLED) & ~placed,
-        "places of points that are said to be unlabelled (visible 0)": (said == UNLABELLED) & placed,
+        "point said to be hidden or visible, without a place": (said > UNLABELLED) & ~placed,
+        "place of a point said to be unlabelled (visible 0)": (said == UNLABELLED) & placed,
     }
-    return [f"{where.sum()} {what}" for what, where in lost.items() if where.any()]
+    return [counted(int(where.sum()), what) for what, where in lost.items() if where.any()]
 
 
 def _one_animal(
@@ -168,14 +190,40 @@ def _one_animal(
     return names, table, f"which animal is shown, a picture each ({individuals})" if len(counted) > 1 else ""
 
 
+def _each_animal(
+    parts: Sequence[tuple[str, str]], points: Points
+) -> tuple[tuple[str, ...], Points, list[int], tuple[str, ...]]:
+    """The body parts' names, the (M, K, 4) points of each animal, or of none, in each picture; its picture and name."""
+    owners = np.array([individual for individual, _ in parts], dtype=object)
+    of_animals = [name for individual, name in parts if individual != UNIQUE]
+    names = tuple(dict.fromkeys([*of_animals, *(name for _, name in parts)]))
+    place = np.array([names.index(name) for _, name in parts])
+    labelled = ~np.isnan(points[..., 0])
+    found = []
+    for animal in dict.fromkeys(owners.tolist()):
+        own = owners == animal
+        shown = np.flatnonzero(labelled[:, own].any(1))
+        table = np.full((len(shown), len(names), points.shape[-1]), np.nan)
+        table[:, place[own]] = points[np.ix_(shown, own)]
+        found.append((table, shown, [animal] * len(shown)))
+    nothing = np.flatnonzero(~labelled.any(1))
+    found.append((np.full((len(nothing), len(names), points.shape[-1]), np.nan), nothing, [""] * len(nothing)))
+    pictures = np.concatenate([shown for _, shown, _ in found])
+    order = np.argsort(pictures, kind="stable")
+    tracks = [animal for *_, animals in found for animal in animals]
+    tables = np.concatenate([table for table, *_ in found])
+    return names, tables[order], pictures[order].tolist(), tuple(tracks[i] for i in order)
+
+
 def dump(labels: Labels) -> str:
-    """The text of a DeepLabCut CSV of one animal: a line for every picture, blank where unlabelled.
+    """The text of a DeepLabCut CSV: a line for every picture, blank where unlabelled.
 
     The path stands in one column; frames of one film go by their numbers, as in DeepLabCut's own predictions. There
     is a column for the likelihood if the labels have scores.
     """
-    film = frames_of_one(labels.images)
-    return _csv(film[1] if film else labels.images, *tabulated(labels))
+    images, columns, table = tabulated(labels)
+    film = frames_of_one(images)
+    return _csv(film[1] if film else images, columns, table)
 
 
 def dump_lightning(labels: Labels) -> str:
@@ -183,27 +231,72 @@ def dump_lightning(labels: Labels) -> str:
 
     Lightning Pose learns from a hidden point that it is hidden, not where.
     """
-    return _csv(labels.images, *tabulated(labels, visible=bool((labels.visible == HIDDEN).any())))
+    return _csv(*tabulated(labels, visible=bool((labels.visible == HIDDEN).any())))
 
 
-def _csv(index: Sequence[object], columns: Sequence[tuple[str, str]], table: npt.NDArray[np.float64]) -> str:
+def _csv(index: Sequence[object], columns: Sequence[Column], table: Table) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["scorer", *[SCORER] * len(columns)])
-    writer.writerow(["bodyparts", *(name for name, _ in columns)])
-    writer.writerow(["coords", *(coord for _, coord in columns)])
-    whole = [coord == "visible" for _, coord in columns]
+    for row, *names in zip(header_of(columns), *columns, strict=True):
+        writer.writerow([row, *names])
+    whole = [column[-1] == "visible" for column in columns]
     for image, values in zip(index, table.tolist(), strict=True):
         writer.writerow([image, *(int(v) if i else written(v) for v, i in zip(values, whole, strict=True))])
     return out.getvalue()
 
 
-def tabulated(labels: Labels, *, visible: bool = False) -> tuple[list[tuple[str, str]], npt.NDArray[np.float64]]:
-    """Body part and coordinate of each column, and the (N, columns) values: with a likelihood, or ``visible``."""
+def header_of(columns: Sequence[Column]) -> tuple[str, ...]:
+    """The header's rows: those of one animal, or of several."""
+    return SEVERAL if columns and len(columns[0]) == len(SEVERAL) else ONE
+
+
+def tabulated(labels: Labels, *, visible: bool = False) -> tuple[list[str], list[Column], Table]:
+    """P pictures; what stands above each column in the header; and the (P, columns) values.
+
+    Columns have a likelihood, or ``visible``; of several animals in a picture, or of named ones, each has its own.
+    """
     more = {"visible": labels.visible} if visible else {} if labels.score is None else {"likelihood": labels.score}
-    columns = [(name, coord) for name in labels.schema.names for coord in (*"xy", *more)]
-    table = np.concatenate([labels.xy, *(values[..., None] for values in more.values())], axis=-1)
-    return columns, table.reshape(len(labels), len(columns))
+    coords = (*"xy", *more)
+    values = np.concatenate([labels.xy, *(table[..., None] for table in more.values())], axis=-1)
+    if not (any(labels.tracks or ()) or len(set(labels.images)) < len(labels)):
+        heads: list[Column] = [(SCORER, name, coord) for name in labels.schema.names for coord in coords]
+        return list(labels.images), heads, values.reshape(len(labels), len(heads))
+    rows_of = labels.rows_of()
+    picture = {image: i for i, image in enumerate(rows_of)}
+    owners = _individuals(labels, rows_of.values())
+    shown = labels.visible > UNLABELLED
+    unique = [owner == UNIQUE for owner in owners]
+    only_unique = shown[unique].any(0) & ~shown[np.logical_not(unique)].any(0)
+    animals = [owner for owner in dict.fromkeys(owners) if owner not in ("", UNIQUE)] or [INDIVIDUAL.format(1)]
+    columns, blocks = list[Column](), list[Table]()
+    for animal in [*animals, UNIQUE] if any(unique) else animals:
+        parts = np.flatnonzero(shown[unique].any(0) if animal == UNIQUE else ~only_unique)
+        block = np.full((len(picture), len(parts), len(coords)), np.nan)
+        own = [row for row, owner in enumerate(owners) if owner == animal]
+        block[[picture[labels.images[row]] for row in own]] = values[own][:, parts]
+        columns += [(SCORER, animal, labels.schema.names[k], coord) for k in parts.tolist() for coord in coords]
+        blocks.append(block.reshape(len(picture), len(parts) * len(coords)))
+    return list(picture), columns, np.concatenate(blocks, axis=1)
+
+
+def _individuals(labels: Labels, pictures: Iterable[Sequence[int]]) -> list[str]:
+    """Whom each row shows; "" where it shows none. Pictures' rows without a name are called by their number."""
+    taken = {*(labels.tracks or ())}
+    numbered = (name for number in count(1) if (name := INDIVIDUAL.format(number)) not in taken)
+    slots: list[str] = []
+    owners = [""] * len(labels)
+    labelled = set(np.flatnonzero((labels.visible > UNLABELLED).any(1)).tolist())
+    for rows in pictures:
+        nameless = 0
+        for row in (row for row in rows if row in labelled):
+            owners[row] = labels.tracks[row] if labels.tracks else ""
+            if owners[row]:
+                continue
+            if nameless == len(slots):
+                slots.append(next(numbered))
+            owners[row] = slots[nameless]
+            nameless += 1
+    return owners
 
 
 def _header(lines: Sequence[Line]) -> dict[str, Line]:

@@ -1,4 +1,4 @@
-"""The labels of a DeepLabCut project of one animal, the files of all its videos joined.
+"""The labels of a DeepLabCut project, the files of all its videos joined.
 
 Files of the root::
 
@@ -38,6 +38,7 @@ from lead.landmarks.deeplabcut import FOLDER
 from lead.landmarks.joining import joined_tables
 from lead.landmarks.left_out import LeftOut
 from lead.landmarks.model import Labels, Places, Schema
+from lead.reporting import counted
 
 CONFIG = "config.yaml"
 COLLECTED = "CollectedData_"
@@ -91,8 +92,12 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def read(root: Path) -> Labels:
-    """The labels of all videos: a row for each frame that a file lists, labelled or not.
+def read(root: Path, *, several: bool = False) -> Labels:
+    """The labels of all videos: a row for each frame that a file lists, labelled or not, or for each of its animals.
+
+    Args:
+        root: the project's folder.
+        several: whether a frame may show several animals.
 
     Raises:
         LeadError: config.yaml or every table is missing or wrong, or it is open whose labels count.
@@ -101,7 +106,7 @@ def read(root: Path) -> Labels:
         raise LeadError(f"No folder {root / FOLDER}. Give a DeepLabCut project: the folder that holds {CONFIG}.")
     config = read_config(root / CONFIG) if (root / CONFIG).is_file() else Config("", (), ())
     collected, others = _collected(root, config.scorer)
-    tables = [_read(root, path) for path in collected]
+    tables = [_read(root, path, several=several) for path in collected]
     try:
         names = config.bodyparts or tuple(dict.fromkeys(chain(*(table.schema.names for table in tables))))
         schema = Schema(names, skeleton=tuple(bone for bone in config.skeleton if set(bone) <= set(names)))
@@ -118,7 +123,7 @@ def read(root: Path) -> Labels:
     place, told = labels.places or Places(), LeftOut()
     for path in others:
         told.add(
-            f"tables of other scorers than {config.scorer!r}, whom {CONFIG} names", path.relative_to(root).as_posix()
+            f"table of other scorers than {config.scorer!r}, whom {CONFIG} names", path.relative_to(root).as_posix()
         )
     left_out = "; ".join(filter(None, (place.left_out, str(told))))
     return replace(labels, places=replace(place, left_out=left_out))
@@ -166,35 +171,35 @@ def _collected(root: Path, scorer: str) -> tuple[list[Path], list[Path]]:
     return counts, [path for path in tables if path not in counts]
 
 
-def _read(root: Path, stem: Path) -> Labels:
+def _read(root: Path, stem: Path, *, several: bool) -> Labels:
     """The labels of one video: of the HDF5 and the CSV the one that DeepLabCut reads."""
     hdf, text = (stem.with_name(f"{stem.name}.{ending}") for ending in ("h5", "csv"))
     if not hdf.is_file():
-        return _table(root, text)
+        return _table(root, text, several=several)
     if not text.is_file():
-        return _table(root, hdf)
+        return _table(root, hdf, several=several)
     try:
-        labels = _table(root, hdf)
+        labels = _table(root, hdf, several=several)
     except LeadError as error:
-        labels = _table(root, text)
-        told = f"the HDF5 beside it, which DeepLabCut reads and which may differ: {error}"
+        labels = _table(root, text, several=several)
+        told = f"the HDF5 beside it, which DeepLabCut reads and which may differ: {str(error).rstrip('.')}"
     else:
         try:
-            told = _differing(labels, _table(root, text), text.name)
+            told = _differing(labels, _table(root, text, several=several), text.name)
         except LeadError as error:
-            told = f"the CSV beside it, which cannot be read: {error}"
+            told = f"the CSV beside it, which cannot be read: {str(error).rstrip('.')}"
     place = labels.places or Places()
     left_out = "; ".join(filter(None, (told, place.left_out)))
     return replace(labels, places=replace(place, left_out=left_out))
 
 
-def _table(root: Path, path: Path) -> Labels:
+def _table(root: Path, path: Path, *, several: bool) -> Labels:
     """The labels of one file, whose pictures' paths start from the root."""
     try:
         if path.suffix == ".h5":
-            labels = read_apart("hdf", path.read_bytes())
+            labels = read_apart("hdf", path.read_bytes(), several=several)
         else:
-            labels = deeplabcut.parse(read_text(path).removeprefix("\ufeff"))
+            labels = deeplabcut.parse(read_text(path).removeprefix("\ufeff"), several=several)
     except LeadError as error:
         raise LeadError(f"{path}: {error}") from error
     labels = labels.renamed(_beside(root, path.parent, labels.images))
@@ -210,7 +215,7 @@ def _there(root: Path, labels: Labels) -> Labels:
         return labels
     gone = LeftOut()
     for image in sorted({*labels.images} - {labels.images[row] for row in rows}):
-        gone.add("frames that are not there", image)
+        gone.add("frame without its file", image)
     place = labels.places or Places()
     told = "; ".join(filter(None, (place.left_out, str(gone))))
     return replace(labels, places=replace(place, left_out=told)).take(rows)
@@ -227,9 +232,9 @@ def differing_beside(path: Path, labels: Labels) -> str:
     if path.suffix != ".csv" or not path.name.startswith(COLLECTED) or not hdf.is_file():
         return ""
     try:
-        differences = _differences(read_apart("hdf", hdf.read_bytes()), labels)
+        differences = _differences(read_apart("hdf", hdf.read_bytes(), several=labels.tracks is not None), labels)
     except (LeadError, OSError) as error:
-        return f"{hdf.name} beside it, which DeepLabCut reads and which may differ: {error}"
+        return f"{hdf.name} beside it, which DeepLabCut reads and which may differ: {str(error).rstrip('.')}"
     return f"{hdf.name} beside it, which DeepLabCut reads and which differs: {differences}" if differences else ""
 
 
@@ -241,27 +246,33 @@ def _differing(labels: Labels, other: Labels, name: str) -> str:
 
 def _differences(labels: Labels, other: Labels) -> str:
     """In what two tables of the same video differ, counted; empty if they agree."""
-    rows, others = ({image: row for row, image in enumerate(table.images)} for table in (labels, other))
+    rows, others = (
+        {key: row for row, key in enumerate(zip(table.images, table.tracks or table.images, strict=True))}
+        for table in (labels, other)
+    )
     told = []
     if parts := {*labels.schema.names} ^ {*other.schema.names}:
         told.append(f"just one has {', '.join(map(repr, sorted(parts)))}")
-    if lone := rows.keys() ^ others.keys():
-        told.append(f"just one has {len(lone)} pictures, the first is {min(lone)}")
-    images = [image for image in rows if image in others]
+    if lone := {*labels.images} ^ {*other.images}:
+        told.append(f"just one has {counted(len(lone), 'picture')}, the first is {min(lone)}")
+    elif animals := {key for key in rows.keys() ^ others.keys() if key[1]}:
+        image, track = min(animals)
+        told.append(f"just one has {counted(len(animals), 'animal')}, the first is {track!r} of {image}")
+    keys = [key for key in rows if key in others]
     shared = [part for part in labels.schema.names if part in other.schema.names]
-    here = labels.take(rows[image] for image in images).only(shared).xy
-    there = other.take(others[image] for image in images).only(shared).xy
+    here = labels.take(rows[key] for key in keys).only(shared).xy
+    there = other.take(others[key] for key in keys).only(shared).xy
     differ = ~((np.abs(here - there) <= SAME) | (np.isnan(here) & np.isnan(there))).all(-1)
     for row, k in np.argwhere(differ)[:1].tolist():
         count = f"{differ.sum()} point{'s differ' if differ.sum() > 1 else ' differs'}"
-        told.append(f"{count}, the first is {shared[k]!r} of {images[row]}")
+        told.append(f"{count}, the first is {shared[k]!r} of {keys[row][0]}")
     return ", ".join(told)
 
 
 def _beside(root: Path, folder: Path, images: tuple[str, ...]) -> list[str]:
     """The frames' paths from the root: beside their table, unless they are where it says, or two would be one."""
     beside = [(folder.relative_to(root) / PurePosixPath(image).name).as_posix() for image in images]
-    count = Counter(beside)
+    count = Counter(dict(zip(images, beside, strict=True)).values())
     return [
         image if count[near] > 1 or (root / image).is_file() else near
         for image, near in zip(images, beside, strict=True)

@@ -47,7 +47,7 @@ FOREIGN: tuple[Format, ...] = (
         extensions=(".csv",),
         lacks=(),
         why_not=of_text(sleaptable.why_not),
-        parse=lambda file: sleaptable.parse(text_of(file), Path(file.name).name, file.pictures),
+        parse=lambda file: sleaptable.parse(text_of(file), Path(file.name).name, file.pictures, several=file.several),
     ),
     Format(
         name="sleap-h5",
@@ -55,7 +55,9 @@ FOREIGN: tuple[Format, ...] = (
         extensions=(".h5",),
         lacks=(),
         why_not=lambda file: sleaptable.analysis_why_not(file.data),
-        parse=lambda file: sleaptable.of_film(read_apart("sleap-h5", file.data), Path(file.name).name, file.pictures),
+        parse=lambda file: sleaptable.of_film(
+            read_apart("sleap-h5", file.data, several=file.several), Path(file.name).name, file.pictures
+        ),
     ),
     Format(
         name="via",

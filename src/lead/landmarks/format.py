@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -29,6 +29,11 @@ FEATURES = {
     "film": "which film the frames are of",
     "accepted": "which labels are accepted suggestions",
     "predicted": "which points are a model's and no person's",
+    "several": "all but one specimen of a picture",
+    "tracks": "which individual is which",
+    "boxes": "boxes around specimens",
+    "likely": "how likely each is a specimen",
+    "complete": "in which pictures every specimen is labelled",
     "mixed": "the predictions on pictures that a person labelled too",
 }
 """What a format may hold of labels beside the points themselves, or lose, in words."""
@@ -45,12 +50,15 @@ class LabelFile:
         pictures: their sizes and names.
         only: of formats that may hold several kinds of things (COCO's categories, CVAT's skeletons), the name of the
             one whose landmarks are read; None for those of all.
+        several: whether pictures may show several specimens, each of which is a row then; else a reader leaves such
+            pictures out, or refuses them.
     """
 
     name: str
     data: bytes
     pictures: PictureInfo
     only: str | None = None
+    several: bool = False
 
     @cached_property
     def text(self) -> str | None:
@@ -71,6 +79,10 @@ def _only_read(_labels: Labels, _pictures: PictureInfo) -> bytes:
     raise LeadError("this format is read, but not written. Choose another (--to).")
 
 
+def _only_written(_file: LabelFile) -> Labels:
+    raise LeadError("this format is written, but not read. Take the file of labels that it was made of.")
+
+
 @dataclass(frozen=True)
 class Format:
     """One kind of file of landmarks.
@@ -81,7 +93,8 @@ class Format:
         extensions: that its files end in, with the dot, in lower case; the first is the usual one.
         lacks: which of ``FEATURES`` it cannot hold.
         why_not: why a file is not in this format; None if it is, or is like it.
-        parse: labels of a file. Raises :class:`LeadError` that names the line or entry.
+        parse: labels of a file. Raises :class:`LeadError` that names the line or entry. Left out of a format that is
+            only written.
         dump: a file of labels, of which a reader gets the same back, but for what it lacks. Left out of a format that
             is only read.
         by_ending: whether a file of this extension is written in this format where no format is named.
@@ -97,7 +110,7 @@ class Format:
     extensions: tuple[str, ...]
     lacks: tuple[str, ...]
     why_not: Callable[[LabelFile], str | None]
-    parse: Callable[[LabelFile], Labels]
+    parse: Callable[[LabelFile], Labels] = _only_written
     dump: Callable[[Labels, PictureInfo], bytes] = _only_read
     by_ending: bool = True
     precision: float = 0.001
@@ -121,6 +134,15 @@ class Format:
         """What it cannot hold, in words; empty if nothing."""
         return ", ".join(FEATURES[feature] for feature in self.lacks)
 
+    @property
+    def holds_several(self) -> bool:
+        """Whether a picture may show several specimens in it."""
+        return "several" not in self.lacks
+
+    def specimens(self, labels: Labels) -> Labels:
+        """The specimens of labels that it can hold: where it has no boxes, those that are a box alone are none."""
+        return replace(labels, boxes=None).without_empty() if "boxes" in self.lacks else labels
+
     def lost(self, labels: Labels) -> list[str]:
         """What of these labels it cannot hold, in words."""
         return [FEATURES[feature] for feature in self.lacks if _has(labels, feature)]
@@ -141,6 +163,11 @@ def _has(labels: Labels, feature: str) -> bool:
         "film": any(frame_of(image) for image in labels.images),
         "accepted": labels.accepted is not None,
         "predicted": labels.predicted is not None,
+        "several": bool(labels.of_several()),
+        "tracks": any(labels.tracks or ()),
+        "boxes": labels.boxes is not None,
+        "likely": labels.likely is not None,
+        "complete": bool(labels.complete),
         "mixed": bool((labels.is_predicted.any(1) & (labels.by_hand | labels.is_accepted).any(1)).any()),
     }.get(feature, False)
 

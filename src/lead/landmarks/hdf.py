@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from lead.errors import LeadError, needing
-from lead.landmarks.deeplabcut import FOLDER, ONE, SCORER, SEVERAL, parse_lines, tabulated
+from lead.landmarks.deeplabcut import FOLDER, ONE, SEVERAL, header_of, parse_lines, tabulated
 from lead.landmarks.fields import Line, written
 from lead.landmarks.frames import frames_of_one
 from lead.landmarks.model import Labels
+from lead.reporting import counted
 
 KEY = "df_with_missing"
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -32,7 +33,7 @@ def why_not(data: bytes) -> str | None:
     return None if b"pandas_type" in data else "does not hold a table of pandas"
 
 
-def parse(data: bytes) -> Labels:
+def parse(data: bytes, *, several: bool = False) -> Labels:
     """Labels from a file's bytes; see :func:`lead.landmarks.deeplabcut.parse`, whose lines are the rows here.
 
     Raises:
@@ -53,20 +54,22 @@ def parse(data: bytes) -> Labels:
     levels = len(columns[0]) if columns else 0
     names = {len(ONE): ONE, len(SEVERAL): SEVERAL}.get(levels)
     if names is None:
-        raise LeadError(f"its columns have {levels} levels; DeepLabCut's have {len(ONE)}, or {len(SEVERAL)}.")
+        raise LeadError(
+            f"its columns have {counted(levels, 'level')}; DeepLabCut's have {len(ONE)}, or {len(SEVERAL)}."
+        )
     width = len(rows[0]) if rows else 1
     blank = [""] * (width - 1)
     head = [[name, *blank, *(column[level] for column in columns)] for level, name in enumerate(names)]
     body = [[*row, *map(written, of_row)] for row, of_row in zip(rows, values, strict=True)]
     lines: list[Line] = list(enumerate([*head, *body], start=1))
-    return parse_lines(lines)
+    return parse_lines(lines, several=several)
 
 
 def _table(file: Any) -> tuple[Keys, Keys, list[list[float]]]:
     """Keys of the columns and of the rows, and the values, of the file's one table."""
     groups = [group for group in file.values() if "pandas_type" in group.attrs]
     if len(groups) != 1:
-        raise LeadError(f"{len(groups)} tables in it, where {KEY!r} alone should be.")
+        raise LeadError(f"{counted(len(groups), 'table')} in it, where {KEY!r} alone should be.")
     (group,) = groups
     kind = _text(group.attrs["pandas_type"])
     if kind == "frame_table":
@@ -125,15 +128,15 @@ def dump(labels: Labels) -> bytes:
     with needing("Tables in HDF5", "deeplabcut"):
         import pandas as pd
         import tables  # noqa: F401 - what pandas writes with
-    columns, table = tabulated(labels)
-    film = frames_of_one(labels.images)
-    parts = [tuple(image.split("/")) for image in labels.images]
-    index: Any = list(labels.images)
+    images, columns, table = tabulated(labels)
+    film = frames_of_one(images)
+    parts = [tuple(image.split("/")) for image in images]
+    index: Any = images
     if film:
         index = film[1]
     elif parts and all(len(path) == 3 and path[0] == FOLDER for path in parts):
         index = pd.MultiIndex.from_tuples(parts)
-    keys = pd.MultiIndex.from_tuples([(SCORER, *column) for column in columns], names=ONE)
+    keys = pd.MultiIndex.from_tuples(columns, names=header_of(columns))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "labels.h5"
         pd.DataFrame(table, columns=keys, index=index).to_hdf(path, key=KEY, mode="w")

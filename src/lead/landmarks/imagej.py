@@ -55,10 +55,10 @@ def parse(text: str, file: str, pictures: PictureInfo) -> Labels:
     for line in table.lines:
         x, y = table.number(line, "X"), table.number(line, "Y")
         if table.has("Area") and table.number(line, "Area") > 0:
-            found.leave_out("measured areas, which are no points")
+            found.leave_out("area measured, and no point")
             continue
         if x != x or y != y:
-            found.leave_out("lines without X and Y")
+            found.leave_out("line without X and Y")
             continue
         picture, name, of_sequence = _picture(table.text(line, "Label"), file, pictures)
         if table.number(line, "Slice") > 1 and not of_sequence:

@@ -57,7 +57,7 @@ def parse(data: bytes, file: str, pictures: PictureInfo) -> Labels:
         except Exception as error:  # roifile lets nearly any type through for a damaged file
             raise LeadError(f"{path}: not a selection that can be read ({str(error)[:100]}).") from error
         if not marks:
-            found.leave_out("selections other than points")
+            found.leave_out("selection other than points")
             continue
         stem = path.removesuffix(ENDING)
         own = pictures.of_stem(stem) if archive else stem

@@ -12,14 +12,19 @@ from lead.landmarks import deeplabcut, deeplabcut_project
 from lead.landmarks.fields import read_json
 from lead.landmarks.foreign import FOREIGN
 from lead.landmarks.format import Format, LabelFile
-from lead.landmarks.formats import FORMATS, WRITTEN, format_named
+from lead.landmarks.formats import FORMATS, RESULTS, WRITTEN, format_named
 from lead.landmarks.model import Labels, Places
 from lead.landmarks.pictures import PictureInfo
 from lead.landmarks.recognise import recognised
 
 
 def read_labels(
-    path: Path, *, pictures: PictureInfo | None = None, format: str | None = None, only: str | None = None
+    path: Path,
+    *,
+    pictures: PictureInfo | None = None,
+    format: str | None = None,
+    only: str | None = None,
+    several: bool = False,
 ) -> tuple[Labels, Format]:
     """Landmarks from a file of any format, a folder with a file for each picture, or that of a DeepLabCut project.
 
@@ -27,7 +32,7 @@ def read_labels(
         path: the file or folder.
         pictures: what knows the pictures, which some formats have to ask.
         format: its name; by default it is recognised by content.
-        only: see :class:`lead.landmarks.formats.LabelFile`.
+        only, several: see :class:`lead.landmarks.format.LabelFile`.
 
     Returns:
         The labels, and the format that they are in.
@@ -40,9 +45,11 @@ def read_labels(
     if path.is_dir():
         if only is not None:
             raise LeadError(f"{path} is a folder, whose files hold one kind of thing: leave out --only {only}.")
-        return _read_folder(path, pictures, format)
+        return _read_folder(path, pictures, format, several)
     try:
-        labels, kind = parse_labels(path.read_bytes(), str(path), pictures=pictures, format=format, only=only)
+        labels, kind = parse_labels(
+            path.read_bytes(), str(path), pictures=pictures, format=format, only=only, several=several
+        )
     except FileNotFoundError:
         raise LeadError(f"No file {path}. Landmarks are read from: {_known_formats()}.") from None
     except OSError as error:
@@ -65,13 +72,14 @@ def parse_labels(
     pictures: PictureInfo | None = None,
     format: str | None = None,
     only: str | None = None,
+    several: bool = False,
 ) -> tuple[Labels, Format]:
     """Landmarks from a file's bytes; see :func:`read_labels`.
 
     Args:
         data: the whole file.
         name: what the error messages call it.
-        pictures, format, only: as there.
+        pictures, format, only, several: as there.
 
     Raises:
         Unrecognised: it is like no format (the message says which tool's it looks like), or like several and wrong in
@@ -80,7 +88,7 @@ def parse_labels(
     """
     if not data.strip():
         raise LeadError(f"{name} is empty.")
-    file = LabelFile(name, data, pictures or PictureInfo(), only)
+    file = LabelFile(name, data, pictures or PictureInfo(), only, several)
     if format is not None:
         kind = format_named(format)
         return _parsed(kind, file), kind
@@ -131,8 +139,8 @@ def _parsed(kind: Format, file: LabelFile) -> Labels:
 
 
 def _from_file(labels: Labels, name: str) -> Labels:
-    """The same labels, whose places say which file they stand in."""
-    return replace(labels, places=replace(labels.places or Places(), file=name))
+    """The same labels, whose places say which file they stand in; without tracks where these tell nothing."""
+    return replace(labels.simplest(), places=replace(labels.places or Places(), file=name))
 
 
 def _also_left_out(labels: Labels, told: str) -> Labels:
@@ -142,9 +150,9 @@ def _also_left_out(labels: Labels, told: str) -> Labels:
     return replace(labels, places=replace(place, left_out=left_out))
 
 
-def _read_folder(folder: Path, pictures: PictureInfo, format: str | None) -> tuple[Labels, Format]:
+def _read_folder(folder: Path, pictures: PictureInfo, format: str | None, several: bool) -> tuple[Labels, Format]:
     if deeplabcut_project.present(folder) and format in (None, "deeplabcut", "deeplabcut-h5"):
-        return _from_file(deeplabcut_project.read(folder), str(folder)), format_named("deeplabcut")
+        return _from_file(deeplabcut_project.read(folder, several=several), str(folder)), format_named("deeplabcut")
     found = [
         (kind, kind.per_picture, texts)
         for kind in FORMATS
@@ -154,7 +162,7 @@ def _read_folder(folder: Path, pictures: PictureInfo, format: str | None) -> tup
         raise LeadError(f"{folder} holds files of {' and '.join(kind.name for kind, *_ in found)}. Name one (--from).")
     for kind, per_picture, texts in found:
         try:
-            labels = _from_file(per_picture.parse(texts, pictures), str(folder))
+            labels = _from_file(per_picture.parse(texts, pictures, several), str(folder))
         except LeadError as error:
             raise LeadError(f"{folder}: {error}") from error
         return _also_left_out(labels, per_picture.passed_over(folder, texts)), kind
@@ -178,14 +186,14 @@ def target_format(path: Path, format: str | None = None) -> Format:
     if format is not None:
         kind = format_named(format)
         if kind.only_read:
-            raise unknown("format to write", format, (known.name for known in WRITTEN))
+            raise unknown("format to write", format, (known.name for known in (*WRITTEN, RESULTS)))
         return kind
     by_ending = [kind for kind in WRITTEN if kind.by_ending]
     for kind in by_ending:
         if path.suffix.lower() in kind.extensions:
             return kind
     endings = ", ".join(f"{' or '.join(kind.extensions)} ({kind.title})" for kind in by_ending)
-    others = ", ".join(kind.name for kind in WRITTEN if not kind.by_ending)
+    others = ", ".join(kind.name for kind in (*WRITTEN, RESULTS) if not kind.by_ending)
     folders = " or ".join(kind.name for kind in WRITTEN if kind.per_picture)
     raise LeadError(
         f"Cannot tell the format of {path}: end its name in {endings}. To be named (--to) are: {others}, and {folders} "
@@ -198,6 +206,20 @@ def check_target(path: Path, *, format: str | None = None, overwrite: bool = Fal
     target_format(path, format)
     if not overwrite:
         refuse_existing(path)
+
+
+def refuse_several(labels: Labels, kind: Format) -> None:
+    """Raises :class:`LeadError` where a format that holds one specimen a picture is to hold several."""
+    for image, count in kind.specimens(labels).of_several().items():
+        raise LeadError(
+            f"Picture {image!r} shows {count} specimens, and {kind.name} holds one of each picture. Several "
+            f"are held by: {holding_several()} (--to)."
+        )
+
+
+def holding_several() -> str:
+    """The formats in which a picture may show several specimens, to be named."""
+    return ", ".join(kind.name for kind in WRITTEN if kind.holds_several)
 
 
 def write_labels(
@@ -221,11 +243,16 @@ def write_labels(
         The format: its ``lost`` says what was left out.
 
     Raises:
-        LeadError: the ending is unknown, the file exists, cannot be written, or the format cannot hold a name or place.
+        LeadError: the ending is unknown, the file exists, cannot be written, or the format cannot hold a name or place,
+            or several specimens of a picture.
     """
     check_target(path, format=format, overwrite=overwrite)
     kind = target_format(path, format)
     pictures = pictures or PictureInfo()
+    labels = kind.specimens(labels)
+    if not kind.holds_several:
+        refuse_several(labels, kind)
+        labels = replace(labels.without_empty(), tracks=None)
     if kind.per_picture and path.suffix.lower() != ".zip":
         kind.per_picture.write(labels, path, pictures, overwrite=overwrite)
     else:

@@ -22,10 +22,10 @@ def kind_prefixes(names: Sequence[str], sizes: Sequence[int]) -> list[str]:
 
 
 def joined_kinds(parts: Sequence[Labels], kinds: Sequence[str]) -> Labels:
-    """The labels of several kinds of things on the same pictures, side by side; without places and sizes.
+    """The labels of several kinds of things on the same pictures, side by side; without places, sizes and boxes.
 
     Args:
-        parts: of each kind; all of the same pictures.
+        parts: of each kind; all of the same rows.
         kinds: their names.
 
     Raises:
@@ -53,6 +53,7 @@ def joined_kinds(parts: Sequence[Labels], kinds: Sequence[str]) -> Labels:
         *(_side_by_side([getattr(part, name) for part in parts], parts) for name in ("score", "px_error", "px_90")),
         accepted=np.concatenate([part.is_accepted for part in parts], axis=1),
         predicted=np.concatenate([part.is_predicted for part in parts], axis=1),
+        tracks=parts[0].tracks,
     )
 
 

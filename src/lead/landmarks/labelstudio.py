@@ -8,11 +8,17 @@ What a person submitted is the annotation that is not cancelled; of several the 
 there is none the first prediction is read, and its points are predictions. A point of an annotation whose ``origin`` is
 ``prediction`` is an accepted suggestion: Label Studio makes it ``prediction-changed`` as soon as somebody moves it.
 
+Where pictures may show several specimens, each rectangle is one, with the points that are nested in it (``parentID``);
+so are points that are nested in another region, and together those that are nested in none. These are in the rectangle
+if it is the only one and holds none. Rectangles are the specimens' boxes; the score of one says how likely
+it is a specimen. We write so what has a box, and what is not alone in its picture: a specimen without a box gets one
+around its points, as Label Studio's own export to YOLO wants it, and that is not read as a box.
+
 A task may have several pictures: a result's ``to_name`` or ``source`` says which it is on, and ``item_index`` which of
 a list; :mod:`lead.landmarks.labelstudio_pictures` finds them. Ours are written as local files.
 
 There is no place for the order of the landmarks (that of their first appearance is taken), for hidden points, expected
-errors, flip pairs and skeleton.
+errors, flip pairs, skeleton and which individual is which.
 """
 
 from __future__ import annotations
@@ -20,58 +26,75 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+import numpy.typing as npt
 
 from lead.errors import LeadError
-from lead.landmarks.fields import finite, read_json
+from lead.landmarks.fields import read_json
 from lead.landmarks.labelstudio_pictures import FIELD, LOCAL, Address, field_of, fields_of, names_of
+from lead.landmarks.labelstudio_results import KIND, PARENT, RECTANGLE, REST, Entry, Frame, Point, Region, regions_of
 from lead.landmarks.left_out import LeftOut
 from lead.landmarks.model import UNLABELLED, VISIBLE, Labels, Places, Schema
 from lead.landmarks.pictures import PictureInfo
 
-Entry = dict[str, Any]
-KIND = "keypointlabels"
-BARE, NAMES = "keypoint", "labels"
-"""A point without its name, and the result that names it."""
 MODEL = "lead"
-REST = "beside_annotation"
-"""Key of a prediction that we write: it holds the landmarks that the task's annotation does not have."""
 FROM, TO = "keypoints", "image"
 """Names of the control, and of the picture in the labelling setup."""
+FROM_BOX, BOXED = "specimens", "specimen"
+"""Names of the rectangles' control, and of their one label."""
 
 
-@dataclass(frozen=True)
-class _Point:
-    x: float
-    y: float
-    size: tuple[float, float]
-    score: float
-    accepted: bool
-    predicted: bool
+@dataclass
+class _Specimen:
+    """The landmarks of a specimen, and its rectangle."""
+
+    points: dict[str, Point] = field(default_factory=dict)
+    twice: dict[str, None] = field(default_factory=dict)
+    frame: Frame | None = None
+
+    def add(self, name: str, mark: Point | Frame) -> None:
+        if isinstance(mark, Frame):
+            self.frame = self.frame or mark
+            return
+        before = self.points.get(name)
+        if before is not None and mark.predicted and not before.predicted:
+            return  # the person's own has come since
+        if before is not None:
+            self.twice[name] = None
+        self.points[name] = mark
+
+    @property
+    def marks(self) -> list[Point | Frame]:
+        """All that is marked."""
+        return [*self.points.values(), *([self.frame] if self.frame else [])]
 
 
 @dataclass
 class _Picture:
-    """One picture of a task, and its landmarks."""
+    """One picture of a task, and its specimens by what their regions share."""
 
     where: str
     address: Address
-    points: dict[str, _Point] = field(default_factory=dict)
-    twice: dict[str, None] = field(default_factory=dict)
+    specimens: dict[str, _Specimen] = field(default_factory=dict)
 
-    def add(self, name: str, point: _Point) -> None:
-        before = self.points.get(name)
-        if before is not None and point.predicted and not before.predicted:
-            return  # the person's own has come since
-        if before is not None:
-            self.twice[name] = None
-        self.points[name] = point
+    def add(self, region: Region) -> None:
+        self.specimens.setdefault(region.owner, _Specimen()).add(region.name, region.mark)
+
+    @property
+    def marks(self) -> list[Point | Frame]:
+        """All that is marked in it."""
+        return [mark for specimen in self.specimens.values() for mark in specimen.marks]
+
+    def marked(self) -> list[_Specimen]:
+        """The specimens; points that are in no region are in the only rectangle, if that is empty."""
+        loose, others = self.specimens.get(""), [specimen for owner, specimen in self.specimens.items() if owner]
+        if loose and len(others) == 1 and others[0].frame and not others[0].points:
+            return [_Specimen(loose.points, loose.twice, others[0].frame)]
+        return [specimen for specimen in self.specimens.values() if specimen.marks]
 
 
 def why_not(text: str) -> str | None:
@@ -82,10 +105,14 @@ def why_not(text: str) -> str | None:
     return None if head else "holds no tasks with 'data' and 'annotations' (export as JSON, not as JSON-MIN)"
 
 
-def parse(text: str) -> Labels:
-    """Labels from a list of tasks: a row for each picture, in the tasks' order, annotated or not.
+def parse(text: str, *, several: bool = False) -> Labels:
+    """Labels from a list of tasks: a row for each picture, in the tasks' order, annotated or not, or each specimen.
 
     What cannot be read of a task costs that task or point, which is named in the labels' places.
+
+    Args:
+        text: the whole file.
+        several: whether a picture may show several specimens.
 
     Raises:
         LeadError: the text is not such a list, or nothing in it can be read; the message says what was found.
@@ -94,28 +121,34 @@ def parse(text: str) -> Labels:
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
         raise LeadError("not Label Studio's JSON: expected a list of tasks. Export as JSON.")
     left_out = LeftOut()
-    pictures = _single(_pictures(tasks, left_out), left_out)
-    names = tuple(dict.fromkeys(name for picture in pictures for name in picture.points))
+    pictures = _single(_pictures(tasks, left_out, several=several), left_out, "specimen" if several else "picture")
+    rows = [(picture, specimen) for picture in pictures for specimen in picture.marked() or [_Specimen()]]
+    names = tuple(dict.fromkeys(name for _, specimen in rows for name in specimen.points))
     if not names:
         found = f" Left out: {left_out}." if left_out.beyond() else ""
         raise LeadError(
             f"no task has a result of type {KIND!r} that can be read. Annotate with KeyPointLabels, and export as JSON."
             f"{found}"
         )
-    shape = (len(pictures), len(names))
+    shape = (len(rows), len(names))
     table, accepted, predicted = np.full((*shape, 3), np.nan), np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
-    sizes = np.zeros((len(pictures), 2), dtype=np.int64)
-    for row, picture in enumerate(pictures):
-        for name, point in picture.points.items():
+    sizes, boxes = np.zeros((len(rows), 2), dtype=np.int64), np.full((len(rows), 5), np.nan)
+    for row, (picture, specimen) in enumerate(rows):
+        for name, point in specimen.points.items():
             k = names.index(name)
             table[row, k] = point.x, point.y, point.score
             accepted[row, k], predicted[row, k] = point.accepted, point.predicted
-            sizes[row] = point.size
+        if specimen.frame:
+            boxes[row] = *specimen.frame.box, specimen.frame.likely
+            if specimen.points and np.allclose(boxes[row, :4], _around(table[row, :, :2]), rtol=0, atol=1e-6):
+                boxes[row, :4] = np.nan
+        for mark in picture.marks[:1]:
+            sizes[row] = mark.size
     called = names_of(picture.address for picture in pictures)
-    places = Places(entries=tuple(picture.where for picture in pictures), left_out=str(left_out))
+    places = Places(entries=tuple(picture.where for picture, _ in rows), left_out=str(left_out))
     return Labels(
         Schema(names),
-        tuple(called[picture.address] for picture in pictures),
+        tuple(called[picture.address] for picture, _ in rows),
         table[..., :2],
         np.full(shape, VISIBLE, dtype=np.int8),
         None if np.isnan(table[..., 2]).all() else table[..., 2],
@@ -123,32 +156,39 @@ def parse(text: str) -> Labels:
         accepted=accepted,
         predicted=predicted,
         sizes=sizes,
+        tracks=("",) * len(rows) if several else None,
+        boxes=boxes[:, :4],
+        likely=boxes[:, 4],
     )
 
 
-def _pictures(tasks: Sequence[Entry], left_out: LeftOut) -> list[_Picture]:
+def _pictures(tasks: Sequence[Entry], left_out: LeftOut, *, several: bool) -> list[_Picture]:
     """The pictures of the tasks, in their order."""
     read = [(f"task {task.get('id', i)}", fields_of(task.get("data"))) for i, task in enumerate(tasks)]
-    results = [list(_points(task, where, left_out)) for task, (where, _) in zip(tasks, read, strict=True)]
+    results = [
+        list(regions_of(task, where, left_out, several=several)) for task, (where, _) in zip(tasks, read, strict=True)
+    ]
     unknown = {
-        str(result.get("to_name"))
+        str(region.result.get("to_name"))
         for (_, fields), of_task in zip(read, results, strict=True)
-        for result, *_ in of_task
-        if str(result.get("to_name")) not in fields and not result.get("source")
+        for region in of_task
+        if str(region.result.get("to_name")) not in fields and not region.result.get("source")
     }
-    several = len(unknown) > 1
     found: list[dict[tuple[str, int], _Picture]] = []
     for (where, fields), of_task in zip(read, results, strict=True):
         of_pictures: dict[tuple[str, int], _Picture] = {}
-        for result, name, point in of_task:
-            chosen = field_of(fields, result.get("to_name"), result.get("source"), several=several)
+        for region in of_task:
+            result = region.result
+            chosen = field_of(fields, result.get("to_name"), result.get("source"), several=len(unknown) > 1)
             number = result.get("item_index") or 0
             if chosen is None or type(number) is not int or not 0 <= number < len(fields[chosen]):
-                what = f"{where}: {name!r} on {repr(result.get('to_name'))[:30]}, data {', '.join(fields) or 'empty'}"
-                left_out.add("points whose picture cannot be told", what)
+                what, name = ("point", f"{region.name!r} ") if region.name else ("box", "")
+                on = f"{name}on {repr(result.get('to_name'))[:30]}"
+                told = f"{where}: {on}, data {', '.join(fields) or 'empty'}"
+                left_out.add(f"{what} whose picture cannot be told", told)
                 continue
             place = (chosen, number)
-            of_pictures.setdefault(place, _Picture(where, fields[chosen][number])).add(name, point)
+            of_pictures.setdefault(place, _Picture(where, fields[chosen][number])).add(region)
         found.append(of_pictures)
     used = dict.fromkeys(chosen for of_pictures in found for chosen, _ in of_pictures)
     return [
@@ -170,135 +210,42 @@ def _all_of_task(
     if not wanted and (only := field_of(fields, None, None, several=True)) is not None:
         wanted = [only]
     if not wanted:
-        left_out.add("tasks whose data names no picture", f"{where}: {', '.join(fields) or 'no address'}")
+        left_out.add("task whose data names no picture", f"{where}: {', '.join(fields) or 'no address'}")
     for name in wanted:
         for number, address in enumerate(fields[name]):
             yield found.get((name, number)) or _Picture(where, address)
 
 
-def _single(pictures: Sequence[_Picture], left_out: LeftOut) -> list[_Picture]:
-    """One entry for each picture; without landmarks that are marked twice, or in several tasks."""
+def _single(pictures: Sequence[_Picture], left_out: LeftOut, called: str) -> list[_Picture]:
+    """One entry for each picture; without landmarks that are marked twice, or in several tasks.
+
+    Args:
+        pictures: all, in their order.
+        left_out: where to count what is not read.
+        called: what each specimen is called there.
+    """
     of_address: dict[Address, list[_Picture]] = {}
     for picture in pictures:
-        if picture.twice:
-            where = f"{picture.where}: {', '.join(map(repr, picture.twice))}"
-            left_out.add("pictures in which a landmark is marked twice, of which none is read", where)
-            picture.points = {}
-        elif len(sizes := {point.size for point in picture.points.values()}) > 1:
+        for specimen in picture.specimens.values():
+            if specimen.twice:
+                where = f"{picture.where}: {', '.join(map(repr, specimen.twice))}"
+                left_out.add(f"{called} in which a landmark is marked twice, of which nothing is read", where)
+                specimen.points = {}
+        if len(sizes := {mark.size for mark in picture.marks}) > 1:
             where = f"{picture.where}: {' and '.join(f'{width:g} x {height:g}' for width, height in sorted(sizes)[:2])}"
-            left_out.add("pictures that have several sizes in the file, of which none is read", where)
-            picture.points = {}
+            left_out.add("picture of several sizes in the file, of which nothing is read", where)
+            picture.specimens = {}
         of_address.setdefault(picture.address, []).append(picture)
     single = []
     for same in of_address.values():
-        labelled = [picture for picture in same if picture.points]
-        person = [picture for picture in labelled if not all(point.predicted for point in picture.points.values())]
+        labelled = [picture for picture in same if picture.marks]
+        person = [picture for picture in labelled if not all(mark.predicted for mark in picture.marks)]
         best = person or labelled
         if len(best) > 1:
             where = f"{', '.join(picture.where for picture in best)}: {best[0].address.path!r}"
-            left_out.add("pictures that are labelled in several tasks, of which none is read", where)
+            left_out.add("picture labelled in several tasks, of which nothing is read", where)
         single.append(best[0] if len(best) == 1 else _Picture(same[0].where, same[0].address))
     return single
-
-
-def _points(task: Entry, where: str, left_out: LeftOut) -> Iterator[tuple[Entry, str, _Point]]:
-    """The results of a task that are landmarks, with their names and places in pixels."""
-    submitted = [a for a in _entries(task, ("annotations", "completions")) if not a.get("was_cancelled")]
-    marked = [a for a in submitted if _holds_points(a)]
-    truth = [a for a in marked if a.get("ground_truth") is True]
-    if len(marked) > 1 and len(truth) != 1:
-        ids = ", ".join(str(a.get("id", "?")) for a in marked)
-        left_out.add("tasks with several annotations, of which none is read", f"{where}: {ids}")
-        return
-    predictions = _entries(task, ("predictions",))
-    listed = task.get("annotations")
-    if numbers := [a for a in listed if type(a) is int] if isinstance(listed, list) else []:
-        left_out.add("annotations of which the file has only the number", where, count=len(numbers))
-    drafts = task.get("drafts")
-    if not submitted and isinstance(drafts, list) and drafts:
-        left_out.add("drafts that nobody submitted", where, count=len(drafts))
-    if submitted:
-        for annotation in truth[:1] or marked or submitted[:1]:
-            yield from _points_of(annotation, where, left_out, predicted=False)
-        predictions = [p for p in predictions if p.get(REST) is True]
-    for prediction in predictions[:1]:
-        yield from _points_of(prediction, where, left_out, predicted=True)
-    if len(predictions) > 1:
-        left_out.add(
-            "predictions of tasks that have several, of which the first is read", where, count=len(predictions) - 1
-        )
-
-
-def _entries(entry: Entry, keys: Sequence[str]) -> list[Entry]:
-    """The objects of a list; what is none, such as the bare number of a prediction, holds no results."""
-    lists = [entry[key] for key in keys if isinstance(entry.get(key), list)]
-    return [value for of_key in lists for value in of_key if isinstance(value, dict)]
-
-
-def _holds_points(annotation: Entry) -> bool:
-    return any(result.get("type") in (KIND, BARE) for result in _entries(annotation, ("result",)))
-
-
-def _points_of(entry: Entry, where: str, left_out: LeftOut, *, predicted: bool) -> Iterator[tuple[Entry, str, _Point]]:
-    """Those of an annotation or prediction."""
-    results = _entries(entry, ("result",))
-    points = {repr(result.get("id")) for result in results if result.get("type") == BARE}
-    named: dict[str, list[str]] = {}
-    for result in results:
-        if result.get("type") == NAMES and repr(result.get("id")) in points:
-            named.setdefault(repr(result.get("id")), []).extend(_names(result, NAMES))
-    for kind, count in Counter(_kind(result, named) for result in results).items():
-        if kind is not None:
-            left_out.add(f"results of type {kind}", count=count)
-    scored = any(finite(result.get("score")) is not None for result in results)
-    for result in results:
-        if result.get("type") not in (KIND, BARE):
-            continue
-        if "is_positive" in result:
-            left_out.add("points that were put for a model to draw around", where)
-            continue
-        names = _names(result, KIND) or _names(result, NAMES) or named.get(repr(result.get("id")), [])
-        if not names:
-            left_out.add("points without a name", where)
-        point = _point(result, f"{where}: {', '.join(map(repr, names))}", left_out) if names else None
-        if point is None:
-            continue
-        score = finite(result.get("score") if scored else entry.get("score")) if predicted else None
-        accepted = not predicted and result.get("origin") == "prediction"
-        for name in names:
-            yield result, name, _Point(*point, math.nan if score is None else score, accepted, predicted)
-
-
-def _kind(result: Entry, named: dict[str, list[str]]) -> str | None:
-    """The type of a result that is left out, None of one that is read."""
-    kind = result.get("type")
-    if kind in (KIND, BARE) or (kind == NAMES and repr(result.get("id")) in named):
-        return None
-    return repr(kind)[:30]
-
-
-def _names(result: Entry, key: str) -> list[str]:
-    value = result.get("value")
-    names = value.get(key) if isinstance(value, dict) else None
-    return [name for name in names if isinstance(name, str) and name] if isinstance(names, list) else []
-
-
-def _point(result: Entry, where: str, left_out: LeftOut) -> tuple[float, float, tuple[float, float]] | None:
-    """x, y and the picture's size, all in pixels; None if that cannot be told, which is counted."""
-    value = result.get("value")
-    x, y = (finite(value.get(axis)) if isinstance(value, dict) else None for axis in "xy")
-    width, height = (finite(result.get(key)) for key in ("original_width", "original_height"))
-    if x is None or y is None:
-        left_out.add("points without a place", where)
-    elif width is None or height is None or not (1 <= width < 2**31 and 1 <= height < 2**31):
-        left_out.add("points without the size of their picture (original_width, original_height)", where)
-    elif result.get("image_rotation"):
-        left_out.add("points on a picture that was turned in Label Studio; turn the file itself, and label that", where)
-    elif math.isfinite(x * width) and math.isfinite(y * height):
-        return x * width / 100, y * height / 100, (width, height)
-    else:
-        left_out.add("points without a place", where)
-    return None
 
 
 def dump(labels: Labels, pictures: PictureInfo) -> str:
@@ -308,51 +255,86 @@ def dump(labels: Labels, pictures: PictureInfo) -> str:
         LeadError: a picture's size is not to be had.
     """
     tasks: list[Entry] = []
-    for row, image in enumerate(labels.images):
-        size = _size(labels, row, pictures)
-        placed, predicted = (
-            [_result(labels, row, k, size) for k in np.flatnonzero(which[row]).tolist()]
-            for which in ((labels.visible > UNLABELLED) & ~labels.is_predicted, labels.is_predicted)
-        )
+    sizes, crowded = labels.known_sizes(), labels.of_several()
+    for number, (image, rows) in enumerate(labels.rows_of().items(), start=1):
+        shown = any(labels.is_specimen[row] for row in rows)
+        size = (sizes.get(image) or pictures.size(image)) if shown else (0, 0)
+        placed, predicted = list[Entry](), list[Entry]()
+        for row in rows:
+            own, guessed = _results(labels, row, size, boxed=image in crowded)
+            placed += own
+            predicted += guessed
         task: Entry = {
-            "id": row + 1,
+            "id": number,
             "data": {FIELD: f"{LOCAL}?d={quote(image)}"},
             "annotations": [],
             "predictions": [],
         }
         if placed:
-            task["annotations"] = [{"id": row + 1, "was_cancelled": False, "result": placed}]
+            task["annotations"] = [{"id": number, "was_cancelled": False, "result": placed}]
         if predicted:
             prediction: Entry = {"model_version": MODEL, "result": predicted}
-            if scores := [result["score"] for result in predicted if "score" in result]:
+            if scores := [result["score"] for result in predicted if result["type"] == KIND and "score" in result]:
                 prediction["score"] = float(np.mean(scores))
             task["predictions"] = [prediction | {REST: True} if placed else prediction]
         tasks.append(task)
     return json.dumps(tasks, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _size(labels: Labels, row: int, pictures: PictureInfo) -> tuple[int, int]:
-    """Width and height of a picture, of which places are a share; those of the labels first."""
-    if not (labels.visible[row] > UNLABELLED).any():
-        return 0, 0
-    if labels.sizes is not None and labels.sizes[row].all():
-        width, height = labels.sizes[row].tolist()
-        return width, height
-    return pictures.size(labels.images[row])
+def _results(labels: Labels, row: int, size: tuple[int, int], *, boxed: bool) -> tuple[list[Entry], list[Entry]]:
+    """A specimen's results that a person made, and those that a model did.
+
+    Args:
+        labels: all.
+        row: the specimen's.
+        size: of its picture.
+        boxed: whether it needs a rectangle to be told from others.
+    """
+    placed, predicted = (
+        [_result(labels, row, k, size) for k in np.flatnonzero(which[row]).tolist()]
+        for which in ((labels.visible > UNLABELLED) & ~labels.is_predicted, labels.is_predicted)
+    )
+    likely = math.nan if labels.likely is None else float(labels.likely[row])
+    own = labels.boxes is not None and bool(np.isfinite(labels.boxes[row]).all())
+    if not (own or ((boxed or math.isfinite(likely)) and (placed or predicted))):
+        return placed, predicted
+    by_model = not placed and bool(predicted or math.isfinite(likely))
+    x, y, width, height = (labels.boxes[row] if own and labels.boxes is not None else _around(labels.xy[row])).tolist()
+    shares = zip(("x", "y", "width", "height"), (x, y, width, height), size * 2, strict=True)
+    rectangle = _region(f"{row + 1}-box", RECTANGLE, FROM_BOX, size)
+    rectangle["value"] = {name: 100 * length / whole for name, length, whole in shares}
+    rectangle["value"] |= {"rotation": 0, RECTANGLE: [BOXED]}
+    if not by_model:
+        rectangle["origin"] = "manual"
+    if math.isfinite(likely):
+        rectangle["score"] = likely
+    for result in (*placed, *predicted):
+        result[PARENT] = rectangle["id"]
+    return ([], [rectangle, *predicted]) if by_model else ([rectangle, *placed], predicted)
 
 
-def _result(labels: Labels, row: int, k: int, size: tuple[int, int]) -> Entry:
-    x, y = (labels.xy[row, k] / size * 100).tolist()
-    result: Entry = {
-        "id": f"{row + 1}-{k + 1}",
-        "type": KIND,
-        "from_name": FROM,
+def _around(xy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The smallest box that holds the pixels of (K, 2) points, of which some may be NaN."""
+    least, most = np.nanmin(xy, axis=0), np.nanmax(xy, axis=0)
+    return np.concatenate([least, most - least + 1])
+
+
+def _region(name: str, kind: str, control: str, size: tuple[int, int]) -> Entry:
+    return {
+        "id": name,
+        "type": kind,
+        "from_name": control,
         "to_name": TO,
         "original_width": size[0],
         "original_height": size[1],
         "image_rotation": 0,
-        "value": {"x": x, "y": y, "width": 0.5, KIND: [labels.schema.names[k]]},
     }
+
+
+def _result(labels: Labels, row: int, k: int, size: tuple[int, int]) -> Entry:
+    x, y = (labels.xy[row, k] / size * 100).tolist()
+    result = _region(f"{row + 1}-{k + 1}", KIND, FROM, size)
+    result["value"] = {"x": x, "y": y, "width": 0.5, KIND: [labels.schema.names[k]]}
     if labels.is_predicted[row, k]:
         if labels.score is not None and np.isfinite(labels.score[row, k]):
             result["score"] = float(labels.score[row, k])

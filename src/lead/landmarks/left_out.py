@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lead.reporting import counted
+
 NAMED, LONGEST = 3, 80
 """How many of a kind are named, and how many characters each may take."""
 
@@ -17,7 +19,7 @@ class LeftOut:
         """Counts something.
 
         Args:
-            what: its kind, in the plural: ``"points without a place"``.
+            what: its kind, as :func:`lead.reporting.counted` takes it: ``"point without a place"``.
             where: which it is: ``"task 3: 'nose'"``.
             count: how many.
         """
@@ -31,7 +33,7 @@ class LeftOut:
         return not self._counts.keys() <= set(kinds)
 
     def __str__(self) -> str:
-        return "; ".join(f"{count:,} {what}{self._named(what)}" for what, count in self._counts.items())
+        return "; ".join(f"{counted(count, what)}{self._named(what)}" for what, count in self._counts.items())
 
     def _named(self, what: str) -> str:
         examples = list(self._examples[what])

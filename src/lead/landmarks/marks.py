@@ -6,15 +6,19 @@ import math
 import posixpath
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from lead.errors import LeadError
 from lead.landmarks.model import UNLABELLED, VISIBLE, Labels, Places, Schema, numbered
 from lead.landmarks.pictures import PictureInfo, Size
+from lead.reporting import counted
 
+Box = tuple[float, float, float, float]
+"""x, y, width and height of a specimen in pixels, as :class:`lead.landmarks.model.Labels` has boxes."""
 SHOWN = 3
 """How many pictures are named among those that are left out for one reason, and how many reasons are told."""
 
@@ -41,27 +45,47 @@ class Mark:
 
 @dataclass
 class Marked:
-    """One picture's points by their names, the part of the file that holds them, and the size that the file gives."""
+    """What a file says of one picture, or of one of several specimens in it.
+
+    Attributes:
+        points: by their names.
+        entry: the part of the file that holds them.
+        size: of the picture, as the file gives it.
+        track: which individual it is; "" where that is not known.
+        box: x, y, width and height in pixels.
+        likely: how likely it is a specimen at all, as a model says; NaN where none does.
+        others: further specimens of the same picture, which have its entry and size.
+    """
 
     points: dict[str, Mark] = field(default_factory=dict)
     entry: str = ""
     size: Size | None = None
+    track: str = ""
+    box: Box | None = None
+    likely: float = math.nan
+    others: list[Marked] = field(default_factory=list)
 
 
 class Found:
     """What a reader has found: pictures in their order, and what it left out.
 
+    Args:
+        several: whether pictures may show several specimens; else nothing is said of boxes and what else they have.
+
     Attributes:
         pictures: by their names.
+        complete: names of those in which every specimen is labelled.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, several: bool = False) -> None:
         self.pictures: dict[str, Marked] = {}
+        self.complete: set[str] = set()
+        self._several = several
         self._left_out: Counter[str] = Counter()
         self._dropped: dict[str, list[str]] = defaultdict(list)
 
     def leave_out(self, what: str, count: int = 1) -> None:
-        """Counts what has no place in labels, in words that follow a number."""
+        """Counts what has no place in labels, in words as :func:`lead.reporting.counted` takes them."""
         self._left_out[what] += count
 
     def drop(self, picture: str, why: str) -> None:
@@ -72,13 +96,13 @@ class Found:
     @property
     def left_out(self) -> str:
         """What was left out, counted, in words; empty if nothing was."""
-        parts = [f"{count} {what}" for what, count in self._left_out.items()]
+        parts = [counted(count, what) for what, count in self._left_out.items()]
         dropped = list(self._dropped.items())
         for why, pictures in dropped[:SHOWN]:
             shown = ", ".join(pictures[:SHOWN]) + (" …" if len(pictures) > SHOWN else "")
-            parts.append(f"{len(pictures)} picture{'s' if len(pictures) > 1 else ''} ({shown}): {why}")
+            parts.append(f"{counted(len(pictures), 'picture')} ({shown}): {why}")
         if more := sum(len(pictures) for _, pictures in dropped[SHOWN:]):
-            parts.append(f"{more} more pictures for other mistakes of the kind")
+            parts.append(counted(more, "more picture", "more pictures") + " for other mistakes of the kind")
         return "; ".join(parts)
 
     def drop_other_counts(self) -> None:
@@ -111,7 +135,7 @@ class Found:
         Raises:
             LeadError: there is no point.
         """
-        rows = list(self.pictures.values())
+        images, rows = zip(*self._specimens(), strict=True) if self.pictures else ((), ())
         if names is None:
             names = list(dict.fromkeys(name for marked in rows for name in marked.points))
         if not names or not any(marked.points for marked in rows):
@@ -128,7 +152,7 @@ class Found:
         entries = tuple(marked.entry for marked in rows)
         return Labels(
             Schema(tuple(names), tuple(flip_pairs)),
-            tuple(self.pictures),
+            images,
             xy,
             visible,
             None if np.isnan(score).all() else score,
@@ -137,7 +161,21 @@ class Found:
             ),
             predicted=predicted,
             sizes=np.array([marked.size or (0, 0) for marked in rows], dtype=np.int64),
+            **(self._of_specimens(rows) if self._several else {}),
         )
+
+    def _of_specimens(self, rows: Sequence[Marked]) -> dict[str, Any]:
+        return {
+            "tracks": tuple(marked.track for marked in rows),
+            "boxes": np.array([marked.box or (np.nan,) * 4 for marked in rows]),
+            "likely": np.array([marked.likely for marked in rows]),
+            "complete": frozenset(self.complete),
+        }
+
+    def _specimens(self) -> Iterator[tuple[str, Marked]]:
+        for image, marked in self.pictures.items():
+            yield image, marked
+            yield from ((image, replace(each, entry=marked.entry, size=marked.size)) for each in marked.others)
 
 
 def in_order(marks: Sequence[Mark]) -> dict[str, Mark]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,9 @@ UNLABELLED, HIDDEN, VISIBLE = 0, 1, 2
 """Visibility as COCO has it: not labelled (ignored everywhere), labelled but hidden, labelled and visible."""
 PREDICTED = ("score", "px_error", "px_90")
 """Attributes of :class:`Labels` that predictions have."""
+OF_ROWS = ("boxes", "likely", "sizes")
+"""Attributes of :class:`Labels` that hold something for each row, or are None."""
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -112,11 +116,12 @@ class Places:
 
 @dataclass(frozen=True)
 class Labels:
-    """Landmarks of N pictures, K each.
+    """Landmarks of N specimens, K each: one in each picture, unless there are ``tracks``.
 
     Attributes:
         schema: names, pairs, skeleton.
-        images: N picture paths as the file that held them writes them (POSIX separators), unique.
+        images: N picture paths as the file that held them writes them (POSIX separators), unique unless there are
+            ``tracks``.
         xy: (N, K, 2) float64 pixels of each picture, in the convention of :mod:`lead.geometry`; NaN where unlabelled.
         visible: (N, K) int8, one of UNLABELLED, HIDDEN, VISIBLE.
         score: (N, K) confidence in [0, 1] of predictions, or None for labels made by hand.
@@ -129,6 +134,14 @@ class Labels:
             with a score or an expected error are such, given here or not. None if there are none.
         sizes: (N, 2) width and height in pixels that each picture had as it was labelled, as its file says; 0 where it
             does not. None if it says none.
+        tracks: N names of individuals, each at most once in a picture; "" where it is not known. With them, a picture
+            may have several rows, its specimens in their order; a row without landmark and box says that the picture
+            was looked at. None where each picture shows one specimen.
+        boxes: (N, 4) x, y, width and height of specimens in pixels, a box as :mod:`lead.images.store` has it; NaN where
+            there is none. None if there are none.
+        likely: (N,) how likely each is a specimen at all, of those that were found by a model; NaN of others. None if
+            there are none.
+        complete: the pictures in which every specimen is labelled, so that what is not labelled is background.
     """
 
     schema: Schema
@@ -142,6 +155,10 @@ class Labels:
     accepted: npt.NDArray[np.bool_] | None = field(default=None, kw_only=True)
     predicted: npt.NDArray[np.bool_] | None = field(default=None, kw_only=True)
     sizes: npt.NDArray[np.int64] | None = field(default=None, kw_only=True)
+    tracks: tuple[str, ...] | None = field(default=None, kw_only=True)
+    boxes: npt.NDArray[np.float64] | None = field(default=None, kw_only=True)
+    likely: npt.NDArray[np.float64] | None = field(default=None, kw_only=True)
+    complete: frozenset[str] = field(default=frozenset(), kw_only=True)
 
     def __post_init__(self) -> None:
         n, k = len(self.images), len(self.schema.names)
@@ -164,28 +181,47 @@ class Labels:
         if self.sizes is not None:
             sizes = np.reshape(self.sizes, (n, 2)).astype(np.int64)
             object.__setattr__(self, "sizes", sizes if sizes.any() else None)
-        if len(set(self.images)) != n:
-            twice = next(name for name, count in Counter(self.images).items() if count > 1)
-            raise LeadError(f"Picture {twice!r} is labelled more than once; keep one entry for each picture.")
+        self._check_specimens(n)
+
+    def _check_specimens(self, n: int) -> None:
+        for name, shape in (("boxes", (n, 4)), ("likely", (n,))):
+            if (given := getattr(self, name)) is not None:
+                table = np.reshape(given, shape).astype(np.float64)
+                object.__setattr__(self, name, table if np.isfinite(table).any() else None)
+        object.__setattr__(self, "complete", frozenset(self.complete).intersection(self.images))
+        if self.tracks is None:
+            if twice := _twice(self.images):
+                raise LeadError(f"Picture {twice!r} is labelled more than once; keep one entry for each picture.")
+        elif len(self.tracks) != n:
+            raise ValueError(f"{len(self.tracks)} tracks of {n} specimens")
+        elif again := _twice(pair for pair in zip(self.images, self.tracks, strict=True) if pair[1]):
+            raise LeadError(f"Picture {again[0]!r} shows individual {again[1]!r} more than once; keep one of them.")
 
     @classmethod
     def from_xy(
-        cls, schema: Schema, images: Iterable[str], xy: npt.ArrayLike, *, places: Places | None = None
+        cls,
+        schema: Schema,
+        images: Iterable[str],
+        xy: npt.ArrayLike,
+        *,
+        places: Places | None = None,
+        tracks: tuple[str, ...] | None = None,
     ) -> Labels:
         """Labels whose every finite point is visible, and whose every NaN is unlabelled."""
         points = np.asarray(xy, dtype=np.float64)
-        return cls(schema, tuple(images), points, np.full(points.shape[:2], VISIBLE, dtype=np.int8), places=places)
+        visible = np.full(points.shape[:2], VISIBLE, dtype=np.int8)
+        return cls(schema, tuple(images), points, visible, places=places, tracks=tracks)
 
     @classmethod
     def joined(cls, parts: Sequence[Labels]) -> Labels:
-        """The labels of different pictures, in their order; all have one schema and the same of what may be None.
+        """The labels of different pictures, in their order; all have one schema and the same of what predictions have.
 
         Where they stand in files, if they do, is left out.
         """
         if len(parts) == 1:
             return parts[0]
         columns = ([getattr(part, name) for part in parts] for name in PREDICTED)
-        none = (np.zeros((len(part), 2), dtype=np.int64) for part in parts)
+        several = any(part.tracks is not None for part in parts)
         return cls(
             parts[0].schema,
             tuple(image for part in parts for image in part.images),
@@ -194,9 +230,11 @@ class Labels:
             *(None if column[0] is None else np.concatenate(column) for column in columns),
             accepted=np.concatenate([part.is_accepted for part in parts]),
             predicted=np.concatenate([part.is_predicted for part in parts]),
-            sizes=np.concatenate(
-                [zero if part.sizes is None else part.sizes for part, zero in zip(parts, none, strict=True)]
-            ),
+            sizes=np.concatenate([_or(part.sizes, (len(part), 2), 0) for part in parts]),
+            boxes=np.concatenate([_or(part.boxes, (len(part), 4)) for part in parts]),
+            likely=np.concatenate([_or(part.likely, (len(part),)) for part in parts]),
+            tracks=tuple(track for part in parts for track in part.tracks or ("",) * len(part)) if several else None,
+            complete=frozenset().union(*(part.complete for part in parts)),
         )
 
     def __len__(self) -> int:
@@ -221,8 +259,7 @@ class Labels:
         """The same labels, unlabelled where a model said them: what may be fitted to."""
         if self.predicted is None:
             return self
-        visible = np.where(self.predicted, UNLABELLED, self.visible)
-        return replace(self, visible=visible, score=None, px_error=None, px_90=None, predicted=None)
+        return replace(unlabelled(self, self.predicted), score=None, px_error=None, px_90=None)
 
     def only_by_hand(self) -> Labels:
         """The same labels, unlabelled where a person did not place them: what an error may be measured on."""
@@ -230,6 +267,39 @@ class Labels:
         if without.accepted is None:
             return without
         return replace(without, visible=np.where(without.accepted, UNLABELLED, without.visible), accepted=None)
+
+    @property
+    def is_specimen(self) -> npt.NDArray[np.bool_]:
+        """(N,) which rows have a landmark or a box."""
+        boxed = np.zeros((len(self), 0)) if self.boxes is None else np.isfinite(self.boxes).all(1, keepdims=True)
+        there: npt.NDArray[np.bool_] = np.any(np.hstack([self.visible > UNLABELLED, boxed]), axis=1)
+        return there
+
+    def rows_of(self) -> dict[str, list[int]]:
+        """The rows of each picture, in the order in which pictures come first."""
+        rows: dict[str, list[int]] = {}
+        for row, image in enumerate(self.images):
+            rows.setdefault(image, []).append(row)
+        return rows
+
+    def of_several(self) -> dict[str, int]:
+        """How many specimens those pictures show that show several."""
+        specimens = np.flatnonzero(self.is_specimen).tolist()
+        counts = Counter(self.images[row] for row in specimens)
+        return {image: count for image, count in counts.items() if count > 1}
+
+    def simplest(self) -> Labels:
+        """The same labels, without tracks where they tell nothing: each picture has one row, and none has a name."""
+        alone = self.tracks is not None and not any(self.tracks) and len(set(self.images)) == len(self)
+        return replace(self, tracks=None) if alone else self
+
+    def without_empty(self) -> Labels:
+        """The same labels without the rows that are no specimen, but one of a picture that has none."""
+        if self.tracks is None:
+            return self
+        there = self.is_specimen
+        kept = [row for rows in self.rows_of().values() for row in ([row for row in rows if there[row]] or rows[:1])]
+        return self if len(kept) == len(self) else self.take(sorted(kept))
 
     def known_sizes(self) -> dict[str, tuple[int, int]]:
         """(width, height) of the pictures for which :attr:`sizes` says them."""
@@ -246,7 +316,7 @@ class Labels:
         return f"{self.places.of(row, landmark)}: " if self.places else ""
 
     def take(self, rows: Iterable[int]) -> Labels:
-        """The labels of some pictures, in the order asked for."""
+        """Some rows, in the order asked for; with those of one picture, all of them, for ``complete`` to stay true."""
         index = np.fromiter(rows, dtype=np.int64)
         return Labels(
             self.schema,
@@ -257,7 +327,9 @@ class Labels:
             places=self.places and self.places.take(index),
             accepted=self.is_accepted[index],
             predicted=self.is_predicted[index],
-            sizes=None if self.sizes is None else self.sizes[index],
+            tracks=None if self.tracks is None else tuple(self.tracks[i] for i in index),
+            complete=self.complete,
+            **{name: None if (table := getattr(self, name)) is None else table[index] for name in OF_ROWS},
         )
 
     def only(self, names: Iterable[str]) -> Labels:
@@ -273,12 +345,52 @@ class Labels:
             places=self.places and self.places.only(index),
             accepted=self.is_accepted[:, index],
             predicted=self.is_predicted[:, index],
-            sizes=self.sizes,
+            tracks=self.tracks,
+            complete=self.complete,
+            **{name: getattr(self, name) for name in OF_ROWS},
         )
 
+    def blank(self) -> Labels:
+        """Rows that say of their pictures that they were looked at, and no more."""
+        return unlabelled(self, np.ones_like(self.visible, dtype=bool))
+
     def renamed(self, images: Iterable[str]) -> Labels:
-        """The same labels, of pictures that go by other names, one for each."""
-        return replace(self, images=tuple(images))
+        """The same labels, of pictures that go by other names, one for each row."""
+        names = tuple(images)
+        other = dict(zip(self.images, names, strict=True))
+        return replace(self, images=names, complete=frozenset(other[image] for image in self.complete))
 
     def _predicted(self) -> list[npt.NDArray[np.float64] | None]:
         return [getattr(self, name) for name in PREDICTED]
+
+
+def unlabelled(labels: Labels, where: npt.NDArray[np.bool_]) -> Labels:
+    """The same labels without some of them, (N, K), and without the boxes of rows that had no others.
+
+    A picture that loses a specimen so is no longer complete.
+    """
+    visible = np.where(where, UNLABELLED, labels.visible)
+    gone = where.any(1) & (visible == UNLABELLED).all(1)
+    tables: dict[str, Any] = {name: _blank(getattr(labels, name), where) for name in PREDICTED}
+    tables |= {name: _blank(getattr(labels, name), gone) for name in ("boxes", "likely")}
+    complete = labels.complete.difference(labels.images[i] for i in np.flatnonzero(gone))
+    return replace(labels, visible=visible, predicted=labels.is_predicted & ~where, complete=complete, **tables)
+
+
+def _blank(table: npt.NDArray[np.float64] | None, where: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64] | None:
+    """A table that says nothing at some places of its first axes."""
+    return (
+        None
+        if table is None
+        else np.where(where.reshape(where.shape + (1,) * (table.ndim - where.ndim)), np.nan, table)
+    )
+
+
+def _or(table: npt.NDArray[Any] | None, shape: tuple[int, ...], empty: float = np.nan) -> npt.NDArray[Any]:
+    """A table, or one that says nothing."""
+    return np.full(shape, empty) if table is None else table
+
+
+def _twice(values: Iterable[_Value]) -> _Value | None:
+    """The first value that stands more than once."""
+    return next((value for value, count in Counter(values).items() if count > 1), None)

@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from lead.errors import LeadError
 from lead.landmarks.model import UNLABELLED, Labels
+from lead.reporting import counted
 
 
 def beside(labels: Path) -> Path:
@@ -103,11 +104,11 @@ def labelled_row(picture: Path, root: Path, labels: Labels) -> int:
     same = [image for image in labels.images if (root / image).resolve() == picture.resolve()]
     images = same or list(matched(labels.images, [picture.as_posix()]))
     if len(images) != 1:
-        count = len(_nearest(picture.as_posix(), labels.images)) or "no"
+        count = len(_nearest(picture.as_posix(), labels.images))
         shown = ", ".join(labels.images[:5]) + (" …" if len(labels) > 5 else "")
         raise LeadError(
-            f"The labels name {count} pictures that could be {picture}. They hold: {shown}. Name the "
-            "folder that these paths start from with --pictures."
+            f"The labels name {'no pictures' if not count else counted(count, 'picture')} that could be {picture}. "
+            f"They hold: {shown}. Name the folder that these paths start from with --pictures."
         )
     row = labels.images.index(images[0])
     if not (labels.visible[row] > UNLABELLED).any():

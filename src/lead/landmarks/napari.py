@@ -14,6 +14,7 @@ from lead.landmarks.marks import Found, Mark, Marked, in_order, of_same_stem, st
 from lead.landmarks.model import Labels
 from lead.landmarks.pictures import PictureInfo
 from lead.landmarks.tables import Table, columns_of, read_table
+from lead.reporting import counted
 
 NAMES = ("label", "name", "landmark")
 
@@ -40,7 +41,9 @@ def parse(text: str, file: str, pictures: PictureInfo) -> Labels:
     table = read_table(text)
     axes = [column for column in table.header if column.startswith("axis-")]
     if len(axes) not in (2, 3):
-        raise LeadError(f"points of {len(axes)} axes. Points on pictures have two, or three of a stack or film.")
+        raise LeadError(
+            f"points of {counted(len(axes), 'axis', 'axes')}. Points on pictures have two, or three of a stack or film."
+        )
     named = next((column for column in NAMES if table.has(column)), None)
     on: dict[int, list[tuple[str, Mark]]] = {}
     for line in table.lines:

@@ -13,6 +13,7 @@ from lead.files import read_text, write_atomic
 from lead.landmarks.left_out import LeftOut
 from lead.landmarks.model import Labels
 from lead.landmarks.pictures import PictureInfo
+from lead.reporting import counted
 
 ZIP = b"PK"
 """What an archive begins with."""
@@ -26,14 +27,14 @@ class PerPicture:
 
     Attributes:
         ending: of each file, with the dot.
-        parse: labels of the texts, by their paths.
+        parse: labels of the texts, by their paths; and whether pictures may show several specimens.
         dump: the texts of labels, by their paths.
         why_not: why a text of this ending is something else that lies in the folder; where it is None, none is.
         head: names of the file that says what holds for all, one of which must be there; empty where there is none.
     """
 
     ending: str
-    parse: Callable[[Mapping[str, str], PictureInfo], Labels]
+    parse: Callable[[Mapping[str, str], PictureInfo, bool], Labels]
     dump: Callable[[Labels, PictureInfo], dict[str, str]]
     why_not: Callable[[str], str | None] | None = None
     head: tuple[str, ...] = ()
@@ -60,7 +61,7 @@ class PerPicture:
         told = LeftOut()
         for path in sorted(folder.rglob(f"*{self.ending}")):
             if (name := path.relative_to(folder).as_posix()) not in texts:
-                told.add(f"files {self.ending} that are something else, or damaged", name)
+                told.add(f"file {self.ending} of something else, or damaged", name)
         return str(told)
 
     def write(self, labels: Labels, path: Path, pictures: PictureInfo, *, overwrite: bool) -> None:
@@ -117,7 +118,9 @@ def members(data: bytes, ending: str | tuple[str, ...], *, longest: int = WHOLE,
             found = [m for m in archive.infolist() if m.filename.endswith(ending) and m.file_size <= longest]
             whole = sum(member.file_size for member in found)
             if whole > most:
-                raise LeadError(f"the {len(found)} files in it would take {whole:,} bytes: at most {most:,}.")
+                raise LeadError(
+                    f"the {counted(len(found), 'file')} in it would take {whole:,} bytes: at most {most:,}."
+                )
             return {member.filename: archive.read(member) for member in found}
     except LeadError:
         raise

@@ -21,6 +21,7 @@ from lead.landmarks.fields import check_pair, decimal, to_number
 from lead.landmarks.frames import frame_of
 from lead.landmarks.model import Labels, Places, Schema, numbered
 from lead.landmarks.pictures import PictureInfo
+from lead.reporting import counted
 
 ENDING = ".pts"
 LONGEST = 2**22
@@ -72,7 +73,10 @@ def read_points(text: str) -> Points:
     for number, line in said[:1]:
         count = line.partition(":")[2].strip()
         if count != str(len(points)):
-            raise LeadError(f"line {number}: {' '.join(line.split())!r}, but {len(points)} points follow.")
+            raise LeadError(
+                f"line {number}: {' '.join(line.split())!r}, but "
+                f"{counted(len(points), 'point follows', 'points follow')}."
+            )
     return Points(np.array(points, dtype=np.float64).reshape(-1, 2), numbers)
 
 
@@ -104,7 +108,9 @@ def joined(points: Mapping[str, Points]) -> Labels:
     count = len(first[1].xy)
     for image, of_file in others:
         if len(of_file.xy) != count:
-            raise LeadError(f"{image} has {len(of_file.xy)} points, {first[0]} has {count}. Keep those of one markup.")
+            raise LeadError(
+                f"{image} has {counted(len(of_file.xy), 'point')}, {first[0]} has {count}. Keep those of one markup."
+            )
     files, lines = zip(*((of_file.file, of_file.lines) for of_file in points.values()), strict=True)
     places = Places(entries=files, lines=np.array(lines, dtype=np.int64).reshape(len(points), count))
     xy = np.stack([of_file.xy for of_file in points.values()]) - 1

@@ -18,6 +18,7 @@ from lead.landmarks.fields import finite, read_json, read_lines, to_number
 from lead.landmarks.marks import Found, Mark, Marked, of_same_stem
 from lead.landmarks.model import Labels
 from lead.landmarks.pictures import PictureInfo
+from lead.reporting import counted
 
 SIGNS = {"LPS": 1, "1": 1, "RAS": -1, "0": -1}
 """What x and y are multiplied by, of each system; older files number them."""
@@ -73,7 +74,7 @@ def _of_json(text: str, found: Found) -> Iterator[Position]:
         raise LeadError("'markups' must be a list of objects.")
     for markup in markups:
         if markup.get("type") != FIDUCIAL:
-            found.leave_out(f"markups of type {str(markup.get('type'))[:50]!r}")
+            found.leave_out(f"markup of type {str(markup.get('type'))[:50]!r}")
             continue
         if (unit := markup.get("coordinateUnits", "mm")) != "mm":
             raise LeadError(f"its places are in {str(unit)[:50]!r}, not in mm.")
@@ -83,7 +84,7 @@ def _of_json(text: str, found: Found) -> Iterator[Position]:
             raise LeadError("'controlPoints' must be a list of objects.")
         for i, point in enumerate(points):
             if point.get("positionStatus", "defined") != "defined":
-                found.leave_out("points without a place")
+                found.leave_out("point without a place")
                 continue
             yield str(point.get("label") or ""), *_placed(point.get("position"), sign, f"controlPoints[{i}]"), 0
 
@@ -105,7 +106,7 @@ def _of_table(text: str) -> Iterator[Position]:
         if fields[0].startswith("#"):
             continue
         if len(fields) < len(columns) - 2:  # the last two may be left out
-            raise LeadError(f"line {number}: {len(fields)} fields where there are {len(columns)} columns.")
+            raise LeadError(f"line {number}: {counted(len(fields), 'field')} where there are {len(columns)} columns.")
         of = dict(zip(columns, fields, strict=False))
         x, y, z = (to_number(of[axis], axis, number) for axis in "xyz")
         if not (x == x and y == y and z == z):

@@ -21,14 +21,15 @@ from lead.landmarks.frames import frame_of
 from lead.landmarks.marks import Found, Mark, Marked
 from lead.landmarks.model import UNLABELLED, Labels, numbered
 from lead.landmarks.pictures import PictureInfo
+from lead.reporting import counted
 
 ENDING = ".txt"
 MATRIX = "landmarks.pixel"
 TOLD = {
-    "curves.control": "pictures with curves",
-    "curves.pixel": "pictures with curves' points",
-    "scaling": "pictures with a scale",
-    "landmarks.scaled": "pictures with landmarks at scale",
+    "curves.control": "picture with curves",
+    "curves.pixel": "picture with curves' points",
+    "scaling": "picture with a scale",
+    "landmarks.scaled": "picture with landmarks at scale",
 }
 """What else a file may hold, and how it is counted."""
 
@@ -91,7 +92,7 @@ def _points(text: str) -> dict[str, Mark]:
     for name, (number, fields) in zip(names, rows, strict=True):
         if len(fields) != 2 + named:
             expected = "a name, x and y" if named else "x and y"
-            raise LeadError(f"line {number}: {len(fields)} fields, not {expected} with tabs between.")
+            raise LeadError(f"line {number}: {counted(len(fields), 'field')}, not {expected} with tabs between.")
         if name in points:
             raise LeadError(f"line {number}: {name!r} stands already in line {points[name].line}.")
         x, y = (

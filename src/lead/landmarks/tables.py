@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from lead.errors import LeadError
 from lead.landmarks.fields import DELIMITERS, Line, read_lines, to_number, with_point
+from lead.reporting import counted
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def read_table(text: str) -> Table:
         raise LeadError(f"line 1: column {twice!r} stands more than once.")
     for number, fields in lines:
         if len(fields) != len(header):
-            raise LeadError(f"line {number}: {len(fields)} fields where the first line has {len(header)}.")
+            raise LeadError(f"line {number}: {counted(len(fields), 'field')} where the first line has {len(header)}.")
     if not lines:
         raise LeadError("a line of columns, but nothing below it.")
     return Table(header, lines, delimiter)

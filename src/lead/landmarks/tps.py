@@ -1,4 +1,4 @@
-"""TPS, of tpsDig, tpsUtil and geomorph: a block for each specimen.
+"""TPS, of tpsDig, tpsUtil and geomorph: a block for each specimen, of which several may have one picture.
 
 A block begins with ``LM=K``, then K lines ``x y``; ``CURVES=`` and ``POINTS=`` with further lines, ``IMAGE=``, ``ID=``,
 ``SCALE=`` and ``COMMENT=`` follow in any order. Only the landmarks and the picture's name are read; what else there is
@@ -25,6 +25,7 @@ from lead.errors import LeadError
 from lead.landmarks.fields import decimal, to_number, with_point
 from lead.landmarks.model import Labels, Places, Schema, numbered
 from lead.landmarks.pictures import PictureInfo, known_size
+from lead.reporting import counted
 
 Point = tuple[float, float]
 END_OF_FILE = "\x1a"
@@ -68,14 +69,19 @@ class _Block:
         return name.replace("\\", "/")
 
 
-def parse(text: str, pictures: PictureInfo) -> Labels:
+def parse(text: str, pictures: PictureInfo, *, several: bool = False) -> Labels:
     """Labels from the text of a TPS file; pictures in its order.
 
     A specimen whose picture is not named or not there is left out, as long as others are there.
 
+    Args:
+        text: the whole file.
+        pictures: what knows their heights.
+        several: whether pictures may show several specimens.
+
     Raises:
         LeadError: no block has landmarks and a picture, one has another number of landmarks than it says or than the
-            others, or three coordinates, or a picture stands twice; the message names the line.
+            others, or three coordinates, or a picture stands twice where it may not; the message names the line.
     """
     blocks = list(_blocks(text))
     if not blocks:
@@ -84,38 +90,46 @@ def parse(text: str, pictures: PictureInfo) -> Labels:
     if not digitised:
         raise LeadError(_no_landmark(blocks))
     first = digitised[0]
-    rows: dict[str, _Block] = {}
+    rows: list[_Block] = []
+    before: dict[str, _Block] = {}
     for block in blocks:
         if block.points and len(block.points) != len(first.points):
             raise LeadError(
-                f"line {block.line}: {len(block.points)} landmarks where line {first.line} has {len(first.points)}. "
-                "Digitise the same ones in each specimen, a missing one as -1 -1."
+                f"line {block.line}: {counted(len(block.points), 'landmark')} where line {first.line} has "
+                f"{len(first.points)}. Digitise the same ones in each specimen, a missing one as -1 -1."
             )
         if not block.image:
             continue
-        if block.image in rows:
+        if before.setdefault(block.image, block) is not block and not several:
             raise LeadError(
-                f"line {block.line}: picture {block.image!r} stands already in line {rows[block.image].line}."
+                f"line {block.line}: picture {block.image!r} stands already in line {before[block.image].line}."
             )
-        rows[block.image] = block
+        rows.append(block)
     count = len(first.points)
     _refuse_units(rows, pictures)
     placed, failed = _placed(rows, count, pictures)
-    if not any(rows[image].points for image in placed):
+    kept = [block for block in rows if block.line in placed]
+    if not any(block.points for block in kept):
         raise next(iter(failed.values()), None) or LeadError(
             f"line {first.line}: this specimen has no IMAGE=, so its picture is not known. Add it."
         )
-    lines = [rows[image].lines or [rows[image].line] * count for image in placed]
+    lines = [block.lines or [block.line] * count for block in kept]
     places = Places(lines=np.array(lines, dtype=np.int64), left_out="; ".join(_left_out(blocks, failed)))
-    return Labels.from_xy(Schema(numbered(count)), placed, list(placed.values()), places=places)
+    return Labels.from_xy(
+        Schema(numbered(count)),
+        (block.image for block in kept),
+        list(placed.values()),
+        places=places,
+        tracks=("",) * len(kept) if several else None,
+    )
 
 
-def _refuse_units(rows: Mapping[str, _Block], pictures: PictureInfo) -> None:
+def _refuse_units(rows: Sequence[_Block], pictures: PictureInfo) -> None:
     """Raises :class:`LeadError` where all places lie within one pixel of pictures that are not tiny."""
-    points = {point for block in rows.values() for point in block.points if min(point) >= 0}
+    points = {point for block in rows for point in block.points if min(point) >= 0}
     if len(points) < 3 or max(map(max, points)) > 1:
         return
-    if any((size := known_size(pictures, image)) and min(size) > TINY for image in rows):
+    if any((size := known_size(pictures, block.image)) and min(size) > TINY for block in rows):
         raise LeadError(
             "all places lie between 0 and 1, so they are not pixels: shares of the picture's size, or multiplied by a "
             "SCALE. Take the file as tpsDig wrote it."
@@ -123,23 +137,25 @@ def _refuse_units(rows: Mapping[str, _Block], pictures: PictureInfo) -> None:
 
 
 def _placed(
-    rows: Mapping[str, _Block], count: int, pictures: PictureInfo
-) -> tuple[dict[str, npt.NDArray[np.float64]], dict[str, LeadError]]:
-    """The (K, 2) places in each picture; and what is wrong with those pictures whose height is not to be had."""
-    placed: dict[str, npt.NDArray[np.float64]] = {}
-    failed: dict[str, LeadError] = {}
-    for image, block in rows.items():
+    rows: Sequence[_Block], count: int, pictures: PictureInfo
+) -> tuple[dict[int, npt.NDArray[np.float64]], dict[int, LeadError]]:
+    """The (K, 2) places of each block by its line; and what is wrong with those of pictures of unknown height."""
+    placed: dict[int, npt.NDArray[np.float64]] = {}
+    failed: dict[int, LeadError] = {}
+    for block in rows:
         places = np.full((count, 2), np.nan)
         points = np.array(block.points).reshape(-1, 2)
         there = np.flatnonzero((points >= 0).all(-1))
         if len(there):
             try:
-                height = pictures.size(image)[1]
+                height = pictures.size(block.image)[1]
             except LeadError as error:
-                failed[image] = LeadError(f"line {block.line}: y counts from the bottom of the picture, and {error}")
+                failed[block.line] = LeadError(
+                    f"line {block.line}: y counts from the bottom of the picture, and {error}"
+                )
                 continue
             places[there] = points[there] * (1, -1) + (0, height)
-        placed[image] = places
+        placed[block.line] = places
     return placed, failed
 
 
@@ -147,7 +163,9 @@ def _no_landmark(blocks: Sequence[_Block]) -> str:
     """What is said of a file in which nothing was digitised, or nothing but curves."""
     drawn = _drawn(blocks)
     if not drawn:
-        return f"no landmark in it: LM=0 in each of its {len(blocks)} specimens. Digitise some of them first."
+        return (
+            f"no landmark in it: LM=0 in each of its {counted(len(blocks), 'specimen')}. Digitise some of them first."
+        )
     return (
         f"no landmark in it, but {', '.join(drawn)}, which are not read. If their points are landmarks, let tpsUtil "
         "append them (Append tps curve to landmarks)."
@@ -160,11 +178,11 @@ def _drawn(blocks: Sequence[_Block]) -> list[str]:
     for kind in DRAWN.values():
         counts = [block.drawn[kind] for block in blocks if kind in block.drawn]
         if counts:
-            found.append(f"{kind} of {_pictures(len(counts))} ({sum(counts)} points)")
+            found.append(f"{kind} of {counted(len(counts), 'picture')} ({counted(sum(counts), 'point')})")
     return found
 
 
-def _left_out(blocks: Sequence[_Block], failed: Mapping[str, LeadError]) -> list[str]:
+def _left_out(blocks: Sequence[_Block], failed: Mapping[int, LeadError]) -> list[str]:
     """What of a file is not read, counted."""
     keys = Counter(key for block in blocks for key in block.keys if key != "IMAGE")
     told = _drawn(blocks)
@@ -172,16 +190,13 @@ def _left_out(blocks: Sequence[_Block], failed: Mapping[str, LeadError]) -> list
     if just_counts and not told and set(keys) == {"ID"}:
         keys.clear()  # as tpsUtil numbers the pictures, and as they are numbered when they are written again
     for key, count in keys.items():
-        told.append(f"{key} of {_pictures(count)}" + (" (places stay in pixels)" if key == "SCALE" else ""))
+        told.append(f"{key} of {counted(count, 'picture')}" + (" (places stay in pixels)" if key == "SCALE" else ""))
     if nameless := [block for block in blocks if not block.image]:
-        told.append(f"{len(nameless)} specimens without IMAGE=, the first in line {nameless[0].line}")
+        told.append(f"{counted(len(nameless), 'specimen')} without IMAGE=, the first in line {nameless[0].line}")
     if failed:
-        told.append(f"{len(failed)} specimens whose picture is not there, the first in {next(iter(failed.values()))}")
+        first = str(next(iter(failed.values()))).rstrip(".")  # a full stop follows all that is told
+        told.append(f"{counted(len(failed), 'specimen whose picture is not there')}, the first in {first}")
     return told
-
-
-def _pictures(count: int) -> str:
-    return f"{count} picture{'s' if count > 1 else ''}"
 
 
 def _blocks(text: str) -> Iterator[_Block]:
@@ -205,7 +220,9 @@ def _blocks(text: str) -> Iterator[_Block]:
                 f"line {number}: {line.strip()[:50]!r} is neither a point that was announced nor KEY=value."
             )
         if due:
-            raise LeadError(f"line {number}: {line.strip()[:50]!r} where {due} more points should follow.")
+            raise LeadError(
+                f"line {number}: {line.strip()[:50]!r} where {counted(due, 'more point', 'more points')} should follow."
+            )
         section = key.upper()
         if section == "LM3":
             raise LeadError(f"line {number}: landmarks in three dimensions have no place in a picture.")
@@ -223,7 +240,7 @@ def _blocks(text: str) -> Iterator[_Block]:
         elif section not in ("POINTS", "CHAINS"):
             block.keys[section] = value
     if due:
-        raise LeadError(f"the file ends where {due} more points should follow.")
+        raise LeadError(f"the file ends where {counted(due, 'more point', 'more points')} should follow.")
     if block is not None:
         yield block
 
@@ -245,7 +262,7 @@ def _point(line: str, number: int) -> Point:
 
 
 def dump(labels: Labels, pictures: PictureInfo) -> str:
-    """The text of a TPS file: a block for each picture. Numbers have no exponents, which other readers do not know.
+    """The text of a TPS file: a block for each specimen, numbered from 0. Numbers have no exponents, unknown to others.
 
     Raises:
         LeadError: a picture's height is not to be had, or a point lies where TPS means missing.

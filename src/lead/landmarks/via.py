@@ -52,11 +52,11 @@ def parse(text: str) -> Labels:
         if kind is None:
             continue  # a picture without a region
         if kind != POINT:
-            found.leave_out(f"regions of shape {str(kind)[:50]!r}")
+            found.leave_out(f"region of shape {str(kind)[:50]!r}")
             continue
         x, y = finite(shape.get("cx")), finite(shape.get("cy"))
         if x is None or y is None:
-            found.leave_out("points without a place")
+            found.leave_out("point without a place")
             continue
         points[picture].append((attributes, Mark(x, y, line=line)))
     key = _key([attributes for of_picture in points.values() for attributes, _ in of_picture])

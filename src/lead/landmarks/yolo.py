@@ -7,8 +7,11 @@ says for each key point the one it becomes in a mirrored picture. A text has a l
 so that the pictures are needed: they lie below ``images/`` as the texts do below ``labels/``. A share becomes that
 share of the size, as the tools that write such files divide.
 
-Of a picture with several things nothing is read. Boxes and classes have no place here, nor have scores, expected
-errors and the skeleton there. A key point at 0, 0 without a word of its visibility is unlabelled.
+Where pictures may show several specimens, each line is one, and pictures are complete, also one whose text is empty:
+what is not labelled, YOLO learns as background. A line without key points is a box alone; a box that is just that of
+the key points, as is written where there is no other, is none. Where there may be one specimen, nothing is read of a
+picture of several. Classes have no place here, nor have scores, expected errors and the skeleton there. A key point at
+0, 0 without a word of its visibility is unlabelled.
 """
 
 from __future__ import annotations
@@ -17,24 +20,28 @@ import math
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import yaml
 
 from lead.errors import LeadError
 from lead.landmarks.fields import decimal, to_number
 from lead.landmarks.frames import frame_of
-from lead.landmarks.marks import Found, Mark, Marked
+from lead.landmarks.marks import Box, Found, Mark, Marked
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema, numbered
 from lead.landmarks.pictures import PictureInfo, Size, known_size
+from lead.reporting import counted
 
 ENDING = ".txt"
 HEADS = ("data.yaml", "data.yml", "dataset.yaml")
 LABELS, IMAGES = "labels", "images"
 BOX = 5
 """Numbers of a line before the key points: the class and the box."""
+SAME = 1e-6
+"""Of a picture's side: two boxes that differ by less are one, as the tool writes six digits."""
 THING = "object"
 """The class in what we write."""
 MOST = 10_000
@@ -60,12 +67,13 @@ class _Shape:
         return len(self.schema.names) * (3 if self.visibility else 2)
 
 
-def parse(texts: Mapping[str, str], pictures: PictureInfo) -> Labels:
-    """Labels of a folder: a row for each text of a picture.
+def parse(texts: Mapping[str, str], pictures: PictureInfo, *, several: bool = False) -> Labels:
+    """Labels of a folder: a row for each text of a picture, or for each of its lines.
 
     Args:
         texts: the files by their paths, ``data.yaml`` among them.
         pictures: what knows the pictures' sizes and endings.
+        several: whether pictures may show several specimens.
 
     Raises:
         LeadError: there is not one ``data.yaml``, or it does not tell the key points; no picture has any.
@@ -79,7 +87,7 @@ def parse(texts: Mapping[str, str], pictures: PictureInfo) -> Labels:
         shape = _shape(texts[heads[0]])
     except LeadError as error:
         raise LeadError(f"{heads[0]}: {error}") from error
-    found, classes = Found(), set[str]()
+    found, classes = Found(several=several), set[str]()
     for path, text in texts.items():
         if not _of_a_picture(path, text):
             continue
@@ -94,13 +102,16 @@ def parse(texts: Mapping[str, str], pictures: PictureInfo) -> Labels:
             continue
         found.pictures[image] = Marked(entry=path, size=size)
         try:
-            found.pictures[image].points = _points(text, shape, size, found)
+            first, *others = _things(text, shape, size, found, several) or [Marked()]
+            found.pictures[image] = replace(first, entry=path, size=size, others=others)
+            if not any(mark.predicted for thing in (first, *others) for mark in thing.points.values()):
+                found.complete.add(image)
             classes |= {line.split()[0] for line in text.splitlines() if len(line.split()) > BOX}
         except LeadError as error:
             found.drop(image, f"{path}, {error}".rstrip("."))
     if len(classes) > 1:
         found.leave_out(
-            f"classes' names ({', '.join(sorted(classes))}): their key points are taken as the same ones", len(classes)
+            f"name of classes ({', '.join(sorted(classes))}): their key points are taken as the same ones", len(classes)
         )
     return found.labels("no key points in it.", names=shape.schema.names, flip_pairs=shape.schema.flip_pairs)
 
@@ -160,26 +171,49 @@ def _below(stem: str, folder: str | None) -> str:
     return posixpath.join(before.lstrip("/"), folder or "", after)
 
 
-def _points(text: str, shape: _Shape, size: Size, found: Found) -> dict[str, Mark]:
-    things: list[dict[str, Mark]] = []
+def _things(text: str, shape: _Shape, size: Size, found: Found, several: bool) -> list[Marked]:
+    """What the lines of a picture say. Raises :class:`LeadError` naming a line, or where there may be just one."""
+    things: list[Marked] = []
     for line, content in enumerate(text.splitlines(), start=1):
         fields = content.split()
-        if len(fields) == BOX:
-            found.leave_out("boxes without key points")
+        if len(fields) == BOX and not several:
+            found.leave_out("box without key points")
         elif fields:
-            things.append(_thing(fields, line, shape, size))
-    if len(things) > 1:
+            points = _points(fields, line, shape, size) if len(fields) > BOX else {}
+            thing = Marked(points, box=_box(fields, line, points, size))
+            if several:
+                confidence, track, *_ = *fields[BOX + shape.numbers :], "", ""
+                thing.likely, thing.track = to_number(confidence, "confidence", line), track
+            things += [thing] if points or thing.box or not several else []
+    if len(things) > 1 and not several:
         raise LeadError("several things in it, where one is supported")
-    return things[0] if things else {}
+    return things
 
 
-def _thing(fields: list[str], line: int, shape: _Shape, size: Size) -> dict[str, Mark]:
+def _box(fields: list[str], line: int, points: Mapping[str, Mark], size: Size) -> Box | None:
+    """The box of a line in pixels; None where it is none, or just that of the key points."""
+    given = np.array([to_number(field, "a number", line) for field in fields[1:BOX]])
+    places = np.array([(mark.x, mark.y) for mark in points.values()]).reshape(-1, 2) / size
+    if not (given[2:] > 0).all() or (len(places) and np.allclose(given, _around(places, size), rtol=0, atol=SAME)):
+        return None
+    x, y = ((given[:2] - given[2:] / 2) * size).tolist()
+    width, height = (given[2:] * size).tolist()
+    return x, y, width, height
+
+
+def _around(shares: npt.NDArray[np.float64], size: Size) -> npt.NDArray[np.float64]:
+    """The middle, width and height of a box around places, all in shares of the picture's size; at least a pixel."""
+    low, high = shares.min(0), shares.max(0)
+    return np.concatenate([(low + high) / 2, np.maximum(high - low, 1 / np.array(size))])
+
+
+def _points(fields: list[str], line: int, shape: _Shape, size: Size) -> dict[str, Mark]:
     """The key points of one line; behind those of a prediction may stand its confidence, and its track."""
     extra = len(fields) - BOX - shape.numbers
     if not 0 <= extra <= 2:
         raise LeadError(
-            f"line {line}: {len(fields)} numbers where kpt_shape asks for {BOX + shape.numbers}: class, box, and "
-            f"{shape.numbers} for the key points."
+            f"line {line}: {counted(len(fields), 'number')} where kpt_shape asks for {BOX + shape.numbers}: class, "
+            f"box, and {shape.numbers} for the key points."
         )
     numbers = [to_number(field, "a number", line) for field in fields[BOX : BOX + shape.numbers]]
     table = np.array(numbers).reshape(len(shape.schema.names), -1)
@@ -219,19 +253,25 @@ def dump(labels: Labels, pictures: PictureInfo) -> dict[str, str]:
     head |= {"flip_idx": flips} if labels.schema.flip_pairs else {}
     head |= {"names": {0: THING}, "kpt_names": {0: list(names)}}
     texts = {HEADS[0]: yaml.safe_dump(head, sort_keys=False, allow_unicode=True, default_flow_style=None)}
-    for row, image in enumerate(labels.images):
+    for image, rows in labels.rows_of().items():
         stem = image if frame_of(image) else posixpath.splitext(image)[0]
         path = posixpath.join(LABELS, stem + ENDING)
         if path in texts:
             raise LeadError(f"Picture {image!r} and another would both be {path!r}. Give them different names.")
-        texts[path] = _line(labels, row, pictures.size(image))
+        size = pictures.size(image)
+        texts[path] = "".join(_line(labels, row, size) for row in rows)
     return texts
 
 
 def _line(labels: Labels, row: int, size: Size) -> str:
-    """The line of a picture; empty where nothing is labelled."""
+    """The line of a specimen, whose box ends where its picture does; empty where it is none."""
     there = labels.visible[row] > UNLABELLED
-    if not there.any():
+    corners = np.full((2, 2), np.nan)
+    if labels.boxes is not None:
+        x, y, width, height = labels.boxes[row]
+        corners = np.clip(np.array([(x, y), (x + width, y + height)]) / size, 0, 1)
+    boxed = bool((corners[1] > corners[0]).all())
+    if not there.any() and not boxed:
         return ""
     shares = np.where(there[:, None], labels.xy[row] / size, 0)
     for k in np.flatnonzero(((shares < 0) | (shares > 1)).any(-1))[:1].tolist():
@@ -240,8 +280,7 @@ def _line(labels: Labels, row: int, size: Size) -> str:
             f"{labels.images[row]}: {labels.schema.names[k]} is at ({x:g}, {y:g}), outside its picture of {size[0]} × "
             f"{size[1]} pixels, where YOLO has no places. Correct or remove it."
         )
-    low, high = shares[there].min(0), shares[there].max(0)
-    box = [*(low + high) / 2, *np.maximum(high - low, 1 / np.array(size))]
+    box = [*corners.mean(0), *(corners[1] - corners[0])] if boxed else _around(shares[there], size)
     visible = labels.visible[row].tolist()
     points = [f"{decimal(x)} {decimal(y)} {v}" for (x, y), v in zip(shares.tolist(), visible, strict=True)]
     return " ".join(["0", *(decimal(float(value)) for value in box), *points]) + "\n"

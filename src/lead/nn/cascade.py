@@ -99,6 +99,7 @@ class Cascade(nn.Module):
         lies: ways for things to lie that the coarse look tries.
         local: of each local look, the number of its landmarks.
         first: channels of the first maps that local looks see; 0 where they see the same features as the others.
+        bounded: whether other things like it may be near, so that landmarks are looked for within bounds.
 
     Attributes:
         before: what to expect before the local looks; None where there are none.
@@ -121,8 +122,10 @@ class Cascade(nn.Module):
         lies: Sequence[Lie] = (PLAIN,),
         local: Sequence[int] = (),
         first: int = 0,
+        bounded: bool = False,
     ) -> None:
         super().__init__()
+        self.bounded = bounded
         self.lies = tuple(lies)
         self.mirrored = any(lie.mirrored for lie in lies)
         plain = self.lies == (PLAIN,)
@@ -130,6 +133,8 @@ class Cascade(nn.Module):
             RidgeHead(dimension, landmarks, ring=RING) if plain else SteeredHead(dimension, landmarks, RING, self.lies)
         )
         self.fine = RidgeHead(dimension, landmarks, ring=RING) if fine else None
+        for head in filter(None, (self.coarse, self.fine)) if bounded else ():
+            head.register_buffer("bounds", torch.ones(landmarks if head is self.fine else 1, 3))
         self.first = first
         self.local = nn.ModuleList(LocalLook(first or dimension, count) for count in local)
         self.before = Confidence(self.SIGNALS, landmarks) if local else None

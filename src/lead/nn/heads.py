@@ -97,8 +97,11 @@ class RidgeHead(nn.Module):
         reduction: (min(C, REDUCED), C), the identity for compact features.
         weight: (D, K), D = reduced dimension · ((2·radius + 1)² + 8 if there is a ring) + 1 for the constant.
         sharpness: factor before the soft-argmax.
+        bounds: (K, 3) or (1, 3) x, y and radius, normalised, of where landmarks can be: beyond it a heat map is
+            lowered, by 1 at one and a half times the radius. None where they may be anywhere.
     """
 
+    bounds: Tensor | None
     reduction: Tensor
     weight: Tensor
     sharpness: Tensor
@@ -111,6 +114,7 @@ class RidgeHead(nn.Module):
         cells = (2 * radius + 1) ** 2 + (8 if ring else 0)
         self.register_buffer("weight", torch.zeros(kept * cells + 1, landmarks))
         self.register_buffer("sharpness", torch.tensor(60.0))
+        self.register_buffer("bounds", None)
 
     def inputs(self, features: Tensor) -> Tensor:
         """Unit features, reduced if they are wide: (B, C, H, W) → (B, min(C, REDUCED), H, W)."""
@@ -175,7 +179,15 @@ class RidgeHead(nn.Module):
             centred = torch.cat([eight[..., :4], torch.zeros_like(eight[..., :1]), eight[..., 4:]], dim=-1)
             padded = functional.pad(inputs, (self.ring,) * 4, mode="replicate")
             out = out + functional.conv2d(padded, centred.view(-1, channels, 3, 3), dilation=self.ring)
-        return out
+        return out if self.bounds is None else out - self._beyond(self.bounds, out)
+
+    @staticmethod
+    def _beyond(bounds: Tensor, heat: Tensor) -> Tensor:
+        """What heat maps (B, M, H, W) are lowered by, (M, H, W) or (1, H, W); M is a multiple of the landmarks."""
+        grid = cell_grid(*heat.shape[-2:], device=heat.device)
+        away = (grid - bounds[:, None, None, :2]).norm(dim=-1) / bounds[:, None, None, 2]
+        lower: Tensor = (2 * (away - 1)).clamp(0, 1)
+        return lower if len(lower) == 1 else lower.repeat(heat.shape[1] // len(lower), 1, 1)
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, H, W) → (B, K, 2) normalised (x, y)."""

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.images.decode import UnreadablePicture
+from lead.reporting import counted
 from lead.studio.disputes import FEWEST, Case, find_disputes
 from lead.studio.films import taken_frame
 from lead.studio.folder import PictureFolder, UnknownPicture, picture_id
@@ -87,7 +88,7 @@ def _waiting_for(knowledge: Knowledge) -> str:
     if not len(knowledge.contents.taught):
         return "Label a first picture."
     if not knowledge.bank.ready:
-        return f"Features are being made: {knowledge.bank.done} of {knowledge.bank.total} pictures."
+        return f"Features are being made: {knowledge.bank.done} of {counted(knowledge.bank.total, 'picture')}."
     return "The model is being fitted."
 
 

@@ -68,6 +68,7 @@ from lead.files import alone
 from lead.images.decode import UnreadablePicture
 from lead.images.doubts import refuse_far
 from lead.landmarks.model import Labels, Schema
+from lead.reporting import counted
 from lead.studio.contents import Contents
 from lead.studio.document import Document, PointsChange
 from lead.studio.events import Events
@@ -344,7 +345,7 @@ def _refuse_dropping(change: LandmarksChange, document: Document, came_from: lis
     counts = document.counts()
     dropped = {name: counts[name] for name in document.names if counts[name] and name not in came_from}
     if dropped and not change.drop_labels:
-        listed = ", ".join(f"{name} ({count} pictures)" for name, count in dropped.items())
+        listed = ", ".join(f"{name} ({counted(count, 'picture')})" for name, count in dropped.items())
         raise Conflict(f"This would take away the labels of {listed}. Confirm it, or keep them.", dropped=dropped)
     return bool(dropped)
 

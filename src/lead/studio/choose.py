@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lead.geometry import FloatArray
+from lead.reporting import counted
 from lead.seeds import mixed_seed
 
 CELLS = 2
@@ -60,8 +61,10 @@ class Picked:
         if self.kind == "none":
             return "There is no picture left to label."
         if self.represented == self.pictures:
-            return f"It is the most typical of the {self.pictures:,} pictures."
-        stands_for = f"stands for {self.represented:,} of {self.pictures:,} pictures, unlike those labelled so far."
+            return f"It is the most typical of the {counted(self.pictures, 'picture')}."
+        stands_for = (
+            f"stands for {self.represented:,} of {counted(self.pictures, 'picture')}, unlike those labelled so far."
+        )
         if self.kind == "uncertain":
             return f"The model is surer of {self.less_sure_than:.0%} of the pictures left, and it {stands_for}"
         return f"It {stands_for}"

@@ -18,7 +18,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lead.features import Extractor, FeatureFile, Known
+from lead.feature_files import FeatureFile, Known
+from lead.features import Extractor
 from lead.files import default_cache
 from lead.frame import Frame
 from lead.geometry import FloatArray

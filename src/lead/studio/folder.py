@@ -17,6 +17,7 @@ from lead.images.decode import UnreadablePicture, upright_size
 from lead.images.find import find_entries, find_images, left_out_text
 from lead.images.showing import DEFAULT, Showing
 from lead.images.survey import survey
+from lead.reporting import counted
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
     from lead.geometry import Size
@@ -81,7 +82,7 @@ class Listing:
                 usable[file] = stamp
         if not usable:
             file, reason = next(iter(left_out.items()))
-            raise LeadError(f"None of the {len(found)} pictures in {root} can be used; of {file}: {reason}.")
+            raise LeadError(f"None of the {counted(len(found), 'picture')} in {root} can be used; of {file}: {reason}.")
         shown = set(map(_shown, films))
         of_before = before and (before.stamps, before.left_out, set(before.films), before.unread)
         if before and of_before == (usable, left_out, shown, unread):

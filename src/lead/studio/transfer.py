@@ -20,6 +20,7 @@ from lead.landmarks.io import parse_labels
 from lead.landmarks.model import UNLABELLED, VISIBLE, Labels, Schema, numbered
 from lead.landmarks.naming import Matches, matched, matches
 from lead.landmarks.pictures import PictureInfo, Sized
+from lead.reporting import counted
 from lead.studio.book import LabelBook, size_for
 from lead.studio.document import Document, PointsChange
 from lead.studio.folder import PictureFolder
@@ -95,7 +96,7 @@ class _Incoming:
     def called(self, names: Sequence[str], file: str) -> _Incoming:
         """With other names, one for each landmark in the file's order; those whose name is blank are left out."""
         if len(names) != len(self.names):
-            raise LeadError(f"{file} has {len(self.names)} landmarks, not {len(names)}. Choose the file again.")
+            raise LeadError(f"{file}: {counted(len(self.names), 'landmark')}, not {len(names)}. Choose the file again.")
         new = {old: name for old, name in zip(self.names, names, strict=True) if name}
         twice = sorted({name for name in new.values() if list(new.values()).count(name) > 1})
         if twice:
@@ -365,7 +366,7 @@ def _with_landmarks(
     elif new or (what == "landmarks" and lacking):
         if unnamed:
             raise OtherLandmarks(
-                f"{file} numbers its {len(theirs)} landmarks: say which of the {len(here)} here they are.", theirs
+                f"{file} numbers {counted(len(theirs), 'landmark')}: say which of the {len(here)} here each is.", theirs
             )
         message = _differences(file, new, lacking, nothing_labelled)
         raise OtherLandmarks(message, theirs) if new else LeadError(message)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from lead.features import Features
+from lead.feature_files import Features
 
 NEAR = 0.35
 """Distance of two pictures, as a share of what is usual for them, below which they are near-duplicates. Chosen on

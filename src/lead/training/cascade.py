@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lead.features import Features, FeatureSource
+from lead.feature_files import Features
+from lead.features import FeatureSource
 from lead.nn.cascade import Cascade, CascadeOutput, CoarseOutput
 from lead.nn.confidence import Confidence
 from lead.nn.heads import EITHER_SIDE, PLAIN, Lie
@@ -42,6 +43,9 @@ ASKED = 30
 BETTER = 0.8
 """Error, out of fold or expected, as a share of the likeliest way's, below which another way to look is taken: labels
 that happen to lie alike speak for it too."""
+WIDER, STRAY = 1.2, 0.6
+"""Landmarks among other things' are looked for this much farther off than any label is; in crops at least so many radii
+around their place in the shape."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ def fit_cascade(
     unlabelled: Rows | None = None,
     groups: Sequence[str] | None = None,
     turned: bool = False,
+    among: bool = False,
     seed: int = 0,
     progress: Progress | None = None,
     most: int = MOST,
@@ -91,6 +96,8 @@ def fit_cascade(
         groups: (N,) of the labelled pictures. Those of one group are alike as others are not, frames of one film say,
             and fall in one fold, lest the expected errors be too small. Where there are none, near-duplicates are.
         turned: whether things are expected to lie any way; see :func:`lie_any_way`.
+        among: whether pictures are windows that show one thing in the middle, and perhaps others like it beside. If
+            such lie any way, headings are searched, even if labels that happen to agree speak against it.
         seed: of the folds, the crops, and the unlabelled pictures that are drawn.
         progress: called as features of the labelled pictures are computed.
         most: labelled pictures that are used.
@@ -112,6 +119,9 @@ def fit_cascade(
     inputs = gathered(source, rows, points, accepted, groups, unlabelled, random, turned, seed, progress)
     features = source.whole(inputs.rows)
     ways = ways_to_lie(inputs.points, inputs.side, turned=inputs.turned, cells=features.shape[-1])
+    inputs = replace(inputs, among=among)
+    if among and inputs.turned and len(ways[0]) > 1:
+        ways = ways[:1]
     if len(inputs.parts) == 1 < len(ways):  # a single label says nothing; the unlabelled pictures do
         best, other = (_fit_looks(inputs, features, [lies], halves) for lies in ways)
         if _doubt(inputs, other.head) < _doubt(inputs, best.head) + math.log(BETTER):
@@ -215,7 +225,10 @@ def _fit_coarse(inputs: Inputs, features: Features, lies: Sequence[Lie]) -> tupl
     whole = Labelled(features, inputs.points, accepted=inputs.accepted)
     shape, size = common_shape(inputs.points, inputs.side)
     size = size or LONE_SIZE
-    cascade = Cascade(whole.features.shape[1], whole.points.shape[1], fine=False, lies=lies)
+    cascade = Cascade(whole.features.shape[1], whole.points.shape[1], fine=False, lies=lies, bounded=inputs.among)
+    if inputs.among:
+        farthest = float(whole.points.norm(dim=-1).nan_to_num().max())
+        cascade.coarse.bounds = torch.tensor([[0.0, 0.0, max(WIDER * farthest, STRAY)]])
     kept, dimension = cascade.coarse.reduction.shape
     if kept < dimension:
         cascade.coarse.reduction.copy_(principal_components(whole, kept))
@@ -267,11 +280,14 @@ def _whole_views(
 
 def _fit_fine(inputs: Inputs, coarse: Cascade, out_of_fold: OutOfFold | None, half: float) -> _Assessed:
     """A cascade with a fine look on crops of one size, and what out-of-fold labels say of it."""
-    cascade = Cascade(coarse.coarse.reduction.shape[1], len(coarse.shape), fine=True, lies=coarse.lies)
+    sizes = coarse.coarse.reduction.shape[1], len(coarse.shape)
+    cascade = Cascade(*sizes, fine=True, lies=coarse.lies, bounded=inputs.among)
     cascade.load_state_dict(coarse.state_dict(), strict=False)
     cascade.reach.fill_(half)
     assert cascade.fine is not None
     cascade.fine.reduction.copy_(coarse.coarse.reduction)
+    if inputs.among:
+        cascade.fine.bounds = _bounds(inputs, coarse, half)
     seen = _coarse_output(cascade, out_of_fold.settled.points, out_of_fold.settled.score) if out_of_fold else None
     if seen is None:  # a single label: there is no picture that it was not learnt from
         answered = Labelled(np.zeros((1, 1, 1, 1), dtype=np.float16), inputs.points)
@@ -289,6 +305,13 @@ def _fit_fine(inputs: Inputs, coarse: Cascade, out_of_fold: OutOfFold | None, ha
     training = TrainingSet(answered, inputs.parts, moments[:parts], moments[parts:], pool, 1 / half)
     kept = learn(cascade.fine, cascade.shape, training)
     return _assess(cascade, kept, answered.features, inputs, seen)
+
+
+def _bounds(inputs: Inputs, coarse: Cascade, half: float) -> Tensor:
+    """(K, 3) where landmarks are looked for in crops, so that those of another thing beside are not."""
+    pose = fit_pose(coarse.shape, inputs.points, usual=coarse.sizes[1], side=inputs.side)
+    strayed = (pose.inverse(inputs.points) - coarse.shape).norm(dim=-1).nan_to_num().amax(0)  # (K,) in radii
+    return torch.cat([coarse.shape, (WIDER * strayed).clamp(min=STRAY)[:, None]], dim=1) / half
 
 
 def _crop_moments(inputs: Inputs, cascade: Cascade) -> list[Moments]:

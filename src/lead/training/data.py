@@ -10,7 +10,7 @@ from lead.datasets.folder import with_frames
 from lead.images.film import films_need
 from lead.images.find import find_media, is_film
 from lead.images.sample import open_films, sample_films
-from lead.reporting import Progress, Say
+from lead.reporting import Progress, Say, counted
 from lead.training.run import Run
 
 FRAMES = "frames"
@@ -36,7 +36,7 @@ def opened(data: Path, run: Run, name: str | None, frames: int | None, sampling:
         return dataset
     need = films_need() if pictures and films else None
     if need:
-        say(f"{len(films)} film{'' if len(films) == 1 else 's'} left out. {need}")
+        say(f"{counted(len(films), 'film')} left out. {need}")
     if need or not films:
         return open_dataset(data, name)
     known, skipped = open_films(films)

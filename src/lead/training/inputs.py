@@ -11,7 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lead.features import Features, FeatureSource
+from lead.feature_files import Features
+from lead.features import FeatureSource
 from lead.nn.shape import Pose, product, sides
 from lead.reporting import Progress
 from lead.training.alike import near_duplicates
@@ -54,6 +55,7 @@ class Inputs:
         pool: (P,) rows of unlabelled pictures to learn from; perhaps none.
         turned: whether things lie any way.
         seed: of the views and crops.
+        among: whether others like it may be near each thing, whose middle is then that of the picture.
     """
 
     source: FeatureSource
@@ -66,6 +68,7 @@ class Inputs:
     pool: Rows
     turned: bool
     seed: int
+    among: bool = False
 
     @property
     def truth(self) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lead.errors import LeadError
-from lead.features import Features
+from lead.feature_files import Features
 from lead.seeds import mixed_seed
 
 FOLDS = 5

@@ -15,23 +15,30 @@ from lead.errors import LeadError
 from lead.features import Extractor, FeatureSource
 from lead.files import default_cache
 from lead.images.build import open_store
-from lead.images.doubts import refuse_far, refuse_unlabelled
+from lead.images.doubts import refuse_unlabelled, without_far
 from lead.images.find import Media, find_media
 from lead.images.store import ImageStore
 from lead.images.survey import survey
 from lead.inference import Calibration, Landmarker, kind_of
 from lead.landmarks import Labels
-from lead.landmarks.model import HIDDEN
+from lead.landmarks.model import HIDDEN, UNLABELLED
 from lead.nn.backbone import licence_of
 from lead.nn.confidence import Confidence
+from lead.nn.finder import WINDOW
 from lead.provenance import commit, versions
-from lead.reporting import Progress, Say, unsaid
+from lead.reporting import Progress, Say, counted, unsaid
 from lead.seeds import mixed_seed
 from lead.training.cascade import CascadeFit, fit_cascade
+from lead.training.finder import FinderFit
 from lead.training.fit import Fitted, FittedKind, fit_head
 from lead.training.inputs import POOL, SELF_TAUGHT
 from lead.training.labelled import Labelled
 from lead.training.run import Run, with_contrast
+from lead.training.several import fit_several
+from lead.training.specimens import WINDOWS
+
+SMALL = 0.4
+"""Share of the picture's longer side below which specimens are better learnt from windows."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +48,12 @@ class FitSummary:
     Attributes:
         landmarker: ready to predict or save.
         used: labelled pictures that were used.
-        missing: labelled pictures that are not on disk or cannot be read, with the reason.
+        missing: labelled pictures that are not on disk, cannot be read or do not fit their labels, with the reason.
         head: its name; "cascade-coarse" is a cascade whose second look did no better on held-out labels.
-        error: its mean distance on labels it had not seen, as a share of the picture's longer side; NaN for one label.
+        error: its mean distance on labels it had not seen, as a share of the picture's longer side, or, where there are
+            several specimens in a picture, of their extent; NaN for one label.
         accepted: labels that are accepted suggestions: fitted to, but not counted in the error.
+        finder: of specimens, and how it did on labelled pictures; None where each picture is of one.
     """
 
     landmarker: Landmarker
@@ -53,6 +62,7 @@ class FitSummary:
     head: str
     error: float
     accepted: int = 0
+    finder: FinderFit | None = None
 
     @property
     def closely(self) -> int:
@@ -87,15 +97,23 @@ def fit_landmarker(
     settings = run.settings
     store, found, missing = _labelled_store(root, labels, settings.picture, seed if self_taught else None, say)
     settings = with_contrast(settings, store.showing)
+    found, far = without_far(found, store.sizes[[store.index(image) for image in found.images]])
+    missing = (*missing, *far)
     refuse_unlabelled(found)
-    refuse_far(found, store.sizes[[store.index(image) for image in found.images]])
     student = run.student()
     source = FeatureSource(Extractor(student, settings.picture), store)
     frame = source.extractor.frame
     rows = np.array([store.index(image) for image in found.images], dtype=np.int64)
     points = torch.from_numpy(frame.points(store, rows, found.xy)).float()
     fitted: CascadeFit | Fitted
-    if head == "cascade":
+    finder: FinderFit | None = None
+    if found.tracks is not None:
+        if head != "cascade":
+            raise LeadError(f"The labels show several specimens in a picture: leave out --head {head}.")
+        finder, fitted = fit_several(source, rows, found, turned=settings.turned, seed=seed, progress=progress)
+        _say_if_learnt_from_the_whole(run, finder, say)
+        calibration: Confidence | Calibration | None = fitted.confidence
+    elif head == "cascade":
         fitted = fit_cascade(
             source,
             rows,
@@ -109,17 +127,18 @@ def fit_landmarker(
             progress=progress,
         )
         _say_how_they_lie(fitted, settings, say)
-        calibration: Confidence | Calibration | None = fitted.confidence
+        calibration = fitted.confidence
     else:
         flags = None if found.accepted is None else torch.from_numpy(found.accepted)
         labelled = Labelled(source.whole(rows, progress=progress), points, accepted=flags)
         fitted = fit_head(labelled, kind=head, seed=seed)
         calibration = fitted.calibration
-    error, backbone = fitted.error * (frame.shown / frame.side), settings.backbone
+    backbone = settings.backbone
+    error = fitted.error * (2 * WINDOW if finder else frame.shown / frame.side)
     accepted = 0 if found.accepted is None else int(found.accepted.sum())
     origin: dict[str, Any] = {
         "run": run.provenance,
-        "labels": len(found),
+        "labels": len(set(found.images)),
         "accepted": accepted,
         "pictures": store.digest,
         "start": {"weights": backbone.init, "licence": licence_of(backbone.name, backbone.init)},
@@ -128,8 +147,18 @@ def fit_landmarker(
         "commit": commit(),
         "seed": seed,
     }
-    model = Landmarker(found.schema, settings, student, fitted.head, calibration, origin)
-    return FitSummary(model, len(found), missing, kind_of(fitted.head), error, accepted)
+    seen_by = finder.finder if finder else None
+    model = Landmarker(found.schema, settings, student, fitted.head, calibration, origin, finder=seen_by)
+    return FitSummary(model, len(set(found.images)), missing, kind_of(fitted.head), error, accepted, finder)
+
+
+def _say_if_learnt_from_the_whole(run: Run, fit: FinderFit, say: Say) -> None:
+    share = float(fit.finder.sizes[1]) / 2 * run.settings.picture.frame
+    if share < SMALL and not (run.folder / WINDOWS).exists():
+        say(
+            f"The run learnt from whole pictures, of whose longer side a specimen takes up {100 * share:.0f} %. A run "
+            "of windows that show one each knows them better: lead train PICTURES --labels LABELS --out …"
+        )
 
 
 def _say_how_they_lie(fitted: CascadeFit, settings: Settings, say: Say) -> None:
@@ -140,7 +169,7 @@ def _say_how_they_lie(fitted: CascadeFit, settings: Settings, say: Say) -> None:
             "Another run, whose views turn all round, finds them better: lead train … --set distill.views.rotation=180"
         )
     if fitted.mirrored:
-        pictures = "1 labelled picture shows" if fitted.mirrored == 1 else f"{fitted.mirrored} labelled pictures show"
+        pictures = counted(fitted.mirrored, "labelled picture shows", "labelled pictures show")
         known = "Both sides are looked for" if fitted.head.mirrored else "Which side a thing shows cannot be told well"
         say(f"{pictures} the mirror image of what the others do. {known}.")
 
@@ -153,21 +182,25 @@ def _labelled_store(
     Where so few are labelled that unlabelled ones help, the store also holds some of the folder's others, drawn by
     the seed; none without one.
     """
-    used = [i for i in range(len(labels)) if (labels.visible[i] > 0).any()]
-    absent = [(labels.images[i], "no such file") for i in used if not (root / labels.images[i]).is_file()]
+    several = labels.tracks is not None
+    there = labels.is_specimen if several else np.any(labels.visible > UNLABELLED, axis=1)
+    used = [i for i in range(len(labels)) if there[i] or (several and labels.images[i] in labels.complete)]
+    absent = list(
+        dict.fromkeys((labels.images[i], "no such file") for i in used if not (root / labels.images[i]).is_file())
+    )
     here = [i for i in used if (root / labels.images[i]).is_file()]
     if not here:
         example = f": the first is {absent[0][0]!r}, and no file of that name is there" if absent else ""
         raise LeadError(
-            f"None of the {len(used)} labelled pictures is in {root}{example}. Name the folder that holds them, or one "
-            "above it: --pictures."
+            f"None of the {counted(len({labels.images[i] for i in used}), 'labelled picture', 'labelled pictures')} is "
+            f"in {root}{example}. Name the folder that holds them, or one above it: --pictures."
         )
-    files = [labels.images[i] for i in here]
+    files = list(dict.fromkeys(labels.images[i] for i in here))
     media = _media(root) if seed is not None else Media([], [], "")
     if media.left_out:
         say(f"left out: {media.left_out}.")
     others: list[str] = []
-    if sum(labels.by_hand[i].any() for i in here) <= SELF_TAUGHT and seed is not None:
+    if sum(labels.by_hand[i].any() for i in here) <= SELF_TAUGHT and seed is not None and not several:
         unlabelled = sorted(set(media.pictures) - set(files))
         drawn = np.random.default_rng(mixed_seed(seed, "unlabelled")).permutation(len(unlabelled))[:POOL]
         others = [unlabelled[i] for i in np.sort(drawn)]

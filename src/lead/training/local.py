@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lead.features import Features
+from lead.feature_files import Features
 from lead.geometry import soft_argmax
 from lead.nn.cascade import Cascade, CascadeOutput
 from lead.nn.confidence import Confidence
@@ -95,6 +95,7 @@ def add_local_looks(inputs: Inputs, cascade: Cascade, found: CascadeOutput, conf
         lies=cascade.lies,
         local=[len(look.which) for look in looks],
         first=inputs.source.extractor.first_channels,
+        bounded=cascade.bounded,
     )
     out.load_state_dict(cascade.state_dict(), strict=False)
     assert out.before is not None

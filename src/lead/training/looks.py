@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lead.features import Features
+from lead.feature_files import Features
 from lead.nn.heads import PLAIN, Lie, RidgeHead
 from lead.nn.shape import Pose, fit_pose_robustly
 from lead.nn.steered import SteeredHead

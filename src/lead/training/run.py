@@ -25,7 +25,7 @@ from lead.images.store import ImageStore
 from lead.images.survey import survey
 from lead.nn.backbone import Backbone
 from lead.nn.student import AnyStudent
-from lead.reporting import Say, unsaid
+from lead.reporting import Say, counted, unsaid
 from lead.seeds import mixed_seed, run_identity
 from lead.training.failure import FAILED
 from lead.training.upkeep import UPKEEP, Upkeep
@@ -248,7 +248,7 @@ def open_pictures(
         )
     rows = np.array([i for i, file in enumerate(store.files) if file in allowed], dtype=np.int64)
     if len(rows) < FEWEST:
-        left = f"{len(rows)} picture{'' if len(rows) == 1 else 's'}"
+        left = counted(len(rows), "picture")
         raise LeadError(f"{dataset.root} has {left} to train on; at least {FEWEST} are needed.")
     return TrainingPictures(dataset, store, rows)
 

@@ -5,6 +5,7 @@ import {ARROWS, count, h, lookUp, percent} from './dom.js';
 /** @import {App} from './app.js' */
 
 const FEW_NAMES = 8; // landmarks that are named; of more, only the number is told
+const FEWEST = 4; // labels below which a landmark is not looked at closely, as in lead.training.local
 
 // --- how things read -------------------------------------------------------------------------------------------------
 
@@ -37,7 +38,7 @@ export function closelyWords(names, closely) {
     + 'closely, each in a square cut from the original picture';
   if (!left.length) return `${all}.`;
   const rest = left.length > FEW_NAMES ? 'the others' : left.join(', ');
-  return `${all}. Not ${rest}: little to gain there, or fewer than four labels.`;
+  return `${all}. Not ${rest}: little to gain there, or fewer than ${FEWEST} labels.`;
 }
 
 /** Seconds as "48 s", "3 min 20 s", "1 h 5 min". @param {number} seconds */

@@ -370,9 +370,11 @@ class Setup {
       path.value = '';
       this.took(state, basename(state.training.run ?? ''));
     } catch (error) {
+      await this.list(); // first, so that nothing moves under whoever corrects the path
       path.setAttribute('aria-invalid', 'true');
       fill(this.pathProblem,
         h('p.notice.bad', {role: 'alert', testid: 'path-problem'}, icon('warning'), h('span', wordsOf(error))));
+      return;
     }
     if (!this.dead) this.list();
   }
