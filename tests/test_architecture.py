@@ -25,7 +25,7 @@ FLOORS: list[set[str]] = [
     {"features", "evaluation"},
     {"feature_files"},
     {"checkpoint", "conversion", "frame", "prediction"},
-    {"linking"},
+    {"linking", "shards", "smoothing"},
     {"nn", "losses", "datasets", "beetles", "config"},
     {"images"},
     {"landmarks", "journal"},

@@ -30,8 +30,9 @@ from lead.images.store import ImageStore
 from lead.inference import Landmarker, make_head
 from lead.landmarks.model import Labels, Schema
 from lead.nn.backbone import Backbone
-from lead.prediction import Parts, Shard, Work
+from lead.prediction import Parts, Work
 from lead.reporting import Progress, Say, unsaid
+from lead.shards import Shard
 
 COUNT, CHUNK = 23, 4
 BAD = ("03.png", "20.png")

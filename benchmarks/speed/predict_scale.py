@@ -36,7 +36,8 @@ from lead.images.find import listed  # noqa: E402
 from lead.images.labels import load_labels  # noqa: E402
 from lead.inference import Landmarker  # noqa: E402
 from lead.nn.cascade import Cascade  # noqa: E402
-from lead.prediction import Parts, Shard, Work  # noqa: E402
+from lead.prediction import Parts, Work  # noqa: E402
+from lead.shards import Shard  # noqa: E402
 
 AGAIN = [sys.executable, "-m", "benchmarks.speed.predict_scale"]
 """This program in a process of its own."""

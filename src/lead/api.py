@@ -36,8 +36,9 @@ from lead.landmarks.io import check_target
 from lead.landmarks.model import VISIBLE
 from lead.landmarks.naming import labelled_row
 from lead.nn.matching import match_points
-from lead.prediction import Predicted, Shard
+from lead.prediction import Predicted
 from lead.reporting import Counting, Progress, Report, Say, counted, silent, unsaid
+from lead.shards import Shard
 from lead.training.data import opened
 from lead.training.fit import FittedKind
 from lead.training.headings import with_found_views
@@ -219,6 +220,7 @@ def predict(
     draw: Path | str | None = None,
     overwrite: bool = False,
     shard: Shard | None = None,
+    smooth: bool = False,
     counting: Counting | None = None,
     say: Say = unsaid,
 ) -> Predicted:
@@ -235,6 +237,7 @@ def predict(
         draw: folder to draw the landmarks into, over each picture and film; new or empty.
         overwrite: whether files that are already there may be replaced.
         shard: which share of the work is this process's, by default all of it; whichever is done last writes ``out``.
+        smooth: whether landmarks of films are smoothed over time; see :mod:`lead.smoothing`.
         counting: makes what is called with (done, in all): of ``"pictures"``, and of each film's frames by its name.
         say: told what was done before.
 
@@ -260,6 +263,7 @@ def predict(
         format=format,
         overwrite=overwrite,
         shard=shard,
+        smooth=smooth,
         counting=counting,
         say=say,
     )

@@ -9,7 +9,6 @@ the work was interrupted or not, and however many processes shared it. A model i
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -36,44 +35,14 @@ from lead.landmarks.io import check_target
 from lead.landmarks.model import Labels, Schema
 from lead.linking import linked
 from lead.reporting import Counting, Say, counted, unsaid
+from lead.shards import Shard
+from lead.smoothing import smoothed
 
 VERSION = 3
 """Of the parts. Those of any other are begun anew."""
 ENDING = ".part"
 ARRAYS = ("xy", "visible", "score", "px_error", "px_90", "likely")
 """What a unit's line holds of :class:`~lead.landmarks.Labels` besides names."""
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One of several processes that share the work.
-
-    Attributes:
-        number: from 1.
-        of: how many there are.
-    """
-
-    number: int = 1
-    of: int = 1
-
-    @classmethod
-    def parse(cls, text: str) -> Shard:
-        """``"2/4"``. Raises :class:`LeadError` for anything else."""
-        found = re.fullmatch(r"(\d+)/(\d+)", text)
-        if not found or not 1 <= int(found[1]) <= int(found[2]):
-            raise LeadError(f"{text!r} is not a shard. Give its number and how many there are: 1/4 to 4/4, say.")
-        return cls(int(found[1]), int(found[2]))
-
-    @classmethod
-    def of_environment(cls, environment: Mapping[str, str] = os.environ) -> Shard:
-        """The one that torchrun, or SLURM's srun, makes of this process; the only one without them."""
-        for number, of in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")):
-            if number in environment and of in environment:
-                return cls(int(environment[number]) + 1, int(environment[of]))
-        return cls()
-
-    def __str__(self) -> str:
-        return f"{self.number}/{self.of}"
 
 
 class Model(Protocol):
@@ -153,13 +122,14 @@ def predict(
     format: str | None = None,
     overwrite: bool = False,
     shard: Shard | None = None,
+    smooth: bool = False,
     counting: Counting | None = None,
     say: Say = unsaid,
 ) -> Predicted:
     """Landmarks of pictures and of films' frames; see :func:`lead.predict`."""
     if out:
         check_target(out, format=format, overwrite=overwrite)
-    work = Work(model, listed(pictures), say)
+    work = Work(model, listed(pictures), say, smooth=smooth)
     if out is None:
         return work.found([piece for _, piece in work.pieces(range(work.units), counting)])
     parts = Parts(work, out, shard or Shard(), say)
@@ -202,8 +172,8 @@ class Work:
         LeadError: films are all that was asked for and PyAV is not installed.
     """
 
-    def __init__(self, model: Model, asked: Listed, say: Say = unsaid) -> None:
-        self.model = model
+    def __init__(self, model: Model, asked: Listed, say: Say = unsaid, *, smooth: bool = False) -> None:
+        self.model, self.smooth = model, smooth
         need = films_need() if asked.films else None
         if need and not asked.pictures:
             raise need
@@ -291,7 +261,11 @@ class Work:
         predicted = Predicted(
             root=self.asked.root,
             pictures=Labels.joined(found) if found else None,
-            films={name: film.labels for name, film in zip(self.asked.films, films, strict=True) if film.labels},
+            films={
+                name: smoothed(film.labels) if self.smooth else film.labels  # here, so that parts serve either way
+                for name, film in zip(self.asked.films, films, strict=True)
+                if film.labels
+            },
             sizes=sizes,
             skipped=tuple(item for piece in stills for item in piece.skipped),
             unread=tuple(item for piece in stills for item in piece.unread),

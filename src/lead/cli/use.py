@@ -213,6 +213,12 @@ def predict(
             metavar="K/N",
         ),
     ] = None,
+    smooth: Annotated[
+        bool,
+        typer.Option(
+            "--smooth", help="Smooth the landmarks of films over time, each frame weighed by its expected error."
+        ),
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Find landmarks in pictures, in each picture's own pixels, with a confidence and an expected error.
@@ -223,7 +229,7 @@ def predict(
     """
     from lead import api
     from lead.images.store import skipped_text, unread_text
-    from lead.prediction import Shard
+    from lead.shards import Shard
 
     share = Shard.parse(shard) if shard else Shard.of_environment()
     with watching() as watch:
@@ -235,6 +241,7 @@ def predict(
             draw=draw,
             overwrite=overwrite,
             shard=share,
+            smooth=smooth,
             counting=lambda what: watch.counting(what, rate="pictures" if what == "pictures" else ""),
             say=note,
         )
