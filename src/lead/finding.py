@@ -206,8 +206,8 @@ def windows_of(source: FeatureSource, row: int, found: Candidates) -> Windows:
 
 
 def found_in(finder: Finder, source: FeatureSource, row: int, held: Originals) -> tuple[Candidates, Tensor]:
-    """The places of a picture that may be specimens, and how likely each is one (n,), the likeliest first; at least
-    one place, be it never so unlikely."""
+    """The places of a picture that may be specimens, and how likely each is one (n,) by the heat map, the likeliest
+    first; at least one place, be it never so unlikely."""
     found = candidates(finder, source, row, held, LEAST)
     likely = finder.likely(found.height)
     kept = torch.nonzero(likely > UNLIKELY)[:, 0]

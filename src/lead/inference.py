@@ -359,14 +359,19 @@ def _as_labels(
 def _specimens(model: Landmarker, finder: Finder, store: ImageStore, row: int) -> Labels:
     """Every specimen of a picture, the likeliest first; a row without landmarks where there is none."""
     source, held = FeatureSource(model.extractor, store), Originals(keep=True)
+    head, confidence = model.head, model.calibration
+    assert isinstance(head, Cascade)
+    assert isinstance(confidence, Confidence)
     found, likely = found_in(finder, source, row, held)
     windows = windows_of(source, row, found)
-    parts = []
+    parts, doubts = [], []
     for start in range(0, len(windows), model.batch):
         some = np.arange(start, min(start + model.batch, len(windows)))
-        whole = torch.from_numpy(windows.whole(some, held=held).astype(np.float32))
-        parts.append(model.look(windows, some, whole.to(model.extractor.device), held=held))
-    labels = Labels.joined(parts)
+        whole = torch.from_numpy(windows.whole(some, held=held).astype(np.float32)).to(model.extractor.device)
+        seen = windows.find_in(head, some, whole, None, held)
+        parts.append(_as_labels(_of_cascade(seen, confidence), model.schema, windows, some, several=True))
+        doubts.append(seen.doubt(confidence).cpu())
+    labels, likely = Labels.joined(parts), finder.likely(found.height, torch.cat(doubts)) * (likely > 0)
     points = torch.from_numpy(source.points([row] * len(labels), labels.xy)).float()
     kept = [i for i in told_apart(points, found.extent, likely) if likely[i] >= THRESHOLD]
     kept = [i for i in kept if (labels.visible[i] > UNLABELLED).any()]

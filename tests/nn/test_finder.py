@@ -49,7 +49,7 @@ def test_a_larger_one_keeps_smaller_ones_at_a_distance() -> None:
 
 def test_the_higher_the_likelier() -> None:
     finder = Finder(4)
-    finder.odds.copy_(torch.tensor([3.0, 4.0]))
+    finder.odds.copy_(torch.tensor([3.0, 4.0, -2.0]))
     likely = finder.likely(torch.tensor([-1.0, 0.0, 0.1, 0.3, 1.0]))
     assert (likely.diff() >= 0).all()
     assert float(likely[3]) == pytest.approx(1 / (1 + math.exp(-(3 * math.log(0.3) + 4))), abs=1e-6)

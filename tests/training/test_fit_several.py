@@ -230,16 +230,18 @@ def test_the_odds_are_the_best_there_are(right: list[float], wrong: list[float])
     truth = torch.tensor([1.0] * len(right) + [0.0] * len(wrong))
     finder = Finder(4)
 
-    def loss(slope: float, constant: float) -> float:
-        finder.odds.copy_(torch.tensor([slope, constant]))
-        likely = finder.likely(height).double().clamp(1e-9, 1 - 1e-9)
-        drawn = WEIGHT / 2 * ((slope - PRIOR[0]) ** 2 + (constant - PRIOR[1]) ** 2)
+    doubt = torch.from_numpy(np.random.default_rng(1).normal(0, 0.3, len(truth))).float() - truth
+
+    def loss(*odds: float) -> float:
+        finder.odds.copy_(torch.tensor(odds))
+        likely = finder.likely(height, doubt).double().clamp(1e-9, 1 - 1e-9)
+        drawn = WEIGHT / 2 * sum((one - general) ** 2 for one, general in zip(odds, PRIOR, strict=True))
         return float(-(truth * likely.log() + (1 - truth) * (1 - likely).log()).sum()) + drawn
 
-    slope, constant = _odds(height, truth.bool()).tolist()
-    assert slope > 0
-    best = loss(slope, constant)
-    for other in np.random.default_rng(0).normal((slope, constant), (2.0, 1.0), (200, 2)):
+    odds = _odds(height, truth.bool(), doubt).tolist()
+    assert odds[0] > 0 >= odds[2]
+    best = loss(*odds)
+    for other in np.random.default_rng(0).normal(odds, (2.0, 1.0, 1.0), (200, 3)):
         assert best <= loss(*other) + 1e-3
 
 

@@ -19,6 +19,8 @@ RING = 3
 """Of both heads, in cells: what surrounds a part tells it from others like it."""
 SIZES = (0.5, 2.0)
 """Of an object, at the least and at the most, as a multiple of the least and the greatest that was labelled."""
+DOUBTLESS = 1e-4
+"""Of the frame's side: errors to expect below it are all the same."""
 NEAR = 0.02
 """Added to distances before their logarithm, in radii of the shape: nearer than that says nothing."""
 
@@ -87,6 +89,11 @@ class CascadeOutput:
         """(B, K) mean errors to expect, as shares of the frame's side."""
         error = confidence.expected(self.signals) * self.size[:, None] / 2
         return error if self.gain is None else error * self.gain
+
+    def doubt(self, confidence: Confidence) -> Tensor:
+        """(B,) mean logarithm of the errors to expect before local looks, as shares of the frame's side."""
+        error: Tensor = confidence.expected(self.signals) * self.size[:, None] / 2
+        return error.clamp(min=DOUBTLESS).log().mean(1)
 
 
 class Cascade(nn.Module):

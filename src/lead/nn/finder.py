@@ -19,6 +19,8 @@ STEP = math.sqrt(2)
 """Between the extents that two scales look for, at most."""
 MARGIN = 1.15
 """Specimens may be so many times smaller or larger than any that was labelled; a step where these differ by two."""
+LARGER = 2.0
+"""The same of larger ones, where these differ by four: to look for them costs little."""
 LOW = 1e-3
 """Heights below it count as this."""
 NEAR = 0.35
@@ -58,28 +60,34 @@ class Finder(nn.Module):
     Attributes:
         look: one heat map.
         sizes: (3,) least, median and greatest extent of the labelled specimens, in normalised units.
-        odds: (2,) of a logistic model of whether a place is a specimen: of the logarithm of its height, and a constant.
+        odds: (3,) of a logistic model of whether a place is a specimen: of the logarithm of its height, a constant, and
+            of the doubt about its landmarks, see :meth:`lead.nn.cascade.CascadeOutput.doubt`.
+        surest: the doubt that is supposed where landmarks have not been looked for yet: as small as ever.
     """
 
     sizes: Tensor
     odds: Tensor
+    surest: Tensor
 
     def __init__(self, dimension: int) -> None:
         super().__init__()
         self.look = RidgeHead(dimension, 1, ring=RING)
         self.register_buffer("sizes", torch.ones(3))
-        self.register_buffer("odds", torch.zeros(2))
+        self.register_buffer("odds", torch.zeros(3))
+        self.register_buffer("surest", torch.zeros(()))
 
     def extents(self) -> list[float]:
         """The extents that are looked for, one a scale, in normalised units."""
         least, _, greatest = self.sizes.tolist()
-        margin = max(MARGIN, min((greatest / least) ** 0.5, STEP))
-        return scales(least / margin, greatest * margin)
+        varied = (greatest / least) ** 0.5
+        return scales(least / max(MARGIN, min(varied, STEP)), greatest * max(MARGIN, min(varied, LARGER)))
 
-    def likely(self, height: Tensor) -> Tensor:
-        """(n,) how likely places of such heights (n,) are specimens."""
-        slope, constant = self.odds.tolist()
-        likely: Tensor = (height.clamp(min=LOW).log() * slope + constant).sigmoid()
+    def likely(self, height: Tensor, doubt: Tensor | None = None) -> Tensor:
+        """(n,) how likely places of such heights (n,) are specimens, by the doubt (n,) about their landmarks too."""
+        slope, constant, lessens = self.odds.tolist()
+        likely: Tensor = (
+            height.clamp(min=LOW).log() * slope + constant + lessens * (self.surest if doubt is None else doubt)
+        ).sigmoid()
         return likely
 
 

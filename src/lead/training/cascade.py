@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +58,7 @@ class CascadeFit:
         error: mean distance on out-of-fold labels as a share of the frame's side; NaN for one label.
         turned: whether things lie any way.
         mirrored: labelled pictures that show mirror images of what the others show.
+        doubt: of labelled pictures while they were held out, by row; see :meth:`CascadeOutput.doubt`.
     """
 
     head: Cascade
@@ -65,6 +66,7 @@ class CascadeFit:
     error: float
     turned: bool = False
     mirrored: int = 0
+    doubt: Mapping[int, float] = field(default_factory=dict)
 
 
 def fit_cascade(
@@ -137,10 +139,12 @@ def fit_cascade(
     errors = 2 * best.away / best.found.size[:, None]
     confidence = fit_confidence(best.found.signals, errors, flags)
     closer = add_local_looks(inputs, best.head, best.found, confidence) if local else None
-    if closer is None:
-        return CascadeFit(best.head, confidence, best.error, inputs.turned, mirrored)
-    error = float(distances(closer.points, inputs.truth).nanmean())
-    return CascadeFit(closer.head, closer.confidence, error, inputs.turned, mirrored)
+    head, error = best.head, best.error
+    if closer is not None:
+        head, confidence = closer.head, closer.confidence
+        error = float(distances(closer.points, inputs.truth).nanmean())
+    doubt = dict(zip(inputs.rows.tolist(), best.found.doubt(confidence).tolist(), strict=True))
+    return CascadeFit(head, confidence, error, inputs.turned, mirrored, doubt)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -40,10 +40,12 @@ HIT = 0.35
 LIKE = 1.8
 """Times that their extents may differ."""
 FOLDS, ROUNDS = 5, 60
-PRIOR = (4.0, 6.5)
+PRIOR = (4.0, 6.5, 0.0)
 """The odds where a single picture is labelled: a place of 0.2 is as likely one as not."""
 WEIGHT = 0.02
 """With which the odds are drawn to that."""
+SUREST = 0.1
+"""Share of specimens about whose landmarks there is less doubt than is supposed before these are looked for."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,29 @@ class Taught:
         centre: (n, 2) their middles, normalised.
         extent: (n,) as :class:`lead.nn.finder.Candidates` has it.
         complete: whether there are no others.
+        labels: their rows of the labels.
     """
 
     row: int
     centre: Tensor
     extent: Tensor
     complete: bool
+    labels: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was found in a complete picture that was not learnt from.
+
+    Attributes:
+        taught: its specimens.
+        found: n places.
+        which: (n,) the specimen that each is; -1 for none.
+    """
+
+    taught: Taught
+    found: Candidates
+    which: Tensor
 
 
 @dataclass(frozen=True)
@@ -71,12 +90,32 @@ class FinderFit:
         finder: fitted on every picture.
         specimens: in these pictures.
         right, wrong: what it found there that is a specimen, and what is none.
+        seen: all places there.
     """
 
     finder: Finder
     specimens: int = 0
     right: int = 0
     wrong: int = 0
+    seen: Sequence[Seen] = ()
+
+    def weighed(self, doubts: Sequence[Tensor] | None = None) -> FinderFit:
+        """The same, once it is learnt how likely a place is a specimen.
+
+        Args:
+            doubts: (n,) about the landmarks of each of ``seen``, NaN for a place that is not to be learnt from; by
+                default nothing is known of these.
+        """
+        height = torch.cat([one.found.height for one in self.seen])
+        is_one = torch.cat([one.which for one in self.seen]) >= 0
+        doubt = torch.zeros(len(height)) if doubts is None else torch.cat(list(doubts))
+        known = ~doubt.isnan()
+        self.finder.odds.copy_(_odds(height[known], is_one[known], doubt[known]))
+        if doubts is not None and bool((known & is_one).any()):
+            self.finder.surest.copy_(doubt[known & is_one].quantile(SUREST))
+        found_so = self.finder.likely(height, doubt.where(known, self.finder.surest)) >= 0.5
+        right, wrong = (int((found_so & which).sum()) for which in (is_one, ~is_one))
+        return replace(self, right=right, wrong=wrong)
 
 
 @dataclass
@@ -117,23 +156,17 @@ def fit_finder(
         sums.append(_moments(finder, source, one, max(VIEWS // len(taught), 1), turned, seed))
         if progress:
             progress(number + 1, len(taught))
-    heights, right, specimens = [], [], 0
+    seen: list[Seen] = []
     order = np.random.default_rng(mixed_seed(seed, "finder folds")).permutation(len(taught))
     for part in np.array_split(order, min(len(taught), FOLDS)) if len(taught) > 1 else []:
         _solve(finder.look, [one for i, one in enumerate(sums) if i not in part])
         for one in (taught[i] for i in part.tolist() if taught[i].complete):
             found = candidates(finder, source, one.row, Originals(keep=True), LEAST)
-            heights.append(found.height)
-            right.append(matched(found, one) >= 0)
-            specimens += len(one.extent)
+            seen.append(Seen(one, found, matched(found, one)))
     _solve(finder.look, sums)
     finder.odds.copy_(torch.tensor(PRIOR))
-    if not heights:
-        return FinderFit(finder)
-    height, is_one = torch.cat(heights), torch.cat(right)
-    finder.odds.copy_(_odds(height, is_one))
-    found_so = finder.likely(height) >= 0.5
-    return FinderFit(finder, specimens, int((found_so & is_one).sum()), int((found_so & ~is_one).sum()))
+    fitted = FinderFit(finder, sum(len(one.taught.extent) for one in seen), seen=seen)
+    return fitted.weighed() if seen else fitted
 
 
 def matched(found: Candidates, one: Taught) -> Tensor:
@@ -228,10 +261,10 @@ def _solve(head: RidgeHead, sums: Sequence[_Sums]) -> None:
     head.weight.copy_(torch.cholesky_solve(xy, torch.linalg.cholesky(system)).float())
 
 
-def _odds(height: Tensor, is_one: Tensor) -> Tensor:
-    """(2,) of the logistic model, by Newton's method with steps that are halved until they help, drawn to what holds in
+def _odds(height: Tensor, is_one: Tensor, doubt: Tensor) -> Tensor:
+    """(3,) of the logistic model, by Newton's method with steps that are halved until they help, drawn to what holds in
     general."""
-    x = torch.stack([height.clamp(min=LOW).log(), torch.ones_like(height)], dim=1).double()
+    x = torch.stack([height.clamp(min=LOW).log(), torch.ones_like(height), doubt], dim=1).double()
     general = torch.tensor(PRIOR, dtype=torch.float64)
     truth = is_one.double()
 
@@ -243,10 +276,11 @@ def _odds(height: Tensor, is_one: Tensor) -> Tensor:
     for _ in range(ROUNDS):
         likely = (x @ odds).sigmoid()
         slope = x.T @ (truth - likely) - WEIGHT * (odds - general)
-        bend = (x * (likely * (1 - likely))[:, None]).T @ x + WEIGHT * torch.eye(2, dtype=torch.float64)
+        bend = (x * (likely * (1 - likely))[:, None]).T @ x + WEIGHT * torch.eye(3, dtype=torch.float64)
         step = torch.linalg.solve(bend, slope)
         while loss(odds + step) > loss(odds) and float(step.abs().max()) > 1e-9:
             step = step / 2
         odds = odds + step
-    odds[0].clamp_(min=0.0)  # the higher the likelier, whatever few pictures say
+    odds[0].clamp_(min=0.0)  # the higher the likelier, whatever few pictures say, and the surer
+    odds[2].clamp_(max=0.0)
     return odds.float()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -11,16 +13,19 @@ from torch import Tensor
 
 from lead.errors import LeadError
 from lead.features import FeatureSource
+from lead.finding import windows_of
 from lead.landmarks.model import HIDDEN, Labels
 from lead.nn.finder import WINDOW
 from lead.nn.shape import common_shape, fit_pose, sides
 from lead.reporting import Progress
 from lead.training.cascade import CascadeFit, fit_cascade
-from lead.training.finder import FinderFit, Taught, fit_finder
+from lead.training.finder import FinderFit, Seen, Taught, fit_finder
 from lead.training.labelled import check_labelled
 from lead.training.lying import lie_any_way
 from lead.windows import Windows
 
+LOOKED_AT = 150
+"""Places that are no specimens, at most, in which landmarks are looked for all the same."""
 MOST = 30
 """Times that specimens may differ in size."""
 FEWEST = 3
@@ -77,7 +82,30 @@ def fit_several(
         among=True,
         seed=seed,
     )
+    if fitted.doubt and finder.seen:
+        window_of = {row: window for window, row in enumerate(used.tolist())}
+        doubt_of = {row: fitted.doubt[window] for row, window in window_of.items() if window in fitted.doubt}
+        finder = finder.weighed([_doubts(source, one, fitted, doubt_of, len(finder.seen)) for one in finder.seen])
     return finder, fitted
+
+
+def _doubts(
+    source: FeatureSource, one: Seen, fitted: CascadeFit, doubt_of: Mapping[int, float], pictures: int
+) -> Tensor:
+    """(n,) about the landmarks of the places that a finder saw in one of some ``pictures`` that it had not learnt from.
+
+    Of a place that is a labelled specimen it is what stood there while that was held out, by its row of the labels.
+    """
+    doubt = torch.full((len(one.found),), torch.nan)
+    for place, which in enumerate(one.which.tolist()):
+        if which >= 0:
+            doubt[place] = doubt_of.get(one.taught.labels[which], math.nan)
+    others = torch.nonzero(one.which < 0)[: max(LOOKED_AT // pictures, 1), 0]  # the highest come first
+    if len(others):
+        windows = windows_of(source, one.taught.row, one.found.take(others))
+        found = windows.find(fitted.head, np.arange(len(windows)))
+        doubt[others] = torch.cat([out.doubt(fitted.confidence).cpu() for out in found])
+    return doubt
 
 
 def taught_by(
@@ -93,8 +121,9 @@ def taught_by(
     sized = ~extent.isnan().numpy()
     _check_extents(extent, labels)
     taught = [
-        Taught(int(rows[own[0]]), *_of(centre, extent, [i for i in own if sized[i]]), image in labels.complete)
+        Taught(int(rows[own[0]]), centre[of], extent[of], image in labels.complete, tuple(of))
         for image, own in labels.rows_of().items()
+        for of in [[i for i in own if sized[i]]]
     ]
     used = [one for one in taught if one.complete or len(one.extent)]
     return used, lie_any_way(points, turned), centre, extent
@@ -130,11 +159,6 @@ def as_several(labels: Labels, several: bool | None) -> Labels:
     if several or (several is None and (shown or len(set(labels.images)) < len(labels))):
         return labels if labels.tracks is not None else replace(labels, tracks=("",) * len(labels))
     return replace(labels, tracks=None)
-
-
-def _of(centre: Tensor, extent: Tensor, rows: list[int]) -> tuple[Tensor, Tensor]:
-    index = torch.tensor(rows, dtype=torch.long)
-    return centre[index], extent[index]
 
 
 def middles(
