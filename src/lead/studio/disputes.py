@@ -125,7 +125,8 @@ def find_disputes(
         cases: all labelled pictures.
         names: of the landmarks.
         flip_pairs: names that change places in a mirrored picture; they are the first to be tried for an exchange.
-        leave_out: ids of pictures, or keys of specimens, that a person has checked; they still count for what is common.
+        leave_out: ids of pictures, or keys of specimens, that a person has checked; they still count for what is
+            common.
         unit: what messages give distances in.
     """
     if not cases:
@@ -161,7 +162,7 @@ def _limits(cases: Sequence[Case]) -> FloatArray | None:
 
 
 def _common_distances(cases: Sequence[Case]) -> FloatArray:
-    """(E, K, K) median distance of two landmarks on the *other* pictures, as shares of what each shows; NaN if unknown."""
+    """(E, K, K) median distance of two landmarks on the *other* pictures, as a share of their reach; NaN if unknown."""
     every = np.stack([np.linalg.norm(c.usual[:, None] - c.usual[None], axis=-1) / c.reach for c in cases])
     out = np.empty_like(every)
     whole = _median(every)

@@ -1,4 +1,4 @@
-"""What a model that finds specimens says of the pictures of a folder: of any one at any time, of all in the background."""
+"""What a model that finds specimens says of pictures: of any one at any time, of all in the background."""
 
 from __future__ import annotations
 
@@ -45,12 +45,10 @@ class Found:
     extent: FloatArray
 
     @classmethod
-    def of(
-        cls, model: int, file: str, size: tuple[int, int], stamp: Stamp | None, all: Specimens, schema: Schema
-    ) -> Found:
+    def of(cls, model: int, size: tuple[int, int], stamp: Stamp, specimens: Specimens, schema: Schema) -> Found:
         """Those of a model's specimens that are likely enough."""
-        rows = all.rows(LEAST)
-        return cls(model, file, size, stamp, under(schema, all.labels).take(rows), all.extent[rows])
+        rows, labels = specimens.rows(LEAST), under(schema, specimens.labels)
+        return cls(model, labels.images[0], size, stamp, labels.take(rows), specimens.extent[rows])
 
     def __len__(self) -> int:
         return len(self.extent)
