@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy.typing as npt
 import pytest
 from books import names_change, open_book
 from herds import SCHEMA, draw_herds
-from modelled import file_id, wait_for
+from modelled import wait_for
 from spots import Colours
 
 from lead.studio import answers
@@ -64,10 +63,9 @@ class Crowd:
     def put(self, number: int, places: npt.NDArray[np.float64], *, names: tuple[str, ...] = SCHEMA.names) -> str:
         """Labels a new specimen, and returns its key."""
         key = f"{self.id(number)}.{next(self._free)}"
-        points: Mapping[str, Point | None] = {
-            name: Point(x=float(x), y=float(y)) for name, (x, y) in zip(SCHEMA.names, places, strict=True) if name in names
-        }
-        self.book.change_labels(key, LabelsChange(base=0, points=dict(points)))
+        at = dict(zip(SCHEMA.names, places.tolist(), strict=True))
+        points: dict[str, Point | None] = {name: Point(x=at[name][0], y=at[name][1]) for name in names}
+        self.book.change_labels(key, LabelsChange(base=0, points=points))
         return key
 
     def say(self, key: str, **change: Any) -> PictureLabels:
@@ -98,6 +96,3 @@ def near(specimen: SuggestedSpecimen, places: npt.NDArray[np.float64], within: f
     """Whether all landmarks are suggested so near to where they are."""
     at = [(point.x, point.y) for point in map(specimen.points.get, SCHEMA.names) if point]
     return len(at) == len(places) and bool((np.linalg.norm(np.array(at) - places, axis=-1) < within).all())
-
-
-__all__ = ["COUNTS", "PICTURE", "SCHEMA", "Crowd", "file_id", "near", "see_colours"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from crowds import COUNTS, PICTURE, Crowd, near, see_colours
 from modelled import untrained, wait_for

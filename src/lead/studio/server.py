@@ -379,7 +379,7 @@ def _training(session: Session) -> APIRouter:
 
     @routes.post("/training")
     def start(request: TrainingStart) -> Training:
-        return session.trainer.start(request.preset, request.run)
+        return session.start_training(request)
 
     @routes.post("/training/cancel")
     def cancel() -> Training:

@@ -103,7 +103,7 @@ class SeveralFitter:
         if knowledge.several_is_current and (fit := knowledge.several.fit):
             return fit.finds.landmarker
         summary = fit_specimens(knowledge, self._seed)
-        return summary and summary.landmarker
+        return summary.landmarker if summary else None
 
     def _keep_up(self) -> None:
         give_way()
@@ -146,7 +146,7 @@ class SeveralFitter:
         finally:
             self._doing(bank, "")
         assert summary is not None
-        before = knowledge.several.fit and knowledge.several.fit.finds
+        before = knowledge.several.fit.finds if knowledge.several.fit else None
         finds = Finds(next(self._shared.numbers), summary.landmarker, bank, contents.labels.schema, before)
         self._change(bank, fit=SeveralFit(contents, summary, finds), tried=contents, problem=None)
         self._fitted_at = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -118,7 +119,7 @@ def combined(hand: Labels, predicted: Labels, extent: FloatArray) -> Labels:
         extent: of these, in pixels.
     """
     nothing = np.full(hand.visible.shape, np.nan)
-    tables = {name: None if getattr(predicted, name) is None else nothing for name in PREDICTED}
+    tables: dict[str, Any] = {name: None if getattr(predicted, name) is None else nothing for name in PREDICTED}
     taken_over = (hand.visible > UNLABELLED) & ~hand.by_hand
     mine = replace(hand, accepted=taken_over, predicted=None, likely=None, **tables)
     both, first = Labels.joined([mine, predicted]), len(hand)
