@@ -214,19 +214,7 @@ class Landmarker:
     def specimens(self, store: ImageStore, row: int) -> Specimens:
         """All that may be a specimen in a picture of a store, by a model that finds them."""
         assert self.finder is not None
-        source, held = FeatureSource(self.extractor, store), Originals(keep=True)
-        found, likely = found_in(self.finder, source, row, held)
-        windows = windows_of(source, row, found)
-        parts = []
-        for start in range(0, len(windows), self.batch):
-            some = np.arange(start, min(start + self.batch, len(windows)))
-            whole = torch.from_numpy(windows.whole(some, held=held).astype(np.float32))
-            parts.append(self.look(windows, some, whole.to(self.extractor.device), held=held))
-        labels = Labels.joined(parts)
-        points = torch.from_numpy(source.points([row] * len(labels), labels.xy)).float()
-        kept = told_apart(points, found.extent, likely)
-        extent = found.extent[kept].double().numpy() * float(source.pixels([row])[0]) / 2
-        return Specimens(replace(labels.take(kept), likely=likely[kept].double().numpy()), extent)
+        return _specimens(self, self.finder, store, row)
 
     def look(
         self,
@@ -370,6 +358,22 @@ def _as_labels(
     files = tuple(store.files[row] for row in pictures.tolist())
     tracks = ("",) * len(files) if several else None
     return Labels(schema, files, xy, visible, found.score, error, wide, tracks=tracks)
+
+
+def _specimens(model: Landmarker, finder: Finder, store: ImageStore, row: int) -> Specimens:
+    source, held = FeatureSource(model.extractor, store), Originals(keep=True)
+    found, likely = found_in(finder, source, row, held)
+    windows = windows_of(source, row, found)
+    parts = []
+    for start in range(0, len(windows), model.batch):
+        some = np.arange(start, min(start + model.batch, len(windows)))
+        whole = torch.from_numpy(windows.whole(some, held=held).astype(np.float32))
+        parts.append(model.look(windows, some, whole.to(model.extractor.device), held=held))
+    labels = Labels.joined(parts)
+    points = torch.from_numpy(source.points([row] * len(labels), labels.xy)).float()
+    kept = told_apart(points, found.extent, likely)
+    extent = found.extent[kept].double().numpy() * float(source.pixels([row])[0]) / 2
+    return Specimens(replace(labels.take(kept), likely=likely[kept].double().numpy()), extent)
 
 
 def kind_of(head: Head | Cascade) -> HeadName:

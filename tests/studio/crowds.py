@@ -57,15 +57,18 @@ class Crowd:
         rows = [row for row, image in enumerate(self.truth.images) if image == f"{number:02}.bmp"]
         return self.truth.xy[[row for row in rows if np.isfinite(self.truth.xy[row]).all()]]
 
-    def name(self, **more: object) -> None:
-        self.book.change_landmarks(names_change(self.book, *SCHEMA.names, several=True, **more))
+    def name(self, *, several: bool = True) -> None:
+        pairs = [SCHEMA.names[:2]]
+        self.book.change_landmarks(names_change(self.book, *SCHEMA.names, several=several, flip_pairs=pairs))
+
+    def points(self, places: npt.NDArray[np.float64]) -> dict[str, Point]:
+        return {name: Point(x=x, y=y) for name, (x, y) in zip(SCHEMA.names, places.tolist(), strict=True)}
 
     def put(self, number: int, places: npt.NDArray[np.float64], *, names: tuple[str, ...] = SCHEMA.names) -> str:
         """Labels a new specimen, and returns its key."""
         key = f"{self.id(number)}.{next(self._free)}"
-        at = dict(zip(SCHEMA.names, places.tolist(), strict=True))
-        points: dict[str, Point | None] = {name: Point(x=at[name][0], y=at[name][1]) for name in names}
-        self.book.change_labels(key, LabelsChange(base=0, points=points))
+        points = {name: point for name, point in self.points(places).items() if name in names}
+        self.book.change_labels(key, LabelsChange(base=0, points=dict(points)))
         return key
 
     def say(self, key: str, **change: Any) -> PictureLabels:
@@ -86,6 +89,13 @@ class Crowd:
     def settled(self) -> None:
         """Waits until all is known that can be."""
         wait_for(lambda: self.knowledge.several_is_current and not self.knowledge.behind)
+
+    def begin_another(self, first: Crowd, file: Path) -> None:
+        """A label file of the same folder, which names the same landmarks; without a model."""
+        self.truth, self.folder, self.events, self.run = first.truth, first.folder, Events(), first.run
+        self.book = open_book(self.folder, self.events, file)
+        self._free = count(501)
+        self.name()
 
     def close(self) -> None:
         self.fitter.close()

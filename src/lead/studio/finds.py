@@ -50,7 +50,9 @@ class Found:
         rows, labels = specimens.rows(LEAST), under(schema, specimens.labels)
         return cls(model, labels.images[0], size, stamp, labels.take(rows), specimens.extent[rows])
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
+        """n."""
         return len(self.extent)
 
     @property
@@ -66,6 +68,13 @@ class Found:
             warnings.simplefilter("ignore", RuntimeWarning)
             mean: FloatArray = np.nanmean(self.labels.px_error, axis=1)
         return mean
+
+    @property
+    def mean_px(self) -> float:
+        """Mean error to expect over those more likely specimens than not, in pixels; NaN where there are none."""
+        errors = self.expected_px[self.sure]
+        known = errors[np.isfinite(errors)]
+        return float(known.mean()) if len(known) else float("nan")
 
     @property
     def sure(self) -> npt.NDArray[np.bool_]:

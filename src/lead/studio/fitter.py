@@ -60,8 +60,7 @@ class Fitter:
     Three threads work in the background: one decodes the pictures and computes their features. One hears from the
     book's events when labels change; then it fits a head that takes no more than a second, and predicts all pictures.
     When labels have been left alone for a while, the last does so with what `lead fit` makes of them, which takes
-    longer and is better. What goes wrong in the first two is in the status. Where pictures may show several specimens,
-    a fourth does the work of the second and the third.
+    longer and is better. What goes wrong in the first two is in the status. Of several specimens, see SeveralFitter.
 
     Args:
         book, events: of the session.
@@ -74,8 +73,7 @@ class Fitter:
         self._last = Knowledge(book.contents)
         self._replaced = threading.Condition()  # held to put other knowledge in place; notified then
         self._exports = 0  # that wait for predictions
-        self._numbers = itertools.count(1)
-        self._published_at = 0.0
+        self._numbers, self._published_at = itertools.count(1), 0.0
         self._label_events = events.subscribe(LABELS)
         shared = Shared(lambda: self.knowledge, self._put, self._tell, self._failed, self._numbers)
         self._several = SeveralFitter(events, shared, seed=seed, rest=self._pace.rest, longest_wait=self._pace.renew)
@@ -121,10 +119,9 @@ class Fitter:
         self._label_events.close()
         self._several.close()
         with self._replaced:
-            threads = self._threads
             self._replaced.notify_all()
         _stop(self._last)
-        for thread in threads:
+        for thread in self._threads:
             thread.join(timeout=CLOSING_S)
 
     def landmarker(self) -> Landmarker | None:
@@ -139,8 +136,7 @@ class Fitter:
     def predicted_labels(self, *, beside_hand: bool = False) -> Labels | None:
         """Predictions of all pictures that can be read, from all labels; waits for them. None if there are none.
 
-        With ``beside_hand``, and where pictures may show several specimens, labels stand in the place of predictions
-        that are the same.
+        With ``beside_hand``, labelled specimens of several in a picture stand in the place of those that are the same.
         """
         with self._replaced:
             self._exports += 1
@@ -183,16 +179,15 @@ class Fitter:
                 self._failed(error, bank)
             self._tell(at_once=True)
             with self._replaced:
-                done = partial(self._folder_or_run_is_another, bank, latest)
-                self._replaced.wait_for(done)
+                self._replaced.wait_for(partial(self._folder_or_run_is_another, bank, latest))
             latest = FeatureBank(bank.run, self._book.folder, self._tell, before=bank)
             if self._label_events.closed or not self._put(bank, following=latest, problem=None):
                 return
 
     def _folder_or_run_is_another(self, bank: FeatureBank, latest: FeatureBank) -> bool:
         """Or the studio ends."""
-        changed = latest.listing is not self._book.folder.listing
-        return changed or self._last.bank is not bank or self._label_events.closed
+        other = latest.listing is not self._book.folder.listing or self._last.bank is not bank
+        return other or self._label_events.closed
 
     def _take_over(self, bank: FeatureBank, latest: FeatureBank, chooser: Chooser) -> None:
         """Puts a bank that has all features in the place of one before it, and has the labels fitted anew."""

@@ -247,7 +247,8 @@ class Explored(Message):
 
 
 class LandmarkProgress(Message):
-    """How far one landmark is, over all pictures that are not tagged ``skip``.
+    """How far one landmark is, over all pictures that are not tagged ``skip``; over all labelled specimens, where a
+    picture may show several.
 
     Attributes:
         placed: pictures on which it has a place, hidden or not; ``accepted``: of these, suggestions that nobody touched

@@ -25,7 +25,7 @@ from lead.studio.folder import Change, PictureFolder, picture_id, stamp_text
 from lead.studio.knowledge import Knowledge
 from lead.studio.messages import FolderChange, Picture, PictureDetail, State
 from lead.studio.pictures import ShownPictures
-from lead.studio.training_messages import Training, TrainingStart
+from lead.studio.training_messages import Training
 
 if TYPE_CHECKING:
     from lead.geometry import Size
@@ -256,16 +256,6 @@ class Session:
     def trainer(self) -> Trainer:
         """The trainer, waited for. Raises :class:`LeadError` if the model side could not be loaded."""
         return self._wait().trainer
-
-    def start_training(self, request: TrainingStart) -> Training:
-        """Begins a training, or goes on with one; errors as of :meth:`Trainer.start`, and where nothing says how large
-        one of several specimens is."""
-        trainer = self.trainer
-        if request.preset is None:
-            return trainer.start(None, request.run)
-        from lead.studio.windows import to_learn_from
-
-        return trainer.start(request.preset, request.run, to_learn_from(self.book.contents, request.extent))
 
     def open_run(self, *, id: str | None = None, path: str | None = None) -> State:
         """Uses the features of another run: one of :meth:`Trainer.runs`, or the one at a path."""

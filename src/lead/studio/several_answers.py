@@ -47,10 +47,10 @@ class Judged:
     @classmethod
     def of(cls, knowledge: Knowledge, found: Found) -> Judged:
         """By the labels of this moment."""
-        contents = knowledge.contents
-        labelled = labelled_on(contents, picture_id(found.file))
+        contents, id = knowledge.contents, picture_id(found.file)
+        labelled = labelled_on(contents, id) if id in contents.specimens else []
         matched: dict[int, int] = {}
-        if labelled and len(found):
+        if labelled and found.count:
             places = np.stack([one.xy for one in labelled])
             matched = same(found.labels.xy, found.extent, places, contents.labels.schema)
         return cls(found, labelled, matched, found.file in contents.labels.complete)
@@ -73,26 +73,15 @@ class Judged:
     def doubt(self) -> float:
         """How much there is to learn from the picture: over all that may be specimens, 1 for one that may as well be
         none, and the expected error in extents."""
-        rows = [row for row in range(len(self.found)) if row not in self.same]
+        rows = [row for row in range(self.found.count) if row not in self.same]
         off = self.found.expected_px[rows] / self.found.extent[rows]
         either = 1 - np.abs(2 * self.found.likely[rows] - 1)
         return float((either + np.nan_to_num(off)).sum())
 
-    @property
-    def expected_px(self) -> float:
-        """Mean error to expect over the specimens, in pixels; NaN where there are none."""
-        errors = self.found.expected_px[self.found.sure]
-        return float(errors[np.isfinite(errors)].mean()) if np.isfinite(errors).any() else float("nan")
-
-    @property
-    def share(self) -> float:
-        """The same as a share of the picture's longer side."""
-        return self.expected_px / max(self.found.size)
-
     def shown(self, *, doubtful: bool) -> list[SuggestedSpecimen]:
         """Those that are labelled, and those more likely specimens than not; with ``doubtful``, these too."""
         found, rows = self.found, set(self.same) | set(np.flatnonzero(self.found.sure).tolist())
-        return [self._specimen(row) for row in range(len(found)) if row in rows or (doubtful and row in self.doubtful)]
+        return [self._specimen(row) for row in range(found.count) if row in rows or (doubtful and row in self.doubtful)]
 
     def _specimen(self, row: int) -> SuggestedSpecimen:
         labels, key = self.found.labels, None
@@ -173,11 +162,16 @@ def suggest(knowledge: Knowledge, id: str) -> Suggestions:
 # --- all pictures ----------------------------------------------------------------------------------------------------
 
 
+def known(knowledge: Knowledge) -> list[Found]:
+    """What is known of the pictures, in the folder's order."""
+    fit = knowledge.several_fit
+    return fit.finds.known(knowledge.contents.listing) if fit else []
+
+
 def judged(knowledge: Knowledge) -> list[Judged]:
-    """What is known of the pictures, in the folder's order; those tagged ``skip`` are left out."""
-    contents = knowledge.contents
-    found = knowledge.several_fit.finds.known(contents.listing) if knowledge.several_fit else []
-    return [Judged.of(knowledge, one) for one in found if contents.listing.id_of[one.file] not in contents.skipped]
+    """The same beside the labels; of pictures tagged ``skip``, nothing."""
+    skipped = knowledge.contents.skipped
+    return [Judged.of(knowledge, one) for one in known(knowledge) if picture_id(one.file) not in skipped]
 
 
 def predictions(knowledge: Knowledge, *, sort: str, offset: int, limit: int) -> Predictions:
@@ -187,7 +181,7 @@ def predictions(knowledge: Knowledge, *, sort: str, offset: int, limit: int) -> 
     if fit is None or not every:
         return Predictions(waiting_for=waiting_for(knowledge))
     if sort != "name":
-        every.sort(key=lambda one: (-(one.missed + len(one.doubtful)), -np.nan_to_num(one.share)))
+        every.sort(key=lambda one: (-(one.missed + len(one.doubtful)), -_share(one.found)))
     shown = [_prediction(one) for one in every[offset : offset + limit]]
     return Predictions(total=len(every), model=fit.finds.number, pictures=shown)
 
@@ -199,8 +193,8 @@ def _prediction(one: Judged) -> Prediction:
         file=one.found.file,
         width=width,
         height=height,
-        expected_px=float(np.nan_to_num(one.expected_px)),
-        expected=float(np.nan_to_num(one.share)),
+        expected_px=float(np.nan_to_num(one.found.mean_px)),
+        expected=_share(one.found),
         complete=one.complete,
         points={},
         specimens=one.shown(doubtful=True),
@@ -211,8 +205,13 @@ def _prediction(one: Judged) -> Prediction:
 
 def expected_errors(knowledge: Knowledge) -> dict[str, tuple[float, float]]:
     """Mean expected error of each picture with specimens by id: as a share of its longer side, and in its pixels."""
-    errors = ((picture_id(one.found.file), one.share, one.expected_px) for one in judged(knowledge))
-    return {id: (share, px) for id, share, px in errors if np.isfinite(share)}
+    found = known(knowledge)
+    return {picture_id(one.file): (_share(one), one.mean_px) for one in found if np.isfinite(one.mean_px)}
+
+
+def _share(found: Found) -> float:
+    """Mean error to expect as a share of the picture's longer side; 0 where there are no specimens."""
+    return float(np.nan_to_num(found.mean_px)) / max(found.size)
 
 
 def doubts(knowledge: Knowledge) -> dict[str, float]:

@@ -149,6 +149,7 @@ class SeveralFitter:
         before = knowledge.several.fit.finds if knowledge.several.fit else None
         finds = Finds(next(self._shared.numbers), summary.landmarker, bank, contents.labels.schema, before)
         self._change(bank, fit=SeveralFit(contents, summary, finds), tried=contents, problem=None)
+        self._shared.put(bank, problem=None)
         self._fitted_at = time.monotonic()
 
     def _is_stale(self, contents: Contents) -> bool:

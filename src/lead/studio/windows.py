@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,9 +16,20 @@ from lead.landmarks.model import UNLABELLED, Labels
 from lead.studio.contents import Contents
 from lead.studio.folder import UnknownPicture, picture_id
 from lead.studio.several_labels import extents, is_ready
+from lead.studio.training_messages import Training, TrainingStart
+
+if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
+    from lead.studio.training import Trainer
 
 LARGEST = 0.9
 """Share of the longer side that a specimen takes up, at most: larger ones need no windows."""
+
+
+def begun(trainer: Trainer, contents: Contents, request: TrainingStart) -> Training:
+    """Begins a training, or goes on with one. Errors as of :meth:`Trainer.start` and :func:`to_learn_from`."""
+    if request.preset is None:
+        return trainer.start(None, request.run)
+    return trainer.start(request.preset, request.run, to_learn_from(contents, request.extent))
 
 
 def to_learn_from(contents: Contents, extent: float | None) -> Labels | float | None:
