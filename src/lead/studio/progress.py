@@ -13,7 +13,8 @@ from lead.studio.knowledge import Knowledge
 from lead.studio.messages import LandmarkProgress
 from lead.studio.several_answers import judged
 
-FloatArray, IntArray = npt.NDArray[np.float64], npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 
 def progress(knowledge: Knowledge) -> list[LandmarkProgress]:
