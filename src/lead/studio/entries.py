@@ -1,4 +1,4 @@
-"""Entries of the label file as immutable values: an annotation, which holds a picture's labels, and an image."""
+"""Entries of the label file as immutable values: an annotation, which holds a specimen's labels, and an image."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lead.landmarks.coco_entries import PREDICTED_KEYS, listed_names
+from lead.landmarks.coco import COMPLETE, TRACK, track_of, written_track
+from lead.landmarks.coco_entries import PREDICTED_KEYS, box_of, extent_of, likely_of, listed_names
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE
-from lead.studio.label_messages import LONGEST_NOTE, LONGEST_TAG, MOST_TAGS, Point, PointState
+from lead.studio.label_messages import LONGEST_NOTE, LONGEST_TAG, LONGEST_TRACK, MOST_TAGS, Point, PointState
 from lead.studio.schema import is_text
 from lead.studio.tags import holds_control, tidy_tags
 from lead.studio.ups import Up
@@ -21,7 +22,7 @@ Entry = dict[str, Any]
 
 
 class Annotation:
-    """The labels of one picture. Immutable; what is derived from it is derived once."""
+    """The labels of one specimen. Immutable; what is derived from it is derived once."""
 
     def __init__(self, entry: Entry, names: Sequence[str]) -> None:
         self.entry = entry
@@ -72,13 +73,30 @@ class Annotation:
 
     def listed(self, key: str) -> list[str]:
         """Landmarks with a place that the entry lists under ``accepted`` or ``predicted``."""
+        if not (named := listed_names(self.entry, key)):
+            return []
         visible = self.entry["keypoints"][2::3]
-        named = listed_names(self.entry, key) or ()
         return [name for name, v in zip(self.names, visible, strict=True) if name in named and v > UNLABELLED]
 
     @property
     def checked(self) -> bool:
         return self.entry.get("checked") is True
+
+    @cached_property
+    def track(self) -> str:
+        """The name of the individual; empty where there is none that could be typed."""
+        track = track_of(self.entry)
+        return track if is_text(track) and len(track) <= LONGEST_TRACK and not holds_control(track) else ""
+
+    @cached_property
+    def box(self) -> list[float] | None:
+        """x, y, width and height in pixels of a box that is not just that of the points."""
+        return box_of(self.entry)
+
+    @property
+    def shown(self) -> bool:
+        """Whether anything is said that makes it a specimen."""
+        return bool(self.labelled or self.box)
 
     def points(self) -> dict[str, Point]:
         """Every landmark that has a state."""
@@ -89,6 +107,25 @@ class Annotation:
                 state: PointState = "visible" if v == VISIBLE else "hidden"
                 points[name] = Point(state=state, x=x, y=y, accepted=name in accepted)
         return {name: points[name] for name in self.names if name in points}
+
+    def cleared(self) -> Annotation:
+        """With no landmark labelled; the box of another tool and what else stands there stay."""
+        return self.changed(dict.fromkeys(self.names), checked=False)
+
+    def called(self, track: str) -> Annotation:
+        """Of the individual of this name; empty takes the name away."""
+        kept = {key: value for key, value in self.entry.items() if key != TRACK}
+        return Annotation(kept | ({TRACK: written_track(track)} if track else {}), self.names)
+
+    def certain(self) -> Annotation:
+        """Without how likely it is a specimen: a person has looked at it."""
+        if likely_of(self.entry) is None:
+            return self
+        return Annotation({key: value for key, value in self.entry.items() if key != "likely"}, self.names)
+
+    def boxed(self, box: Sequence[float]) -> Annotation:
+        """With a box that is not that of the points."""
+        return Annotation(self.entry | {"bbox": list(box), "area": box[2] * box[3]}, self.names)
 
     def changed(self, points: Mapping[str, Point | None], checked: bool) -> Annotation:
         """With some landmarks set, or taken away (None)."""
@@ -142,8 +179,10 @@ class Annotation:
         x, y, width, height = _box(after.table)
         before = _box(self.table)
         entry["num_keypoints"] = sum(v > UNLABELLED for v in entry["keypoints"][2::3])
-        if entry.get("bbox") == before and entry.get("area") == before[2] * before[3]:
-            entry["bbox"], entry["area"] = [x, y, width, height], width * height
+        if entry.get("bbox") == before:
+            if entry.get("area") == before[2] * before[3]:
+                entry["area"] = width * height
+            entry["bbox"] = [x, y, width, height]
         return after
 
 
@@ -176,13 +215,44 @@ class Image:
         """Which way up the person said that the thing lies; None where another program keeps something else there."""
         return Up.read(self.entry.get("up"))
 
-    def marked(self, note: str | None, tags: Sequence[str] | None, up: Up | None = None) -> Image:
-        """With another note, other tags, or another word on which way is up; None leaves what is there."""
+    @property
+    def complete(self) -> bool:
+        """Whether every specimen is labelled; anything but true is another program's."""
+        return self.entry.get(COMPLETE) is True
+
+    def marked(
+        self, note: str | None, tags: Sequence[str] | None, up: Up | None = None, complete: bool | None = None
+    ) -> Image:
+        """With another note, other tags, or another word on which way is up or on ``complete``; None leaves each."""
         entry = dict(self.entry)
-        for key, value in (("note", note), ("tags", tags), ("up", None if up is None else up.written())):
+        said = {"note": note, "tags": tags, "up": None if up is None else up.written(), COMPLETE: complete}
+        for key, value in said.items():
             if value is not None:
                 _set_or_drop(entry, key, value)
         return Image(entry)
+
+
+def new_image(id: int, file: str, others: Sequence[Image]) -> Image:
+    """One of a picture that is not among the others."""
+    entry: Entry = {"id": id, "file_name": file}
+    if others and all("split" in image.entry for image in others):
+        entry["split"] = "train"  # as for every picture that the file does not list; see lead.datasets.coco
+    return Image(entry)
+
+
+def new_annotation(id: int, image: object, category: object, names: Sequence[str]) -> Annotation:
+    """One that labels nothing yet, of the picture and the category of these ids."""
+    entry = {
+        "id": id,
+        "image_id": image,
+        "category_id": category,
+        "keypoints": [0, 0, 0] * len(names),
+        "num_keypoints": 0,
+        "bbox": [0.0, 0.0, 0.0, 0.0],
+        "area": 0.0,
+        "iscrowd": 0,
+    }
+    return Annotation(entry, names)
 
 
 def _triple(point: Point | None) -> list[float]:
@@ -210,11 +280,7 @@ def _set_or_drop(entry: Entry, key: str, value: object) -> None:
 
 def _box(table: npt.NDArray[np.float64]) -> list[float]:
     """x, y, width, height around the points that have a place; zeros if none has."""
-    placed = table[table[:, 2] > UNLABELLED, :2]
-    if not len(placed):
-        return [0.0] * 4
-    low, high = placed.min(0), placed.max(0)
-    return [*low.tolist(), *(high - low).tolist()]
+    return extent_of(table[table[:, 2] > UNLABELLED, :2])
 
 
 def dumps(value: object) -> bytes:

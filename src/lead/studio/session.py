@@ -21,10 +21,12 @@ from lead.studio.book import LabelBook
 from lead.studio.events import Events
 from lead.studio.film_messages import FramesTaken
 from lead.studio.films import Films
-from lead.studio.folder import Change, PictureFolder, picture_id, stamp_text
+from lead.studio.folder import Change, PictureFolder, picture_id
 from lead.studio.knowledge import Knowledge
-from lead.studio.messages import FolderChange, Picture, PictureDetail, State, Training
+from lead.studio.listed import listed
+from lead.studio.messages import FolderChange, Picture, PictureDetail, State
 from lead.studio.pictures import ShownPictures
+from lead.studio.training_messages import Training
 
 if TYPE_CHECKING:
     from lead.geometry import Size
@@ -137,20 +139,7 @@ class Session:
 
     def list_pictures(self) -> list[Picture]:
         """All pictures, in the folder's order."""
-        knowledge, bad, showing = self.knowledge, dict(self.folder.unreadable), self.folder.showing
-        contents, expected, coarse = knowledge.contents, answers.expected_errors(knowledge), knowledge.coarse
-        pictures = []
-        for file, id in contents.listing.id_of.items():
-            count, complete = contents.summary.get(id, (0, False))
-            picture = Picture(id=id, file=file, labelled=count, complete=complete)
-            picture.accepted, picture.unlabelled = contents.accepted.get(id, 0), contents.unlabelled.get(id, [])
-            picture.stamp = stamp_text(contents.listing.stamps[file], showing)
-            if image := contents.document.image(file):
-                picture.tags, picture.noted = image.tags, bool(image.note)
-            picture.unreadable, picture.coarse = bad.get(file), coarse.get(file)
-            picture.expected, picture.expected_px = expected.get(id, (None, None))
-            pictures.append(picture)
-        return pictures
+        return listed(self.knowledge)
 
     def look_again(self, *, at_once: bool) -> FolderChange:
         """Sees what has changed in the folder; all that is known follows, and every page is told.
@@ -169,8 +158,15 @@ class Session:
     def picture(self, id: str) -> PictureDetail:
         """A picture to label."""
         width, height = self.folder.size(id)
-        labels = self.book.labels(id)
-        return PictureDetail(id=id, file=self.folder.file_of(id), width=width, height=height, labels=labels)
+        contents = self.book.contents
+        return PictureDetail(
+            id=id,
+            file=self.folder.file_of(id),
+            width=width,
+            height=height,
+            labels=contents.of(id),
+            specimens=contents.specimens_of(id),
+        )
 
     def take_frames(self, film: str, numbers: Sequence[int]) -> FramesTaken:
         """Makes frames of a film pictures of the folder; see :meth:`Films.take`."""
@@ -188,7 +184,7 @@ class Session:
         """
         labels = self._labels_of(what)
         sizes: dict[str, Size] = {}
-        for file in labels.images:
+        for file in dict.fromkeys(labels.images):
             with suppress(UnreadablePicture):
                 sizes[file] = self.folder.size(self.folder.id_of(file))
         content = transfer.export(labels, format, sizes)
@@ -210,10 +206,12 @@ class Session:
             if not labels.images:
                 raise LeadError("Nothing is labelled yet.")
             return labels
-        predicted = self._side.fitter.predicted_labels() if self._side else None
+        both = what == "both"
+        predicted = self._side.fitter.predicted_labels(beside_hand=both) if self._side else None
         if predicted is None:
             raise LeadError("There are no predictions yet. Learn from the pictures, and label a few.")
-        return predicted if what == "predictions" else transfer.combined(self.book.contents.labels, predicted)
+        contents = self.book.contents
+        return transfer.combined(contents.labels, predicted) if both and not contents.landmarks.several else predicted
 
     def _plain_name(self) -> str:
         """The folder's name, of characters that are safe in a file's name anywhere."""
