@@ -879,13 +879,16 @@ export interface components {
         };
         /**
          * LabelsChange
-         * @description Some landmarks of one picture, changed.
+         * @description Some landmarks of one picture, changed; where there may be several specimens, of one of these.
          *
          *     Attributes:
-         *         base: the version that the person saw.
+         *         base: the version that the person saw; 0 for a specimen that is new.
          *         points: by landmark; ``null`` takes a label away.
          *         checked, note, tags, up: if given, set the picture's. Tags are trimmed, and each stays once; an ``up`` of 0, 0
          *             takes back what was said.
+         *         track: if given, sets the name of the individual; empty takes it away.
+         *         remove: takes the specimen out.
+         *         complete: if given, says whether every specimen of the picture is labelled.
          */
         LabelsChange: {
             /** Base */
@@ -904,6 +907,15 @@ export interface components {
             /** Tags */
             tags?: string[] | null;
             up?: components["schemas"]["Direction"] | null;
+            /** Track */
+            track?: string | null;
+            /**
+             * Remove
+             * @default false
+             */
+            remove: boolean;
+            /** Complete */
+            complete?: boolean | null;
         };
         /**
          * Landmark
@@ -954,6 +966,7 @@ export interface components {
          *         landmarks: names and colours.
          *         skeleton: pairs of names joined by a line.
          *         flip_pairs: pairs of names that change places in a mirrored picture.
+         *         several: whether a picture may show several specimens, each of which has labels of its own.
          */
         Landmarks: {
             /**
@@ -982,10 +995,15 @@ export interface components {
                 string,
                 string
             ][];
+            /**
+             * Several
+             * @default false
+             */
+            several: boolean;
         };
         /**
          * LandmarksChange
-         * @description New landmarks in place of those of ``version``.
+         * @description New landmarks in place of those of ``version``. Where ``several`` is left out, it stays as it is.
          *
          *     Attributes:
          *         renamed: old name to new name, for each landmark that keeps its labels under another name.
@@ -1020,6 +1038,11 @@ export interface components {
                 string,
                 string
             ][];
+            /**
+             * Several
+             * @default false
+             */
+            several: boolean;
             /**
              * Renamed
              * @default {}
@@ -1069,6 +1092,11 @@ export interface components {
                 string,
                 string
             ][];
+            /**
+             * Several
+             * @default false
+             */
+            several: boolean;
             /** Labels In */
             labels_in: string | null;
         };
@@ -1158,9 +1186,10 @@ export interface components {
          *
          *     Attributes:
          *         file: path relative to the folder.
-         *         labelled: landmarks that have a state.
-         *         complete: whether all of them have.
-         *         unlabelled: places in the landmarks' order of those that have none, where some have one.
+         *         labelled: landmarks that have a state; where there may be several specimens, those of all.
+         *         complete: whether all of them have; with several specimens, whether the person says that all are labelled.
+         *         unlabelled: places in the landmarks' order of those that have none, where some have one; empty with several.
+         *         specimens: how many are labelled, where there may be several.
          *         accepted: landmarks whose label is a suggestion that was accepted and not touched since.
          *         tags, noted: its tags, and whether it has a note.
          *         unreadable: why it cannot be decoded, if it is known that it cannot.
@@ -1190,6 +1219,11 @@ export interface components {
              * @default []
              */
             unlabelled: number[];
+            /**
+             * Specimens
+             * @default 0
+             */
+            specimens: number;
             /**
              * Accepted
              * @default 0
@@ -1225,6 +1259,8 @@ export interface components {
          *
          *     Attributes:
          *         width, height: of the upright picture, in pixels.
+         *         labels: where there may be several specimens, what is said of the picture as a whole.
+         *         specimens: what is labelled on each specimen, in the file's order, where there may be several.
          */
         PictureDetail: {
             /** Id */
@@ -1236,19 +1272,31 @@ export interface components {
             /** Height */
             height: number;
             labels: components["schemas"]["PictureLabels"];
+            /**
+             * Specimens
+             * @default []
+             */
+            specimens: components["schemas"]["PictureLabels"][];
         };
         /**
          * PictureLabels
-         * @description What is labelled on one picture.
+         * @description What is labelled on one picture; where pictures may show several specimens, on one of these.
          *
          *     Attributes:
-         *         id: of the picture.
-         *         version: goes up with every change of this picture; what a change is based on.
+         *         id: of the picture. Of a specimen, where there may be several: the picture's id, a point, and the number of the
+         *             specimen's annotation, such as ``3f0a.17``; the picture's own id then goes with what is said of the picture
+         *             as a whole, and has no points.
+         *         version: goes up with every change of it; what a change is based on.
          *         points: by landmark; a landmark that is not in it is unlabelled.
          *         checked: whether the person said of these labels, disputed by the model, that they are right.
          *         note: what the person wrote of the picture.
          *         tags: short words for it; ``skip`` says that it is not to be labelled.
          *         up: along which the person said that the thing's up points, of length 1; null if nothing is said.
+         *         track: the name of the individual that the specimen is; empty if it has none.
+         *         box: x, y, width, height around the specimen, in pixels of the picture as *edges* (the whole picture is 0, 0,
+         *             w, h); null where the file has none but that of the points.
+         *         complete: whether every specimen of the picture is labelled, as the person says.
+         *         gone: whether there is no such specimen (any more).
          */
         PictureLabels: {
             /** Id */
@@ -1281,6 +1329,28 @@ export interface components {
              */
             tags: string[];
             up: components["schemas"]["Direction"] | null;
+            /**
+             * Track
+             * @default
+             */
+            track: string;
+            /** Box */
+            box: [
+                number,
+                number,
+                number,
+                number
+            ] | null;
+            /**
+             * Complete
+             * @default false
+             */
+            complete: boolean;
+            /**
+             * Gone
+             * @default false
+             */
+            gone: boolean;
         };
         /**
          * Point
@@ -1310,6 +1380,10 @@ export interface components {
          *     Attributes:
          *         expected_px: mean over the landmarks; ``expected``: the same as a share of the picture's longer side.
          *         complete: whether the person has labelled it.
+         *         points: by landmark; empty where there may be several specimens.
+         *         specimens: those that it finds, where there may be several.
+         *         missed: labelled specimens that it did not find.
+         *         doubtful: specimens of which it is not sure that they are any.
          */
         Prediction: {
             /** Id */
@@ -1330,6 +1404,21 @@ export interface components {
             points: {
                 [key: string]: components["schemas"]["Suggestion"];
             };
+            /**
+             * Specimens
+             * @default []
+             */
+            specimens: components["schemas"]["SuggestedSpecimen"][];
+            /**
+             * Missed
+             * @default 0
+             */
+            missed: number;
+            /**
+             * Doubtful
+             * @default 0
+             */
+            doubtful: number;
         };
         /**
          * Predictions
@@ -1539,6 +1628,28 @@ export interface components {
             notes: string[];
         };
         /**
+         * SuggestedSpecimen
+         * @description The model's landmarks of one specimen, where a picture may show several.
+         *
+         *     Attributes:
+         *         key: of the labelled specimen that it is; null if it is none of these.
+         *         likely: how likely it is a specimen at all, in [0, 1]; null for one that is labelled.
+         *         points: by landmark.
+         */
+        SuggestedSpecimen: {
+            /** Key */
+            key: string | null;
+            /** Likely */
+            likely: number | null;
+            /**
+             * Points
+             * @default {}
+             */
+            points: {
+                [key: string]: components["schemas"]["Suggestion"];
+            };
+        };
+        /**
          * Suggestion
          * @description Where the model thinks that a landmark is.
          *
@@ -1564,7 +1675,8 @@ export interface components {
          *         method: nearest features of labelled pictures, or a head fitted to them; ``carried``: some of the landmarks from
          *             an earlier frame of the film; null where there is none yet.
          *         model: number of the fit; goes up as labels come in.
-         *         points: by landmark.
+         *         points: by landmark; empty where there may be several specimens.
+         *         specimens: those that it finds, and the labelled ones, where there may be several.
          *         waiting_for: what has to happen before there are suggestions, for the person to read; null if there are.
          *         guides: labelled pictures, by id, that are most similar to this one, the most similar first; empty as long as
          *             that cannot be told.
@@ -1590,6 +1702,11 @@ export interface components {
             points: {
                 [key: string]: components["schemas"]["Suggestion"];
             };
+            /**
+             * Specimens
+             * @default []
+             */
+            specimens: components["schemas"]["SuggestedSpecimen"][];
             /** Waiting For */
             waiting_for: string | null;
             /**
@@ -1666,12 +1783,15 @@ export interface components {
          *
          *     Attributes:
          *         run: id of the one to go on with; by default the current one.
+         *         extent: share of a picture's longer side that one specimen takes up, where a picture shows several.
          */
         TrainingStart: {
             /** Preset */
             preset?: string | null;
             /** Run */
             run?: string | null;
+            /** Extent */
+            extent?: number | null;
         };
     };
     responses: never;
@@ -1713,6 +1833,7 @@ export type RunChoice = components['schemas']['RunChoice'];
 export type RunPath = components['schemas']['RunPath'];
 export type Snapshot = components['schemas']['Snapshot'];
 export type State = components['schemas']['State'];
+export type SuggestedSpecimen = components['schemas']['SuggestedSpecimen'];
 export type Suggestion = components['schemas']['Suggestion'];
 export type Suggestions = components['schemas']['Suggestions'];
 export type Training = components['schemas']['Training'];

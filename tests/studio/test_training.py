@@ -25,10 +25,10 @@ from lead.errors import LeadError
 from lead.studio import pace, training, worker
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
-from lead.studio.messages import LossPoint, Training
 from lead.studio.pace import Pace
 from lead.studio.runs import preset_of, run_id
 from lead.studio.training import Trainer
+from lead.studio.training_messages import LossPoint, Training
 from lead.training.run import STUDENT, Run
 
 PATIENCE_S = 120.0

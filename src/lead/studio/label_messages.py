@@ -28,6 +28,8 @@ MOST_TAGS, LONGEST_TAG, LONGEST_NOTE = 200, 500, 20_000
 Tag = Annotated[str, Field(max_length=LONGEST_TAG)]
 Tags = Annotated[list[Tag], Field(max_length=MOST_TAGS)]
 Note = Annotated[str, Field(max_length=LONGEST_NOTE)]
+LONGEST_TRACK = 500
+Track = Annotated[str, Field(max_length=LONGEST_TRACK)]
 
 
 class Message(BaseModel):
@@ -51,16 +53,18 @@ class Landmarks(Message):
         landmarks: names and colours.
         skeleton: pairs of names joined by a line.
         flip_pairs: pairs of names that change places in a mirrored picture.
+        several: whether a picture may show several specimens, each of which has labels of its own.
     """
 
     version: Whole = 0
     landmarks: list[Landmark] = []
     skeleton: list[Pair] = []
     flip_pairs: list[Pair] = []
+    several: bool = False
 
 
 class LandmarksChange(Landmarks):
-    """New landmarks in place of those of ``version``.
+    """New landmarks in place of those of ``version``. Where ``several`` is left out, it stays as it is.
 
     Attributes:
         renamed: old name to new name, for each landmark that keeps its labels under another name.
@@ -135,16 +139,23 @@ class Direction(Message):
 
 
 class PictureLabels(Message):
-    """What is labelled on one picture.
+    """What is labelled on one picture; where pictures may show several specimens, on one of these.
 
     Attributes:
-        id: of the picture.
-        version: goes up with every change of this picture; what a change is based on.
+        id: of the picture. Of a specimen, where there may be several: the picture's id, a point, and the number of the
+            specimen's annotation, such as ``3f0a.17``; the picture's own id then goes with what is said of the picture
+            as a whole, and has no points.
+        version: goes up with every change of it; what a change is based on.
         points: by landmark; a landmark that is not in it is unlabelled.
         checked: whether the person said of these labels, disputed by the model, that they are right.
         note: what the person wrote of the picture.
         tags: short words for it; ``skip`` says that it is not to be labelled.
         up: along which the person said that the thing's up points, of length 1; null if nothing is said.
+        track: the name of the individual that the specimen is; empty if it has none.
+        box: x, y, width, height around the specimen, in pixels of the picture as *edges* (the whole picture is 0, 0,
+            w, h); null where the file has none but that of the points.
+        complete: whether every specimen of the picture is labelled, as the person says.
+        gone: whether there is no such specimen (any more).
     """
 
     id: str
@@ -154,16 +165,23 @@ class PictureLabels(Message):
     note: str = ""
     tags: list[str] = []
     up: Direction | None = None
+    track: str = ""
+    box: tuple[float, float, float, float] | None = None
+    complete: bool = False
+    gone: bool = False
 
 
 class LabelsChange(Message):
-    """Some landmarks of one picture, changed.
+    """Some landmarks of one picture, changed; where there may be several specimens, of one of these.
 
     Attributes:
-        base: the version that the person saw.
+        base: the version that the person saw; 0 for a specimen that is new.
         points: by landmark; ``null`` takes a label away.
         checked, note, tags, up: if given, set the picture's. Tags are trimmed, and each stays once; an ``up`` of 0, 0
             takes back what was said.
+        track: if given, sets the name of the individual; empty takes it away.
+        remove: takes the specimen out.
+        complete: if given, says whether every specimen of the picture is labelled.
     """
 
     base: Whole
@@ -172,3 +190,6 @@ class LabelsChange(Message):
     note: Note | None = None
     tags: Tags | None = None
     up: Direction | None = None
+    track: Track | None = None
+    remove: bool = False
+    complete: bool | None = None

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from lead.studio.label_messages import Direction, Landmarks, Message, PictureLabels
+from lead.studio.training_messages import Training
 
 # --- pictures --------------------------------------------------------------------------------------------------------
 
@@ -20,9 +21,10 @@ class Picture(Message):
 
     Attributes:
         file: path relative to the folder.
-        labelled: landmarks that have a state.
-        complete: whether all of them have.
-        unlabelled: places in the landmarks' order of those that have none, where some have one.
+        labelled: landmarks that have a state; where there may be several specimens, those of all.
+        complete: whether all of them have; with several specimens, whether the person says that all are labelled.
+        unlabelled: places in the landmarks' order of those that have none, where some have one; empty with several.
+        specimens: how many are labelled, where there may be several.
         accepted: landmarks whose label is a suggestion that was accepted and not touched since.
         tags, noted: its tags, and whether it has a note.
         unreadable: why it cannot be decoded, if it is known that it cannot.
@@ -38,6 +40,7 @@ class Picture(Message):
     labelled: int = 0
     complete: bool = False
     unlabelled: list[int] = Field([])
+    specimens: int = 0
     accepted: int = 0
     tags: list[str] = Field([])
     noted: bool = False
@@ -53,6 +56,8 @@ class PictureDetail(Message):
 
     Attributes:
         width, height: of the upright picture, in pixels.
+        labels: where there may be several specimens, what is said of the picture as a whole.
+        specimens: what is labelled on each specimen, in the file's order, where there may be several.
     """
 
     id: str
@@ -60,6 +65,7 @@ class PictureDetail(Message):
     width: int
     height: int
     labels: PictureLabels
+    specimens: list[PictureLabels] = Field([])
 
 
 # --- the model -------------------------------------------------------------------------------------------------------
@@ -79,6 +85,20 @@ class Suggestion(Message):
     score: float
 
 
+class SuggestedSpecimen(Message):
+    """The model's landmarks of one specimen, where a picture may show several.
+
+    Attributes:
+        key: of the labelled specimen that it is; null if it is none of these.
+        likely: how likely it is a specimen at all, in [0, 1]; null for one that is labelled.
+        points: by landmark.
+    """
+
+    key: str | None = None
+    likely: float | None = None
+    points: dict[str, Suggestion] = Field({})
+
+
 class Suggestions(Message):
     """The model's proposal for a picture.
 
@@ -86,7 +106,8 @@ class Suggestions(Message):
         method: nearest features of labelled pictures, or a head fitted to them; ``carried``: some of the landmarks from
             an earlier frame of the film; null where there is none yet.
         model: number of the fit; goes up as labels come in.
-        points: by landmark.
+        points: by landmark; empty where there may be several specimens.
+        specimens: those that it finds, and the labelled ones, where there may be several.
         waiting_for: what has to happen before there are suggestions, for the person to read; null if there are.
         guides: labelled pictures, by id, that are most similar to this one, the most similar first; empty as long as
             that cannot be told.
@@ -100,6 +121,7 @@ class Suggestions(Message):
     method: Literal["matching", "head", "carried"] | None = None
     model: int = 0
     points: dict[str, Suggestion] = Field({})
+    specimens: list[SuggestedSpecimen] = Field([])
     waiting_for: str | None = None
     guides: list[str] = Field([])
     turned: bool = False
@@ -128,6 +150,10 @@ class Prediction(Message):
     Attributes:
         expected_px: mean over the landmarks; ``expected``: the same as a share of the picture's longer side.
         complete: whether the person has labelled it.
+        points: by landmark; empty where there may be several specimens.
+        specimens: those that it finds, where there may be several.
+        missed: labelled specimens that it did not find.
+        doubtful: specimens of which it is not sure that they are any.
     """
 
     id: str
@@ -138,6 +164,9 @@ class Prediction(Message):
     expected: float
     complete: bool
     points: dict[str, Suggestion]
+    specimens: list[SuggestedSpecimen] = Field([])
+    missed: int = 0
+    doubtful: int = 0
 
 
 class Predictions(Message):
@@ -266,89 +295,6 @@ class ModelStatus(Message):
     held_out_px: float | None = None
     held_out_points: int = 0
     closely: list[str] = Field([])
-
-
-# --- training --------------------------------------------------------------------------------------------------------
-
-
-class Preset(Message):
-    """A training that is offered.
-
-    Attributes:
-        minutes: from how many to how many it takes on this machine with these pictures; null as long as nobody knows.
-    """
-
-    name: str
-    description: str
-    minutes: tuple[float, float] | None = None
-
-
-class LossPoint(Message):
-    stage: Literal["pretrain", "distill"]
-    step: int
-    loss: float
-
-
-class Training(Message):
-    """The training of features in this folder.
-
-    Attributes:
-        state: ``none``: nothing trained or opened; ``running``; ``stopping``: a stop was asked for and the state is
-            being saved; ``stopped``: interrupted, can go on; ``failed``: see ``message``; ``done``.
-        run: the run's folder as text, if there is one.
-        preset: with which it was begun.
-        task: what it is doing: decoding, pretrain or distill.
-        seconds_left: of the whole training, as far as it can be told.
-        curve: loss, thinned to at most a few hundred points.
-        pictures, seconds: of a finished training: how many it learnt from, and how long it took.
-    """
-
-    state: Literal["none", "running", "stopping", "stopped", "failed", "done"] = "none"
-    run: str | None = None
-    preset: str | None = None
-    task: str | None = None
-    step: int = 0
-    total: int = 0
-    seconds_left: float | None = None
-    curve: list[LossPoint] = Field([])
-    message: str | None = None
-    presets: list[Preset] = Field([])
-    pictures: int | None = None
-    seconds: float | None = None
-
-
-class TrainingStart(Message):
-    """Begins a training, or goes on with one that was stopped (then ``preset`` is left out).
-
-    Attributes:
-        run: id of the one to go on with; by default the current one.
-    """
-
-    preset: str | None = None
-    run: str | None = None
-
-
-class RunChoice(Message):
-    """A run that could be opened; ``id`` is what to ask for.
-
-    Attributes:
-        resumable: begun here and interrupted: a training can go on with it.
-        pictures: how many it learnt from.
-    """
-
-    id: str
-    path: str
-    preset: str | None = None
-    finished: bool = False
-    resumable: bool = False
-    current: bool = False
-    pictures: int | None = None
-
-
-class RunPath(Message):
-    """Where a run lies that is to be opened: its folder on the server's machine."""
-
-    path: str = Field(max_length=4096)
 
 
 # --- the whole -------------------------------------------------------------------------------------------------------

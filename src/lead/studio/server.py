@@ -36,12 +36,8 @@ from lead.studio.messages import (
     Picture,
     PictureDetail,
     Predictions,
-    RunChoice,
-    RunPath,
     State,
     Suggestions,
-    Training,
-    TrainingStart,
     Unit,
 )
 from lead.studio.page_files import index, page_file
@@ -50,6 +46,7 @@ from lead.studio.problems import HANDLERS, PROBLEMS
 from lead.studio.progress import progress
 from lead.studio.security import Guard
 from lead.studio.session import Exported, Session
+from lead.studio.training_messages import RunChoice, RunPath, Training, TrainingStart
 
 CONNECTIONS = 256
 

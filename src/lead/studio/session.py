@@ -23,8 +23,9 @@ from lead.studio.film_messages import FramesTaken
 from lead.studio.films import Films
 from lead.studio.folder import Change, PictureFolder, picture_id, stamp_text
 from lead.studio.knowledge import Knowledge
-from lead.studio.messages import FolderChange, Picture, PictureDetail, State, Training
+from lead.studio.messages import FolderChange, Picture, PictureDetail, State
 from lead.studio.pictures import ShownPictures
+from lead.studio.training_messages import Training
 
 if TYPE_CHECKING:
     from lead.geometry import Size

@@ -21,9 +21,9 @@ from lead.errors import LeadError, NotThere, unknown
 from lead.evaluation.curves import read_metrics
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
-from lead.studio.messages import LossPoint, Preset, RunChoice, Training
 from lead.studio.pace import Pace
 from lead.studio.runs import Shelf, opened, preset_of, run_id
+from lead.studio.training_messages import LossPoint, Preset, RunChoice, Training
 from lead.studio.worker import STOPPED
 from lead.training.run import Run
 
