@@ -383,12 +383,15 @@ export class App {
   goneMeanwhile(id, {mine, points, track}) {
     const file = this.picture(id)?.file ?? id;
     if (mine) {
-      this.toast(`The specimen that you took out of ${file} was changed elsewhere at the same time; it was kept.`, 'bad', {
+      this.toast(`The specimen that you took out of ${file} was changed elsewhere at the same time; it was kept.`,
+        'bad', {
         label: 'Take it out all the same',
         run: () => {
           const there = this.labels(id)?.points ?? {};
-          this.change(id, Object.fromEntries(Object.keys(there).map((name) => [name, null])),
-            {what: 'taking out a specimen', gone: true});
+          this.change(id, Object.fromEntries(Object.keys(there).map((name) => [name, null])), {
+            what: 'taking out a specimen',
+            gone: true,
+          });
         },
       });
     } else {

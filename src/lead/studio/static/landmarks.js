@@ -323,10 +323,17 @@ class Drawing {
     if (this.chosen && !names.includes(this.chosen)) this.chosen = null;
     this.element.hidden = names.length < 1;
     if (!names.length) return;
-    const labels = this.shown && (this.app.labels(this.shown.id) ?? this.shown.labels);
-    const laid = this.shown && labels && layOut(names, this.shown, labels.points);
+    const laid = this.shown && layOut(names, this.shown, this.pointsOf(this.shown));
     refill(this.stage, this.picture(schema, laid?.spots ?? abstractLayout(schema), laid?.view ?? null));
     this.drawWords(schema, laid ? this.shown : null);
+  }
+
+  /** What is drawn on: the labels of the picture, or of that of its specimens which has most.
+   *  @param {PictureDetail} picture @returns {PictureLabels['points']} */
+  pointsOf({id, labels}) {
+    if (!this.app.landmarks().several) return (this.app.labels(id) ?? labels).points;
+    const most = (/** @type {PictureLabels} */ {points}) => Object.keys(points).length;
+    return this.app.outbox.specimens(id).sort((a, b) => most(b) - most(a))[0]?.points ?? {};
   }
 
   /** @param {Schema} schema @param {Spots} places

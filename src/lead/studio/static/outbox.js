@@ -63,9 +63,8 @@ export function saidOf(now, {note, tags, up, track, complete, gone}) {
     before: {...note !== undefined && {note: now.note}, ...tags && {tags: now.tags}, ...up && {up: now.up ?? NOWHERE},
       ...called && {track: now.track}, ...complete !== undefined && {complete: now.complete},
       ...gone !== undefined && {gone: now.gone}},
-    after: {...note !== undefined && {note}, ...tags && {tags}, ...up && {up},
-      ...called && {track: gone ? '' : track}, ...complete !== undefined && {complete},
-      ...gone !== undefined && {gone}},
+    after: {...note !== undefined && {note}, ...tags && {tags}, ...up && {up}, ...called && {track: gone ? '' : track},
+      ...complete !== undefined && {complete}, ...gone !== undefined && {gone}},
   };
 }
 
@@ -390,10 +389,9 @@ export class Outbox extends Bus {
     const {checked, note, tags, up, track, complete, gone} = entry.marks;
     const sent = new Map(gone?.value ? [] : entry.touched);
     /** @type {LabelsChange} */
-    const change = {base: entry.known.gone ? 0 : entry.known.version,
+    const change = {base: entry.known.gone ? 0 : entry.known.version, remove: Boolean(gone?.value),
       points: Object.fromEntries([...sent].map(([name, {value}]) => [name, value]))};
-    const marks = {checked, note: note?.value, tags: tags?.value, up, track, complete,
-      remove: gone?.value ? true : undefined};
+    const marks = {checked, note: note?.value, tags: tags?.value, up, track, complete};
     for (const [key, value] of Object.entries(marks)) if (value !== undefined) Object.assign(change, {[key]: value});
     entry.sending = true;
     entry.told += 1;
@@ -563,9 +561,10 @@ function adoptGone({known, touched, marks}, labels) {
   const {gone} = marks;
   if (gone?.value === false) return null; // it is being made
   if (!labels.gone) {
-    const changed = gone && [...Object.keys(gone.ours), ...Object.keys(labels.points)].some((name) =>
-      !same(gone.ours[name], labels.points[name])
-    );
+    const changed = gone
+      && [...Object.keys(gone.ours), ...Object.keys(labels.points)].some((name) =>
+        !same(gone.ours[name], labels.points[name])
+      );
     if (!changed) return null;
     delete marks.gone;
     return {mine: true, points: {}, track: ''};

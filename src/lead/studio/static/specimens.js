@@ -37,9 +37,10 @@ export const absent = (key) => ({id: key, version: 0, points: {}, checked: false
 /** Points that have a place. @param {Record<string, {x: number|null, y: number|null}|null>} points
  *  @returns {Place[]} */
 export const placesOf = (points) =>
-  Object.values(points).flatMap((point) => point && point.x !== null && point.y !== null
-    ? [{x: point.x, y: point.y}]
-    : []
+  Object.values(points).flatMap((point) =>
+    point && point.x !== null && point.y !== null
+      ? [{x: point.x, y: point.y}]
+      : []
   );
 
 /** The box around places: left, top, right, bottom; null without any. @param {Place[]} places
@@ -75,9 +76,7 @@ export function keyed(id, found, before) {
     const places = placesOf(points);
     const [at, reach] = [middleOf(places), Math.max(1, SAME * extentOf(places))];
     const same = key === null
-      && old.find(({guess, at: there}) =>
-        !taken.has(guess.key) && Math.hypot(there.x - at.x, there.y - at.y) <= reach
-      );
+      && old.find(({guess, at: there}) => !taken.has(guess.key) && Math.hypot(there.x - at.x, there.y - at.y) <= reach);
     const known = key ?? (same ? same.guess.key : freshKey(id));
     taken.add(known);
     return {key: known, likely, points};
@@ -123,6 +122,8 @@ export class Specimens {
     this.guesses = [];
     /** suggested ones that the person has said are none, by key @type {Set<string>} */
     this.dismissed = new Set();
+    /** the blank one that the person asked for @type {string|null} */
+    this.asked = null;
     /** the place of the current one in the list, for what comes after it when it is gone */
     this.at = 0;
   }
@@ -138,6 +139,7 @@ export class Specimens {
     this.current = null;
     this.guesses = [];
     this.dismissed.clear();
+    this.asked = null;
     this.at = 0;
   }
 
@@ -198,16 +200,19 @@ export class Specimens {
     return this.app.landmarks().landmarks.some(({name}) => !labels.points[name]);
   }
 
-  /** The current one is one that there is. Where it is gone, what stands at its place; of none, one to be begun. A
-   *  blank one gives way to the first that is open. @returns whether it is another one now */
+  /** The current one is one that there is. Where it is gone, the one that stands at its place is it now; at first, and
+   *  in place of a blank one that nobody asked for, the first of which something is open; where there is none, a blank
+   *  one. @returns whether it is another one now */
   settle() {
     const before = this.current;
     if (!this.id || !this.several) this.current = null;
-    else if (!before || this.isBlank) {
+    else if (!before || (this.isBlank && before !== this.asked)) {
       const list = this.list.filter(({key}) => key !== before);
-      const {at} = this;
-      this.current = (before && at < list.length ? list[at] : list.find((each) => this.isOpen(each)) ?? list[0])?.key
-        ?? before ?? freshKey(this.id);
+      const gone = before && (this.dismissed.has(before) || this.app.labels(before)?.gone);
+      const next = gone
+        ? list[Math.min(this.at, list.length - 1)]
+        : list.find((each) => this.isOpen(each)) ?? list[0];
+      this.current = next?.key ?? (gone || !before ? freshKey(this.id) : before);
     }
     this.note();
     return this.current !== before;
@@ -216,7 +221,20 @@ export class Specimens {
   /** @param {string} key */
   select(key) {
     this.current = key;
+    if (key !== this.asked) this.asked = null;
     this.note();
+  }
+
+  /** The person begins a specimen. @param {string} key  a fresh one */
+  ask(key) {
+    this.asked = key;
+    this.select(key);
+  }
+
+  /** The person says of a suggested one that it is none, or goes away from a blank one. @param {string} key */
+  dismiss(key) {
+    this.dismissed.add(key);
+    this.asked = null;
   }
 
   note() {
