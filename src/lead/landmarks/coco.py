@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -48,7 +48,8 @@ from lead.landmarks.pictures import PictureInfo, Size, known_size
 
 FloatArray = npt.NDArray[np.float64]
 Row = tuple[int, dict[int, int]]
-COMPLETE = "complete"
+COMPLETE, TRACK = "complete", "track_id"
+"""Keys of an image, and of an annotation."""
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
 """A track's name that is written as a number, as other tools do."""
 
@@ -124,25 +125,41 @@ def _with_specimens(labels: Labels, tidy: Tidied, rows: Sequence[Row]) -> Labels
     """The same labels with what is said of specimens: of several kinds in a row, by the one with most landmarks."""
     most_first = sorted(range(len(tidy.kinds)), key=lambda k: -len(tidy.kinds[k].schema.names))
     boxes, likely = np.full((len(rows), 4), np.nan), np.full(len(rows), np.nan)
-    tracks: list[str] = []
-    seen: set[tuple[int, str]] = set()
-    for row, (i, of) in enumerate(rows):
-        at = next((of[k] for k in most_first if k in of), None)
-        annotation = {} if at is None else tidy.top["annotations"][at]
-        track = str(annotation.get("track_id") if annotation.get("track_id") is not None else "")
-        if track and (i, track) in seen:
-            tidy.left_out.add("track_id standing twice in a picture", f"annotations[{at}]")
-            track = ""
-        seen.add((i, track))
-        tracks.append(track)
-        if annotation and (box := box_of(annotation)):
+    chosen = [next((of[k] for k in most_first if k in of), None) for _, of in rows]
+    annotations = [{} if at is None else tidy.top["annotations"][at] for at in chosen]
+    tracks = each_once([(i, track_of(entry)) for (i, _), entry in zip(rows, annotations, strict=True)])
+    for row, (entry, track) in enumerate(zip(annotations, tracks, strict=True)):
+        if track_of(entry) != track:
+            tidy.left_out.add("track_id standing twice in a picture", f"annotations[{chosen[row]}]")
+        if entry and (box := box_of(entry)):
             boxes[row] = box
-        if (known := likely_of(annotation)) is not None:
+        if (known := likely_of(entry)) is not None:
             likely[row] = known
     complete = frozenset(
         labels.images[row] for row, (i, _) in enumerate(rows) if tidy.top["images"][i].get(COMPLETE) is True
     )
-    return replace(labels, tracks=tuple(tracks), boxes=boxes, likely=likely, complete=complete)
+    return replace(labels, tracks=tracks, boxes=boxes, likely=likely, complete=complete)
+
+
+def track_of(annotation: Entry) -> str:
+    """The name of the individual that an annotation is of; empty where it says none."""
+    track = annotation.get(TRACK)
+    return "" if track is None else str(track)
+
+
+def written_track(track: str) -> int | str:
+    """The same as the file has it."""
+    return int(track) if _NUMBER.fullmatch(track) else track
+
+
+def each_once(tracks: Sequence[tuple[Hashable, str]]) -> tuple[str, ...]:
+    """The names of individuals, each with its picture: one that stands in the picture a second time becomes empty."""
+    seen: set[tuple[Hashable, str]] = set()
+    kept = []
+    for of_picture in tracks:
+        kept.append("" if of_picture in seen else of_picture[1])
+        seen.add(of_picture)
+    return tuple(kept)
 
 
 def image_names(top: Entry) -> tuple[str, ...]:
@@ -293,7 +310,7 @@ def _annotation(labels: Labels, row: int, numbers: Mapping[str, int]) -> Entry:
     if labels.likely is not None and np.isfinite(labels.likely[row]):
         entry["score"] = entry["likely"] = float(labels.likely[row])
     if track := labels.tracks and labels.tracks[row]:
-        entry["track_id"] = int(track) if _NUMBER.fullmatch(track) else track
+        entry[TRACK] = written_track(track)
     for key, named in (("accepted", labels.is_accepted[row]), ("predicted", labels.is_predicted[row] & ~scored)):
         if named.any():
             entry[key] = [labels.schema.names[k] for k in np.flatnonzero(named)]

@@ -59,12 +59,14 @@ class Tidied:
         kinds: those that have labels; where nothing is labelled, all.
         annotated_by: for each kind, the places among the annotations of those that label a picture, by the place of
             the picture among the images; several only where they were asked for.
+        found_by: the same, with those that label nothing, and where there are several.
         left_out: what is not read.
     """
 
     top: Entry
     kinds: tuple[Kind, ...]
     annotated_by: tuple[dict[int, list[int]], ...]
+    found_by: tuple[dict[int, list[int]], ...]
     left_out: LeftOut
 
     @property
@@ -121,7 +123,9 @@ def tidied(data: Entry, kind: str | None = None, *, several: bool = False) -> Ti
     used = [index for index in sorted(chosen) if _has_points(chosen[index], annotations)]
     used = used or sorted(chosen) or _not_above_others(kinds)
     read = tuple(_of_used(kinds[index], chosen.get(index, {}), annotations, left_out) for index in used)
-    return Tidied(data | {"annotations": annotations}, read, tuple(chosen.get(i, {}) for i in used), left_out)
+    kept = tuple(chosen.get(index, {}) for index in used)
+    every = tuple({row: of_row for (k, row), of_row in found.items() if k == index} for index in used)
+    return Tidied(data | {"annotations": annotations}, read, kept, every, left_out)
 
 
 def entries_of(data: Entry, key: str) -> list[Entry]:

@@ -55,22 +55,17 @@ import glob
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
-
-from lead.errors import LeadError, unknown
+from lead.errors import LeadError
 from lead.files import alone
-from lead.images.decode import UnreadablePicture
-from lead.images.doubts import refuse_far
-from lead.landmarks.model import Labels, Schema
 from lead.reporting import counted
+from lead.studio.changing import changed, refuse_one_each, up_of
 from lead.studio.contents import Contents
-from lead.studio.document import Document, PointsChange
+from lead.studio.document import Document
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
 from lead.studio.label_messages import (
@@ -80,15 +75,9 @@ from lead.studio.label_messages import (
     LandmarksChange,
     LandmarksChanged,
     PictureLabels,
-    Point,
 )
 from lead.studio.labelfile import LANDMARKS_CHANGED, Conflict, LabelFile
-from lead.studio.schema import check_landmarks, sources
-from lead.studio.tags import checked_tags
-from lead.studio.ups import NOWHERE, Up
-
-if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
-    from lead.geometry import Size
+from lead.studio.schema import check_landmarks, new_landmarks, sources
 
 HOME = ".lead"
 """The hidden folder beside the label file."""
@@ -171,46 +160,32 @@ class LabelBook:
         return self.contents.landmarks
 
     def labels(self, id: str) -> PictureLabels:
-        """What is labelled on a picture. Raises :class:`UnknownPicture` if there is none of this id."""
+        """What is labelled on a picture or specimen. As of :meth:`Contents.of`."""
         return self.contents.of(id)
 
     def change_labels(self, id: str, change: LabelsChange) -> PictureLabels:
-        """Changes labels of one picture.
+        """Changes labels of one picture; where there may be several specimens, of one of these.
 
         Args:
-            id: of the picture.
+            id: of the picture, or the key of the specimen; see :class:`PictureLabels`.
             change: see :class:`LabelsChange`. One that says what stands here already succeeds, whatever its base.
 
         Returns:
             What stands here then.
 
         Raises:
-            Conflict: the picture was changed since ``change.base``; carries what stands here.
+            Conflict: it was changed since ``change.base``, or the specimen was taken out; carries what stands here.
             SaveFailed: it cannot be written.
-            LeadError: there is no such picture or landmark, or a point lies far outside the picture.
+            LeadError: there is no such picture or landmark, a point lies far outside the picture, a specimen's name is
+                another's in the picture, or something is said of a picture that is said of specimens.
         """
-        file = self.folder.file_of(id)
-        said = None if change.up is None else _said(self.contents, change.up)  # it may import torch: not under the lock
+        # It may import torch, which is not waited for under the lock.
+        said = None if change.up is None else up_of(self.contents, change.up)
         with self._changing:
             present = self.contents
-            now = present.of(id)
-            for name in change.points:
-                if name not in present.document.names:
-                    raise unknown("landmark", name, present.document.names)
-            new = {name: point for name, point in change.points.items() if now.points.get(name) != point}
-            note = None if change.note == now.note else change.note
-            tags = None if change.tags is None else checked_tags(change.tags)
-            tags = None if tags == now.tags else tags
-            up = None if said is not None and (said.x, said.y) == ((now.up.x, now.up.y) if now.up else (0, 0)) else said
-            if not new and change.checked in (None, now.checked) and note is None and tags is None and up is None:
-                return now
-            if change.base != now.version:
-                raise Conflict("This picture was changed elsewhere meanwhile, perhaps in another tab.", labels=now)
-            if not present.document.names:
-                raise LeadError("Name the landmarks first: the file that keeps notes and tags begins with them.")
-            checked = (now.checked and not new) if change.checked is None else change.checked
-            size = size_for(self.folder, file, _placed(file, new))
-            document = present.document.with_points({file: PointsChange(new, checked, size, note, tags, up)})
+            document = changed(present, id, change, said)
+            if document is None:
+                return present.of(id)
             versions = present.versions | {id: self._next_version()}
             self._save(replace(present, document=document, versions=versions))
             after = self.labels(id)
@@ -219,22 +194,25 @@ class LabelBook:
 
     def say_up(self, id: str, up: Direction) -> PictureLabels:
         """Says which way up the thing of a picture lies, whatever stands here. Errors as of :meth:`change_labels`."""
-        _said(self.contents, up)  # torch, which it may import, is not waited for under the lock
+        up_of(self.contents, up)  # torch, which it may import, is not waited for under the lock
         with self._changing:
             return self.change_labels(id, LabelsChange(base=self.labels(id).version, up=up))
 
     def change_landmarks(self, change: LandmarksChange) -> LandmarksChanged:
-        """Sets names, order, colours, skeleton and flip pairs. Labels go with the names, or with ``change.renamed``.
+        """Sets names, order, colours, skeleton, flip pairs, and whether there may be several specimens.
+
+        Labels go with the names, or with ``change.renamed``.
 
         Raises:
             Conflict: the landmarks were changed since ``change.version``; or landmarks that have labels would go and
                 ``change.drop_labels`` is not set, then it carries how many.
             SaveFailed: it cannot be written.
-            LeadError: a name, line or pair is wrong.
+            LeadError: a name, line or pair is wrong; or each picture is to show one specimen, and one shows several or
+                is marked complete.
         """
-        target = Landmarks(**{key: getattr(change, key) for key in ("landmarks", "skeleton", "flip_pairs")})
         with self._changing:
             present, now = self.contents, self.landmarks
+            target = new_landmarks(change, now)
             if change.version != now.version:
                 if target == present.document.landmarks:
                     return LandmarksChanged(**dict(now))
@@ -242,6 +220,8 @@ class LabelBook:
             if not target.landmarks:
                 raise LeadError("Name at least one landmark.")
             check_landmarks(target)
+            if now.several and not target.several:
+                refuse_one_each(present.document)
             came_from = sources(change, present.document.names)
             dropping = _refuse_dropping(change, present.document, came_from)
             document = present.document.with_landmarks(target, came_from)
@@ -251,7 +231,7 @@ class LabelBook:
                 document = document.with_labels_of(earlier, new)
             pairs = zip(came_from, target.landmarks, strict=True)
             moved = {source: landmark.name for source, landmark in pairs if source}
-            labels_changed = moved != {name: name for name in present.document.names}
+            labels_changed = moved != {name: name for name in present.document.names} or target.several != now.several
             after = replace(present, document=document, landmarks_version=self._next_version())
             if labels_changed:
                 after = replace(after, base=after.landmarks_version, versions={})
@@ -345,39 +325,7 @@ def _refuse_dropping(change: LandmarksChange, document: Document, came_from: lis
     counts = document.counts()
     dropped = {name: counts[name] for name in document.names if counts[name] and name not in came_from}
     if dropped and not change.drop_labels:
-        listed = ", ".join(f"{name} ({counted(count, 'picture')})" for name, count in dropped.items())
+        what = "specimen" if document.several else "picture"
+        listed = ", ".join(f"{name} ({counted(count, what)})" for name, count in dropped.items())
         raise Conflict(f"This would take away the labels of {listed}. Confirm it, or keep them.", dropped=dropped)
     return bool(dropped)
-
-
-def size_for(folder: PictureFolder, file: str, labels: Labels) -> Size | None:
-    """A picture's (width, height), once it is sure that none of its labels lies far outside it.
-
-    Args:
-        folder, file: the picture.
-        labels: of it alone, in places all of them.
-
-    Raises:
-        LeadError: a label lies more than half a side outside, or there are some but the picture cannot be read.
-    """
-    try:
-        size = folder.size(folder.id_of(file))
-    except UnreadablePicture:
-        if labels.schema.names:
-            raise
-        return None
-    refuse_far(labels, [size])
-    return size
-
-
-def _said(contents: Contents, up: Direction) -> Up:
-    """What a direction means by what is labelled."""
-    if not (up.x or up.y):
-        return NOWHERE
-    return Up.said(up.x, up.y, contents.headings.names, contents.headings.places)
-
-
-def _placed(file: str, points: Mapping[str, Point | None]) -> Labels:
-    """Those of a picture's points that are in places."""
-    placed = {name: (point.x, point.y) for name, point in points.items() if point and point.x is not None}
-    return Labels.from_xy(Schema(tuple(placed)), [file], np.array([list(placed.values())], dtype=np.float64))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from lead.landmarks.model import UNLABELLED, Labels
+from lead.landmarks.model import Labels
 from lead.studio.document import Document
 from lead.studio.folder import Listing, PictureFolder
 from lead.studio.label_messages import Direction, Landmarks, PictureLabels
+from lead.studio.specimens import key_of, split_key
 from lead.studio.tags import SKIP
 from lead.studio.ups import Up
 
@@ -30,7 +30,7 @@ class Contents:
         document: as the file on the disk has it.
         landmarks_version: of the landmarks.
         base: version of every picture that is not in ``versions``.
-        versions: of pictures, by id.
+        versions: of pictures and specimens, by what they are addressed by.
         since: when this came to stand there, on the clock of :func:`time.monotonic`.
     """
 
@@ -62,8 +62,10 @@ class Contents:
         if not self.skipped and labels is self.labels:
             return labels
         files, id_of = enumerate(labels.images), self.listing.id_of
-        left = np.any(labels.visible > UNLABELLED, axis=1).tolist()
-        return labels.take(row for row, file in files if left[row] and id_of[file] not in self.skipped)
+        left = labels.is_specimen.tolist()
+        return labels.take(
+            row for row, file in files if (left[row] or file in labels.complete) and id_of[file] not in self.skipped
+        )
 
     @cached_property
     def headings(self) -> Headings:
@@ -98,29 +100,55 @@ class Contents:
         return (
             self.listing is other.listing
             and mine.annotations == theirs.annotations  # entries that did not change are the same objects
+            and mine.complete == theirs.complete
             and self.labels.schema == other.labels.schema
             and self.skipped == other.skipped
         )
 
     @cached_property
     def summary(self) -> dict[str, tuple[int, bool]]:
-        """By id, how many landmarks have a state (absent is one) and whether all have; only where any has."""
+        """By id, how many landmarks have a state (absent is one) and whether all have; only where any has.
+
+        Where there may be several specimens: how many those of all have, and whether the person says that all are
+        labelled; also where that is all that is said, or where there are boxes alone.
+        """
+        id_of = self.listing.id_of
+        if self.document.several:
+            counts = dict.fromkeys((file for file in self.document.complete if file in id_of), 0)
+            for file, annotation in self.document.annotated():
+                if annotation.shown and file in id_of:
+                    counts[file] = counts.get(file, 0) + annotation.labelled
+            return {id_of[file]: (count, file in self.labels.complete) for file, count in counts.items()}
         return {
-            self.listing.id_of[file]: (annotation.labelled, annotation.labelled == len(self.document.names))
+            id_of[file]: (annotation.labelled, annotation.labelled == len(self.document.names))
             for file, annotation in self.document.annotated()
-            if annotation.labelled and file in self.listing
+            if annotation.labelled and file in id_of
         }
+
+    @cached_property
+    def specimens(self) -> dict[str, int]:
+        """By id, how many specimens are labelled, where there may be several; only where any is."""
+        annotated, id_of = self.document.annotated() if self.document.several else (), self.listing.id_of
+        return dict(Counter(id_of[file] for file, annotation in annotated if annotation.shown and file in id_of))
 
     @cached_property
     def accepted(self) -> dict[str, int]:
         """By id, how many labels are accepted suggestions, not touched since; only where any is."""
-        annotated, id_of = self.document.annotated(), self.listing.id_of
-        return {id_of[file]: len(a.accepted) for file, a in annotated if a.accepted and file in id_of}
+        counts, id_of = Counter[str](), self.listing.id_of
+        for file, annotation in self.document.annotated():
+            if annotation.accepted and file in id_of:
+                counts[id_of[file]] += len(annotation.accepted)
+        return dict(counts)
 
     @cached_property
     def unlabelled(self) -> dict[str, list[int]]:
-        """By id, the places in the landmarks' order of those without a state; only where some have one."""
+        """By id, the places in the landmarks' order of those without a state; only where some have one.
+
+        Of pictures of several specimens, none.
+        """
         annotated, id_of, names = self.document.annotated(), self.listing.id_of, self.document.names
+        if self.document.several:
+            return {}
         return {
             id_of[file]: [place for place, name in enumerate(names) if name not in points]
             for file, annotation in annotated
@@ -137,17 +165,47 @@ class Contents:
     @property
     def missing(self) -> list[str]:
         """Pictures that the file has labels for and that the folder does not hold; they are kept as they are."""
-        annotated = self.document.annotated()
-        return [file for file, annotation in annotated if annotation.labelled and file not in self.listing]
+        several, annotated = self.document.several, self.document.annotated()
+        said = (file for file, annotation in annotated if annotation.labelled or (several and annotation.shown))
+        return [file for file in dict.fromkeys(said) if file not in self.listing]
 
-    def of(self, id: str) -> PictureLabels:
-        """What is labelled on a picture. Raises :class:`UnknownPicture` if there is none of this id."""
+    def of(self, key: str) -> PictureLabels:
+        """What is labelled on a picture, or one of its specimens.
+
+        Args:
+            key: the picture's id; or, where there may be several specimens, the specimen's key. Of one that is not
+                there, the answer says that it is gone.
+
+        Raises:
+            UnknownPicture: there is none of this id.
+        """
+        id, number = split_key(key) if self.document.several else (key, None)
         file = self.folder.file_of(id)
+        if number is not None:
+            return self._of_specimen(key, file, number)
         labels = PictureLabels(id=id, version=self.versions.get(id, self.base))
         if image := self.document.image(file):
             labels.note, labels.tags = image.note, image.tags
+            labels.complete = self.document.several and image.complete
             if image.up:
                 labels.up = Direction(x=image.up.x, y=image.up.y)
-        if annotation := self.document.annotation(file):
+        if not self.document.several and (annotation := self.document.annotation(file)):
             labels.points, labels.checked = annotation.points(), annotation.checked
+        return labels
+
+    def specimens_of(self, id: str) -> list[PictureLabels]:
+        """What is labelled on each specimen of a picture, in the file's order, where there may be several."""
+        file = self.folder.file_of(id)
+        if not self.document.several:
+            return []
+        return [self._of_specimen(key_of(id, number), file, number) for number in self.document.specimens(file)]
+
+    def _of_specimen(self, key: str, file: str, number: int) -> PictureLabels:
+        annotation = self.document.annotation(file, number)
+        if annotation is None:
+            return PictureLabels(id=key, version=self.versions.get(key, 0), gone=True)
+        labels = PictureLabels(id=key, version=self.versions.get(key, self.base), points=annotation.points())
+        labels.checked, labels.track = annotation.checked, annotation.track
+        if box := annotation.box:
+            labels.box = (box[0], box[1], box[2], box[3])
         return labels

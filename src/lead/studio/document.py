@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import posixpath
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from lead.errors import LeadError
 from lead.landmarks import coco
-from lead.landmarks.coco_entries import PREDICTED_KEYS, tidied
 from lead.landmarks.model import Labels, Schema
 from lead.studio.entries import Annotation, Entry, Image, dumps
 from lead.studio.label_messages import Landmarks, Point
 from lead.studio.schema import as_landmarks, is_text
+from lead.studio.specimens import ALONE, SEVERAL, Specimen, free_id, tidied_as_needed, with_numbers
+from lead.studio.tabled import tabled, tabled_specimens
 from lead.studio.ups import Up
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
@@ -31,13 +31,15 @@ if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
 
 @dataclass(frozen=True)
 class PointsChange:
-    """What is to become of a picture's labels.
+    """What is to become of a picture's labels, or of those of one of its specimens.
 
     Attributes:
         points: landmarks to set, or to take away (None).
-        checked: what the person says of the picture's labels.
+        checked: what the person says of the labels.
         size: (width, height), noted where the file does not say it yet.
-        note, tags, up: of the picture; None for those that it has.
+        note, tags, up, complete: of the picture; None for those that it has.
+        track: the name of the individual; None for the one that it has.
+        box: x, y, width, height around the specimen; None for the one that it has.
     """
 
     points: Mapping[str, Point | None]
@@ -46,6 +48,13 @@ class PointsChange:
     note: str | None = None
     tags: list[str] | None = None
     up: Up | None = None
+    complete: bool | None = None
+    track: str | None = None
+    box: Sequence[float] | None = None
+
+
+Subject = str | Specimen
+"""What something is said of: a picture by its path, or one of several specimens."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +66,12 @@ class Document:
         images, annotations: the entries, in the file's order; annotations of other categories are among them.
         landmarks: what is labelled; version 0.
         row_of: picture path, normalised, to its place in ``images``.
-        annotation_of: picture path to the place of its key points in ``annotations``, in the file's order; without
-            paths that are not Unicode text, which no picture of a folder has.
+        specimens_of: picture path to the places of its key points in ``annotations``, by the number of the annotation,
+            in the file's order; just one, ``ALONE``, unless there may be several. Without paths that are not Unicode
+            text, which no picture of a folder has.
         category: the id of the landmarks' category; None where there are no landmarks.
+        taken_out: specimens that were taken out since the file was read: what else their annotations hold comes back
+            with them.
     """
 
     top: Entry
@@ -67,8 +79,9 @@ class Document:
     annotations: list[Annotation]
     landmarks: Landmarks
     row_of: dict[str, int]
-    annotation_of: dict[str, int]
+    specimens_of: dict[str, dict[int, int]]
     category: object = None
+    taken_out: dict[Specimen, Annotation] = field(default_factory=dict)
 
     @classmethod
     def empty(cls) -> Document:
@@ -86,24 +99,33 @@ class Document:
             data = coco.read(content.decode("utf-8-sig"))
         except UnicodeDecodeError:
             raise LeadError("not UTF-8 text.") from None
-        tidy = tidied(data)
+        tidy, several = tidied_as_needed(data)
         category, kind, labelled_by = tidy.only()
-        schema = kind.schema
+        schema, top = kind.schema, tidy.top
         landmarks = as_landmarks(schema.names, schema.skeleton, schema.flip_pairs, category.get("colours"))
         row_of: dict[str, int] = {}
-        for row, file in enumerate(map(posixpath.normpath, coco.image_names(tidy.top))):
+        for row, file in enumerate(map(posixpath.normpath, coco.image_names(top))):
             if file in row_of:
                 raise LeadError(f"images[{row}]: {file!r} is also images[{row_of[file]}], written another way.")
             row_of[file] = row
-        entries = tidy.top["annotations"]
-        for i in labelled_by.values():
+        entries = top["annotations"]
+        ours = tidy.found_by[0] if several else {row: [i] for row, i in labelled_by.items()}
+        for i in (i for of_row in ours.values() for i in of_row):
             _check_absent(entries[i], f"annotations[{i}]")
+        if several:
+            entries = with_numbers(entries, [i for of_row in ours.values() for i in of_row])
+            kinds = [kind | {SEVERAL: True} if kind is category else kind for kind in top["categories"]]
+            top, landmarks = top | {"categories": kinds}, landmarks.model_copy(update={SEVERAL: True})
         files = list(row_of)
-        in_order = sorted(labelled_by.items(), key=lambda item: item[1])
-        annotation_of = {files[row]: i for row, i in in_order if is_text(files[row])}
+        in_order = sorted(ours.items(), key=lambda item: item[1])
+        specimens_of = {
+            files[row]: {entries[i]["id"] if several else ALONE: i for i in of_row}
+            for row, of_row in in_order
+            if is_text(files[row])
+        }
         annotations = [Annotation(entry, schema.names) for entry in entries]
-        images = [Image(entry) for entry in tidy.top["images"]]
-        return cls(tidy.top, images, annotations, landmarks, row_of, annotation_of, category["id"])
+        images = [Image(entry) for entry in top["images"]]
+        return cls(top, images, annotations, landmarks, row_of, specimens_of, category["id"])
 
     @cached_property
     def names(self) -> list[str]:
@@ -131,10 +153,25 @@ class Document:
         """The whole file."""
         return b"".join(self.parts())
 
-    def annotation(self, file: str) -> Annotation | None:
-        """The labels of a picture; None where it has none."""
-        index = self.annotation_of.get(file)
+    @property
+    def several(self) -> bool:
+        """Whether a picture may show several specimens."""
+        return self.landmarks.several
+
+    def annotation(self, file: str, number: int = ALONE) -> Annotation | None:
+        """The labels of a picture, where there may be several specimens those of one of them; None where it has none.
+
+        Args:
+            file: the picture.
+            number: of the specimen.
+        """
+        index = self.specimens_of.get(file, {}).get(number)
         return None if index is None else self.annotations[index]
+
+    def specimens(self, file: str) -> dict[int, Annotation]:
+        """The labels of a picture's specimens of which something is said, by number, in the file's order."""
+        found = ((number, self.annotations[i]) for number, i in self.specimens_of.get(file, {}).items())
+        return {number: annotation for number, annotation in found if annotation.shown}
 
     def image(self, file: str) -> Image | None:
         """The entry of a picture; None where it has none."""
@@ -142,34 +179,44 @@ class Document:
         return None if row is None else self.images[row]
 
     def annotated(self) -> list[tuple[str, Annotation]]:
-        """Every picture that has an annotation, in the order of the annotations."""
-        return [(file, self.annotations[i]) for file, i in self.annotation_of.items()]
+        """Every annotation with its picture, in the file's order; where there may be several, picture by picture."""
+        return [(file, self.annotations[i]) for file, of_file in self.specimens_of.items() for i in of_file.values()]
 
     def labels(self, files: Container[str]) -> Labels:
-        """Those of ``files`` with a point in a place, in the order of ``images``; exactly as the written file loads."""
+        """Those of ``files`` with a point in a place, in the order of ``images``; exactly as the written file loads.
+
+        Where there may be several specimens, also those with a box, and a row for each complete picture without one.
+        """
         if not self.names:
             return Labels.from_xy(Schema(()), (), np.empty((0, 0, 2)))
-        row_of = self.row_of
-        rows = [(row_of[file], file, labels) for file, labels in self.annotated() if file in files and labels.placed]
-        rows.sort(key=lambda item: item[0])
-        shape = (len(rows), len(self.names))
-        tables = np.array([labels.table for _, _, labels in rows], dtype=np.float64).reshape(*shape, 3)
-        extra = [_extra(key, [labels.entry for _, _, labels in rows], shape) for key in PREDICTED_KEYS]
-        schema = Schema(tuple(self.names), tuple(self.landmarks.flip_pairs), tuple(self.landmarks.skeleton))
-        images = tuple(file for _, file, _ in rows)
-        visible = tables[..., 2].astype(np.int8)
-        marked = [_marked([one.listed(key) for _, _, one in rows], self.names) for key in ("accepted", "predicted")]
-        return Labels(schema, images, tables[..., :2], visible, *extra, accepted=marked[0], predicted=marked[1])
+        rows = [(file, one) for file, one in self.annotated() if file in files and self._in_labels(one)]
+        complete = [file for file in self.complete if file in files]
+        known = {file for file, _ in rows}
+        for file in complete:
+            if file not in known:
+                of_file = [self.annotations[i] for i in self.specimens_of.get(file, {}).values()]
+                rows += [(file, of_file[0] if of_file else self._new_annotation(0, None))]
+        rows.sort(key=lambda row: self.row_of[row[0]])
+        return tabled_specimens(rows, self.landmarks, complete) if self.several else tabled(rows, self.landmarks)
 
-    def with_points(self, changes: Mapping[str, PointsChange]) -> Document:
-        """With some landmarks of some pictures set, or taken away; or what is said of them as a whole."""
+    def _in_labels(self, annotation: Annotation) -> bool:
+        return bool(annotation.placed or (self.several and annotation.box))
+
+    @cached_property
+    def complete(self) -> list[str]:
+        """Pictures in which every specimen is labelled, where there may be several."""
+        return [file for file, row in self.row_of.items() if self.several and self.images[row].complete]
+
+    def with_points(self, changes: Mapping[Subject, PointsChange]) -> Document:
+        """With some landmarks of some pictures or specimens set, or taken away; or what is said of them as a whole."""
         images, annotations = list(self.images), list(self.annotations)
-        row_of, annotation_of = dict(self.row_of), dict(self.annotation_of)
+        row_of, specimens_of, taken_out = dict(self.row_of), dict(self.specimens_of), dict(self.taken_out)
         image_id = annotation_id = 0
-        if any(file not in annotation_of for file in changes):
-            image_id = _free_id(image.entry for image in images)
-            annotation_id = _free_id(annotation.entry for annotation in annotations)
-        for file, change in changes.items():
+        if any(_subject(subject)[0] not in specimens_of for subject in changes):
+            image_id = free_id([image.entry for image in images])
+            annotation_id = free_id([annotation.entry for annotation in annotations])
+        for subject, change in changes.items():
+            file, number = _subject(subject)
             if file not in row_of:
                 row_of[file] = len(images)
                 images.append(self._new_image(image_id, file))
@@ -178,17 +225,49 @@ class Document:
             if change.size and not {"width", "height"} & images[row].entry.keys():
                 width, height = change.size
                 images[row] = Image(images[row].entry | {"width": width, "height": height})
-            images[row] = images[row].marked(change.note, change.tags, change.up)
-            before = self.annotation(file)
-            if not change.points and change.checked == (before is not None and before.checked):
+            images[row] = images[row].marked(change.note, change.tags, change.up, change.complete)
+            if self.several and not isinstance(subject, Specimen):
                 continue
-            if file not in annotation_of:
-                annotation_of[file] = len(annotations)
-                annotations.append(self._new_annotation(annotation_id, images[row].entry["id"]))
+            before = self.annotation(file, number)
+            nothing = not change.points and change.track is None and change.box is None
+            if nothing and change.checked == (before is not None and before.checked):
+                continue
+            of_file = specimens_of.get(file, {})
+            if number not in of_file:
+                specimens_of[file] = of_file = of_file | {number: len(annotations)}
+                back = taken_out.pop(Specimen(file, number), None)
+                id = number if self.several else annotation_id
+                annotations.append(back or self._new_annotation(id, images[row].entry["id"]))
                 annotation_id += 1
-            index = annotation_of[file]
+            index = of_file[number]
             annotations[index] = annotations[index].changed(change.points, change.checked)
-        return replace(self, images=images, annotations=annotations, row_of=row_of, annotation_of=annotation_of)
+            if change.track is not None:
+                annotations[index] = annotations[index].called(change.track)
+            if change.box is not None:
+                annotations[index] = annotations[index].boxed(change.box)
+        return replace(
+            self,
+            images=images,
+            annotations=annotations,
+            row_of=row_of,
+            specimens_of=specimens_of,
+            taken_out=taken_out,
+        )
+
+    def without(self, specimens: Collection[Specimen]) -> Document:
+        """With some specimens taken out, which are there."""
+        out = {self.specimens_of[file][number] for file, number in specimens}
+        kept = [i for i in range(len(self.annotations)) if i not in out]
+        place = dict(zip(kept, range(len(kept)), strict=True))
+        specimens_of = {
+            file: {number: place[i] for number, i in of_file.items() if i in place}
+            for file, of_file in self.specimens_of.items()
+        }
+        taken_out = self.taken_out | {
+            one: self.annotations[self.specimens_of[one.file][one.number]].cleared() for one in specimens
+        }
+        annotations = [self.annotations[i] for i in kept]
+        return replace(self, annotations=annotations, specimens_of=specimens_of, taken_out=taken_out)
 
     def with_landmarks(self, landmarks: Landmarks, sources: Sequence[str | None]) -> Document:
         """With other landmarks, each of which takes over the labels of its source; None begins with none."""
@@ -198,36 +277,49 @@ class Document:
             "skeleton": [[names.index(a) + 1, names.index(b) + 1] for a, b in landmarks.skeleton],
             "flip_pairs": [list(pair) for pair in landmarks.flip_pairs],
             "colours": [landmark.colour for landmark in landmarks.landmarks],
-        }
+        } | ({SEVERAL: True} if landmarks.several else {})
         categories = list(self.top["categories"])
         category = self.category
         if self.names:
-            categories = [entry | kind if entry.get("id") == category else entry for entry in categories]
+            categories = [_of_kind(entry, kind) if entry.get("id") == category else entry for entry in categories]
         else:
-            category = _free_id(categories)
+            category = free_id(categories)
             categories.append({"id": category, "name": "object"} | kind)
         images, annotations = self.images, self.annotations
         if list(sources) != self.names or names != self.names:
-            ours = set(self.annotation_of.values())
+            ours = {i for of_file in self.specimens_of.values() for i in of_file.values()}
             annotations = [a.rearranged(names, sources) if i in ours else a for i, a in enumerate(annotations)]
             new = {source: name for name, source in zip(names, sources, strict=True) if source is not None}
             images = [image.marked(None, None, image.up.renamed(new)) if image.up else image for image in images]
         top = self.top | {"categories": categories}
-        return replace(self, top=top, images=images, annotations=annotations, landmarks=landmarks, category=category)
+        document = replace(
+            self,
+            top=top,
+            images=images,
+            annotations=annotations,
+            landmarks=landmarks,
+            category=category,
+            taken_out={one: labels.rearranged(names, sources) for one, labels in self.taken_out.items()},
+        )
+        return document if landmarks.several == self.several else Document.parse(document.text())
 
     def with_labels_of(self, other: Document, names: Iterable[str]) -> Document:
         """With what another document says of some landmarks, which have no labels here."""
         wanted = [name for name in names if name in other.names]
-        changes = {}
+        changes: dict[Subject, PointsChange] = {}
         for file, theirs in other.annotated():
-            points = theirs.points()
-            mine = self.annotation(file)
+            points, id = theirs.points(), theirs.entry.get("id")
+            number = id if self.several and type(id) is int else ALONE
+            mine = self.annotation(file, number)
+            if (self.several or other.several) and (mine is None or mine.entry.get("id") != id):
+                continue  # it has been taken out since
             if found := {name: points[name] for name in wanted if name in points}:
-                changes[file] = PointsChange(found, mine is not None and mine.checked)
+                subject = Specimen(file, number) if self.several else file
+                changes[subject] = PointsChange(found, mine is not None and mine.checked)
         return self.with_points(changes) if changes else self
 
     def counts(self) -> dict[str, int]:
-        """How many pictures have a state for each landmark."""
+        """How many pictures, or specimens of them, have a state for each landmark."""
         counts = Counter[str]()
         for _, annotation in self.annotated():
             if annotation.labelled:
@@ -236,10 +328,11 @@ class Document:
 
     def totals(self) -> tuple[int, int]:
         """Pictures with a label, or of which something is said as a whole; and labels."""
-        labelled = {file: annotation.labelled for file, annotation in self.annotated() if annotation.labelled}
+        labelled = [(file, annotation) for file, annotation in self.annotated() if annotation.labelled]
         rows = ((file, self.images[row]) for file, row in self.row_of.items())
         marked = {file for file, image in rows if image.note or image.tags or image.up}
-        return len(marked | labelled.keys()), sum(labelled.values())
+        pictures = marked.union(self.complete, (file for file, _ in labelled))
+        return len(pictures), sum(annotation.labelled for _, annotation in labelled)
 
     def _new_image(self, id: int, file: str) -> Image:
         entry: Entry = {"id": id, "file_name": file}
@@ -267,23 +360,12 @@ def _check_absent(entry: Entry, where: str) -> None:
         raise LeadError(f"{where}: 'absent' must be a list of landmark names.")
 
 
-def _marked(listed: Sequence[Sequence[str]], names: list[str]) -> npt.NDArray[np.bool_]:
-    """Which of the landmarks each picture lists."""
-    marked = np.zeros((len(listed), len(names)), dtype=bool)
-    for row, of_row in enumerate(listed):
-        marked[row, [names.index(name) for name in of_row]] = True
-    return marked
+def _subject(subject: Subject) -> tuple[str, int]:
+    """The picture, and the number of the annotation."""
+    return (subject.file, subject.number) if isinstance(subject, Specimen) else (subject, ALONE)
 
 
-def _extra(key: str, entries: list[Entry], shape: tuple[int, int]) -> npt.NDArray[np.float64] | None:
-    """A prediction's values, NaN where there is none; None if there are none at all."""
-    if not any(key in entry for entry in entries):
-        return None
-    nothing = [None] * shape[1]
-    values = np.array([entry.get(key, nothing) for entry in entries], dtype=np.float64).reshape(shape)
-    return None if np.isnan(values).all() else values
-
-
-def _free_id(entries: Iterable[Entry]) -> int:
-    """A number that no entry has for its id."""
-    return max((entry["id"] for entry in entries if type(entry.get("id")) is int), default=0) + 1
+def _of_kind(category: Entry, kind: Entry) -> Entry:
+    """A category with other landmarks."""
+    kept = {key: value for key, value in category.items() if key != SEVERAL or value is not True}
+    return {**category, **kind} if SEVERAL in kind else kept | kind

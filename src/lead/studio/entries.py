@@ -1,4 +1,4 @@
-"""Entries of the label file as immutable values: an annotation, which holds a picture's labels, and an image."""
+"""Entries of the label file as immutable values: an annotation, which holds a specimen's labels, and an image."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lead.landmarks.coco_entries import PREDICTED_KEYS, listed_names
+from lead.landmarks.coco import COMPLETE, TRACK, track_of, written_track
+from lead.landmarks.coco_entries import PREDICTED_KEYS, box_of, extent_of, listed_names
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE
-from lead.studio.label_messages import LONGEST_NOTE, LONGEST_TAG, MOST_TAGS, Point, PointState
+from lead.studio.label_messages import LONGEST_NOTE, LONGEST_TAG, LONGEST_TRACK, MOST_TAGS, Point, PointState
 from lead.studio.schema import is_text
 from lead.studio.tags import holds_control, tidy_tags
 from lead.studio.ups import Up
@@ -21,7 +22,7 @@ Entry = dict[str, Any]
 
 
 class Annotation:
-    """The labels of one picture. Immutable; what is derived from it is derived once."""
+    """The labels of one specimen. Immutable; what is derived from it is derived once."""
 
     def __init__(self, entry: Entry, names: Sequence[str]) -> None:
         self.entry = entry
@@ -80,6 +81,22 @@ class Annotation:
     def checked(self) -> bool:
         return self.entry.get("checked") is True
 
+    @cached_property
+    def track(self) -> str:
+        """The name of the individual; empty where there is none that could be typed."""
+        track = track_of(self.entry)
+        return track if is_text(track) and len(track) <= LONGEST_TRACK and not holds_control(track) else ""
+
+    @cached_property
+    def box(self) -> list[float] | None:
+        """x, y, width and height in pixels of a box that is not just that of the points."""
+        return box_of(self.entry)
+
+    @property
+    def shown(self) -> bool:
+        """Whether anything is said that makes it a specimen."""
+        return bool(self.labelled or self.box)
+
     def points(self) -> dict[str, Point]:
         """Every landmark that has a state."""
         points = {name: Point(state="absent") for name in self.absent}
@@ -89,6 +106,19 @@ class Annotation:
                 state: PointState = "visible" if v == VISIBLE else "hidden"
                 points[name] = Point(state=state, x=x, y=y, accepted=name in accepted)
         return {name: points[name] for name in self.names if name in points}
+
+    def cleared(self) -> Annotation:
+        """With no landmark labelled; the box of another tool and what else stands there stay."""
+        return self.changed(dict.fromkeys(self.names), checked=False)
+
+    def called(self, track: str) -> Annotation:
+        """Of the individual of this name; empty takes the name away."""
+        kept = {key: value for key, value in self.entry.items() if key != TRACK}
+        return Annotation(kept | ({TRACK: written_track(track)} if track else {}), self.names)
+
+    def boxed(self, box: Sequence[float]) -> Annotation:
+        """With a box that is not that of the points."""
+        return Annotation(self.entry | {"bbox": list(box), "area": box[2] * box[3]}, self.names)
 
     def changed(self, points: Mapping[str, Point | None], checked: bool) -> Annotation:
         """With some landmarks set, or taken away (None)."""
@@ -105,6 +135,7 @@ class Annotation:
             ):
                 (names.add if belongs else names.discard)(name)
             _forget_prediction(entry, k)
+            entry.pop("likely", None)  # a person has looked at it
         entry["keypoints"] = keypoints
         self._list_names(entry, "absent", [name for name in self.names if name in absent])
         self._list_names(entry, "accepted", [name for name in self.names if name in accepted])
@@ -142,8 +173,10 @@ class Annotation:
         x, y, width, height = _box(after.table)
         before = _box(self.table)
         entry["num_keypoints"] = sum(v > UNLABELLED for v in entry["keypoints"][2::3])
-        if entry.get("bbox") == before and entry.get("area") == before[2] * before[3]:
-            entry["bbox"], entry["area"] = [x, y, width, height], width * height
+        if entry.get("bbox") == before:
+            if entry.get("area") == before[2] * before[3]:
+                entry["area"] = width * height
+            entry["bbox"] = [x, y, width, height]
         return after
 
 
@@ -176,10 +209,18 @@ class Image:
         """Which way up the person said that the thing lies; None where another program keeps something else there."""
         return Up.read(self.entry.get("up"))
 
-    def marked(self, note: str | None, tags: Sequence[str] | None, up: Up | None = None) -> Image:
-        """With another note, other tags, or another word on which way is up; None leaves what is there."""
+    @property
+    def complete(self) -> bool:
+        """Whether every specimen is labelled; anything but true is another program's."""
+        return self.entry.get(COMPLETE) is True
+
+    def marked(
+        self, note: str | None, tags: Sequence[str] | None, up: Up | None = None, complete: bool | None = None
+    ) -> Image:
+        """With another note, other tags, or another word on which way is up or on ``complete``; None leaves each."""
         entry = dict(self.entry)
-        for key, value in (("note", note), ("tags", tags), ("up", None if up is None else up.written())):
+        said = {"note": note, "tags": tags, "up": None if up is None else up.written(), COMPLETE: complete}
+        for key, value in said.items():
             if value is not None:
                 _set_or_drop(entry, key, value)
         return Image(entry)
@@ -210,11 +251,7 @@ def _set_or_drop(entry: Entry, key: str, value: object) -> None:
 
 def _box(table: npt.NDArray[np.float64]) -> list[float]:
     """x, y, width, height around the points that have a place; zeros if none has."""
-    placed = table[table[:, 2] > UNLABELLED, :2]
-    if not len(placed):
-        return [0.0] * 4
-    low, high = placed.min(0), placed.max(0)
-    return [*low.tolist(), *(high - low).tolist()]
+    return extent_of(table[table[:, 2] > UNLABELLED, :2])
 
 
 def dumps(value: object) -> bytes:

@@ -102,3 +102,11 @@ def sources(change: LandmarksChange, names: list[str]) -> list[str | None]:
         came_from[new] = old
     stay = {name for name in names if name not in change.renamed}
     return [came_from.get(name, name if name in stay else None) for name in targets]
+
+
+def new_landmarks(change: LandmarksChange, now: Landmarks) -> Landmarks:
+    """The landmarks that a change asks for; whether there may be several specimens stays where it says nothing."""
+    several = change.several if "several" in change.model_fields_set else now.several
+    return Landmarks(
+        landmarks=change.landmarks, skeleton=change.skeleton, flip_pairs=change.flip_pairs, several=several
+    )

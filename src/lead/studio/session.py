@@ -146,6 +146,7 @@ class Session:
             picture = Picture(id=id, file=file, labelled=count, complete=complete)
             picture.accepted, picture.unlabelled = contents.accepted.get(id, 0), contents.unlabelled.get(id, [])
             picture.stamp = stamp_text(contents.listing.stamps[file], showing)
+            picture.specimens = contents.specimens.get(id, 0)
             if image := contents.document.image(file):
                 picture.tags, picture.noted = image.tags, bool(image.note)
             picture.unreadable, picture.coarse = bad.get(file), coarse.get(file)
@@ -170,8 +171,15 @@ class Session:
     def picture(self, id: str) -> PictureDetail:
         """A picture to label."""
         width, height = self.folder.size(id)
-        labels = self.book.labels(id)
-        return PictureDetail(id=id, file=self.folder.file_of(id), width=width, height=height, labels=labels)
+        contents = self.book.contents
+        return PictureDetail(
+            id=id,
+            file=self.folder.file_of(id),
+            width=width,
+            height=height,
+            labels=contents.of(id),
+            specimens=contents.specimens_of(id),
+        )
 
     def take_frames(self, film: str, numbers: Sequence[int]) -> FramesTaken:
         """Makes frames of a film pictures of the folder; see :meth:`Films.take`."""

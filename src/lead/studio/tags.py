@@ -1,4 +1,4 @@
-"""Tags: short words that people put on pictures."""
+"""Tags: short words that people put on pictures; and what they call an individual."""
 
 from __future__ import annotations
 
@@ -33,3 +33,10 @@ def checked_tags(tags: Iterable[str]) -> list[str]:
         if holds_control(tag):
             raise LeadError(f"The tag {tag!r} holds a control character. Type the tag anew.")
     return tidy
+
+
+def checked_track(track: str) -> str:
+    """A name that a person has typed, without blanks around it. Raises :class:`LeadError` if it cannot be shown."""
+    if holds_control(track.strip()):
+        raise LeadError(f"The name {track.strip()!r} holds a control character. Type it anew.")
+    return track.strip()

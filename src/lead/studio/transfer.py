@@ -21,7 +21,8 @@ from lead.landmarks.model import UNLABELLED, VISIBLE, Labels, Schema, numbered
 from lead.landmarks.naming import Matches, matched, matches
 from lead.landmarks.pictures import PictureInfo, Sized
 from lead.reporting import counted
-from lead.studio.book import LabelBook, size_for
+from lead.studio.book import LabelBook
+from lead.studio.changing import size_for
 from lead.studio.document import Document, PointsChange
 from lead.studio.folder import PictureFolder
 from lead.studio.label_messages import Landmark, Landmarks, Message, Point
