@@ -27,6 +27,7 @@ Object.assign(globalThis, {window: globalThis, addEventListener: () => {}});
 Object.defineProperty(globalThis, 'navigator', {value: {}, configurable: true}); // a browser without locks
 const {NOWHERE, Outbox, same, saidOf, Undo, unsaid} = await import('../../../src/lead/studio/static/outbox.js');
 const {ApiError} = await import('../../../src/lead/studio/static/api.js');
+const {absent} = await import('../../../src/lead/studio/static/specimens.js');
 
 beforeEach(() => {
   for (const name of ['localStorage', 'sessionStorage']) {
@@ -40,7 +41,7 @@ const at = (x) => ({state: 'visible', x, y: 0});
 /** A server with one picture; `fails` is what it answers next, `wait` what it waits for before it answers. */
 class Server {
   /** @type {PictureLabels} */
-  labels = {id: 'a', version: 1, points: {}, checked: false, note: '', tags: [], up: null};
+  labels = {...absent('a'), version: 1, gone: false};
   connection = 'open';
   /** @type {unknown} */
   fails = null;
@@ -203,7 +204,7 @@ test('which way is up shows at once and is saved, the latest word last, and can 
 test('which way is up is undone only where nobody has said otherwise since', () => {
   const [before, after] = [{x: 1, y: 0}, {x: 0, y: 1}];
   /** @param {{x: number, y: number}|null} up @returns {PictureLabels} */
-  const said = (up) => ({id: 'a', version: 1, points: {}, checked: false, note: '', tags: [], up});
+  const said = (up) => ({...absent('a'), version: 1, gone: false, up});
   const first = saidOf(said(null), {up: before});
   assert.deepEqual(first, {before: {up: NOWHERE}, after: {up: before}});
   assert.deepEqual(unsaid(said(before), {from: {up: before}, to: {up: NOWHERE}}), {up: NOWHERE});

@@ -10,8 +10,8 @@ import {boxOf} from './specimens.js';
  * @import {Specimen} from './specimens.js'
  * @typedef {{name: string, colour: string, x: number, y: number, suggested: boolean}} Spot
  * @typedef {{key: string, words: string, suggested: boolean, spots: Spot[], lines: [Spot, Spot][],
- *   box: [left: number, top: number, right: number, bottom: number]}} Other  `words`: its number and name, or how likely
- *   it is; `suggested`: it is no label yet
+ *   box: [left: number, top: number, right: number, bottom: number]}} Other  `words`: its number and name, or how
+ *   likely it is; `suggested`: it is no label yet
  * @typedef {{key: string, name: string, away: number}} Met  a point within reach; `away` in CSS pixels
  */
 

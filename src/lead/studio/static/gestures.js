@@ -130,8 +130,8 @@ export class Gestures {
   }
 
   /**
-   * Where a point of another specimen is under the pointer, and no click is waited for that goes wherever it falls, that
-   * specimen is chosen and the point taken hold of. Of several points at one place, each press takes the next.
+   * Where a point of another specimen is under the pointer, and no click is waited for that goes wherever it falls,
+   * that specimen is chosen and the point taken hold of. Of several points at one place, each press takes the next.
    * @param {Place} place
    * @param {Mark|null} under  the nearest of the specimen at work
    * @param {number} reach
@@ -148,7 +148,8 @@ export class Gestures {
     const points = asked && others.length ? others : [...canvas.nearestOwn(current, ...place, reach), ...others];
     if (!points.length) return false;
     points.sort((a, b) => a.away - b.away);
-    if (!asked && under && points[0].key === current && on.awaits(under.name) !== null) return false; // it is placed here
+    const placed = !asked && under && points[0].key === current && on.awaits(under.name) !== null;
+    if (placed) return false;
     const again = last && Math.hypot(last.place[0] - place[0], last.place[1] - place[1]) <= TREMBLE.pointer;
     if (again) points.sort((a, b) => idOf(a) < idOf(b) ? -1 : 1); // the same order each time
     const chosen = points[again ? (points.findIndex((each) => idOf(each) === last.point) + 1) % points.length : 0];

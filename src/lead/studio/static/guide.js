@@ -142,8 +142,8 @@ export class Guide {
     return null;
   }
 
-  /** What is labelled on a picture; where it shows several specimens, on that of them which has the landmark and most of
-   *  the others. @param {string} id @param {string|null} landmark @returns {PictureLabels['points']} */
+  /** What is labelled on a picture; where it shows several specimens, on that of them which has the landmark and most
+   *  of the others. @param {string} id @param {string|null} landmark @returns {PictureLabels['points']} */
   pointsOn(id, landmark) {
     const {app} = this;
     if (!app.landmarks().several) return app.labels(id)?.points ?? {};

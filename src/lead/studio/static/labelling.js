@@ -42,7 +42,8 @@ export class Labelling {
     this.specimens = new Specimens(app);
     /** suggestions for the picture @type {Suggestions} */
     this.found = nothing('');
-    /** those for the specimen at work @type {{key: string|null, found: Suggestions, guesses: unknown, own: Suggestions}|null} */
+    /** those for the specimen at work
+     *  @type {{key: string|null, found: Suggestions, guesses: unknown, own: Suggestions}|null} */
     this.ofOne = null;
     /** @type {string|null} */
     this.current = null;

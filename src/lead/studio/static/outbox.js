@@ -132,7 +132,8 @@ class Entry {
   }
 }
 
-/** The server's labels with our changes on top. @param {PictureLabels} known @param {Pick<Entry, 'touched'|'marks'>} ours
+/** The server's labels with our changes on top. @param {PictureLabels} known
+ *  @param {Pick<Entry, 'touched'|'marks'>} ours
  *  @returns {PictureLabels} */
 function shownOf(known, {touched, marks}) {
   const gone = marks.gone?.value ?? known.gone;

@@ -8,8 +8,8 @@
  * @import {App} from './app.js'
  * @import {Points} from './outbox.js'
  * @typedef {{x: number, y: number}} Place
- * @typedef {{key: string, likely: number|null, points: Record<string, Suggestion>}} Guess  a suggested specimen; the key
- *   is that of the labelled one that it is, or the one that it gets if it is accepted
+ * @typedef {{key: string, likely: number|null, points: Record<string, Suggestion>}} Guess  a suggested specimen; the
+ *   key is that of the labelled one that it is, or the one that it gets if it is accepted
  * @typedef {{key: string, labels: PictureLabels|null, guess: Guess|null}} Specimen  labelled, suggested or both; one
  *   without either is to be begun
  */
