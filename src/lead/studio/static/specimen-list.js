@@ -153,7 +153,11 @@ export class SpecimenList {
     const {work: {key}, specimens} = this;
     const track = this.name.value.trim();
     if (!key || key !== this.filled || !specimens.isThere(key) || track === this.app.labels(key)?.track) return;
-    this.app.change(key, {}, {what: 'the name of a specimen', track});
+    if (track && specimens.labelled.some((labels) => labels.track === track)) {
+      this.app.toast(`Another specimen of ${this.file} is called ${track}. Two individuals need two names.`, 'bad');
+      this.filled = null;
+      this.draw();
+    } else this.app.change(key, {}, {what: 'the name of a specimen', track});
   }
 
   // --- keys: the list is one stop of Tab, and the arrow keys choose in it --------------------------------------------
