@@ -235,7 +235,8 @@ export class App {
     if (landmarks.version === this.state.landmarks.version) return;
     const names = new Set(landmarks.landmarks.map((l) => l.name));
     // it is about names that are no more
-    if (this.state.landmarks.landmarks.some((l) => !names.has(l.name))) this.history?.clear();
+    const {landmarks: before, several} = this.state.landmarks;
+    if (several !== landmarks.several || before.some((l) => !names.has(l.name))) this.history?.clear();
     this.state.landmarks = landmarks;
     this.outbox?.forget();
     this.outbox?.retry();

@@ -17,6 +17,9 @@ import {added, distinct, lineToggled, LONGEST, moved, namesIn, pairToggled, reco
  * @typedef {[left: number, top: number, right: number, bottom: number]} Taken
  */
 
+/** @type {[choice: 'one'|'several', text: string][]} */
+const KINDS = [['one', 'One specimen'], ['several', 'Several specimens']];
+
 class LandmarksView {
   /** @param {HTMLElement} root @param {App} app */
   constructor(root, app) {
@@ -36,6 +39,9 @@ class LandmarksView {
       }});
     this.saved = h('span.l-saved', {testid: 'landmarks-state', role: 'status'});
     this.hint = h('p.muted.small', {id: 'entry-hint', testid: 'entry-hint'});
+    this.mode = h('div.stack.l-mode');
+    /** why the pictures cannot be of the other kind @type {string|null} */
+    this.refusal = null;
     this.undoButton = h('button.plain', {testid: 'landmarks-undo', onclick: () => this.edits.undo()}, icon('undo'),
       'Undo');
     this.drawing = new Drawing(app, this.edits);
@@ -51,7 +57,7 @@ class LandmarksView {
       h('section.stack.l-left', {'aria-label': 'Names'},
         h('div.page-head', h('h1', 'Landmarks'), h('span.spacer'), this.saved, this.undoButton),
         h('div.row', this.title, this.colours),
-        h('div.card.l-card', this.list, h('div.l-entry', icon('plus'), this.entry), this.hint), this.start,
+        h('div.card.l-card', this.list, h('div.l-entry', icon('plus'), this.entry), this.hint), this.mode, this.start,
         file.element), this.drawing.element);
     root.append(h('div.page', this.columns));
     this.dragging = false;
@@ -100,10 +106,34 @@ class LandmarksView {
     this.start.hidden = !n;
     this.colours.hidden = schema.landmarks.every((l) => PALETTE.includes(l.colour));
     this.drawState();
+    this.drawMode(schema);
     if (!this.dragging) this.drawRows(schema);
     this.list.parentElement?.classList.toggle('empty-list', !n);
     this.columns.classList.toggle('alone', !n);
     this.drawing.draw(schema);
+  }
+
+  /** How many specimens a picture shows. @param {Schema} schema */
+  drawMode({several, landmarks}) {
+    this.mode.hidden = !landmarks.length;
+    const holds = `${several}|${this.refusal}`;
+    if (this.mode.dataset.holds === holds) return;
+    this.mode.dataset.holds = holds;
+    const choice = segmented('Each picture shows', KINDS, several ? 'several' : 'one', 'shows', (kind) => {
+      this.refusal = null;
+      this.edits.edit(kind === 'several' ? 'several specimens a picture' : 'one specimen a picture',
+        (now) => ({...now, several: kind === 'several'}), {}, (words) => {
+        this.refusal = words;
+        this.mode.dataset.holds = ''; // the choice stands where it stood
+        this.draw();
+      });
+      this.draw();
+    });
+    refill(this.mode, h('div.row.wrap', h('span.muted', 'Each picture shows'), choice), this.refusal
+      ? h('p.notice.bad', {role: 'alert', testid: 'shows-refused'}, icon('warning'), h('span', this.refusal))
+      : several
+      ? h('p.muted.small', 'Each specimen is labelled by itself, and the model finds how many there are.')
+      : null);
   }
 
   /** Makes the rows anew; the focus, and what is being typed, stay. @param {Schema} schema */
