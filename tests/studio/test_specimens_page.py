@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
+import pytest
 from browser import NAMES, Desk, Studio
 from pages import XY, Beetles
 from playwright.sync_api import Locator, Route, expect
@@ -96,7 +96,7 @@ def test_two_specimens_are_labelled_switched_taken_out_and_marked(serve: Serve, 
     for annotation, points in zip(saved, (first, second), strict=True):
         for name, (x, y) in points.items():
             got = annotation["points"][name]
-            assert abs(got[0] - x) <= pixel and abs(got[1] - y) <= pixel, name
+            assert got == pytest.approx((x, y), abs=pixel), name
 
     # A click on a point of the first goes to it and takes hold of that point; a drag moves it.
     desk.drag(first["head"], (first["head"][0] + 5, first["head"][1]))
@@ -185,6 +185,6 @@ def test_specimens_by_keys_alone(serve: Serve, sit: Sit, pictures: Beetles) -> N
     desk.expect_saved()
     first, copy, third = annotations(desk.studio)[file]
     offsets = {(copy["points"][n][0] - x, copy["points"][n][1] - y) for n, (x, y) in first["points"].items()}
-    assert len(offsets) == 1 and offsets != {(0.0, 0.0)}
+    assert len(offsets) == 1
+    assert offsets != {(0.0, 0.0)}
     assert list(third["points"]) == [NAMES[0]]
-    assert Path(desk.studio.labels).exists()

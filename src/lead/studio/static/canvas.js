@@ -1,7 +1,7 @@
 /** The picture to work on: zoomed, panned, pointed at. Coordinates are those of geometry.js. */
 
 import {Crosshair} from './crosshair.js';
-import {met, paintOthers} from './crowd.js';
+import {Crowd, met} from './crowd.js';
 import {h} from './dom.js';
 import {carried, centred, clamp, outline, pinched, turned, View} from './geometry.js';
 import {Gestures} from './gestures.js';
@@ -102,6 +102,7 @@ export class PictureCanvas {
     this.frame = 0;
     this.element = h('canvas.picture', {testid: 'canvas', tabindex: 0, role: 'application', 'aria-label': 'Picture'});
     place.append(this.element);
+    this.crowd = new Crowd();
     this.tiles = new Tiles(api, () => this.draw());
     this.minimap = new Minimap(place, this);
     this.crosshair = new Crosshair(place, this);
@@ -394,7 +395,7 @@ export class PictureCanvas {
   paintAll(ctx, picture, view, size, shown) {
     this.paintPicture(ctx, picture, view, {left: 0, top: 0, right: size.width, bottom: size.height});
     const marks = this.marksNow();
-    if (!this.bare && this.others.length) paintOthers(ctx, view, size, this.others, shown, this.pointed);
+    if (!this.bare && this.others.length) this.crowd.paint(ctx, view, size, this.others, shown, this.pointed);
     if (!this.bare) paintSkeleton(ctx, view, marks, this.skeleton);
     const top = marks.filter(({name}) => name === this.hovered || name === this.current);
     const how = {r: shown.radius, error: shown.rings};

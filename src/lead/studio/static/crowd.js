@@ -4,14 +4,14 @@ import {boxOf} from './specimens.js';
 
 /**
  * @import {Landmarks} from 'types/messages'
- * @import {View} from './geometry.js'
- * @import {Size} from './geometry.js'
+ * @import {Size, View} from './geometry.js'
  * @import {Context} from './paint.js'
  * @import {Specimen} from './specimens.js'
  * @typedef {{name: string, colour: string, x: number, y: number, suggested: boolean}} Spot
  * @typedef {{key: string, words: string, suggested: boolean, spots: Spot[], lines: [Spot, Spot][],
  *   box: [left: number, top: number, right: number, bottom: number]}} Other  `words`: its number and name, or how
  *   likely it is; `suggested`: it is no label yet
+ * @typedef {{points: boolean, suggestions: boolean}} Visible  what is shown
  * @typedef {{key: string, name: string, away: number}} Met  a point within reach; `away` in CSS pixels
  */
 
@@ -19,6 +19,8 @@ const RADIUS = 3.25; // of a point, in CSS pixels
 const BOX_BELOW = 20; // CSS pixels: smaller ones are drawn as a few strokes, without points
 const WORDS_FROM = 28; // and only larger ones have their number
 const MOST_WORDS = 120; // in sight
+const MANY = 40; // in sight, from which on they are drawn once
+const AROUND = 240; // CSS pixels beyond what is in sight that are drawn with it
 const ABOVE = 6; // from a specimen to its number
 
 /** Makes what is drawn of a specimen. @param {Specimen} specimen @param {string} words @param {Landmarks} landmarks
@@ -50,23 +52,78 @@ export function inSight(others, view, {width, height}) {
   );
 }
 
-/**
- * Draws them: one path for each colour, whatever their number.
- * @param {Context} ctx
- * @param {View} view
- * @param {Size} size
- * @param {Other[]} others
- * @param {{points: boolean, suggestions: boolean}} shown
- * @param {string|null} pointed  key of the one under the pointer
- */
-export function paintOthers(ctx, view, size, others, shown, pointed) {
-  const seen = inSight(others, view, size).filter(({suggested}) => suggested ? shown.suggestions : shown.points);
+/** Draws the specimens beside the one at work. Many of them are drawn once, on a canvas that is larger than what is in
+ *  sight, and moved with the view until that is not enough. */
+export class Crowd {
+  constructor() {
+    /** what was drawn, of which, and how
+     *  @type {{canvas: HTMLCanvasElement, of: Other[], how: string, view: View, margin: number}|null} */
+    this.drawn = null;
+  }
+
+  /**
+   * @param {Context} ctx
+   * @param {View} view
+   * @param {Size} size
+   * @param {Other[]} others
+   * @param {Visible} shown
+   * @param {string|null} pointed  key of the one under the pointer
+   */
+  paint(ctx, view, size, others, shown, pointed) {
+    const seen = inSight(visible(others, shown), view, size);
+    if (seen.length < MANY) {
+      this.drawn = null;
+      paintOthers(ctx, view, seen);
+    } else this.paintMany(ctx, view, size, others, shown);
+    const large = seen.filter(({box, key}) => key === pointed || extent(box) * view.scale >= WORDS_FROM);
+    paintWords(ctx, view, large.length > MOST_WORDS ? large.filter(({key}) => key === pointed) : large);
+  }
+
+  /** @param {Context} ctx @param {View} view @param {Size} size @param {Other[]} others @param {Visible} shown */
+  paintMany(ctx, view, size, others, shown) {
+    const ratio = window.devicePixelRatio || 1;
+    const how = [view.scale, view.turn, shown.points, shown.suggestions, size.width, size.height, ratio].join();
+    if (!this.still(view, others, how)) this.drawn = drawn(view, size, others, shown, how);
+    const {canvas, view: from, margin} = /** @type {NonNullable<Crowd['drawn']>} */ (this.drawn);
+    const whole = (/** @type {number} */ place) => Math.round(place * ratio) / ratio;
+    ctx.drawImage(canvas, whole(view.left - from.left) - margin, whole(view.top - from.top) - margin,
+      canvas.width / ratio, canvas.height / ratio);
+  }
+
+  /** Whether what is drawn is still right, and reaches as far as one sees. @param {View} view @param {Other[]} others
+   *  @param {string} how */
+  still(view, others, how) {
+    const {drawn} = this;
+    if (!drawn || drawn.how !== how || drawn.of.length !== others.length) return false;
+    const reaches = Math.abs(view.left - drawn.view.left) <= drawn.margin
+      && Math.abs(view.top - drawn.view.top) <= drawn.margin;
+    return reaches && others.every((other, i) => other === drawn.of[i]);
+  }
+}
+
+/** @param {View} view @param {Size} size @param {Other[]} others @param {Visible} shown @param {string} how */
+function drawn(view, {width, height}, others, shown, how) {
+  const ratio = window.devicePixelRatio || 1;
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [width, height].map((side) => Math.ceil((side + 2 * AROUND) * ratio));
+  const ctx = /** @type {Context} */ (canvas.getContext('2d'));
+  ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
+  const moved = view.moved(AROUND, AROUND);
+  const size = {width: width + 2 * AROUND, height: height + 2 * AROUND};
+  paintOthers(ctx, moved, inSight(visible(others, shown), moved, size));
+  return {canvas, of: others, how, view, margin: AROUND};
+}
+
+/** @param {Other[]} others @param {Visible} shown */
+const visible = (others, shown) => others.filter(({suggested}) => suggested ? shown.suggestions : shown.points);
+
+/** Draws them: one path for each colour, whatever their number. @param {Context} ctx @param {View} view
+ *  @param {Other[]} others */
+function paintOthers(ctx, view, others) {
   for (const suggested of [true, false]) {
-    const some = seen.filter((other) => other.suggested === suggested);
+    const some = others.filter((other) => other.suggested === suggested);
     if (some.length) paintSome(ctx, view, some, suggested);
   }
-  const large = seen.filter(({box, key}) => key === pointed || extent(box) * view.scale >= WORDS_FROM);
-  paintWords(ctx, view, large.length > MOST_WORDS ? large.filter(({key}) => key === pointed) : large);
 }
 
 /** @param {Other['box']} box */

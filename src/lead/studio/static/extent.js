@@ -1,5 +1,5 @@
-/** How large one specimen is: a box dragged around one on a picture, or its share of the longer side typed. Asked before
- *  the first training of pictures of several specimens, as long as no label tells. */
+/** How large one specimen is: a box dragged around one on a picture, or its share of the longer side typed. Asked
+ *  before the first training of pictures of several specimens, as long as no label tells. */
 
 import {fill, h, svg} from './dom.js';
 import {clamp} from './geometry.js';
@@ -12,8 +12,8 @@ import {clamp} from './geometry.js';
 
 const LEAST = 0.005; // of the longer side: a box that is smaller is a click
 
-/** The share of a picture's longer side that a box takes up. @param {Rect} rect @param {{width: number, height: number}}
- *  picture */
+/** The share of a picture's longer side that a box takes up. @param {Rect} rect
+ *  @param {{width: number, height: number}} picture */
 export const shareOf = (rect, picture) =>
   Math.min(1, Math.max(rect.width, rect.height) / Math.max(picture.width, picture.height));
 
