@@ -19,7 +19,7 @@ const RADIUS = 3.25; // of a point, in CSS pixels
 const BOX_BELOW = 20; // CSS pixels: smaller ones are drawn as a few strokes, without points
 const WORDS_FROM = 28; // and only larger ones have their number
 const MOST_WORDS = 120; // in sight
-const MANY = 40; // in sight, from which on they are drawn once
+const MANY = 8; // in sight, from which on they are drawn once
 const AROUND = 240; // CSS pixels beyond what is in sight that are drawn with it
 const ABOVE = 6; // from a specimen to its number
 
@@ -71,19 +71,22 @@ export class Crowd {
    */
   paint(ctx, view, size, others, shown, pointed) {
     const seen = inSight(visible(others, shown), view, size);
+    const large = seen.filter(({box}) => extent(box) * view.scale >= WORDS_FROM);
+    const words = large.length <= MOST_WORDS;
     if (seen.length < MANY) {
       this.drawn = null;
       paintOthers(ctx, view, seen);
-    } else this.paintMany(ctx, view, size, others, shown);
-    const large = seen.filter(({box, key}) => key === pointed || extent(box) * view.scale >= WORDS_FROM);
-    paintWords(ctx, view, large.length > MOST_WORDS ? large.filter(({key}) => key === pointed) : large);
+      paintWords(ctx, view, large);
+    } else this.paintMany(ctx, view, size, others, shown, words);
+    paintWords(ctx, view, seen.filter((other) => other.key === pointed && !(words && large.includes(other))));
   }
 
-  /** @param {Context} ctx @param {View} view @param {Size} size @param {Other[]} others @param {Visible} shown */
-  paintMany(ctx, view, size, others, shown) {
+  /** @param {Context} ctx @param {View} view @param {Size} size @param {Other[]} others @param {Visible} shown
+   *  @param {boolean} words  whether they have their words */
+  paintMany(ctx, view, size, others, shown, words) {
     const ratio = window.devicePixelRatio || 1;
-    const how = [view.scale, view.turn, shown.points, shown.suggestions, size.width, size.height, ratio].join();
-    if (!this.still(view, others, how)) this.drawn = drawn(view, size, others, shown, how);
+    const how = [view.scale, view.turn, shown.points, shown.suggestions, size.width, size.height, ratio, words].join();
+    if (!this.still(view, others, how)) this.drawn = drawn(view, size, others, shown, how, words);
     const {canvas, view: from, margin} = /** @type {NonNullable<Crowd['drawn']>} */ (this.drawn);
     const whole = (/** @type {number} */ place) => Math.round(place * ratio) / ratio;
     ctx.drawImage(canvas, whole(view.left - from.left) - margin, whole(view.top - from.top) - margin,
@@ -101,8 +104,9 @@ export class Crowd {
   }
 }
 
-/** @param {View} view @param {Size} size @param {Other[]} others @param {Visible} shown @param {string} how */
-function drawn(view, {width, height}, others, shown, how) {
+/** @param {View} view @param {Size} size @param {Other[]} others @param {Visible} shown @param {string} how
+ *  @param {boolean} words */
+function drawn(view, {width, height}, others, shown, how, words) {
   const ratio = window.devicePixelRatio || 1;
   const canvas = document.createElement('canvas');
   [canvas.width, canvas.height] = [width, height].map((side) => Math.ceil((side + 2 * AROUND) * ratio));
@@ -110,7 +114,9 @@ function drawn(view, {width, height}, others, shown, how) {
   ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
   const moved = view.moved(AROUND, AROUND);
   const size = {width: width + 2 * AROUND, height: height + 2 * AROUND};
-  paintOthers(ctx, moved, inSight(visible(others, shown), moved, size));
+  const some = inSight(visible(others, shown), moved, size);
+  paintOthers(ctx, moved, some);
+  if (words) paintWords(ctx, moved, some.filter(({box}) => extent(box) * view.scale >= WORDS_FROM));
   return {canvas, of: others, how, view, margin: AROUND};
 }
 
