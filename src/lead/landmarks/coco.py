@@ -28,6 +28,7 @@ import numpy.typing as npt
 
 from lead.errors import LeadError
 from lead.landmarks.coco_entries import (
+    EMPTY,
     OTHER,
     PREDICTED_KEYS,
     Entry,
@@ -96,7 +97,7 @@ def interpret(tidy: Tidied, *, several: bool = False) -> Labels:
     labels = joined_kinds(parts, [kind.name for kind in tidy.kinds])
     if several:
         labels = _with_specimens(labels, tidy, rows)
-    if annotations and not labels.is_specimen.any() and tidy.left_out.beyond(OTHER):
+    if annotations and not labels.is_specimen.any() and tidy.left_out.beyond(OTHER, EMPTY):
         raise LeadError(f"no annotation in it can be read. Left out: {tidy.left_out}.")
     one_kind = len(tidy.kinds) == 1
     entries = tuple(f"annotations[{of[0]}]" if of and one_kind else f"images[{i}]" for i, of in rows)

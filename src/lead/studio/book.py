@@ -63,7 +63,7 @@ from pathlib import Path
 from lead.errors import LeadError
 from lead.files import alone
 from lead.reporting import counted
-from lead.studio.changing import changed, refuse_one_each, up_of
+from lead.studio.changing import changed, refuse_one_each, up_of, with_labels_of
 from lead.studio.contents import Contents
 from lead.studio.document import Document
 from lead.studio.events import Events
@@ -228,7 +228,7 @@ class LabelBook:
             if change.labels_from is not None:
                 earlier = self._earlier(change.labels_from)[1]
                 new = [mark.name for mark, source in zip(target.landmarks, came_from, strict=True) if source is None]
-                document = document.with_labels_of(earlier, new)
+                document = with_labels_of(document, earlier, new)
             pairs = zip(came_from, target.landmarks, strict=True)
             moved = {source: landmark.name for source, landmark in pairs if source}
             labels_changed = moved != {name: name for name in present.document.names} or target.several != now.several

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ from lead.studio.document import Document, PointsChange, Subject
 from lead.studio.folder import PictureFolder
 from lead.studio.label_messages import Direction, LabelsChange, PictureLabels, Point
 from lead.studio.labelfile import Conflict
-from lead.studio.specimens import Specimen, split_key
+from lead.studio.specimens import ALONE, Specimen, split_key
 from lead.studio.tags import checked_tags, checked_track
 from lead.studio.ups import NOWHERE, Up
 
@@ -172,11 +172,27 @@ def _placed(file: str, points: Mapping[str, Point | None]) -> Labels:
 
 def refuse_one_each(document: Document) -> None:
     """Raises :class:`LeadError` where a picture shows several specimens, or is marked complete."""
-    for file in document.specimens_of.keys() | set(document.complete):
+    for file in (*document.specimens_of, *document.complete):
         count, complete = len(document.specimens(file)), file in document.complete
         if count > 1 or complete:
-            marked = ", and is marked as one in which all are labelled" if complete else ""
+            marked = " and is marked complete" if complete else ""
             raise LeadError(
-                f"{file} shows {counted(count, 'specimen')}{marked}. Each picture can be one of a single specimen once "
-                "no picture shows more than one and none is marked so: take specimens out, and marks away."
+                f"{file} shows {counted(count, 'specimen')}{marked}. For one specimen a picture, first take out all "
+                "but one of each, and take back that pictures are complete."
             )
+
+
+def with_labels_of(document: Document, earlier: Document, names: Iterable[str]) -> Document:
+    """With what an earlier state says of some landmarks, which have no labels here."""
+    wanted = [name for name in names if name in earlier.names]
+    changes: dict[Subject, PointsChange] = {}
+    for file, theirs in earlier.annotated():
+        points, id = theirs.points(), theirs.entry.get("id")
+        number = id if document.several and type(id) is int else ALONE
+        mine = document.annotation(file, number)
+        if (document.several or earlier.several) and (mine is None or mine.entry.get("id") != id):
+            continue  # it has been taken out since
+        if found := {name: points[name] for name in wanted if name in points}:
+            subject = Specimen(file, number) if document.several else file
+            changes[subject] = PointsChange(found, mine is not None and mine.checked)
+    return document.with_points(changes) if changes else document

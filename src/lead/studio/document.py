@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections import Counter
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ import numpy as np
 from lead.errors import LeadError
 from lead.landmarks import coco
 from lead.landmarks.model import Labels, Schema
-from lead.studio.entries import Annotation, Entry, Image, dumps
+from lead.studio.entries import Annotation, Entry, Image, dumps, new_annotation
 from lead.studio.label_messages import Landmarks, Point
 from lead.studio.schema import as_landmarks, is_text
 from lead.studio.specimens import ALONE, SEVERAL, Specimen, free_id, tidied_as_needed, with_numbers
@@ -195,7 +195,7 @@ class Document:
         for file in complete:
             if file not in known:
                 of_file = [self.annotations[i] for i in self.specimens_of.get(file, {}).values()]
-                rows += [(file, of_file[0] if of_file else self._new_annotation(0, None))]
+                rows += [(file, of_file[0] if of_file else new_annotation(0, None, self.category, self.names))]
         rows.sort(key=lambda row: self.row_of[row[0]])
         return tabled_specimens(rows, self.landmarks, complete) if self.several else tabled(rows, self.landmarks)
 
@@ -237,7 +237,7 @@ class Document:
                 specimens_of[file] = of_file = of_file | {number: len(annotations)}
                 back = taken_out.pop(Specimen(file, number), None)
                 id = number if self.several else annotation_id
-                annotations.append(back or self._new_annotation(id, images[row].entry["id"]))
+                annotations.append(back or new_annotation(id, images[row].entry["id"], self.category, self.names))
                 annotation_id += 1
             index = of_file[number]
             annotations[index] = annotations[index].changed(change.points, change.checked)
@@ -303,21 +303,6 @@ class Document:
         )
         return document if landmarks.several == self.several else Document.parse(document.text())
 
-    def with_labels_of(self, other: Document, names: Iterable[str]) -> Document:
-        """With what another document says of some landmarks, which have no labels here."""
-        wanted = [name for name in names if name in other.names]
-        changes: dict[Subject, PointsChange] = {}
-        for file, theirs in other.annotated():
-            points, id = theirs.points(), theirs.entry.get("id")
-            number = id if self.several and type(id) is int else ALONE
-            mine = self.annotation(file, number)
-            if (self.several or other.several) and (mine is None or mine.entry.get("id") != id):
-                continue  # it has been taken out since
-            if found := {name: points[name] for name in wanted if name in points}:
-                subject = Specimen(file, number) if self.several else file
-                changes[subject] = PointsChange(found, mine is not None and mine.checked)
-        return self.with_points(changes) if changes else self
-
     def counts(self) -> dict[str, int]:
         """How many pictures, or specimens of them, have a state for each landmark."""
         counts = Counter[str]()
@@ -339,19 +324,6 @@ class Document:
         if self.images and all("split" in image.entry for image in self.images):
             entry["split"] = "train"  # as for every picture that the file does not list; see lead.datasets.coco
         return Image(entry)
-
-    def _new_annotation(self, id: int, image: object) -> Annotation:
-        entry = {
-            "id": id,
-            "image_id": image,
-            "category_id": self.category,
-            "keypoints": [0, 0, 0] * len(self.names),
-            "num_keypoints": 0,
-            "bbox": [0.0, 0.0, 0.0, 0.0],
-            "area": 0.0,
-            "iscrowd": 0,
-        }
-        return Annotation(entry, self.names)
 
 
 def _check_absent(entry: Entry, where: str) -> None:

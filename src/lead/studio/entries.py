@@ -226,6 +226,21 @@ class Image:
         return Image(entry)
 
 
+def new_annotation(id: int, image: object, category: object, names: Sequence[str]) -> Annotation:
+    """One that labels nothing yet, of the picture and the category of these ids."""
+    entry = {
+        "id": id,
+        "image_id": image,
+        "category_id": category,
+        "keypoints": [0, 0, 0] * len(names),
+        "num_keypoints": 0,
+        "bbox": [0.0, 0.0, 0.0, 0.0],
+        "area": 0.0,
+        "iscrowd": 0,
+    }
+    return Annotation(entry, names)
+
+
 def _triple(point: Point | None) -> list[float]:
     if point is None or point.x is None or point.y is None:
         return [0, 0, UNLABELLED]

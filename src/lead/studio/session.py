@@ -21,8 +21,9 @@ from lead.studio.book import LabelBook
 from lead.studio.events import Events
 from lead.studio.film_messages import FramesTaken
 from lead.studio.films import Films
-from lead.studio.folder import Change, PictureFolder, picture_id, stamp_text
+from lead.studio.folder import Change, PictureFolder, picture_id
 from lead.studio.knowledge import Knowledge
+from lead.studio.listed import listed
 from lead.studio.messages import FolderChange, Picture, PictureDetail, State
 from lead.studio.pictures import ShownPictures
 from lead.studio.training_messages import Training
@@ -138,21 +139,7 @@ class Session:
 
     def list_pictures(self) -> list[Picture]:
         """All pictures, in the folder's order."""
-        knowledge, bad, showing = self.knowledge, dict(self.folder.unreadable), self.folder.showing
-        contents, expected, coarse = knowledge.contents, answers.expected_errors(knowledge), knowledge.coarse
-        pictures = []
-        for file, id in contents.listing.id_of.items():
-            count, complete = contents.summary.get(id, (0, False))
-            picture = Picture(id=id, file=file, labelled=count, complete=complete)
-            picture.accepted, picture.unlabelled = contents.accepted.get(id, 0), contents.unlabelled.get(id, [])
-            picture.stamp = stamp_text(contents.listing.stamps[file], showing)
-            picture.specimens = contents.specimens.get(id, 0)
-            if image := contents.document.image(file):
-                picture.tags, picture.noted = image.tags, bool(image.note)
-            picture.unreadable, picture.coarse = bad.get(file), coarse.get(file)
-            picture.expected, picture.expected_px = expected.get(id, (None, None))
-            pictures.append(picture)
-        return pictures
+        return listed(self.knowledge)
 
     def look_again(self, *, at_once: bool) -> FolderChange:
         """Sees what has changed in the folder; all that is known follows, and every page is told.

@@ -23,7 +23,7 @@ from lead.landmarks.pictures import PictureInfo, Sized
 from lead.reporting import counted
 from lead.studio.book import LabelBook
 from lead.studio.changing import size_for
-from lead.studio.document import Document, PointsChange
+from lead.studio.document import Document, PointsChange, Subject
 from lead.studio.folder import PictureFolder
 from lead.studio.label_messages import Landmark, Landmarks, Message, Point
 from lead.studio.messages import Imported
@@ -420,7 +420,7 @@ def _with_points(
 ) -> Document:
     labelled = [file for file, points in incoming.points.items() if points]
     file_of = matched(labelled, folder.files)
-    changes: dict[str, PointsChange] = {}
+    changes: dict[Subject, PointsChange] = {}
     for theirs in labelled:
         if theirs not in file_of:
             report.missing.append(theirs)
