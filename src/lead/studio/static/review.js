@@ -98,7 +98,7 @@ class Gallery {
     this.shown = h('span.muted', {testid: 'review-shown', role: 'status'});
     this.list = h('div.r-grid', {testid: 'gallery', role: 'list', 'aria-label': 'Predictions'});
     const keys = h('span.muted.r-keys', kbd('←'), kbd('↑'), kbd('↓'), kbd('→'), ' move ', kbd('Enter'), ' opens ',
-      kbd('A'), ' accepts');
+      app.landmarks().several ? null : [kbd('A'), ' accepts']);
     this.element = h('div.r-gallery',
       h('div.card.r-head',
         h('div.stack', this.summary, h('div.row.wrap', segmented('Order', ORDERS, this.sort, 'review-sort', (sort) => {
@@ -210,7 +210,8 @@ class Gallery {
     if (this.asked && this.asked !== this.sort) this.pages = new Map();
     this.asked = this.sort;
     this.rank = new Map(order.map((p, i) => [p.id, i]));
-    if (this.sort === 'expected' && !this.app.landmarks().several) order.sort((a, b) => this.error(b) - this.error(a));
+    const {several} = this.app.landmarks();
+    if (this.sort === 'expected' && !several) order.sort((a, b) => this.error(b) - this.error(a));
     else if (this.sort === 'expected') {
       const at = new Map(this.order.map((id, i) => [id, i]));
       const last = order.length;
@@ -229,6 +230,15 @@ class Gallery {
 
   /** The pictures that there are predictions of, without those tagged “skip”. @returns {Ranked[]} */
   all() {
+    if (this.app.landmarks().several) {
+      // of one on which nothing is found there is no expected error, and it is worth a look
+      const there = new Set(this.order);
+      return this.app.pictures.flatMap((p) =>
+        p.unreadable || p.tags.includes('skip') || (p.expected === null && !there.has(p.id))
+          ? []
+          : [{...p, expected: p.expected ?? 0, expected_px: p.expected_px ?? 0}]
+      );
+    }
     return this.app.pictures.flatMap((p) =>
       p.expected === null || p.expected_px === null || p.unreadable || p.tags.includes('skip')
         ? []
@@ -366,9 +376,9 @@ class Gallery {
       onclick: () => this.focus(this.items.findIndex((p) => p.id === item.id)),
       ondblclick: () => this.app.go('label', item.id)},
       h('div.r-frame', h('img', {src: this.app.api.image(item.id, 320), alt: '', loading: 'lazy', draggable: false}),
-        h('div.r-points'),
-        h('div.r-actions',
-          h('button.small', {testid: `accept-${item.id}`, tabindex: -1, title: 'Accept these points as labels  (A)',
+        h('div.r-points'), h('div.r-actions', this.app.landmarks().several
+          ? null
+          : h('button.small', {testid: `accept-${item.id}`, tabindex: -1, title: 'Accept these points as labels  (A)',
             onclick: (e) => {
               e.stopPropagation();
               this.accept(item.id);
@@ -540,10 +550,8 @@ function drawing(app, {width, height, points, specimens}) {
   const {several} = app.landmarks();
   const side = Math.max(width, height);
   for (const each of several ? specimens.map((specimen) => specimen.points) : [points]) {
-    const radius = several
-      ? Math.min(0.016 * side, Math.max(0.004 * side, 0.06 * extentOf(placesOf(each))))
-      : 0.016 * side;
-    drawOne(root, app, each, radius);
+    const own = Math.max(0.004 * side, 0.06 * extentOf(placesOf(each)));
+    drawOne(root, app, each, several ? Math.min(0.016 * side, own) : 0.016 * side);
   }
   return root;
 }
