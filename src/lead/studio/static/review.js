@@ -179,8 +179,8 @@ class Gallery {
     this.arrange();
   }
 
-  /** With several specimens a picture, those with missed or doubtful ones come first, of which the list of pictures says
-   *  nothing: their order is the server's. @param {number} total */
+  /** With several specimens a picture, those with missed or doubtful ones come first, of which the list of pictures
+   *  says nothing: their order is the server's. @param {number} total */
   async readOrder(total) {
     for (let n = 1; n < Math.min(RANKED, Math.ceil(total / PAGE)) && !this.dead; n++) {
       try {
