@@ -188,3 +188,77 @@ def test_specimens_by_keys_alone(serve: Serve, sit: Sit, pictures: Beetles) -> N
     assert len(offsets) == 1
     assert offsets != {(0.0, 0.0)}
     assert list(third["points"]) == [NAMES[0]]
+
+
+def test_what_pictures_show_is_chosen_and_a_box_says_how_large_one_is(
+    serve: Serve, sit: Sit, pictures: Beetles
+) -> None:
+    file = sorted(pictures.truth)[0]
+    desk = sit(serve(pictures.folder))
+    desk.name_landmarks(*NAMES)
+    desk.go("landmarks")
+    desk.by("shows-several").click()
+    desk.page.wait_for_function("() => studio.app.landmarks().several")
+    expect(desk.by("shows-several")).to_have_attribute("aria-checked", "true")
+
+    # Nothing is labelled yet: before it learns, a box is asked for.
+    sent: list[dict[str, Any]] = []
+
+    def answer(route: Route) -> None:
+        sent.append(route.request.post_data_json)
+        route.fulfill(status=400, json={"error": "Not today."})
+
+    desk.page.route(
+        "**/api/training", lambda route: answer(route) if route.request.method == "POST" else route.continue_()
+    )
+    desk.go("features")
+    start = desk.by("start-training")
+    expect(start).to_be_disabled()
+    picture = desk.by("extent-picture").locator("svg")
+    box = picture.bounding_box()
+    assert box is not None
+    desk.page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.2 * box["height"])
+    desk.page.mouse.down()
+    desk.page.mouse.move(box["x"] + 0.45 * box["width"], box["y"] + 0.3 * box["height"], steps=3)
+    desk.page.mouse.up()
+    expect(start).to_be_enabled()
+    start.click()
+    expect(desk.by("training-problem")).to_contain_text("Not today.")
+    assert [round(change["extent"], 2) for change in sent] == [0.25]
+
+    # Once a picture shows two, it cannot be one specimen each.
+    desk.show(file)
+    desk.click(40, 40)
+    desk.page.keyboard.press("i")
+    desk.click(90, 90)
+    desk.expect_saved()
+    desk.go("landmarks")
+    desk.by("shows-one").click()
+    expect(desk.by("shows-refused")).to_contain_text(file)
+    expect(desk.by("shows-several")).to_have_attribute("aria-checked", "true")
+
+
+def test_points_at_one_place_are_told_apart(serve: Serve, sit: Sit, pictures: Beetles) -> None:
+    file = pictures.files[0]
+    desk = sit(serve(pictures.folder))
+    several(desk)
+    desk.show(file)
+    for x in (40.0, 60.0, 80.0):  # the heads of all three at one place
+        for place in (shape(x, 80) | {"head": (60.0, 30.0)}).values():
+            desk.click(*place)
+        desk.page.keyboard.press("i")
+    specimens(desk).nth(1).click()
+    seen = []
+    for _ in range(6):
+        desk.click(60, 30)
+        seen.append(current(desk).inner_text().split("\n")[0])
+    assert set(seen[:3]) == set(seen[3:]) == {"1", "2", "3"}
+    # While a landmark waits for its place, a click places it, also there; with Ctrl it does not.
+    desk.page.keyboard.press("i")
+    desk.page.keyboard.down("Control")
+    desk.click(60, 30)
+    desk.page.keyboard.up("Control")
+    expect(specimens(desk)).to_have_count(3)
+    desk.page.keyboard.press("i")
+    desk.click(60, 30)
+    expect(specimens(desk)).to_have_count(4)
