@@ -18,7 +18,7 @@ import numpy as np
 from lead.errors import LeadError
 from lead.landmarks import coco
 from lead.landmarks.model import Labels, Schema
-from lead.studio.entries import Annotation, Entry, Image, dumps, new_annotation
+from lead.studio.entries import Annotation, Entry, Image, dumps, new_annotation, new_image
 from lead.studio.label_messages import Landmarks, Point
 from lead.studio.schema import as_landmarks, is_text
 from lead.studio.specimens import ALONE, SEVERAL, Specimen, free_id, tidied_as_needed, with_numbers
@@ -51,6 +51,24 @@ class PointsChange:
     complete: bool | None = None
     track: str | None = None
     box: Sequence[float] | None = None
+
+    @property
+    def is_of_image_alone(self) -> bool:
+        """Whether nothing of an annotation changes, but ``checked`` perhaps."""
+        return not self.points and self.track is None and self.box is None
+
+    def of_image(self, image: Image) -> Image:
+        """The picture's entry after it."""
+        if self.size and not {"width", "height"} & image.entry.keys():
+            image = Image(image.entry | {"width": self.size[0], "height": self.size[1]})
+        return image.marked(self.note, self.tags, self.up, self.complete)
+
+    def of_annotation(self, annotation: Annotation) -> Annotation:
+        """The annotation after it."""
+        annotation = annotation.changed(self.points, self.checked)
+        if self.track is not None:
+            annotation = annotation.called(self.track)
+        return annotation if self.box is None else annotation.boxed(self.box)
 
 
 Subject = str | Specimen
@@ -189,7 +207,8 @@ class Document:
         """
         if not self.names:
             return Labels.from_xy(Schema(()), (), np.empty((0, 0, 2)))
-        rows = [(file, one) for file, one in self.annotated() if file in files and self._in_labels(one)]
+        annotated = ((file, one) for file, one in self.annotated() if file in files)
+        rows = [(file, one) for file, one in annotated if one.placed or (self.several and one.box)]
         complete = [file for file in self.complete if file in files]
         known = {file for file, _ in rows}
         for file in complete:
@@ -198,9 +217,6 @@ class Document:
                 rows += [(file, of_file[0] if of_file else new_annotation(0, None, self.category, self.names))]
         rows.sort(key=lambda row: self.row_of[row[0]])
         return tabled_specimens(rows, self.landmarks, complete) if self.several else tabled(rows, self.landmarks)
-
-    def _in_labels(self, annotation: Annotation) -> bool:
-        return bool(annotation.placed or (self.several and annotation.box))
 
     @cached_property
     def complete(self) -> list[str]:
@@ -219,18 +235,14 @@ class Document:
             file, number = _subject(subject)
             if file not in row_of:
                 row_of[file] = len(images)
-                images.append(self._new_image(image_id, file))
+                images.append(new_image(image_id, file, self.images))
                 image_id += 1
             row = row_of[file]
-            if change.size and not {"width", "height"} & images[row].entry.keys():
-                width, height = change.size
-                images[row] = Image(images[row].entry | {"width": width, "height": height})
-            images[row] = images[row].marked(change.note, change.tags, change.up, change.complete)
+            images[row] = change.of_image(images[row])
             if self.several and not isinstance(subject, Specimen):
                 continue
             before = self.annotation(file, number)
-            nothing = not change.points and change.track is None and change.box is None
-            if nothing and change.checked == (before is not None and before.checked):
+            if change.is_of_image_alone and change.checked == (before is not None and before.checked):
                 continue
             of_file = specimens_of.get(file, {})
             if number not in of_file:
@@ -240,11 +252,7 @@ class Document:
                 annotations.append(back or new_annotation(id, images[row].entry["id"], self.category, self.names))
                 annotation_id += 1
             index = of_file[number]
-            annotations[index] = annotations[index].changed(change.points, change.checked)
-            if change.track is not None:
-                annotations[index] = annotations[index].called(change.track)
-            if change.box is not None:
-                annotations[index] = annotations[index].boxed(change.box)
+            annotations[index] = change.of_annotation(annotations[index])
         return replace(
             self,
             images=images,
@@ -318,12 +326,6 @@ class Document:
         marked = {file for file, image in rows if image.note or image.tags or image.up}
         pictures = marked.union(self.complete, (file for file, _ in labelled))
         return len(pictures), sum(annotation.labelled for _, annotation in labelled)
-
-    def _new_image(self, id: int, file: str) -> Image:
-        entry: Entry = {"id": id, "file_name": file}
-        if self.images and all("split" in image.entry for image in self.images):
-            entry["split"] = "train"  # as for every picture that the file does not list; see lead.datasets.coco
-        return Image(entry)
 
 
 def _check_absent(entry: Entry, where: str) -> None:

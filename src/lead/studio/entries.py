@@ -73,8 +73,9 @@ class Annotation:
 
     def listed(self, key: str) -> list[str]:
         """Landmarks with a place that the entry lists under ``accepted`` or ``predicted``."""
+        if not (named := listed_names(self.entry, key)):
+            return []
         visible = self.entry["keypoints"][2::3]
-        named = listed_names(self.entry, key) or ()
         return [name for name, v in zip(self.names, visible, strict=True) if name in named and v > UNLABELLED]
 
     @property
@@ -224,6 +225,14 @@ class Image:
             if value is not None:
                 _set_or_drop(entry, key, value)
         return Image(entry)
+
+
+def new_image(id: int, file: str, others: Sequence[Image]) -> Image:
+    """One of a picture that is not among the others."""
+    entry: Entry = {"id": id, "file_name": file}
+    if others and all("split" in image.entry for image in others):
+        entry["split"] = "train"  # as for every picture that the file does not list; see lead.datasets.coco
+    return Image(entry)
 
 
 def new_annotation(id: int, image: object, category: object, names: Sequence[str]) -> Annotation:

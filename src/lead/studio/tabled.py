@@ -50,7 +50,8 @@ def _marked(listed: Sequence[Sequence[str]], names: list[str]) -> npt.NDArray[np
     """Which of the landmarks each annotation lists."""
     marked = np.zeros((len(listed), len(names)), dtype=bool)
     for row, of_row in enumerate(listed):
-        marked[row, [names.index(name) for name in of_row]] = True
+        if of_row:
+            marked[row, [names.index(name) for name in of_row]] = True
     return marked
 
 
