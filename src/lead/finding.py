@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -14,6 +16,8 @@ from torch.nn import functional
 from lead.features import FeatureSource
 from lead.geometry import FloatArray
 from lead.images.crops import Originals, cut
+from lead.landmarks.model import UNLABELLED, Labels
+from lead.landmarks.same import SAME, alike
 from lead.nn.finder import ACROSS, NEAR, WINDOW, Candidates, Finder, peaks, strongest
 from lead.windows import Windows
 
@@ -26,11 +30,10 @@ MOST = 1000
 """Candidates of a picture, at most."""
 LEAST = 0.04
 """Height of the heat map below which there is nothing."""
+THRESHOLD = 0.5
+"""How likely a specimen has to be to count as one."""
 UNLIKELY = 0.05
 """Candidates that are less likely specimens are not looked at any further."""
-APART = 0.1
-SAME = 0.5
-"""Two answers more alike than this are one specimen."""
 
 
 @dataclass(frozen=True)
@@ -221,18 +224,39 @@ def found_in(finder: Finder, source: FeatureSource, row: int, held: Originals) -
 def told_apart(points: Tensor, extent: Tensor, likely: Tensor) -> list[int]:
     """Which of several answers are different specimens, the likeliest first.
 
-    Two are the same where their landmarks are: by COCO's object keypoint similarity, each landmark's constant being
-    ``APART`` extents. So two that overlap stay two as long as their landmarks lie elsewhere.
+    Two are the same where their landmarks are (:func:`lead.landmarks.same.alike`). So two that overlap stay two as long
+    as their landmarks lie elsewhere.
 
     Args:
         points: (n, K, 2) in any unit.
         extent: (n,) in the same.
         likely: (n,).
     """
+    places, sizes = points.double().numpy(), extent.double().numpy()
     kept: list[int] = []
     for i in likely.argsort(descending=True, stable=True).tolist():
-        away = (points[kept] - points[i]).square().sum(-1)  # (m, K); NaN where one is out of view
-        alike = (-away / (2 * (APART * extent[i]) ** 2)).exp().nanmean(-1)
-        if not bool((alike > SAME).any()):
+        if not (alike(places[kept], places[[i]], sizes[[i]]) > SAME).any():
             kept.append(i)
     return kept
+
+
+class Specimens(NamedTuple):
+    """Different places of one picture that may be specimens, the likeliest first; at least one.
+
+    Attributes:
+        labels: their landmarks, and how ``likely`` each is a specimen.
+        extent: (n,) how large they are, in pixels: the diagonals of boxes around whole ones.
+    """
+
+    labels: Labels
+    extent: FloatArray
+
+    def rows(self, least: float) -> npt.NDArray[np.int64]:
+        """Of those at least so likely of which a landmark is in view."""
+        likely = np.full(len(self.labels), np.nan) if self.labels.likely is None else self.labels.likely
+        return np.flatnonzero((self.labels.visible > UNLABELLED).any(1) & (likely >= least))
+
+    def only(self, least: float = THRESHOLD) -> Labels:
+        """Landmarks of :meth:`rows`; a row without any where there is none."""
+        rows = self.rows(least)
+        return self.labels.take(rows) if len(rows) else self.labels.take([0]).blank()

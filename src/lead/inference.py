@@ -26,7 +26,7 @@ from lead.features import (
     _content,
     make_student,
 )
-from lead.finding import found_in, told_apart, windows_of
+from lead.finding import Specimens, found_in, told_apart, windows_of
 from lead.geometry import FloatArray
 from lead.images.crops import Originals
 from lead.images.showing import Showing
@@ -62,8 +62,6 @@ class Calibration:
         return np.interp(scores, self.scores, self.errors)
 
 
-THRESHOLD = 0.5
-"""How likely a specimen has to be to count as one."""
 HeadName = Literal["cascade", "cascade-coarse", "ridge", "softargmax"]
 
 
@@ -204,13 +202,19 @@ class Landmarker:
                 common shape, if somebody says so. Heads other than a cascade take no notice.
         """
         if self.finder is not None:
-            return Labels.joined([_specimens(self, self.finder, store, row) for row in rows.tolist()])
+            return Labels.joined([self.specimens(store, row).only() for row in rows.tolist()])
         if features is None:
             whole = next(self.extractor.batches(store, rows))
         else:
             whole = torch.from_numpy(np.asarray(features, dtype=np.float32)).to(self.extractor.device)
         known = None if up is None else torch.from_numpy(up).float().to(whole.device)
         return self.look(FeatureSource(self.extractor, store), rows, whole, known)
+
+    @torch.inference_mode()
+    def specimens(self, store: ImageStore, row: int) -> Specimens:
+        """All that may be a specimen in a picture of a store, by a model that finds them."""
+        assert self.finder is not None
+        return _specimens(self, self.finder, store, row)
 
     def look(
         self,
@@ -356,8 +360,7 @@ def _as_labels(
     return Labels(schema, files, xy, visible, found.score, error, wide, tracks=tracks)
 
 
-def _specimens(model: Landmarker, finder: Finder, store: ImageStore, row: int) -> Labels:
-    """Every specimen of a picture, the likeliest first; a row without landmarks where there is none."""
+def _specimens(model: Landmarker, finder: Finder, store: ImageStore, row: int) -> Specimens:
     source, held = FeatureSource(model.extractor, store), Originals(keep=True)
     found, likely = found_in(finder, source, row, held)
     windows = windows_of(source, row, found)
@@ -368,11 +371,9 @@ def _specimens(model: Landmarker, finder: Finder, store: ImageStore, row: int) -
         parts.append(model.look(windows, some, whole.to(model.extractor.device), held=held))
     labels = Labels.joined(parts)
     points = torch.from_numpy(source.points([row] * len(labels), labels.xy)).float()
-    kept = [i for i in told_apart(points, found.extent, likely) if likely[i] >= THRESHOLD]
-    kept = [i for i in kept if (labels.visible[i] > UNLABELLED).any()]
-    if not kept:
-        return labels.take([0]).blank()
-    return replace(labels.take(kept), likely=likely[kept].double().numpy())
+    kept = told_apart(points, found.extent, likely)
+    extent = found.extent[kept].double().numpy() * float(source.pixels([row])[0]) / 2
+    return Specimens(replace(labels.take(kept), likely=likely[kept].double().numpy()), extent)
 
 
 def kind_of(head: Head | Cascade) -> HeadName:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from lead.landmarks.frames import frame_of
 from lead.landmarks.model import Labels
+from lead.landmarks.same import assigned
 
 FAR = 0.5
 """Extents between a specimen's landmarks in successive frames, on average, from which it is another one."""
@@ -78,7 +79,7 @@ def _pieces(labels: Labels, frames: dict[int, list[int]]) -> list[_Piece]:
         going = [piece for piece in open_ if piece.frames[-1] == frame - 1]
         done += [piece for piece in open_ if piece.frames[-1] != frame - 1]
         before = [labels.xy[piece.rows[-1]] + piece.speed(labels, at_end=True) for piece in going]
-        pairs = dict(_assigned(_apart(before, labels.xy[rows]), FAR))
+        pairs = dict(assigned(_apart(before, labels.xy[rows]), FAR))
         others = set(range(len(rows))).difference(pairs.values())
         for i, j in pairs.items():
             going[i].rows.append(rows[j])
@@ -134,7 +135,7 @@ def _followers(costs: Mapping[tuple[int, int], float], count: int) -> dict[int, 
         table = np.full((len(rows), len(columns)), np.inf)
         for i, j in pairs:
             table[rows.index(i), columns.index(j)] = costs[i, j]
-        after |= {rows[i]: columns[j] for i, j in _assigned(table, ACROSS)}
+        after |= {rows[i]: columns[j] for i, j in assigned(table, ACROSS)}
     return after
 
 
@@ -152,13 +153,3 @@ def _apart(places: Sequence[FloatArray], others: FloatArray) -> FloatArray:
     extent = np.maximum(np.linalg.norm(np.where(np.isfinite(high - low), high - low, 0.0), axis=-1), 1.0)
     out: FloatArray = np.where(count > 0, mean / extent, np.inf)
     return out
-
-
-def _assigned(cost: FloatArray, most: float) -> list[tuple[int, int]]:
-    """The pairs of the best assignment, none of which costs more than ``most``; to leave two alone costs as much."""
-    from scipy.optimize import linear_sum_assignment  # takes a while, and few need it
-
-    if not cost.size:
-        return []
-    rows, columns = linear_sum_assignment(np.minimum(cost, most))
-    return [(i, j) for i, j in zip(rows.tolist(), columns.tolist(), strict=True) if cost[i, j] < most]

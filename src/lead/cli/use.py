@@ -14,7 +14,7 @@ from lead.cli.console import note, show, warn, watching
 from lead.reporting import counted
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
-    from lead.training.finder import FinderFit
+    pass
 
 FEW_NAMES = 8
 """Landmarks that are named; of more, only the number is told."""
@@ -150,7 +150,7 @@ def fit(
     elif summary.head in looks and summary.used < FEWEST:
         show(f"Looked at closely: nothing yet; that takes {FEWEST} labels of a landmark, and files that show more")
     if finder := summary.finder:
-        show(found_text(finder))
+        show(finder.words)
     of = "a specimen's extent" if summary.finder else "the picture's longer side"
     if math.isnan(summary.error):
         few = "too few labels are not accepted suggestions" if summary.accepted else "a single label leaves none"
@@ -161,16 +161,6 @@ def fit(
         points = counted(summary.accepted, "accepted point is", "accepted points are")
         show(f"{points} not counted in the error: what a model said does not judge it")
     show(f"Model: {out}\nNext: lead predict {out} PICTURES --out landmarks.json")
-
-
-def found_text(finder: FinderFit) -> str:
-    """How well specimens are found, on pictures not learnt from."""
-    if not (finder.specimens or finder.wrong):
-        return "Specimens found: unknown; that takes another labelled picture that is complete"
-    text = f"Specimens found, in pictures not learnt from: {finder.right} of {finder.specimens}"
-    if 2 * finder.right < finder.specimens:
-        text += " (label more pictures, with the smallest and the largest that there are)"
-    return f"{text}, and {counted(finder.wrong, 'place')} that {'is' if finder.wrong == 1 else 'are'} none"
 
 
 def closely_text(names: Sequence[str], closely: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from lead.images.decode import UnreadablePicture
 from lead.reporting import counted
+from lead.studio import several_answers
 from lead.studio.disputes import FEWEST, Case, find_disputes
 from lead.studio.films import taken_frame
 from lead.studio.folder import PictureFolder, UnknownPicture, picture_id
@@ -27,12 +28,13 @@ from lead.studio.messages import (
     Suggestions,
     Unit,
 )
+from lead.studio.places import points_of, suggestions_of
+from lead.studio.several_disputes import disputes_of_specimens
 
 if TYPE_CHECKING:  # torch, which they need, takes seconds to import
     from lead.geometry import FloatArray
     from lead.studio.features import FeatureBank, Seen
     from lead.studio.review import Review
-    from lead.studio.suggest import Answer
 
 EXEMPLARS_AT_ONCE_S = 0.1
 """Time that a request may spend on labelled pictures whose features are not there yet."""
@@ -60,6 +62,8 @@ def status(knowledge: Knowledge) -> ModelStatus:
         return ModelStatus(stage="failed" if problem else "none", message=message)
     stage = "failed" if problem else bank.stage
     out = ModelStatus(stage=stage, done=bank.done, total=bank.total, fitting=knowledge.fitting, message=problem)
+    if knowledge.of_several:
+        return several_answers.add_status(knowledge, out)
     if close := knowledge.close_of_names:
         out.closely = list(close.closely)
     if fit is not None:
@@ -85,6 +89,8 @@ def _waiting_for(knowledge: Knowledge) -> str:
         return _no_features(knowledge)
     if not knowledge.names:
         return NO_NAMES
+    if knowledge.of_several:
+        return several_answers.waiting_for(knowledge)
     if not len(knowledge.contents.taught):
         return "Label a first picture."
     if not knowledge.bank.ready:
@@ -118,9 +124,10 @@ def _chosen(knowledge: Knowledge, passed: set[str]) -> Choice | None:
     labelled, left_out = ([row_of[id] for id in some if id in row_of] for some in (known, passed))
     there = knowledge.contents.listing.id_of
     left_out += [row for row, file in enumerate(store.files) if file not in there]
-    shares = expected_shares(knowledge)
+    several = knowledge.several_fit if knowledge.of_several else None
+    shares = several_answers.doubts(knowledge) if several else expected_shares(knowledge)
     unsure = np.array([shares.get(id, np.nan) for id in ids]) if shares else None
-    picked = knowledge.chooser.next(labelled, unsure, left_out)
+    picked = knowledge.chooser.next(labelled, unsure, left_out, covered=1 if several else None)
     if picked.row is None:
         return None
     runner_up = None if picked.then is None else ids[picked.then]
@@ -143,6 +150,8 @@ def suggest(knowledge: Knowledge, id: str) -> Suggestions:
     On a film's frame that nobody has labelled yet, a landmark is carried from the nearest labelled frame before it,
     unless the model is surer of another place.
     """
+    if knowledge.of_several:
+        return _specimens(knowledge, id)
     found = _carried_or_found(knowledge, id)
     if knowledge.loading:  # torch is not waited for
         return found
@@ -151,6 +160,14 @@ def suggest(knowledge: Knowledge, id: str) -> Suggestions:
     up = _up(knowledge, id, found) if turned or id in knowledge.contents.ups else None
     direction = None if up is None else Direction(x=up[0], y=up[1])
     return found.model_copy(update={"turned": turned, "up": direction})
+
+
+def _specimens(knowledge: Knowledge, id: str) -> Suggestions:
+    """As :func:`suggest`, where pictures may show several specimens."""
+    guides = _guides(knowledge, knowledge.folder.file_of(id))
+    ready = knowledge.bank is not None and knowledge.names
+    found = several_answers.suggest(knowledge, id) if ready else Suggestions(id=id, waiting_for=_waiting_for(knowledge))
+    return found.model_copy(update={"guides": guides})
 
 
 def _up(knowledge: Knowledge, id: str, found: Suggestions) -> tuple[float, float] | None:
@@ -180,23 +197,12 @@ def _carried_or_found(knowledge: Knowledge, id: str) -> Suggestions:
 
 def _carried(knowledge: Knowledge, id: str) -> dict[str, Suggestion]:
     """Landmarks of the nearest labelled frame before a film's frame, on that; nothing for any other picture."""
-    file, bank, labels = knowledge.folder.file_of(id), knowledge.bank, knowledge.contents.labels
+    file, bank = knowledge.folder.file_of(id), knowledge.bank
     if bank is None or taken_frame(file) is None or id in knowledge.contents.summary:
         return {}
-    from lead.studio.carry import carry, frame_before
-    from lead.studio.features import Exemplar
-    from lead.studio.suggest import PRIOR
+    from lead.studio.carry import carried
 
-    before = frame_before(file, labels.images)
-    if before is None:
-        return {}
-    fit = knowledge.fit_of_names
-    try:
-        exemplar = Exemplar.of(bank.get(picture_id(before)), labels.xy[labels.images.index(before)])
-        seen = bank.get(id)
-    except UnreadablePicture:
-        return {}
-    return _points(carry(exemplar, seen, fit.learnt.matching if fit else PRIOR), seen, knowledge.names)
+    return carried(knowledge, bank, id)
 
 
 def _guides(knowledge: Knowledge, file: str) -> list[str]:
@@ -207,7 +213,8 @@ def _guides(knowledge: Knowledge, file: str) -> list[str]:
     row_of = {other: row for row, other in enumerate(store.files)}
     if file not in row_of:
         return []
-    labelled = [row_of[other] for other in knowledge.contents.labels.images if other != file and other in row_of]
+    others = dict.fromkeys(knowledge.contents.labels.images)
+    labelled = [row_of[other] for other in others if other != file and other in row_of]
     nearest = knowledge.chooser.nearest(row_of[file], labelled)[:GUIDES]
     return [knowledge.folder.id_of(store.files[row]) for row in nearest]
 
@@ -242,7 +249,7 @@ def _suggest(knowledge: Knowledge, id: str) -> Suggestions:
         matcher = Matcher(list(exemplars.values()), fit.learnt.matching)
         answer = fit.learnt.answer(seen.features[None].float(), matcher, without)
     method = fit.learnt.method if fit else "matching"
-    points = _points(answer, seen, names)
+    points = points_of(answer, seen, names)
     for name, close in _seen_closely(knowledge, id).items():
         if name not in points or close.expected_px < points[name].expected_px:
             points[name] = close
@@ -277,7 +284,7 @@ def _points_by_up(knowledge: Knowledge, bank: FeatureBank, id: str) -> dict[str,
     labels = predict_told(landmarker, seen.store, np.array([seen.row]), seen.features[None].numpy(), [up])
     if labels.score is None or labels.px_error is None:
         return None
-    return _suggestions(labels.schema.names, labels.xy[0], labels.score[0], labels.px_error[0], seen.size)
+    return suggestions_of(labels.schema.names, labels.xy[0], labels.score[0], labels.px_error[0], seen.size)
 
 
 def _reviewed_points(knowledge: Knowledge, model: int, id: str) -> dict[str, Suggestion] | None:
@@ -296,28 +303,15 @@ def _points_of(knowledge: Knowledge, review: Review, id: str) -> dict[str, Sugge
     return _prediction(id, review, review.store.index(file), complete=False).points
 
 
-def _points(answer: Answer, seen: Seen, names: tuple[str, ...]) -> dict[str, Suggestion]:
-    """The first picture of an answer, in its own pixels and within its edges."""
-    xy = seen.to_picture(answer.points[0].double().numpy())
-    expected = answer.expected[0].double().numpy() * seen.frame_px
-    return _suggestions(names, xy, answer.score[0].double().numpy(), expected, seen.size)
-
-
-def _suggestions(
-    names: tuple[str, ...], xy: FloatArray, score: FloatArray, expected: FloatArray, size: tuple[int, int]
-) -> dict[str, Suggestion]:
-    inside = np.clip(xy, -0.5, np.array(size) - 0.5)  # NaN stays NaN
-    rows = zip(names, inside.tolist(), score.tolist(), expected.tolist(), strict=True)
-    return {n: Suggestion(x=p[0], y=p[1], expected_px=e, score=s) for n, p, s, e in rows if np.isfinite(p).all()}
-
-
 # --- all pictures ----------------------------------------------------------------------------------------------------
 
 
 def predictions(knowledge: Knowledge, *, sort: str, offset: int, limit: int) -> Predictions:
     """Some of all predictions, worst expected error first or, with ``sort`` "name", in the folder's order."""
+    if knowledge.of_several and knowledge.several_fit:
+        return several_answers.predictions(knowledge, sort=sort, offset=offset, limit=limit)
     review = knowledge.review_of_names
-    if review is None:
+    if review is None or knowledge.of_several:
         return Predictions(waiting_for=_waiting_for(knowledge))
     listing, skipped = knowledge.contents.listing, knowledge.contents.skipped
     there = np.array(
@@ -348,7 +342,7 @@ def _prediction(id: str, review: Review, row: int, complete: bool) -> Prediction
         expected_px=float(review.expected_px[row]),
         expected=float(review.share[row]),
         complete=complete,
-        points=_suggestions(
+        points=suggestions_of(
             labels.schema.names, labels.xy[row], labels.score[row], labels.px_error[row], (width, height)
         ),
     )
@@ -361,6 +355,8 @@ def expected_shares(knowledge: Knowledge) -> dict[str, float]:
 
 def expected_errors(knowledge: Knowledge) -> dict[str, tuple[float, float]]:
     """Mean expected error of each predicted picture by id: as a share of its longer side, and in its pixels."""
+    if knowledge.of_several:
+        return several_answers.expected_errors(knowledge)
     review = knowledge.review_of_names
     if review is None:
         return {}
@@ -373,6 +369,9 @@ def expected_errors(knowledge: Knowledge) -> dict[str, tuple[float, float]]:
 
 def disputes(knowledge: Knowledge, unit: Unit = "px") -> Disputes:
     """Labels for a second look: as they are now, beside what the last fit's models say that had not seen them."""
+    if knowledge.of_several:
+        waiting_for = None if knowledge.several_fit else _waiting_for(knowledge)
+        return Disputes(disputes=disputes_of_specimens(knowledge, unit), waiting_for=waiting_for)
     labels, document, fit = knowledge.contents.taught, knowledge.contents.document, knowledge.fit_of_names
     cases, checked = [], set()
     for file, xy, by_hand in zip(labels.images, labels.xy, labels.by_hand, strict=True):

@@ -8,10 +8,15 @@ import torch
 from torch.nn import functional
 
 from lead.geometry import cell_grid
+from lead.images.decode import UnreadablePicture
 from lead.inference import Calibration
 from lead.nn.matching import cell_similarities, nearby_peaks
-from lead.studio.features import Exemplar, Seen
+from lead.studio.features import Exemplar, FeatureBank, Seen
 from lead.studio.films import taken_frame
+from lead.studio.folder import picture_id
+from lead.studio.knowledge import Knowledge
+from lead.studio.messages import Suggestion
+from lead.studio.places import points_of
 from lead.studio.suggest import PRIOR, Answer, expected
 
 REACH = 0.2
@@ -47,3 +52,17 @@ def carry(labelled: Exemplar, seen: Seen, calibration: Calibration = PRIOR) -> A
     points = torch.where(known[:, None], points, torch.nan)
     score = score.clamp(0, 1) * known
     return Answer(points, score, expected(calibration, score))
+
+
+def carried(knowledge: Knowledge, bank: FeatureBank, id: str) -> dict[str, Suggestion]:
+    """Landmarks of the nearest labelled frame before a film's frame, on that; empty where there is none."""
+    labels, fit = knowledge.contents.labels, knowledge.fit_of_names
+    before = frame_before(knowledge.folder.file_of(id), labels.images)
+    if before is None:
+        return {}
+    try:
+        exemplar = Exemplar.of(bank.get(picture_id(before)), labels.xy[labels.images.index(before)])
+        seen = bank.get(id)
+    except UnreadablePicture:
+        return {}
+    return points_of(carry(exemplar, seen, fit.learnt.matching if fit else PRIOR), seen, knowledge.names)

@@ -149,7 +149,14 @@ class Chooser:
         self._width = _typical_square(self._points[some])
         self._typical = self._mean_likeness(np.arange(count), np.ones(len(self._references), dtype=np.float32))
 
-    def next(self, labelled: Sequence[int], uncertainty: FloatArray | None, skip: Sequence[int] = ()) -> Picked:
+    def next(
+        self,
+        labelled: Sequence[int],
+        uncertainty: FloatArray | None,
+        skip: Sequence[int] = (),
+        *,
+        covered: int | None = None,
+    ) -> Picked:
         """The picture to label next.
 
         Args:
@@ -157,6 +164,7 @@ class Chooser:
             uncertainty: (N,) ≥ 0, of the model for each picture, in any unit; NaN where unknown. None where there is
                 no model yet.
             skip: further rows not to choose.
+            covered: labelled pictures from which on the uncertainty counts; by default :data:`COVERED`.
         """
         rows = np.unique(np.asarray(labelled, dtype=np.int64))
         left = np.ones(len(self._points), dtype=bool)
@@ -164,7 +172,11 @@ class Chooser:
         candidates = np.flatnonzero(left)
         if len(candidates) == 0:
             return Picked(None, "none", pictures=len(left))
-        unsure = None if uncertainty is None or len(rows) < COVERED else np.nan_to_num(uncertainty)
+        unsure = (
+            None
+            if uncertainty is None or len(rows) < (COVERED if covered is None else covered)
+            else np.nan_to_num(uncertainty)
+        )
         if unsure is not None and unsure[candidates].max() > 0:
             # Of very many pictures, the most uncertain ones, so that the answer stays quick.
             candidates = candidates[np.argsort(-unsure[candidates], kind="stable")[: len(self._references)]]

@@ -44,6 +44,8 @@ class Case:
         by_hand: (K,) bool, labels that a person placed. The others, accepted suggestions, may be disputed, but say
             nothing of what is usual.
         unit: what messages are to give distances in.
+        key: of the specimen, where a picture may show several; "" for the picture.
+        extent: how large the specimen is, in pixels; None where a picture shows one, as large as it.
     """
 
     id: str
@@ -55,10 +57,17 @@ class Case:
     score: FloatArray
     by_hand: npt.NDArray[np.bool_]
     unit: Unit = "px"
+    key: str = ""
+    extent: float | None = None
 
     @property
     def longer(self) -> int:
         return max(self.size)
+
+    @property
+    def reach(self) -> float:
+        """What distances are compared with, in pixels."""
+        return self.longer if self.extent is None else self.extent
 
     @property
     def usual(self) -> FloatArray:
@@ -96,6 +105,7 @@ class Case:
             landmarks=[names[k] for k in which],
             distance_px=float(distance),
             severity=float(severity),
+            key=self.key or None,
             message=text,
             expected=self.expected(names, which),
         )
@@ -115,7 +125,8 @@ def find_disputes(
         cases: all labelled pictures.
         names: of the landmarks.
         flip_pairs: names that change places in a mirrored picture; they are the first to be tried for an exchange.
-        leave_out: ids of pictures that a person has checked; they still count for what is common.
+        leave_out: ids of pictures, or keys of specimens, that a person has checked; they still count for what is
+            common.
         unit: what messages give distances in.
     """
     if not cases:
@@ -125,7 +136,7 @@ def find_disputes(
     pairs = [(names.index(a), names.index(b)) for a, b in flip_pairs]
     out: list[Dispute] = []
     for i, case in enumerate(replace(case, unit=unit) for case in cases):
-        if case.id in leave_out:
+        if (case.key or case.id) in leave_out:
             continue
         mine = [*_outside(case, names), *_duplicates(case, names, apart[i])]
         if limits is not None:
@@ -141,7 +152,7 @@ def _limits(cases: Sequence[Case]) -> FloatArray | None:
     """(E, K) differences in pixels from which a label is disputed; None for too few pictures."""
     if sum(case.by_hand.any() for case in cases) < FEWEST:
         return None
-    longer = np.array([case.longer for case in cases], dtype=np.float64)[:, None]
+    longer = np.array([case.reach for case in cases], dtype=np.float64)[:, None]
     away = np.stack([np.linalg.norm(case.usual - case.unseen, axis=-1) for case in cases]) / longer
     error = np.stack([case.error for case in cases]) / longer
     median = _median(away)
@@ -151,8 +162,8 @@ def _limits(cases: Sequence[Case]) -> FloatArray | None:
 
 
 def _common_distances(cases: Sequence[Case]) -> FloatArray:
-    """(E, K, K) median distance of two landmarks on the *other* pictures, in longer sides; NaN if unknown."""
-    every = np.stack([np.linalg.norm(c.usual[:, None] - c.usual[None], axis=-1) / c.longer for c in cases])
+    """(E, K, K) median distance of two landmarks on the *other* pictures, as a share of their reach; NaN if unknown."""
+    every = np.stack([np.linalg.norm(c.usual[:, None] - c.usual[None], axis=-1) / c.reach for c in cases])
     out = np.empty_like(every)
     whole = _median(every)
     for i in range(len(cases)):  # with many pictures, one more or less does not matter
@@ -171,18 +182,18 @@ def _outside(case: Case, names: Sequence[str]) -> Iterator[Dispute]:
     beyond = np.maximum(-0.5 - case.xy, case.xy - (np.array(case.size) - 0.5)).max(-1)  # (K,)
     for k in np.flatnonzero(beyond > 0).tolist():
         text = f"{names[k]} is {case.words(beyond[k])} beyond the edge of the picture."
-        yield case.dispute("outside", names, [k], beyond[k], 1 + beyond[k] / (5 * NEAR * case.longer), text)
+        yield case.dispute("outside", names, [k], beyond[k], 1 + beyond[k] / (5 * NEAR * case.reach), text)
 
 
 def _duplicates(case: Case, names: Sequence[str], apart: FloatArray) -> Iterator[Dispute]:
-    between = np.linalg.norm(case.xy[:, None] - case.xy[None], axis=-1) / case.longer
+    between = np.linalg.norm(case.xy[:, None] - case.xy[None], axis=-1) / case.reach
     usual = np.where(np.isnan(apart), np.inf, apart)  # alone in its kind: any two on one spot are worth a look
-    modelled = np.linalg.norm(case.unseen[:, None] - case.unseen[None], axis=-1) / case.longer
+    modelled = np.linalg.norm(case.unseen[:, None] - case.unseen[None], axis=-1) / case.reach
     usual = np.fmin(usual, modelled)  # parts that are apart elsewhere may meet on this picture
     for a, b in np.argwhere(np.triu((between < NEAR) & (usual > APART * NEAR), 1)).tolist():
-        elsewhere = f"; elsewhere they are {case.words(apart[a, b] * case.longer)} apart" if apart[a, b] > 0 else ""
+        elsewhere = f"; elsewhere they are {case.words(apart[a, b] * case.reach)} apart" if apart[a, b] > 0 else ""
         text = f"{names[a]} and {names[b]} are on one spot{elsewhere}."
-        distance, severity = between[a, b] * case.longer, 3 - 2 * between[a, b] / NEAR
+        distance, severity = between[a, b] * case.reach, 3 - 2 * between[a, b] / NEAR
         yield case.dispute("duplicate", names, [a, b], distance, severity, text)
 
 

@@ -13,6 +13,8 @@ import anyio.to_thread
 
 STREAMS = 64
 """Event streams at a time: open pages."""
+LABELS = ("labels", "landmarks", "restored", "folder")
+"""Kinds of events after which labels may be others."""
 MISSED = "missed"
 """The kind of the one event that stands for all that a slow reader missed: it must read everything again."""
 

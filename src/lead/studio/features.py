@@ -231,19 +231,11 @@ class FeatureBank:
         file, now = self.folder.file_of(id), self.folder.listing
         key = (id, now.stamps.get(file))
         with self._lock:
-            store, rows = self.store, self._rows
+            rows = self._rows
             if key in self._recent:
                 self._recent.move_to_end(key)
                 return self._recent[key]
-        if not now.same(self.listing, file):
-            store = None
-        whole = store is not None
-        path = self.folder.path(id)
-        if store is None:
-            store = open_one(self.folder.root, file, self.extractor.picture.store, self.folder.showing)
-        elif reason := dict(store.skipped).get(file):
-            raise UnreadablePicture(path, reason)
-        row = store.index(file)
+        store, row, whole = self.stored(id)
         if whole and rows is not None and row < rows.done:
             features = torch.from_numpy(np.array(rows.mapped()[row]))
         else:
@@ -251,6 +243,21 @@ class FeatureBank:
         seen = Seen(features, store, row, self.extractor.frame)
         self._remember(key, seen)
         return seen
+
+    def stored(self, id: str) -> tuple[ImageStore, int, bool]:
+        """A store that holds a picture as it is now, its row there, and whether the store is that of all pictures.
+
+        Errors as of :meth:`get`.
+        """
+        file, now = self.folder.file_of(id), self.folder.listing
+        with self._lock:
+            store = self.store
+        if store is None or not now.same(self.listing, file):
+            alone = open_one(self.folder.root, file, self.extractor.picture.store, self.folder.showing)
+            return alone, alone.index(file), False
+        if reason := dict(store.skipped).get(file):
+            raise UnreadablePicture(self.folder.path(id), reason)
+        return store, store.index(file), True
 
     def exemplars(self, labels: Labels, budget_s: float = math.inf) -> dict[str, Exemplar]:
         """The labelled pictures by id, each made once for as long as it is labelled so.

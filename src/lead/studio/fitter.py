@@ -17,16 +17,15 @@ from lead.studio.answers import status
 from lead.studio.book import LabelBook
 from lead.studio.choose import Chooser, describe
 from lead.studio.closer import bettered, closer_look, landmarker_of
-from lead.studio.events import Event, Events
+from lead.studio.events import LABELS, Event, Events
 from lead.studio.features import FeatureBank, give_way
 from lead.studio.heeding import heed, heed_all
 from lead.studio.knowledge import Fit, Knowledge
 from lead.studio.review import review
+from lead.studio.several_fit import SeveralFitter, Shared, predicted_specimens
 from lead.studio.suggest import learn
 from lead.training.run import Run
 
-LABELS = ("labels", "landmarks", "restored", "folder")
-"""Kinds of events after which labels may be others."""
 CLOSING_S = 1.5
 """How long closing waits for a fit under way, which then ends with the process."""
 TELL_EVERY_S = 0.25
@@ -41,6 +40,7 @@ class Pace:
     Attributes:
         quiet: a fit begins when labels have been left alone for so long,
         longest_wait: or at the latest after.
+        rest: a fit to several specimens, which takes longer, begins when labels have been left alone for so long.
         still: when labels have been left alone for so long, or an export asks, all pictures are looked at twice.
         renew: while labels keep coming in, predictions of all pictures are made anew this often at least.
         settled: how long an export waits for the model to catch up with the labels.
@@ -48,6 +48,7 @@ class Pace:
 
     quiet: float = 0.3
     longest_wait: float = 1.5
+    rest: float = 2.0
     still: float = 8.0
     renew: float = 15.0
     settled: float = 300.0
@@ -59,7 +60,7 @@ class Fitter:
     Three threads work in the background: one decodes the pictures and computes their features. One hears from the
     book's events when labels change; then it fits a head that takes no more than a second, and predicts all pictures.
     When labels have been left alone for a while, the last does so with what `lead fit` makes of them, which takes
-    longer and is better. What goes wrong in the first two is in the status.
+    longer and is better. What goes wrong in the first two is in the status. Of several specimens, see SeveralFitter.
 
     Args:
         book, events: of the session.
@@ -72,12 +73,14 @@ class Fitter:
         self._last = Knowledge(book.contents)
         self._replaced = threading.Condition()  # held to put other knowledge in place; notified then
         self._exports = 0  # that wait for predictions
-        self._numbers = itertools.count(1)
-        self._published_at = 0.0
+        self._numbers, self._published_at = itertools.count(1), 0.0
         self._label_events = events.subscribe(LABELS)
+        shared = Shared(lambda: self.knowledge, self._put, self._tell, self._failed, self._numbers)
+        self._several = SeveralFitter(events, shared, seed=seed, rest=self._pace.rest, longest_wait=self._pace.renew)
         self._threads = [
             threading.Thread(target=self._keep_up, name="lead-studio-fit", daemon=True),
             threading.Thread(target=self._look_closely, name="lead-studio-second-look", daemon=True),
+            self._several.thread,
         ]
         for thread in self._threads:
             thread.start()
@@ -100,7 +103,7 @@ class Fitter:
         with self._replaced:
             _stop(self._last)
             self._last = Knowledge(self._book.contents, bank=bank)
-            self._threads = [*self._threads[:2], preparing]
+            self._threads = [*self._threads[:3], preparing]
             self._replaced.notify_all()
         preparing.start()
         self._fit_anew()
@@ -114,27 +117,34 @@ class Fitter:
     def close(self) -> None:
         """Ends the background work; the next session goes on with what is not finished."""
         self._label_events.close()
+        self._several.close()
         with self._replaced:
-            threads = self._threads
             self._replaced.notify_all()
         _stop(self._last)
-        for thread in threads:
+        for thread in self._threads:
             thread.join(timeout=CLOSING_S)
 
     def landmarker(self) -> Landmarker | None:
         """What `lead fit` makes of all labels; None where there is nothing to fit."""
         knowledge = self.knowledge
+        if knowledge.of_several:
+            return self._several.landmarker()
         if knowledge.fit and knowledge.fit_is_current and knowledge.fit.landmarker:
             return knowledge.fit.landmarker
         return landmarker_of(knowledge, self._seed)
 
-    def predicted_labels(self) -> Labels | None:
-        """Predictions of all pictures that can be read, from all labels; waits for them. None if there are none."""
+    def predicted_labels(self, *, beside_hand: bool = False) -> Labels | None:
+        """Predictions of all pictures that can be read, from all labels; waits for them. None if there are none.
+
+        With ``beside_hand``, labelled specimens of several in a picture stand in the place of those that are the same.
+        """
         with self._replaced:
             self._exports += 1
             self._replaced.notify_all()
             self._replaced.wait_for(lambda: self._label_events.closed or not self.knowledge.behind, self._pace.settled)
             self._exports -= 1
+            if self.knowledge.of_several:
+                return predicted_specimens(self.knowledge, beside_hand)
             review = self.knowledge.review_of_names
         return review.labels if review is not None and len(review.labels) == len(review.store) else None
 
@@ -151,6 +161,7 @@ class Fitter:
 
     def _fit_anew(self) -> None:
         self._label_events.put(Event("features", {}))
+        self._several.wake()
 
     def _prepare(self, bank: FeatureBank) -> None:
         """Makes the features of all pictures; whenever the folder has changed since, once more with a bank of what it
@@ -168,16 +179,15 @@ class Fitter:
                 self._failed(error, bank)
             self._tell(at_once=True)
             with self._replaced:
-                done = partial(self._folder_or_run_is_another, bank, latest)
-                self._replaced.wait_for(done)
+                self._replaced.wait_for(partial(self._folder_or_run_is_another, bank, latest))
             latest = FeatureBank(bank.run, self._book.folder, self._tell, before=bank)
             if self._label_events.closed or not self._put(bank, following=latest, problem=None):
                 return
 
     def _folder_or_run_is_another(self, bank: FeatureBank, latest: FeatureBank) -> bool:
         """Or the studio ends."""
-        changed = latest.listing is not self._book.folder.listing
-        return changed or self._last.bank is not bank or self._label_events.closed
+        other = latest.listing is not self._book.folder.listing or self._last.bank is not bank
+        return other or self._label_events.closed
 
     def _take_over(self, bank: FeatureBank, latest: FeatureBank, chooser: Chooser) -> None:
         """Puts a bank that has all features in the place of one before it, and has the labels fitted anew."""
@@ -193,7 +203,7 @@ class Fitter:
             while time.monotonic() < until and self._label_events.get(self._pace.quiet) is not None:
                 pass
             knowledge = self.knowledge
-            if knowledge.bank is None or self._label_events.closed:
+            if knowledge.bank is None or self._label_events.closed or knowledge.of_several:
                 continue
             if knowledge.fit_is_current and not knowledge.ups_due:
                 continue

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 from lead.studio.contents import Contents
 from lead.studio.folder import PictureFolder
+from lead.studio.several_labels import is_ready, teach_the_same
 
 if TYPE_CHECKING:  # torch, which they need, takes seconds to import
     from lead.inference import Landmarker
     from lead.studio.choose import Chooser
     from lead.studio.features import FeatureBank
+    from lead.studio.finds import Finds
     from lead.studio.review import Review
     from lead.studio.suggest import Learnt
+    from lead.training.landmarks import FitSummary
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,40 @@ class CloseLook:
 
 
 @dataclass(frozen=True)
+class SeveralFit:
+    """What labelled specimens have taught.
+
+    Attributes:
+        contents: of the label book, whose labels it was fitted to.
+        summary: how it did on labels that it had not seen.
+        finds: what it says of pictures.
+    """
+
+    contents: Contents
+    summary: FitSummary
+    finds: Finds
+
+
+@dataclass(frozen=True)
+class Several:
+    """What is known where pictures may show several specimens.
+
+    Attributes:
+        fit: the last.
+        tried: of the label book, whose labels were tried last.
+        problem: why nothing came of these, for the person to read.
+        doing: what is being learnt, in words; empty if nothing is.
+        looking: while all pictures are being looked at, how many of how many have been.
+    """
+
+    fit: SeveralFit | None = None
+    tried: Contents | None = None
+    problem: str | None = None
+    doing: str = ""
+    looking: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
 class Knowledge:
     """All that the model side knows at one moment. With every change another one takes its place.
 
@@ -68,6 +105,7 @@ class Knowledge:
         review: the last predictions of all pictures, perhaps by an earlier fit.
         landmarker: the last that `lead fit` made of labels, perhaps of earlier ones.
         close: what that said of all pictures.
+        several: all that is known where pictures may show several specimens, in place of the six before.
     """
 
     contents: Contents
@@ -81,6 +119,12 @@ class Knowledge:
     review: Review | None = None
     landmarker: Landmarker | None = None
     close: CloseLook | None = None
+    several: Several = Several()
+
+    @property
+    def of_several(self) -> bool:
+        """Whether pictures may show several specimens."""
+        return self.contents.landmarks.several
 
     @property
     def folder(self) -> PictureFolder:
@@ -127,9 +171,23 @@ class Knowledge:
         return fit.contents.teaches_as(self.contents) and fit.whole == bank.ready
 
     @property
+    def several_fit(self) -> SeveralFit | None:
+        """The last fit to specimens, if it is of these landmarks."""
+        fit = self.several.fit
+        return fit if fit and fit.finds.schema.names == self.names else None
+
+    @property
+    def several_is_current(self) -> bool:
+        """Whether specimens as they are labelled have been fitted to, or could not be."""
+        tried = self.several.tried
+        return tried is not None and teach_the_same(tried, self.contents)
+
+    @property
     def close_fit_due(self) -> bool:
         """Whether there are predictions that those of `lead fit` have yet to better."""
         if self.bank is None or self.fit is None or self.review is None or self.review.model != self.fit.number:
+            return False
+        if self.of_several:
             return False
         return self.bank.ready and self.fit_is_current and not self.fit.closely
 
@@ -137,7 +195,13 @@ class Knowledge:
     def ups_due(self) -> bool:
         """Whether there are predictions of pictures that do not heed what the person said of these."""
         review = self.review_of_names
-        if review is None or self.fit is None or review.model != self.fit.number or not self.landmarker_of_names:
+        if (
+            self.of_several
+            or review is None
+            or self.fit is None
+            or review.model != self.fit.number
+            or not self.landmarker_of_names
+        ):
             return False
         return review.heeded != self.contents.heeded
 
@@ -146,6 +210,16 @@ class Knowledge:
         """Whether predictions are still to come that know more than those that are there."""
         if self.bank is None or self.problem or not len(self.contents.taught):
             return False
+        if self.of_several:
+            return self._behind_with_specimens(self.bank)
         if self.following or self.fit is None or not self.fit_is_current or self.review is None:
             return True
         return self.review.model != self.fit.number or self.close_fit_due or self.ups_due
+
+    def _behind_with_specimens(self, bank: FeatureBank) -> bool:
+        if self.following or not self.several_is_current:
+            return is_ready(self.contents)
+        fit = self.several_fit
+        if fit is None or self.several.problem:
+            return False
+        return not bank.ready or bool(fit.finds.left(self.contents.listing))

@@ -194,12 +194,13 @@ class Dispute(Message):
 
     Attributes:
         kind: ``outlier``: far from where the model, fitted without this picture, expects it; ``swap``: the two labels
-            of a flip pair (or any two) fit better the other way about; ``duplicate``: two landmarks on one spot;
-            ``outside``: beyond the picture's edge.
+            of a flip pair (or any two) fit better the other way about; ``duplicate``: two landmarks, or two specimens,
+            on one spot; ``outside``: beyond the picture's edge.
         landmarks: the names concerned.
         distance_px: how far label and expectation differ, in pixels.
         severity: what the list is sorted by; 1 is just worth a look.
         message: a sentence for the person.
+        key: of the specimen whose labels they are, where a picture may show several; null elsewhere.
     """
 
     id: str
@@ -209,6 +210,7 @@ class Dispute(Message):
     distance_px: float
     severity: float
     message: str
+    key: str | None = None
     expected: dict[str, Suggestion] = Field({})
 
 
@@ -245,7 +247,8 @@ class Explored(Message):
 
 
 class LandmarkProgress(Message):
-    """How far one landmark is, over all pictures that are not tagged ``skip``.
+    """How far one landmark is, over all pictures that are not tagged ``skip``; over all labelled specimens, where a
+    picture may show several.
 
     Attributes:
         placed: pictures on which it has a place, hidden or not; ``accepted``: of these, suggestions that nobody touched

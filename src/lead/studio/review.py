@@ -120,7 +120,11 @@ def review_closely(
         for row in rows.tolist():
             store.unread.pop(store.files[row], None)  # it may be readable again
         parts.append(landmarker.predict_rows(store, rows, features[rows]))
-    predicted = Labels.joined(parts)
+    return Review(model, store, under(schema, Labels.joined(parts)))
+
+
+def under(schema: Schema, predicted: Labels) -> Labels:
+    """Predictions under a schema that has further landmarks, of which nothing is said."""
     which = [schema.index(name) for name in predicted.schema.names]
 
     def every(values: npt.NDArray[Any] | None, nothing: float) -> npt.NDArray[Any]:
@@ -129,7 +133,7 @@ def review_closely(
         out[:, which] = values
         return out
 
-    labels = Labels(
+    return Labels(
         schema,
         predicted.images,
         every(predicted.xy, np.nan),
@@ -137,8 +141,9 @@ def review_closely(
         every(predicted.score, 0),
         every(predicted.px_error, np.nan),
         every(predicted.px_90, np.nan),
+        tracks=predicted.tracks,
+        likely=predicted.likely,
     )
-    return Review(model, store, labels)
 
 
 def _batches(count: int) -> list[npt.NDArray[np.int64]]:

@@ -47,6 +47,7 @@ from lead.studio.progress import progress
 from lead.studio.security import Guard
 from lead.studio.session import Exported, Session
 from lead.studio.training_messages import RunChoice, RunPath, Training, TrainingStart
+from lead.studio.windows import begun
 
 CONNECTIONS = 256
 
@@ -379,7 +380,7 @@ def _training(session: Session) -> APIRouter:
 
     @routes.post("/training")
     def start(request: TrainingStart) -> Training:
-        return session.trainer.start(request.preset, request.run)
+        return begun(session.trainer, session.book.contents, request)
 
     @routes.post("/training/cancel")
     def cancel() -> Training:

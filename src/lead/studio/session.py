@@ -206,10 +206,12 @@ class Session:
             if not labels.images:
                 raise LeadError("Nothing is labelled yet.")
             return labels
-        predicted = self._side.fitter.predicted_labels() if self._side else None
+        both = what == "both"
+        predicted = self._side.fitter.predicted_labels(beside_hand=both) if self._side else None
         if predicted is None:
             raise LeadError("There are no predictions yet. Learn from the pictures, and label a few.")
-        return predicted if what == "predictions" else transfer.combined(self.book.contents.labels, predicted)
+        contents = self.book.contents
+        return transfer.combined(contents.labels, predicted) if both and not contents.landmarks.several else predicted
 
     def _plain_name(self) -> str:
         """The folder's name, of characters that are safe in a file's name anywhere."""

@@ -19,6 +19,8 @@ from typing import IO, Any, Literal, get_args
 from lead.config import Settings, load_preset
 from lead.errors import LeadError, NotThere, unknown
 from lead.evaluation.curves import read_metrics
+from lead.landmarks.model import Labels
+from lead.studio import windows
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
 from lead.studio.pace import Pace
@@ -183,12 +185,13 @@ class Trainer:
             run = self._progress.run
             return run.folder if run and self._progress.state == "done" else None
 
-    def start(self, preset: str | None, run: str | None = None) -> Training:
+    def start(self, preset: str | None, run: str | None = None, what: Labels | float | None = None) -> Training:
         """Begins a training in a new run; without a preset, goes on with one that was interrupted.
 
         Args:
             preset: None to go on.
             run: the id of the one to go on with, one of those begun here; by default the current one.
+            what: of several specimens in a picture, a new one learns from; see :mod:`lead.studio.windows`.
 
         Raises:
             LeadError: one is under way, the preset is unknown, or there is nothing to go on with.
@@ -199,7 +202,10 @@ class Trainer:
                 self._progress, settings = self._interrupted(run)
             elif preset in self._presets:
                 settings = self._presets[preset]
-                self._progress = RunProgress(run=Run(self._shelf.free(), load_preset(settings)), preset=preset)
+                new = Run(self._shelf.free(), load_preset(settings))
+                self._home.mkdir(parents=True, exist_ok=True)
+                windows.note(self._home, new.folder, what, self._folder.root)
+                self._progress = RunProgress(run=new, preset=preset)
             else:
                 raise unknown("preset", preset, self._presets)
             assert self._progress.run is not None
@@ -207,7 +213,9 @@ class Trainer:
             self._shelf.remember(folder)
             self._progress.state = "running"
             try:
-                self._process = self._spawn(folder, settings)
+                self._process = _spawned(
+                    self._folder.root, folder, settings, windows.noted(self._home, folder), self._log
+                )
             except OSError as error:
                 self._progress.state, self._progress.message = "failed", f"Cannot begin the training: {error}."
             else:
@@ -304,20 +312,6 @@ class Trainer:
     def _log(self) -> Path:
         return self._home / "training.log"
 
-    def _spawn(self, run: Path, settings: str) -> subprocess.Popen[str]:
-        # -P: a file in the working folder that is named like a module must not be taken for it. A session of its own:
-        # Ctrl-C in the terminal is for the server, which then asks the training to stop, once.
-        command = [sys.executable, "-P", "-m", "lead.studio.worker", str(self._folder.root), str(run), settings]
-        with self._log.open("a", encoding="utf-8") as log:
-            return subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                encoding="utf-8",
-                start_new_session=True,
-            )
-
     def _watch(self, process: subprocess.Popen[str], run: Path) -> None:
         assert process.stdout is not None
         reader = threading.Thread(target=self._read, args=(process.stdout,), daemon=True)
@@ -349,6 +343,22 @@ class Trainer:
 
     def _publish(self) -> None:
         self._events.publish("training", self.state().model_dump(mode="json"))
+
+
+def _spawned(pictures: Path, run: Path, settings: str, note: Path | None, log: Path) -> subprocess.Popen[str]:
+    """A process that trains; what it says on stderr goes to ``log``."""
+    # -P: a file in the working folder that is named like a module must not be taken for it. A session of its own:
+    # Ctrl-C in the terminal is for the server, which then asks the training to stop, once.
+    command = [sys.executable, "-P", "-m", "lead.studio.worker", str(pictures), str(run), settings]
+    with log.open("a", encoding="utf-8") as file:
+        return subprocess.Popen(
+            [*command, *([str(note)] if note else [])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=file,
+            encoding="utf-8",
+            start_new_session=True,
+        )
 
 
 def _ask_to_stop(process: subprocess.Popen[str]) -> None:

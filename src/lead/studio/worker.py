@@ -1,6 +1,8 @@
 """A training in a process of its own, so that the page stays quick and neither's crash takes the other along.
 
-    python -P -m lead.studio.worker FOLDER RUN PRESET
+    python -P -m lead.studio.worker FOLDER RUN PRESET [WINDOWS]
+
+WINDOWS is what :mod:`lead.studio.windows` noted for it, where pictures show several specimens.
 
 It reports on stdout, a JSON object a line (:data:`Line`), and stops cleanly, with its state saved, when its stdin is
 closed: by whoever asks it to, or by the end of the process that began it, however that ended.
@@ -83,12 +85,14 @@ def main() -> None:
         from lead import api
         from lead.config import load_preset
         from lead.datasets import folder as plain  # labels that come in must not change what is trained on
+        from lead.studio import windows
 
         settings = load_preset(preset)
+        what = windows.options(Path(sys.argv[4])) if sys.argv[4:] else {}
         if stop.asked:  # while something was imported that lets no interrupt through
             sys.exit(STOPPED)
         with own(run):
-            api.train(plain.load(folder), run, settings=settings, report=report, decoding=decoding)
+            api.train(plain.load(folder), run, settings=settings, report=report, decoding=decoding, **what)
     except KeyboardInterrupt:
         sys.exit(STOPPED)
     except LeadError as error:

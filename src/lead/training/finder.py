@@ -16,7 +16,7 @@ from lead.finding import LEAST, Scale, Tile, candidates, rectangle, tiles
 from lead.images.crops import Originals
 from lead.nn.finder import ACROSS, LOW, STEP, Candidates, Finder
 from lead.nn.heads import RidgeHead
-from lead.reporting import Progress
+from lead.reporting import Progress, counted
 from lead.seeds import mixed_seed
 
 SIGMA = 1.2
@@ -77,6 +77,16 @@ class FinderFit:
     specimens: int = 0
     right: int = 0
     wrong: int = 0
+
+    @property
+    def words(self) -> str:
+        """How well specimens are found, in words."""
+        if not (self.specimens or self.wrong):
+            return "Specimens found: unknown; that takes another labelled picture that is complete"
+        text = f"Specimens found, in pictures not learnt from: {self.right} of {self.specimens}"
+        if 2 * self.right < self.specimens:
+            text += " (label more pictures, with the smallest and the largest that there are)"
+        return f"{text}, and {counted(self.wrong, 'place')} that {'is' if self.wrong == 1 else 'are'} none"
 
 
 @dataclass
