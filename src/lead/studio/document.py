@@ -107,8 +107,12 @@ class Document:
         return cls({"images": [], "annotations": [], "categories": []}, [], [], Landmarks(), {}, {})
 
     @classmethod
-    def parse(cls, content: bytes) -> Document:
+    def parse(cls, content: bytes, *, several: bool | None = None) -> Document:
         """What a file says.
+
+        Args:
+            content: of the file.
+            several: whether its pictures may show several specimens; None if the file is to show it.
 
         Raises:
             LeadError: it is not UTF-8, or no COCO key points that :mod:`lead.landmarks.coco` understands.
@@ -117,15 +121,11 @@ class Document:
             data = coco.read(content.decode("utf-8-sig"))
         except UnicodeDecodeError:
             raise LeadError("not UTF-8 text.") from None
-        tidy, several = tidied_as_needed(data)
+        tidy, several = tidied_as_needed(data, several)
         category, kind, labelled_by = tidy.only()
         schema, top = kind.schema, tidy.top
         landmarks = as_landmarks(schema.names, schema.skeleton, schema.flip_pairs, category.get("colours"))
-        row_of: dict[str, int] = {}
-        for row, file in enumerate(map(posixpath.normpath, coco.image_names(top))):
-            if file in row_of:
-                raise LeadError(f"images[{row}]: {file!r} is also images[{row_of[file]}], written another way.")
-            row_of[file] = row
+        row_of = _row_of(top)
         entries = top["annotations"]
         ours = tidy.found_by[0] if several else {row: [i] for row, i in labelled_by.items()}
         for i in (i for of_row in ours.values() for i in of_row):
@@ -326,6 +326,16 @@ class Document:
         marked = {file for file, image in rows if image.note or image.tags or image.up}
         pictures = marked.union(self.complete, (file for file, _ in labelled))
         return len(pictures), sum(annotation.labelled for _, annotation in labelled)
+
+
+def _row_of(top: Entry) -> dict[str, int]:
+    """The place of each picture among the images."""
+    row_of: dict[str, int] = {}
+    for row, file in enumerate(map(posixpath.normpath, coco.image_names(top))):
+        if file in row_of:
+            raise LeadError(f"images[{row}]: {file!r} is also images[{row_of[file]}], written another way.")
+        row_of[file] = row
+    return row_of
 
 
 def _check_absent(entry: Entry, where: str) -> None:

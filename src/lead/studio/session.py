@@ -184,7 +184,7 @@ class Session:
         """
         labels = self._labels_of(what)
         sizes: dict[str, Size] = {}
-        for file in labels.images:
+        for file in dict.fromkeys(labels.images):
             with suppress(UnreadablePicture):
                 sizes[file] = self.folder.size(self.folder.id_of(file))
         content = transfer.export(labels, format, sizes)

@@ -34,15 +34,17 @@ def split_key(key: str) -> tuple[str, int | None]:
     return (found[1], int(found[2])) if found else (key, None)
 
 
-def tidied_as_needed(data: Entry) -> tuple[Tidied, bool]:
+def tidied_as_needed(data: Entry, several: bool | None = None) -> tuple[Tidied, bool]:
     """A COCO object in the published form, and whether its pictures may show several specimens.
 
     They may where a category says so, where an image says that all are labelled, or where a picture has several
-    annotations; a prediction beside what a person has labelled, and a crowd, are none.
+    annotations; a prediction beside what a person has labelled, and a crowd, are none. Unless ``several`` says it.
 
     Raises:
         LeadError: as of :func:`lead.landmarks.coco_entries.tidied`.
     """
+    if several is not None:
+        return tidied(data, several=several), several
     said = any(image.get(COMPLETE) is True for image in entries_of(data, "images"))
     said = said or any(kind.get(SEVERAL) is True and kind.get("keypoints") for kind in entries_of(data, "categories"))
     pictures = [repr(entry.get("image_id")).strip("'\" ") for entry in entries_of(data, "annotations")]
