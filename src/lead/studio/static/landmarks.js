@@ -6,11 +6,12 @@ import {LabelFile} from './labelfile.js';
 import {PALETTE, segmented} from './parts.js';
 import {added, distinct, lineToggled, LONGEST, moved, namesIn, pairToggled, recoloured, removed, renamed, schemaEdits,
   suggestedPairs} from './schema.js';
+import {extentOf, middleOf, placesOf} from './specimens.js';
 
 /**
  * @import {Landmark, PictureDetail, PictureLabels} from 'types/messages'
  * @import {App} from './app.js'
- * @import {Size} from './geometry.js'
+ * @import {Box, Size} from './geometry.js'
  * @import {Pair, Schema, SchemaEdits} from './schema.js'
  * @typedef {[x: number, y: number]} Spot  in the drawing's own pixels
  * @typedef {Map<string, Spot>} Spots  of landmarks
@@ -353,7 +354,9 @@ class Drawing {
     if (this.chosen && !names.includes(this.chosen)) this.chosen = null;
     this.element.hidden = names.length < 1;
     if (!names.length) return;
-    const laid = this.shown && layOut(names, this.shown, this.pointsOf(this.shown));
+    const points = this.shown ? this.pointsOf(this.shown) : {};
+    const laid = this.shown
+      && layOut(names, this.shown, points, this.app.landmarks().several ? aroundOne(points) : undefined);
     refill(this.stage, this.picture(schema, laid?.spots ?? abstractLayout(schema), laid?.view ?? null));
     this.drawWords(schema, laid ? this.shown : null);
   }
@@ -497,12 +500,12 @@ const swatch = (schema, name) =>
  * @param {string[]} names
  * @param {Size} picture
  * @param {PictureLabels['points']} points
+ * @param {Box} [part]  of the picture, that is shown
  */
-export function layOut(names, picture, points) {
+export function layOut(names, picture, points, part = [0, 0, picture.width, picture.height]) {
   const missing = names.filter((name) => typeof points[name]?.x !== 'number');
   if (missing.length === names.length) return null;
-  const view = View.of([0, 0, picture.width, picture.height], {width: WIDTH,
-    height: missing.length ? HEIGHT - STRIP : HEIGHT});
+  const view = View.of(part, {width: WIDTH, height: missing.length ? HEIGHT - STRIP : HEIGHT});
   /** @type {Spots} */
   const spots = new Map();
   for (const name of names) {
@@ -511,6 +514,16 @@ export function layOut(names, picture, points) {
   }
   missing.forEach((name, i) => spots.set(name, [24 + ((WIDTH - 48) * (i + 0.5)) / missing.length, HEIGHT - 18]));
   return {spots, view};
+}
+
+/** What is shown of a picture around one of its specimens. @param {PictureLabels['points']} points
+ *  @returns {Box|undefined} all of it, where none is labelled */
+function aroundOne(points) {
+  const places = placesOf(points);
+  if (!places.length) return undefined;
+  const {x, y} = middleOf(places);
+  const side = Math.max(24, 1.5 * extentOf(places));
+  return [x + 0.5 - side / 2, y + 0.5 - side / 2, side, side];
 }
 
 /**
