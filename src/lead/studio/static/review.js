@@ -20,6 +20,7 @@ import {extentOf, placesOf} from './specimens.js';
 
 const PAGE = 60; // predictions asked for at a time
 const RANKED = 10; // parts of that size, of which the server's order is taken where pictures show several specimens
+const LIKELY = 0.5; // from which on a suggested specimen is drawn as one
 const TILE = 216; // CSS pixels: the narrowest tile
 const GAP = 12;
 const CAPTION = 32;
@@ -370,13 +371,14 @@ class Gallery {
 
   /** @param {Ranked} item @param {number} i */
   tile(item, i) {
-    const error = h('span.r-error.number', {testid: 'expected'}, this.read(this.error(item)));
+    const unknown = this.app.picture(item.id)?.expected === null;
+    const error = h('span.r-error.number', {testid: 'expected', hidden: unknown}, this.read(this.error(item)));
     const tile = h('div.r-tile', {role: 'listitem', testid: `tile-${item.id}`, 'data-id': item.id,
       'aria-posinset': i + 1, 'aria-setsize': this.items.length,
       onclick: () => this.focus(this.items.findIndex((p) => p.id === item.id)),
       ondblclick: () => this.app.go('label', item.id)},
       h('div.r-frame', h('img', {src: this.app.api.image(item.id, 320), alt: '', loading: 'lazy', draggable: false}),
-        h('div.r-points'), h('div.r-actions', this.app.landmarks().several
+        h('div.r-points'), h('div.r-found'), h('div.r-actions', this.app.landmarks().several
           ? null
           : h('button.small', {testid: `accept-${item.id}`, tabindex: -1, title: 'Accept these points as labels  (A)',
             onclick: (e) => {
@@ -389,7 +391,7 @@ class Gallery {
               this.app.go('label', item.id);
             }}, 'Open'))),
       h('div.r-caption', h('span.r-done', {title: 'Labelled'}, icon('accept', 14)),
-        h('span.ellipsis', {title: item.file}, item.file), h('span.spacer'), h('span.r-found'), error));
+        h('span.ellipsis', {title: item.file}, item.file), h('span.spacer'), error));
     this.tiles.set(item.id, tile);
     this.mark(item.id);
     this.list.append(tile);
@@ -434,7 +436,7 @@ class Gallery {
     const likely = specimens.length - doubtful;
     fill(place, missed ? h('span.badge.bad', {testid: 'missed'}, `${missed} missed`) : null, doubtful
       ? h('span.badge.warn', {testid: 'doubtful'}, `${doubtful} doubtful`)
-      : null, h('span.muted', {testid: 'found'}, `${likely} found`));
+      : null, h('span.badge', {testid: 'found'}, `${likely} found`));
   }
 
   /** Asks for a part of the predictions, once. @param {number} n */
@@ -547,16 +549,20 @@ class Gallery {
 function drawing(app, {width, height, points, specimens}) {
   // (0, 0) is a pixel's centre
   const root = svg('svg', {viewBox: `-0.5 -0.5 ${width} ${height}`, 'aria-hidden': 'true'});
-  const {several} = app.landmarks();
-  const side = Math.max(width, height);
-  for (const each of several ? specimens.map((specimen) => specimen.points) : [points]) {
-    const own = Math.max(0.004 * side, 0.06 * extentOf(placesOf(each)));
-    drawOne(root, app, each, several ? Math.min(0.016 * side, own) : 0.016 * side);
+  const radius = Math.max(width, height) * 0.016;
+  if (!app.landmarks().several) {
+    drawOne(root, app, points, radius);
+    return root;
+  }
+  for (const {points: own, likely} of specimens) {
+    const group = svg('g', {class: likely !== null && likely < LIKELY ? 'r-one faint' : 'r-one'});
+    drawOne(group, app, own, Math.min(radius, Math.max(radius / 4, 0.06 * extentOf(placesOf(own)))));
+    root.append(group);
   }
   return root;
 }
 
-/** The landmarks of one specimen. @param {SVGSVGElement} root @param {App} app @param {Prediction['points']} points
+/** The landmarks of one specimen. @param {SVGElement} root @param {App} app @param {Prediction['points']} points
  *  @param {number} radius */
 function drawOne(root, app, points, radius) {
   const {skeleton, landmarks} = app.landmarks();
