@@ -174,10 +174,13 @@ class LabelView {
 
   subscribe() {
     const {app, work} = this;
+    const later = throttle(() => this.readSuggestions(), 1000);
     const manyHeard = throttle(() => this.heardLabels(), 50);
     app.on('labels', ({id}) => {
       if (id === this.id || id === work.key) this.heardLabels();
       else if (pictureOf(id) === this.id) manyHeard(); // of other specimens: of many, one after the other
+      // Which suggested specimen is the one that was just labelled, the server says.
+      if (work.found.specimens.length && pictureOf(id) === this.id) later();
     });
     app.on('landmarks', () => {
       work.current = null;
@@ -190,7 +193,6 @@ class LabelView {
     app.on('model', readProgress);
     readProgress();
     const soon = throttle(() => this.readSuggestions(), 150);
-    const later = throttle(() => this.readSuggestions(), 1000);
     app.on('model', ({model, stage, fitted_to: fittedTo}) => {
       const fit = [model, stage, fittedTo].join();
       if (fit !== this.fit) soon();
