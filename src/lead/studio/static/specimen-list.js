@@ -58,14 +58,14 @@ export class SpecimenList {
       'acceptSpecimens', 'Take all suggested specimens as labels');
     this.completeButton = keyed(
       h('button.small', {testid: 'all-labelled', onclick: () => this.toggleComplete()}, icon('accept', 14),
-        h('span.ellipsis', 'All specimens are labelled'), keyCap('allLabelled')),
+        h('span.ellipsis', 'All are labelled'), keyCap('allLabelled')),
       'allLabelled',
-      'Says that every specimen of this picture is labelled: the rest of it is background',
+      'All specimens of this picture are labelled: the rest of it is background',
     );
     this.element = h('section.specimen-part', {'aria-label': 'Specimens', hidden: true},
       h('div.side-head', h('h2', 'Specimens'), this.count, this.addButton), this.list,
       h('div.row.specimen-name', this.name, this.copyButton, this.removeButton),
-      h('div.row.wrap.specimen-actions', this.acceptButton, this.completeButton));
+      h('div.row.specimen-actions', this.acceptButton, this.completeButton));
   }
 
   /** @param {Action} action @param {Parameters<typeof icon>[0]} sign @param {string} label @param {() => void} run */
@@ -253,7 +253,7 @@ export class SpecimenList {
     this.filled = key;
     this.acceptButton.hidden = !suggested;
     renew(this.acceptButton, String(suggested),
-      () => [icon('acceptAll', 14), `Accept all ${suggested}`, keyCap('acceptSpecimens')]);
+      () => [icon('acceptAll', 14), h('span.ellipsis', `Accept all ${suggested}`), keyCap('acceptSpecimens')]);
     this.completeButton.setAttribute('aria-pressed', String(specimens.complete));
     this.completeButton.disabled = !labelled && !specimens.complete && suggested > 0;
   }
