@@ -12,11 +12,15 @@ from lead.studio.messages import LandmarkProgress
 
 
 def progress(knowledge: Knowledge) -> list[LandmarkProgress]:
-    """Every landmark in order: on how many pictures it is labelled, how, and how sure the model is of it."""
+    """Every landmark in order: on how many pictures it is labelled, how, and how sure the model is of it.
+
+    Where there may be several specimens, on how many of these.
+    """
     contents = knowledge.contents
     counts = {key: Counter[str]() for key in ("placed", "accepted", "hidden", "absent")}
+    id_of = contents.listing.id_of
     for file, annotation in contents.document.annotated():
-        if contents.listing.id_of.get(file, "") in contents.skipped or file not in contents.listing:
+        if file not in id_of or id_of[file] in contents.skipped:
             continue
         for name, point in annotation.points().items():
             counts["absent" if point.state == "absent" else "placed"][name] += 1
@@ -24,7 +28,9 @@ def progress(knowledge: Knowledge) -> list[LandmarkProgress]:
             counts["accepted"][name] += point.accepted
     share, px = _expected(knowledge)
     bad = {picture_id(file) for file, _ in knowledge.folder.unreadable}
-    pictures = len(set(contents.listing.ids) - contents.skipped - bad)
+    shown = set(contents.listing.ids) - contents.skipped - bad
+    several = contents.document.several
+    pictures = sum(contents.specimens.get(id, 0) for id in shown) if several else len(shown)
     return [
         LandmarkProgress(
             name=name,
