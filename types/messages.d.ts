@@ -931,6 +931,8 @@ export interface components {
          * LandmarkProgress
          * @description How far one landmark is, over all pictures that are not tagged ``skip``.
          *
+         *     Where there may be several specimens, these are counted in place of pictures.
+         *
          *     Attributes:
          *         placed: pictures on which it has a place, hidden or not; ``accepted``: of these, suggestions that nobody touched
          *             since; ``hidden``: of these, covered.

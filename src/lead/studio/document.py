@@ -63,9 +63,11 @@ class PointsChange:
             image = Image(image.entry | {"width": self.size[0], "height": self.size[1]})
         return image.marked(self.note, self.tags, self.up, self.complete)
 
-    def of_annotation(self, annotation: Annotation) -> Annotation:
-        """The annotation after it."""
+    def of_annotation(self, annotation: Annotation, *, several: bool) -> Annotation:
+        """The annotation after it; ``several``: whether it is one of several specimens."""
         annotation = annotation.changed(self.points, self.checked)
+        if several and self.points:
+            annotation = annotation.certain()
         if self.track is not None:
             annotation = annotation.called(self.track)
         return annotation if self.box is None else annotation.boxed(self.box)
@@ -252,7 +254,7 @@ class Document:
                 annotations.append(back or new_annotation(id, images[row].entry["id"], self.category, self.names))
                 annotation_id += 1
             index = of_file[number]
-            annotations[index] = change.of_annotation(annotations[index])
+            annotations[index] = change.of_annotation(annotations[index], several=self.several)
         return replace(
             self,
             images=images,

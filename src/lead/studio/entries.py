@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.landmarks.coco import COMPLETE, TRACK, track_of, written_track
-from lead.landmarks.coco_entries import PREDICTED_KEYS, box_of, extent_of, listed_names
+from lead.landmarks.coco_entries import PREDICTED_KEYS, box_of, extent_of, likely_of, listed_names
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE
 from lead.studio.label_messages import LONGEST_NOTE, LONGEST_TAG, LONGEST_TRACK, MOST_TAGS, Point, PointState
 from lead.studio.schema import is_text
@@ -93,7 +93,7 @@ class Annotation:
         """x, y, width and height in pixels of a box that is not just that of the points."""
         return box_of(self.entry)
 
-    @property
+    @cached_property
     def shown(self) -> bool:
         """Whether anything is said that makes it a specimen."""
         return bool(self.labelled or self.box)
@@ -117,6 +117,12 @@ class Annotation:
         kept = {key: value for key, value in self.entry.items() if key != TRACK}
         return Annotation(kept | ({TRACK: written_track(track)} if track else {}), self.names)
 
+    def certain(self) -> Annotation:
+        """Without how likely it is a specimen: a person has looked at it."""
+        if likely_of(self.entry) is None:
+            return self
+        return Annotation({key: value for key, value in self.entry.items() if key != "likely"}, self.names)
+
     def boxed(self, box: Sequence[float]) -> Annotation:
         """With a box that is not that of the points."""
         return Annotation(self.entry | {"bbox": list(box), "area": box[2] * box[3]}, self.names)
@@ -136,7 +142,6 @@ class Annotation:
             ):
                 (names.add if belongs else names.discard)(name)
             _forget_prediction(entry, k)
-            entry.pop("likely", None)  # a person has looked at it
         entry["keypoints"] = keypoints
         self._list_names(entry, "absent", [name for name in self.names if name in absent])
         self._list_names(entry, "accepted", [name for name in self.names if name in accepted])

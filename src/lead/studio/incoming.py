@@ -125,6 +125,10 @@ class Incoming:
         axes = ((theirs.x, here.x), (theirs.y, here.y))
         return all(a == b or (a is not None and b is not None and abs(a - b) <= self.format.precision) for a, b in axes)
 
+    def same_box(self, theirs: Sequence[float], here: Sequence[float]) -> bool:
+        """The same of two boxes, whose far corner is as exact as a place."""
+        return all(abs(a - b) <= 2 * self.format.precision for a, b in zip(theirs, here, strict=True))
+
 
 class Shown(FolderPictures):
     """The pictures of the studio's folder, and no others: a file may name any on the machine."""

@@ -109,7 +109,9 @@ def _track(incoming: Incoming, row: int, annotation: Annotation | None, others: 
 def _box(incoming: Incoming, row: int, annotation: Annotation | None, replace: bool) -> list[float] | None:
     """The box that a specimen is to have after a row of the file; None for the one that it has."""
     box, ours = incoming.box(row), None if annotation is None else annotation.box
-    return box if box != ours and (replace or not ours) else None
+    if box is None or (ours and not replace):
+        return None
+    return None if ours and incoming.same_box(box, ours) else box
 
 
 def _partners(
