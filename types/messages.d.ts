@@ -630,12 +630,13 @@ export interface components {
          *
          *     Attributes:
          *         kind: ``outlier``: far from where the model, fitted without this picture, expects it; ``swap``: the two labels
-         *             of a flip pair (or any two) fit better the other way about; ``duplicate``: two landmarks on one spot;
-         *             ``outside``: beyond the picture's edge.
+         *             of a flip pair (or any two) fit better the other way about; ``duplicate``: two landmarks, or two specimens,
+         *             on one spot; ``outside``: beyond the picture's edge.
          *         landmarks: the names concerned.
          *         distance_px: how far label and expectation differ, in pixels.
          *         severity: what the list is sorted by; 1 is just worth a look.
          *         message: a sentence for the person.
+         *         key: of the specimen whose labels they are, where a picture may show several; null elsewhere.
          */
         Dispute: {
             /** Id */
@@ -655,6 +656,8 @@ export interface components {
             severity: number;
             /** Message */
             message: string;
+            /** Key */
+            key: string | null;
             /**
              * Expected
              * @default {}
@@ -929,7 +932,8 @@ export interface components {
         };
         /**
          * LandmarkProgress
-         * @description How far one landmark is, over all pictures that are not tagged ``skip``.
+         * @description How far one landmark is, over all pictures that are not tagged ``skip``; over all labelled specimens, where a
+         *     picture may show several.
          *
          *     Where there may be several specimens, these are counted in place of pictures.
          *

@@ -141,7 +141,7 @@ class SeveralFitter:
         except _Stopped:
             return
         except LeadError as error:
-            self._change(bank, tried=contents, problem=str(error))
+            self._change(bank, doing="", tried=contents, problem=str(error))
             return
         finally:
             self._doing(bank, "")
