@@ -84,6 +84,8 @@ export class App {
     this.route = {name: '', id: null};
     /** the picture in the label view; null elsewhere @type {PictureDetail|null} */
     this.shown = null;
+    /** the specimen that the label view begins with, on its picture @type {string|null} */
+    this.chosen = null;
     /** id of the picture labelled last @type {string|null} */
     this.last = null;
     /** @type {Mounted|null} */

@@ -169,7 +169,7 @@ export class LandmarkList {
     const {placed, pictures, accepted, expected_px: error, expected: share} = progress;
     const {several} = this.app.landmarks();
     return [several
-      ? `${name}: labelled on ${count(placed, 'specimen')}`
+      ? `${name}: labelled on ${placed.toLocaleString('en')} of ${count(pictures, 'specimen')}`
       : `${name}: labelled on ${placed.toLocaleString('en')} of ${pictures.toLocaleString('en')}`,
       accepted ? `${accepted.toLocaleString('en')} unchecked` : '',
       error && share ? `±${errorText(this.app, error, error / share)} expected` : '',

@@ -141,6 +141,11 @@ export class Specimens {
     this.dismissed.clear();
     this.asked = null;
     this.at = 0;
+    const {chosen} = this.app;
+    if (id && chosen && pictureOf(chosen) === id) {
+      this.app.chosen = null;
+      if (this.isThere(chosen)) this.current = chosen;
+    }
   }
 
   /** @param {SuggestedSpecimen[]} found */
