@@ -133,3 +133,31 @@ def test_every_view_at_the_start(fresh: Studio, sit: Sit, axe: str, theme: str, 
         expect(desk.by(f"view-{view}").locator("> *").first).to_be_attached()
         checks.here(view)
     assert checks.found == {}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_several_specimens(serve: Callable[..., Studio], pictures: Beetles, sit: Sit, axe: str, theme: str) -> None:
+    file = pictures.files[0]
+    desk = seated(sit, serve(pictures.folder), theme, 1280)
+    checks = Checks(desk, axe)
+    desk.name_landmarks("head", "tip")
+    desk.go("landmarks")
+    desk.by("shows-several").click()
+    desk.page.wait_for_function("() => studio.app.landmarks().several")
+    checks.here("the choice")
+    desk.go("features")
+    expect(desk.by("extent-picture").locator("svg")).to_be_visible()
+    checks.here("how large one is")
+    desk.show(file)
+    desk.click(40, 40)
+    desk.page.keyboard.press("i")
+    desk.click(90, 90)
+    expect(desk.by("specimen")).to_have_count(2)
+    checks.here("two specimens")
+    desk.by("specimen-name").focus()
+    checks.here("a name")
+    desk.page.set_viewport_size({"width": 390, "height": 844})
+    checks.here("narrow")
+    desk.by("open-side").click()
+    checks.here("narrow, with the list")
+    assert checks.found == {}

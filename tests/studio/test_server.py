@@ -74,6 +74,30 @@ def label(web: Any, id: str, **points: Any) -> Any:
 # --- labels ----------------------------------------------------------------------------------------------------------
 
 
+def test_several_specimens_of_a_picture(web: TestClient, session: Session) -> None:
+    landmarks = name_landmarks(web)
+    id = session.folder.ids[0]
+    picture, change = f"/api/pictures/{id}", f"/api/pictures/{id}.{{}}/labels"
+    problem(web.patch(change.format(5), json={"base": 0, "points": {"left": point(1, 2)}}), 404)
+    assert good(web.put("/api/landmarks", json=landmarks | {"several": True}))["several"]
+    first = good(web.patch(change.format(5), json={"base": 0, "points": {"left": point(1, 2)}}))
+    second = good(web.patch(change.format(6), json={"base": 0, "points": {"left": point(9, 9)}, "track": "7"}))
+    detail = good(web.get(picture))
+    assert (detail["specimens"], detail["labels"]["points"]) == ([first, second], {})
+    assert (second["id"], second["track"], second["box"], second["gone"]) == (f"{id}.6", "7", None, False)
+    problem(web.patch(f"{picture}/labels", json={"base": 0, "points": {"left": point(1, 2)}}), 400)
+    base = detail["labels"]["version"]
+    assert good(web.patch(f"{picture}/labels", json={"base": base, "complete": True}))["complete"]
+    problem(web.put("/api/landmarks", json=good(web.get("/api/landmarks")) | {"several": False}), 400)
+    assert good(web.patch(change.format(5), json={"base": first["version"], "remove": True}))["gone"]
+    found = problem(web.patch(change.format(5), json={"base": 1, "points": {"left": point(3, 3)}}), 409)
+    assert found.labels is not None
+    assert found.labels.gone
+    (listed, *_) = good(web.get("/api/pictures"))
+    assert (listed["specimens"], listed["labelled"], listed["complete"]) == (1, 1, True)
+    assert [mark["pictures"] for mark in good(web.get("/api/landmarks/progress"))] == [1, 1]
+
+
 def test_from_nothing_to_labels(web: TestClient, session: Session) -> None:
     state = State.model_validate(good(web.get("/api/state")))
     assert (state.pictures, state.complete, state.begun, state.problem) == (4, 0, 0, None)

@@ -5,9 +5,9 @@ each picture and each annotation. :mod:`lead.landmarks.coco` reads it, and so do
 
 ``images``
     ``id``; ``file_name``, the path relative to the folder of pictures, with ``/``; ``width`` and ``height`` of the
-    upright picture in pixels. Only pictures that have an annotation, a note, tags or an ``up``, and those that the file
-    listed before.
-``annotations``, one for each picture that anything was said about
+    upright picture in pixels. Only pictures that have an annotation, a note, tags, an ``up`` or ``complete``, and those
+    that the file listed before.
+``annotations``, one for each picture that anything was said about; in a file of several, one for each specimen
     ``id``, ``image_id``, ``category_id``; ``keypoints``: x, y, v for each landmark, in the category's order, where v is
     0 unlabelled, 1 labelled but hidden, 2 labelled and visible; ``num_keypoints``: those with v > 0; ``bbox`` and
     ``area`` of the box around them; ``iscrowd`` 0. Coordinates are those of the upright picture as
@@ -16,10 +16,20 @@ each picture and each annotation. :mod:`lead.landmarks.coco` reads it, and so do
 ``categories``, the one that has ``keypoints``
     ``id``, ``name``; ``keypoints``: the landmarks' names; ``skeleton``: pairs of their numbers, the first being 1.
 
-Beyond COCO we write eight keys, which other readers pass over:
+**A file of several** is one in which a picture may show several specimens: its category says ``several``, or an image
+``complete``, or a picture has several annotations of the category. (A prediction beside what a person labelled, and an
+annotation with ``iscrowd``, do not count.) There, an annotation with a ``bbox`` alone is a specimen too, and gets
+``keypoints`` that are unlabelled. A ``bbox`` that is not just that of the points stays as it is. A specimen goes by
+its annotation's ``id``, which is given anew where it is no whole number or stands twice. One that is new has the ``id``
+that a page chose for it; one that is taken out has no entry any more. An annotation without landmarks, absent ones and
+a box is no specimen, but stays.
+
+Beyond COCO we write eleven keys, which other readers pass over:
 
 ``flip_pairs`` (category)
     pairs of names that change places in a mirrored picture.
+``several`` (category)
+    true in a file of several.
 ``colours`` (category)
     a colour ``#rrggbb`` for each landmark, in their order.
 ``absent`` (annotation)
@@ -30,6 +40,9 @@ Beyond COCO we write eight keys, which other readers pass over:
 ``checked`` (annotation)
     true where a person looked again at labels that a model disputed, and confirmed them. Gone as soon as a point of
     the picture changes.
+``track_id`` (annotation, in a file of several)
+    the name of the individual that the specimen is: text, or a number if it is written as one. Each stands once in a
+    picture.
 ``note`` (image)
     what a person wrote of the picture.
 ``tags`` (image)
@@ -39,11 +52,13 @@ Beyond COCO we write eight keys, which other readers pass over:
     which way up a person said that the thing lies: ``x`` and ``y``, a unit vector in the picture's pixels; and
     ``line``, the landmarks ``from`` and ``to`` of a line of the thing, with the unit vector along which it lies then.
     Up is what is up in the labelled things on average; the line stays where it is when further labels turn that.
+``complete`` (image, in a file of several)
+    true where a person said that every specimen is labelled, so that what is not labelled is background.
 
 Whatever else a file holds, made by us or not, is kept as it is: further keys, other categories and their annotations,
 ids, the order. ``bbox`` and ``area`` follow the points only where they were those of the points; the scores of a
-prediction (``keypoint_scores``, ``px_error``, ``px_90``) go for a landmark that is set by hand. In a file that gives
-every image a ``split``, new images are of ``train``.
+prediction (``keypoint_scores``, ``px_error``, ``px_90``) go for a landmark that is set by hand, and ``likely`` for its
+specimen. In a file that gives every image a ``split``, new images are of ``train``.
 
 Beside the file lies the hidden folder ``.lead``: ``history/<name of the file>/`` with earlier states, and
 ``lock`` while it is open.

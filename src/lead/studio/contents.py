@@ -114,11 +114,12 @@ class Contents:
         """
         id_of = self.listing.id_of
         if self.document.several:
-            counts = dict.fromkeys((file for file in self.document.complete if file in id_of), 0)
+            counts = {file: 0 for file in self.document.complete if file in id_of}
+            complete = set(counts)
             for file, annotation in self.document.annotated():
                 if annotation.shown and file in id_of:
                     counts[file] = counts.get(file, 0) + annotation.labelled
-            return {id_of[file]: (count, file in self.labels.complete) for file, count in counts.items()}
+            return {id_of[file]: (count, file in complete) for file, count in counts.items()}
         return {
             id_of[file]: (annotation.labelled, annotation.labelled == len(self.document.names))
             for file, annotation in self.document.annotated()

@@ -93,7 +93,7 @@ class Annotation:
         """x, y, width and height in pixels of a box that is not just that of the points."""
         return box_of(self.entry)
 
-    @property
+    @cached_property
     def shown(self) -> bool:
         """Whether anything is said that makes it a specimen."""
         return bool(self.labelled or self.box)

@@ -18,7 +18,10 @@ IntArray = npt.NDArray[np.int64]
 
 
 def progress(knowledge: Knowledge) -> list[LandmarkProgress]:
-    """Every landmark in order: on how many pictures it is labelled, how, and how sure the model is of it."""
+    """Every landmark in order: on how many pictures it is labelled, how, and how sure the model is of it.
+
+    Where there may be several specimens, on how many of these.
+    """
     contents = knowledge.contents
     counts = {key: Counter[str]() for key in ("placed", "accepted", "hidden", "absent")}
     for file, annotation in contents.document.annotated():
@@ -30,9 +33,8 @@ def progress(knowledge: Knowledge) -> list[LandmarkProgress]:
             counts["accepted"][name] += point.accepted
     share, px = _expected(knowledge)
     bad = {picture_id(file) for file, _ in knowledge.folder.unreadable}
-    pictures = len(set(contents.listing.ids) - contents.skipped - bad)
-    if knowledge.of_several:
-        pictures = sum(count for id, count in contents.specimens.items() if id not in contents.skipped)
+    shown = set(contents.listing.ids) - contents.skipped - bad
+    pictures = sum(contents.specimens.get(id, 0) for id in shown) if knowledge.of_several else len(shown)
     return [
         LandmarkProgress(
             name=name,

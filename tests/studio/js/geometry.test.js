@@ -75,11 +75,12 @@ test('the guide shows the surroundings of a landmark in the shape of its canvas'
 });
 
 test('a dispute is cut out with all its places, in the shape of its card', () => {
-  const labels = {id: 'a', version: 1, checked: false, note: '', tags: [], up: null, points: {
-    left: {state: /** @type {const} */ ('visible'), x: 20, y: 100},
-    gone: {state: /** @type {const} */ ('absent'), x: null, y: null},
-  }};
-  const detail = {id: 'a', file: 'a.png', width: 1000, height: 600, labels};
+  const labels = {id: 'a', version: 1, checked: false, note: '', tags: [], up: null, track: '', box: null,
+    complete: false, gone: false, points: {
+      left: {state: /** @type {const} */ ('visible'), x: 20, y: 100},
+      gone: {state: /** @type {const} */ ('absent'), x: null, y: null},
+    }};
+  const detail = {id: 'a', file: 'a.png', width: 1000, height: 600, labels, specimens: []};
   const suggestion = {x: 700, y: 500, expected_px: 3, score: 1};
   const [x, y, width, height] = cropOf({landmarks: ['left', 'gone'], expected: {left: suggestion}}, detail);
   near(width / height, 336 / 252);

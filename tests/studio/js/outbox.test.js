@@ -27,6 +27,7 @@ Object.assign(globalThis, {window: globalThis, addEventListener: () => {}});
 Object.defineProperty(globalThis, 'navigator', {value: {}, configurable: true}); // a browser without locks
 const {NOWHERE, Outbox, same, saidOf, Undo, unsaid} = await import('../../../src/lead/studio/static/outbox.js');
 const {ApiError} = await import('../../../src/lead/studio/static/api.js');
+const {absent} = await import('../../../src/lead/studio/static/specimens.js');
 
 beforeEach(() => {
   for (const name of ['localStorage', 'sessionStorage']) {
@@ -40,7 +41,7 @@ const at = (x) => ({state: 'visible', x, y: 0});
 /** A server with one picture; `fails` is what it answers next, `wait` what it waits for before it answers. */
 class Server {
   /** @type {PictureLabels} */
-  labels = {id: 'a', version: 1, points: {}, checked: false, note: '', tags: [], up: null};
+  labels = {...absent('a'), version: 1, gone: false};
   connection = 'open';
   /** @type {unknown} */
   fails = null;
@@ -203,7 +204,7 @@ test('which way is up shows at once and is saved, the latest word last, and can 
 test('which way is up is undone only where nobody has said otherwise since', () => {
   const [before, after] = [{x: 1, y: 0}, {x: 0, y: 1}];
   /** @param {{x: number, y: number}|null} up @returns {PictureLabels} */
-  const said = (up) => ({id: 'a', version: 1, points: {}, checked: false, note: '', tags: [], up});
+  const said = (up) => ({...absent('a'), version: 1, gone: false, up});
   const first = saidOf(said(null), {up: before});
   assert.deepEqual(first, {before: {up: NOWHERE}, after: {up: before}});
   assert.deepEqual(unsaid(said(before), {from: {up: before}, to: {up: NOWHERE}}), {up: NOWHERE});
@@ -246,4 +247,132 @@ test('undo goes back and redo forth; what is merged goes as one', () => {
   undo.record({id: 'a', what: 'eye', before: {eye: at(2)}, after: {eye: at(3)}}, 'nudge eye');
   assert.deepEqual(undo.step(false), {id: 'a', what: 'eye', from: {eye: at(3)}, to: {eye: at(1)}});
   assert.deepEqual(new Undo('labels.json').step(true), {id: 'a', what: 'eye', from: {eye: at(1)}, to: {eye: at(3)}});
+});
+
+/** A server with a picture of several specimens. */
+class Crowd extends Server {
+  /** @type {Map<string, PictureLabels>} */
+  specimens = new Map([['a.1', {...absent('a.1'), gone: false, version: 3, points: {eye: at(1)}, track: 'Anna'}]]);
+  async get() {
+    return {...await super.get(), specimens: structuredClone([...this.specimens.values()])};
+  }
+  /** @param {string} path @param {LabelsChange} change */
+  async patch(path, change) {
+    const key = path.split('/')[2];
+    if (!key.includes('.')) return super.patch(path, change);
+    this.sent.push(structuredClone(change));
+    await this.wait;
+    if (this.fails) throw this.fails;
+    const now = this.specimens.get(key) ?? {...absent(key), version: 0};
+    if (change.base !== now.version) {
+      throw new ApiError(409, 'changed since', {error: '', labels: now, landmarks: null, dropped: null, theirs: null});
+    }
+    return structuredClone(this.put(key, change.remove ? null : {...now.points, ...change.points}, change.track));
+  }
+  /** Somebody's change; null takes the specimen out. @param {string} key @param {LabelsChange['points']|null} points
+   *  @param {string|null} [track] */
+  put(key, points, track) {
+    const now = this.specimens.get(key) ?? absent(key);
+    const version = now.version + 1;
+    if (!points) {
+      this.specimens.delete(key);
+      return {...absent(key), version};
+    }
+    const kept = Object.entries(points).flatMap(([k, p]) => p ? [[k, p]] : []);
+    const labels = {...now, gone: false, version, points: Object.fromEntries(kept), track: track ?? now.track};
+    this.specimens.set(key, labels);
+    return labels;
+  }
+}
+
+async function crowded() {
+  const server = new Crowd();
+  const outbox = new Outbox(/** @type {Api} */ (/** @type {unknown} */ (server)), 'labels.json');
+  /** @type {Conflict[]} */
+  const conflicts = [];
+  outbox.on('conflict', (conflict) => conflicts.push(conflict));
+  await outbox.start();
+  await outbox.load('a');
+  return {server, outbox, conflicts};
+}
+
+test('a specimen is made, taken out and put back, each by its key', async () => {
+  const {server, outbox} = await crowded();
+  outbox.change('a.9', {eye: at(5)}, {gone: false});
+  assert.deepEqual(outbox.specimens('a').map(({id}) => id), ['a.1', 'a.9']);
+  assert.ok(await outbox.flushed());
+  assert.deepEqual(server.specimens.get('a.9')?.points, {eye: at(5)});
+  outbox.change('a.1', {}, {gone: true});
+  assert.deepEqual(outbox.specimens('a').map(({id}) => id), ['a.9']);
+  outbox.change('a.1', {eye: at(1)}, {gone: false, track: 'Anna'}); // before the server has answered
+  assert.ok(await outbox.flushed());
+  const {points, track} = server.specimens.get('a.1') ?? absent('');
+  assert.deepEqual([points, track, outbox.changes()], [{eye: at(1)}, 'Anna', 0]);
+  assert.deepEqual(outbox.specimens('a').map(({id}) => id), ['a.1', 'a.9']);
+});
+
+test('one that was made and taken out before anything was sent is never sent', async () => {
+  const {server, outbox} = await crowded();
+  server.connection = 'lost';
+  server.fails = new ApiError(0, 'gone');
+  outbox.change('a.9', {eye: at(5)}, {gone: false});
+  await turn();
+  server.sent = [];
+  outbox.change('a.9', {eye: null}, {gone: true});
+  assert.equal(outbox.changes(), 0);
+  await turn();
+  assert.deepEqual(server.sent, []);
+});
+
+test('a specimen made while the server is away is sent after a reload', async () => {
+  const {server, outbox} = await crowded();
+  server.fails = new ApiError(0, 'gone');
+  outbox.change('a.9', {eye: at(5)}, {gone: false});
+  await turn();
+  server.fails = null;
+  const next = new Outbox(/** @type {Api} */ (/** @type {unknown} */ (server)), 'labels.json');
+  await next.start();
+  assert.ok(await next.flushed());
+  assert.deepEqual(server.specimens.get('a.9')?.points, {eye: at(5)});
+});
+
+test('what was changed here and taken out elsewhere can be put back', async () => {
+  const {server, outbox, conflicts} = await crowded();
+  server.put('a.1', null);
+  outbox.change('a.1', {tip: at(4)});
+  assert.ok(await outbox.flushed());
+  assert.deepEqual(outbox.specimens('a'), []);
+  assert.deepEqual(conflicts, [{id: 'a.1', points: [],
+    gone: {mine: false, points: {eye: at(1), tip: at(4)}, track: 'Anna'}}]);
+});
+
+test('what was taken out here and changed elsewhere stays', async () => {
+  const {server, outbox, conflicts} = await crowded();
+  server.put('a.1', {eye: at(2)});
+  outbox.change('a.1', {}, {gone: true});
+  assert.ok(await outbox.flushed());
+  assert.deepEqual(outbox.specimens('a').map(({points}) => points), [{eye: at(2)}]);
+  assert.deepEqual(conflicts.map(({id, gone}) => [id, gone?.mine]), [['a.1', true]]);
+});
+
+test('a specimen that another makes is heard of', async () => {
+  const {server, outbox} = await crowded();
+  outbox.receive(server.put('a.5', {eye: at(8)}));
+  assert.deepEqual(outbox.specimens('a').map(({id}) => id), ['a.1', 'a.5']);
+  outbox.receive(server.put('a.5', null));
+  assert.deepEqual(outbox.specimens('a').map(({id}) => id), ['a.1']);
+});
+
+test('several changes in one step go back together', () => {
+  const undo = new Undo('labels.json');
+  const made = {before: {gone: true}, after: {gone: false}};
+  undo.record({id: 'a.1', what: 'two', before: {eye: null}, after: {eye: at(1)}, said: made,
+    more: [{id: 'a.2', before: {eye: null}, after: {eye: at(2)}, said: made}]});
+  const step = undo.step(false);
+  assert.deepEqual([step?.to, step?.said?.to, step?.more?.map(({id, to}) => [id, to])], [{eye: null}, {gone: true}, [[
+    'a.2',
+    {eye: null},
+  ]]]);
+  assert.equal(undo.step(false), null);
+  assert.deepEqual(undo.step(true)?.more?.map(({to}) => to), [{eye: at(2)}]);
 });

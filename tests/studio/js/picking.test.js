@@ -10,8 +10,9 @@ import {filmWords} from '../../../src/lead/studio/static/rail.js';
 const LANDMARKS = ['head', 'tip', 'left'];
 
 /** @param {string} file @param {Partial<Picture>} [more] @returns {Picture} */
-const picture = (file, more = {}) => ({id: file, file, labelled: 0, complete: false, unlabelled: [], accepted: 0,
-  tags: [], noted: false, unreadable: null, coarse: null, stamp: '', expected: null, expected_px: null, ...more});
+const picture = (file, more = {}) => ({id: file, file, labelled: 0, complete: false, unlabelled: [], specimens: 0,
+  accepted: 0, tags: [], noted: false, unreadable: null, coarse: null, stamp: '', expected: null, expected_px: null,
+  ...more});
 
 /** @type {Partial<Picture>} */
 const complete = {labelled: 3, complete: true};

@@ -10,6 +10,7 @@ const BEETLE = {
   landmarks: ['head', 'left', 'right', 'tip'].map((name) => ({name, colour: '#000000'})),
   skeleton: [['head', 'tip']],
   flip_pairs: [['left', 'right']],
+  several: false,
 };
 const names = (/** @type {Schema} */ schema) => schema.landmarks.map((l) => l.name);
 
@@ -48,7 +49,8 @@ test('a line is drawn once, whichever way about, and is in one pair at most', ()
 
 test('names of left and right make pairs', () => {
   const all = ['left_eye', 'right_eye', 'Left Ear', 'Right Ear', 'wing_L', 'wing_R', 'l1', 'r1', 'nose', 'cleft'];
-  const schema = {landmarks: all.map((name) => ({name, colour: '#000000'})), skeleton: [], flip_pairs: []};
+  const schema = {landmarks: all.map((name) => ({name, colour: '#000000'})), skeleton: [], flip_pairs: [],
+    several: false};
   assert.deepEqual(suggestedPairs(schema), [['left_eye', 'right_eye'], ['Left Ear', 'Right Ear'], ['wing_L', 'wing_R'],
     ['l1', 'r1']]);
   assert.deepEqual(suggestedPairs({...schema, flip_pairs: [['left_eye', 'nose']]}).length, 3);

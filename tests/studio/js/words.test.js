@@ -70,8 +70,8 @@ test('no filter where nothing is changed', () => {
 });
 
 test('how far a picture is', () => {
-  const picture = {id: 'a', file: 'a.png', labelled: 0, complete: false, unlabelled: [], accepted: 0, tags: [],
-    noted: false, unreadable: null, coarse: null, stamp: '', expected: null, expected_px: null};
+  const picture = {id: 'a', file: 'a.png', labelled: 0, complete: false, unlabelled: [], specimens: 0, accepted: 0,
+    tags: [], noted: false, unreadable: null, coarse: null, stamp: '', expected: null, expected_px: null};
   assert.equal(stateOf(picture), 'todo');
   assert.equal(stateOf({...picture, labelled: 2}), 'begun');
   assert.equal(stateOf({...picture, labelled: 4, complete: true}), 'complete');

@@ -23,8 +23,10 @@
  *   app.keys(fn) → off         fn(event) for keys not typed in a field or a dialog; return true if it was yours
  *   app.load(id)               PictureDetail with the labels as shown (also makes app.labels(id) known)
  *   app.labels(id)             PictureLabels as shown, null before load
- *   app.change(id, points, {what, merge, checked, note, tags, up})   changes labels of a loaded picture: saved at
- *                              once; all but checked can be undone
+ *   app.change(id, points, {what, merge, checked, note, tags, up, track, complete, gone})   changes labels of a loaded
+ *                              picture: saved at once; all but checked can be undone. Where pictures show several
+ *                              specimens, each has a key that goes in place of the id (specimens.js)
+ *   app.changeAll(changes, what)   several such changes in one step
  *   app.undo() / app.redo()
  *   app.unit()                 'px' | 'percent', what errors are said in: errorText (parts.js) goes by it, and the kind
  *                              `unit` tells of a change
@@ -41,13 +43,14 @@ import {watchFolder} from './folder.js';
 import {lasting} from './kept.js';
 import {keys} from './keys.js';
 import {Outbox, saidOf, same, Undo} from './outbox.js';
+import {pictureOf} from './specimens.js';
 import {Banners, TopBar} from './top.js';
 import {travel, travelByKey} from './travel.js';
 
 /**
  * @import {Action, Mounted, Route, Told} from 'types/app'
  * @import {Landmarks, Picture, PictureDetail, PictureLabels, State} from 'types/messages'
- * @import {Conflict, MarksChange, Points} from './outbox.js'
+ * @import {Conflict, MarksChange, Part, Points} from './outbox.js'
  */
 
 /** Route name → module. @type {Record<string, string>} */
@@ -81,6 +84,8 @@ export class App {
     this.route = {name: '', id: null};
     /** the picture in the label view; null elsewhere @type {PictureDetail|null} */
     this.shown = null;
+    /** the specimen that the label view begins with, on its picture @type {string|null} */
+    this.chosen = null;
     /** id of the picture labelled last @type {string|null} */
     this.last = null;
     /** @type {Mounted|null} */
@@ -161,8 +166,8 @@ export class App {
     this.pictures = await this.api.get('/pictures');
     this.api.stamps = new Map(this.pictures.map(({id, stamp}) => [id, stamp]));
     this.index = new Map(this.pictures.map((p, i) => [p.id, i]));
-    for (const entry of this.outbox?.entries.keys() ?? []) {
-      const labels = this.outbox.labels(entry);
+    for (const id of new Set([...this.outbox?.entries.keys() ?? []].map(pictureOf))) {
+      const labels = this.outbox.labels(id);
       if (labels) this.count(labels, false);
     }
     this.tally();
@@ -232,7 +237,8 @@ export class App {
     if (landmarks.version === this.state.landmarks.version) return;
     const names = new Set(landmarks.landmarks.map((l) => l.name));
     // it is about names that are no more
-    if (this.state.landmarks.landmarks.some((l) => !names.has(l.name))) this.history?.clear();
+    const {landmarks: before, several} = this.state.landmarks;
+    if (several !== landmarks.several || before.some((l) => !names.has(l.name))) this.history?.clear();
     this.state.landmarks = landmarks;
     this.outbox?.forget();
     this.outbox?.retry();
@@ -240,18 +246,29 @@ export class App {
     this.tell('landmarks', landmarks);
   }
 
-  /** Brings the list's entry of one picture up to date. @param {PictureLabels} labels */
+  /** Brings the list's entry of one picture up to date. @param {PictureLabels} labels  of it, or of a specimen on it */
   count(labels, tell = true) {
     const picture = this.picture(labels.id);
     if (!picture) return;
-    const labelled = Object.keys(labels.points).length;
-    const complete = labelled > 0 && this.landmarks().landmarks.every((l) => labels.points[l.name]);
-    const accepted = Object.values(labels.points).filter((point) => point.accepted).length;
-    const {tags} = labels;
-    const unlabelled = labelled && !complete
+    const {several} = this.landmarks();
+    const whole = several ? this.labels(pictureOf(labels.id)) : labels;
+    if (!whole) { // how many others there are, the server knows
+      this.rereadPictures();
+      return;
+    }
+    const specimens = several ? this.outbox.specimens(whole.id) : [labels];
+    const points = specimens.flatMap((each) => Object.values(each.points));
+    const labelled = points.length;
+    const complete = several
+      ? whole.complete
+      : labelled > 0 && this.landmarks().landmarks.every((l) => labels.points[l.name]);
+    const accepted = points.filter((point) => point.accepted).length;
+    const {tags} = whole;
+    const unlabelled = labelled && !complete && !several
       ? this.landmarks().landmarks.flatMap(({name}, i) => labels.points[name] ? [] : [i])
       : [];
-    const now = {labelled, complete, unlabelled, accepted, tags, noted: labels.note !== ''};
+    const now = {labelled, complete, unlabelled, accepted, tags, noted: whole.note !== '',
+      ...several && {specimens: specimens.length}};
     const before = Object.fromEntries(Object.keys(now).map((key) => [key, Object(picture)[key]]));
     if (JSON.stringify(now) === JSON.stringify(before)) return;
     Object.assign(picture, now);
@@ -271,9 +288,9 @@ export class App {
     this.state.accepted = this.pictures.reduce((sum, p) => sum + p.accepted, 0);
   }
 
-  /** @param {string} id */
+  /** @param {string} id  of it, or the key of a specimen on it */
   picture(id) {
-    return this.pictures[this.index.get(id ?? '') ?? -1] ?? null;
+    return this.pictures[this.index.get(pictureOf(id ?? '')) ?? -1] ?? null;
   }
   landmarks() {
     return this.state.landmarks;
@@ -303,15 +320,43 @@ export class App {
    * @returns what changed, which `takeBack` of travel.js undoes by itself; null if nothing did
    */
   change(id, points, {what = 'change', merge = '', ...marks} = {}) {
-    const now = this.labels(id)?.points ?? {};
+    const part = this.part({id, points, marks});
+    if (!part) return null;
+    const change = {...part, what};
+    if (Object.keys(part.after).length || part.said) this.history.record(change, merge);
+    this.outbox.change(id, part.after, marks);
+    return change;
+  }
+
+  /**
+   * Several changes as `change` makes one, in one step to undo.
+   * @param {{id: string, points: Points, marks?: MarksChange}[]} changes @param {string} what
+   * @returns what changed; null if nothing did
+   */
+  changeAll(changes, what) {
+    const made = changes.flatMap((change) => {
+      const part = this.part(change);
+      return part ? [{part, marks: change.marks}] : [];
+    });
+    if (!made.length) return null;
+    const [first, ...more] = made.map(({part}) => part);
+    const change = {...first, what, ...more.length && {more}};
+    this.history.record(change);
+    this.outbox.changeAll(made.map(({part, marks}) => ({id: part.id, points: part.after, marks})));
+    return change;
+  }
+
+  /** What a change does, on one picture or specimen; null if nothing.
+   *  @param {{id: string, points: Points, marks?: MarksChange}} change @returns {Part|null} */
+  part({id, points, marks = {}}) {
+    const labels = this.outbox.expect(id);
+    const now = labels?.points ?? {};
     const names = Object.keys(points).filter((name) => !same(now[name], points[name]));
     if (!names.length && Object.values(marks).every((value) => value === undefined)) return null;
     const before = Object.fromEntries(names.map((name) => [name, now[name] ?? null]));
     const after = Object.fromEntries(names.map((name) => [name, points[name]]));
-    const said = saidOf(this.labels(id), marks);
-    if (names.length || said) this.history.record({id, what, before, after, ...said && {said}}, merge);
-    this.outbox.change(id, after, marks);
-    return {id, what, before, after};
+    const said = saidOf(labels, marks);
+    return {id, before, after, ...said && {said}};
   }
 
   undo() {
@@ -322,7 +367,11 @@ export class App {
   }
 
   /** @param {Conflict} conflict */
-  conflict({id, points, note}) {
+  conflict({id, points, note, gone}) {
+    if (gone) {
+      this.goneMeanwhile(id, gone);
+      return;
+    }
     const names = [...points.map((p) => p.name), ...(note ? ['The note'] : [])].join(', ');
     const mine = Object.fromEntries(points.map((p) => [p.name, p.mine]));
     this.toast(
@@ -330,6 +379,28 @@ export class App {
       'bad',
       {label: 'Use mine', run: () => this.change(id, mine, {what: 'own value', note: note?.mine})},
     );
+  }
+
+  /** A specimen was taken out elsewhere and changed here at the same time, or the other way about.
+   *  @param {string} id @param {NonNullable<Conflict['gone']>} gone */
+  goneMeanwhile(id, {mine, points, track}) {
+    const file = this.picture(id)?.file ?? id;
+    if (mine) {
+      this.toast(`The specimen that you took out of ${file} was changed elsewhere at the same time; it was kept.`,
+        'bad', {
+        label: 'Take it out all the same',
+        run: () => {
+          const there = this.labels(id)?.points ?? {};
+          this.change(id, Object.fromEntries(Object.keys(there).map((name) => [name, null])), {
+            what: 'taking out a specimen',
+            gone: true,
+          });
+        },
+      });
+    } else {
+      this.toast(`A specimen that you changed on ${file} was taken out elsewhere.`, 'bad', {label: 'Put it back',
+        run: () => this.change(id, points, {what: 'a specimen put back', gone: false, track})});
+    }
   }
 
   // --- routes --------------------------------------------------------------------------------------------------------

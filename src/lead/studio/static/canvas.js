@@ -1,6 +1,7 @@
 /** The picture to work on: zoomed, panned, pointed at. Coordinates are those of geometry.js. */
 
 import {Crosshair} from './crosshair.js';
+import {Crowd, met} from './crowd.js';
 import {h} from './dom.js';
 import {carried, centred, clamp, outline, pinched, turned, View} from './geometry.js';
 import {Gestures} from './gestures.js';
@@ -14,6 +15,7 @@ import {LARGE, shrinkOf, Tiles} from './tiles.js';
 /**
  * @import {PictureDetail} from 'types/messages'
  * @import {Api} from './api.js'
+ * @import {Met, Other} from './crowd.js'
  * @import {Size} from './geometry.js'
  * @import {Direction} from './heading.js'
  * @import {Place} from './gestures.js'
@@ -47,6 +49,8 @@ export class PictureCanvas {
    *  where no point is; null if it places none
    * @param {(name: string, x: number, y: number, hidden: boolean) => void} on.press  it is being placed
    * @param {(name: string) => void} on.grab  a point was pressed on or taken hold of
+   * @param {(key: string, name: string) => void} on.choose  a point of another specimen was pressed on
+   * @param {() => boolean} on.anywhere  whether what a click places is placed upon another specimen, too
    * @param {(name: string, x: number, y: number, moved: boolean) => void} on.drop  let go of
    * @param {(name: string) => void} on.cancel  the placing or the drag was broken off
    * @param {(outside: boolean) => void} on.nothing  clicked where nothing is to be placed or held; outside the picture?
@@ -62,6 +66,12 @@ export class PictureCanvas {
     this.marks = [];
     /** @type {[string, string][]} */
     this.skeleton = [];
+    /** the specimen that the marks are of, where pictures show several @type {string|null} */
+    this.key = null;
+    /** those beside it @type {Other[]} */
+    this.others = [];
+    /** the one of them under the pointer @type {string|null} */
+    this.pointed = null;
     /** @type {string|null} */
     this.current = null;
     /** which way the thing's up points in the picture, where that is shown @type {Direction|null} */
@@ -92,6 +102,7 @@ export class PictureCanvas {
     this.frame = 0;
     this.element = h('canvas.picture', {testid: 'canvas', tabindex: 0, role: 'application', 'aria-label': 'Picture'});
     place.append(this.element);
+    this.crowd = new Crowd();
     this.tiles = new Tiles(api, () => this.draw());
     this.minimap = new Minimap(place, this);
     this.crosshair = new Crosshair(place, this);
@@ -144,7 +155,7 @@ export class PictureCanvas {
       return;
     }
     this.gestures.letGo();
-    this.hovered = null;
+    this.hovered = this.pointed = null;
     this.element.dataset.ready = '';
     this.element.dataset.id = picture.id;
     if (this.keepsZoom && before && !this.fitted) this.look(carried(this.view, before, picture, this.size));
@@ -176,6 +187,7 @@ export class PictureCanvas {
     this.address = '';
     this.base = null;
     this.marks = [];
+    this.others = [];
     this.element.dataset.ready = '';
     this.draw();
   }
@@ -332,6 +344,25 @@ export class PictureCanvas {
     return best;
   }
 
+  /** Points of the specimen at work, drawn as marks, within reach of a place on the canvas.
+   *  @param {string} key @param {number} sx @param {number} sy @param {number} reach  in CSS pixels @returns {Met[]} */
+  nearestOwn(key, sx, sy, reach) {
+    return this.marksNow().flatMap(({name, x, y}) => {
+      const [px, py] = this.view.place(x, y);
+      const away = Math.hypot(px - sx, py - sy);
+      return away <= reach ? [{key, name, away}] : [];
+    });
+  }
+
+  /** Points of other specimens within reach of a place on the canvas, the nearest first.
+   *  @param {number} sx @param {number} sy @param {number} reach  in CSS pixels @returns {Met[]} */
+  nearestOthers(sx, sy, reach) {
+    const {shown} = this;
+    if (this.bare || !this.others.length) return [];
+    const seen = this.others.filter(({suggested}) => suggested ? shown.suggestions : shown.points);
+    return met(seen, this.view, sx, sy, reach);
+  }
+
   // --- drawing ------------------------------------------------------------------------------------------------------
 
   /** A window dragged to another screen is drawn at that screen's resolution. */
@@ -364,6 +395,7 @@ export class PictureCanvas {
   paintAll(ctx, picture, view, size, shown) {
     this.paintPicture(ctx, picture, view, {left: 0, top: 0, right: size.width, bottom: size.height});
     const marks = this.marksNow();
+    if (!this.bare && this.others.length) this.crowd.paint(ctx, view, size, this.others, shown, this.pointed);
     if (!this.bare) paintSkeleton(ctx, view, marks, this.skeleton);
     const top = marks.filter(({name}) => name === this.hovered || name === this.current);
     const how = {r: shown.radius, error: shown.rings};

@@ -1,11 +1,12 @@
-/** The labels that the model disputes, for a second look, a card for each picture: where the labels are, where the
- *  model expects them, and what to do. */
+/** The labels that the model disputes, for a second look, a card for each picture, or for each specimen on it: where
+ *  the labels are, where the model expects them, and what to do. */
 
 import {count, emptyState, fill, h, kbd, lookUp} from './dom.js';
 import {begin} from './geometry.js';
 import {loadImage} from './images.js';
 import {drawPicture} from './paint.js';
 import {whenSeen} from './parts.js';
+import {extentOf, isSpecimen, pictureOf, placesOf} from './specimens.js';
 
 /**
  * @import {Dispute, PictureDetail, Suggestion} from 'types/messages'
@@ -83,7 +84,7 @@ export class DisputeList {
     app.on('unit', () => this.read());
     app.on('labels', ({id}) => this.redraw(id));
     app.on('travelled', ({id}) => { // undone with Ctrl-Z
-      const last = this.acts.findLast((act) => act.id === id);
+      const last = this.acts.findLast((act) => act.id === id || pictureOf(act.id) === id);
       if (last) this.bring(last);
     });
     app.keys((event) => this.key(event));
@@ -101,7 +102,8 @@ export class DisputeList {
     }
     if (this.dead || unit !== this.app.unit()) return;
     this.waiting = answer.waiting_for;
-    this.disputes = answer.disputes;
+    // of a specimen, its key stands for the picture here: it has a card of its own
+    this.disputes = answer.disputes.map((dispute) => ({...dispute, id: dispute.key ?? dispute.id}));
     this.draw();
     if (document.activeElement === document.body) this.refocus();
   }
@@ -143,8 +145,10 @@ export class DisputeList {
     if (n) {
       const labels = [...this.cards.values()].reduce((sum, card) => sum + card.landmarks.length, 0);
       fill(this.head,
-        `${count(n, 'picture')} with ${count(labels, 'label')} for a second look, the most doubtful first. `,
-        h('span.d-key', h('span.d-solid'), 'label'), h('span.d-key', h('span.d-hollow'), 'where the model expects it'));
+        `${count(n, this.app.landmarks().several ? 'specimen' : 'picture')} with ${
+          count(labels, 'label')
+        } for a second look, the most doubtful first. `, h('span.d-key', h('span.d-solid'), 'label'),
+        h('span.d-key', h('span.d-hollow'), 'where the model expects it'));
       return;
     }
     this.empty = emptyState(this.waiting ? 'Nothing to compare with yet' : 'No disputed labels', this.waiting
@@ -160,7 +164,7 @@ export class DisputeList {
     const canvas = h('canvas.d-crop', {'aria-hidden': 'true', 'data-id': id});
     const swaps = disputes.filter((d) => d.kind === 'swap');
     /** @type {Record<string, () => void>} */
-    const actions = {o: () => this.app.go('label', id), r: () => this.right(card), b: () => this.skip(card)};
+    const actions = {o: () => this.open(id), r: () => this.right(card), b: () => this.skip(card)};
     if (swaps.length) actions.s = () => this.swap(card, swaps);
     if (Object.keys(expected).length) actions.m = () => this.take(card, disputes);
     /** @param {string} key @param {string} name @param {string} text @param {string} title @param {string} [kind] */
@@ -214,12 +218,25 @@ export class DisputeList {
     const card = this.cards.get(id);
     if (!card) return;
     try {
-      card.detail = await this.app.load(id);
-      const [, , width] = cropOf(card, card.detail);
+      const detail = await this.app.load(id);
+      card.detail = {...detail, labels: this.app.labels(id) ?? detail.labels};
+      const [, , width] = cropOf(card, card.detail, this.leastOf(card.detail));
       const side = (CROP.width / width) * Math.max(card.detail.width, card.detail.height);
-      card.image = await loadImage(this.app.api.image(id, side > 1400 ? 2048 : 1024));
+      card.image = await loadImage(this.app.api.image(pictureOf(id), side > 1400 ? 2048 : 1024));
       this.paint(card);
     } catch { /* it stays empty; the words say enough */ }
+  }
+
+  /** How much of a picture a card shows at least, in pixels: of a specimen, what is around it.
+   *  @param {PictureDetail} detail */
+  leastOf({labels}) {
+    return this.app.landmarks().several ? Math.max(16, 2 * extentOf(placesOf(labels.points))) : undefined;
+  }
+
+  /** Opens a picture to label, with the specimen that is disputed. @param {string} id */
+  open(id) {
+    this.app.chosen = isSpecimen(id) ? id : null;
+    this.app.go('label', pictureOf(id));
   }
 
   /** @param {string} id */
@@ -252,7 +269,7 @@ export class DisputeList {
     const named = landmarks.length < 2
       ? []
       : landmarks.flatMap((name) => (doubled.has(name) ? models.get(name) : null) ?? labels.get(name) ?? []);
-    drawPicture(canvas, {image, picture: detail, part: cropOf(card, detail),
+    drawPicture(canvas, {image, picture: detail, part: cropOf(card, detail, this.leastOf(detail)),
       marks: [...models.values(), ...labels.values()], lines, named});
   }
 
@@ -264,14 +281,15 @@ export class DisputeList {
   change(card, gone, points, what, all) {
     const {app} = this;
     const {id, file} = card;
-    app.change(id, points, {what, ...all?.marks});
+    const subject = all?.marks.tags ? pictureOf(id) : id; // tags are of the picture as a whole
+    app.change(subject, points, {what, ...all?.marks});
     const pictures = [...this.cards.keys()];
     /** @type {Act} */
     const act = {id, gone, order: this.disputes};
     this.acts.push(act);
     for (const dispute of gone) this.settled.add(keyOf(dispute));
     app.toast(all?.did ?? `${what[0].toUpperCase()}${what.slice(1)} on ${file}.`, 'good', {label: 'Undo', run: () => {
-      if (all) app.change(id, {}, all.back);
+      if (all) app.change(subject, {}, all.back);
       else app.undo();
       this.bring(act);
     }});
@@ -301,8 +319,9 @@ export class DisputeList {
    *  @param {Card} card @param {(labels: Points, detail: {tags: string[]}) => void} act */
   async ready({id}, act) {
     try {
-      const labels = this.app.labels(id) ?? (await this.app.load(id)).labels;
-      act(labels.points, labels);
+      if (!this.app.labels(id)) await this.app.load(id);
+      const [labels, whole] = [this.app.labels(id), this.app.labels(pictureOf(id))];
+      if (labels && whole) act(labels.points, whole);
     } catch (error) {
       this.app.report(error);
     }
@@ -380,8 +399,9 @@ export class DisputeList {
 }
 
 /** The part of a picture that shows all places of a dispute and what is around them.
- *  @param {Marked} dispute @param {PictureDetail} detail @returns {Box} */
-export function cropOf(dispute, detail) {
+ *  @param {Marked} dispute @param {PictureDetail} detail @param {number} [least]  how much is shown, in pixels
+ *  @returns {Box} */
+export function cropOf(dispute, detail, least = 0.45 * Math.max(detail.width, detail.height)) {
   const places = dispute.landmarks.flatMap((name) => {
     const label = detail.labels.points[name];
     return [label && label.state !== 'absent' ? label : [], dispute.expected[name] ?? []].flat();
@@ -391,8 +411,7 @@ export function cropOf(dispute, detail) {
     ? [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)]
     : [0, detail.width - 1, 0, detail.height - 1];
   const shape = CROP.width / CROP.height;
-  const width = Math.max(1.7 * (right - left), 1.7 * (bottom - top) * shape,
-    0.45 * Math.max(detail.width, detail.height));
+  const width = Math.max(1.7 * (right - left), 1.7 * (bottom - top) * shape, least);
   const height = width / shape;
   return [begin((left + right + 1) / 2, width, detail.width), begin((top + bottom + 1) / 2, height, detail.height),
     width, height];

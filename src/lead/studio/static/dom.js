@@ -150,6 +150,7 @@ const PATHS = {
   play: 'M5 3l8 5-8 5z',
   stop: 'M4 4h8v8H4z',
   folder: 'M2 4.5V12.5h12v-7H8L6.5 3.5H2z',
+  copy: 'M6 6h7.5v7.5H6zM3.8 10H2.5V2.5H10v1.3',
   menu: 'M3 4.5h10M3 8h10M3 11.5h10',
   list: 'M5.5 4H14M5.5 8H14M5.5 12H14M2.3 4h.01M2.3 8h.01M2.3 12h.01',
   up: 'M3.5 10.5L8 6l4.5 4.5',

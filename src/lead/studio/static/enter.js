@@ -48,6 +48,7 @@ export class Enter {
       work.acceptAll(names);
       this.afterDoubt(names[0]);
     } else if (kind === 'look') work.look(names[0]);
+    else if (kind === 'specimen') this.nextSpecimen();
     else if (kind === 'next') next.goOn();
     else this.tellLeft(names);
   }
@@ -63,7 +64,16 @@ export class Enter {
     const left = work.names.filter((name) => !work.labels[name]);
     if (doubts.length) work.look(doubts[0]);
     else if (left.length) this.tellLeft(left);
+    else if (work.specimens.several) this.nextSpecimen(); // whether it was the last one, the person says
     else this.next.goOn();
+  }
+
+  /** On to the next specimen of which something is to be labelled or accepted. */
+  nextSpecimen() {
+    this.back();
+    const key = this.work.specimens.nextOpen;
+    if (key) this.work.choose(key);
+    else this.work.on.changed();
   }
 
   /** The current one: its suggestion becomes a label, or its accepted label is checked. */
@@ -125,7 +135,7 @@ export class Enter {
   /** @param {Plan} plan */
   drawButton(plan) {
     const {work, button} = this;
-    const [words, sign] = buttonWords(plan);
+    const [words, sign] = this.buttonWords(plan);
     button.hidden = !work.names.length;
     button.disabled = Boolean(work.id) && plan.kind === 'place';
     button.classList.toggle('primary', plan.kind !== 'next');
@@ -137,9 +147,10 @@ export class Enter {
   drawHint({kind, doubts}) {
     const {id, current, labels, armed, hiddenNext, names, suggestions} = this.work;
     const label = current ? labels[current] : null;
-    const shown = [current, label?.state, label?.accepted, armed, hiddenNext, names.length, kind, doubts.length,
-      current && suggestions.points[current]?.expected_px, Boolean(id), this.missed, this.work.awaits(null),
-      Boolean(this.canvas().crosshair.at), this.canvas().pointing, this.heading().isSaid];
+    const shown = [this.work.key, this.work.specimens.several, current, label?.state, label?.accepted, armed,
+      hiddenNext, names.length, kind, doubts.length, current && suggestions.points[current]?.expected_px, Boolean(id),
+      this.missed, this.work.awaits(null), Boolean(this.canvas().crosshair.at), this.canvas().pointing,
+      this.heading().isSaid];
     this.hint.hidden = !id;
     renew(this.hint, shown.join('|'), () => this.hintWords(kind, doubts));
   }
@@ -156,6 +167,10 @@ export class Enter {
       return [icon('thisWayUp', 14), 'Drag from its bottom to its top.', kbd('Esc'), 'not', said];
     }
     if (this.missed) return [icon('info', 14), this.missed];
+    if (!current && this.work.specimens.several) {
+      return [icon('accept', 14), 'This specimen is labelled.', keyCap('addSpecimen'), 'new specimen',
+        keyCap('acceptAll'), kind === 'specimen' ? 'next specimen' : 'next picture'];
+    }
     if (!current) return [icon('accept', 14), 'All labelled.', keyCap('acceptAll'), 'next picture'];
     const named = this.named(current);
     if (this.canvas().crosshair.at) return [named, kbd('↵'), 'places it', kbd('Esc'), 'not'];
@@ -177,17 +192,22 @@ export class Enter {
   named(name) {
     return [h('span.swatch', {style: {'--colour': this.app.colour(name)}}), h('b', name)];
   }
-}
 
-/** What the large button does, in words and with its icon. @param {Plan} plan
- *  @returns {[string, Parameters<typeof icon>[0]]} */
-function buttonWords({kind, names, doubts}) {
-  if (kind === 'accept' && doubts.length) return [`Accept ${names.length}, look at ${doubts.length}`, 'acceptAll'];
-  if (kind === 'accept') {
-    return [names.length === 1 ? 'Accept the suggestion' : `Accept all ${names.length}`, 'acceptAll'];
+  /** What the large button does, in words and with its icon. @param {Plan} plan
+   *  @returns {[string, Parameters<typeof icon>[0]]} */
+  buttonWords({kind, names, doubts}) {
+    const {several, current} = this.work.specimens;
+    if (kind === 'accept' && doubts.length) return [`Accept ${names.length}, look at ${doubts.length}`, 'acceptAll'];
+    if (kind === 'accept' && several) {
+      const whole = current !== null && !this.work.specimens.isThere(current);
+      return [whole ? 'Accept this specimen' : `Accept ${count(names.length, 'point')}`, 'acceptAll'];
+    }
+    if (kind === 'accept') {
+      return [names.length === 1 ? 'Accept the suggestion' : `Accept all ${names.length}`, 'acceptAll'];
+    }
+    if (kind === 'look') return [`Look at ${names.length} uncertain`, 'search'];
+    if (kind === 'single') return [`Accept ${names[0]}`, 'accept'];
+    if (kind === 'place' && names.length) return [`${names.length.toLocaleString('en')} left to label`, 'skeleton'];
+    return [kind === 'specimen' ? 'Next specimen' : 'Next picture', 'arrowRight'];
   }
-  if (kind === 'look') return [`Look at ${names.length} uncertain`, 'search'];
-  if (kind === 'single') return [`Accept ${names[0]}`, 'accept'];
-  if (kind === 'place' && names.length) return [`${names.length.toLocaleString('en')} left to label`, 'skeleton'];
-  return ['Next picture', 'arrowRight'];
 }

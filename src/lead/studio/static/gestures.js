@@ -5,6 +5,7 @@ import {clamp, inside} from './geometry.js';
 
 /**
  * @import {PictureCanvas} from './canvas.js'
+ * @import {Met} from './crowd.js'
  * @import {Mark} from './paint.js'
  * @typedef {[x: number, y: number]} Place
  * @typedef {object} PointDrag  a point that is held: one that was there, or one that is just being placed
@@ -52,6 +53,9 @@ export class Gestures {
     /** fingers on the picture @type {Map<number, Place>} */
     this.fingers = new Map();
     this.wheel = {at: 0, trackpad: false};
+    /** the point that was pressed on last, among those at the same place, to go on to the next of them
+     *  @type {{place: Place, point: string}|null} */
+    this.last = null;
     const {element} = canvas;
     element.addEventListener('pointerdown', (e) => this.down(e), {signal});
     element.addEventListener('pointermove', (e) => this.moved(e), {signal});
@@ -114,6 +118,7 @@ export class Gestures {
       return;
     }
     const under = canvas.nearest(...place, REACH.pointer);
+    if (this.choose(place, under, REACH.pointer, event.ctrlKey || event.metaKey)) return;
     const {x, y} = view.picture(...place);
     const name = picture && inside(picture, x, y) ? on.awaits(under?.name ?? null) : null;
     if (name !== null) {
@@ -122,6 +127,38 @@ export class Gestures {
         touch: false};
     } else if (under) this.take(under, place, false);
     else this.drag = {kind: 'idle', sx: place[0], sy: place[1]};
+  }
+
+  /**
+   * Where a point of another specimen is under the pointer, and no click is waited for that goes wherever it falls,
+   * that specimen is chosen and the point taken hold of. Of several points at one place, each press takes the next.
+   * @param {Place} place
+   * @param {Mark|null} under  the nearest of the specimen at work
+   * @param {number} reach
+   * @param {boolean} asked  with Ctrl: that is wanted whatever is waited for
+   * @param {boolean} [touch]
+   * @returns whether one was
+   */
+  choose(place, under, reach, asked, touch = false) {
+    const {canvas, last} = this;
+    const {on, key: current} = canvas;
+    this.last = null;
+    if (current === null || (!asked && on.anywhere())) return false;
+    const others = canvas.nearestOthers(...place, reach);
+    const points = asked && others.length ? others : [...canvas.nearestOwn(current, ...place, reach), ...others];
+    if (!points.length) return false;
+    points.sort((a, b) => a.away - b.away);
+    const placed = !asked && under && points[0].key === current && on.awaits(under.name) !== null;
+    if (placed) return false;
+    const again = last && Math.hypot(last.place[0] - place[0], last.place[1] - place[1]) <= TREMBLE.pointer;
+    if (again) points.sort((a, b) => idOf(a) < idOf(b) ? -1 : 1); // the same order each time
+    const chosen = points[again ? (points.findIndex((each) => idOf(each) === last.point) + 1) % points.length : 0];
+    this.last = {place, point: idOf(chosen)};
+    const {key, name} = chosen;
+    if (key !== current) on.choose(key, name);
+    const mark = canvas.marks.find((each) => each.name === name);
+    if (mark) this.take(mark, place, touch);
+    return true;
   }
 
   /** Takes hold of a point. @param {Mark} mark @param {Place} place  where the press began @param {boolean} touch */
@@ -184,10 +221,12 @@ export class Gestures {
   /** @param {Place|null} place */
   hover(place) {
     this.over = place;
-    const name = place ? this.canvas.nearest(...place, REACH.pointer)?.name ?? null : null;
-    if (name !== this.canvas.hovered) {
-      this.canvas.hovered = name;
-      this.canvas.draw();
+    const {canvas} = this;
+    const name = place ? canvas.nearest(...place, REACH.pointer)?.name ?? null : null;
+    const pointed = place && name === null ? canvas.nearestOthers(...place, REACH.pointer)[0]?.key ?? null : null;
+    if (name !== canvas.hovered || pointed !== canvas.pointed) {
+      Object.assign(canvas, {hovered: name, pointed});
+      canvas.draw();
     }
     this.cursor();
   }
@@ -253,8 +292,9 @@ export class Gestures {
     else if (canvas.pointing) style.cursor = 'crosshair';
     else if (over && canvas.picture) {
       const {x, y} = canvas.view.picture(...over);
+      const chosen = canvas.pointed !== null && !canvas.on.anywhere();
       const places = inside(canvas.picture, x, y) && canvas.on.awaits(canvas.hovered) !== null;
-      style.cursor = places ? 'crosshair' : canvas.hovered ? 'move' : 'grab';
+      style.cursor = chosen ? 'pointer' : places ? 'crosshair' : canvas.hovered ? 'move' : 'grab';
     }
   }
 
@@ -326,6 +366,7 @@ export class Gestures {
     const {canvas} = this;
     const {on, picture, view} = canvas;
     const under = canvas.nearest(...place, REACH.finger);
+    if (this.choose(place, under, REACH.finger, false, true)) return;
     const {x, y} = view.picture(...place);
     const name = picture && inside(picture, x, y) ? on.awaits(under?.name ?? null) : null;
     if (name !== null) {
@@ -361,3 +402,6 @@ export class Gestures {
     else canvas.zoom(Math.exp(-event.deltaY * unit * (wheel.trackpad ? 0.01 : 0.002)), ...this.at(event));
   }
 }
+
+/** @param {Met} point */
+const idOf = ({key, name}) => `${key} ${name}`;

@@ -4,9 +4,10 @@ import {fill, h, iconButton, text} from './dom.js';
 import {begin} from './geometry.js';
 import {loadImage} from './images.js';
 import {drawPicture, marksOf} from './paint.js';
+import {extentOf, pictureOf, placesOf} from './specimens.js';
 
 /**
- * @import {Picture, PictureDetail} from 'types/messages'
+ * @import {Picture, PictureDetail, PictureLabels} from 'types/messages'
  * @import {App} from './app.js'
  * @import {Box, Size} from './geometry.js'
  */
@@ -50,7 +51,7 @@ export class Guide {
     this.observer = new ResizeObserver(() => this.paint());
     this.observer.observe(this.canvas);
     app.on('labels', (labels) => {
-      if (labels.id === this.shown?.id) this.paint();
+      if (pictureOf(labels.id) === this.shown?.id) this.paint();
     });
     app.on('back', () => {
       this.details.clear();
@@ -71,7 +72,7 @@ export class Guide {
   get known() {
     if (!this.shown) return null;
     const {id, width, height} = this.shown;
-    const marks = marksOf(this.app.landmarks(), this.app.labels(id)?.points ?? {});
+    const marks = marksOf(this.app.landmarks(), this.pointsOn(id, this.landmark));
     return {width, height, places: new Map(marks.map(({name, x, y}) => [name, {x, y}]))};
   }
 
@@ -119,7 +120,7 @@ export class Guide {
   candidates(id) {
     const {app, similar} = this;
     const labelled = app.pictures.filter((p) => p.labelled && p.id !== id && !p.unreadable);
-    const last = [...new Set(app.history.done.map((change) => change.id).reverse())];
+    const last = [...new Set(app.history.done.map((change) => pictureOf(change.id)).reverse())];
     /** @param {Picture} p */
     const rank = (p) => [similar, last].map((ids) => ids.indexOf(p.id)).map((at) => at < 0 ? AT_MOST : at);
     return labelled.map((p) => ({p, rank: [...rank(p), p.complete ? 0 : 1]})).sort((a, b) =>
@@ -135,20 +136,39 @@ export class Guide {
       const {id} = candidates[(((this.at + i) % n) + n) % n];
       const detail = this.app.labels(id) ? this.details.get(id) ?? await this.app.load(id) : await this.app.load(id);
       this.details.set(id, detail);
-      const point = landmark ? this.app.labels(id)?.points[landmark] : null;
+      const point = landmark ? this.pointsOn(id, landmark)[landmark] : null;
       if (!landmark || (point && point.state !== 'absent')) return detail;
     }
     return null;
   }
 
+  /** What is labelled on a picture; where it shows several specimens, on that of them which has the landmark and most
+   *  of the others. @param {string} id @param {string|null} landmark @returns {PictureLabels['points']} */
+  pointsOn(id, landmark) {
+    const {app} = this;
+    if (!app.landmarks().several) return app.labels(id)?.points ?? {};
+    const has = (/** @type {PictureLabels} */ {points}) =>
+      Object.keys(points).length + (landmark && points[landmark] && points[landmark].state !== 'absent' ? 1000 : 0);
+    return app.outbox.specimens(id).sort((a, b) => has(b) - has(a))[0]?.points ?? {};
+  }
+
+  /** Of what the landmark's surroundings are a part: the picture, or the specimen on it. @param {Size} picture
+   *  @param {PictureLabels['points']} points @returns {Size} */
+  sizeOf(picture, points) {
+    if (!this.app.landmarks().several) return picture;
+    const side = 1.5 * extentOf(placesOf(points)) || Math.min(picture.width, picture.height);
+    return {width: side, height: side};
+  }
+
   async paint() {
     const {shown, landmark, app} = this;
     if (!shown || this.place.hidden) return;
-    const points = app.labels(shown.id)?.points ?? {};
+    const points = this.pointsOn(shown.id, landmark);
     const point = landmark ? points[landmark] : null;
     const near = point && point.state !== 'absent' && !this.whole;
     const part = near
-      ? around(point, shown, {width: this.canvas.clientWidth || 1, height: this.canvas.clientHeight || 1})
+      ? around(point, shown, {width: this.canvas.clientWidth || 1, height: this.canvas.clientHeight || 1},
+        this.sizeOf(shown, points))
       : undefined;
     const image = await loadImage(app.api.image(shown.id, 1024)).catch(() => null);
     if (this.shown !== shown || this.landmark !== landmark) return;
@@ -164,10 +184,11 @@ export class Guide {
  * @param {{x: number, y: number}} place
  * @param {Size} picture
  * @param {Size} canvas
+ * @param {Size} [thing]  of which the surroundings are a part
  * @returns {Box}
  */
-export function around({x, y}, picture, canvas) {
-  const side = Math.max(24, PART * Math.min(picture.width, picture.height));
+export function around({x, y}, picture, canvas, thing = picture) {
+  const side = Math.max(24, PART * Math.min(thing.width, thing.height));
   const scale = side / Math.min(canvas.width, canvas.height);
   const [width, height] = [canvas.width * scale, canvas.height * scale];
   return [begin(x + 0.5, width, picture.width), begin(y + 0.5, height, picture.height), width, height];

@@ -19,6 +19,10 @@ const FIXED = {
     [['↵', 'Space'], 'place the landmark where the cross-hair is'],
     [['Tap'], 'set the current landmark with a finger; a long press takes hold of a point'],
   ],
+  'Several specimens': [
+    [['Click'], 'on a point of another specimen: go there; again, to the next point at that place'],
+    [['Ctrl', 'Click'], 'the same, also where a click would place a landmark'],
+  ],
   'Moving about': [
     [['1', '…', '99'], 'choose a landmark by its number'],
     [['Tab'], 'on through the page; in the list of landmarks ↑ and ↓ choose'],
@@ -136,7 +140,7 @@ export function showHelp(app) {
   ) => [h('dt', {dataset: {state}}, h('span.mark', {style: {'--colour': '#3fa7ff'}})), h('dd', what)]);
   const columns = [
     h('div', table.section('Labelling'), table.section('All points')),
-    h('div', table.section('Moving about'), table.section('Everywhere')),
+    h('div', table.section('Moving about'), table.section('Several specimens'), table.section('Everywhere')),
     h('div', table.section('Looking'), h('section', h('h3', 'Points'), h('dl.keys.looks', looks)),
       h('section', h('h3', 'Other views'), h('dl.keys', OTHERS.map(([names, what]) => fixed(names, what))))),
   ];

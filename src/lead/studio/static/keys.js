@@ -6,7 +6,7 @@ import {lasting} from './kept.js';
 /**
  * A key is kept as `A`, `Shift+X`, `Ctrl+Z`, `Enter`, `.`; Shift is named only where the key is not another one by it.
  * @typedef {{keys: string[], words: string, group: Group, once?: boolean}} Meaning  `once`: not again while it is held
- * @typedef {'Labelling'|'All points'|'Moving about'|'Looking'|'Everywhere'} Group
+ * @typedef {'Labelling'|'All points'|'Several specimens'|'Moving about'|'Looking'|'Everywhere'} Group
  * @typedef {keyof typeof MEANINGS} Action
  */
 
@@ -22,9 +22,17 @@ export const MEANINGS = {
   absent: {keys: ['X'], group: 'Labelling', once: true, words: 'absent from this picture'},
   clear: {keys: ['Delete', 'Backspace'], group: 'Labelling', words: 'take the label away'},
   remainingAbsent: {keys: ['Shift+X'], group: 'All points', once: true, words: 'mark all that have no label as absent'},
-  clearAll: {keys: ['Shift+Delete'], group: 'All points', once: true, words: 'take all labels of the picture away'},
+  clearAll: {keys: ['Shift+Delete'], group: 'All points', once: true,
+    words: 'take all labels of the picture away; of several specimens, the current one'},
   copyPrevious: {keys: ['C'], group: 'All points', once: true,
     words: 'copy the points of the previous picture in the list'},
+  addSpecimen: {keys: ['I'], group: 'Several specimens', once: true, words: 'a new specimen'},
+  duplicate: {keys: ['D'], group: 'Several specimens', once: true, words: 'a copy of the specimen, a little beside it'},
+  nextSpecimen: {keys: ['Shift+J'], group: 'Several specimens', words: 'next specimen'},
+  previousSpecimen: {keys: ['Shift+K'], group: 'Several specimens', words: 'previous specimen'},
+  acceptSpecimens: {keys: ['Shift+A'], group: 'Several specimens', once: true, words: 'accept all suggested specimens'},
+  allLabelled: {keys: ['L'], group: 'Several specimens', once: true,
+    words: 'all specimens of the picture are labelled; or not'},
   note: {keys: ['M'], group: 'Labelling', once: true, words: 'a note and tags of the picture'},
   skip: {keys: ['Shift+S'], group: 'Labelling', once: true, words: 'skip this picture, a bad one; or no longer'},
   nextLandmark: {keys: ['J', ']'], group: 'Moving about', words: 'next landmark'},

@@ -1,6 +1,6 @@
 /** The landmarks beside the picture: each with its state, and what can be done with the current one. */
 
-import {fill, h, icon, markCurrent, renew, text} from './dom.js';
+import {count, fill, h, icon, markCurrent, renew, text} from './dom.js';
 import {keyed} from './keys.js';
 import {errorText} from './parts.js';
 
@@ -167,7 +167,10 @@ export class LandmarkList {
     const {closely} = this.app.state.model;
     if (!progress) return '';
     const {placed, pictures, accepted, expected_px: error, expected: share} = progress;
-    return [`${name}: labelled on ${placed.toLocaleString('en')} of ${pictures.toLocaleString('en')}`,
+    const {several} = this.app.landmarks();
+    return [several
+      ? `${name}: labelled on ${placed.toLocaleString('en')} of ${count(pictures, 'specimen')}`
+      : `${name}: labelled on ${placed.toLocaleString('en')} of ${pictures.toLocaleString('en')}`,
       accepted ? `${accepted.toLocaleString('en')} unchecked` : '',
       error && share ? `±${errorText(this.app, error, error / share)} expected` : '',
       closely.length && !closely.includes(name) ? 'not looked at closely' : '']

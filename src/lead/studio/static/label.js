@@ -3,6 +3,7 @@
 import {AllPoints} from './all-points.js';
 import {ApiError, wordsOf} from './api.js';
 import {PictureCanvas} from './canvas.js';
+import {otherOf} from './crowd.js';
 import {ARROWS, emptyState, fill, h, icon, iconButton, lookUp, renew, text, throttle} from './dom.js';
 import {Enter} from './enter.js';
 import {Follower} from './follow.js';
@@ -19,6 +20,8 @@ import {marksOf} from './paint.js';
 import {Panels} from './panels.js';
 import {coarseWords} from './picking.js';
 import {nameParts, Rail} from './rail.js';
+import {markOf, SpecimenList} from './specimen-list.js';
+import {isSpecimen, pictureOf} from './specimens.js';
 import {Tone} from './tone.js';
 import {ViewOptions} from './viewoptions.js';
 
@@ -27,6 +30,7 @@ import {ViewOptions} from './viewoptions.js';
  * @import {Props} from 'types/dom'
  * @import {Choice, PictureDetail, Suggestions} from 'types/messages'
  * @import {App} from './app.js'
+ * @import {Other} from './crowd.js'
  * @import {Action} from './keys.js'
  */
 
@@ -57,7 +61,12 @@ class LabelView {
     this.numbers = new Numbers();
     this.work = new Labelling(app, {changed: () => this.draw(), reveal: (x, y) => this.canvas.reveal(x, y),
       near: (x, y, reach) => this.enter.near(x, y, reach)});
-    const allPoints = new AllPoints(app, this.work, () => this.rail.neighbour(this.id, -1));
+    this.specimens = new SpecimenList(app, this.work, () => this.toPicture());
+    /** the other specimens as they were drawn last, by key, with what they were made of
+     *  @type {Map<string, {of: unknown[], other: Other|null}>} */
+    this.crowd = new Map();
+    const allPoints = new AllPoints(app, this.work, () => this.rail.neighbour(this.id, -1),
+      () => this.specimens.remove());
     this.allPoints = allPoints;
     this.landmarks = new LandmarkList(app, this.work, allPoints, () => this.toPicture());
 
@@ -89,6 +98,8 @@ class LabelView {
       awaits: (under) => this.work.awaits(under),
       press: (name, x, y, hidden) => this.work.pressed(name, x, y, hidden),
       grab: (name) => this.work.held(name),
+      choose: (key, name) => this.work.choose(key, name),
+      anywhere: () => this.work.placesAnywhere,
       drop: (name, x, y, moved) => this.work.dropped(name, x, y, moved),
       cancel: () => this.work.cancelled(),
       nothing: (outside) => this.clickedNothing(outside),
@@ -158,17 +169,18 @@ class LabelView {
         'pick',
         'Go to the picture that helps most',
       )), h('label.row.small.muted.next-mode', 'Then comes', this.next.mode), this.waiting, this.coarse),
-      this.landmarks.elements, guide);
+      this.specimens.element, this.landmarks.elements, guide);
   }
 
   subscribe() {
     const {app, work} = this;
-    app.on('labels', (labels) => {
-      if (labels.id === this.id) {
-        this.heading.hear();
-        work.settleCurrent();
-        this.draw();
-      }
+    const later = throttle(() => this.readSuggestions(), 1000);
+    const manyHeard = throttle(() => this.heardLabels(), 50);
+    app.on('labels', ({id}) => {
+      if (id === this.id || id === work.key) this.heardLabels();
+      else if (pictureOf(id) === this.id) manyHeard(); // of other specimens: of many, one after the other
+      // Which suggested specimen is the one that was just labelled, the server says.
+      if (work.found.specimens.length && pictureOf(id) === this.id) later();
     });
     app.on('landmarks', () => {
       work.current = null;
@@ -181,7 +193,6 @@ class LabelView {
     app.on('model', readProgress);
     readProgress();
     const soon = throttle(() => this.readSuggestions(), 150);
-    const later = throttle(() => this.readSuggestions(), 1000);
     app.on('model', ({model, stage, fitted_to: fittedTo}) => {
       const fit = [model, stage, fittedTo].join();
       if (fit !== this.fit) soon();
@@ -190,14 +201,23 @@ class LabelView {
     });
     app.on('state', () => this.drawWaiting());
     app.on('pictures', () => this.drawWaiting());
-    app.on('travelled', ({id, names}) => {
-      if (id !== this.id || !names[0]) return;
+    app.on('travelled', ({id: key, names}) => {
+      if (pictureOf(key) !== this.id) return;
+      if (isSpecimen(key) && work.specimens.isThere(key)) work.choose(key);
+      if (!names[0] || key !== work.key) return;
       this.follower.again();
       work.select(names[0], false);
     });
     app.on('theme', () => this.canvas.draw());
     app.on('unit', () => this.draw());
     app.keys((event) => this.key(event));
+  }
+
+  /** Labels of the picture on show have changed. */
+  heardLabels() {
+    this.heading.hear();
+    this.work.settleCurrent();
+    this.draw();
   }
 
   destroy() {
@@ -363,7 +383,9 @@ class LabelView {
 
   /** Points that the person touched are labels, which no suggestion moves. @param {Suggestions} found */
   setSuggestions(found) {
-    this.work.suggestions = found;
+    const {work} = this;
+    work.suggestions = found;
+    if (work.specimens.several && work.specimens.settle()) work.turnTo();
     this.drawWaiting();
     this.draw();
   }
@@ -436,9 +458,12 @@ class LabelView {
 
   /** What keys do in this view. @returns {Partial<Record<Action, () => void>>} */
   does() {
-    const {work, next, canvas, allPoints, enter} = this;
-    return {acceptAll: () => enter.run(), accept: () => enter.accept(), hidden: () => work.toggleHidden(),
-      absent: () => work.toggleAbsent(), clear: () => this.clearOne(),
+    const {work, next, canvas, allPoints, enter, specimens} = this;
+    const several = {addSpecimen: () => specimens.add(), duplicate: () => specimens.duplicate(),
+      nextSpecimen: () => work.cycleSpecimens(1), previousSpecimen: () => work.cycleSpecimens(-1),
+      acceptSpecimens: () => specimens.acceptAll(), allLabelled: () => specimens.toggleComplete()};
+    return {...work.specimens.several ? several : {}, acceptAll: () => enter.run(), accept: () => enter.accept(),
+      hidden: () => work.toggleHidden(), absent: () => work.toggleAbsent(), clear: () => this.clearOne(),
       remainingAbsent: () => allPoints.remainingAbsent(), clearAll: () => allPoints.clearAll(),
       copyPrevious: () => allPoints.copyPrevious(), nextLandmark: () => work.cycle(1),
       previousLandmark: () => work.cycle(-1), unlabelled: () => work.nextUnlabelled(),
@@ -502,6 +527,8 @@ class LabelView {
     if (!work.names.length) return;
     this.enter.missed = outside
       ? 'That is outside the picture.'
+      : work.specimens.several
+      ? `This specimen is labelled: press ${keys.hint('addSpecimen')} for a new one, or choose one.`
       : 'Nothing waits for its place: choose a landmark in the list to set it anew.';
     this.enter.draw();
   }
@@ -512,6 +539,7 @@ class LabelView {
     this.enter.missed = null;
     this.drawCanvas();
     this.follow();
+    this.specimens.draw();
     this.landmarks.draw();
     this.enter.draw();
     this.note.show(this.id);
@@ -531,10 +559,36 @@ class LabelView {
     const points = {...work.labels};
     if (work.placing) points[work.placing.name] = work.placing;
     canvas.marks = this.id ? marksOf(this.app.landmarks(), points, work.suggestions.points) : [];
+    canvas.key = work.specimens.several ? work.key : null;
+    canvas.others = this.others();
     canvas.skeleton = this.showSkeleton ? this.app.landmarks().skeleton : [];
     canvas.current = work.current;
     canvas.crosshair.settle(this.id, work.current, Boolean(work.current && work.pointOf(work.current)));
     canvas.draw();
+  }
+
+  /** The specimens beside the current one; only those that have changed are made anew. @returns {Other[]} */
+  others() {
+    const {work: {specimens}, crowd} = this;
+    if (!specimens.several || !this.id) {
+      crowd.clear();
+      return [];
+    }
+    const landmarks = this.app.landmarks();
+    const {list, current} = specimens;
+    const others = list.flatMap((specimen, i) => {
+      const words = markOf(specimen, i + 1);
+      const of = [specimen.labels, specimen.guess, words, landmarks, this.showSkeleton];
+      let made = crowd.get(specimen.key);
+      if (!made || made.of.some((each, k) => each !== of[k])) {
+        const {skeleton} = landmarks;
+        made = {of, other: otherOf(specimen, words, {...landmarks, skeleton: this.showSkeleton ? skeleton : []})};
+        crowd.set(specimen.key, made);
+      }
+      return made.other && specimen.key !== current ? [made.other] : [];
+    });
+    if (crowd.size > 2 * list.length + 8) crowd.clear(); // of other pictures
+    return others;
   }
 
   /** Where that is wanted, looks at each landmark as its turn comes. */

@@ -1,24 +1,29 @@
-/** The labels of the picture at work: which landmark is the current one, and what clicks and keys make of it. */
+/** The labels of the picture at work, or of one specimen on it: which landmark is the current one, and what clicks and
+ *  keys make of it. */
 
 import {count} from './dom.js';
 import {doubtful} from './doubt.js';
 import {clamp} from './geometry.js';
+import {extentOf, middleOf, placesOf, Specimens} from './specimens.js';
 
 /**
  * @import {PictureDetail, Point, Suggestions} from 'types/messages'
  * @import {App} from './app.js'
- * @import {Points} from './outbox.js'
- * @typedef {{kind: 'accept'|'look'|'single'|'place'|'next', names: string[], doubts: string[]}} Plan  what Enter does:
- *   accepts `names`, shows the first of `names` from near, accepts it, points at what nobody can suggest, or goes on;
- *   `doubts` are those left that are too uncertain to be accepted unseen
+ * @import {MarksChange, Points} from './outbox.js'
+ * @typedef {{kind: 'accept'|'look'|'single'|'place'|'specimen'|'next', names: string[], doubts: string[]}} Plan  what
+ *   Enter does: accepts `names`, shows the first of `names` from near, accepts it, points at what nobody can suggest,
+ *   goes to another specimen of which something is open, or to another picture; `doubts` are those left that are too
+ *   uncertain to be accepted unseen
  */
+
+const WINDOW = 1.8; // of its extent: through so large a window the model looks at a specimen
 
 /** @param {number} value */
 const thousandth = (value) => Math.round(value * 1000) / 1000;
 
 /** @param {string} id @returns {Suggestions} */
 export const nothing = (id) => ({id, method: null, model: 0, points: {}, waiting_for: null, guides: [], turned: false,
-  up: null});
+  up: null, specimens: []});
 
 export class Labelling {
   /**
@@ -34,7 +39,12 @@ export class Labelling {
     this.on = on;
     /** the picture at work @type {PictureDetail|null} */
     this.detail = null;
-    this.suggestions = nothing('');
+    this.specimens = new Specimens(app);
+    /** suggestions for the picture @type {Suggestions} */
+    this.found = nothing('');
+    /** those for the specimen at work
+     *  @type {{key: string|null, found: Suggestions, guesses: unknown, own: Suggestions}|null} */
+    this.ofOne = null;
     /** @type {string|null} */
     this.current = null;
     /** whether the current landmark was chosen (list, keys) and not by pressing on its point: then a click sets it
@@ -56,21 +66,46 @@ export class Labelling {
   /** Another picture, or none. @param {PictureDetail|null} detail @param {Suggestions} suggestions */
   begin(detail, suggestions) {
     this.detail = detail;
+    this.specimens.begin(detail?.id ?? null);
     this.suggestions = suggestions;
     this.placing = null;
     this.looked.clear();
+    this.specimens.settle();
     this.setCurrent(detail ? this.firstUnlabelled() : null, true);
+  }
+
+  /** For the specimen at work, where pictures show several. @returns {Suggestions} */
+  get suggestions() {
+    const {found, specimens: {several, current: key, guesses}, ofOne} = this;
+    if (!several) return found;
+    if (ofOne?.key === key && ofOne.found === found && ofOne.guesses === guesses) return ofOne.own;
+    const own = {...found, points: this.specimens.guessOf(key)};
+    this.ofOne = {key, found, guesses, own};
+    return own;
+  }
+  set suggestions(found) {
+    this.found = found;
+    this.specimens.suggest(found.specimens);
   }
 
   get id() {
     return this.detail?.id ?? null;
   }
+  /** What the labels at work go by: the picture, or the specimen. */
+  get key() {
+    return this.specimens.several ? this.specimens.current : this.id;
+  }
   /** The longer one of the picture, in pixels. */
   get side() {
     return this.detail ? Math.max(this.detail.width, this.detail.height) : 1;
   }
+  /** That of what the model looks at: the picture, or a window around the specimen. */
+  get reach() {
+    const {specimens: {several}, suggestions, side} = this;
+    return several ? Math.min(side, WINDOW * extentOf(placesOf({...suggestions.points, ...this.labels}))) : side;
+  }
   get labels() {
-    return (this.id && this.app.labels(this.id)?.points) || {};
+    return (this.key && this.app.labels(this.key)?.points) || {};
   }
   get names() {
     return this.app.landmarks().landmarks.map((l) => l.name);
@@ -85,6 +120,10 @@ export class Labelling {
 
   /** The current landmark is one that there is and, unless chosen, one without a label. */
   settleCurrent() {
+    if (this.specimens.settle()) {
+      this.turnTo();
+      return;
+    }
     const at = this.current ? this.names.indexOf(this.current) : -1;
     if (at < 0 || (this.inOrder && this.labels[this.names[at]])) this.setCurrent(this.firstUnlabelled(at), true);
   }
@@ -127,6 +166,36 @@ export class Labelling {
     else this.app.toast('Every landmark has a label.');
   }
 
+  // --- the current specimen ------------------------------------------------------------------------------------------
+
+  /** Another specimen is the current one, from its first landmark without a label on. */
+  turnTo() {
+    this.placing = null;
+    this.looked.clear();
+    this.setCurrent(this.firstUnlabelled(), true);
+  }
+
+  /** Makes a specimen the current one. @param {string} key @param {string} [name]  of the landmark */
+  choose(key, name) {
+    if (key !== this.specimens.current) {
+      this.specimens.select(key);
+      this.turnTo();
+    }
+    if (name) this.setCurrent(name, false);
+    this.on.changed();
+    if (name) return;
+    const places = placesOf({...this.suggestions.points, ...this.labels});
+    if (!places.length) return;
+    const {x, y} = middleOf(places);
+    this.on.reveal(x, y);
+  }
+
+  /** @param {number} by */
+  cycleSpecimens(by) {
+    const key = this.specimens.neighbour(by);
+    if (key) this.choose(key);
+  }
+
   /** Where a landmark is drawn: its label, or the suggestion in its place. @param {string} name */
   pointOf(name) {
     const label = this.labels[name];
@@ -144,8 +213,17 @@ export class Labelling {
   /** Returns what it did, to be taken back; null if nothing. @param {Points} points @param {string} what
    *  @param {string} [merge] */
   change(points, what, merge) {
-    // else they are being read anew
-    return this.id && this.app.labels(this.id) ? this.app.change(this.id, points, {what, merge}) : null;
+    const {app, id, key} = this;
+    if (!id || !key || !app.labels(id)) return null; // they are being read anew
+    /** @type {MarksChange} */
+    const marks = key === id || this.specimens.isThere(key) ? {} : {gone: false};
+    return app.change(key, points, {what, merge, ...marks});
+  }
+
+  /** Whether the click that is waited for goes wherever it falls, also upon another specimen: the landmark has no place
+   *  yet, or is to be set anew. */
+  get placesAnywhere() {
+    return this.waits && (this.armed || !this.current || !this.suggestions.points[this.current]);
   }
 
   /** @param {string} name @param {number} x @param {number} y @param {'visible'|'hidden'} state
@@ -234,7 +312,7 @@ export class Labelling {
   /** Those among them whose suggestion is too uncertain to be accepted unseen. */
   doubts() {
     if (!this.detail) return [];
-    const doubts = doubtful(this.suggestions.points, this.side);
+    const doubts = doubtful(this.suggestions.points, this.reach);
     return this.acceptable().filter((name) => doubts.has(name));
   }
 
@@ -258,6 +336,10 @@ export class Labelling {
     if (this.current && this.isLookedAt(doubts)) return {kind: 'single', names: [this.current], doubts};
     if (doubts.length) return {kind: 'look', names: doubts, doubts};
     const left = this.detail ? this.names.filter((name) => !this.labels[name]) : [];
+    const {several, isBlank, list, nextOpen} = this.specimens;
+    if (several && this.detail && (!left.length || (isBlank && list.length > 1))) {
+      return {kind: nextOpen ? 'specimen' : 'next', names: [], doubts};
+    }
     return {kind: left.length ? 'place' : 'next', names: left, doubts};
   }
 

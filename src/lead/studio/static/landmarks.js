@@ -6,16 +6,20 @@ import {LabelFile} from './labelfile.js';
 import {PALETTE, segmented} from './parts.js';
 import {added, distinct, lineToggled, LONGEST, moved, namesIn, pairToggled, recoloured, removed, renamed, schemaEdits,
   suggestedPairs} from './schema.js';
+import {extentOf, middleOf, placesOf} from './specimens.js';
 
 /**
  * @import {Landmark, PictureDetail, PictureLabels} from 'types/messages'
  * @import {App} from './app.js'
- * @import {Size} from './geometry.js'
+ * @import {Box, Size} from './geometry.js'
  * @import {Pair, Schema, SchemaEdits} from './schema.js'
  * @typedef {[x: number, y: number]} Spot  in the drawing's own pixels
  * @typedef {Map<string, Spot>} Spots  of landmarks
  * @typedef {[left: number, top: number, right: number, bottom: number]} Taken
  */
+
+/** @type {[choice: 'one'|'several', text: string][]} */
+const KINDS = [['one', 'One specimen'], ['several', 'Several specimens']];
 
 class LandmarksView {
   /** @param {HTMLElement} root @param {App} app */
@@ -36,6 +40,9 @@ class LandmarksView {
       }});
     this.saved = h('span.l-saved', {testid: 'landmarks-state', role: 'status'});
     this.hint = h('p.muted.small', {id: 'entry-hint', testid: 'entry-hint'});
+    this.mode = h('div.stack.l-mode');
+    /** why the pictures cannot be of the other kind @type {string|null} */
+    this.refusal = null;
     this.undoButton = h('button.plain', {testid: 'landmarks-undo', onclick: () => this.edits.undo()}, icon('undo'),
       'Undo');
     this.drawing = new Drawing(app, this.edits);
@@ -51,7 +58,7 @@ class LandmarksView {
       h('section.stack.l-left', {'aria-label': 'Names'},
         h('div.page-head', h('h1', 'Landmarks'), h('span.spacer'), this.saved, this.undoButton),
         h('div.row', this.title, this.colours),
-        h('div.card.l-card', this.list, h('div.l-entry', icon('plus'), this.entry), this.hint), this.start,
+        h('div.card.l-card', this.list, h('div.l-entry', icon('plus'), this.entry), this.hint), this.mode, this.start,
         file.element), this.drawing.element);
     root.append(h('div.page', this.columns));
     this.dragging = false;
@@ -100,10 +107,34 @@ class LandmarksView {
     this.start.hidden = !n;
     this.colours.hidden = schema.landmarks.every((l) => PALETTE.includes(l.colour));
     this.drawState();
+    this.drawMode(schema);
     if (!this.dragging) this.drawRows(schema);
     this.list.parentElement?.classList.toggle('empty-list', !n);
     this.columns.classList.toggle('alone', !n);
     this.drawing.draw(schema);
+  }
+
+  /** How many specimens a picture shows. @param {Schema} schema */
+  drawMode({several, landmarks}) {
+    this.mode.hidden = !landmarks.length;
+    const holds = `${several}|${this.refusal}`;
+    if (this.mode.dataset.holds === holds) return;
+    this.mode.dataset.holds = holds;
+    const choice = segmented('Each picture shows', KINDS, several ? 'several' : 'one', 'shows', (kind) => {
+      this.refusal = null;
+      this.edits.edit(kind === 'several' ? 'several specimens a picture' : 'one specimen a picture',
+        (now) => ({...now, several: kind === 'several'}), {}, (words) => {
+        this.refusal = words;
+        this.mode.dataset.holds = ''; // the choice stands where it stood
+        this.draw();
+      });
+      this.draw();
+    });
+    refill(this.mode, h('div.row.wrap', h('span.muted', 'Each picture shows'), choice), this.refusal
+      ? h('p.notice.bad', {role: 'alert', testid: 'shows-refused'}, icon('warning'), h('span', this.refusal))
+      : several
+      ? h('p.muted.small', 'Each specimen is labelled by itself, and the model finds how many there are.')
+      : null);
   }
 
   /** Makes the rows anew; the focus, and what is being typed, stay. @param {Schema} schema */
@@ -323,10 +354,19 @@ class Drawing {
     if (this.chosen && !names.includes(this.chosen)) this.chosen = null;
     this.element.hidden = names.length < 1;
     if (!names.length) return;
-    const labels = this.shown && (this.app.labels(this.shown.id) ?? this.shown.labels);
-    const laid = this.shown && labels && layOut(names, this.shown, labels.points);
+    const points = this.shown ? this.pointsOf(this.shown) : {};
+    const laid = this.shown
+      && layOut(names, this.shown, points, this.app.landmarks().several ? aroundOne(points) : undefined);
     refill(this.stage, this.picture(schema, laid?.spots ?? abstractLayout(schema), laid?.view ?? null));
     this.drawWords(schema, laid ? this.shown : null);
+  }
+
+  /** What is drawn on: the labels of the picture, or of that of its specimens which has most.
+   *  @param {PictureDetail} picture @returns {PictureLabels['points']} */
+  pointsOf({id, labels}) {
+    if (!this.app.landmarks().several) return (this.app.labels(id) ?? labels).points;
+    const most = (/** @type {PictureLabels} */ {points}) => Object.keys(points).length;
+    return this.app.outbox.specimens(id).sort((a, b) => most(b) - most(a))[0]?.points ?? {};
   }
 
   /** @param {Schema} schema @param {Spots} places
@@ -460,12 +500,12 @@ const swatch = (schema, name) =>
  * @param {string[]} names
  * @param {Size} picture
  * @param {PictureLabels['points']} points
+ * @param {Box} [part]  of the picture, that is shown
  */
-export function layOut(names, picture, points) {
+export function layOut(names, picture, points, part = [0, 0, picture.width, picture.height]) {
   const missing = names.filter((name) => typeof points[name]?.x !== 'number');
   if (missing.length === names.length) return null;
-  const view = View.of([0, 0, picture.width, picture.height], {width: WIDTH,
-    height: missing.length ? HEIGHT - STRIP : HEIGHT});
+  const view = View.of(part, {width: WIDTH, height: missing.length ? HEIGHT - STRIP : HEIGHT});
   /** @type {Spots} */
   const spots = new Map();
   for (const name of names) {
@@ -474,6 +514,16 @@ export function layOut(names, picture, points) {
   }
   missing.forEach((name, i) => spots.set(name, [24 + ((WIDTH - 48) * (i + 0.5)) / missing.length, HEIGHT - 18]));
   return {spots, view};
+}
+
+/** What is shown of a picture around one of its specimens. @param {PictureLabels['points']} points
+ *  @returns {Box|undefined} all of it, where none is labelled */
+function aroundOne(points) {
+  const places = placesOf(points);
+  if (!places.length) return undefined;
+  const {x, y} = middleOf(places);
+  const side = Math.max(24, 1.5 * extentOf(places));
+  return [x + 0.5 - side / 2, y + 0.5 - side / 2, side, side];
 }
 
 /**

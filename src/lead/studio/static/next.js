@@ -3,6 +3,7 @@
 import {count, h, throttle} from './dom.js';
 import {prefetch} from './images.js';
 import {lasting, passing} from './kept.js';
+import {pictureOf} from './specimens.js';
 
 /**
  * @import {Choice, PictureDetail, Suggestions} from 'types/messages'
@@ -108,7 +109,8 @@ export class Next {
   /** Asks the page which pictures to label next: the best, and the runner-up; none if all are labelled.
    *  @param {string|null} after @returns {Promise<Choice[]>} */
   async choose(after) {
-    const unsaved = [...this.app.outbox.entries].filter(([, entry]) => entry.dirty).map(([id]) => id);
+    const dirty = [...this.app.outbox.entries].filter(([, entry]) => entry.dirty);
+    const unsaved = [...new Set(dirty.map(([key]) => pictureOf(key)))];
     const skip = [...[...this.skipped].slice(-SKIPPED_SENT), ...unsaved.slice(-SKIPPED_SENT)];
     try {
       const choice = await this.app.api.get('/next', {after, skip: skip.length ? skip : null});

@@ -7,13 +7,17 @@
  * landmark was first changed here, and what we set since, which may have been written though we never heard so. When
  * the server's state turns out to have moved on (another tab, another person), landmarks that did not change there keep
  * our value; where both changed, theirs stands and the person is told. A picture's note goes the same way as a
- * landmark. Of its tags, those that were added or taken away here are so on top of theirs. Which way is up, as the
- * latest says.
+ * landmark. Of its tags, those that were added or taken away here are so on top of theirs. Which way is up, what a
+ * specimen is called and whether all of a picture are labelled, as the latest says.
+ *
+ * Where pictures show several specimens, each has an entry of its own (specimens.js), beside that of the picture. One
+ * that the server does not have is `gone`: not made yet, or taken out.
  */
 
 import {ApiError, wordsOf} from './api.js';
 import {Bus} from './bus.js';
 import {lasting, passing} from './kept.js';
+import {absent, isSpecimen, pictureOf} from './specimens.js';
 
 /**
  * @import {Direction, LabelsChange, PictureLabels, Point} from 'types/messages'
@@ -21,13 +25,18 @@ import {lasting, passing} from './kept.js';
  * @typedef {Record<string, Point|null>} Points  null for no label
  * @typedef {{value: Point|null, ours: (Point|null)[]}} Touched
  * @typedef {{checked?: boolean, note?: {value: string, ours: string[]},
- *   tags?: {value: string[], base: string[]}, up?: Direction}} Marks  what is changed of a picture beside its landmarks
- * @typedef {{checked?: boolean, note?: string, tags?: string[], up?: Direction}} MarksChange
+ *   tags?: {value: string[], base: string[]}, up?: Direction, track?: string, complete?: boolean,
+ *   gone?: {value: boolean, ours: Points}}} Marks  what is changed of a picture beside its landmarks; `gone.ours`: the
+ *   points that went
+ * @typedef {{checked?: boolean, note?: string, tags?: string[], up?: Direction, track?: string, complete?: boolean,
+ *   gone?: boolean}} MarksChange  `gone`: the specimen is taken out; false: it is made
  * @typedef {{id: string, points: {name: string, mine: Point|null, theirs: Point|null}[],
- *   note?: {mine: string, theirs: string}}} Conflict
- * @typedef {{note?: string, tags?: string[], up?: Direction}} Said  of a picture as a whole
- * @typedef {{id: string, before: Points, after: Points, said?: {before: Said, after: Said}, what: string,
- *   merge: string}} Change
+ *   note?: {mine: string, theirs: string}, gone?: {mine: boolean, points: Points, track: string}}} Conflict
+ *   `gone`: a specimen was changed here and taken out elsewhere, or (`mine`) the other way about; with what it had here
+ * @typedef {{note?: string, tags?: string[], up?: Direction, track?: string, complete?: boolean, gone?: boolean}} Said
+ *   of a picture, or of a specimen, as a whole
+ * @typedef {{id: string, before: Points, after: Points, said?: {before: Said, after: Said}}} Part
+ * @typedef {Part & {what: string, merge: string, more?: Part[]}} Change  `more`: of other specimens, in the same step
  */
 
 const LONGEST_WAIT = 15;
@@ -44,13 +53,18 @@ export function same(a, b) {
 /** No direction: nothing is said of which way is up, or that is taken back. @type {Direction} */
 export const NOWHERE = {x: 0, y: 0};
 
-/** What is changed of what is said of a picture as a whole, and what that was; null if nothing is.
+/** What is changed of what is said of a picture as a whole, and what that was; null if nothing is. A specimen that is
+ *  taken out leaves its name behind.
  *  @param {PictureLabels|null} now @param {MarksChange} change @returns {{before: Said, after: Said}|null} */
-export function saidOf(now, {note, tags, up}) {
-  if (!now || (note === undefined && tags === undefined && up === undefined)) return null;
+export function saidOf(now, {note, tags, up, track, complete, gone}) {
+  if (!now || [note, tags, up, track, complete, gone].every((value) => value === undefined)) return null;
+  const called = track !== undefined || gone;
   return {
-    before: {...note !== undefined && {note: now.note}, ...tags && {tags: now.tags}, ...up && {up: now.up ?? NOWHERE}},
-    after: {...note !== undefined && {note}, ...tags && {tags}, ...up && {up}},
+    before: {...note !== undefined && {note: now.note}, ...tags && {tags: now.tags}, ...up && {up: now.up ?? NOWHERE},
+      ...called && {track: now.track}, ...complete !== undefined && {complete: now.complete},
+      ...gone !== undefined && {gone: now.gone}},
+    after: {...note !== undefined && {note}, ...tags && {tags}, ...up && {up}, ...called && {track: gone ? '' : track},
+      ...complete !== undefined && {complete}, ...gone !== undefined && {gone}},
   };
 }
 
@@ -62,6 +76,9 @@ export function unsaid(now, {from, to}) {
   if (to.note !== undefined && now?.note === from.note) out.note = to.note;
   if (to.tags && sameTags(now?.tags ?? [], from.tags ?? [])) out.tags = to.tags;
   if (to.up && sameUp(now?.up, from.up)) out.up = to.up;
+  if (to.track !== undefined && (now?.track ?? '') === from.track) out.track = to.track;
+  if (to.complete !== undefined && now?.complete === from.complete) out.complete = to.complete;
+  if (to.gone !== undefined && Boolean(now?.gone) === from.gone) out.gone = to.gone;
   return out;
 }
 
@@ -91,6 +108,8 @@ class Entry {
     this.held = null;
     /** why the server will not take it; null while it may still @type {string|null} */
     this.refused = null;
+    /** the labels as they are shown; null: to be put together anew @type {PictureLabels|null} */
+    this.shown = null;
   }
 
   get dirty() {
@@ -101,6 +120,32 @@ class Entry {
   get changes() {
     return this.touched.size + Object.keys(this.marks).length;
   }
+
+  /** A specimen that is to be made, or to be taken out, and is so on the server: nothing of that is left to do. */
+  settle() {
+    const {known, marks} = this;
+    if (!known || this.sending) return;
+    if (marks.gone && marks.gone.value === Boolean(known.gone)) delete marks.gone;
+    if (!known.gone || marks.gone) return;
+    this.touched.clear();
+    delete marks.track;
+  }
+}
+
+/** The server's labels with our changes on top. @param {PictureLabels} known
+ *  @param {Pick<Entry, 'touched'|'marks'>} ours
+ *  @returns {PictureLabels} */
+function shownOf(known, {touched, marks}) {
+  const gone = marks.gone?.value ?? known.gone;
+  const points = gone ? {} : {...known.points};
+  for (const [name, {value}] of gone ? [] : touched) {
+    if (value) points[name] = value;
+    else delete points[name];
+  }
+  const {checked = known.checked, note, tags, up = known.up ?? null} = marks;
+  return {...known, points, checked, note: note?.value ?? known.note, tags: tags?.value ?? known.tags,
+    up: up && (up.x || up.y) ? up : null, track: gone ? '' : marks.track ?? known.track,
+    complete: marks.complete ?? known.complete, gone};
 }
 
 /**
@@ -120,6 +165,11 @@ export class Outbox extends Bus {
     this.prefix = `lead.outbox|${place}|`;
     /** @type {Map<string, Entry>} */
     this.entries = new Map();
+    /** by picture, the keys of its specimens, in order @type {Map<string, string[]>} */
+    this.keys = new Map();
+    /** pictures of which something changed while much is done together, to be told of at its end; null else
+     *  @type {Set<string>|null} */
+    this.changed = null;
     this.stored = true;
     this.problem = '';
     this.attempts = 0;
@@ -140,43 +190,67 @@ export class Outbox extends Bus {
 
   // --- what is shown -------------------------------------------------------------------------------------------------
 
-  /** What is shown of a picture: the server's state with our changes on top. Null before it was loaded.
-   *  @param {string} id @returns {PictureLabels|null} */
+  /** What is shown of a picture, or of a specimen: the server's state with our changes on top. Null before it was
+   *  loaded. @param {string} id @returns {PictureLabels|null} */
   labels(id) {
     const entry = this.entries.get(id);
     if (!entry?.known) return null;
-    const points = {...entry.known.points};
-    for (const [name, {value}] of entry.touched) {
-      if (value) points[name] = value;
-      else delete points[name];
-    }
-    const {checked = entry.known.checked, note, tags, up = entry.known.up ?? null} = entry.marks;
-    return {...entry.known, points, checked, note: note?.value ?? entry.known.note,
-      tags: tags?.value ?? entry.known.tags, up: up && (up.x || up.y) ? up : null};
+    entry.shown ??= shownOf(entry.known, entry);
+    return entry.shown;
   }
 
-  /** Reads a picture from the server, its `labels` as shown here. @param {string} id */
-  async load(id) {
+  /** The specimens of a picture, where it shows several: as the file has them, then those made since.
+   *  @param {string} id @returns {PictureLabels[]} */
+  specimens(id) {
+    return (this.keys.get(id) ?? []).flatMap((key) => {
+      const labels = this.labels(key);
+      return labels && !labels.gone ? [labels] : [];
+    });
+  }
+
+  /** Reads a picture from the server, its `labels` as shown here. @param {string} key  of it, or of a specimen on it */
+  async load(key) {
+    const id = pictureOf(key);
     const entry = this.entry(id);
-    const {told} = entry;
+    const keys = [id, ...this.keys.get(id) ?? []];
+    const before = new Map(keys.map((each) => [each, this.entry(each).told]));
     const detail = await this.api.get(`/pictures/${id}`);
+    const specimens = detail.specimens ?? [];
     // If the server told of something else while this was under way, this may be older: then only versions count.
-    this.adopt(id, detail.labels, entry === this.entries.get(id) && told === entry.told);
-    return {...detail, labels: this.labels(id) ?? detail.labels};
+    const fresh = (/** @type {string} */ each) => before.get(each) === this.entry(each).told;
+    this.together(() => {
+      this.adopt(id, detail.labels, entry === this.entries.get(id) && fresh(id));
+      for (const labels of specimens) this.adopt(labels.id, labels, fresh(labels.id));
+      const there = specimens.map((labels) => labels.id);
+      const others = keys.slice(1).filter((each) => !there.includes(each));
+      for (const each of others) if (!this.entry(each).known?.gone) this.adopt(each, absent(each), fresh(each));
+      const since = (this.keys.get(id) ?? []).filter((each) => !there.includes(each));
+      if (since.length || there.length) this.keys.set(id, [...there, ...since]);
+    });
+    return {...detail, labels: this.labels(id) ?? detail.labels, specimens: this.specimens(id)};
   }
 
   // --- changing ------------------------------------------------------------------------------------------------------
 
+  /** A specimen's labels, to be changed: those of none, if there is none of that key on a picture that is loaded.
+   *  @param {string} key */
+  expect(key) {
+    if (isSpecimen(key) && this.entries.get(pictureOf(key))?.known) this.entry(key).known ??= absent(key);
+    return this.labels(key);
+  }
+
   /**
-   * Changes landmarks of a picture that is loaded; a null point takes the label away.
+   * Changes landmarks of a picture, or a specimen, that is loaded; a null point takes the label away.
    * @param {string} id
    * @param {Points} points
    * @param {MarksChange} [marks]
    */
-  change(id, points, {checked, note, tags, up} = {}) {
+  change(id, points, {checked, note, tags, up, track, complete, gone} = {}) {
+    this.expect(id);
     const entry = this.entry(id);
     const {known, marks} = entry;
     if (!known) throw new Error(`picture ${id} is not loaded`);
+    const shown = this.labels(id)?.points ?? {};
     for (const [name, value] of Object.entries(points)) {
       const before = entry.touched.get(name);
       const ours = before ? [...before.ours, before.value].slice(-OURS_KEPT) : [known.points[name] ?? null];
@@ -189,10 +263,26 @@ export class Outbox extends Bus {
     }
     if (tags !== undefined) marks.tags = {value: tags, base: marks.tags?.base ?? known.tags};
     if (up !== undefined) marks.up = up;
+    if (track !== undefined) marks.track = track;
+    if (complete !== undefined) marks.complete = complete;
+    if (gone !== undefined) marks.gone = {value: gone, ours: shown};
+    if (gone) {
+      entry.touched.clear();
+      delete marks.track;
+    }
+    entry.settle();
     entry.refused = null;
+    entry.shown = null;
     this.keep();
     this.show(id);
     this.send(id);
+  }
+
+  /** Several changes at once. @param {{id: string, points: Points, marks?: MarksChange}[]} changes */
+  changeAll(changes) {
+    this.together(() => {
+      for (const {id, points, marks} of changes) this.change(id, points, marks);
+    });
   }
 
   /** How many changes (landmarks, notes …) the server does not have yet. */
@@ -234,14 +324,16 @@ export class Outbox extends Bus {
     entry.touched.clear();
     entry.marks = {};
     entry.refused = null;
+    entry.shown = null;
     this.keep();
     this.show(id);
   }
 
   // --- the server's side ---------------------------------------------------------------------------------------------
 
-  /** The server told of a picture's new state. @param {PictureLabels} labels */
+  /** The server told of a picture's new state, or of a specimen's. @param {PictureLabels} labels */
   receive(labels) {
+    this.expect(labels.id); // one that was made elsewhere, on a picture that is known here
     const entry = this.entries.get(labels.id);
     if (entry?.sending) entry.held = labels;
     else if (entry?.known) this.adopt(labels.id, labels, false);
@@ -251,29 +343,39 @@ export class Outbox extends Bus {
   /** Everything known may be out of date: forgets what is not on its way. Pictures shown have to be loaded again. */
   forget() {
     for (const [id, entry] of this.entries) if (!entry.dirty && !entry.sending) this.entries.delete(id);
+    for (const [id, keys] of this.keys) this.keys.set(id, keys.filter((key) => this.entries.has(key)));
   }
 
   /** Takes over the server's state of a picture and puts our changes on top, except where both changed a landmark.
    *  @param {string} id @param {PictureLabels} labels @param {boolean} force */
   adopt(id, labels, force) {
     const entry = this.entry(id);
-    if (entry.sending || (!force && entry.known && labels.version <= entry.known.version)) return;
+    const {known} = entry;
+    if (entry.sending || (!force && known && !known.gone && labels.version <= known.version)) return;
+    const gone = adoptGone(entry, labels);
     const conflicts = [];
-    for (const [name, {value, ours}] of entry.touched) {
+    for (const [name, {value, ours}] of labels.gone ? [] : entry.touched) {
       const theirs = labels.points[name] ?? null;
       if (!same(theirs, value) && ours.some((point) => same(theirs, point))) continue;
       entry.touched.delete(name);
       if (!same(theirs, value)) conflicts.push({name, mine: value, theirs});
     }
-    if (entry.marks.checked === labels.checked) delete entry.marks.checked;
-    if (sameUp(entry.marks.up, labels.up)) delete entry.marks.up;
-    const note = adoptNote(entry.marks, labels.note);
-    adoptTags(entry.marks, labels.tags);
+    const {marks} = entry;
+    if (marks.checked === labels.checked) delete marks.checked;
+    if (sameUp(marks.up, labels.up)) delete marks.up;
+    if (marks.track === labels.track) delete marks.track;
+    if (marks.complete === labels.complete) delete marks.complete;
+    const note = adoptNote(marks, labels.note);
+    adoptTags(marks, labels.tags);
     entry.known = labels;
+    entry.settle();
+    entry.shown = null;
     entry.told += 1;
     this.keep();
     this.show(id);
-    if (conflicts.length || note) this.emit('conflict', {id, points: conflicts, ...(note ? {note} : {})});
+    if (conflicts.length || note || gone) {
+      this.emit('conflict', {id, points: conflicts, ...(note ? {note} : {}), ...(gone ? {gone} : {})});
+    }
     if (entry.dirty && !entry.refused) this.send(id);
   }
 
@@ -285,12 +387,12 @@ export class Outbox extends Bus {
       this.load(id).catch((error) => this.fail(entry, error));
       return;
     }
-    const sent = new Map(entry.touched);
+    const {checked, note, tags, up, track, complete, gone} = entry.marks;
+    const sent = new Map(gone?.value ? [] : entry.touched);
     /** @type {LabelsChange} */
-    const change = {base: entry.known.version,
+    const change = {base: entry.known.gone ? 0 : entry.known.version, remove: Boolean(gone?.value),
       points: Object.fromEntries([...sent].map(([name, {value}]) => [name, value]))};
-    const {checked, note, tags, up} = entry.marks;
-    const marks = {checked, note: note?.value, tags: tags?.value, up};
+    const marks = {checked, note: note?.value, tags: tags?.value, up, track, complete};
     for (const [key, value] of Object.entries(marks)) if (value !== undefined) Object.assign(change, {[key]: value});
     entry.sending = true;
     entry.told += 1;
@@ -325,10 +427,14 @@ export class Outbox extends Bus {
     const now = entry.marks;
     if (now.checked === marks.checked) delete now.checked;
     if (now.up === marks.up) delete now.up;
+    if (now.track === marks.track) delete now.track;
+    if (now.complete === marks.complete) delete now.complete;
     if (now.note && now.note.value === marks.note) delete now.note;
     else if (now.note && marks.note !== undefined) now.note.ours = [marks.note];
     if (now.tags && now.tags.value === marks.tags) delete now.tags;
     else if (now.tags) now.tags.base = labels.tags;
+    entry.settle();
+    entry.shown = null;
     this.problem = '';
     this.attempts = 0;
     this.keep();
@@ -394,6 +500,7 @@ export class Outbox extends Bus {
       entry.known = null; // to be loaded, and compared with, before these are sent
       for (const [name, t] of Object.entries(touched)) if (!entry.touched.has(name)) entry.touched.set(name, t);
       entry.marks = {...marks, ...entry.marks};
+      entry.shown = null;
     }
     if (key !== this.prefix + this.tab) {
       lasting.keep(key, null);
@@ -402,6 +509,7 @@ export class Outbox extends Bus {
   }
 
   keep() {
+    if (this.changed) return;
     const left = [...this.entries].filter(([, entry]) => entry.dirty).map((
       [id, {touched, marks}],
     ) => [id, {touched: Object.fromEntries(touched), ...marks}]);
@@ -413,15 +521,61 @@ export class Outbox extends Bus {
   /** @param {string} id */
   entry(id) {
     let entry = this.entries.get(id);
-    if (!entry) this.entries.set(id, entry = new Entry());
+    if (entry) return entry;
+    this.entries.set(id, entry = new Entry());
+    if (isSpecimen(id)) {
+      const keys = this.keys.get(pictureOf(id)) ?? [];
+      if (!keys.includes(id)) this.keys.set(pictureOf(id), [...keys, id]);
+    }
     return entry;
+  }
+
+  /** Does much at once, and keeps and tells of it at its end, once for each picture. @param {() => void} work */
+  together(work) {
+    if (this.changed) {
+      work();
+      return;
+    }
+    const changed = this.changed = new Set();
+    try {
+      work();
+    } finally {
+      this.changed = null;
+      this.keep();
+      for (const id of changed) this.show(id);
+    }
   }
 
   /** @param {string} id */
   show(id) {
-    const labels = this.labels(id);
-    if (labels) this.emit('labels', labels);
+    if (this.changed) this.changed.add(pictureOf(id));
+    else {
+      const labels = this.labels(id);
+      if (labels) this.emit('labels', labels);
+    }
   }
+}
+
+/** Takes over that a specimen is there, or is not. Returns what was said of that here, if it was otherwise.
+ *  @param {Entry} entry @param {PictureLabels} labels @returns {Conflict['gone']|null} */
+function adoptGone({known, touched, marks}, labels) {
+  const {gone} = marks;
+  if (gone?.value === false) return null; // it is being made
+  if (!labels.gone) {
+    const changed = gone
+      && [...Object.keys(gone.ours), ...Object.keys(labels.points)].some((name) =>
+        !same(gone.ours[name], labels.points[name])
+      );
+    if (!changed) return null;
+    delete marks.gone;
+    return {mine: true, points: {}, track: ''};
+  }
+  const mine = touched.size || marks.track !== undefined;
+  const {points, track} = shownOf(known ?? {...absent(labels.id), gone: false}, {touched, marks});
+  touched.clear();
+  delete marks.track;
+  delete marks.gone;
+  return mine ? {mine: false, points, track} : null;
 }
 
 /** Returns what both have written, if they have. @param {Marks} marks @param {string} theirs */
@@ -498,7 +652,7 @@ export class Undo {
   record(change, merge = '') {
     const last = this.done.at(-1);
     const now = Date.now();
-    if (merge && last?.merge === merge && last.id === change.id && now - this.at < 1000) {
+    if (merge && last?.merge === merge && last.id === change.id && !last.more && now - this.at < 1000) {
       last.after = change.after;
       if (last.said && change.said) last.said.after = change.said.after;
     } else this.done.push({...change, merge});
@@ -509,19 +663,16 @@ export class Undo {
     this.keep();
   }
 
-  /** Moves the last change to the other side and returns it, as what to set now: `{id, from, to, said, what}`.
-   *  @param {boolean} forward */
+  /** Moves the last change to the other side and returns it, as what to set now: `{id, from, to, said, what}`, with
+   *  `more` of other specimens. @param {boolean} forward */
   step(forward) {
     const [source, target] = forward ? [this.undone, this.done] : [this.done, this.undone];
     const change = source.pop();
     if (!change) return null;
     target.push({...change, merge: ''});
     this.keep();
-    const {id, what, before, after, said} = change;
-    const [from, to] = forward ? [before, after] : [after, before];
-    if (!said) return {id, what, from, to};
-    return {id, what, from, to,
-      said: forward ? {from: said.before, to: said.after} : {from: said.after, to: said.before}};
+    const {what, more} = change;
+    return {what, ...turned(change, forward), ...more && {more: more.map((part) => turned(part, forward))}};
   }
 
   /** A picture or landmark that is gone takes its changes with it. */
@@ -535,4 +686,11 @@ export class Undo {
   keep() {
     passing.keep(this.key, {done: this.done, undone: this.undone});
   }
+}
+
+/** What to set now, to go forward or back. @param {Part} part @param {boolean} forward */
+function turned({id, before, after, said}, forward) {
+  const [from, to] = forward ? [before, after] : [after, before];
+  if (!said) return {id, from, to};
+  return {id, from, to, said: forward ? {from: said.before, to: said.after} : {from: said.after, to: said.before}};
 }

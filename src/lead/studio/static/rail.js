@@ -312,13 +312,19 @@ export class Rail {
       return null;
     });
     const all = this.app.landmarks().landmarks.length;
+    const {several} = this.app.landmarks();
+    const found = count(picture.specimens, 'specimen');
     const words =
-      {todo: 'To do', unreadable: 'Unreadable', skipped: 'Skipped', begun: `${picture.labelled} of ${all}`,
-        complete: picture.accepted ? `${picture.accepted} unchecked` : 'Complete'}[state];
+      {todo: 'To do', unreadable: 'Unreadable', skipped: 'Skipped',
+        begun: several ? found : `${picture.labelled} of ${all}`,
+        complete: picture.accepted ? `${picture.accepted} unchecked` : several ? found : 'Complete'}[state];
     progress.classList.toggle('unchecked', state === 'complete' && picture.accepted > 0);
     renew(progress, words + state, () => [
       state === 'complete' ? icon('accept', 12) : state === 'skipped' ? icon('skip', 12) : null,
-      state === 'begun' ? h('span.pie', {style: {'--share': String(picture.labelled / Math.max(1, all))}}) : null,
+      state === 'begun' && !several
+        ? h('span.pie', {style: {'--share': String(picture.labelled / Math.max(1, all))}})
+        : null,
+      several && state === 'complete' ? h('span.visually-hidden', 'Complete, ') : null,
       words,
     ]);
     const tags = picture.tags.filter((tag) => tag !== SKIP);

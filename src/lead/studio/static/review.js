@@ -5,6 +5,7 @@ import {ARROWS, count, emptyState, fill, find, h, icon, kbd, lookUp, percent, re
 import {clamp} from './geometry.js';
 import {meanErrorText, pixels, segmented} from './parts.js';
 import {coarseWords} from './picking.js';
+import {extentOf, placesOf} from './specimens.js';
 
 /**
  * @import {Route} from 'types/app'
@@ -13,11 +14,13 @@ import {coarseWords} from './picking.js';
  * @import {App} from './app.js'
  * @import {Points} from './outbox.js'
  * @typedef {Picture & {expected: number, expected_px: number}} Ranked
- * @typedef {Pick<Prediction, 'id'|'width'|'height'|'points'>} Drawn
+ * @typedef {Pick<Prediction, 'id'|'width'|'height'|'points'|'specimens'|'missed'|'doubtful'>} Drawn
  * @typedef {{n: number, from: number, to: number}} Bar
  */
 
 const PAGE = 60; // predictions asked for at a time
+const RANKED = 10; // parts of that size, of which the server's order is taken where pictures show several specimens
+const LIKELY = 0.5; // from which on a suggested specimen is drawn as one
 const TILE = 216; // CSS pixels: the narrowest tile
 const GAP = 12;
 const CAPTION = 32;
@@ -75,6 +78,8 @@ class Gallery {
     this.pages = new Map();
     /** @type {Map<string, Drawn>} */
     this.known = new Map();
+    /** as the server has them, the worst first; the beginning of it @type {string[]} */
+    this.order = [];
     /** of the fit that is shown @type {number|undefined} */
     this.model = undefined;
     this.shape = 1;
@@ -94,7 +99,7 @@ class Gallery {
     this.shown = h('span.muted', {testid: 'review-shown', role: 'status'});
     this.list = h('div.r-grid', {testid: 'gallery', role: 'list', 'aria-label': 'Predictions'});
     const keys = h('span.muted.r-keys', kbd('←'), kbd('↑'), kbd('↓'), kbd('→'), ' move ', kbd('Enter'), ' opens ',
-      kbd('A'), ' accepts');
+      app.landmarks().several ? null : [kbd('A'), ' accepts']);
     this.element = h('div.r-gallery',
       h('div.card.r-head',
         h('div.stack', this.summary, h('div.row.wrap', segmented('Order', ORDERS, this.sort, 'review-sort', (sort) => {
@@ -155,6 +160,9 @@ class Gallery {
     this.known = new Map();
     this.pages.set(0, Promise.resolve());
     for (const p of first.pictures) this.known.set(p.id, p);
+    this.order = first.pictures.map((p) => p.id);
+    if (this.app.landmarks().several) await this.readOrder(first.total);
+    if (this.dead) return;
     const waiting = !first.total ? first.waiting_for ?? 'There are no predictions yet.' : null;
     this.empty?.remove();
     this.element.hidden = Boolean(waiting);
@@ -170,6 +178,19 @@ class Gallery {
     this.range = null;
     fill(this.news);
     this.arrange();
+  }
+
+  /** With several specimens a picture, those with missed or doubtful ones come first, of which the list of pictures
+   *  says nothing: their order is the server's. @param {number} total */
+  async readOrder(total) {
+    for (let n = 1; n < Math.min(RANKED, Math.ceil(total / PAGE)) && !this.dead; n++) {
+      try {
+        const {pictures} = await this.app.api.get('/predictions', {sort: 'expected', offset: n * PAGE, limit: PAGE});
+        this.order.push(...pictures.map((p) => p.id));
+      } catch {
+        return; // the others follow by their expected errors
+      }
+    }
   }
 
   /** The expected error of a picture in the unit that the person chose. @param {Ranked} picture */
@@ -190,7 +211,13 @@ class Gallery {
     if (this.asked && this.asked !== this.sort) this.pages = new Map();
     this.asked = this.sort;
     this.rank = new Map(order.map((p, i) => [p.id, i]));
-    if (this.sort === 'expected') order.sort((a, b) => this.error(b) - this.error(a));
+    const {several} = this.app.landmarks();
+    if (this.sort === 'expected' && !several) order.sort((a, b) => this.error(b) - this.error(a));
+    else if (this.sort === 'expected') {
+      const at = new Map(this.order.map((id, i) => [id, i]));
+      const last = order.length;
+      order.sort((a, b) => (at.get(a.id) ?? last) - (at.get(b.id) ?? last));
+    }
     const {range} = this;
     const within = (/** @type {number} */ error) => !range || (error >= range.from && error < range.to);
     // What is accepted here stays in view until the filter is chosen anew.
@@ -204,6 +231,15 @@ class Gallery {
 
   /** The pictures that there are predictions of, without those tagged “skip”. @returns {Ranked[]} */
   all() {
+    if (this.app.landmarks().several) {
+      // of one on which nothing is found there is no expected error, and it is worth a look
+      const there = new Set(this.order);
+      return this.app.pictures.flatMap((p) =>
+        p.unreadable || p.tags.includes('skip') || (p.expected === null && !there.has(p.id))
+          ? []
+          : [{...p, expected: p.expected ?? 0, expected_px: p.expected_px ?? 0}]
+      );
+    }
     return this.app.pictures.flatMap((p) =>
       p.expected === null || p.expected_px === null || p.unreadable || p.tags.includes('skip')
         ? []
@@ -335,15 +371,16 @@ class Gallery {
 
   /** @param {Ranked} item @param {number} i */
   tile(item, i) {
-    const error = h('span.r-error.number', {testid: 'expected'}, this.read(this.error(item)));
+    const unknown = this.app.picture(item.id)?.expected === null;
+    const error = h('span.r-error.number', {testid: 'expected', hidden: unknown}, this.read(this.error(item)));
     const tile = h('div.r-tile', {role: 'listitem', testid: `tile-${item.id}`, 'data-id': item.id,
       'aria-posinset': i + 1, 'aria-setsize': this.items.length,
       onclick: () => this.focus(this.items.findIndex((p) => p.id === item.id)),
       ondblclick: () => this.app.go('label', item.id)},
       h('div.r-frame', h('img', {src: this.app.api.image(item.id, 320), alt: '', loading: 'lazy', draggable: false}),
-        h('div.r-points'),
-        h('div.r-actions',
-          h('button.small', {testid: `accept-${item.id}`, tabindex: -1, title: 'Accept these points as labels  (A)',
+        h('div.r-points'), h('div.r-found'), h('div.r-actions', this.app.landmarks().several
+          ? null
+          : h('button.small', {testid: `accept-${item.id}`, tabindex: -1, title: 'Accept these points as labels  (A)',
             onclick: (e) => {
               e.stopPropagation();
               this.accept(item.id);
@@ -387,7 +424,19 @@ class Gallery {
     const tile = this.tiles.get(id);
     const place = tile && find(tile, '.r-points');
     const prediction = this.known.get(id);
-    if (!this.dead && place && prediction) fill(place, drawing(this.app, prediction));
+    if (this.dead || !place || !prediction) return;
+    fill(place, drawing(this.app, prediction));
+    const found = find(tile, '.r-found');
+    if (found) this.drawFound(found, prediction);
+  }
+
+  /** What the model says of the specimens as a whole. @param {HTMLElement} place @param {Drawn} prediction */
+  drawFound(place, {specimens, missed, doubtful}) {
+    if (!this.app.landmarks().several) return;
+    const likely = specimens.length - doubtful;
+    fill(place, missed ? h('span.badge.bad', {testid: 'missed'}, `${missed} missed`) : null, doubtful
+      ? h('span.badge.warn', {testid: 'doubtful'}, `${doubtful} doubtful`)
+      : null, h('span.badge', {testid: 'found'}, `${likely} found`));
   }
 
   /** Asks for a part of the predictions, once. @param {number} n */
@@ -414,7 +463,8 @@ class Gallery {
       this.app.api.get(`/pictures/${id}`),
       this.app.api.get(`/pictures/${id}/suggestions`),
     ]);
-    this.known.set(id, {id, width: detail.width, height: detail.height, points: suggestions.points});
+    const {points, specimens} = suggestions;
+    this.known.set(id, {id, width: detail.width, height: detail.height, points, specimens, missed: 0, doubtful: 0});
   }
 
   // keys
@@ -458,6 +508,10 @@ class Gallery {
   /** Makes the predictions of a picture its labels, where it has none; then goes on to the next. @param {string} id */
   async accept(id) {
     const {app} = this;
+    if (app.landmarks().several) {
+      app.go('label', id); // which of the specimens are any, is decided there
+      return;
+    }
     try {
       const [detail] = await Promise.all([app.load(id), this.known.has(id) ? null : this.want(id)]);
       const there = (app.labels(id) ?? detail.labels).points;
@@ -492,21 +546,35 @@ class Gallery {
 
 /** A prediction as an SVG that lies on its picture, whatever the size it is shown at.
  *  @param {App} app @param {Drawn} prediction */
-function drawing(app, {width, height, points}) {
+function drawing(app, {width, height, points, specimens}) {
   // (0, 0) is a pixel's centre
   const root = svg('svg', {viewBox: `-0.5 -0.5 ${width} ${height}`, 'aria-hidden': 'true'});
+  const radius = Math.max(width, height) * 0.016;
+  if (!app.landmarks().several) {
+    drawOne(root, app, points, radius);
+    return root;
+  }
+  for (const {points: own, likely} of specimens) {
+    const group = svg('g', {class: likely !== null && likely < LIKELY ? 'r-one faint' : 'r-one'});
+    drawOne(group, app, own, Math.min(radius, Math.max(radius / 4, 0.06 * extentOf(placesOf(own)))));
+    root.append(group);
+  }
+  return root;
+}
+
+/** The landmarks of one specimen. @param {SVGElement} root @param {App} app @param {Prediction['points']} points
+ *  @param {number} radius */
+function drawOne(root, app, points, radius) {
   const {skeleton, landmarks} = app.landmarks();
   const bones = skeleton.filter(([a, b]) => points[a] && points[b]).map(([a, b]) => ({x1: points[a].x, y1: points[a].y,
     x2: points[b].x, y2: points[b].y})
   );
   for (const ends of bones) root.append(svg('line', {class: 'under', ...ends}));
   for (const ends of bones) root.append(svg('line', {class: 'bone', ...ends}));
-  const radius = Math.max(width, height) * 0.016;
   for (const {name, colour} of landmarks.filter((l) => points[l.name])) {
     const {x, y} = points[name];
     root.append(svg('circle', {cx: x, cy: y, r: radius, fill: colour, 'data-name': slug(name)}));
   }
-  return root;
 }
 
 // --- the view --------------------------------------------------------------------------------------------------------

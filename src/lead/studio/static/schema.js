@@ -8,10 +8,10 @@ import {freeColour, PALETTE} from './parts.js';
 /**
  * @import {Landmarks} from 'types/messages'
  * @import {App} from './app.js'
- * @typedef {Pick<Landmarks, 'landmarks'|'skeleton'|'flip_pairs'>} Schema
+ * @typedef {Pick<Landmarks, 'landmarks'|'skeleton'|'flip_pairs'|'several'>} Schema
  * @typedef {[string, string]} Pair
  * @typedef {{what: string, apply: (schema: Schema) => Schema|null, names: Record<string, string>, drop: boolean,
- *   before: Schema, after: Schema, undo: boolean, labelsFrom?: string|null}} Edit
+ *   before: Schema, after: Schema, undo: boolean, labelsFrom?: string|null, refused?: (words: string) => void}} Edit
  *   `labelsFrom`: the state in the history that holds the labels that went with it, or that come back with it
  */
 
@@ -43,7 +43,7 @@ export function added(schema, names) {
 export function renamed(schema, from, to) {
   const rename = (/** @type {string} */ name) => name === from ? to : name;
   const swap = (/** @type {Pair} */ [a, b]) => /** @type {Pair} */ ([rename(a), rename(b)]);
-  return {landmarks: schema.landmarks.map((l) => (l.name === from ? {...l, name: to} : l)),
+  return {...schema, landmarks: schema.landmarks.map((l) => (l.name === from ? {...l, name: to} : l)),
     skeleton: schema.skeleton.map(swap), flip_pairs: schema.flip_pairs.map(swap)};
 }
 
@@ -56,7 +56,7 @@ export const distinct = (schema) => ({...schema,
   landmarks: schema.landmarks.map((l, i) => ({...l, colour: PALETTE[i % PALETTE.length]}))});
 
 /** @param {Schema} schema @param {string} name */
-export const removed = (schema, name) => ({landmarks: schema.landmarks.filter((l) => l.name !== name),
+export const removed = (schema, name) => ({...schema, landmarks: schema.landmarks.filter((l) => l.name !== name),
   skeleton: without(schema.skeleton, name), flip_pairs: without(schema.flip_pairs, name)});
 
 /** Puts a landmark at place `to` (from 0) of the order. @param {Schema} schema @param {string} name
@@ -111,7 +111,8 @@ export function suggestedPairs(schema) {
 }
 
 /** @param {Schema} schema @returns {Schema} */
-const copy = ({landmarks, skeleton, flip_pairs}) => structuredClone({landmarks, skeleton, flip_pairs});
+const copy = ({landmarks, skeleton, flip_pairs, several}) =>
+  structuredClone({landmarks, skeleton, flip_pairs, several});
 /** @param {Schema} a @param {Schema} b */
 const alike = (a, b) => JSON.stringify(copy(a)) === JSON.stringify(copy(b));
 
@@ -156,12 +157,13 @@ export class SchemaEdits extends Bus {
    * @param {string} what  in a few words
    * @param {(schema: Schema) => Schema|null} apply  null if it can no longer be made
    * @param {Record<string, string>} [names]  old name to new name
+   * @param {(words: string) => void} [refused]  is told why the server will not have it; else a toast says so
    */
-  edit(what, apply, names = {}) {
+  edit(what, apply, names = {}, refused) {
     const before = this.shown();
     const after = apply(before);
     if (!after || alike(before, after)) return;
-    this.pending.push({what, apply, names, drop: false, before, after, undo: false});
+    this.pending.push({what, apply, names, drop: false, before, after, undo: false, refused});
     this.tell();
     this.flush();
   }
@@ -263,7 +265,8 @@ export class SchemaEdits extends Bus {
       app.toast('The landmarks were changed in another tab; your edit is made on top of that.');
     } else {
       this.pending.shift();
-      app.toast(error.message, 'bad');
+      if (edit.refused) edit.refused(error.message);
+      else app.toast(error.message, 'bad');
     }
   }
 }

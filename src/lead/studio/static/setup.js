@@ -4,6 +4,7 @@
 import {wordsOf} from './api.js';
 import {lossCurve, STAGE_NAMES} from './chart.js';
 import {count, duration, fill, h, icon, lookUp, refill, spinner} from './dom.js';
+import {ExtentBox} from './extent.js';
 import {basename, closelyWords, elapsed, meanErrorText} from './parts.js';
 import {expectation, timeWords} from './start.js';
 
@@ -35,6 +36,8 @@ class Setup {
     this.dead = false;
     /** @type {string|null} */
     this.problem = null;
+    /** asks how large a specimen is, where that has to be asked @type {ExtentBox|null} */
+    this.extent = null;
     this.pointer = {x: -1, y: -1};
     this.training = app.state.training;
     this.status = app.state.model;
@@ -97,7 +100,8 @@ class Setup {
 
   /** @param {string|null} preset */
   start(preset) {
-    return this.act(() => this.app.api.post('/training', {preset}));
+    const extent = this.asksExtent ? this.extent?.extent ?? null : null;
+    return this.act(() => this.app.api.post('/training', {preset, extent}));
   }
   cancel() {
     return this.act(() => this.app.api.post('/training/cancel'));
@@ -142,6 +146,7 @@ class Setup {
             + 'After that a few labelled pictures are enough to find your landmarks on the rest.'),
       this.expected(),
       this.choices(),
+      this.size(),
       h('div.row', this.begin('Start learning')),
       this.meanwhile('Labelling works while it learns'),
     ];
@@ -155,17 +160,36 @@ class Setup {
 
   /** @param {string} text */
   begin(text) {
-    return h('button.primary', {testid: 'start-training', disabled: this.busy || !this.preset,
+    return h('button.primary', {testid: 'start-training', disabled: !this.canBegin,
       onclick: () => this.start(this.preset)}, this.busy ? [spinner(), 'Starting…'] : [icon('play'), text]);
+  }
+
+  get asksExtent() {
+    return ExtentBox.isNeeded(this.app);
+  }
+
+  get canBegin() {
+    return !this.busy && this.preset !== null && (!this.asksExtent || Boolean(this.extent?.extent));
+  }
+
+  /** Asks how large a specimen is, where nothing else tells. */
+  size() {
+    if (!this.asksExtent) return null;
+    this.extent ??= new ExtentBox(this.app, () => {
+      for (const button of this.now.querySelectorAll('[data-testid="start-training"]')) {
+        if (button instanceof HTMLButtonElement) button.disabled = !this.canBegin;
+      }
+    });
+    return this.extent.element;
   }
 
   /** The presets and a button, folded away. @param {string} summary @param {string} words */
   anew(summary, words) {
     if (!this.training.presets.length) return null;
     return h('details', {'data-name': 'anew'}, h('summary', {testid: 'train-anew'}, summary), h('p', words),
-      this.choices(),
-      h('button', {testid: 'start-training', disabled: this.busy || !this.preset,
-        onclick: () => this.start(this.preset)}, icon('play'), 'Begin anew'));
+      this.choices(), this.size(),
+      h('button', {testid: 'start-training', disabled: !this.canBegin, onclick: () => this.start(this.preset)},
+        icon('play'), 'Begin anew'));
   }
 
   choices() {

@@ -2,6 +2,7 @@
 
 import {wordsOf} from './api.js';
 import {count, duration, fill, h, icon, refill, spinner} from './dom.js';
+import {ExtentBox} from './extent.js';
 
 /**
  * @import {Training} from 'types/messages'
@@ -133,9 +134,11 @@ class Start {
       : training.state === 'stopped'
       ? 'Stopped; what it learnt is kept'
       : timeWords(small?.minutes) ?? 'Not begun';
-    const go = h('button', {testid: 'start-learning', disabled: this.busy || !small || !enough,
-      class: enough ? 'primary' : '', onclick: () => this.learn(small?.name ?? null)}, icon('play'),
-      'Learn from my pictures');
+    const go = ExtentBox.isNeeded(this.app)
+      ? h('a.button', {href: '#/features', testid: 'start-learning', class: enough ? 'primary' : ''},
+        'Learn from my pictures')
+      : h('button', {testid: 'start-learning', disabled: this.busy || !small || !enough, class: enough ? 'primary' : '',
+        onclick: () => this.learn(small?.name ?? null)}, icon('play'), 'Learn from my pictures');
     const resume = h('button.primary', {testid: 'start-resume', disabled: this.busy, onclick: () => this.learn(null)},
       icon('play'), 'Go on learning');
     const choices = h('a.button', {href: '#/features', testid: 'start-features'}, under ? 'Watch' : 'See');
