@@ -27,7 +27,7 @@ SIZES = dict.fromkeys(("a.png", "b.png", "sub/c.png", "d.png"), (WIDTH, HEIGHT))
 MORE = {"deeplabcut": "track_id", "deeplabcut-h5": "track_id", "yolo": "complete"}
 """What files of a format say, be it known or not: DeepLabCut's name each specimen, YOLO's label all that there are."""
 HOLDING = [known.name for known in WRITTEN if known.holds_several]
-XY = [[[10, 20], [20, 24.5]], [[40, 10], [50, 12.25]], [[30, 31], [NAN, NAN]]]
+XY = np.array([[[10, 20], [20, 24.5]], [[40, 10], [50, 12.25]], [[30, 31], [NAN, NAN]]])
 TWO = Labels.from_xy(Schema(NAMES), ("a.png", "a.png", "sub/c.png"), XY, tracks=("", "", ""))
 """Two specimens of one picture, and one of another."""
 TOLD = replace(
