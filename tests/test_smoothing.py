@@ -38,7 +38,7 @@ def test_places_are_those_of_one_least_squares_problem_over_all_frames() -> None
     draws = np.random.default_rng(0)
     frames = np.array([0, 1, 2, 4, 5, 6, 7, 10, 11, 12])
     xy, noise, change = draws.normal(0, 5, (10, 2)), draws.uniform(1, 4, 10), 0.3
-    places, left = _Stretch(frames, xy, noise)._both_passes(noise, change)
+    places = _Stretch(frames, xy, noise)._both_passes(noise, change)
     # Place and speed of every frame, as unknowns: what was seen, and that each goes on from the one before.
     information, wanted = np.zeros((20, 20)), np.zeros((20, 2))
     for t in range(10):
@@ -54,31 +54,27 @@ def test_places_are_those_of_one_least_squares_problem_over_all_frames() -> None
     expected = np.linalg.solve(information, wanted)[::2]
     # The beginning is as good as unknown, not wholly: hence the tolerance.
     np.testing.assert_allclose(places, expected, atol=0.02)
-    np.testing.assert_allclose(left, np.diag(np.linalg.inv(information))[::2], rtol=0.01)
 
 
 @pytest.mark.parametrize("jitter", [1.0, 3.0])
-def test_jitter_goes_and_the_expected_errors_say_by_how_much(jitter: float) -> None:
+def test_jitter_goes_and_frames_that_are_surer_pull_harder(jitter: float) -> None:
     draws, truth = np.random.default_rng(1), curve()
     spread = np.where(draws.random(FRAMES) < 0.2, 3, 1)[:, None] * jitter  # some frames are worse, and known to be
     before = film(truth + spread[..., None] * draws.normal(size=truth.shape), 1.25 * spread)
     after = smoothed(before)
     assert away(after, truth).mean() < 0.5 * away(before, truth).mean()
-    assert after.px_error is not None
+    alike = smoothed(replace(before, px_error=np.full_like(spread, 1.25 * spread.mean())))
+    assert away(after, truth).mean() < away(alike, truth).mean()
     assert after.px_90 is not None
-    assert away(after, truth).mean() <= after.px_error.mean() < 0.7 * 1.25 * spread.mean()
+    np.testing.assert_array_equal(after.px_90, 1.7 * 1.25 * spread)
     assert (away(after, truth) <= after.px_90).mean() >= 0.9
-    np.testing.assert_allclose(after.px_90, 1.7 * after.px_error)
 
 
-def test_what_is_wrong_in_every_frame_stays_expected() -> None:
+def test_what_is_wrong_in_every_frame_stays() -> None:
     draws, truth = np.random.default_rng(2), curve()
     offset = np.array([3.0, -4.0])
     before = film(truth + offset + 0.1 * draws.normal(size=truth.shape), np.full((FRAMES, 1), 5.0))
-    after = smoothed(before)
-    assert after.px_error is not None
-    np.testing.assert_allclose(after.px_error, 5.0, rtol=0.02)
-    np.testing.assert_allclose(after.xy, truth + offset, atol=0.5)
+    np.testing.assert_allclose(smoothed(before).xy, truth + offset, atol=0.5)
 
 
 def test_frames_gone_astray_come_back_and_carry_no_other_with_them() -> None:

@@ -5,8 +5,9 @@ where it is. How much its speed changes, and which part of the expected errors i
 from the film itself, as what makes it likeliest. Then two passes, forward and backward in time (Rauch, Tung and
 Striebel 1965, Maximum likelihood estimates of linear dynamic systems), give the likeliest places.
 
-What is wrong in every frame alike is no jitter, and no smoothing takes it away. So of the squared expected error only
-the jitter's part goes, and in its place comes what is left of it after the passes; the radii follow.
+What is wrong in many frames alike is no jitter, and no smoothing takes it away; a film does not show how large it is.
+So the errors to expect and the radii stay as they are: they hold for smoothed places too, rather wide where most was
+jitter.
 """
 
 from __future__ import annotations
@@ -31,14 +32,12 @@ STRAY = 3.0
 """Times the jitter that a place may be off the smooth way; those farther off count for less in that measure."""
 LEAST = 1e-3
 """Pixels: no error is expected to be smaller."""
-MOST = 0.75
-"""Of the squared expected error at most is taken for jitter: a film does not show what is wrong in all of it."""
 ROUNDS = 3
 """Of looking again for strays."""
 
 
 def smoothed(labels: Labels) -> Labels:
-    """The same landmarks of a film, smoothed over time, with the errors to expect then.
+    """The same landmarks of a film, smoothed over time.
 
     Landmarks whose jitter is small stay nearly as they are. Where a landmark is not seen, nothing is made up.
 
@@ -48,21 +47,17 @@ def smoothed(labels: Labels) -> Labels:
     """
     if labels.px_error is None:
         return labels
-    xy, error = labels.xy.copy(), labels.px_error.copy()
+    xy = labels.xy.copy()
     for rows, frames in _individuals(labels):
         for k in range(xy.shape[1]):
             known = np.isfinite(labels.xy[rows, k]).all(-1) & np.isfinite(labels.px_error[rows, k])
             seen, at = rows[known], frames[known]
             for some in np.split(np.arange(len(seen)), np.flatnonzero(np.diff(at) > APART) + 1):
                 if len(some) >= FEWEST:
-                    stretch = _Stretch(at[some], labels.xy[seen[some], k], labels.px_error[seen[some], k])
-                    xy[seen[some], k], error[seen[some], k] = stretch.smooth()
-    radius = None
-    if labels.px_90 is not None:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.where(labels.px_error > 0, error / labels.px_error, 1.0)
-        radius = labels.px_90 * share
-    return replace(labels, xy=xy, px_error=error, px_90=radius)
+                    xy[seen[some], k] = _Stretch(
+                        at[some], labels.xy[seen[some], k], labels.px_error[seen[some], k]
+                    ).smooth()
+    return replace(labels, xy=xy)
 
 
 def _individuals(labels: Labels) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
@@ -89,20 +84,17 @@ class _Stretch:
     xy: FloatArray
     error: FloatArray
 
-    def smooth(self) -> tuple[FloatArray, FloatArray]:
-        """Places (T, 2) and expected errors (T,) after both passes."""
+    def smooth(self) -> FloatArray:
+        """Places (T, 2) after both passes."""
         noise = np.maximum(self.error, LEAST) ** 2 / 2  # of each coordinate
-        weight = np.ones(len(noise))
-        places, jitter, left = self.xy, noise, noise
+        weight, places = np.ones(len(noise)), self.xy
         for _ in range(ROUNDS):
             change, scale = self._likeliest(noise * weight)
             share = min(scale, 1.0)  # whether errors are larger than expected is not the film's to judge
-            jitter = share * noise
-            places, left = self._both_passes(jitter * weight, share * change)
-            off = np.linalg.norm(self.xy - places, axis=1) / np.sqrt(2 * jitter)
+            places = self._both_passes(share * noise * weight, share * change)
+            off = np.linalg.norm(self.xy - places, axis=1) / np.sqrt(2 * share * noise)
             weight = np.maximum(off / STRAY, 1.0) ** 2
-        gone = 2 * (jitter - left) * min(MOST / share, 1.0)
-        return places, np.sqrt(np.maximum(self.error**2 - gone, 0.0))
+        return places
 
     def _likeliest(self, noise: FloatArray) -> tuple[float, float]:
         """How much the variance of speed grows in a frame, if the jitter's is ``noise`` (T,), and how many times as
@@ -135,16 +127,15 @@ class _Stretch:
             out.mean_after[t], out.spread_after[t], out.miss[t], out.variance[t] = mean, spread, miss, variance
         return out
 
-    def _both_passes(self, noise: FloatArray, change: float) -> tuple[FloatArray, FloatArray]:
-        """Places (T, 2), and the variance of each coordinate (T,)."""
+    def _both_passes(self, noise: FloatArray, change: float) -> FloatArray:
+        """Places (T, 2)."""
         seen = self._forward(noise, np.array([change]))
-        mean, spread = seen.mean_after[:, 0].copy(), seen.spread_after[:, 0].copy()
+        mean = seen.mean_after[:, 0].copy()
         for t in range(len(noise) - 2, -1, -1):
             step, _ = _ahead(float(self.frames[t + 1] - self.frames[t]))
-            gain = spread[t] @ step.T @ np.linalg.inv(seen.spread[t + 1, 0])
+            gain = seen.spread_after[t, 0] @ step.T @ np.linalg.inv(seen.spread[t + 1, 0])
             mean[t] += gain @ (mean[t + 1] - seen.mean[t + 1, 0])
-            spread[t] += gain @ (spread[t + 1] - seen.spread[t + 1, 0]) @ gain.T
-        return mean[:, 0], spread[:, 0, 0]
+        return np.asarray(mean[:, 0])
 
 
 @dataclass(frozen=True)
