@@ -301,8 +301,8 @@ def _scale_line(image: str, scales: Scales, images: Sequence[str]) -> str:
     if image not in scales:
         have = sum(name in scales for name in images)
         raise LeadError(
-            f"Picture {image!r} has no scale, and {have} of {len(images)} have: a TPS file has SCALE= for every specimen "
-            "or for none. Give the others', too, or write none."
+            f"Picture {image!r} has no scale, and {have} of {len(images)} have: a TPS file has SCALE= for every "
+            "specimen or for none. Give the others', too, or write none."
         )
     if not scales[image].is_square:
         raise LeadError(
