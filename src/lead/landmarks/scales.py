@@ -172,9 +172,14 @@ def parse(text: str, file: str) -> dict[str, Scale]:
     return scales
 
 
-def in_unit(scales: Scales, unit: str) -> dict[str, Scale]:
-    """Scales that a file has in another unit than millimetres. Raises :class:`LeadError` for an unknown unit."""
+def millimetres(unit: str) -> float:
+    """In a unit of length. Raises :class:`LeadError` for one that is not known."""
     if unit not in UNITS:
         raise unknown("unit", unit, UNITS)
-    size = UNITS[unit]
+    return UNITS[unit]
+
+
+def in_unit(scales: Scales, unit: str) -> dict[str, Scale]:
+    """Scales that a file has in another unit than millimetres. Raises :class:`LeadError` for an unknown unit."""
+    size = millimetres(unit)
     return {name: replace(scale, x=scale.x * size, y=scale.y * size) for name, scale in scales.items()}

@@ -193,7 +193,10 @@ def _left_out(blocks: Sequence[_Block], failed: Mapping[int, LeadError]) -> list
     if just_counts and not told and set(keys) == {"ID"}:
         keys.clear()  # as tpsUtil numbers the pictures, and as they are numbered when they are written again
     for key, count in keys.items():
-        told.append(f"{key} of {counted(count, 'picture')}" + (" (places stay in pixels)" if key == "SCALE" else ""))
+        told.append(
+            f"{key} of {counted(count, 'picture')}"
+            + (" (places stay in pixels, and lead scale reads it)" if key == "SCALE" else "")
+        )
     if nameless := [block for block in blocks if not block.image]:
         told.append(f"{counted(len(nameless), 'specimen')} without IMAGE=, the first in line {nameless[0].line}")
     if failed:

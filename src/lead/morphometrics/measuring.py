@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from lead.landmarks.scales import Scales
 from lead.morphometrics.kinds import KINDS, RATIO, crosses_itself
 from lead.morphometrics.measures import Measure
 from lead.morphometrics.spread import deviations, variance
+from lead.reporting import counted
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -27,8 +29,19 @@ TO_DEVIATION = 1.4826
 """The standard deviation of a normal distribution, in median absolute deviations."""
 FEWEST = 5
 """Specimens from which it is told which of them are unlikely."""
+MOST_NOTES = 5
+"""Kinds of notes on values that are told one by one."""
 CROSSED, FLAT = "the outline crosses itself", "landmarks in one place"
 COLUMNS = ("image", "measure", "value", "unit", "se", "low_90", "high_90", "robust_z", "note")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Of one measure: how many values there are; their median and 10 % and 90 % quantiles; and the median error."""
+
+    count: int
+    quantiles: tuple[float, float, float]
+    error: float
 
 
 @dataclass(frozen=True)
@@ -62,6 +75,33 @@ class Table:
         far = np.nan_to_num(np.abs(self.robust_z))
         order = np.argsort(-far.max(1, initial=0), kind="stable").tolist()
         return [(row, int(m)) for row in order for m in np.argsort(-far[row], kind="stable") if far[row, m] > UNLIKELY]
+
+    def summary(self) -> list[Summary]:
+        """Of each measure what is usual."""
+        found = []
+        for m in range(len(self.measures)):
+            values, errors = (part[np.isfinite(part[:, m]), m] for part in (self.values, self.errors))
+            middle, low, high = np.quantile(values, (0.5, 0.1, 0.9)).tolist() if len(values) else (np.nan,) * 3
+            error = float(np.median(errors)) if len(errors) else np.nan
+            found.append(Summary(len(values), (middle, low, high), error))
+        return found
+
+    def gaps(self) -> list[str]:
+        """Which values are blank or of no use, counted by why, and how many have no standard error, in words."""
+        notes = Counter(note for of_row in self.notes for note in of_row if note)
+        told = []
+        for text, count in notes.most_common(MOST_NOTES):
+            row = next(row for row, of_row in enumerate(self.notes) if text in of_row)
+            told.append(f"{counted(count, 'value')}: {text}, the first of {self.labels.images[row]!r}.")
+        if rest := sum(count for _, count in notes.most_common()[MOST_NOTES:]):
+            told.append(f"{counted(rest, 'further value')} with a note in the table.")
+        known = np.isfinite(self.values)
+        if without := int((known & np.isnan(self.errors)).sum()):
+            told.append(
+                f"{without} of {counted(int(known.sum()), 'value')} without a standard error: those of their landmarks "
+                "are not known. What `lead predict` writes has them; of points placed by hand, --by-hand says them."
+            )
+        return told
 
     def dump(self) -> Iterator[str]:
         """The lines of a CSV, one for each measure of each specimen, in the order of the labels; blank is unknown."""

@@ -16,7 +16,7 @@ from lead.images.spacing import NoSpacing, spacing_of
 from lead.landmarks import scales, tps
 from lead.landmarks.frames import frame_of
 from lead.landmarks.model import UNLABELLED, Labels
-from lead.landmarks.scales import UNITS, Scale, in_unit, of_pictures
+from lead.landmarks.scales import Scale, in_unit, millimetres, of_pictures
 from lead.morphometrics.kinds import distance
 from lead.morphometrics.spread import deviations, variance
 from lead.reporting import Say, counted, unsaid
@@ -50,8 +50,13 @@ def scales_of(
     return dict.fromkeys(labels.images, square)
 
 
-def from_file(path: Path, unit: str = "mm") -> dict[str, Scale]:
+def from_file(path: Path, unit: str = "mm", *, needed: bool = True) -> dict[str, Scale]:
     """The scales in a table (CSV), which says its unit, or in a TPS file.
+
+    Args:
+        path: the file.
+        unit: of ``SCALE=`` in a TPS file.
+        needed: whether a TPS file without any is refused.
 
     Raises:
         LeadError: there is no such file, or it is wrong; the message names the line.
@@ -60,7 +65,7 @@ def from_file(path: Path, unit: str = "mm") -> dict[str, Scale]:
     if tps.why_not(text) is not None:
         return scales.parse(text, str(path))
     found = in_unit(tps.scales(text, str(path)), unit)
-    if not found:
+    if needed and not found:
         raise LeadError(f"{path}: no SCALE= in it. Let tpsDig set the scale, or give a table of scales (.csv).")
     return found
 
@@ -114,11 +119,12 @@ def from_ruler(
         say: told in which pictures an end is not to be seen.
 
     Raises:
-        LeadError: the length is not more than 0, there is no such landmark, both ends lie in one place, a picture shows
+        LeadError: the length is not more than 0, there is no such unit or landmark, both ends lie in one place, a picture shows
             several rulers, or none shows both ends.
     """
     if not (math.isfinite(length) and length > 0):
         raise LeadError(f"The ruler's length is {length:g} {unit}: it must be more than 0.")
+    size = length * millimetres(unit)
     index = [labels.schema.index(name) for name in ends]
     if index[0] == index[1]:
         raise LeadError(f"The ruler begins and ends at {ends[0]!r}. Name two landmarks.")
@@ -141,7 +147,7 @@ def from_ruler(
         error = float(scatter[row] / pixels)
         source = f"ruler of {length:g} {unit} from {ends[0]} to {ends[1]}"
         found[image] = Scale.square(
-            length * UNITS[unit] / pixels, error=error if math.isfinite(error) else 0.0, source=source, where=where
+            size / pixels, error=error if math.isfinite(error) else 0.0, source=source, where=where
         )
     _tell_hidden_ends(labels, index, found, say)
     if not found:
