@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from lead import Labels, Schema, save_labels
+from lead import Labels, Schema, load_labels, save_labels
 from lead.cli import app
 
 NAMES = ("base", "tip", "zero", "ten")
@@ -116,6 +116,18 @@ def test_what_is_missing_is_told(desk: Path) -> None:
     assert "2 values: no tip, the first of 'w0.png'." in done.stderr
     assert "1 value: no scale, the first of 'w7.png'." in done.stderr
     assert [line["note"] for line in lines if line["value"] == ""] == ["no tip", "no tip", "no scale"]
+
+
+def test_labels_that_check_the_predictions_teach_how_errors_go_together(desk: Path) -> None:
+    _, alone = measured(desk)
+    (desk / "t.csv").unlink()
+    labels = load_labels(desk / "landmarks.csv")
+    shift = np.random.default_rng(1).normal(size=(COUNT, 1, 2))
+    truth = Labels.from_xy(labels.schema, labels.images, labels.xy - shift)
+    save_labels(truth, desk / "checked.csv")
+    done, lines = measured(desk, "--checked", desk / "checked.csv")
+    assert f"learnt from {COUNT} pictures of" in done.stderr
+    assert float(lines[0]["se"]) < 0.5 * float(alone[0]["se"]), "what shifts together leaves a distance alone"
 
 
 def test_mistakes_are_told_before_anything_is_written(desk: Path) -> None:

@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from lead.errors import LeadError
 from lead.landmarks import Labels, Schema
-from lead.morphometrics.spread import correlation, deviations, variance
+from lead.morphometrics.kinds import angle, distance
+from lead.morphometrics.spread import correlation, deviations, residuals, variance
 
 FloatArray = npt.NDArray[np.float64]
 TRUE = np.array([[1, 0.8, 0], [0.8, 1, -0.3], [0, -0.3, 1]])
@@ -68,6 +70,21 @@ def test_few_pictures_of_independent_errors_tell_of_hardly_any_correlation() -> 
     )
 
 
+def test_what_is_turned_and_grown_as_a_whole_leaves_angles_alone() -> None:
+    shape = np.array([(0, 0), (10, 0), (3, 8)], dtype=float)
+    rng = np.random.default_rng(0)
+    turn = rng.normal(size=(2000, 2)) @ [1, 1j] * 0.01
+    flat = shape @ [1, 1j]
+    errors = turn[:, None] * (flat - flat.mean())
+    found = correlation(np.stack([errors.real, errors.imag], axis=-1))
+    spread = np.sqrt((np.abs(errors) ** 2).mean(0) / 2)[None]
+    by_angle, by_distance = angle(shape[None])[1], np.zeros((1, 3, 2))
+    by_distance[:, :2] = distance(shape[None, :2])[1]
+    assert variance(by_angle, spread, found)[0] < 1e-3 * variance(by_angle, spread)[0]
+    lengths = np.abs(np.diff(flat + errors, axis=1)[:, 0])
+    assert variance(by_distance, spread, found)[0] == pytest.approx(lengths.var(), rel=0.05)
+
+
 def test_missing_labels_leave_a_correlation_matrix() -> None:
     errors = drawn(12, seed=5)
     errors[np.random.default_rng(2).random((12, 3)) < 0.4] = np.nan
@@ -77,6 +94,29 @@ def test_missing_labels_leave_a_correlation_matrix() -> None:
     np.testing.assert_allclose(found[2], [0, 0, 1], atol=1e-9)
     assert np.linalg.eigvalsh(found).min() > 0
     np.testing.assert_array_equal(correlation(np.full((3, 2, 2), np.nan)), np.eye(2))
+
+
+def test_residuals_are_of_the_pictures_and_landmarks_that_both_have() -> None:
+    rng = np.random.default_rng(0)
+    schema, images = Schema(("a", "b", "c")), [f"x/{i}.png" for i in range(6)]
+    true = rng.uniform(0, 100, (6, 3, 2))
+    errors = np.full((6, 3), 2.0)
+    predicted = replace(Labels.from_xy(schema, images, true + np.array([1, 2])), px_90=errors)
+    order = [4, 2, 5, 0, 3]
+    truth = Labels.from_xy(Schema(("c", "d", "a")), [f"{i}.png" for i in order], true[order][:, [2, 1, 0]])
+    found = residuals(predicted, truth)
+    deviation = 2 / np.sqrt(2 * np.log(10))
+    np.testing.assert_allclose(found[:, [0, 2]], np.broadcast_to(np.array([1, 2]) / deviation, (5, 2, 2)))
+    assert np.isnan(found[:, 1]).all()
+    for bad, message in (
+        (truth.only(["d"]), r"no landmark of the labels: d"),
+        (truth.take([0]), r"have 1 pictures in common\. .* takes 5 at least"),
+        (Labels.from_xy(schema, ["1.png"] * 2, true[:2], tracks=("", "")), r"'1\.png' shows 2 specimens"),
+    ):
+        with pytest.raises(LeadError, match=message):
+            residuals(predicted, bad)
+    with pytest.raises(LeadError, match="come without errors"):
+        residuals(truth, truth)
 
 
 def test_variance_is_that_of_drawn_errors() -> None:

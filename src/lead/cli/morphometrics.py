@@ -107,6 +107,14 @@ def measure(
     ruler: RulerOption = None,
     unit: Unit = "mm",
     by_hand: ByHand = None,
+    checked: Annotated[
+        Path | None,
+        typer.Option(
+            help="Labels of some of the pictures, that the model has not learnt from: how the errors of a picture's "
+            "landmarks go together is learnt from them. Default: errors are taken to be independent.",
+            metavar="LABELS",
+        ),
+    ] = None,
     pictures: LabelRoot = None,
     only: Only = None,
     labelled_as: Turned = None,
@@ -121,6 +129,7 @@ def measure(
     from lead.files import check_writable, refuse_existing, write_atomic
     from lead.morphometrics.measures import read_measures
     from lead.morphometrics.measuring import measure as measured
+    from lead.morphometrics.opening import together_of
 
     if out.suffix.lower() != ".csv":
         raise LeadError(f"{out}: the table is a CSV. End its name in .csv.")
@@ -128,7 +137,9 @@ def measure(
         refuse_existing(out)
     check_writable(out)
     found = _opened(landmarks, source, ruler, unit, by_hand, pictures, only, labelled_as)
-    table = measured(found.labels, read_measures(measures, found.labels.schema), found.scales, by_hand=by_hand)
+    asked = read_measures(measures, found.labels.schema)
+    together = together_of(found.labels, checked, pictures=pictures, say=note) if checked else None
+    table = measured(found.labels, asked, found.scales, together=together, by_hand=by_hand)
     write_atomic(out, table.dump(), overwrite=overwrite)
     if not found.scales and any(unit.startswith("px") for unit in table.units):
         note("In pixels: no scale was given (--scale, --ruler).")

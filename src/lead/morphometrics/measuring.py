@@ -7,6 +7,7 @@ import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -131,7 +132,7 @@ def measure(
     measures: Sequence[Measure],
     scales: Scales | None = None,
     *,
-    together: FloatArray | None = None,
+    together: npt.NDArray[Any] | None = None,
     by_hand: float | None = None,
 ) -> Table:
     """Measures specimens. Errors are propagated to first order (the delta method), those of points and of the scale.
@@ -140,7 +141,8 @@ def measure(
         labels: of N specimens, with ``px_90`` or ``px_error`` where they are predictions.
         measures: as :func:`lead.morphometrics.measures.parse` gives them.
         scales: of the pictures; None measures in pixels, which are taken to be square.
-        together: (K, K) correlation of the landmarks of one picture; None if they are independent.
+        together: (K, K) how the errors of one picture's landmarks go together, see
+            :func:`lead.morphometrics.spread.correlation`; None if they are independent.
         by_hand: see :func:`lead.morphometrics.spread.deviations`.
     """
     work = _Work(labels, scales or {}, deviations(labels, by_hand), together)
@@ -181,7 +183,7 @@ class _Part:
 class _Work:
     """What all measures of some specimens have in common."""
 
-    def __init__(self, labels: Labels, scales: Scales, spread: FloatArray, together: FloatArray | None) -> None:
+    def __init__(self, labels: Labels, scales: Scales, spread: FloatArray, together: npt.NDArray[Any] | None) -> None:
         self._labels, self._spread, self._together = labels, spread, together
         sides = [(s.x, s.y, s.error) if (s := scales.get(image)) else (np.nan,) * 3 for image in labels.images]
         table = np.array(sides, dtype=np.float64).reshape(-1, 3) if scales else np.ones((len(labels), 3)) * (1, 1, 0)

@@ -15,6 +15,7 @@ from lead.landmarks.model import UNLABELLED, Labels
 from lead.landmarks.pictures import Sized
 from lead.landmarks.scales import Scale
 from lead.morphometrics.scaling import from_file, from_ruler, scales_of
+from lead.morphometrics.spread import ComplexArray, correlation, residuals
 from lead.reporting import Say, counted, unsaid
 
 
@@ -81,6 +82,24 @@ def opened(
         say(f"{counted(int((~there).sum()), 'picture')} without a landmark left out, the first is {first!r}.")
     labels = found.labels if there.all() else found.labels.take(np.flatnonzero(there).tolist())
     return Specimens(labels, known, Sized(labels.known_sizes(), found.pictures))
+
+
+def together_of(predicted: Labels, checked: Path, *, pictures: Path | None = None, say: Say = unsaid) -> ComplexArray:
+    """How the errors of predictions go together, learnt from labels of pictures that their model has not seen.
+
+    Args:
+        predicted: see :func:`lead.morphometrics.spread.residuals`.
+        checked: file of labels of some of these pictures.
+        pictures: folder that their paths start from.
+        say: told from how many pictures it is learnt, and what of the labels is likely a mistake.
+
+    Raises:
+        LeadError: as there.
+    """
+    truth = gathered([checked], pictures, moved=pictures is not None, say=say).labels
+    found = residuals(predicted, truth)
+    say(f"How errors go together is learnt from {counted(len(found), 'picture')} of {checked}, new to the model.")
+    return correlation(found)
 
 
 def _scales(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -104,7 +105,7 @@ def from_ruler(
     *,
     unit: str = "mm",
     by_hand: float | None = None,
-    together: npt.NDArray[np.float64] | None = None,
+    together: npt.NDArray[Any] | None = None,
     say: Say = unsaid,
 ) -> dict[str, Scale]:
     """The scales by a ruler that lies in each picture, with the error that its two ends' own errors make.
@@ -115,12 +116,12 @@ def from_ruler(
         length: between them.
         unit: of the length.
         by_hand: see :func:`lead.morphometrics.spread.deviations`.
-        together: (K, K) correlation of the landmarks of one picture; None if they are independent.
+        together: (K, K) see :func:`lead.morphometrics.spread.correlation`; None if the landmarks are independent.
         say: told in which pictures an end is not to be seen.
 
     Raises:
-        LeadError: the length is not more than 0, there is no such unit or landmark, both ends lie in one place, a picture shows
-            several rulers, or none shows both ends.
+        LeadError: the length is not more than 0, there is no such unit or landmark, both ends lie in one
+            place, a picture shows several rulers, or none shows both ends.
     """
     if not (math.isfinite(length) and length > 0):
         raise LeadError(f"The ruler's length is {length:g} {unit}: it must be more than 0.")
