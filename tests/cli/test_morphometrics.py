@@ -161,3 +161,17 @@ def test_nothing_is_overwritten_unasked(desk: Path) -> None:
     good(*again, "--overwrite")
     good("scale", desk / "landmarks.csv", "--scale", "1", "--out", desk / "s.csv")
     assert "already there" in run("scale", desk / "landmarks.csv", "--scale", "2", "--out", desk / "s.csv").stderr
+
+
+def test_shapes_without_the_ruler(desk: Path) -> None:
+    xy = 20 + 60 * np.random.default_rng(3).random((1, 6, 2)) + np.random.default_rng(4).normal(size=(COUNT, 6, 2))
+    xy[:, 4:] = [(10, 90), (110, 90)]
+    names = ("a", "b", "c", "d", "zero", "ten")
+    save_labels(Labels.from_xy(Schema(names), [f"w{i}.png" for i in range(COUNT)], xy), desk / "shapes.csv")
+    done = good("shape", desk / "shapes.csv", "--ruler", "zero", "ten", "10", "--without", "d", "--out", desk / "out")
+    assert f"Shapes of {COUNT} specimens with 3 landmarks" in done.stdout
+    assert {line["unit"] for line in table(desk / "out" / "specimens.csv")} == {"mm"}
+    assert (desk / "out" / "shapes.html").is_file()
+    again = run("shape", desk / "shapes.csv", "--out", desk / "out")
+    assert (again.exit_code, "is not empty" in again.stderr) == (2, True)
+    assert "Unknown landmark 'e'" in run("shape", desk / "shapes.csv", "--without", "e", "--out", desk / "o").stderr

@@ -77,6 +77,7 @@ for command in (
     use.convert,
     morphometrics.scale,
     morphometrics.measure,
+    morphometrics.shape,
     export,
     push,
     studio,

@@ -1,7 +1,8 @@
-"""From landmarks to measurements: ``scale``, ``measure``."""
+"""From landmarks to measurements: ``scale``, ``measure``, ``shape``."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from lead.morphometrics.measuring import Table
     from lead.morphometrics.opening import Specimens
 
+MOST_FAR = 5
+"""Specimens far from the others that are printed; all are on the page."""
 MOST_UNLIKELY = 20
 """Unlikely values that are printed; all are in the table."""
 
@@ -150,6 +153,52 @@ def measure(
         show(_unlikely(table, unlikely))
     count = counted(len(found.labels), "specimen")
     show(f"{counted(len(table.measures), 'measure')} of {count}: {out}")
+
+
+class WhatIsMissing(StrEnum):
+    ESTIMATE = "estimate"
+    LEAVE_OUT = "leave-out"
+
+
+def shape(
+    landmarks: Landmarks,
+    out: Annotated[Path, typer.Option(help="Folder to write into: new or empty.", metavar="DIR")],
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Landmark that is no part of the shape. Repeatable. Those of --ruler are none anyway.", metavar="NAME"
+        ),
+    ] = None,
+    missing: Annotated[
+        WhatIsMissing,
+        typer.Option(help="Estimate missing landmarks by thin-plate spline, or leave out specimens that lack one."),
+    ] = WhatIsMissing.ESTIMATE,
+    source: ScaleSource = None,
+    ruler: RulerOption = None,
+    unit: Unit = "mm",
+    pictures: LabelRoot = None,
+    only: Only = None,
+    labelled_as: Turned = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Compare shapes: superimpose specimens, and find their sizes, principal components, asymmetry and likely mistakes.
+
+    Writes aligned.tps and shapes.R for geomorph, morphoj.txt, specimens.csv, landmarks.csv, and shapes.html to look at.
+    """
+    from lead.files import check_folder
+    from lead.morphometrics.shape import shapes_of
+    from lead.morphometrics.shape_files import PAGE, write_shapes
+
+    check_folder(out, overwrite=overwrite)
+    found = _opened(landmarks, source, ruler, unit, None, pictures, only, labelled_as)
+    left_out = [*(without or []), *(ruler[:2] if ruler else ())]
+    shapes = shapes_of(found.labels, found.scales, missing=missing.value, without=left_out, say=warn)
+    write_shapes(shapes, out, overwrite=overwrite)
+    if far := shapes.far():
+        names = ", ".join(f"{shapes.labels.images[row]} ({shapes.oddest(row)})" for row in far[:MOST_FAR])
+        show(f"Far from the others, with the landmark to look at: {names}{' …' if len(far) > MOST_FAR else ''}")
+    count = f"{counted(len(shapes.labels), 'specimen')} with {counted(len(shapes.mean), 'landmark')}"
+    show(f"Shapes of {count}: {out}\nTo look at: {out / PAGE}")
 
 
 def _opened(

@@ -107,7 +107,7 @@ class Table:
     def dump(self) -> Iterator[str]:
         """The lines of a CSV, one for each measure of each specimen, in the order of the labels; blank is unknown."""
         several = self.labels.tracks is not None
-        numbers = _numbers(self.labels) if several else []
+        numbers = specimen_numbers(self.labels) if several else []
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow([COLUMNS[0], *(["instance", "track"] if several else []), *COLUMNS[1:]])
@@ -121,7 +121,7 @@ class Table:
             out.seek(out.truncate(0))
 
 
-def _numbers(labels: Labels) -> list[int]:
+def specimen_numbers(labels: Labels) -> list[int]:
     """Which of its picture's specimens each row is, from 1."""
     place = {row: number for rows in labels.rows_of().values() for number, row in enumerate(rows, start=1)}
     return [place[row] for row in range(len(labels))]

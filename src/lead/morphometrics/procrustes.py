@@ -16,6 +16,8 @@ ComplexArray = npt.NDArray[np.complex128]
 TOLERANCE = 1e-12
 """How far the mean of shapes of size 1 still moves when it is found."""
 ROUNDS = 1000
+ON_A_LINE = 1e-9
+"""Points lie on one line that are so many times as wide as long."""
 
 
 def centroid_sizes(points: FloatArray) -> FloatArray:
@@ -77,6 +79,9 @@ def spline(source: FloatArray, target: FloatArray, points: FloatArray) -> FloatA
     Raises:
         numpy.linalg.LinAlgError: the source's points lie on one line, or two in one place.
     """
+    spans = np.linalg.svd(source - source.mean(0), compute_uv=False)
+    if spans[1] <= ON_A_LINE * spans[0]:
+        raise np.linalg.LinAlgError("the points lie on one line")
     return np.asarray(RBFInterpolator(source, target, kernel="thin_plate_spline", degree=1)(points))
 
 

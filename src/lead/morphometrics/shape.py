@@ -1,4 +1,4 @@
-"""The shapes of specimens: superimposed, with sizes, principal components, and which of them are far from the others."""
+"""The shapes of specimens: superimposed, with sizes and principal components, and which are far from the others."""
 
 from __future__ import annotations
 
@@ -205,9 +205,8 @@ def _estimated(labels: Labels, points: FloatArray, estimated: npt.NDArray[np.boo
             "specimens with missing landmarks (--missing leave-out)."
         ) from None
     specimens = counted(int(estimated.any(1).sum()), "specimen")
-    say(
-        f"{counted(int(estimated.sum()), 'missing landmark', 'missing landmarks')} of {specimens} estimated by thin-plate spline."
-    )
+    count = counted(int(estimated.sum()), "missing landmark", "missing landmarks")
+    say(f"{count} of {specimens} estimated by thin-plate spline.")
     return found
 
 
