@@ -160,7 +160,8 @@ def shapes_of(
         raise LeadError(f"{counted(len(names), 'landmark')} left, and a shape has {FEWEST_LANDMARKS} at least.")
     labels = labels.only(names)
     there = labels.visible > UNLABELLED
-    enough = there.sum(1) >= max(FEWEST_LANDMARKS, KNOWN * len(names)) if missing == "estimate" else there.all(1)
+    least = max(FEWEST_LANDMARKS, KNOWN * len(names)) if missing == "estimate" else len(names)
+    enough: npt.NDArray[np.bool_] = there.sum(1) >= least
     few = "too few of their landmarks" if missing == "estimate" else "a landmark missing"
     labels = _kept(labels, enough, f"{{}} with {few} left out", say)
     if scales:

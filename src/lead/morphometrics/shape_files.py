@@ -110,7 +110,7 @@ def landmark_table(found: Shapes) -> str:
 def specimen_table(found: Shapes) -> str:
     """A CSV with a line for each specimen: its size, how far it is from the mean, and its principal components."""
     far = set(found.far())
-    asymmetry = found.symmetry and found.symmetry.fluctuating
+    asymmetry = None if found.symmetry is None else found.symmetry.fluctuating
     columns = ["id", "image", "centroid_size", "unit", "distance_to_mean", "far", "oddest_landmark", "estimated"]
     more = [
         *(["fluctuating_asymmetry"] if found.symmetry else []),

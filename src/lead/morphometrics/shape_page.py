@@ -101,7 +101,7 @@ def _plot(found: Shapes, names: Sequence[str], far: Sequence[int], shares: Float
 
     def place(values: FloatArray, axis: int) -> list[float]:
         placed = (values - middle[axis]) / span + 0.5
-        return np.round((1 - placed if axis else placed) * SIDE, 2).tolist()
+        return [round(float(value) * SIDE, 2) for value in (1 - placed if axis else placed)]
 
     odd = set(far)
     points = [
