@@ -42,7 +42,9 @@ def test_tables_as_people_make_them() -> None:
         ("image,mm_per_pixel,se\na.jpg,1,-1\n", r"s\.csv, line 2: the standard error"),
         ("image,mm_per_pixel\na.jpg,1\na.jpg,2\n", r"line 3: the scale of 'a\.jpg' stands already in s\.csv, line 2"),
         ("image,mm_per_pixel\na.jpg,1,2\n", r"line 2: 3 fields where the header has 2"),
-        ("picture,size\na.jpg,1\n", r"line 1: a table of scales has the columns image and mm_per_pixel"),
+        ("picture,size\na.jpg,1\n", r"s\.csv, line 1: no column 'image'; there are: picture, size"),
+        ("image,size\na.jpg,1\n", r"line 1: neither a column 'mm_per_pixel' nor 'pixels_per_mm'"),
+        ('image,mm_per_pixel\n"a.jpg' + 200_000 * "x", r"s\.csv, line 2: field larger"),
         ("image,mm_per_pixel\na.jpg,\n", r"s\.csv: no scale in it"),
     ],
 )

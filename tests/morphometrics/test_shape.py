@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from lead.errors import LeadError
 from lead.landmarks import Labels, Schema
 from lead.landmarks.scales import Scale
 from lead.morphometrics.procrustes import tangent
-from lead.morphometrics.shape import shapes_of, symmetry_of
+from lead.morphometrics.shape import read_groups, shapes_of, symmetry_of
 
 FloatArray = npt.NDArray[np.float64]
 NAMES = ("nose", "left", "right", "tail", "far_left", "far_right")
@@ -115,6 +116,32 @@ def test_what_cannot_be_compared_is_told() -> None:
     scales = {f"{i}.png": Scale.square(1) for i in range(5)}
     assert len(shapes_of(labels(points), scales, say=said.append).shapes) == 5
     assert said == ["1 specimen without a scale left out: sizes cannot be compared. The first is of '5.png'."]
+
+
+def test_groups_have_mean_shapes(tmp_path: Path) -> None:
+    (tmp_path / "g.csv").write_text("image;group\nx/0.png;wide\nx/1.png;wide\n2.png;slim\n3.png;slim\n")
+    points, said = np.stack([BASE * (1.2, 1)] * 2 + [BASE] * 2 + [BASE * (0.9, 1)]), []
+    found = shapes_of(labels(points), groups=read_groups(tmp_path / "g.csv"), say=said.append)
+    assert found.groups == ("wide", "wide", "slim", "slim", "(no group)")
+    assert said == ["1 specimen of no group, shown as (no group). The first is of '4.png'."]
+    means = found.group_means()
+    np.testing.assert_allclose(means["wide"], found.shapes[0], atol=1e-9)
+    assert np.ptp(means["wide"][:, 0]) > np.ptp(means["slim"][:, 0]) > np.ptp(means["(no group)"][:, 0])
+    assert shapes_of(labels(points)).group_means() == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("picture,group\na,b\n", r"g\.csv, line 1: no column 'image'; there are: picture, group"),
+        ("image,group\na,b,c\n", r"g\.csv, line 2: 3 fields where the header has 2"),
+        ("image,group\na,b\na,c\n", r"g\.csv, line 3: 'a' is of group 'b' already"),
+    ],
+)
+def test_a_wrong_table_of_groups_is_told_with_its_line(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "g.csv").write_text(text)
+    with pytest.raises(LeadError, match=message):
+        read_groups(tmp_path / "g.csv")
 
 
 def test_what_is_symmetric_has_no_asymmetry() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -118,6 +119,15 @@ def test_the_page_stands_alone_and_names_its_points(folder: Path) -> None:
     assert "tail<&>" in said, "a name may hold anything"
     assert said.count("b 6.png") == 4, "on both plots, among the far ones and among the asymmetric ones"
     assert "2 standard deviations more" in said
+
+
+def test_groups_stand_in_the_table_and_on_the_page(tmp_path: Path) -> None:
+    shapes = replace(found(), groups=("a", "b<") * (COUNT // 2))
+    write_shapes(shapes, tmp_path)
+    assert [line["group"] for line in table(tmp_path / "specimens.csv")[:2]] == ["a", "b<"]
+    text = (tmp_path / "shapes.html").read_text(encoding="utf-8")
+    assert "b&lt;, differences enlarged 3 times" in text
+    assert text.count('class="g1"') == COUNT + 1, "half of the specimens on each of two plots, and the key"
 
 
 def test_a_folder_with_something_in_it_is_left_alone(folder: Path) -> None:

@@ -173,6 +173,13 @@ def shape(
         WhatIsMissing,
         typer.Option(help="Estimate missing landmarks by thin-plate spline, or leave out specimens that lack one."),
     ] = WhatIsMissing.ESTIMATE,
+    groups: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table (.csv) with the columns image and group, such as species. Each gets a mean shape and a colour.",
+            metavar="FILE",
+        ),
+    ] = None,
     source: ScaleSource = None,
     ruler: RulerOption = None,
     unit: Unit = "mm",
@@ -186,13 +193,14 @@ def shape(
     Writes aligned.tps and shapes.R for geomorph, morphoj.txt, specimens.csv, landmarks.csv, and shapes.html to look at.
     """
     from lead.files import check_folder
-    from lead.morphometrics.shape import shapes_of
+    from lead.morphometrics.shape import read_groups, shapes_of
     from lead.morphometrics.shape_files import PAGE, write_shapes
 
     check_folder(out, overwrite=overwrite)
     found = _opened(landmarks, source, ruler, unit, None, pictures, only, labelled_as)
     left_out = [*(without or []), *(ruler[:2] if ruler else ())]
-    shapes = shapes_of(found.labels, found.scales, missing=missing.value, without=left_out, say=warn)
+    of_groups = read_groups(groups) if groups else None
+    shapes = shapes_of(found.labels, found.scales, missing=missing.value, without=left_out, groups=of_groups, say=warn)
     write_shapes(shapes, out, overwrite=overwrite)
     if far := shapes.far():
         names = ", ".join(f"{shapes.labels.images[row]} ({shapes.oddest(row)})" for row in far[:MOST_FAR])

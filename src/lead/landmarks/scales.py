@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from lead.errors import LeadError, unknown
-from lead.landmarks.fields import DELIMITERS, read_lines, to_number, with_point, written
+from lead.landmarks.fields import read_table, to_number, with_point, written
 from lead.landmarks.naming import matched
 from lead.reporting import counted
 
@@ -132,23 +132,13 @@ def parse(text: str, file: str) -> dict[str, Scale]:
     Raises:
         LeadError: a column is missing, a line is wrong, or a scale is not more than 0; the message names the line.
     """
-    header = next(iter(text.splitlines()), "")
-    delimiter = max(DELIMITERS, key=header.count)
-    lines = read_lines(text, delimiter)
-    names = [name.strip().lower() for name in lines[0][1]] if lines else []
-    column = {name: names.index(name) for name in (*COLUMNS, INVERSE) if name in names}
-    size = next((name for name in (COLUMNS[1], INVERSE) if name in column), None)
-    if "image" not in column or size is None:
-        raise LeadError(
-            f"{file}: line 1: a table of scales has the columns image and {COLUMNS[1]} (or {INVERSE}), and this one "
-            f"{', '.join(names) or 'none'}."
-        )
+    delimiter, lines = read_table(text, file, [COLUMNS[0]])
     scales: dict[str, Scale] = {}
-    for number, fields in lines[1:]:
+    for number, said in lines:
         where = f"{file}, line {number}"
-        if len(fields) != len(names):
-            raise LeadError(f"{where}: {counted(len(fields), 'field')} where the header has {len(names)}.")
-        said = dict(zip(names, fields, strict=True))
+        size = next((name for name in (COLUMNS[1], INVERSE) if name in said), None)
+        if size is None:
+            raise LeadError(f"{file}, line 1: neither a column {COLUMNS[1]!r} nor {INVERSE!r}. Name one of them so.")
         image = said["image"].strip()
         try:
             x, y, se = (

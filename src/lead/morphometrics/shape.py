@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError
+from lead.files import read_text
+from lead.landmarks.fields import read_table
 from lead.landmarks.model import UNLABELLED, Labels
+from lead.landmarks.naming import matched
 from lead.landmarks.scales import Scales
 from lead.morphometrics.procrustes import centroid_sizes, completed, superimposed, tangent
 from lead.reporting import Say, counted, unsaid
@@ -26,6 +30,7 @@ KNOWN = 0.5
 """Share of its landmarks that a specimen must have for the others to be estimated."""
 FENCE = 1.5
 """A specimen is far from the others that is so many quartile ranges above the upper quartile (Tukey's fence)."""
+NO_GROUP = "(no group)"
 SMALLEST_SHARE = 1e-9
 """Of the variance; a component with less is rounding."""
 
@@ -65,6 +70,7 @@ class Shapes:
         estimated: (N, K) bool, which landmarks were missing and are estimated.
         shapes: (N, K, 2) of centroid size 1, superimposed, y counting up.
         symmetry: None where no flip pairs say which landmarks change places.
+        groups: N names of groups, such as species, to be told apart; None if there are none.
     """
 
     labels: Labels
@@ -73,6 +79,7 @@ class Shapes:
     estimated: npt.NDArray[np.bool_]
     shapes: FloatArray
     symmetry: Symmetry | None = None
+    groups: tuple[str, ...] | None = None
 
     @cached_property
     def mean(self) -> FloatArray:
@@ -119,6 +126,11 @@ class Shapes:
         """(K, 2) the shape that is so many standard deviations from the mean along a component, from 0."""
         return np.asarray(self.mean + deviations * np.sqrt(self.variances[component]) * self.axes[component])
 
+    def group_means(self) -> dict[str, FloatArray]:
+        """(K, 2) the mean shape of each group, in the order in which they come first; empty without groups."""
+        groups = np.array(self.groups or ())
+        return {name: np.asarray(self.shapes[groups == name].mean(0)) for name in dict.fromkeys(self.groups or ())}
+
     def far(self) -> list[int]:
         """Specimens far from the others, the farthest first: as a rule a landmark of theirs is in a wrong place."""
         low, high = np.quantile(self.distances, (0.25, 0.75))
@@ -138,6 +150,7 @@ def shapes_of(
     *,
     missing: Missing = "estimate",
     without: Sequence[str] = (),
+    groups: Mapping[str, str] | None = None,
     say: Say = unsaid,
 ) -> Shapes:
     """Compares the shapes of specimens.
@@ -148,6 +161,7 @@ def shapes_of(
             their sizes cannot be compared.
         missing: whether missing landmarks are estimated, or specimens that lack one left out.
         without: landmarks that are no part of the shape, such as those of a ruler.
+        groups: of pictures, see :func:`read_groups`; those in none are one of their own.
         say: told what is left out and estimated.
 
     Raises:
@@ -177,7 +191,32 @@ def shapes_of(
     for row in np.flatnonzero(centroid_sizes(points) == 0).tolist()[:1]:
         raise LeadError(f"{labels.where(row)}{labels.images[row]!r}: all landmarks lie in one place. Correct them.")
     symmetry = symmetry_of(points, labels) if labels.schema.flip_pairs else None
-    return Shapes(labels, "mm" if scales else "px", points, estimated, superimposed(points), symmetry)
+    of_groups = None if groups is None else _groups(labels, groups, say)
+    return Shapes(labels, "mm" if scales else "px", points, estimated, superimposed(points), symmetry, of_groups)
+
+
+def read_groups(path: Path) -> dict[str, str]:
+    """Which group each picture is of: a CSV with the columns ``image`` and ``group``.
+
+    Raises:
+        LeadError: there is no such file, a column is missing, or a picture stands in it with two groups.
+    """
+    _, lines = read_table(read_text(path), str(path), ("image", "group"))
+    found: dict[str, str] = {}
+    for number, said in lines:
+        image, group = said["image"].strip(), said["group"].strip()
+        if found.setdefault(image, group) != group:
+            raise LeadError(f"{path}, line {number}: {image!r} is of group {found[image]!r} already.")
+    return found
+
+
+def _groups(labels: Labels, groups: Mapping[str, str], say: Say) -> tuple[str, ...]:
+    """The group of each specimen."""
+    of_picture = {picture: groups[name] for name, picture in matched(groups, labels.images).items()}
+    lacking = [image for image in labels.images if not of_picture.get(image)]
+    if lacking:
+        say(f"{counted(len(lacking), 'specimen')} of no group, shown as {NO_GROUP}. The first is of {lacking[0]!r}.")
+    return tuple(of_picture.get(image) or NO_GROUP for image in labels.images)
 
 
 def _kept(labels: Labels, kept: npt.NDArray[np.bool_], text: str, say: Say) -> Labels:

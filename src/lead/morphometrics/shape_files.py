@@ -111,7 +111,8 @@ def specimen_table(found: Shapes) -> str:
     """A CSV with a line for each specimen: its size, how far it is from the mean, and its principal components."""
     far = set(found.far())
     asymmetry = None if found.symmetry is None else found.symmetry.fluctuating
-    columns = ["id", "image", "centroid_size", "unit", "distance_to_mean", "far", "oddest_landmark", "estimated"]
+    columns = ["id", "image", *(["group"] if found.groups else []), "centroid_size", "unit", "distance_to_mean"]
+    columns += ["far", "oddest_landmark", "estimated"]
     more = [
         *(["fluctuating_asymmetry"] if found.symmetry else []),
         *(f"PC{c + 1}" for c in range(len(found.variances))),
@@ -123,6 +124,7 @@ def specimen_table(found: Shapes) -> str:
             [
                 name,
                 found.labels.images[row],
+                *([found.groups[row]] if found.groups else []),
                 written(found.sizes[row]),
                 found.unit,
                 written(found.distances[row]),

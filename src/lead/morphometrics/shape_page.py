@@ -24,10 +24,14 @@ DEVIATIONS = 2.0
 """Standard deviations from the mean at which shapes along a component are drawn."""
 CELLS, STEPS = 12, 4
 """Of a grid along its longer side, and points that a line of it has in each."""
+APART = 3.0
+"""Times by which mean shapes of groups are drawn farther from the mean than they are."""
 COMPONENTS = 3
 """That are drawn as grids."""
 MOST_POINTS = 400
 """Specimens that are drawn in the cloud around the mean; of more, as many evenly spread."""
+COLOURS = 6
+"""That groups are drawn in; of more groups, some share one."""
 MOST_LISTED = 30
 
 
@@ -37,13 +41,13 @@ class Plot:
 
     Attributes:
         across, up: what is on the axes.
-        points: (x, y, name) of each in SVG units, and whether it is far from the others.
+        points: (x, y, name) of each in SVG units, and the class that says its colour.
         ticks_across, ticks_up: places in SVG units, with what stands there.
     """
 
     across: str
     up: str
-    points: list[tuple[float, float, str, bool]]
+    points: list[tuple[float, float, str, str]]
     ticks_across: list[tuple[float, str]]
     ticks_up: list[tuple[float, str]]
 
@@ -85,6 +89,10 @@ def page(found: Shapes, names: Sequence[str]) -> str:
         plots=[_plot(found, names, far, shares, *pair) for pair in pairs],
         mean=_drawing(found, found.mean, "Mean shape, with the specimens around it", cloud=True),
         grids=[(component + 1, [_along(found, component, sign) for sign in (-1, 1)]) for component in drawn],
+        groups=[
+            (f"g{number % COLOURS}", name, _drawing(found, mean, f"{name}, differences enlarged {APART:g} times"))
+            for number, (name, mean) in enumerate(_apart(found).items())
+        ],
         far=[(names[row], f"{found.distances[row]:.3g}", found.oddest(row)) for row in far[:MOST_LISTED]],
         far_count=len(far),
         asymmetry=_asymmetry(found, names),
@@ -103,9 +111,9 @@ def _plot(found: Shapes, names: Sequence[str], far: Sequence[int], shares: Float
         placed = (values - middle[axis]) / span + 0.5
         return [round(float(value) * SIDE, 2) for value in (1 - placed if axis else placed)]
 
-    odd = set(far)
+    odd, colours = set(far), _colours(found)
     points = [
-        (x, y, name, row in odd)
+        (x, y, name, colours[row] if colours else "odd" if row in odd else "dot")
         for row, (x, y, name) in enumerate(zip(place(scores[:, 0], 0), place(scores[:, 1], 1), names, strict=True))
     ]
     ticks = []
@@ -115,6 +123,17 @@ def _plot(found: Shapes, names: Sequence[str], far: Sequence[int], shares: Float
         ticks.append(list(zip(place(values, axis), (f"{value:.3g}" for value in values), strict=True)))
     titles = [f"PC{c + 1} ({100 * shares[c]:.1f} %)" for c in (across, up)]
     return Plot(titles[0], titles[1], points, ticks[0], ticks[1])
+
+
+def _apart(found: Shapes) -> dict[str, FloatArray]:
+    """The mean shape of each group, drawn farther from the mean of all than it is: they would look alike."""
+    return {name: found.mean + APART * (mean - found.mean) for name, mean in found.group_means().items()}
+
+
+def _colours(found: Shapes) -> list[str]:
+    """The class of each specimen's group; empty without groups."""
+    order = list(found.group_means())
+    return [f"g{order.index(group) % COLOURS}" for group in found.groups or ()]
 
 
 def _along(found: Shapes, component: int, sign: int) -> Drawing:
