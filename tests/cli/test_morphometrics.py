@@ -59,7 +59,8 @@ def measured(desk: Path, *options: Any) -> tuple[Result, list[dict[str, str]]]:
 
 
 def test_from_predictions_and_a_ruler_to_millimetres(desk: Path) -> None:
-    done, lines = measured(desk, "--ruler", "zero", "ten", "10")
+    done, lines = measured(desk, "--ruler", "zero", "ten", "10", "--report", desk / "report.html")
+    assert "data:image/webp" in (desk / "report.html").read_text(encoding="utf-8")
     assert f"2 measures of {COUNT} specimens" in done.stdout
     assert [line["measure"] for line in lines] == ["wing", "tilt"] * COUNT
     first = lines[0]

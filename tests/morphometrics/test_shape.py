@@ -70,7 +70,7 @@ def test_a_misplaced_landmark_is_found() -> None:
 
 
 def test_missing_landmarks_are_estimated_or_left_out() -> None:
-    points, said = drawn(12, scatter=0.01), []
+    points, said = drawn(12, scatter=0.01), list[str]()
     points[2, 1] = points[5, 0] = points[5, 4] = np.nan
     points[8, :4] = np.nan
     found = shapes_of(labels(points), say=said.append)
@@ -91,7 +91,7 @@ def test_landmarks_of_a_ruler_are_no_part_of_the_shape() -> None:
 
 
 def test_what_cannot_be_compared_is_told() -> None:
-    points, said = drawn(6), []
+    points, said = drawn(6), list[str]()
     with pytest.raises(LeadError, match=r"Unknown landmark 'noes'\. Did you mean 'nose'"):
         shapes_of(labels(points), without=("noes",))
     with pytest.raises(LeadError, match=r"2 landmarks left, and a shape has 3"):
@@ -120,7 +120,7 @@ def test_what_cannot_be_compared_is_told() -> None:
 
 def test_groups_have_mean_shapes(tmp_path: Path) -> None:
     (tmp_path / "g.csv").write_text("image;group\nx/0.png;wide\nx/1.png;wide\n2.png;slim\n3.png;slim\n")
-    points, said = np.stack([BASE * (1.2, 1)] * 2 + [BASE] * 2 + [BASE * (0.9, 1)]), []
+    points, said = np.stack([BASE * (1.2, 1)] * 2 + [BASE] * 2 + [BASE * (0.9, 1)]), list[str]()
     found = shapes_of(labels(points), groups=read_groups(tmp_path / "g.csv"), say=said.append)
     assert found.groups == ("wide", "wide", "slim", "slim", "(no group)")
     assert said == ["1 specimen of no group, shown as (no group). The first is of '4.png'."]

@@ -110,6 +110,12 @@ def measure(
     ruler: RulerOption = None,
     unit: Unit = "mm",
     by_hand: ByHand = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write a page (.html): unlikely specimens in their pictures, and a summary.", metavar="FILE"
+        ),
+    ] = None,
     checked: Annotated[
         Path | None,
         typer.Option(
@@ -130,20 +136,24 @@ def measure(
     """
     from lead.errors import LeadError
     from lead.files import check_writable, refuse_existing, write_atomic
+    from lead.morphometrics.measure_page import page
     from lead.morphometrics.measures import read_measures
     from lead.morphometrics.measuring import measure as measured
     from lead.morphometrics.opening import together_of
 
     if out.suffix.lower() != ".csv":
         raise LeadError(f"{out}: the table is a CSV. End its name in .csv.")
-    if not overwrite:
-        refuse_existing(out)
+    for path in (out, report):
+        if path and not overwrite:
+            refuse_existing(path)
     check_writable(out)
     found = _opened(landmarks, source, ruler, unit, by_hand, pictures, only, labelled_as)
     asked = read_measures(measures, found.labels.schema)
     together = together_of(found.labels, checked, pictures=pictures, say=note) if checked else None
     table = measured(found.labels, asked, found.scales, together=together, by_hand=by_hand)
     write_atomic(out, table.dump(), overwrite=overwrite)
+    if report:
+        write_atomic(report, page(table, found.pictures), overwrite=overwrite)
     if not found.scales and any(unit.startswith("px") for unit in table.units):
         note("In pixels: no scale was given (--scale, --ruler).")
     for text in table.gaps():
@@ -152,7 +162,7 @@ def measure(
     if unlikely := table.unlikely():
         show(_unlikely(table, unlikely))
     count = counted(len(found.labels), "specimen")
-    show(f"{counted(len(table.measures), 'measure')} of {count}: {out}")
+    show(f"{counted(len(table.measures), 'measure')} of {count}: {out}{f', {report}' if report else ''}")
 
 
 class WhatIsMissing(StrEnum):

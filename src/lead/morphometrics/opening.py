@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from lead.errors import LeadError
-from lead.images.folder_pictures import LabelledAs
+from lead.images.folder_pictures import FolderPictures, LabelledAs
 from lead.images.placing import Gathered, gathered
 from lead.landmarks import scales
 from lead.landmarks.model import UNLABELLED, Labels
@@ -35,12 +35,17 @@ class Specimens:
     Attributes:
         labels: of N specimens, each with a landmark at least.
         scales: of the pictures, as far as they are known; empty measures in pixels.
-        sizes: what knows the pictures' sizes.
+        pictures: the folder that the names of their pictures start from.
     """
 
     labels: Labels
     scales: dict[str, Scale]
-    sizes: Sized
+    pictures: FolderPictures
+
+    @property
+    def sizes(self) -> Sized:
+        """What knows the pictures' sizes."""
+        return Sized(self.labels.known_sizes(), self.pictures)
 
 
 def opened(
@@ -81,7 +86,7 @@ def opened(
         first = found.labels.images[int(np.argmin(there))]
         say(f"{counted(int((~there).sum()), 'picture')} without a landmark left out, the first is {first!r}.")
     labels = found.labels if there.all() else found.labels.take(np.flatnonzero(there).tolist())
-    return Specimens(labels, known, Sized(labels.known_sizes(), found.pictures))
+    return Specimens(labels, known, found.pictures)
 
 
 def together_of(predicted: Labels, checked: Path, *, pictures: Path | None = None, say: Say = unsaid) -> ComplexArray:

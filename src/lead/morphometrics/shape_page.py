@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 
 import numpy as np
 import numpy.typing as npt
-from jinja2 import Environment, StrictUndefined
 from matplotlib.ticker import MaxNLocator
 
 from lead.morphometrics.procrustes import spline
+from lead.morphometrics.rendering import rendered
 from lead.morphometrics.shape import Shapes
 
 FloatArray = npt.NDArray[np.float64]
@@ -70,14 +69,13 @@ def page(found: Shapes, names: Sequence[str]) -> str:
         found: the shapes.
         names: of the N specimens.
     """
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files("lead.morphometrics").joinpath("shapes.html.j2").read_text("utf-8"))
     far, shares = found.far(), found.variances / max(found.variances.sum(), np.finfo(float).tiny)
     count = len(found.variances)
     pairs = [(0, other) for other in range(1, min(count, 3))]
     drawn = [component for component in range(min(count, COMPONENTS)) if np.isfinite(shares[component])]
     low, high = np.quantile(found.sizes, (0.1, 0.9))
-    return template.render(
+    return rendered(
+        "shapes.html.j2",
         specimens=len(names),
         landmarks=len(found.mean),
         unit=found.unit,
