@@ -4,12 +4,14 @@
 
 Takes what `lead evaluate` or `lead demo` keeps in predictions/ of a run, with expected errors. Measures are drawn at
 random from the landmarks. Half of the pictures are judged, three times for each draw of labels: landmarks taken as
-independent; and with how their errors go together learnt from the others, or from as many of them as labels.
+independent; and with what `lead measure --checked` learns from the others, or from as many of them as labels, how errors
+go together and how large they are.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from lead.evaluation.predictions import Predictions
 from lead.landmarks import Labels, Schema
 from lead.morphometrics.measures import Measure
 from lead.morphometrics.measuring import Table, measure
-from lead.morphometrics.spread import correlation, deviations
+from lead.morphometrics.spread import correlation, deviations, enlargement
 
 EACH = 30
 """Measures of each kind."""
@@ -67,11 +69,11 @@ def judged(saved: Predictions, draw: int, measures: list[Measure]) -> dict[str, 
     residuals = (labels.xy - saved.truth) / deviations(labels)[..., None]
     order = np.random.default_rng(draw).permutation(len(images))
     few, half = order[: saved.labelled.shape[1]], order[: len(order) // 2]
-    together = {"independent": None, "few": correlation(residuals[few]), "half": correlation(residuals[half])}
-    found = {}
-    for way, matrix in together.items():
-        table = measure(labels, measures, together=matrix)
-        found[way] = _by_kind(table, true, order[len(order) // 2 :])
+    rows = order[len(order) // 2 :]
+    found = {"independent": _by_kind(measure(labels, measures), true, rows)}
+    for way, learnt_from in (("few", residuals[few]), ("half", residuals[half])):
+        sized = replace(labels, px_90=radii * enlargement(learnt_from))
+        found[way] = _by_kind(measure(sized, measures, together=correlation(learnt_from)), true, rows)
     return found
 
 

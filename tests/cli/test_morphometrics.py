@@ -16,7 +16,7 @@ from lead import Labels, Schema, load_labels, save_labels
 from lead.cli import app
 
 NAMES = ("base", "tip", "zero", "ten")
-COUNT = 8
+COUNT = 12
 MEASURES = "wing: {distance: [base, tip]}\ntilt: {angle: [tip, base, ten]}\n"
 
 
@@ -110,12 +110,12 @@ def test_what_is_missing_is_told(desk: Path) -> None:
     for line in range(5, 9):
         text[line] = f"w1.png,{NAMES[line - 5]},,,0,,,"
     (desk / "landmarks.csv").write_text("\n".join(text) + "\n")
-    (desk / "scales.csv").write_text("image,mm_per_pixel\n" + "".join(f"w{i}.png,0.1\n" for i in range(7)))
+    (desk / "scales.csv").write_text("image,mm_per_pixel\n" + "".join(f"w{i}.png,0.1\n" for i in range(COUNT - 1)))
     done, lines = measured(desk, "--scale", desk / "scales.csv")
-    assert "1 picture has no scale, the first is 'w7.png', and 7 have one" in done.stderr
+    assert "1 picture has no scale, the first is 'w11.png', and 11 have one" in done.stderr
     assert "1 picture without a landmark left out, the first is 'w1.png'" in done.stderr
     assert "2 values: no tip, the first of 'w0.png'." in done.stderr
-    assert "1 value: no scale, the first of 'w7.png'." in done.stderr
+    assert "1 value: no scale, the first of 'w11.png'." in done.stderr
     assert [line["note"] for line in lines if line["value"] == ""] == ["no tip", "no tip", "no scale"]
 
 
@@ -129,6 +129,11 @@ def test_labels_that_check_the_predictions_teach_how_errors_go_together(desk: Pa
     done, lines = measured(desk, "--checked", desk / "checked.csv")
     assert f"learnt from {COUNT} pictures of" in done.stderr
     assert float(lines[0]["se"]) < 0.5 * float(alone[0]["se"]), "what shifts together leaves a distance alone"
+    factor = np.sort(np.linalg.norm(shift[:, 0], axis=-1).repeat(4))[math.ceil(0.9 * (4 * COUNT + 1)) - 1] / 1.8
+    assert f"multiplied by {factor:.2f}" in done.stderr
+    (desk / "t.csv").unlink()
+    save_labels(truth.take(range(6)), desk / "few.csv")
+    assert "How large they are is not: that takes 10." in measured(desk, "--checked", desk / "few.csv")[0].stderr
 
 
 def test_mistakes_are_told_before_anything_is_written(desk: Path) -> None:

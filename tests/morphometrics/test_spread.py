@@ -11,7 +11,7 @@ import pytest
 from lead.errors import LeadError
 from lead.landmarks import Labels, Schema
 from lead.morphometrics.kinds import angle, distance
-from lead.morphometrics.spread import correlation, deviations, residuals, variance
+from lead.morphometrics.spread import correlation, deviations, enlargement, residuals, variance
 
 FloatArray = npt.NDArray[np.float64]
 TRUE = np.array([[1, 0.8, 0], [0.8, 1, -0.3], [0, -0.3, 1]])
@@ -117,6 +117,15 @@ def test_residuals_are_of_the_pictures_and_landmarks_that_both_have() -> None:
             residuals(predicted, bad)
     with pytest.raises(LeadError, match="come without errors"):
         residuals(truth, truth)
+
+
+def test_radii_that_are_wrong_are_put_right() -> None:
+    assert enlargement(drawn(4000)) == pytest.approx(1, abs=0.02)
+    assert enlargement(drawn(4000) * 3) == pytest.approx(3, abs=0.06)
+    few = drawn(10)[:, :1]  # ten landmarks: 90 % of eleven are all ten
+    assert enlargement(few) == pytest.approx(np.linalg.norm(few, axis=-1).max() / np.sqrt(2 * np.log(10)))
+    few[3] = np.nan
+    assert np.isfinite(enlargement(few))
 
 
 def test_variance_is_that_of_drawn_errors() -> None:

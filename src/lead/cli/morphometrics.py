@@ -116,11 +116,13 @@ def measure(
             help="Also write a page (.html): unlikely specimens in their pictures, and a summary.", metavar="FILE"
         ),
     ] = None,
-    checked: Annotated[
+    check: Annotated[
         Path | None,
         typer.Option(
+            "--checked",
             help="Labels of some of the pictures, that the model has not learnt from: how the errors of a picture's "
-            "landmarks go together is learnt from them. Default: errors are taken to be independent.",
+            "landmarks go together is learnt from them, and from ten on how large they are. Default: independent, and "
+            "as predicted.",
             metavar="LABELS",
         ),
     ] = None,
@@ -139,7 +141,7 @@ def measure(
     from lead.morphometrics.measure_page import page
     from lead.morphometrics.measures import read_measures
     from lead.morphometrics.measuring import measure as measured
-    from lead.morphometrics.opening import together_of
+    from lead.morphometrics.opening import checked
 
     if out.suffix.lower() != ".csv":
         raise LeadError(f"{out}: the table is a CSV. End its name in .csv.")
@@ -149,8 +151,10 @@ def measure(
     check_writable(out)
     found = _opened(landmarks, source, ruler, unit, by_hand, pictures, only, labelled_as)
     asked = read_measures(measures, found.labels.schema)
-    together = together_of(found.labels, checked, pictures=pictures, say=note) if checked else None
-    table = measured(found.labels, asked, found.scales, together=together, by_hand=by_hand)
+    labels, together = found.labels, None
+    if check:
+        labels, together = checked(labels, check, pictures=pictures, say=note)
+    table = measured(labels, asked, found.scales, together=together, by_hand=by_hand)
     write_atomic(out, table.dump(), overwrite=overwrite)
     if report:
         write_atomic(report, page(table, found.pictures), overwrite=overwrite)

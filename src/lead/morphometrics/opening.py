@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from lead.landmarks.model import UNLABELLED, Labels
 from lead.landmarks.pictures import Sized
 from lead.landmarks.scales import Scale
 from lead.morphometrics.scaling import from_file, from_ruler, scales_of
-from lead.morphometrics.spread import ComplexArray, correlation, residuals
+from lead.morphometrics.spread import FEWEST_FOR_SIZE, ComplexArray, correlation, enlargement, residuals
 from lead.reporting import Say, counted, unsaid
 
 
@@ -89,22 +89,31 @@ def opened(
     return Specimens(labels, known, found.pictures)
 
 
-def together_of(predicted: Labels, checked: Path, *, pictures: Path | None = None, say: Say = unsaid) -> ComplexArray:
-    """How the errors of predictions go together, learnt from labels of pictures that their model has not seen.
+def checked(
+    predicted: Labels, labels: Path, *, pictures: Path | None = None, say: Say = unsaid
+) -> tuple[Labels, ComplexArray]:
+    """Predictions with the errors that labels show which their model has not seen, and how these errors go together.
 
     Args:
         predicted: see :func:`lead.morphometrics.spread.residuals`.
-        checked: file of labels of some of these pictures.
+        labels: file of labels of some of these pictures. From :data:`FEWEST_FOR_SIZE` on, expected errors and 90 %
+            radii are multiplied by what makes the radii hold nine of ten of these labels.
         pictures: folder that their paths start from.
-        say: told from how many pictures it is learnt, and what of the labels is likely a mistake.
+        say: told what is learnt, and what of the labels is likely a mistake.
 
     Raises:
         LeadError: as there.
     """
-    truth = gathered([checked], pictures, moved=pictures is not None, say=say).labels
+    truth = gathered([labels], pictures, moved=pictures is not None, say=say).labels
     found = residuals(predicted, truth)
-    say(f"How errors go together is learnt from {counted(len(found), 'picture')} of {checked}, new to the model.")
-    return correlation(found)
+    say(f"How errors go together is learnt from {counted(len(found), 'picture')} of {labels}, new to the model.")
+    if len(found) < FEWEST_FOR_SIZE:
+        say(f"How large they are is not: that takes {FEWEST_FOR_SIZE}.")
+        return predicted, correlation(found)
+    factor = enlargement(found)
+    say(f"How large they are, too: expected errors and 90 % radii are multiplied by {factor:.2f}.")
+    tables = {name: table * factor for name in ("px_error", "px_90") if (table := getattr(predicted, name)) is not None}
+    return replace(predicted, **tables), correlation(found)
 
 
 def _scales(

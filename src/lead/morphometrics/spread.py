@@ -21,6 +21,8 @@ PER_MEAN = math.sqrt(2 / math.pi)
 """The same, of one whose expected error is 1."""
 FEWEST_PICTURES = 5
 """Labelled pictures from which it is learnt how errors go together; the more the better."""
+FEWEST_FOR_SIZE = 10
+"""Labelled pictures from which it is also learnt how large errors are."""
 LEAST_EIGENVALUE = 1e-6
 """Of a correlation matrix: where some residuals are missing, pairs may not fit together exactly."""
 
@@ -129,6 +131,20 @@ def residuals(predicted: Labels, truth: Labels) -> FloatArray:
             f"takes {FEWEST_PICTURES} at least, each with two landmarks."
         )
     return found
+
+
+def enlargement(residuals: FloatArray) -> float:
+    """What radii that hold too few or too many of the true places are to be multiplied with to hold nine of ten.
+
+    It is the 90 % quantile with the correction of split conformal prediction for so few landmarks.
+
+    Args:
+        residuals: see :func:`correlation`.
+    """
+    away = np.linalg.norm(residuals, axis=-1) * PER_90  # in 90 % radii
+    away = away[np.isfinite(away)]
+    share = min(math.ceil(0.9 * (len(away) + 1)) / len(away), 1.0)
+    return float(np.quantile(away, share, method="inverted_cdf"))
 
 
 def variance(slopes: FloatArray, spread: FloatArray, together: npt.NDArray[Any] | None = None) -> FloatArray:
