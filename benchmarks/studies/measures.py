@@ -4,8 +4,8 @@
 
 Takes what `lead evaluate` or `lead demo` keeps in predictions/ of a run, with expected errors. Measures are drawn at
 random from the landmarks. Half of the pictures are judged, three times for each draw of labels: landmarks taken as
-independent; and with what `lead measure --checked` learns from the others, or from as many of them as labels, how errors
-go together and how large they are.
+independent; and with what `lead measure --checked` learns from the others, or from as many of them as labels: how
+errors go together and how large they are.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("predictions", nargs="+", metavar="NAME=PREDICTIONS")
     parser.add_argument("--results", type=Path, default=Path("results"))
     chosen = parser.parse_args()
-    rows = []
+    rows, origins = [], {}
     for given in chosen.predictions:
         name, _, path = given.partition("=")
         saved = Predictions.load(Path(path))
@@ -108,10 +108,10 @@ def main() -> None:
                 held, away = (np.concatenate([draw[way][kind][i] for draw in draws]) for i in (0, 1))
                 row[way] = 100 * float(held.mean())
                 row[f"{way}_wide"] = 1.6448536 / float(np.quantile(away, 0.9))
-            rows.append(row | {"draws": len(draws), "judged": len(held) // len(draws), "origin": dict(saved.origin)})
+            rows.append(row | {"draws": len(draws), "judged": len(held) // len(draws)})
+        origins[name] = dict(saved.origin)
     text = table(COLUMNS, rows)
-    print(text)
-    keep("measures", {"measures": rows}, text, chosen.results)
+    keep("measures", {"measures": rows, "origins": origins}, text, chosen.results)
 
 
 if __name__ == "__main__":
