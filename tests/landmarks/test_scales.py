@@ -97,6 +97,8 @@ def test_tps_has_a_scale_for_every_specimen_or_for_none() -> None:
 def test_scales_go_to_the_pictures_that_they_are_of() -> None:
     of = scales.of_pictures({"C:/x/A.jpg": Scale.square(1), "z.jpg": Scale.square(2)}, ["p/a.jpg", "p/b.jpg"])
     assert {name: scale.x for name, scale in of.items()} == {"p/a.jpg": 1}
+    frames = scales.of_pictures({"film.mp4": Scale.square(3)}, ["x/film.mp4#0", "x/film.mp4#7", "a.jpg"])
+    assert {name: scale.x for name, scale in frames.items()} == {"x/film.mp4#0": 3, "x/film.mp4#7": 3}
     with pytest.raises(LeadError, match=r"of none of the 1 picture with landmarks; the first is of 'z\.jpg'"):
         scales.of_pictures({"z.jpg": Scale.square(2)}, ["a.jpg"])
 

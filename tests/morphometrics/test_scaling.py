@@ -36,7 +36,7 @@ def test_a_table_or_tps(tmp_path: Path) -> None:
     (tmp_path / "s.tps").write_text("LM=1\n1 2\nIMAGE=b.png\n")
     with pytest.raises(LeadError, match=r"s\.tps: no SCALE= in it"):
         from_file(tmp_path / "s.tps")
-    with pytest.raises(LeadError, match=r"Cannot read .*gone\.csv"):
+    with pytest.raises(LeadError, match=r"gone\.csv' is neither a file that is there, nor a number, nor 'pictures'"):
         scales_of(LABELS, str(tmp_path / "gone.csv"), FolderPictures(tmp_path))
 
 
@@ -49,6 +49,8 @@ def test_what_the_pictures_say_and_what_not(tmp_path: Path) -> None:
     assert list(found) == ["a.png"]
     assert found["a.png"].x == pytest.approx(0.1, rel=1e-4)
     assert said == ["2 pictures without a scale in its file, the first is 'b.png': its file states none."]
+    (tmp_path / "c.png").write_bytes(b"broken")
+    assert list(from_pictures(LABELS, FolderPictures(tmp_path), said.append)) == ["a.png"]
     with pytest.raises(LeadError, match=r"2 pictures without a scale .* 'b\.png': its file states none\. Give a table"):
         from_pictures(LABELS.take([1, 2]), FolderPictures(tmp_path))
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from lead.errors import LeadError, unknown
 from lead.landmarks.fields import read_table, to_number, with_point, written
+from lead.landmarks.frames import frame_of
 from lead.landmarks.naming import matched
 from lead.reporting import counted
 
@@ -73,18 +74,22 @@ Scales = Mapping[str, Scale]
 def of_pictures(scales: Scales, images: Iterable[str]) -> dict[str, Scale]:
     """The scales of some pictures, which another file may call a little differently; see :mod:`lead.landmarks.naming`.
 
+    The scale of a film is that of its frames.
+
     Raises:
         LeadError: none of them is of any of the pictures.
     """
     names = list(dict.fromkeys(images))
-    found = {picture: scales[name] for name, picture in matched(scales, names).items()}
+    films = {name: frame[0] for name in names if (frame := frame_of(name))}
+    known = {picture: scales[name] for name, picture in matched(scales, [*names, *films.values()]).items()}
+    found = {name: scale for name in names if (scale := known.get(name) or known.get(films.get(name, "")))}
     if scales and names and not found:
         first = next(iter(scales))
         raise LeadError(
             f"{scales[first].where or 'The scales'}: of none of the {counted(len(names), 'picture')} with landmarks; "
             f"the first is of {first!r}, and the first with landmarks is {names[0]!r}. Let them have the same names."
         )
-    return {name: found[name] for name in names if name in found}
+    return found
 
 
 def doubts(scales: Scales, images: Iterable[str]) -> list[str]:

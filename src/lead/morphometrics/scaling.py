@@ -46,6 +46,10 @@ def scales_of(
     try:
         size = float(source)
     except ValueError:
+        if not Path(source).exists():
+            raise LeadError(
+                f"--scale {source!r} is neither a file that is there, nor a number, nor {PICTURES!r}. Give one of them."
+            ) from None
         return of_pictures(from_file(Path(source), unit), labels.images)
     square = in_unit({"": Scale.square(size, source="a number for all pictures", where="--scale")}, unit)[""]
     return dict.fromkeys(labels.images, square)
@@ -84,7 +88,11 @@ def from_pictures(labels: Labels, pictures: FolderPictures, say: Say = unsaid) -
         if name is None or frame_of(name):
             reasons[image] = "a film has no scale in it" if name else f"it is not in {pictures.root}"
             continue
-        spacing = spacing_of(pictures.root / name)
+        try:
+            spacing = spacing_of(pictures.root / name)
+        except LeadError as error:
+            reasons[image] = str(error).rstrip(".")
+            continue
         if isinstance(spacing, NoSpacing):
             reasons[image] = spacing.reason
         else:
