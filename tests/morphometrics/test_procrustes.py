@@ -112,7 +112,7 @@ def test_a_missing_point_is_put_where_it_was() -> None:
 
 
 def test_procgpa_of_r_s_shapes_superimposes_the_same() -> None:
-    """Numbers of shapes 1.2.7: procGPA of x over its centroid size, scale = FALSE, reflect = FALSE, tol1 = tol2 = 1e-15."""
+    """Numbers of shapes 1.2.7: procGPA of x over its centroid size, scale and reflect FALSE, tol1 = tol2 = 1e-15."""
     points = np.array(
         [
             [0, 0, 40, 3, 38, 21, 2, 19],
