@@ -37,6 +37,7 @@ def dicom(path: Path, **tags: Any) -> Path:
 
 def test_dicom_has_the_height_of_a_pixel_first(tmp_path: Path) -> None:
     assert found(dicom(tmp_path, PixelSpacing=[0.3, 0.2]))[:2] == (0.2, 0.3)
+    assert found(dicom(tmp_path, PixelSpacing=[0.3, 0.2])).is_sure
 
 
 def test_dicom_of_many_frames_has_it_in_a_group(tmp_path: Path) -> None:
@@ -83,6 +84,7 @@ def test_resolution_of_a_scanner(tmp_path: Path) -> None:
     np.testing.assert_allclose(found(tmp_path / "a.tif")[:2], (25.4 / 1200, 25.4 / 600))
     imwrite(tmp_path / "b.tif", PIXELS, resolution=(200, 200), resolutionunit="CENTIMETER")
     np.testing.assert_allclose(found(tmp_path / "b.tif")[:2], (0.05, 0.05))
+    assert not found(tmp_path / "b.tif").is_sure, "many programs write it who know of none"
     for ending in ("png", "jpg"):
         Image.fromarray(PIXELS).save(tmp_path / f"c.{ending}", dpi=(600, 600))
         np.testing.assert_allclose(found(tmp_path / f"c.{ending}")[:2], 25.4 / 600, rtol=1e-4)

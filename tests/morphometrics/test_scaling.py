@@ -48,7 +48,13 @@ def test_what_the_pictures_say_and_what_not(tmp_path: Path) -> None:
     found = from_pictures(LABELS, FolderPictures(tmp_path), said.append)
     assert list(found) == ["a.png"]
     assert found["a.png"].x == pytest.approx(0.1, rel=1e-4)
-    assert said == ["2 pictures without a scale in its file, the first is 'b.png': its file states none."]
+    assert said[0] == "2 pictures without a scale in its file, the first is 'b.png': its file states none."
+    assert said[1].startswith(
+        "1 scale is the resolution of a picture's file, the first 0.1 mm a pixel (resolution of 25"
+    )
+    assert said[1].endswith(
+        "That is right of a scanner, but many programs write it of anything: measure something whose size you know."
+    )
     (tmp_path / "c.png").write_bytes(b"broken")
     assert list(from_pictures(LABELS, FolderPictures(tmp_path), said.append)) == ["a.png"]
     with pytest.raises(LeadError, match=r"2 pictures without a scale .* 'b\.png': its file states none\. Give a table"):

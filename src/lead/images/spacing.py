@@ -48,11 +48,15 @@ _DPI_DIFFERS = 0.1
 
 
 class Spacing(NamedTuple):
-    """Millimetres a pixel along the width and the height of the upright picture, and what says so."""
+    """Millimetres a pixel along the width and the height of the upright picture, what says so, and whether it is sure.
+
+    A resolution is not: it is right of a scanner, and other programs write 300 dots an inch of anything.
+    """
 
     x: float
     y: float
     source: str
+    is_sure: bool = True
 
 
 class NoSpacing(NamedTuple):
@@ -99,7 +103,7 @@ def _believed(path: Path, resolution: tuple[float, float] | None) -> Spacing | N
         exposed = ExifTags.Base.ExposureTime in Image.Image.getexif(image).get_ifd(ExifTags.IFD.Exif)
     if exposed:
         return NoSpacing(f"it is a photograph, whose {dpi:.4g} dots an inch are of a print and not of what it shows")
-    return Spacing(*resolution, f"resolution of {dpi:.4g} dots an inch in its file")
+    return Spacing(*resolution, f"resolution of {dpi:.4g} dots an inch in its file", is_sure=False)
 
 
 def _of_microscope(tif: TiffFile) -> Spacing | NoSpacing | None:

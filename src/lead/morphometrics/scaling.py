@@ -83,6 +83,7 @@ def from_pictures(labels: Labels, pictures: FolderPictures, say: Say = unsaid) -
     """
     found: dict[str, Scale] = {}
     reasons: dict[str, str] = {}
+    doubtful: list[str] = []
     for image in dict.fromkeys(labels.images):
         name = pictures.find(image)
         if name is None or frame_of(name):
@@ -97,12 +98,20 @@ def from_pictures(labels: Labels, pictures: FolderPictures, say: Say = unsaid) -
             reasons[image] = spacing.reason
         else:
             found[image] = Scale(spacing.x, spacing.y, source=spacing.source, where=str(pictures.root / name))
+            doubtful += [] if spacing.is_sure else [image]
     if reasons:
         first, why = next(iter(reasons.items()))
         told = f"{counted(len(reasons), 'picture')} without a scale in its file, the first is {first!r}: {why}"
         if not found:
             raise LeadError(f"{told}. Give a table of scales, a ruler's two landmarks, or a number.")
         say(f"{told}.")
+    if doubtful:
+        scale = found[doubtful[0]]
+        say(
+            f"{counted(len(doubtful), 'scale is', 'scales are')} the resolution of a picture's file, the first "
+            f"{scale.x:.4g} mm a pixel ({scale.source}). That is right of a scanner, but many programs write it of "
+            "anything: measure something whose size you know."
+        )
     return found
 
 
