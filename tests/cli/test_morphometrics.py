@@ -132,6 +132,9 @@ def test_labels_that_check_the_predictions_teach_how_errors_go_together(desk: Pa
     factor = np.sort(np.linalg.norm(shift[:, 0], axis=-1).repeat(4))[math.ceil(0.9 * (4 * COUNT + 1)) - 1] / 1.8
     assert f"multiplied by {factor:.2f}" in done.stderr
     (desk / "t.csv").unlink()
+    ruler = measured(desk, "--checked", desk / "checked.csv", "--ruler", "zero", "ten", "10")[1]
+    assert float(ruler[0]["se"]) < 0.2 * float(lines[0]["se"]), "in mm, and what shifts together leaves the ruler alone"
+    (desk / "t.csv").unlink()
     save_labels(truth.take(range(6)), desk / "few.csv")
     assert "How large they are is not: that takes 10." in measured(desk, "--checked", desk / "few.csv")[0].stderr
 

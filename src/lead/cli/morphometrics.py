@@ -141,7 +141,6 @@ def measure(
     from lead.morphometrics.measure_page import page
     from lead.morphometrics.measures import read_measures
     from lead.morphometrics.measuring import measure as measured
-    from lead.morphometrics.opening import checked
 
     if out.suffix.lower() != ".csv":
         raise LeadError(f"{out}: the table is a CSV. End its name in .csv.")
@@ -149,12 +148,9 @@ def measure(
         if path and not overwrite:
             refuse_existing(path)
     check_writable(out)
-    found = _opened(landmarks, source, ruler, unit, by_hand, pictures, only, labelled_as)
+    found = _opened(landmarks, source, ruler, unit, by_hand, pictures, only, labelled_as, check)
     asked = read_measures(measures, found.labels.schema)
-    labels, together = found.labels, None
-    if check:
-        labels, together = checked(labels, check, pictures=pictures, say=note)
-    table = measured(labels, asked, found.scales, together=together, by_hand=by_hand)
+    table = measured(found.labels, asked, found.scales, together=found.together, by_hand=by_hand)
     write_atomic(out, table.dump(), overwrite=overwrite)
     if report:
         write_atomic(report, page(table, found.pictures), overwrite=overwrite)
@@ -232,6 +228,7 @@ def _opened(
     pictures: Path | None,
     only: str | None,
     labelled_as: LabelledAs | None,
+    check: Path | None = None,
 ) -> Specimens:
     from lead.morphometrics.opening import Ruler, opened
 
@@ -241,6 +238,7 @@ def _opened(
         ruler=Ruler(*ruler) if ruler else None,
         unit=unit,
         by_hand=by_hand,
+        check=check,
         pictures=pictures,
         only=only,
         labelled_as=labelled_as.value if labelled_as else None,

@@ -36,11 +36,14 @@ class Specimens:
         labels: of N specimens, each with a landmark at least.
         scales: of the pictures, as far as they are known; empty measures in pixels.
         pictures: the folder that the names of their pictures start from.
+        together: how the errors of one picture's landmarks go together, see
+            :func:`lead.morphometrics.spread.correlation`; None if they are taken to be independent.
     """
 
     labels: Labels
     scales: dict[str, Scale]
     pictures: FolderPictures
+    together: ComplexArray | None = None
 
     @property
     def sizes(self) -> Sized:
@@ -55,6 +58,7 @@ def opened(
     ruler: Ruler | None = None,
     unit: str = "mm",
     by_hand: float | None = None,
+    check: Path | None = None,
     pictures: Path | None = None,
     only: str | None = None,
     labelled_as: LabelledAs | None = None,
@@ -68,6 +72,7 @@ def opened(
         ruler: what the scale comes from instead.
         unit: of the ruler, of a number, and of ``SCALE=``.
         by_hand: see :func:`lead.morphometrics.spread.deviations`.
+        check: labels of some of the pictures, see :func:`checked`.
         pictures, only, labelled_as: see :func:`lead.images.labels.load_labels`.
         say: told what is likely a mistake, and what was left out.
 
@@ -78,7 +83,15 @@ def opened(
         raise LeadError("Two sources of the scale were given. Give --scale or --ruler.")
     moved = pictures is not None
     found = gathered([landmarks], pictures, only=only, labelled_as=labelled_as, moved=moved, several=True, say=say)
-    known = _scales(found, landmarks, scale, ruler, unit, by_hand, say)
+    together = None
+    if check is not None:
+        labels, together = checked(found.labels, check, pictures=pictures, say=say)
+        found = replace(found, labels=labels)
+    if ruler is not None:
+        ends = ruler.start, ruler.end
+        known = from_ruler(found.labels, ends, ruler.length, unit=unit, by_hand=by_hand, together=together, say=say)
+    else:
+        known = _scales(found, landmarks, scale, unit, say)
     for doubt in scales.doubts(known, found.labels.images):
         say(doubt)
     there = (found.labels.visible > UNLABELLED).any(1)
@@ -86,7 +99,7 @@ def opened(
         first = found.labels.images[int(np.argmin(there))]
         say(f"{counted(int((~there).sum()), 'picture')} without a landmark left out, the first is {first!r}.")
     labels = found.labels if there.all() else found.labels.take(np.flatnonzero(there).tolist())
-    return Specimens(labels, known, found.pictures)
+    return Specimens(labels, known, found.pictures, together)
 
 
 def checked(
@@ -116,19 +129,8 @@ def checked(
     return replace(predicted, **tables), correlation(found)
 
 
-def _scales(
-    found: Gathered,
-    landmarks: Path,
-    scale: str | None,
-    ruler: Ruler | None,
-    unit: str,
-    by_hand: float | None,
-    say: Say,
-) -> dict[str, Scale]:
+def _scales(found: Gathered, landmarks: Path, scale: str | None, unit: str, say: Say) -> dict[str, Scale]:
     """The scales that were asked for, or that a TPS file has; empty if there are none."""
-    if ruler is not None:
-        ends = ruler.start, ruler.end
-        return from_ruler(found.labels, ends, ruler.length, unit=unit, by_hand=by_hand, say=say)
     if scale is not None:
         return scales_of(found.labels, scale, found.pictures, unit=unit, say=say)
     if found.format.name == "tps" and (own := from_file(landmarks, unit, needed=False)):
