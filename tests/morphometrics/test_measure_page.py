@@ -75,9 +75,9 @@ def test_what_is_measured_is_drawn_in_its_pieces(tmp_path: Path) -> None:
 
 def test_a_picture_that_is_not_there_is_told(tmp_path: Path) -> None:
     text = page(table(), FolderPictures(tmp_path))
-    assert "Its picture is not at hand." in text
+    assert "Its picture is not at hand: name the folder" in text
     (tmp_path / "5.png").write_bytes(b"broken")
-    assert "Its picture is not at hand." in page(table(), FolderPictures(tmp_path))
+    assert "Its picture is not at hand" in page(table(), FolderPictures(tmp_path))
 
 
 def test_where_nothing_is_unlikely(tmp_path: Path) -> None:

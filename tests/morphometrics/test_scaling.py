@@ -57,6 +57,8 @@ def test_what_the_pictures_say_and_what_not(tmp_path: Path) -> None:
     )
     (tmp_path / "c.png").write_bytes(b"broken")
     assert list(from_pictures(LABELS, FolderPictures(tmp_path), said.append)) == ["a.png"]
+    with pytest.raises(LeadError, match=r"it is not in gone \(--pictures names the folder\)"):
+        from_pictures(LABELS, FolderPictures(Path("gone")))
     with pytest.raises(LeadError, match=r"2 pictures without a scale .* 'b\.png': its file states none\. Give a table"):
         from_pictures(LABELS.take([1, 2]), FolderPictures(tmp_path))
 

@@ -87,7 +87,9 @@ def from_pictures(labels: Labels, pictures: FolderPictures, say: Say = unsaid) -
     for image in dict.fromkeys(labels.images):
         name = pictures.find(image)
         if name is None or frame_of(name):
-            reasons[image] = "a film has no scale in it" if name else f"it is not in {pictures.root}"
+            reasons[image] = (
+                "a film has no scale in it" if name else f"it is not in {pictures.root} (--pictures names the folder)"
+            )
             continue
         try:
             spacing = spacing_of(pictures.root / name)
