@@ -26,7 +26,7 @@ FLOORS: list[set[str]] = [
     {"feature_files"},
     {"checkpoint", "conversion", "frame", "prediction"},
     {"linking", "shards", "smoothing"},
-    {"nn", "losses", "datasets", "beetles", "config"},
+    {"nn", "losses", "datasets", "beetles", "config", "morphometrics"},
     {"images"},
     {"landmarks", "journal"},
     {"geometry", "config_text"},
@@ -87,6 +87,7 @@ def test_nothing_grows_too_long_to_read(path: Path) -> None:
             assert length <= most[type(node)], f"{path.name}:{node.lineno} {node.name} has {length} lines"
 
 
-def test_landmarks_know_no_torch() -> None:
-    for path in (SRC / "landmarks").rglob("*.py"):
+@pytest.mark.parametrize("room", ["landmarks", "morphometrics"])
+def test_landmarks_and_measurements_know_no_torch(room: str) -> None:
+    for path in (SRC / room).rglob("*.py"):
         assert "import torch" not in path.read_text(encoding="utf-8"), path

@@ -29,7 +29,7 @@ from lead.images.film import write_film
 from lead.landmarks import Labels
 
 ROOT = Path(__file__).parents[1]
-OTHERS = ("guide", "formats", "research", "films", "deploy")
+OTHERS = ("guide", "formats", "research", "films", "deploy", "morphometrics")
 PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in OTHERS)]
 NOT_HERE = re.compile(
     r"data/|ytfaces|\bstudio\b|\bdemo\b|reproduce (?!--list)|hub:|push|runs/trial|--teacher|dinov2|@|--int8"
@@ -46,11 +46,11 @@ distill: {steps: 2, batch: 4, dimension: 16, width: 16, projection: null, alignm
 
 
 def steps(page: Path) -> Iterator[tuple[str, str]]:
-    """The page's shell lines that call the program, and its Python blocks, in their order."""
+    """The page's shell lines that call the program, its Python blocks, and files of YAML, in their order."""
     text = page.read_text(encoding="utf-8")
-    for language, block in re.findall(r"^```(sh|python)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
-        if language == "python":
-            yield "python", block
+    for language, block in re.findall(r"^```(sh|python|yaml)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+        if language != "sh":
+            yield language, block
         else:
             for line in block.replace("\\\n", " ").splitlines():
                 if line.startswith("lead "):
@@ -144,6 +144,9 @@ def test_every_step_works(page: Path) -> None:
             continue
         if language == "sh":
             run(step)
+        elif language == "yaml":
+            if named := re.match(r"# (\S+\.yaml)\n", step):
+                Path(named[1]).write_text(step, encoding="utf-8")
         else:
             exec(compile(step, str(page), "exec"), seen)
         ran += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -201,6 +202,19 @@ def test_a_size_noted_for_a_list_says_nothing_of_pictures_of_other_sizes_unless_
     assert at_hand(every, folder).xy[:, 0].tolist() == [[1, 2], [6.5, 8.5], [10.5, 12.5]]
     resized = every.take([1, 2])
     assert at_hand(resized, folder, one_size=True).xy[:, 0].tolist() == [[6.5, 8.5], [10.5, 12.5]]
+
+
+@pytest.mark.parametrize("factor", [0.5, 3])
+def test_errors_of_predictions_are_in_the_pixels_of_the_resized_picture(tmp_path: Path, factor: float) -> None:
+    size = (round(STORED[0] * factor), round(STORED[1] * factor))
+    Image.new("RGB", size).save(tmp_path / "a.png")
+    labels = labelled((10, 10), (10, 10), images=("a.png", "gone.png"), size=STORED)
+    table = np.full((2, 1), 4.0)
+    found = at_hand(replace(labels, px_error=table, px_90=2 * table), FolderPictures(tmp_path))
+    assert found.px_error is not None
+    assert found.px_90 is not None
+    assert found.px_error.ravel().tolist() == [4 * factor, 4]
+    assert found.px_90.ravel().tolist() == [8 * factor, 8]
 
 
 def test_a_turned_and_resized_picture_is_both(tmp_path: Path) -> None:

@@ -59,6 +59,10 @@ class DicomPicture(ImageFile.ImageFile):
         is_wide = header.get("BitsStored", 8) > 8 or header.get("PixelRepresentation", 0) == 1
         return bool(is_wide and header.get("SamplesPerPixel", 1) == 1)
 
+    def header(self) -> Dataset:
+        """All that the file says but its pixels."""
+        return self._read(stop_before_pixels=True)
+
     def load(self) -> Any:
         if self._im is None:
             shown = self.stored(DEFAULT).rgb()

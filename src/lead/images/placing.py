@@ -151,6 +151,7 @@ def at_hand(
     rows = np.flatnonzero(labels.is_specimen).tolist()
     corners = np.full((len(labels), 2, 2), np.nan) if labels.boxes is None else _corners(labels.boxes)
     xy, clashes = np.concatenate([labels.xy, corners], axis=1), []
+    grown = np.ones((len(labels), 1))  # what was told in pixels of another size
     told: dict[str, list[int]] = {"turned": [], "unclear": [], "scaled": []}
     seen_of = {row: seen for row in rows if (seen := pictures.seen(labels.images[row]))}
     stated_of = _stated(labels, seen_of, one_size)
@@ -169,6 +170,7 @@ def at_hand(
             else:
                 told["scaled"].append(row)
                 xy[row] = (xy[row] + 0.5) * np.divide(size, stated) - 0.5
+                grown[row] = size[0] / stated[0]
         if stored:
             told["turned"].append(row)
             xy[row] = upright(xy[row], seen)
@@ -184,7 +186,8 @@ def at_hand(
     known = None if labels.sizes is None else np.where(sizes > 0, sizes, labels.sizes)
     complete = labels.complete.difference(labels.images[row] for row in clashes)
     boxes = None if labels.boxes is None else _boxes(xy[:, -2:])
-    return replace(labels, xy=xy[:, :-2], visible=visible, sizes=known, boxes=boxes, complete=complete)
+    errors = {name: table * grown for name in ("px_error", "px_90") if (table := getattr(labels, name)) is not None}
+    return replace(labels, xy=xy[:, :-2], visible=visible, sizes=known, boxes=boxes, complete=complete, **errors)
 
 
 def _corners(boxes: FloatArray) -> FloatArray:

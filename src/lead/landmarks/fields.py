@@ -7,10 +7,12 @@ import io
 import json
 import math
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
 from lead.errors import LeadError
+from lead.reporting import counted
 
 Line = tuple[int, list[str]]
 """A line's number in the file, and its fields."""
@@ -28,6 +30,34 @@ def read_lines(text: str, delimiter: str = ",") -> list[Line]:
         return [(reader.line_num, fields) for fields in reader if fields]
     except csv.Error as error:
         raise LeadError(f"line {reader.line_num}: {error}.") from None
+
+
+def read_table(text: str, file: str, needed: Sequence[str]) -> tuple[str, list[tuple[int, dict[str, str]]]]:
+    """What stands between the fields of a CSV with a header, and its lines: their numbers, and fields by column.
+
+    Args:
+        text: the whole file.
+        file: what messages call it.
+        needed: columns, in lower case, which case and blanks at the ends do not tell from others.
+
+    Raises:
+        LeadError: a column is missing, or a line has too few or too many fields; the message names the line.
+    """
+    delimiter = max(DELIMITERS, key=next(iter(text.splitlines()), "").count)
+    try:
+        lines = read_lines(text, delimiter)
+    except LeadError as error:
+        raise LeadError(f"{file}, {error}") from None
+    names = [name.strip().lower() for name in lines[0][1]] if lines else []
+    for name in needed:
+        if name not in names:
+            raise LeadError(f"{file}, line 1: no column {name!r}; there are: {', '.join(names) or '(none)'}.")
+    for number, fields in lines[1:]:
+        if len(fields) != len(names):
+            raise LeadError(
+                f"{file}, line {number}: {counted(len(fields), 'field')} where the header has {len(names)}."
+            )
+    return delimiter, [(number, dict(zip(names, fields, strict=True))) for number, fields in lines[1:]]
 
 
 def with_point(text: str, delimiter: str) -> str:

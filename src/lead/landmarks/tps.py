@@ -7,7 +7,8 @@ is counted in ``Places.left_out``. ``LM=0`` is a picture that nobody has digitis
 The origin is the picture's bottom left, so that a place (x, y) here is ``(x, height - y)`` there, as in the packages
 that use these files, and the picture's height must be known. A negative coordinate means missing, which is written
 ``-1 -1``: so a point beyond the picture's left or lower edge has no place in such a file. Places are in pixels; where a
-block has a ``SCALE``, readers multiply by it, and none is written. Landmarks have no names; they are called 1, 2, …
+block has a ``SCALE``, readers multiply by it. It is read apart from the landmarks, and written where the scales of all
+pictures are given: geomorph wants it of every specimen or of none. Landmarks have no names; they are called 1, 2, …
 here.
 """
 
@@ -25,6 +26,7 @@ from lead.errors import LeadError
 from lead.landmarks.fields import decimal, to_number, with_point
 from lead.landmarks.model import Labels, Places, Schema, numbered
 from lead.landmarks.pictures import PictureInfo, known_size
+from lead.landmarks.scales import Scale, Scales
 from lead.reporting import counted
 
 Point = tuple[float, float]
@@ -50,7 +52,7 @@ class _Block:
     Attributes:
         line: that it begins in.
         points, lines: its landmarks, and the lines that they stand in.
-        keys: its other keys.
+        keys, key_lines: its other keys, and the lines that they stand in.
         drawn: how many points its curves and outlines have.
     """
 
@@ -58,6 +60,7 @@ class _Block:
     points: list[Point] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     keys: dict[str, str] = field(default_factory=dict)
+    key_lines: dict[str, int] = field(default_factory=dict)
     drawn: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -190,7 +193,10 @@ def _left_out(blocks: Sequence[_Block], failed: Mapping[int, LeadError]) -> list
     if just_counts and not told and set(keys) == {"ID"}:
         keys.clear()  # as tpsUtil numbers the pictures, and as they are numbered when they are written again
     for key, count in keys.items():
-        told.append(f"{key} of {counted(count, 'picture')}" + (" (places stay in pixels)" if key == "SCALE" else ""))
+        told.append(
+            f"{key} of {counted(count, 'picture')}"
+            + (" (places stay in pixels, and lead scale reads it)" if key == "SCALE" else "")
+        )
     if nameless := [block for block in blocks if not block.image]:
         told.append(f"{counted(len(nameless), 'specimen')} without IMAGE=, the first in line {nameless[0].line}")
     if failed:
@@ -238,7 +244,7 @@ def _blocks(text: str) -> Iterator[_Block]:
             if value.strip("0"):
                 block.drawn[kind] += 0
         elif section not in ("POINTS", "CHAINS"):
-            block.keys[section] = value
+            block.keys[section], block.key_lines[section] = value, number
     if due:
         raise LeadError(f"the file ends where {counted(due, 'more point', 'more points')} should follow.")
     if block is not None:
@@ -261,11 +267,65 @@ def _point(line: str, number: int) -> Point:
     return (x, y) if x == x and y == y else (-1.0, -1.0)
 
 
-def dump(labels: Labels, pictures: PictureInfo) -> str:
-    """The text of a TPS file: a block for each specimen, numbered from 0. Numbers have no exponents, unknown to others.
+def scales(text: str, file: str) -> dict[str, Scale]:
+    """What ``SCALE=`` says of pictures, a unit of length a pixel; those without it are left out.
+
+    Args:
+        text: the whole file.
+        file: what messages call it.
 
     Raises:
-        LeadError: a picture's height is not to be had, or a point lies where TPS means missing.
+        LeadError: it is no TPS, a scale is no number or not more than 0, or a picture has two.
+    """
+    found: dict[str, Scale] = {}
+    try:
+        blocks = list(_blocks(text))
+    except LeadError as error:
+        raise LeadError(f"{file}: {error}") from None
+    for block in blocks:
+        if not block.image or not block.keys.get("SCALE"):
+            continue
+        line = block.key_lines["SCALE"]
+        try:
+            size = to_number(with_point(block.keys["SCALE"], " "), "SCALE", line)
+        except LeadError as error:
+            raise LeadError(f"{file}, {error}") from None
+        scale = Scale.square(size, source=f"SCALE= of {file}", where=f"{file}, line {line}")
+        before = found.setdefault(block.image, scale)
+        if before.x != scale.x:
+            raise LeadError(
+                f"{scale.where}: SCALE of {block.image!r} is {scale.x:g}, and {before.x:g} in {before.where}."
+            )
+    return found
+
+
+def _scale_line(image: str, scales: Scales, images: Sequence[str]) -> str:
+    """The line of a picture's scale. Raises :class:`LeadError` where it has none, or its pixels are not square."""
+    if image not in scales:
+        have = sum(name in scales for name in images)
+        raise LeadError(
+            f"Picture {image!r} has no scale, and {have} of {len(images)} have: a TPS file has SCALE= for every "
+            "specimen or for none. Give the others', too, or write none."
+        )
+    if not scales[image].is_square:
+        raise LeadError(
+            f"The pixels of {image!r} are {scales[image].x:g} mm wide and {scales[image].y:g} mm high, and SCALE= of "
+            "TPS is one number. Write a table of scales (.csv), or make the picture's pixels square first."
+        )
+    return f"SCALE={decimal(scales[image].x)}\n"
+
+
+def dump(labels: Labels, pictures: PictureInfo, scales: Scales | None = None) -> str:
+    """The text of a TPS file: a block for each specimen, numbered from 0. Numbers have no exponents, unknown to others.
+
+    Args:
+        labels: what to write.
+        pictures: what knows the pictures' heights.
+        scales: millimetres a pixel of all of them, which become ``SCALE=``; None writes none.
+
+    Raises:
+        LeadError: a picture's height is not to be had, a point lies where TPS means missing, or some pictures have no
+            scale.
     """
     blocks = []
     for row, image in enumerate(labels.images):
@@ -285,5 +345,6 @@ def dump(labels: Labels, pictures: PictureInfo) -> str:
             f"{decimal(x)} {decimal(y)}\n" if there else "-1 -1\n"
             for (x, y), there in zip(places.tolist(), labelled, strict=True)
         )
-        blocks.append(f"LM={len(places)}\n{points}IMAGE={image}\nID={row}\n")
+        scale = _scale_line(image, scales, labels.images) if scales else ""
+        blocks.append(f"LM={len(places)}\n{points}IMAGE={image}\nID={row}\n{scale}")
     return "".join(blocks)

@@ -1,0 +1,1 @@
+"""From landmarks to measurements: scale, measures with their errors, shape. No torch here."""

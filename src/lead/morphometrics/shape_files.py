@@ -1,0 +1,145 @@
+"""Shapes as files: for geomorph (TPS and a script of R), MorphoJ, spreadsheets, and to look at."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from lead.files import check_folder, write_atomic
+from lead.landmarks.fields import decimal, written
+from lead.morphometrics.measuring import specimen_numbers
+from lead.morphometrics.shape import Shapes
+from lead.morphometrics.shape_page import page
+
+FloatArray = npt.NDArray[np.float64]
+
+ALIGNED, LANDMARKS, SPECIMENS, MORPHOJ, SCRIPT, PAGE = (
+    "aligned.tps",
+    "landmarks.csv",
+    "specimens.csv",
+    "morphoj.txt",
+    "shapes.R",
+    "shapes.html",
+)
+SCRIPT_TEXT = """\
+# The shapes in geomorph: aligned coordinates, centroid sizes, and their principal components.
+# In this folder: Rscript shapes.R, or source("shapes.R") within R. Once: install.packages("geomorph")
+library(geomorph)
+
+specimens <- read.csv("specimens.csv", check.names = FALSE, na.strings = "")
+landmarks <- as.character(unique(read.csv("landmarks.csv", na.strings = "")$landmark))
+# Negative coordinates are places here, not missing ones: the middle of each shape is at (0, 0).
+coords <- readland.tps("aligned.tps", specID = "ID", negNA = FALSE)
+dimnames(coords) <- list(landmarks, c("x", "y"), specimens$id)
+
+shape <- geomorph.data.frame(coords = coords, Csize = specimens$centroid_size)
+pca <- gm.prcomp(shape$coords)
+print(summary(pca))
+plot(pca)
+# To go on, for example: summary(procD.lm(coords ~ log(Csize), data = shape))
+"""
+
+
+def write_shapes(found: Shapes, folder: Path, *, overwrite: bool = False) -> None:
+    """Writes all files of shapes into a folder.
+
+    Raises:
+        LeadError: the folder is not empty, or cannot be written to.
+    """
+    check_folder(folder, overwrite=overwrite)
+    for name, text in (
+        (ALIGNED, aligned_tps(found)),
+        (LANDMARKS, landmark_table(found)),
+        (SPECIMENS, specimen_table(found)),
+        (MORPHOJ, morphoj(found)),
+        (SCRIPT, SCRIPT_TEXT),
+        (PAGE, page(found, ids(found))),
+    ):
+        write_atomic(folder / name, text, overwrite=overwrite)
+
+
+def ids(found: Shapes) -> list[str]:
+    """A name for each specimen: its picture, and which of it where it shows several."""
+    labels = found.labels
+    if labels.tracks is None:
+        return list(labels.images)
+    numbers = specimen_numbers(labels)
+    return [f"{image}#{number}" for image, number in zip(labels.images, numbers, strict=True)]
+
+
+def aligned_tps(found: Shapes) -> str:
+    """The superimposed shapes as TPS, without a unit. y counts up, and negative numbers are places."""
+    return "".join(
+        f"LM={len(shape)}\n{_lines(shape)}IMAGE={image}\nID={name}\n"
+        for shape, image, name in zip(found.shapes, found.labels.images, ids(found), strict=True)
+    )
+
+
+def _lines(shape: FloatArray) -> str:
+    return "".join(f"{decimal(x)} {decimal(y)}\n" for x, y in shape.tolist())
+
+
+def morphoj(found: Shapes) -> str:
+    """Landmarks as MorphoJ's text, in millimetres if there is a scale, y counting up: it superimposes them itself."""
+    names = [f"{axis}{k}" for k in range(1, len(found.mean) + 1) for axis in "xy"]
+    rows = (
+        [" ".join(name.split()), *map(decimal, points.ravel().tolist())]
+        for name, points in zip(ids(found), found.points, strict=True)
+    )
+    return "".join("\t".join(row) + "\n" for row in (["id", *names], *rows))
+
+
+def landmark_table(found: Shapes) -> str:
+    """A CSV with a line for each landmark of each specimen: its superimposed place, and the symmetric part of it."""
+    symmetry = found.symmetry
+    rows = []
+    for row, name in enumerate(ids(found)):
+        for k, landmark in enumerate(found.labels.schema.names):
+            parts = [] if symmetry is None else [*symmetry.symmetric[row, k], *symmetry.asymmetric[row, k]]
+            numbers = [written(value) for value in (*found.shapes[row, k].tolist(), *parts)]
+            rows.append([name, landmark, *numbers, int(found.estimated[row, k])])
+    parts = [f"{part}_{axis}" for part in ("symmetric", "asymmetric") for axis in "xy"] if symmetry else []
+    return _table(["id", "landmark", "x", "y", *parts, "estimated"], rows)
+
+
+def specimen_table(found: Shapes) -> str:
+    """A CSV with a line for each specimen: its size, how far it is from the mean, and its principal components."""
+    far = set(found.far())
+    asymmetry = None if found.symmetry is None else found.symmetry.fluctuating
+    columns = ["id", "image", *(["group"] if found.groups else []), "centroid_size", "unit", "distance_to_mean"]
+    columns += ["far", "oddest_landmark", "estimated"]
+    more = [
+        *(["fluctuating_asymmetry"] if found.symmetry else []),
+        *(f"PC{c + 1}" for c in range(len(found.variances))),
+    ]
+    rows = []
+    for row, name in enumerate(ids(found)):
+        numbers = [*([] if asymmetry is None else [asymmetry[row]]), *found.scores[row]]
+        rows.append(
+            [
+                name,
+                found.labels.images[row],
+                *([found.groups[row]] if found.groups else []),
+                written(found.sizes[row]),
+                found.unit,
+                written(found.distances[row]),
+                int(row in far),
+                found.oddest(row) if row in far else "",
+                int(found.estimated[row].sum()),
+                *map(written, numbers),
+            ]
+        )
+    return _table([*columns, *more], rows)
+
+
+def _table(header: list[str], rows: Iterable[list[object]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return out.getvalue()
