@@ -16,6 +16,7 @@
 
 import {ApiError, wordsOf} from './api.js';
 import {Bus} from './bus.js';
+import {throttle} from './dom.js';
 import {lasting, passing} from './kept.js';
 import {absent, isSpecimen, pictureOf} from './specimens.js';
 
@@ -177,6 +178,7 @@ export class Outbox extends Bus {
     this.flying = 0;
     /** @type {Set<string>} */
     this.waiting = new Set();
+    this.keepSoon = throttle(() => this.keep(), 500);
     this.stored = true;
     this.problem = '';
     this.attempts = 0;
@@ -460,7 +462,9 @@ export class Outbox extends Bus {
     entry.shown = null;
     this.problem = '';
     this.attempts = 0;
-    this.keep();
+    // Of many, what has arrived may be kept a moment longer: sent again, it would say what stands there already.
+    if (this.waiting.size) this.keepSoon();
+    else this.keep();
     this.show(id);
     if (entry.dirty) this.send(id);
   }
