@@ -262,3 +262,27 @@ def test_points_at_one_place_are_told_apart(serve: Serve, sit: Sit, pictures: Be
     desk.page.keyboard.press("i")
     desk.click(60, 30)
     expect(specimens(desk)).to_have_count(4)
+
+
+def test_review_begins_with_what_was_missed(serve: Serve, sit: Sit, pictures: Beetles) -> None:
+    first, second = sorted(pictures.truth)[:2]
+    desk = sit(serve(pictures.folder))
+    several(desk)
+    points = {n: {"x": x, "y": y, "expected_px": 1.0, "score": 0.5} for n, (x, y) in shape(50, 50).items()}
+    found = {"key": None, "likely": 0.9, "points": points}
+
+    def prediction(file: str, **more: Any) -> dict[str, Any]:
+        common = {"id": desk.id_of(file), "file": file, "width": 160, "height": 160, "complete": False, "points": {}}
+        return common | {"expected": 0.01, "expected_px": 1.6, "specimens": [found], "missed": 0, "doubtful": 0} | more
+
+    told = [prediction(second, missed=2), prediction(first, specimens=[found, found], doubtful=1)]
+    answer = {"total": 2, "model": 1, "pictures": told, "waiting_for": None}
+    desk.page.route("**/api/predictions*", lambda route: route.fulfill(json=answer))
+    desk.go("review")
+    tiles = desk.by("gallery").get_by_role("listitem")
+    expect(tiles).to_have_count(2)
+    order = [tile.get_attribute("data-id") for tile in tiles.all()]
+    assert order == [desk.id_of(second), desk.id_of(first)]
+    expect(tiles.first.get_by_test_id("missed")).to_have_text("2 missed")
+    expect(tiles.nth(1).get_by_test_id("doubtful")).to_have_text("1 doubtful")
+    expect(tiles.nth(1).locator("circle")).to_have_count(2 * len(NAMES))

@@ -376,3 +376,18 @@ test('several changes in one step go back together', () => {
   assert.equal(undo.step(false), null);
   assert.deepEqual(undo.step(true)?.more?.map(({to}) => to), [{eye: at(2)}]);
 });
+
+test('of very many changes a few are on their way at once, and all arrive', async () => {
+  const {server, outbox} = await crowded();
+  let answer = () => {};
+  server.wait = new Promise((resolve) => answer = () => resolve(undefined));
+  outbox.changeAll(
+    Array.from({length: 40}, (_, i) => ({id: `a.${100 + i}`, points: {eye: at(i)}, marks: {gone: false}})),
+  );
+  await turn();
+  assert.ok(server.sent.length < 10);
+  answer();
+  assert.ok(await outbox.flushed());
+  assert.equal(server.specimens.size, 41);
+  assert.equal(outbox.specimens('a').length, 41);
+});

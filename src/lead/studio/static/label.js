@@ -175,7 +175,7 @@ class LabelView {
   subscribe() {
     const {app, work} = this;
     const later = throttle(() => this.readSuggestions(), 1000);
-    const manyHeard = throttle(() => this.heardLabels(), 50);
+    const manyHeard = throttle(() => this.heardLabels(), 250);
     app.on('labels', ({id}) => {
       if (id === this.id || id === work.key) this.heardLabels();
       else if (pictureOf(id) === this.id) manyHeard(); // of other specimens: of many, one after the other

@@ -16,6 +16,7 @@
 
 import {ApiError, wordsOf} from './api.js';
 import {Bus} from './bus.js';
+import {throttle} from './dom.js';
 import {lasting, passing} from './kept.js';
 import {absent, isSpecimen, pictureOf} from './specimens.js';
 
@@ -41,6 +42,7 @@ import {absent, isSpecimen, pictureOf} from './specimens.js';
 
 const LONGEST_WAIT = 15;
 const OURS_KEPT = 50; // values of one landmark while the server is away
+const AT_ONCE = 6; // requests on their way: browsers refuse more than a little that outlives the page, of all together
 const KEEPALIVE_BYTES = 30000; // browsers refuse bigger requests that outlive the page
 
 /** Whether two points (or nulls, for no label) are the same label. @param {Point|null|undefined} a
@@ -170,6 +172,13 @@ export class Outbox extends Bus {
     /** pictures of which something changed while much is done together, to be told of at its end; null else
      *  @type {Set<string>|null} */
     this.changed = null;
+    /** pictures that are being read to be compared with @type {Map<string, Promise<unknown>>} */
+    this.loading = new Map();
+    /** how many requests are on their way, and what waits for one of them to come back */
+    this.flying = 0;
+    /** @type {Set<string>} */
+    this.waiting = new Set();
+    this.keepSoon = throttle(() => this.keep(), 500);
     this.stored = true;
     this.problem = '';
     this.attempts = 0;
@@ -228,6 +237,13 @@ export class Outbox extends Bus {
       if (since.length || there.length) this.keys.set(id, [...there, ...since]);
     });
     return {...detail, labels: this.labels(id) ?? detail.labels, specimens: this.specimens(id)};
+  }
+
+  /** The same, if that is not under way: many specimens may want to know of their picture. @param {string} id */
+  loadOnce(id) {
+    const loading = this.loading.get(id) ?? this.load(id).finally(() => this.loading.delete(id));
+    this.loading.set(id, loading);
+    return loading;
   }
 
   // --- changing ------------------------------------------------------------------------------------------------------
@@ -384,7 +400,11 @@ export class Outbox extends Bus {
     const entry = this.entry(id);
     if (entry.sending || !entry.dirty || entry.refused) return;
     if (!entry.known) {
-      this.load(id).catch((error) => this.fail(entry, error));
+      this.loadOnce(pictureOf(id)).catch((error) => this.fail(entry, error));
+      return;
+    }
+    if (this.flying >= AT_ONCE) {
+      this.waiting.add(id);
       return;
     }
     const {checked, note, tags, up, track, complete, gone} = entry.marks;
@@ -396,10 +416,12 @@ export class Outbox extends Bus {
     for (const [key, value] of Object.entries(marks)) if (value !== undefined) Object.assign(change, {[key]: value});
     entry.sending = true;
     entry.told += 1;
+    this.flying += 1;
     this.emit('status', null);
     try {
       const keepalive = JSON.stringify(change).length < KEEPALIVE_BYTES;
-      const labels = await this.api.patch(`/pictures/${id}/labels`, change, {keepalive});
+      const labels = await this.api.patch(`/pictures/${id}/labels`, change, {keepalive})
+        .finally(() => this.flying -= 1);
       this.acknowledge(id, entry, sent, marks, labels);
     } catch (error) {
       entry.sending = false;
@@ -410,6 +432,9 @@ export class Outbox extends Bus {
     const {held} = entry;
     entry.held = null;
     if (held) this.adopt(id, held, false);
+    const [next] = this.waiting;
+    this.waiting.delete(next);
+    if (next !== undefined) this.send(next);
     this.emit('status', null);
   }
 
@@ -437,7 +462,9 @@ export class Outbox extends Bus {
     entry.shown = null;
     this.problem = '';
     this.attempts = 0;
-    this.keep();
+    // Of many, what has arrived may be kept a moment longer: sent again, it would say what stands there already.
+    if (this.waiting.size) this.keepSoon();
+    else this.keep();
     this.show(id);
     if (entry.dirty) this.send(id);
   }
@@ -448,6 +475,7 @@ export class Outbox extends Bus {
     const forGood = status >= 400 && status < 500 && ![401, 403, 408, 409, 429].includes(status);
     if (forGood) entry.refused = wordsOf(error);
     else {
+      this.waiting.clear(); // all is tried again later
       this.problem = status === 403 || status === 401
         ? 'The server was started anew and wants the URL that it printed then.'
         : wordsOf(error);
