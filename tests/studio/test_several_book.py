@@ -360,6 +360,17 @@ def test_boxes_alone_are_specimens_and_keep_their_boxes(folder: PictureFolder) -
     assert on_disk(book)["annotations"][0]["bbox"] == [1, 2, 3, 4]
 
 
+def test_a_box_that_is_that_of_the_points_follows_them_and_another_tools_area_stays(folder: PictureFolder) -> None:
+    around = {"bbox": [11.0, 12.0, 2.0, 2.0]}
+    book = opened(folder, a_file(ONE | {"bbox": [1.0, 2.0, 2.0, 2.0], "area": 4.0}, OTHER | around | {"area": 3.5}))
+    for labels in shown(book, "a.png"):
+        assert alter(book, labels.id, points={"tail": visible(20, 20)}).box is None
+    assert [(entry["bbox"], entry["area"]) for entry in on_disk(book)["annotations"]] == [
+        ([1, 2, 19, 18], 342),
+        ([11, 12, 9, 8], 3.5),
+    ]
+
+
 def test_numbers_that_are_none_or_stand_twice_become_numbers(folder: PictureFolder) -> None:
     entries = [ONE, OTHER, OTHER | {"id": "x"}, {key: value for key, value in ONE.items() if key != "id"}]
     entries[1] = OTHER | {"id": 1}
