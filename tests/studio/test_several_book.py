@@ -236,6 +236,14 @@ def test_one_whose_labels_are_taken_away_is_no_specimen_but_keeps_its_key(book: 
     assert alter(again, first.id, points={"head": visible(2, 2)}).points == {"head": visible(2, 2)}
 
 
+def test_a_file_that_says_only_what_is_absent_can_be_read(book: LabelBook) -> None:
+    for number in (1, 2):
+        make(book, "a.png", number, head=ABSENT)
+    assert not load_labels(book.file, several=True).is_specimen.any()
+    book.close()
+    assert [labels.points for labels in shown(open_book(book.folder), "a.png")] == [{"head": ABSENT}] * 2
+
+
 # --- the mode ---
 
 
