@@ -236,6 +236,14 @@ def test_one_whose_labels_are_taken_away_is_no_specimen_but_keeps_its_key(book: 
     assert alter(again, first.id, points={"head": visible(2, 2)}).points == {"head": visible(2, 2)}
 
 
+def test_a_file_that_says_only_what_is_absent_can_be_read(book: LabelBook) -> None:
+    for number in (1, 2):
+        make(book, "a.png", number, head=ABSENT)
+    assert not load_labels(book.file, several=True).is_specimen.any()
+    book.close()
+    assert [labels.points for labels in shown(open_book(book.folder), "a.png")] == [{"head": ABSENT}] * 2
+
+
 # --- the mode ---
 
 
@@ -358,6 +366,17 @@ def test_boxes_alone_are_specimens_and_keep_their_boxes(folder: PictureFolder) -
     assert alter(book, box.id, points={"head": visible(2, 3)}).box == (1, 2, 3, 4)
     assert_loads_the_same(book)
     assert on_disk(book)["annotations"][0]["bbox"] == [1, 2, 3, 4]
+
+
+def test_a_box_that_is_that_of_the_points_follows_them_and_another_tools_area_stays(folder: PictureFolder) -> None:
+    around = {"bbox": [11.0, 12.0, 2.0, 2.0]}
+    book = opened(folder, a_file(ONE | {"bbox": [1.0, 2.0, 2.0, 2.0], "area": 4.0}, OTHER | around | {"area": 3.5}))
+    for labels in shown(book, "a.png"):
+        assert alter(book, labels.id, points={"tail": visible(20, 20)}).box is None
+    assert [(entry["bbox"], entry["area"]) for entry in on_disk(book)["annotations"]] == [
+        ([1, 2, 19, 18], 342),
+        ([11, 12, 9, 8], 3.5),
+    ]
 
 
 def test_numbers_that_are_none_or_stand_twice_become_numbers(folder: PictureFolder) -> None:

@@ -51,8 +51,6 @@ def same_specimens(here: Shapes, there: Shapes) -> dict[int, int]:
     named = {track: i for i, track in enumerate(here.tracks) if track}
     found = {j: named[track] for j, track in enumerate(there.tracks) if track in named}
     alike = likeness(here, there)
-    alike[list(found.values())] = 0
-    alike[:, list(found)] = 0
     pairs = np.argwhere(alike > ALIKE)
     order = np.argsort(-alike[tuple(pairs.T)], kind="stable")
     taken = set(found.values())
