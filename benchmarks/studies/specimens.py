@@ -6,7 +6,8 @@ RUN is a run on windows of pictures (``lead train … --labels``), POOL a file o
 pictures, TEST one of others that are judged; in all of them every specimen is labelled. Those with fewer than
 ``FEWEST`` labelled landmarks neither have to be found nor count against it. A specimen is found by the likeliest answer
 whose landmarks are within ``HIT`` of its extent, on average; extents are the diagonals of the boxes around labelled
-landmarks. OKS-mAP is pycocotools' own, with the same constant for every landmark and the box's area.
+landmarks. OKS-mAP is pycocotools' own, with the same constant for every landmark and the box's area. Beside the errors
+stand those of the same specimens, if each had been cropped by a person.
 """
 
 from __future__ import annotations
@@ -25,17 +26,25 @@ from lead.tuning import wait_passively
 wait_passively()  # before torch is imported
 
 import numpy as np  # noqa: E402
+import numpy.typing as npt  # noqa: E402
+import torch  # noqa: E402
 
 from benchmarks.measuring import keep, since, table  # noqa: E402
 from benchmarks.studies.labelling_share import extents  # noqa: E402
 from lead.api import fit  # noqa: E402
+from lead.features import FeatureSource  # noqa: E402
 from lead.files import default_cache  # noqa: E402
 from lead.geometry import FloatArray  # noqa: E402
 from lead.images.build import open_store  # noqa: E402
 from lead.images.labels import load_labels, save_labels  # noqa: E402
+from lead.images.store import ImageStore  # noqa: E402
+from lead.inference import Landmarker  # noqa: E402
 from lead.landmarks import Labels  # noqa: E402
+from lead.nn.finder import WINDOW  # noqa: E402
 from lead.seeds import mixed_seed  # noqa: E402
 from lead.training.run import Run  # noqa: E402
+from lead.training.several import middles  # noqa: E402
+from lead.windows import Windows  # noqa: E402
 
 HIT = 0.2
 FEWEST = 4
@@ -49,6 +58,7 @@ COLUMNS = {
     "mean": ("mean error, %", "{:.2f}"),
     "median": ("median, %", "{:.2f}"),
     "px": ("median, px", "{:.1f}"),
+    "hand": ("mean, windows placed by hand, %", "{:.2f}"),
     "within": ("within the 90 % radius, %", "{:.0f}"),
     "ms": ("ms a picture", "{:.0f}"),
 }
@@ -65,6 +75,7 @@ class Judged:
         within: (right, K) whether within the 90 % radius; NaN where unlabelled.
         ap: of pycocotools.
         ms: a picture.
+        rows: (right,) of the truth.
     """
 
     said: int
@@ -75,6 +86,7 @@ class Judged:
     within: FloatArray
     ap: float
     ms: float
+    rows: list[int]
 
 
 def judge(found: Labels, truth: Labels, ms: float) -> Judged:
@@ -82,7 +94,7 @@ def judge(found: Labels, truth: Labels, ms: float) -> Judged:
     said = right = 0
     known = np.isfinite(truth.xy).all(-1).sum(1)
     answers = found.rows_of()
-    away, errors, within = [], [], []
+    away, errors, within, hits = [], [], [], []
     for image, rows in truth.rows_of().items():
         free = [row for row in rows if known[row]]
         assert found.likely is not None
@@ -102,15 +114,29 @@ def judge(found: Labels, truth: Labels, ms: float) -> Judged:
             said += 1
             if hit:
                 right += 1
+                hits.append(free[best])
                 away.append(apart[best])
                 errors.append(apart[best] / extents(truth.take([free[best]])))
                 radius = np.full(len(apart[best]), np.nan) if found.px_90 is None else found.px_90[row]
                 within.append(np.where(np.isfinite(apart[best] + radius), apart[best] <= radius, np.nan))
                 free.pop(best)
     real = int((known >= FEWEST).sum())
-    return Judged(
-        said, right, real, np.array(away), np.array(errors), np.array(within), average_precision(found, truth), ms
-    )
+    ap = average_precision(found, truth)
+    return Judged(said, right, real, np.array(away), np.array(errors), np.array(within), ap, ms, hits)
+
+
+def by_hand(model: Landmarker, store: ImageStore, truth: Labels) -> FloatArray:
+    """(n, K) errors in shares of the extent, of the same landmarks looked for in windows that a person placed."""
+    source = FeatureSource(model.extractor, store)
+    rows: npt.NDArray[np.int64] = np.array([store.index(image) for image in truth.images])
+    centre, extent = middles(torch.from_numpy(source.points(rows, truth.xy)).float(), truth, source, rows)
+    windows = Windows(model.extractor, store, rows, centre.double().numpy(), WINDOW * extent.double().numpy())
+    parts = []
+    for some in np.split(np.arange(len(rows)), range(model.batch, len(rows), model.batch)):
+        whole = torch.from_numpy(windows.whole(some).astype(np.float32)).to(model.extractor.device)
+        parts.append(model.look(windows, some, whole))
+    away: FloatArray = np.linalg.norm(Labels.joined(parts).xy - truth.xy, axis=-1) / extents(truth)[:, None]
+    return away
 
 
 def average_precision(found: Labels, truth: Labels) -> float:
@@ -134,8 +160,8 @@ def average_precision(found: Labels, truth: Labels) -> float:
     return float(evaluation.stats[0])
 
 
-def row(count: int, draws: Sequence[Judged]) -> dict[str, object]:
-    """All draws of so many labelled pictures."""
+def row(count: int, draws: Sequence[Judged], hand: Sequence[FloatArray]) -> dict[str, object]:
+    """All draws of so many labelled pictures; and errors of the same specimens through windows placed by hand."""
     errors = [100 * one.errors for one in draws]
     return {
         "labels": count,
@@ -145,6 +171,7 @@ def row(count: int, draws: Sequence[Judged]) -> dict[str, object]:
         "mean": float(np.mean([np.nanmean(one) for one in errors])),
         "median": float(np.mean([np.nanmedian(one) for one in errors])),
         "px": float(np.mean([np.nanmedian(one.away) for one in draws])),
+        "hand": 100 * float(np.mean([np.nanmean(one) for one in hand])),
         "within": 100 * float(np.mean([np.nanmean(one.within) for one in draws])),
         "ms": float(np.mean([one.ms for one in draws])),
         "of_draws": [[one.said, one.right, one.real, one.ap] for one in draws],
@@ -167,7 +194,7 @@ def main() -> None:
     store = open_store(chosen.pictures, list(test.rows_of()), run.settings.picture.store, default_cache())
     rows = []
     for count in chosen.labels:
-        draws = []
+        draws, hand = [], []
         for draw in range(chosen.draws):
             random = np.random.default_rng(mixed_seed(draw, "specimens", count))
             picked = set(random.permutation(sorted(set(pool.images)))[:count].tolist())
@@ -176,7 +203,8 @@ def main() -> None:
             start = time.perf_counter()
             found = model.predict_store(store)
             draws.append(judge(found, test, since(start) / len(store)))
-        rows.append(row(count, draws))
+            hand.append(by_hand(model, store, test.take(draws[-1].rows)))
+        rows.append(row(count, draws, hand))
         print(table(COLUMNS, rows[-1:]).splitlines()[-1], flush=True)
     result = {
         "draws": chosen.draws,
