@@ -87,7 +87,7 @@ def test_sleap_is_given_all_specimens_by_whole_paths_and_no_answers_to_predict_f
     for name in ("a.png", "b.png"):
         Image.new("L", (40, 30)).save(tmp_path / name)
     labels = two_flies(("a.png", "a.png", "b.png", "b.png"))
-    trainings = Trainings(labels, labels, tmp_path, 0.2)
+    trainings = Trainings(labels, labels, tmp_path)
     given = sleap_io.load_slp(str(trainings.write(labels, tmp_path / "train.slp")), open_videos=False)
     assert given.skeletons[0].edge_names == [("a", "b"), ("b", "c")]
     np.testing.assert_array_equal([one.numpy() for frame in given for one in frame.instances], labels.xy)

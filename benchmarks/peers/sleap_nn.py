@@ -15,11 +15,14 @@ documentation advises for animals seen from above, and without what it would do 
 progress and stopping early. All labelled pictures are trained on; weights are the best on these. ``recommended``
 changes nothing else. ``light`` follows its advice for where training is slow: half the resolution and half the filters;
 the learning rate is ten times as high, since steps are few. Of the forms, the one that finds more in the first draw of
-the most labels is reported. Its networks begin at random, those of `lead` with weights from ImageNet: SLEAP-NN offers
-such weights for other networks only, and they have to be fetched, which could not be done here.
+the most labels is reported.
 
-A peak below ``--peaks`` is not reported: 0.2 is its own value. An answer's confidence is the mean of its landmarks'. A
-training that is done is kept in the cache, and read back.
+Its networks begin at random, those of `lead` with weights from ImageNet. For small data, its documentation advises
+encoders with such weights, too; they have to be fetched from elsewhere, which was not possible here.
+
+A landmark whose peak is below a threshold gets no place, which OKS counts as wrong; of ``PEAKS``, too, the better is
+reported. An answer's confidence is the mean of its landmarks'. A training that is done is kept in the cache, and read
+back.
 """
 
 from __future__ import annotations
@@ -27,9 +30,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,6 +53,8 @@ SECONDS = 350
 """Of CPU, to train: twice the seconds that `lead` took on two cores."""
 STEPS = 25
 """In each of its epochs, after which weights are judged and kept."""
+PEAKS = (0.2, 0.05)
+"""Below which no peak is reported: its own value, and one that leaves fewer landmarks without a place."""
 PARTS = {"topdown": {"centroid": 0.4, "centered_instance": 0.6}, "bottomup": {"": 1.0}}
 """Of each way, its trainings, and the share of the time that each has."""
 ALWAYS = {
@@ -122,17 +127,16 @@ def ran(words: Sequence[object], folder: Path, *, seconds: float | None = None) 
     return Spent(usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6)
 
 
-def train(labels: Path, folder: Path, way: str, form: str, seconds: float) -> tuple[list[Path], list[Spent]]:
-    """Trains all models of a way: their folders, and what each took."""
+def train(labels: Path, folder: Path, way: str, form: str, seconds: float) -> list[Spent]:
+    """Trains all models of a way, each into a folder of its own there. What each took."""
     ran(["config", labels, "--auto", "--pipeline", way, "-o", "config.yaml"], folder)
-    models, spent = [], []
+    spent = []
     for part, share in PARTS[way].items():
         own = ALWAYS | FORMS[form][part] | {"trainer_config.ckpt_dir": folder, "trainer_config.run_name": part or way}
         config = f"config_{part}.yaml" if part else "config.yaml"
         words = [f"++{name}={value}" for name, value in own.items()]
         spent.append(ran(["train", config, *words], folder, seconds=share * seconds))
-        models.append(folder / (part or way))
-    return models, spent
+    return spent
 
 
 def steps(model: Path) -> int:
@@ -141,10 +145,11 @@ def steps(model: Path) -> int:
     return STEPS * sum(line.split(",")[1] != "" for line in lines)
 
 
-def predict(pictures: Path, models: Sequence[Path], folder: Path, peaks: float) -> Spent:
-    """Writes ``found.slp``."""
-    named = [word for model in models for word in ("-m", model)]
-    return ran(["predict", "-i", pictures, *named, "-d", "cpu", "--peak_threshold", peaks, "-o", "found.slp"], folder)
+def predict(way: str, pictures: Path, models: Path, folder: Path, peaks: float) -> Spent:
+    """Writes ``found.slp`` to a folder."""
+    named = [word for part in PARTS[way] for word in ("-m", models / (part or way))]
+    least = ["--peak_threshold", peaks, *(["--centroid_peak_threshold", PEAKS[0]] if way == "topdown" else [])]
+    return ran(["predict", "-i", pictures, *named, "-d", "cpu", *least, "-o", "found.slp"], folder)
 
 
 def without_answers(labels: Labels, images: Sequence[str]) -> Labels:
@@ -168,56 +173,79 @@ class Trainings:
     Args:
         pool, test: labels of pictures in the folder ``pictures``, with the skeleton's edges.
         pictures: their folder.
-        peaks: below which none is reported.
     """
 
-    def __init__(self, pool: Labels, test: Labels, pictures: Path, peaks: float) -> None:
-        self.pool, self.test, self.pictures, self.peaks = pool, test, pictures, peaks
+    def __init__(self, pool: Labels, test: Labels, pictures: Path) -> None:
+        self.pool, self.test, self.pictures = pool, test, pictures
 
     def write(self, labels: Labels, path: Path) -> Path:
         """Labels as SLEAP's own file, which names pictures by their whole path."""
         images = tuple((self.pictures / image).resolve().as_posix() for image in labels.images)
-        save_labels(replace(labels, images=images, complete=frozenset()), path)
+        save_labels(replace(labels, images=images, complete=frozenset()), path, overwrite=True)
         return path
 
-    def made(self, labels: Labels, way: str, form: str, seconds: float) -> Path:
-        """The folder of what a training on these labels predicts and took, in the cache; made where there is none."""
-        words = [PACKAGES, labels.images, labels.xy.tolist(), self.test.images, way, form, seconds, self.peaks]
-        words += [ALWAYS, FORMS[form], PARTS[way], STEPS]
+    def trained(self, labels: Labels, way: str, form: str, seconds: float) -> Path:
+        """The folder of the models trained on these labels, in the cache; made where there is none."""
+        words = [
+            PACKAGES,
+            labels.images,
+            labels.xy.tolist(),
+            way,
+            form,
+            seconds,
+            ALWAYS,
+            FORMS[form],
+            PARTS[way],
+            STEPS,
+        ]
         folder = default_cache() / "peers" / "sleap-nn" / run_identity(*words)
-        if not (folder / "spent.json").exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory() as here:
-                there = Path(here)
-                models, spent = train(self.write(labels, there / "train.slp"), there, way, form, seconds)
-                images = list(self.test.rows_of())
-                one = self.write(without_answers(self.test, images[:1]), there / "one.slp")
-                start = predict(one, models, there, self.peaks)
-                every = self.write(without_answers(self.test, images), there / "test.slp")
-                predicted = predict(every, models, there, self.peaks)
-                record = {
-                    "steps": {model.name: steps(model) for model in models},
-                    "trained": [one.seconds for one in spent],
-                    "ms": 1000 * (predicted.seconds - start.seconds) / (len(images) - 1),
-                    "memory": max(one.memory for one in [*spent, predicted]),
-                    "log": (there / "log").read_text(encoding="utf-8", errors="replace"),
-                }
-                write_atomic(folder / "found.slp", (there / "found.slp").read_bytes(), overwrite=True)
-            write_atomic(folder / "spent.json", json.dumps(record))
+        if not (folder / "trained.json").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            spent = train(self.write(labels, folder / "train.slp"), folder, way, form, seconds)
+            record = {
+                "steps": {part or way: steps(folder / (part or way)) for part in PARTS[way]},
+                "seconds": sum(one.seconds for one in spent),
+                "memory": max(one.memory for one in spent),
+            }
+            write_atomic(folder / "trained.json", json.dumps(record))
         return folder
 
-    def found(self, count: int, draw: int, way: str, form: str, seconds: float) -> Found:
+    def predicted(self, way: str, models: Path, peaks: float) -> Path:
+        """The folder of what these models predict, in theirs; made where there is none."""
+        folder = models / run_identity(self.test.images, peaks)
+        if not (folder / "predicted.json").exists():
+            folder.mkdir(exist_ok=True)
+            images = list(self.test.rows_of())
+            one, every = (
+                predict(way, self.write(without_answers(self.test, some), folder / "asked.slp"), models, folder, peaks)
+                for some in (images[:1], images)
+            )
+            ms = 1000 * (every.seconds - one.seconds) / (len(images) - 1)
+            write_atomic(folder / "predicted.json", json.dumps({"ms": ms, "memory": every.memory}))
+        return folder
+
+    def found(self, count: int, draw: int, way: str, form: str, peaks: float, seconds: float) -> Found:
         """Of one draw, which is that of :mod:`benchmarks.studies.specimens`."""
         random = np.random.default_rng(mixed_seed(draw, "specimens", count))
         picked = set(random.permutation(sorted(set(self.pool.images)))[:count].tolist())
         labels = self.pool.take(i for i, image in enumerate(self.pool.images) if image in picked)
-        folder = self.made(labels, way, form, seconds)
-        record: dict[str, Any] = json.loads((folder / "spent.json").read_text(encoding="utf-8"))
+        models = self.trained(labels, way, form, seconds)
+        folder = self.predicted(way, models, peaks)
+        learnt, asked = (
+            json.loads(path.read_text(encoding="utf-8"))
+            for path in (models / "trained.json", folder / "predicted.json")
+        )
         said = ranked(load_labels(folder / "found.slp", several=True), self.pictures)
         placed = np.isfinite(said.xy[np.isfinite(said.likely)]).all(-1)  # type: ignore[arg-type]
-        judged = specimens.judge(said, self.test, record["ms"])
+        judged = specimens.judge(said, self.test, asked["ms"])
         share = float(placed.mean()) if placed.size else 0.0
-        return Found(judged, share, record["steps"], sum(record["trained"]), record["memory"])
+        return Found(judged, share, learnt["steps"], learnt["seconds"], max(learnt["memory"], asked["memory"]))
+
+
+def without_nan(made: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as JSON can hold it: where nothing was found, there is no error."""
+    return {key: None if isinstance(value, float) and np.isnan(value) else value for key, value in made.items()}
 
 
 NAMES = {"topdown": "SLEAP-NN, top-down", "bottomup": "SLEAP-NN, bottom-up"}
@@ -237,14 +265,13 @@ COLUMNS = {
 }
 
 
-def row(way: str, form: str, count: int, times: int, draws: Sequence[Found]) -> dict[str, object]:
+def row(way: str, count: int, times: int, draws: Sequence[Found]) -> dict[str, object]:
     """All draws of so many labelled pictures."""
     longer = "" if times == 1 else f", {times} times as long"
-    of_all = specimens.row(count, [one.judged for one in draws])
+    of_all = specimens.row(count, [replace(one.judged, within=np.zeros(1)) for one in draws])
     del of_all["within"]  # it has no errors to expect
     return of_all | {
         "tool": f"{NAMES[way]}{longer}",
-        "form": form,
         "draws": len(draws),
         "placed": 100 * float(np.mean([one.placed for one in draws])),
         "steps": [one.steps for one in draws],
@@ -285,23 +312,24 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--forms", nargs="+", choices=list(FORMS), default=list(FORMS))
     parser.add_argument("--seconds", type=int, default=SECONDS)
-    parser.add_argument("--peaks", type=float, default=0.2)
+    parser.add_argument("--peaks", type=float, nargs="+", default=list(PEAKS))
     parser.add_argument("--results", type=Path, default=Path("results"))
     chosen = parser.parse_args()
     pool, test = (load_labels(path, pictures=chosen.pictures, several=True) for path in (chosen.pool, chosen.test))
     schema = replace(pool.schema, skeleton=load_labels(chosen.skeleton, several=True).schema.skeleton)
-    trainings = Trainings(replace(pool, schema=schema), replace(test, schema=schema), chosen.pictures, chosen.peaks)
+    trainings = Trainings(replace(pool, schema=schema), replace(test, schema=schema), chosen.pictures)
 
-    def measured(way: str, form: str, count: int, times: int, draws: int) -> dict[str, Any]:
-        found = [trainings.found(count, draw, way, form, times * chosen.seconds) for draw in range(draws)]
-        made = row(way, form, count, times, found)
-        print(form, made["steps"], table(COLUMNS, [made]).splitlines()[-1], flush=True)
+    def measured(way: str, form: str, peaks: float, count: int, times: int, draws: int) -> dict[str, Any]:
+        found = [trainings.found(count, draw, way, form, peaks, times * chosen.seconds) for draw in range(draws)]
+        made = {**row(way, count, times, found), "form": form, "peaks": peaks}
+        print(form, peaks, made["steps"], table(COLUMNS, [made]).splitlines()[-1], flush=True)
         return made
 
-    tried = {way: [measured(way, form, max(chosen.labels), 1, 1) for form in chosen.forms] for way in chosen.ways}
-    best = {way: max(rows, key=lambda made: made["ap"])["form"] for way, rows in tried.items()}
+    kinds = [(form, peaks) for form in chosen.forms for peaks in chosen.peaks]
+    tried = {way: [measured(way, *kind, max(chosen.labels), 1, 1) for kind in kinds] for way in chosen.ways}
+    best = {way: max(rows, key=lambda made: made["ap"]) for way, rows in tried.items()}
     rows = [
-        measured(way, best[way], count, times, draws)
+        measured(way, best[way]["form"], best[way]["peaks"], count, times, draws)
         for times, draws in zip(chosen.times, chosen.draws, strict=True)
         for way in chosen.ways
         for count in chosen.labels
@@ -311,12 +339,11 @@ def main() -> None:
     result = {
         "packages": PACKAGES,
         "seconds": chosen.seconds,
-        "peaks": chosen.peaks,
         "always": ALWAYS,
         "forms": FORMS,
-        "chosen": best,
-        "tried": tried,
-        "rows": rows,
+        "chosen": {way: [made["form"], made["peaks"]] for way, made in best.items()},
+        "tried": {way: list(map(without_nan, made)) for way, made in tried.items()},
+        "rows": list(map(without_nan, rows)),
     }
     shown = sorted([*beside, *rows], key=lambda made: made["labels"])
     keep(f"sleap-nn-{chosen.name}", result, table(COLUMNS, shown), chosen.results)
