@@ -282,7 +282,11 @@ def row(way: str, count: int, times: int, draws: Sequence[Found]) -> dict[str, o
 
 
 def ours(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Rows of `lead`, from its own study's result. CPU time is at most the seconds that passed, times the cores."""
+    """Rows of `lead`, from its own study's result.
+
+    CPU time is that of learning features and of a fit with its predictions: at most the seconds that passed, times the
+    cores. What `lead train` does before the first step is not in it.
+    """
     cores = record["machine"]["threads"]
     fits = sum(len(row["of_draws"]) for row in record["rows"])
     seconds = cores * (record["run"]["run"]["distill_seconds"] + record["took"] / fits)
