@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from benchmarks.peers.beside import joined
 from benchmarks.peers.dlib_shape import tight_box, training_file, usual_box
-from lead.images.labels import load_labels
+from benchmarks.peers.sleap_nn import Trainings, ours, ranked, without_answers
+from lead.images.labels import load_labels, save_labels
+from lead.landmarks import Labels
+from lead.landmarks.model import VISIBLE, Schema
 
 
 def test_dlib_is_told_the_pixels_of_a_tps_in_the_order_of_the_landmarks(tmp_path: Path) -> None:
@@ -66,3 +71,50 @@ def test_tools_stand_beside_one_another_by_their_labels(tmp_path: Path) -> None:
     ]
     assert [row["ours"] for row in rows] == ["–", "2.00/1.50", "2.00/1.50", "–"]  # of the first draw alone
     assert commits == {"large-wings-test": "a", "dlib-shape-wings-test": "b"}
+
+
+def two_flies(images: tuple[str, ...]) -> Labels:
+    """Two specimens in each picture, of three landmarks; the second has no third one."""
+    xy = np.arange(len(images) * 6, dtype=np.float64).reshape(-1, 3, 2) + 0.25
+    xy[1::2, 2] = np.nan
+    visible = np.where(np.isfinite(xy).all(-1), VISIBLE, 0).astype(np.int8)
+    schema = Schema(("a", "b", "c"), skeleton=(("a", "b"), ("b", "c")))
+    return Labels(schema, images, xy, visible, tracks=("",) * len(images))
+
+
+def test_sleap_is_given_all_specimens_by_whole_paths_and_no_answers_to_predict_from(tmp_path: Path) -> None:
+    sleap_io = pytest.importorskip("sleap_io")
+    for name in ("a.png", "b.png"):
+        Image.new("L", (40, 30)).save(tmp_path / name)
+    labels = two_flies(("a.png", "a.png", "b.png", "b.png"))
+    trainings = Trainings(labels, labels, tmp_path)
+    given = sleap_io.load_slp(str(trainings.write(labels, tmp_path / "train.slp")), open_videos=False)
+    assert given.skeletons[0].edge_names == [("a", "b"), ("b", "c")]
+    np.testing.assert_array_equal([one.numpy() for frame in given for one in frame.instances], labels.xy)
+    assert [Path(name) for name in given.video.filename] == [tmp_path / "a.png", tmp_path / "b.png"]
+    asked = without_answers(labels, ["b.png", "a.png"])
+    asked_of = sleap_io.load_slp(str(trainings.write(asked, tmp_path / "test.slp")), open_videos=False)
+    assert sorted(asked_of.video.filename[frame.frame_idx][-5:] for frame in asked_of) == ["a.png", "b.png"]
+    assert not any(frame.instances for frame in asked_of)
+
+
+def test_what_sleap_predicts_is_ranked_by_the_landmarks_that_it_found(tmp_path: Path) -> None:
+    labels = two_flies(("a.png", "a.png"))
+    score = np.array([[0.9, 0.6, 0.3], [0.8, 0.4, np.nan]])
+    whole = tuple((tmp_path / image).as_posix() for image in labels.images)
+    predicted = replace(labels, images=whole, score=score, predicted=np.ones(score.shape, dtype=bool))
+    pytest.importorskip("sleap_io")
+    save_labels(predicted, tmp_path / "found.slp", sizes=dict.fromkeys(whole, (40, 30)))
+    found = ranked(load_labels(tmp_path / "found.slp", several=True), tmp_path)
+    assert found.images == labels.images
+    np.testing.assert_array_equal(found.xy, labels.xy)
+    np.testing.assert_allclose(found.likely, [0.6, 0.6])  # type: ignore[arg-type]
+
+
+def test_our_own_time_beside_others_is_that_of_all_cores() -> None:
+    fits = [{"labels": 5, "ms": 10.0, "of_draws": [[], []]}, {"labels": 20, "ms": 20.0, "of_draws": [[], []]}]
+    record = {"machine": {"threads": 3}, "took": 40, "run": {"run": {"distill_seconds": 100.0}}, "rows": fits}
+    assert [(made["seconds"], made["ms"], made["draws"]) for made in ours(record)] == [
+        (330.0, 30.0, 2),
+        (330.0, 60.0, 2),
+    ]

@@ -23,7 +23,6 @@ import json
 import math
 import subprocess
 import tempfile
-import venv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +33,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from benchmarks.measuring import keep, table
+from benchmarks.peers.environment import environment
 from benchmarks.studies.labelling_share import extents
 from benchmarks.studies.large import ERRORS, draw_labels, of_errors, split
 from lead.files import default_cache, write_atomic
@@ -100,18 +100,6 @@ class Found:
     memory: float
 
 
-def environment() -> Path:
-    """The Python of an environment with dlib, in the cache; made where there is none."""
-    folder = default_cache() / "peers" / PACKAGES[0]
-    python = folder / "bin" / "python"
-    if not (folder / "installed").exists():
-        print(f"Making {folder}", flush=True)
-        venv.create(folder, clear=True, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
-        write_atomic(folder / "installed", "\n".join(PACKAGES) + "\n")
-    return python
-
-
 def tight_box(points: FloatArray) -> Box:
     """(left, top, right, bottom) of the box around (K, 2) points, its last pixels included; NaN is left out."""
     whole = np.rint(points[np.isfinite(points).all(-1)]).astype(np.int64)
@@ -153,7 +141,9 @@ def answered(job: Mapping[str, Any]) -> dict[str, Any]:
     if not kept.exists():
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "job.json").write_text(json.dumps(job), encoding="utf-8")
-            subprocess.run([environment(), WORKER, "job.json", "answer.json"], cwd=folder, check=True)
+            subprocess.run(
+                [environment(PACKAGES) / "python", WORKER, "job.json", "answer.json"], cwd=folder, check=True
+            )
             write_atomic(kept, Path(folder, "answer.json").read_text(encoding="utf-8"))
     answer: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
     return answer
