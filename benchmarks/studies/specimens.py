@@ -160,7 +160,7 @@ def average_precision(found: Labels, truth: Labels) -> float:
     return float(evaluation.stats[0])
 
 
-def row(count: int, draws: Sequence[Judged], hand: Sequence[FloatArray]) -> dict[str, object]:
+def row(count: int, draws: Sequence[Judged], hand: Sequence[FloatArray] = ()) -> dict[str, object]:
     """All draws of so many labelled pictures; and errors of the same specimens through windows placed by hand."""
     errors = [100 * one.errors for one in draws]
     return {
@@ -171,7 +171,7 @@ def row(count: int, draws: Sequence[Judged], hand: Sequence[FloatArray]) -> dict
         "mean": float(np.mean([np.nanmean(one) for one in errors])),
         "median": float(np.mean([np.nanmedian(one) for one in errors])),
         "px": float(np.mean([np.nanmedian(one.away) for one in draws])),
-        "hand": 100 * float(np.mean([np.nanmean(one) for one in hand])),
+        **({"hand": 100 * float(np.mean([np.nanmean(one) for one in hand]))} if hand else {}),
         "within": 100 * float(np.mean([np.nanmean(one.within) for one in draws])),
         "ms": float(np.mean([one.ms for one in draws])),
         "of_draws": [[one.said, one.right, one.real, one.ap] for one in draws],
