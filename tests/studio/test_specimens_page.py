@@ -42,7 +42,7 @@ def shape(x: float, y: float, step: float = 12.0) -> dict[str, XY]:
     return dict(zip(NAMES, places, strict=True))
 
 
-def annotations(studio: Studio) -> dict[str, list[dict[str, Any]]]:
+def drawn_in(studio: Studio) -> dict[str, list[dict[str, Any]]]:
     """Of every picture in the file, its annotations, each with its `keypoints` by name."""
     document = studio.document()
     files = {image["id"]: image["file_name"] for image in document["images"]}
@@ -91,7 +91,7 @@ def test_two_specimens_are_labelled_switched_taken_out_and_marked(serve: Serve, 
     desk.by("specimen-name").press("Enter")
     expect(current(desk)).to_contain_text("Anna")
     desk.expect_saved()
-    saved = annotations(desk.studio)[file]
+    saved = drawn_in(desk.studio)[file]
     pixel = 0.51 / desk.scale()
     for annotation, points in zip(saved, (first, second), strict=True):
         for name, (x, y) in points.items():
@@ -102,7 +102,7 @@ def test_two_specimens_are_labelled_switched_taken_out_and_marked(serve: Serve, 
     desk.drag(first["head"], (first["head"][0] + 5, first["head"][1]))
     expect(current(desk)).to_contain_text("Specimen 1")
     desk.expect_saved()
-    moved = annotations(desk.studio)[file]
+    moved = drawn_in(desk.studio)[file]
     assert moved[0]["points"]["head"][0] > saved[0]["points"]["head"][0] + 4
     assert moved[1]["points"] == saved[1]["points"]
 
@@ -111,7 +111,7 @@ def test_two_specimens_are_labelled_switched_taken_out_and_marked(serve: Serve, 
     desk.by("specimen-clearAll").click()
     expect(specimens(desk)).to_have_count(1)
     desk.expect_saved()
-    assert len(annotations(desk.studio)[file]) == 1
+    assert len(drawn_in(desk.studio)[file]) == 1
     desk.by("undo").click()
     expect(specimens(desk)).to_have_count(2)
     expect(current(desk)).to_contain_text("Anna")
@@ -128,7 +128,7 @@ def test_two_specimens_are_labelled_switched_taken_out_and_marked(serve: Serve, 
     expect(specimens(desk)).to_have_count(2)
     expect(desk.by("all-labelled")).to_have_attribute("aria-pressed", "true")
     expect(specimens(desk).nth(1)).to_contain_text("Anna")
-    assert [a["points"] for a in annotations(desk.studio)[file]] == [moved[0]["points"], saved[1]["points"]]
+    assert [a["points"] for a in drawn_in(desk.studio)[file]] == [moved[0]["points"], saved[1]["points"]]
 
 
 def test_all_suggested_specimens_are_taken_in_one_step(serve: Serve, sit: Sit, pictures: Beetles) -> None:
@@ -143,16 +143,16 @@ def test_all_suggested_specimens_are_taken_in_one_step(serve: Serve, sit: Sit, p
     desk.by("accept-specimens").click()
     expect(desk.by("accept-specimens")).to_be_hidden()
     desk.expect_saved()
-    saved = annotations(desk.studio)[file]
+    saved = drawn_in(desk.studio)[file]
     assert [a["points"] for a in saved] == [{n: tuple(map(float, p)) for n, p in s.items()} for s in shapes]
     assert all(sorted(a["accepted"]) == sorted(NAMES) for a in saved)
     desk.page.keyboard.press("Control+z")
     expect(desk.by("accept-specimens")).to_contain_text("Accept all 3")
     desk.expect_saved()
-    assert annotations(desk.studio)[file] == []
+    assert drawn_in(desk.studio)[file] == []
     desk.page.keyboard.press("Control+Shift+z")
     desk.expect_saved()
-    assert len(annotations(desk.studio)[file]) == 3
+    assert len(drawn_in(desk.studio)[file]) == 3
 
 
 def test_specimens_by_keys_alone(serve: Serve, sit: Sit, pictures: Beetles) -> None:
@@ -183,7 +183,7 @@ def test_specimens_by_keys_alone(serve: Serve, sit: Sit, pictures: Beetles) -> N
     keys.press("l")
     expect(desk.by("all-labelled")).to_have_attribute("aria-pressed", "true")
     desk.expect_saved()
-    first, copy, third = annotations(desk.studio)[file]
+    first, copy, third = drawn_in(desk.studio)[file]
     offsets = {(copy["points"][n][0] - x, copy["points"][n][1] - y) for n, (x, y) in first["points"].items()}
     assert len(offsets) == 1
     assert offsets != {(0.0, 0.0)}
@@ -202,7 +202,7 @@ def test_what_pictures_show_is_chosen_and_a_box_says_how_large_one_is(
     expect(desk.by("shows-several")).to_have_attribute("aria-checked", "true")
 
     # Nothing is labelled yet: before it learns, a box is asked for.
-    sent: list[dict[str, Any]] = []
+    sent: list[Any] = []
 
     def answer(route: Route) -> None:
         sent.append(route.request.post_data_json)

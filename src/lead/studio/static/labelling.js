@@ -84,8 +84,8 @@ export class Labelling {
     return own;
   }
   set suggestions(found) {
-    this.found = found;
-    this.specimens.suggest(found.specimens);
+    this.found = {...nothing(found.id), ...found};
+    this.specimens.suggest(this.found.specimens);
   }
 
   get id() {
