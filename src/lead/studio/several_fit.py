@@ -133,7 +133,8 @@ class SeveralFitter:
         def progress(done: int, total: int) -> None:
             if self._is_stale(contents):
                 raise _Stopped
-            self._doing(bank, f"Specimens are being learnt: {done} of {counted(total, 'labelled picture', 'labelled pictures')}.")
+            pictures = counted(total, "labelled picture", "labelled pictures")
+            self._doing(bank, f"Specimens are being learnt: {done} of {pictures}.")
 
         self._doing(bank, "Specimens are being learnt.")
         try:
