@@ -203,6 +203,7 @@ def shape(
     Writes aligned.tps and shapes.R for geomorph, morphoj.txt, specimens.csv, landmarks.csv, and shapes.html to look at.
     """
     from lead.files import check_folder
+    from lead.morphometrics.measuring import specimen_names
     from lead.morphometrics.shape import read_groups, shapes_of
     from lead.morphometrics.shape_files import PAGE, write_shapes
 
@@ -213,7 +214,8 @@ def shape(
     shapes = shapes_of(found.labels, found.scales, missing=missing.value, without=left_out, groups=of_groups, say=warn)
     write_shapes(shapes, out, overwrite=overwrite)
     if far := shapes.far():
-        names = ", ".join(f"{shapes.labels.images[row]} ({shapes.oddest(row)})" for row in far[:MOST_FAR])
+        specimens = specimen_names(shapes.labels)
+        names = ", ".join(f"{specimens[row]} ({shapes.oddest(row)})" for row in far[:MOST_FAR])
         show(f"Far from the others, with the landmark to look at: {names}{' …' if len(far) > MOST_FAR else ''}")
     count = f"{counted(len(shapes.labels), 'specimen')} with {counted(len(shapes.mean), 'landmark')}"
     show(f"Shapes of {count}: {out}\nTo look at: {out / PAGE}")
@@ -259,12 +261,14 @@ def _summary(table: Table) -> Shown:
 
 def _unlikely(table: Table, unlikely: list[tuple[int, int]]) -> Shown:
     """The specimens to look at first: their pictures, what is odd, and what is usual."""
+    from lead.morphometrics.measuring import specimen_names
+
     more = f", the first {MOST_UNLIKELY} of {len(unlikely)}" if len(unlikely) > MOST_UNLIKELY else ""
     shown = Shown("Picture", "Measure", title=f"Unlikely values{more}: look at these first")
     for name in ("Value", "Usual"):
         shown.add_column(name, justify="right")
-    usual = [of_one.quantiles[0] for of_one in table.summary()]
+    names, usual = specimen_names(table.labels), [of_one.quantiles[0] for of_one in table.summary()]
     for row, m in unlikely[:MOST_UNLIKELY]:
-        name, unit = table.labels.images[row], table.units[m]
+        name, unit = names[row], table.units[m]
         shown.add_row(name, table.measures[m].name, f"{table.values[row, m]:.4g} {unit}", f"{usual[m]:.4g} {unit}")
     return shown
