@@ -226,7 +226,7 @@ class _Work:
         for place, landmark in enumerate(index):  # one may stand in several places
             slopes[:, landmark] += by_points[:, place] * self._sides
         crossed = crosses_itself(points) if one.kind == "area" else np.zeros(len(points), dtype=bool)
-        flat = np.isfinite(points).all((1, 2)) & np.isnan(by_points).any((1, 2))
+        flat: npt.NDArray[np.bool_] = np.isfinite(points).all((1, 2)) & np.isnan(by_points).any((1, 2))
         notes = [CROSSED if cross else FLAT if none else "" for cross, none in zip(crossed, flat, strict=True)]
         missing = self._labels.visible[:, index] == UNLABELLED
         for row in np.flatnonzero(missing.any(1)).tolist():
