@@ -184,3 +184,22 @@ def test_shapes_without_the_ruler(desk: Path) -> None:
     again = run("shape", desk / "shapes.csv", "--out", desk / "out")
     assert (again.exit_code, "is not empty" in again.stderr) == (2, True)
     assert "Unknown landmark 'e'" in run("shape", desk / "shapes.csv", "--without", "e", "--out", desk / "o").stderr
+
+
+def test_what_is_read_is_never_overwritten(desk: Path) -> None:
+    landmarks, measures, scales = desk / "landmarks.csv", desk / "measures.yaml", desk / "scales.csv"
+    good("scale", landmarks, "--scale", "0.1", "--out", scales)
+    before = {path: path.read_bytes() for path in (landmarks, measures, scales)}
+    asked = ("measure", landmarks, "--measures", measures, "--overwrite", "--out")
+    for arguments in (
+        ("scale", landmarks, "--scale", scales, "--overwrite", "--out", scales),
+        ("scale", landmarks, "--scale", "0.1", "--overwrite", "--out", landmarks),
+        (*asked, desk / "." / "landmarks.csv"),
+        (*asked, scales, "--scale", scales),
+        (*asked, desk / "t.csv", "--report", measures),
+    ):
+        done = run(*arguments)
+        assert done.exit_code == 2
+        assert "is read, and would be overwritten" in done.output
+    assert before == {path: path.read_bytes() for path in before}
+    assert "cannot be one file" in run(*asked, desk / "t.csv", "--report", desk / "t.csv").output

@@ -84,6 +84,7 @@ def scale(
         raise LeadError(
             f"Cannot tell the format of {out}: end its name in .csv (a table) or .tps (with the landmarks)."
         )
+    _refuse_what_is_read(out, landmarks, source)
     if not overwrite:
         refuse_existing(out)
     found = _opened(landmarks, source, ruler, unit, by_hand, pictures, only, labelled_as)
@@ -144,10 +145,13 @@ def measure(
 
     if out.suffix.lower() != ".csv":
         raise LeadError(f"{out}: the table is a CSV. End its name in .csv.")
-    for path in (out, report):
-        if path and not overwrite:
+    if report and report.resolve() == out.resolve():
+        raise LeadError(f"{out}: the table and the page (--report) cannot be one file. Name the page .html.")
+    for path in filter(None, (out, report)):
+        _refuse_what_is_read(path, landmarks, measures, source, check)
+        if not overwrite:
             refuse_existing(path)
-    check_writable(out)
+        check_writable(path)
     found = _opened(landmarks, source, ruler, unit, by_hand, pictures, only, labelled_as, check)
     asked = read_measures(measures, found.labels.schema)
     table = measured(found.labels, asked, found.scales, together=found.together, by_hand=by_hand)
@@ -219,6 +223,15 @@ def shape(
         show(f"Far from the others, with the landmark to look at: {names}{' …' if len(far) > MOST_FAR else ''}")
     count = f"{counted(len(shapes.labels), 'specimen')} with {counted(len(shapes.mean), 'landmark')}"
     show(f"Shapes of {count}: {out}\nTo look at: {out / PAGE}")
+
+
+def _refuse_what_is_read(out: Path, *inputs: Path | str | None) -> None:
+    """Landmarks, scales and measures are not overwritten with what is made of them, not even if that is asked for."""
+    from lead.errors import LeadError
+
+    for path in inputs:
+        if path is not None and Path(path).resolve() == out.resolve():
+            raise LeadError(f"{out} is read, and would be overwritten. Give --out and --report other names.")
 
 
 def _opened(
