@@ -110,9 +110,9 @@ def test_what_is_missing_is_told(desk: Path) -> None:
     for line in range(5, 9):
         text[line] = f"w1.png,{NAMES[line - 5]},,,0,,,"
     (desk / "landmarks.csv").write_text("\n".join(text) + "\n")
-    (desk / "scales.csv").write_text("image,mm_per_pixel\n" + "".join(f"w{i}.png,0.1\n" for i in range(COUNT - 1)))
+    (desk / "scales.csv").write_text("image,mm_per_pixel\n" + "".join(f"w{i}.png,0.1\n" for i in (0, *range(2, 11))))
     done, lines = measured(desk, "--scale", desk / "scales.csv")
-    assert "1 picture has no scale, the first is 'w11.png', and 11 have one" in done.stderr
+    assert "1 picture has no scale, the first is 'w11.png', and 10 have one" in done.stderr
     assert "1 picture without a landmark left out, the first is 'w1.png'" in done.stderr
     assert "2 values: no tip, the first of 'w0.png'." in done.stderr
     assert "1 value: no scale, the first of 'w11.png'." in done.stderr
@@ -203,3 +203,13 @@ def test_what_is_read_is_never_overwritten(desk: Path) -> None:
         assert "is read, and would be overwritten" in done.output
     assert before == {path: path.read_bytes() for path in before}
     assert "cannot be one file" in run(*asked, desk / "t.csv", "--report", desk / "t.csv").output
+
+
+def test_ctrl_c_while_the_page_is_made_leaves_no_table_behind(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lead.morphometrics.measure_page.page", interrupted)
+    options = ("--measures", desk / "measures.yaml", "--out", desk / "t.csv", "--report", desk / "t.html")
+    assert run("measure", desk / "landmarks.csv", *options).exit_code != 0
+    assert not (desk / "t.csv").exists(), "the same command can be run again"

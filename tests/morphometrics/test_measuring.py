@@ -156,6 +156,7 @@ def test_a_ratio_of_lengths_is_not_below_nothing() -> None:
     table = measure(labels([(0, 0), (10, 1), (0, 50), (90, 50)], px_error=np.full((1, 4), 50.0)), measures)
     assert one(table, "share")["low"] == 0
     assert one(table, "odd")["low"] < 0
+    assert table.units == ("px", "px", "°", "", "° px^-1")
 
 
 def test_notes_on_more_values_than_are_told_one_by_one() -> None:

@@ -155,10 +155,11 @@ def measure(
     found = _opened(landmarks, source, ruler, unit, by_hand, pictures, only, labelled_as, check)
     asked = read_measures(measures, found.labels.schema)
     table = measured(found.labels, asked, found.scales, together=found.together, by_hand=by_hand)
+    as_page = page(table, found.pictures) if report else ""  # before anything is written: it takes longest
     write_atomic(out, table.dump(), overwrite=overwrite)
     if report:
-        write_atomic(report, page(table, found.pictures), overwrite=overwrite)
-    if not found.scales and any(unit.startswith("px") for unit in table.units):
+        write_atomic(report, as_page, overwrite=overwrite)
+    if not found.scales and any("px" in unit for unit in table.units):
         note("In pixels: no scale was given (--scale, --ruler).")
     for text in table.gaps():
         warn(text)

@@ -105,8 +105,8 @@ class Table:
         known = np.isfinite(self.values)
         if without := int((known & np.isnan(self.errors)).sum()):
             told.append(
-                f"{without} of {counted(int(known.sum()), 'value')} without a standard error: those of their landmarks "
-                "are not known. What `lead predict` writes has them; of points placed by hand, --by-hand says them."
+                f"{without:,} of {counted(int(known.sum()), 'value')} without a standard error: those of their "
+                "landmarks are not known. What `lead predict` writes has them; of points placed by hand, --by-hand says them."
             )
         return told
 
@@ -164,11 +164,12 @@ def measure(
         parts[one.name] = work.part(one, parts)
     told = [work.told(part) for part in parts.values()]
     values, errors = (np.stack([one[i] for one in told], axis=1) for i in (0, 1))
-    limits = np.array([_limits(one, {other.name: other for other in measures}) for one in measures])
+    by_name = {one.name: one for one in measures}
+    limits = np.array([_limits(one, by_name) for one in measures])
     return Table(
         labels,
         tuple(measures),
-        tuple(_unit(part.power, one, bool(scales)) for one, part in zip(measures, parts.values(), strict=True)),
+        tuple(_unit(one, by_name, bool(scales)) for one in measures),
         values,
         errors,
         np.maximum(values - NORMAL_90 * errors, limits[:, 0]),
@@ -226,7 +227,7 @@ class _Work:
         for place, landmark in enumerate(index):  # one may stand in several places
             slopes[:, landmark] += by_points[:, place] * self._sides
         crossed = crosses_itself(points) if one.kind == "area" else np.zeros(len(points), dtype=bool)
-        flat: npt.NDArray[np.bool_] = np.isfinite(points).all((1, 2)) & np.isnan(by_points).any((1, 2))
+        flat = np.all(np.isfinite(points), axis=(1, 2)) & np.any(np.isnan(by_points), axis=(1, 2))
         notes = [CROSSED if cross else FLAT if none else "" for cross, none in zip(crossed, flat, strict=True)]
         missing = self._labels.visible[:, index] == UNLABELLED
         for row in np.flatnonzero(missing.any(1)).tolist():
@@ -246,11 +247,17 @@ class _Work:
         return _Part(values, slopes, upper.power - lower.power, notes)
 
 
-def _unit(power: int, one: Measure, scaled: bool) -> str:
-    if power == 0:
-        return "" if one.kind == RATIO else "°"
-    length = "mm" if scaled else "px"
-    return length + {1: "", 2: "²"}.get(power, f"^{power}")
+def _unit(one: Measure, others: Mapping[str, Measure], scaled: bool) -> str:
+    powers = {"°": _degrees(one, others), "mm" if scaled else "px": one.power(others)}
+    return " ".join(unit + {1: "", 2: "²"}.get(power, f"^{power}") for unit, power in powers.items() if power)
+
+
+def _degrees(one: Measure, others: Mapping[str, Measure]) -> int:
+    """Of degrees that its value is in: 1 for an angle, 0 for a distance, −1 for a distance over an angle."""
+    if one.kind != RATIO:
+        return int(KINDS[one.kind].power == 0)
+    upper, lower = (_degrees(others[name], others) for name in one.of)
+    return upper - lower
 
 
 def _limits(one: Measure, others: Mapping[str, Measure]) -> tuple[float, float]:
