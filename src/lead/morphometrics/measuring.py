@@ -106,8 +106,8 @@ class Table:
         if without := int((known & np.isnan(self.errors)).sum()):
             told.append(
                 f"{without:,} of {counted(int(known.sum()), 'value')} without a standard error: those of their "
-                "landmarks are not known. What `lead predict` writes has them; of points placed by hand, --by-hand says "
-                "them."
+                "landmarks are not known. What `lead predict` writes has them; of points placed by hand, --by-hand "
+                "says them."
             )
         return told
 
