@@ -110,9 +110,9 @@ def test_what_is_missing_is_told(desk: Path) -> None:
     for line in range(5, 9):
         text[line] = f"w1.png,{NAMES[line - 5]},,,0,,,"
     (desk / "landmarks.csv").write_text("\n".join(text) + "\n")
-    (desk / "scales.csv").write_text("image,mm_per_pixel\n" + "".join(f"w{i}.png,0.1\n" for i in range(COUNT - 1)))
+    (desk / "scales.csv").write_text("image,mm_per_pixel\n" + "".join(f"w{i}.png,0.1\n" for i in (0, *range(2, 11))))
     done, lines = measured(desk, "--scale", desk / "scales.csv")
-    assert "1 picture has no scale, the first is 'w11.png', and 11 have one" in done.stderr
+    assert "1 picture has no scale, the first is 'w11.png', and 10 have one" in done.stderr
     assert "1 picture without a landmark left out, the first is 'w1.png'" in done.stderr
     assert "2 values: no tip, the first of 'w0.png'." in done.stderr
     assert "1 value: no scale, the first of 'w11.png'." in done.stderr
@@ -184,3 +184,32 @@ def test_shapes_without_the_ruler(desk: Path) -> None:
     again = run("shape", desk / "shapes.csv", "--out", desk / "out")
     assert (again.exit_code, "is not empty" in again.stderr) == (2, True)
     assert "Unknown landmark 'e'" in run("shape", desk / "shapes.csv", "--without", "e", "--out", desk / "o").stderr
+
+
+def test_what_is_read_is_never_overwritten(desk: Path) -> None:
+    landmarks, measures, scales = desk / "landmarks.csv", desk / "measures.yaml", desk / "scales.csv"
+    good("scale", landmarks, "--scale", "0.1", "--out", scales)
+    before = {path: path.read_bytes() for path in (landmarks, measures, scales)}
+    asked = ("measure", landmarks, "--measures", measures, "--overwrite", "--out")
+    for arguments in (
+        ("scale", landmarks, "--scale", scales, "--overwrite", "--out", scales),
+        ("scale", landmarks, "--scale", "0.1", "--overwrite", "--out", landmarks),
+        (*asked, desk / "." / "landmarks.csv"),
+        (*asked, scales, "--scale", scales),
+        (*asked, desk / "t.csv", "--report", measures),
+    ):
+        done = run(*arguments)
+        assert done.exit_code == 2
+        assert "is read, and would be overwritten" in done.output
+    assert before == {path: path.read_bytes() for path in before}
+    assert "cannot be one file" in run(*asked, desk / "t.csv", "--report", desk / "t.csv").output
+
+
+def test_ctrl_c_while_the_page_is_made_leaves_no_table_behind(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lead.morphometrics.measure_page.page", interrupted)
+    options = ("--measures", desk / "measures.yaml", "--out", desk / "t.csv", "--report", desk / "t.html")
+    assert run("measure", desk / "landmarks.csv", *options).exit_code != 0
+    assert not (desk / "t.csv").exists(), "the same command can be run again"

@@ -30,6 +30,8 @@ def test_a_table_reads_back_the_same() -> None:
 def test_tables_as_people_make_them() -> None:
     found = scales.parse("Image;Pixels_per_mm;se\na.jpg;50,5;\nb.jpg;;\n", "s.csv")
     assert found == {"a.jpg": Scale.square(1 / 50.5, source="s.csv", where="s.csv, line 2")}
+    of_inverse = scales.parse("image,pixels_per_mm,se\na.jpg,50,1\n", "s.csv")["a.jpg"]
+    assert (of_inverse.x, of_inverse.error) == (0.02, 0.02), "1 of 50 pixels a mm are 2 %"
 
 
 @pytest.mark.parametrize(
@@ -44,6 +46,7 @@ def test_tables_as_people_make_them() -> None:
         ("image,mm_per_pixel\na.jpg,1,2\n", r"line 2: 3 fields where the header has 2"),
         ("picture,size\na.jpg,1\n", r"s\.csv, line 1: no column 'image'; there are: picture, size"),
         ("image,size\na.jpg,1\n", r"line 1: neither a column 'mm_per_pixel' nor 'pixels_per_mm'"),
+        ("image,mm_per_pixel,pixels_per_mm\na.jpg,,9\n", r"line 1: both columns, .*'pixels_per_mm'\. Keep one of them"),
         ('image,mm_per_pixel\n"a.jpg' + 200_000 * "x", r"s\.csv, line 2: field larger"),
         ("image,mm_per_pixel\na.jpg,\n", r"s\.csv: no scale in it"),
     ],

@@ -57,7 +57,7 @@ def test_what_is_drawn_besides_landmarks_is_told() -> None:
         "curves of 1 picture (3 points)",
         "outlines of 2 pictures (3 points)",
         "ID of 2 pictures",
-        "SCALE of 1 picture (places stay in pixels, and lead scale reads it)",
+        "SCALE of 1 picture (places stay in pixels, and lead scale, measure and shape read it)",
         "COMMENT of 1 picture",
         "RADII of 1 picture",
         "VARIABLES of 1 picture",

@@ -70,3 +70,10 @@ def test_a_distance_of_nothing_has_no_slope() -> None:
     there, slopes = kinds.distance(np.zeros((1, 2, 2)))
     assert there == 0
     assert np.isnan(slopes).all()
+
+
+@pytest.mark.parametrize("name", ["axis", "angle", "from_line"])
+def test_what_is_measured_from_a_line_without_length_has_no_value(name: str) -> None:
+    there, slopes = KINDS[name].compute(np.zeros((1, KINDS[name].least, 2)))
+    assert np.isnan(there).all()
+    assert np.isnan(slopes).any()

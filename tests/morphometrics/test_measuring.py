@@ -116,7 +116,10 @@ def test_what_is_missing_is_left_blank_and_named() -> None:
     assert (notes[0]["long"], notes[0]["way"], notes[0]["share"]) == ("", "no c", "no c")
     assert (notes[1]["long"], notes[1]["corner"]) == ("no scale", "")
     assert notes[2]["plot"] == notes[2]["height"] == "the outline crosses itself"
-    assert (notes[3]["long"], notes[3]["height"]) == ("landmarks in one place", "landmarks in one place")
+    flat = ("long", "corner", "lines", "lean", "off", "height")
+    assert {notes[3][name] for name in flat} == {"landmarks in one place"}
+    shown = [m.name for m, gone in zip(MEASURES, np.isnan(table.values[3]), strict=True) if gone]
+    assert shown == ["corner", "lines", "lean", "off", "height"], "of a length of 0 there is no direction"
     assert np.isnan(table.values[1]).tolist() == [True, True, False, False, False, True, True, False, True], (
         "a ratio has none"
     )
@@ -143,6 +146,26 @@ def test_directions_are_unlikely_only_round_the_circle() -> None:
     xy = [[(0, 0), (math.cos(t), -math.sin(t)), (0, 9), (9, 9)] for t in angles]
     table = measure(labels(xy), parse("lean: {axis: [a, b]}", SCHEMA))
     assert [row for row, _ in table.unlikely()] == [6]
+    usual = measure(labels(xy[:6]), table.measures).summary()[0].quantiles
+    np.testing.assert_allclose(usual, [-179.5, -181.5, -177.5], err_msg="of 178, 179, 180, 181, 182 and 183")
+
+
+def test_a_ratio_of_lengths_is_not_below_nothing() -> None:
+    parts = "long: {distance: [a, b]}\nwide: {distance: [c, d]}\nlean: {axis: [b, a]}\n"
+    measures = parse(parts + "share: {ratio: [long, wide]}\nodd: {ratio: [lean, long]}", SCHEMA)
+    table = measure(labels([(0, 0), (10, 1), (0, 50), (90, 50)], px_error=np.full((1, 4), 50.0)), measures)
+    assert one(table, "share")["low"] == 0
+    assert one(table, "odd")["low"] < 0
+    assert table.units == ("px", "px", "°", "", "° px^-1")
+
+
+def test_notes_on_more_values_than_are_told_one_by_one() -> None:
+    xy = np.stack([SHAPE] * 7)
+    for row in range(7):
+        xy[row, [k for k in range(4) if (row + 1) >> k & 1]] = np.nan
+    told = measure(labels(xy), parse("plot: {area: [a, b, c, d]}", SCHEMA)).gaps()
+    assert len(told) == 6
+    assert told[-1] == "2 values more with a note in the table."
 
 
 def test_the_table_has_a_line_for_each_measure_of_each_specimen() -> None:

@@ -87,6 +87,20 @@ def test_the_error_of_a_ruler_is_that_of_its_ends() -> None:
     assert from_ruler(LABELS, ("zero", "ten"), 10, by_hand=1)["a.png"].error > 0
 
 
+def test_a_ruler_by_hand_beside_predictions_is_told() -> None:
+    errors = np.array([[np.nan, 2, 2], [1, 1, 2]])
+    mixed = Labels(Schema(NAMES), IMAGES[:2], XY[:2], np.full((2, 3), 2), px_90=errors)
+    said: list[str] = []
+    found = from_ruler(mixed, ("zero", "ten"), 10, say=said.append)
+    assert (found["a.png"].error, found["b.png"].error > 0) == (0, True)
+    assert said == [
+        "1 ruler with an end that comes without an error, the first in 'a.png': the scale is taken as exact. Of ends "
+        "placed by hand, --by-hand says it."
+    ]
+    from_ruler(LABELS.take([0, 1]), ("zero", "ten"), 10, say=said.append)
+    assert len(said) == 1, "where nothing has an error, that is told of the measures"
+
+
 @pytest.mark.parametrize(
     ("ends", "length", "message"),
     [

@@ -14,8 +14,9 @@ import pytest
 from lead.errors import LeadError
 from lead.landmarks import Labels, Schema
 from lead.landmarks.scales import Scale
+from lead.morphometrics.measuring import specimen_names
 from lead.morphometrics.shape import Shapes, shapes_of
-from lead.morphometrics.shape_files import ids, morphoj, write_shapes
+from lead.morphometrics.shape_files import morphoj, write_shapes
 
 NAMES = ("nose", "left", "right", "tail<&>")
 COUNT = 12
@@ -79,7 +80,7 @@ def test_morphoj_gets_places_in_millimetres_under_names_of_their_own(folder: Pat
     assert lines[0] == ["id", "x1", "y1", "x2", "y2", "x3", "y3", "x4", "y4"]
     np.testing.assert_allclose([[float(v) for v in line[1:]] for line in lines[1:]], found().points.reshape(COUNT, 8))
     several = found(tracks=("",) * COUNT)
-    assert ids(several)[:3] == ["a.png#1", "a.png#2", "b 0.png#1"]
+    assert specimen_names(several.labels)[:3] == ["a.png#1", "a.png#2", "b 0.png#1"]
     assert len({line.split("\t")[0] for line in morphoj(several).splitlines()}) == COUNT + 1
 
 

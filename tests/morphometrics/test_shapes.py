@@ -90,6 +90,15 @@ def test_landmarks_of_a_ruler_are_no_part_of_the_shape() -> None:
     assert found.labels.schema.flip_pairs == (("left", "right"),)
 
 
+def test_without_one_of_a_pair_there_is_no_asymmetry() -> None:
+    said = list[str]()
+    known = labels(drawn(), flip_pairs=PAIRS)
+    assert shapes_of(known, without=("far_left",), say=said.append).symmetry is None
+    assert said == ["No asymmetry: 'far_right' is left without 'far_left', its counterpart. Leave both out, or none."]
+    assert shapes_of(known, without=("far_left", "far_right"), say=said.append).symmetry is not None
+    assert len(said) == 1
+
+
 def test_what_cannot_be_compared_is_told() -> None:
     points, said = drawn(6), list[str]()
     with pytest.raises(LeadError, match=r"Unknown landmark 'noes'\. Did you mean 'nose'"):
@@ -113,6 +122,11 @@ def test_what_cannot_be_compared_is_told() -> None:
     one[3] = 5
     with pytest.raises(LeadError, match=r"'3\.png': all landmarks lie in one place"):
         shapes_of(labels(one))
+    one[3], one[4, 1] = 0.1, np.nan  # the mean of six times 0.1 is not quite 0.1
+    with pytest.raises(LeadError, match=r"'3\.png': all landmarks lie in one place"):
+        shapes_of(labels(one))
+    with pytest.raises(LeadError, match=r"of none of the 6 specimens\. The first is 'x\.png', .* is of '0\.png'"):
+        shapes_of(labels(points), groups={"x.png": "wide"})
     scales = {f"{i}.png": Scale.square(1) for i in range(5)}
     assert len(shapes_of(labels(points), scales, say=said.append).shapes) == 5
     assert said == ["1 specimen without a scale left out: sizes cannot be compared. The first is of '5.png'."]

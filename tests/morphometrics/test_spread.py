@@ -108,6 +108,10 @@ def test_residuals_are_of_the_pictures_and_landmarks_that_both_have() -> None:
     deviation = 2 / np.sqrt(2 * np.log(10))
     np.testing.assert_allclose(found[:, [0, 2]], np.broadcast_to(np.array([1, 2]) / deviation, (5, 2, 2)))
     assert np.isnan(found[:, 1]).all()
+    holes = true[order]
+    holes[1] = np.nan
+    wide = Labels.from_xy(schema, [*truth.images, "1.png"], [*holes, true[1]])
+    assert len(residuals(predicted, wide)) == 5, "a picture without a label teaches nothing"
     for bad, message in (
         (truth.only(["d"]), r"no landmark of the labels: d"),
         (truth.take([0]), r"have 1 pictures in common\. .* takes 5 at least"),
@@ -126,6 +130,12 @@ def test_radii_that_are_wrong_are_put_right() -> None:
     assert enlargement(few) == pytest.approx(np.linalg.norm(few, axis=-1).max() / np.sqrt(2 * np.log(10)))
     few[3] = np.nan
     assert np.isfinite(enlargement(few))
+
+
+@pytest.mark.parametrize(("count", "rank"), [(19, 18), (29, 27), (30, 28), (564, 509), (1061, 956)])
+def test_the_rank_is_that_of_split_conformal_prediction(count: int, rank: int) -> None:
+    arrows = np.arange(1.0, count + 1)[::-1, None, None] * (1, 0)
+    assert enlargement(arrows) == pytest.approx(rank / np.sqrt(2 * np.log(10)))
 
 
 def test_variance_is_that_of_drawn_errors() -> None:

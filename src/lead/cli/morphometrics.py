@@ -84,6 +84,7 @@ def scale(
         raise LeadError(
             f"Cannot tell the format of {out}: end its name in .csv (a table) or .tps (with the landmarks)."
         )
+    _refuse_what_is_read(out, landmarks, source)
     if not overwrite:
         refuse_existing(out)
     found = _opened(landmarks, source, ruler, unit, by_hand, pictures, only, labelled_as)
@@ -144,17 +145,21 @@ def measure(
 
     if out.suffix.lower() != ".csv":
         raise LeadError(f"{out}: the table is a CSV. End its name in .csv.")
-    for path in (out, report):
-        if path and not overwrite:
+    if report and report.resolve() == out.resolve():
+        raise LeadError(f"{out}: the table and the page (--report) cannot be one file. Name the page .html.")
+    for path in filter(None, (out, report)):
+        _refuse_what_is_read(path, landmarks, measures, source, check)
+        if not overwrite:
             refuse_existing(path)
-    check_writable(out)
+        check_writable(path)
     found = _opened(landmarks, source, ruler, unit, by_hand, pictures, only, labelled_as, check)
     asked = read_measures(measures, found.labels.schema)
     table = measured(found.labels, asked, found.scales, together=found.together, by_hand=by_hand)
+    as_page = page(table, found.pictures) if report else ""  # before anything is written: it takes longest
     write_atomic(out, table.dump(), overwrite=overwrite)
     if report:
-        write_atomic(report, page(table, found.pictures), overwrite=overwrite)
-    if not found.scales and any(unit.startswith("px") for unit in table.units):
+        write_atomic(report, as_page, overwrite=overwrite)
+    if not found.scales and any("px" in unit for unit in table.units):
         note("In pixels: no scale was given (--scale, --ruler).")
     for text in table.gaps():
         warn(text)
@@ -203,6 +208,7 @@ def shape(
     Writes aligned.tps and shapes.R for geomorph, morphoj.txt, specimens.csv, landmarks.csv, and shapes.html to look at.
     """
     from lead.files import check_folder
+    from lead.morphometrics.measuring import specimen_names
     from lead.morphometrics.shape import read_groups, shapes_of
     from lead.morphometrics.shape_files import PAGE, write_shapes
 
@@ -213,10 +219,20 @@ def shape(
     shapes = shapes_of(found.labels, found.scales, missing=missing.value, without=left_out, groups=of_groups, say=warn)
     write_shapes(shapes, out, overwrite=overwrite)
     if far := shapes.far():
-        names = ", ".join(f"{shapes.labels.images[row]} ({shapes.oddest(row)})" for row in far[:MOST_FAR])
+        specimens = specimen_names(shapes.labels)
+        names = ", ".join(f"{specimens[row]} ({shapes.oddest(row)})" for row in far[:MOST_FAR])
         show(f"Far from the others, with the landmark to look at: {names}{' …' if len(far) > MOST_FAR else ''}")
     count = f"{counted(len(shapes.labels), 'specimen')} with {counted(len(shapes.mean), 'landmark')}"
     show(f"Shapes of {count}: {out}\nTo look at: {out / PAGE}")
+
+
+def _refuse_what_is_read(out: Path, *inputs: Path | str | None) -> None:
+    """Landmarks, scales and measures are not overwritten with what is made of them, not even if that is asked for."""
+    from lead.errors import LeadError
+
+    for path in inputs:
+        if path is not None and Path(path).resolve() == out.resolve():
+            raise LeadError(f"{out} is read, and would be overwritten. Give --out and --report other names.")
 
 
 def _opened(
@@ -259,12 +275,14 @@ def _summary(table: Table) -> Shown:
 
 def _unlikely(table: Table, unlikely: list[tuple[int, int]]) -> Shown:
     """The specimens to look at first: their pictures, what is odd, and what is usual."""
+    from lead.morphometrics.measuring import specimen_names
+
     more = f", the first {MOST_UNLIKELY} of {len(unlikely)}" if len(unlikely) > MOST_UNLIKELY else ""
     shown = Shown("Picture", "Measure", title=f"Unlikely values{more}: look at these first")
     for name in ("Value", "Usual"):
         shown.add_column(name, justify="right")
-    usual = [of_one.quantiles[0] for of_one in table.summary()]
+    names, usual = specimen_names(table.labels), [of_one.quantiles[0] for of_one in table.summary()]
     for row, m in unlikely[:MOST_UNLIKELY]:
-        name, unit = table.labels.images[row], table.units[m]
+        name, unit = names[row], table.units[m]
         shown.add_row(name, table.measures[m].name, f"{table.values[row, m]:.4g} {unit}", f"{usual[m]:.4g} {unit}")
     return shown

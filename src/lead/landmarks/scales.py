@@ -1,7 +1,7 @@
 """How large a pixel is: millimetres a pixel of each picture, beside its labels, and their table.
 
 The table is a CSV with a line for each picture: ``image``; ``mm_per_pixel`` or ``pixels_per_mm``; and, where they are
-known, ``mm_per_pixel_y`` of pixels that are not square, ``se``, the standard error of the millimetres a pixel, and
+known, ``mm_per_pixel_y`` of pixels that are not square, ``se``, the standard error of the one or the other, and
 ``source``, where they are from.
 """
 
@@ -141,9 +141,11 @@ def parse(text: str, file: str) -> dict[str, Scale]:
     scales: dict[str, Scale] = {}
     for number, said in lines:
         where = f"{file}, line {number}"
-        size = next((name for name in (COLUMNS[1], INVERSE) if name in said), None)
-        if size is None:
-            raise LeadError(f"{file}, line 1: neither a column {COLUMNS[1]!r} nor {INVERSE!r}. Name one of them so.")
+        sizes = [name for name in (COLUMNS[1], INVERSE) if name in said]
+        if len(sizes) != 1:
+            which = "both columns, {!r} and {!r}. Keep" if sizes else "neither a column {!r} nor {!r}. Name"
+            raise LeadError(f"{file}, line 1: {which.format(COLUMNS[1], INVERSE)} one of them{'' if sizes else ' so'}.")
+        size = sizes[0]
         image = said["image"].strip()
         try:
             x, y, se = (
@@ -156,11 +158,11 @@ def parse(text: str, file: str) -> dict[str, Scale]:
             continue
         if image in scales:
             raise LeadError(f"{where}: the scale of {image!r} stands already in {scales[image].where}.")
+        share = 0.0 if math.isnan(se) or x == 0 else se / x
         if size == INVERSE:
             if not x > 0:
                 raise LeadError(f"{where}: {x:g} pixels a mm: a scale must be more than 0.")
             x = 1 / x
-        share = 0.0 if math.isnan(se) or x == 0 else se / x
         scales[image] = Scale(x, x if math.isnan(y) else y, share, said.get(COLUMNS[4], "").strip() or file, where)
     if not scales:
         raise LeadError(f"{file}: no scale in it.")

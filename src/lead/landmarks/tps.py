@@ -195,7 +195,7 @@ def _left_out(blocks: Sequence[_Block], failed: Mapping[int, LeadError]) -> list
     for key, count in keys.items():
         told.append(
             f"{key} of {counted(count, 'picture')}"
-            + (" (places stay in pixels, and lead scale reads it)" if key == "SCALE" else "")
+            + (" (places stay in pixels, and lead scale, measure and shape read it)" if key == "SCALE" else "")
         )
     if nameless := [block for block in blocks if not block.image]:
         told.append(f"{counted(len(nameless), 'specimen')} without IMAGE=, the first in line {nameless[0].line}")

@@ -2,7 +2,7 @@
 
 All work on M points of N specimens at once, (N, M, 2), x to the right and y down, in any unit of length. All return the
 (N,) values and their (N, M, 2) slopes: by how much a value changes with each coordinate. Where a value has no slope, as
-at a distance of zero, these are NaN.
+at a distance of zero, these are NaN; where there is no value, as of the direction to the same place, that is NaN, too.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def axis(points: FloatArray) -> Measured:
     with np.errstate(invalid="ignore", divide="ignore"):
         by_step = np.stack([y, -x], axis=-1) / (x**2 + y**2)[:, None]
     slopes = np.stack([-by_step, by_step], axis=1)
-    return np.degrees(np.arctan2(-y, x)), np.degrees(slopes)
+    nowhere = (x == 0) & (y == 0)
+    return np.where(nowhere, np.nan, np.degrees(np.arctan2(-y, x))), np.degrees(slopes)
 
 
 def angle(points: FloatArray) -> Measured:

@@ -16,7 +16,7 @@ from lead.images.originals import opened
 from lead.landmarks.frames import frame_of
 from lead.morphometrics.kinds import RATIO
 from lead.morphometrics.measures import Measure
-from lead.morphometrics.measuring import Table
+from lead.morphometrics.measuring import Table, specimen_names
 from lead.morphometrics.rendering import rendered
 
 FloatArray = npt.NDArray[np.float64]
@@ -67,6 +67,7 @@ def page(table: Table, pictures: FolderPictures) -> str:
     """
     summary, unlikely = table.summary(), table.unlikely()
     usual = [of_one.quantiles[0] for of_one in summary]
+    names = specimen_names(table.labels)
     titles = [
         f"{one.name} ({unit})" if unit else one.name for one, unit in zip(table.measures, table.units, strict=True)
     ]
@@ -74,7 +75,7 @@ def page(table: Table, pictures: FolderPictures) -> str:
     return rendered(
         "measures.html.j2",
         specimens=len(table.labels),
-        unlikely=[_shown(table, row, m, usual[m], pictures) for row, m in unlikely[:MOST]],
+        unlikely=[_shown(table, row, m, names[row], usual[m], pictures) for row, m in unlikely[:MOST]],
         more=max(len(unlikely) - MOST, 0),
         summary=list(zip(titles, [of_one.count for of_one in summary], numbers, strict=True)),
         gaps=table.gaps(),
@@ -85,7 +86,7 @@ def _number(value: float) -> str:
     return f"{value:.4g}" if np.isfinite(value) else "–"
 
 
-def _shown(table: Table, row: int, m: int, usual: float, pictures: FolderPictures) -> Shown:
+def _shown(table: Table, row: int, m: int, name: str, usual: float, pictures: FolderPictures) -> Shown:
     labels, one = table.labels, table.measures[m]
     parts = _parts(one, {other.name: other for other in table.measures})
     names = list(dict.fromkeys(name for part in parts for name in part.of))
@@ -100,7 +101,7 @@ def _shown(table: Table, row: int, m: int, usual: float, pictures: FolderPicture
     picture, box = _part(labels.images[row], known, extent, pictures)
     unit = table.units[m]
     return Shown(
-        labels.images[row],
+        name,
         one.name,
         f"{_number(table.values[row, m])} {unit}".strip(),
         f"{_number(usual)} {unit}".strip(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +82,12 @@ class Table:
         found = []
         for m in range(len(self.measures)):
             values, errors = (part[np.isfinite(part[:, m]), m] for part in (self.values, self.errors))
-            middle, low, high = np.quantile(values, (0.5, 0.1, 0.9)).tolist() if len(values) else (np.nan,) * 3
+            if is_round := self.measures[m].kind == "axis":
+                values = _side_by_side(values)
+            quantiles = np.quantile(values, (0.5, 0.1, 0.9)) if len(values) else np.full(3, np.nan)
+            if is_round:
+                quantiles -= 360 * np.round(quantiles[0] / 360)
+            middle, low, high = quantiles.tolist()
             error = float(np.median(errors)) if len(errors) else np.nan
             found.append(Summary(len(values), (middle, low, high), error))
         return found
@@ -90,17 +95,19 @@ class Table:
     def gaps(self) -> list[str]:
         """Which values are blank or of no use, counted by why, and how many have no standard error, in words."""
         notes = Counter(note for of_row in self.notes for note in of_row if note)
+        names = specimen_names(self.labels)
         told = []
         for text, count in notes.most_common(MOST_NOTES):
             row = next(row for row, of_row in enumerate(self.notes) if text in of_row)
-            told.append(f"{counted(count, 'value')}: {text}, the first of {self.labels.images[row]!r}.")
+            told.append(f"{counted(count, 'value')}: {text}, the first of {names[row]!r}.")
         if rest := sum(count for _, count in notes.most_common()[MOST_NOTES:]):
-            told.append(f"{counted(rest, 'further value')} with a note in the table.")
+            told.append(f"{counted(rest, 'value')} more with a note in the table.")
         known = np.isfinite(self.values)
         if without := int((known & np.isnan(self.errors)).sum()):
             told.append(
-                f"{without} of {counted(int(known.sum()), 'value')} without a standard error: those of their landmarks "
-                "are not known. What `lead predict` writes has them; of points placed by hand, --by-hand says them."
+                f"{without:,} of {counted(int(known.sum()), 'value')} without a standard error: those of their "
+                "landmarks are not known. What `lead predict` writes has them; of points placed by hand, --by-hand "
+                "says them."
             )
         return told
 
@@ -119,6 +126,13 @@ class Table:
                 writer.writerow([image, *specimen, measure.name, value, self.units[m], *told, self.notes[row][m]])
             yield out.getvalue()
             out.seek(out.truncate(0))
+
+
+def specimen_names(labels: Labels) -> list[str]:
+    """A name for each specimen: its picture, and which of it where pictures show several."""
+    if labels.tracks is None:
+        return list(labels.images)
+    return [f"{image}#{number}" for image, number in zip(labels.images, specimen_numbers(labels), strict=True)]
 
 
 def specimen_numbers(labels: Labels) -> list[int]:
@@ -151,11 +165,12 @@ def measure(
         parts[one.name] = work.part(one, parts)
     told = [work.told(part) for part in parts.values()]
     values, errors = (np.stack([one[i] for one in told], axis=1) for i in (0, 1))
-    limits = np.array([_limits(one) for one in measures])
+    by_name = {one.name: one for one in measures}
+    limits = np.array([_limits(one, by_name) for one in measures])
     return Table(
         labels,
         tuple(measures),
-        tuple(_unit(part.power, one, bool(scales)) for one, part in zip(measures, parts.values(), strict=True)),
+        tuple(_unit(one, by_name, bool(scales)) for one in measures),
         values,
         errors,
         np.maximum(values - NORMAL_90 * errors, limits[:, 0]),
@@ -213,7 +228,7 @@ class _Work:
         for place, landmark in enumerate(index):  # one may stand in several places
             slopes[:, landmark] += by_points[:, place] * self._sides
         crossed = crosses_itself(points) if one.kind == "area" else np.zeros(len(points), dtype=bool)
-        flat = np.isfinite(values) & np.isnan(slopes).any((1, 2))
+        flat = np.all(np.isfinite(points), axis=(1, 2)) & np.any(np.isnan(by_points), axis=(1, 2))
         notes = [CROSSED if cross else FLAT if none else "" for cross, none in zip(crossed, flat, strict=True)]
         missing = self._labels.visible[:, index] == UNLABELLED
         for row in np.flatnonzero(missing.any(1)).tolist():
@@ -233,15 +248,32 @@ class _Work:
         return _Part(values, slopes, upper.power - lower.power, notes)
 
 
-def _unit(power: int, one: Measure, scaled: bool) -> str:
-    if power == 0:
-        return "" if one.kind == RATIO else "°"
-    length = "mm" if scaled else "px"
-    return length + {1: "", 2: "²"}.get(power, f"^{power}")
+def _unit(one: Measure, others: Mapping[str, Measure], scaled: bool) -> str:
+    powers = {"°": _degrees(one, others), "mm" if scaled else "px": one.power(others)}
+    return " ".join(unit + {1: "", 2: "²"}.get(power, f"^{power}") for unit, power in powers.items() if power)
 
 
-def _limits(one: Measure) -> tuple[float, float]:
-    return (-np.inf, np.inf) if one.kind == RATIO else KINDS[one.kind].limits
+def _degrees(one: Measure, others: Mapping[str, Measure]) -> int:
+    """Of degrees that its value is in: 1 for an angle, 0 for a distance, −1 for a distance over an angle."""
+    if one.kind != RATIO:
+        return int(KINDS[one.kind].power == 0)
+    upper, lower = (_degrees(others[name], others) for name in one.of)
+    return upper - lower
+
+
+def _limits(one: Measure, others: Mapping[str, Measure]) -> tuple[float, float]:
+    """Between which values of a measure lie; a ratio of what is never below 0 is not, either."""
+    if one.kind != RATIO:
+        return KINDS[one.kind].limits
+    least = min(_limits(others[name], others)[0] for name in one.of)
+    return (least, np.inf)
+
+
+def _side_by_side(directions: FloatArray) -> FloatArray:
+    """(N,) degrees, of which 180 and −180 are the same, so that close ones are close numbers: 179 and 181, say."""
+    known = directions[np.isfinite(directions)]
+    middle = np.degrees(np.angle(np.exp(1j * np.radians(known)).sum()))
+    return np.asarray(middle + (directions - middle + 180) % 360 - 180)
 
 
 def _robust_z(values: FloatArray, errors: FloatArray, *, round_: bool) -> FloatArray:
@@ -259,8 +291,7 @@ def _robust_z(values: FloatArray, errors: FloatArray, *, round_: bool) -> FloatA
     if known.sum() < FEWEST:
         return np.full_like(values, np.nan)
     if round_:
-        middle = np.degrees(np.angle(np.exp(1j * np.radians(values[known])).sum()))
-        values = (values - middle + 180) % 360 - 180
+        values = _side_by_side(values)
     away = values - np.median(values[known])
     typical = float(np.median(errors[np.isfinite(errors)])) if np.isfinite(errors).any() else 0.0
     deviation = max(TO_DEVIATION * float(np.median(np.abs(away[known]))), typical)

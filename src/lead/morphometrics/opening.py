@@ -92,13 +92,13 @@ def opened(
         known = from_ruler(found.labels, ends, ruler.length, unit=unit, by_hand=by_hand, together=together, say=say)
     else:
         known = _scales(found, landmarks, scale, unit, say)
-    for doubt in scales.doubts(known, found.labels.images):
-        say(doubt)
     there = (found.labels.visible > UNLABELLED).any(1)
     if not there.all():
         first = found.labels.images[int(np.argmin(there))]
         say(f"{counted(int((~there).sum()), 'picture')} without a landmark left out, the first is {first!r}.")
     labels = found.labels if there.all() else found.labels.take(np.flatnonzero(there).tolist())
+    for doubt in scales.doubts(known, labels.images):
+        say(doubt)
     return Specimens(labels, known, found.pictures, together)
 
 

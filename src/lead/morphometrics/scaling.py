@@ -152,7 +152,8 @@ def from_ruler(
     slopes = np.zeros_like(labels.xy)
     slopes[:, index] = by_ends
     known = np.isfinite(lengths)
-    scatter = np.sqrt(variance(slopes, deviations(labels, by_hand), together))
+    spread = deviations(labels, by_hand)
+    scatter = np.sqrt(variance(slopes, spread, together))
     found: dict[str, Scale] = {}
     for row in np.flatnonzero(known).tolist():
         image, pixels = labels.images[row], float(lengths[row])
@@ -168,6 +169,12 @@ def from_ruler(
         source = f"ruler of {length:g} {unit} from {ends[0]} to {ends[1]}"
         found[image] = Scale.square(
             size / pixels, error=error if math.isfinite(error) else 0.0, source=source, where=where
+        )
+    exact = np.flatnonzero(known & np.isnan(scatter) & np.isfinite(spread).any(1)).tolist()
+    if exact:
+        say(
+            f"{counted(len(exact), 'ruler')} with an end that comes without an error, the first in "
+            f"{labels.images[exact[0]]!r}: the scale is taken as exact. Of ends placed by hand, --by-hand says it."
         )
     _tell_hidden_ends(labels, index, found, say)
     if not found:

@@ -172,6 +172,10 @@ def shapes_of(
     names = [name for name in labels.schema.names if name not in set(without)]
     if len(names) < FEWEST_LANDMARKS:
         raise LeadError(f"{counted(len(names), 'landmark')} left, and a shape has {FEWEST_LANDMARKS} at least.")
+    both_ways = [two for pair in labels.schema.flip_pairs for two in (pair, pair[::-1])]
+    single = [(one, other) for one, other in both_ways if one in names and other not in names]
+    for one, other in single[:1]:
+        say(f"No asymmetry: {one!r} is left without {other!r}, its counterpart. Leave both out, or none.")
     labels = labels.only(names)
     there = labels.visible > UNLABELLED
     least = max(FEWEST_LANDMARKS, KNOWN * len(names)) if missing == "estimate" else len(names)
@@ -186,11 +190,12 @@ def shapes_of(
     sides = np.array([(s.x, s.y) if (s := (scales or {}).get(image)) else (1, 1) for image in labels.images])
     points = labels.xy * sides[:, None] * (1, -1)
     estimated = labels.visible == UNLABELLED
+    in_one_place = (np.nanmax(points, axis=1) == np.nanmin(points, axis=1)).all(1)
+    for row in np.flatnonzero(in_one_place).tolist()[:1]:
+        raise LeadError(f"{labels.where(row)}{labels.images[row]!r}: all landmarks lie in one place. Correct them.")
     if estimated.any():
         points = _estimated(labels, points, estimated, say)
-    for row in np.flatnonzero(centroid_sizes(points) == 0).tolist()[:1]:
-        raise LeadError(f"{labels.where(row)}{labels.images[row]!r}: all landmarks lie in one place. Correct them.")
-    symmetry = symmetry_of(points, labels) if labels.schema.flip_pairs else None
+    symmetry = symmetry_of(points, labels) if labels.schema.flip_pairs and not single else None
     of_groups = None if groups is None else _groups(labels, groups, say)
     return Shapes(labels, "mm" if scales else "px", points, estimated, superimposed(points), symmetry, of_groups)
 
@@ -213,6 +218,12 @@ def read_groups(path: Path) -> dict[str, str]:
 def _groups(labels: Labels, groups: Mapping[str, str], say: Say) -> tuple[str, ...]:
     """The group of each specimen."""
     of_picture = {picture: groups[name] for name, picture in matched(groups, labels.images).items()}
+    if not of_picture:
+        first = f"The first is {next(iter(groups))!r}, and the" if groups else "The"
+        raise LeadError(
+            f"The groups are of none of the {counted(len(labels), 'specimen')}. {first} first specimen is of "
+            f"{labels.images[0]!r}. Let them have the same names."
+        )
     lacking = [image for image in labels.images if not of_picture.get(image)]
     if lacking:
         say(f"{counted(len(lacking), 'specimen')} of no group, shown as {NO_GROUP}. The first is of {lacking[0]!r}.")

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from lead.files import check_folder, write_atomic
 from lead.landmarks.fields import decimal, written
-from lead.morphometrics.measuring import specimen_numbers
+from lead.morphometrics.measuring import specimen_names
 from lead.morphometrics.shape import Shapes
 from lead.morphometrics.shape_page import page
 
@@ -58,25 +58,16 @@ def write_shapes(found: Shapes, folder: Path, *, overwrite: bool = False) -> Non
         (SPECIMENS, specimen_table(found)),
         (MORPHOJ, morphoj(found)),
         (SCRIPT, SCRIPT_TEXT),
-        (PAGE, page(found, ids(found))),
+        (PAGE, page(found, specimen_names(found.labels))),
     ):
         write_atomic(folder / name, text, overwrite=overwrite)
-
-
-def ids(found: Shapes) -> list[str]:
-    """A name for each specimen: its picture, and which of it where it shows several."""
-    labels = found.labels
-    if labels.tracks is None:
-        return list(labels.images)
-    numbers = specimen_numbers(labels)
-    return [f"{image}#{number}" for image, number in zip(labels.images, numbers, strict=True)]
 
 
 def aligned_tps(found: Shapes) -> str:
     """The superimposed shapes as TPS, without a unit. y counts up, and negative numbers are places."""
     return "".join(
         f"LM={len(shape)}\n{_lines(shape)}IMAGE={image}\nID={name}\n"
-        for shape, image, name in zip(found.shapes, found.labels.images, ids(found), strict=True)
+        for shape, image, name in zip(found.shapes, found.labels.images, specimen_names(found.labels), strict=True)
     )
 
 
@@ -89,7 +80,7 @@ def morphoj(found: Shapes) -> str:
     names = [f"{axis}{k}" for k in range(1, len(found.mean) + 1) for axis in "xy"]
     rows = (
         [" ".join(name.split()), *map(decimal, points.ravel().tolist())]
-        for name, points in zip(ids(found), found.points, strict=True)
+        for name, points in zip(specimen_names(found.labels), found.points, strict=True)
     )
     return "".join("\t".join(row) + "\n" for row in (["id", *names], *rows))
 
@@ -98,7 +89,7 @@ def landmark_table(found: Shapes) -> str:
     """A CSV with a line for each landmark of each specimen: its superimposed place, and the symmetric part of it."""
     symmetry = found.symmetry
     rows = []
-    for row, name in enumerate(ids(found)):
+    for row, name in enumerate(specimen_names(found.labels)):
         for k, landmark in enumerate(found.labels.schema.names):
             parts = [] if symmetry is None else [*symmetry.symmetric[row, k], *symmetry.asymmetric[row, k]]
             numbers = [written(value) for value in (*found.shapes[row, k].tolist(), *parts)]
@@ -118,7 +109,7 @@ def specimen_table(found: Shapes) -> str:
         *(f"PC{c + 1}" for c in range(len(found.variances))),
     ]
     rows = []
-    for row, name in enumerate(ids(found)):
+    for row, name in enumerate(specimen_names(found.labels)):
         numbers = [*([] if asymmetry is None else [asymmetry[row]]), *found.scores[row]]
         rows.append(
             [

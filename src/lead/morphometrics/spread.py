@@ -100,7 +100,7 @@ def residuals(predicted: Labels, truth: Labels) -> FloatArray:
             person's own is left aside.
 
     Returns:
-        (N, K, 2) of the N pictures that both have, and all landmarks that were predicted.
+        (N, K, 2) of the N pictures that both have with a landmark at least, and all landmarks that were predicted.
 
     Raises:
         LeadError: they have fewer than two pictures or no landmark in common, a picture shows several specimens, or the
@@ -108,7 +108,8 @@ def residuals(predicted: Labels, truth: Labels) -> FloatArray:
     """
     for labels in (predicted, truth):
         for image, count in labels.of_several().items():
-            raise LeadError(f"{labels.where(0)}{image!r} shows {count} specimens; compare pictures of one each.")
+            where = labels.where(labels.images.index(image))
+            raise LeadError(f"{where}{image!r} shows {count} specimens; compare pictures of one each.")
     spread = deviations(predicted)
     if not np.isfinite(spread).any():
         raise LeadError(f"{predicted.where(0)}these landmarks come without errors. Give what `lead predict` wrote.")
@@ -130,7 +131,7 @@ def residuals(predicted: Labels, truth: Labels) -> FloatArray:
             f"The predictions and the labels have {len(pairs)} pictures in common. To learn how errors go together "
             f"takes {FEWEST_PICTURES} at least, each with two landmarks."
         )
-    return found
+    return np.asarray(found[np.isfinite(found).any((1, 2))])
 
 
 def enlargement(residuals: FloatArray) -> float:
@@ -143,8 +144,8 @@ def enlargement(residuals: FloatArray) -> float:
     """
     away = np.linalg.norm(residuals, axis=-1) * PER_90  # in 90 % radii
     away = away[np.isfinite(away)]
-    share = min(math.ceil(0.9 * (len(away) + 1)) / len(away), 1.0)
-    return float(np.quantile(away, share, method="inverted_cdf"))
+    rank = -(-9 * (len(away) + 1) // 10)  # 0.9 (n + 1), rounded up: 0.9 itself is not exact
+    return float(np.sort(away)[min(rank, len(away)) - 1])
 
 
 def variance(slopes: FloatArray, spread: FloatArray, together: npt.NDArray[Any] | None = None) -> FloatArray:
