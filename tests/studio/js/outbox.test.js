@@ -336,6 +336,30 @@ test('a specimen made while the server is away is sent after a reload', async ()
   assert.deepEqual(server.specimens.get('a.9')?.points, {eye: at(5)});
 });
 
+test('what was changed before a picture could show several goes to its first specimen, or makes one', async () => {
+  for (const there of [true, false]) {
+    const server = new Crowd();
+    if (!there) server.specimens.clear();
+    const outbox = new Outbox(/** @type {Api} */ (/** @type {unknown} */ (server)), `labels of ${there}.json`);
+    await outbox.start();
+    server.labels.points = there ? {eye: at(1)} : {};
+    await outbox.load('a');
+    server.fails = new ApiError(0, 'gone');
+    outbox.change('a', {tip: at(4)}, {note: 'dark'});
+    await turn();
+    server.labels.points = {};
+    server.fails = null;
+    outbox.several = true;
+    outbox.forget();
+    outbox.retry();
+    for (let n = 0; n < 99 && outbox.changes(); n++) await turn();
+    const points = [...server.specimens.values()].map((labels) => labels.points);
+    assert.deepEqual(points, [there ? {eye: at(1), tip: at(4)} : {tip: at(4)}]);
+    assert.equal(server.labels.note, 'dark');
+    assert.deepEqual(outbox.specimens('a').map((labels) => labels.points), points);
+  }
+});
+
 test('what was changed here and taken out elsewhere can be put back', async () => {
   const {server, outbox, conflicts} = await crowded();
   server.put('a.1', null);

@@ -112,6 +112,7 @@ export class App {
     });
     await this.readFirst();
     this.outbox = new Outbox(this.api, this.state.label_file);
+    this.outbox.several = this.state.landmarks.several;
     this.history = new Undo(this.state.label_file);
     this.outbox.on('labels', (labels) => {
       this.count(labels);
@@ -240,6 +241,7 @@ export class App {
     const {landmarks: before, several} = this.state.landmarks;
     if (several !== landmarks.several || before.some((l) => !names.has(l.name))) this.history?.clear();
     this.state.landmarks = landmarks;
+    if (this.outbox) this.outbox.several = landmarks.several;
     this.outbox?.forget();
     this.outbox?.retry();
     this.rereadPictures();

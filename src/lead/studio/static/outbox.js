@@ -11,14 +11,15 @@
  * specimen is called and whether all of a picture are labelled, as the latest says.
  *
  * Where pictures show several specimens, each has an entry of its own (specimens.js), beside that of the picture. One
- * that the server does not have is `gone`: not made yet, or taken out.
+ * that the server does not have is `gone`: not made yet, or taken out. Landmarks that were changed before a picture
+ * could show several are then those of its first specimen.
  */
 
 import {ApiError, wordsOf} from './api.js';
 import {Bus} from './bus.js';
 import {throttle} from './dom.js';
 import {lasting, passing} from './kept.js';
-import {absent, isSpecimen, pictureOf} from './specimens.js';
+import {absent, freshKey, isSpecimen, pictureOf} from './specimens.js';
 
 /**
  * @import {Direction, LabelsChange, PictureLabels, Point} from 'types/messages'
@@ -165,6 +166,8 @@ export class Outbox extends Bus {
     super();
     this.api = api;
     this.prefix = `lead.outbox|${place}|`;
+    /** whether pictures show several specimens */
+    this.several = false;
     /** @type {Map<string, Entry>} */
     this.entries = new Map();
     /** by picture, the keys of its specimens, in order @type {Map<string, string[]>} */
@@ -227,7 +230,10 @@ export class Outbox extends Bus {
     const specimens = detail.specimens ?? [];
     // If the server told of something else while this was under way, this may be older: then only versions count.
     const fresh = (/** @type {string} */ each) => before.get(each) === this.entry(each).told;
+    /** @type {string|null} */
+    let moved = null;
     this.together(() => {
+      if (this.isMisplaced(id)) moved = this.moveToSpecimen(id, specimens[0]?.id ?? null);
       this.adopt(id, detail.labels, entry === this.entries.get(id) && fresh(id));
       for (const labels of specimens) this.adopt(labels.id, labels, fresh(labels.id));
       const there = specimens.map((labels) => labels.id);
@@ -236,6 +242,7 @@ export class Outbox extends Bus {
       const since = (this.keys.get(id) ?? []).filter((each) => !there.includes(each));
       if (since.length || there.length) this.keys.set(id, [...there, ...since]);
     });
+    if (moved) this.send(moved);
     return {...detail, labels: this.labels(id) ?? detail.labels, specimens: this.specimens(id)};
   }
 
@@ -395,11 +402,41 @@ export class Outbox extends Bus {
     if (entry.dirty && !entry.refused) this.send(id);
   }
 
+  /** Whether landmarks of a picture were changed while it showed one specimen, and now it may show several.
+   *  @param {string} id */
+  isMisplaced(id) {
+    const {touched, marks} = this.entry(id);
+    return this.several && !isSpecimen(id) && (touched.size > 0 || marks.checked !== undefined);
+  }
+
+  /** Returns the key of the specimen that the changes are of now, if any.
+   *  @param {string} id @param {string|null} first  key of the picture's first specimen; null: one is to be made */
+  moveToSpecimen(id, first) {
+    const from = this.entry(id);
+    if (from.sending) return null; // what comes of that is not known yet
+    const {touched, marks: {checked}} = from;
+    from.touched = new Map();
+    delete from.marks.checked;
+    from.shown = null;
+    const key = first ?? freshKey(id);
+    const to = this.entry(key);
+    to.shown = null;
+    if (first === null) {
+      if (![...touched.values()].some(({value}) => value)) return null;
+      to.known = absent(key);
+      to.marks.gone = {value: false, ours: {}};
+    }
+    for (const [name, change] of touched) if (!to.touched.has(name)) to.touched.set(name, change);
+    if (checked !== undefined) to.marks.checked = checked;
+    this.show(key);
+    return key;
+  }
+
   /** @param {string} id */
   async send(id) {
     const entry = this.entry(id);
     if (entry.sending || !entry.dirty || entry.refused) return;
-    if (!entry.known) {
+    if (!entry.known || this.isMisplaced(id)) {
       this.loadOnce(pictureOf(id)).catch((error) => this.fail(entry, error));
       return;
     }
@@ -427,7 +464,8 @@ export class Outbox extends Bus {
       entry.sending = false;
       if (error instanceof ApiError && error.status === 409 && error.body?.labels) {
         this.adopt(id, error.body.labels, true);
-      } else this.fail(entry, error);
+      } else if (this.isMisplaced(id)) this.later();
+      else this.fail(entry, error);
     }
     const {held} = entry;
     entry.held = null;
