@@ -288,6 +288,7 @@ class Crowd extends Server {
 async function crowded() {
   const server = new Crowd();
   const outbox = new Outbox(/** @type {Api} */ (/** @type {unknown} */ (server)), 'labels.json');
+  outbox.several = true;
   /** @type {Conflict[]} */
   const conflicts = [];
   outbox.on('conflict', (conflict) => conflicts.push(conflict));
@@ -331,6 +332,7 @@ test('a specimen made while the server is away is sent after a reload', async ()
   await turn();
   server.fails = null;
   const next = new Outbox(/** @type {Api} */ (/** @type {unknown} */ (server)), 'labels.json');
+  next.several = true;
   await next.start();
   assert.ok(await next.flushed());
   assert.deepEqual(server.specimens.get('a.9')?.points, {eye: at(5)});
@@ -358,6 +360,25 @@ test('what was changed before a picture could show several goes to its first spe
     assert.equal(server.labels.note, 'dark');
     assert.deepEqual(outbox.specimens('a').map((labels) => labels.points), points);
   }
+});
+
+test('what was changed of a specimen waits while each picture shows one', async () => {
+  const {server, outbox, conflicts} = await crowded();
+  const specimens = server.specimens;
+  server.fails = new ApiError(400, 'Each picture shows one now.');
+  server.specimens = new Map();
+  outbox.several = false;
+  outbox.change('a.1', {tip: at(4)});
+  await turn();
+  outbox.forget();
+  await outbox.load('a');
+  assert.deepEqual([outbox.status().state, conflicts], ['unsaved', []]);
+  server.fails = null;
+  server.specimens = specimens;
+  outbox.several = true;
+  outbox.retry();
+  await turn();
+  assert.deepEqual([server.specimens.get('a.1')?.points, outbox.changes()], [{eye: at(1), tip: at(4)}, 0]);
 });
 
 test('what was changed here and taken out elsewhere can be put back', async () => {

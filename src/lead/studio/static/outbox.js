@@ -237,7 +237,8 @@ export class Outbox extends Bus {
       this.adopt(id, detail.labels, entry === this.entries.get(id) && fresh(id));
       for (const labels of specimens) this.adopt(labels.id, labels, fresh(labels.id));
       const there = specimens.map((labels) => labels.id);
-      const others = keys.slice(1).filter((each) => !there.includes(each));
+      // Where a picture shows one, those that are not sent yet wait until it may show several again.
+      const others = this.several ? keys.slice(1).filter((each) => !there.includes(each)) : [];
       for (const each of others) if (!this.entry(each).known?.gone) this.adopt(each, absent(each), fresh(each));
       const since = (this.keys.get(id) ?? []).filter((each) => !there.includes(each));
       if (since.length || there.length) this.keys.set(id, [...there, ...since]);
