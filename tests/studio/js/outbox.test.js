@@ -398,6 +398,14 @@ test('what was taken out here and changed elsewhere stays', async () => {
   assert.ok(await outbox.flushed());
   assert.deepEqual(outbox.specimens('a').map(({points}) => points), [{eye: at(2)}]);
   assert.deepEqual(conflicts.map(({id, gone}) => [id, gone?.mine]), [['a.1', true]]);
+  server.put('a.1', {eye: at(2)}, 'Bert'); // called so by another
+  outbox.change('a.1', {}, {gone: true});
+  assert.ok(await outbox.flushed());
+  assert.deepEqual(outbox.specimens('a').map(({track}) => track), ['Bert']);
+  outbox.change('a.1', {}, {track: 'Carl'});
+  outbox.change('a.1', {}, {gone: true}); // nobody else has changed it
+  assert.ok(await outbox.flushed());
+  assert.deepEqual([outbox.specimens('a'), conflicts.length], [[], 2]);
 });
 
 test('a specimen that another makes is heard of', async () => {

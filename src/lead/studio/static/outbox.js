@@ -28,8 +28,8 @@ import {absent, freshKey, isSpecimen, pictureOf} from './specimens.js';
  * @typedef {{value: Point|null, ours: (Point|null)[]}} Touched
  * @typedef {{checked?: boolean, note?: {value: string, ours: string[]},
  *   tags?: {value: string[], base: string[]}, up?: Direction, track?: string, complete?: boolean,
- *   gone?: {value: boolean, ours: Points}}} Marks  what is changed of a picture beside its landmarks; `gone.ours`: the
- *   points that went
+ *   gone?: {value: boolean, ours: Points, tracks?: string[]}}} Marks  what is changed of a picture beside its
+ *   landmarks; `gone.ours`: the points that went; `gone.tracks`: names that the specimen may have had on the server
  * @typedef {{checked?: boolean, note?: string, tags?: string[], up?: Direction, track?: string, complete?: boolean,
  *   gone?: boolean}} MarksChange  `gone`: the specimen is taken out; false: it is made
  * @typedef {{id: string, points: {name: string, mine: Point|null, theirs: Point|null}[],
@@ -274,7 +274,7 @@ export class Outbox extends Bus {
     const entry = this.entry(id);
     const {known, marks} = entry;
     if (!known) throw new Error(`picture ${id} is not loaded`);
-    const shown = this.labels(id)?.points ?? {};
+    const shown = this.labels(id) ?? known;
     for (const [name, value] of Object.entries(points)) {
       const before = entry.touched.get(name);
       const ours = before ? [...before.ours, before.value].slice(-OURS_KEPT) : [known.points[name] ?? null];
@@ -289,7 +289,7 @@ export class Outbox extends Bus {
     if (up !== undefined) marks.up = up;
     if (track !== undefined) marks.track = track;
     if (complete !== undefined) marks.complete = complete;
-    if (gone !== undefined) marks.gone = {value: gone, ours: shown};
+    if (gone !== undefined) marks.gone = {value: gone, ours: shown.points, tracks: [known.track, shown.track]};
     if (gone) {
       entry.touched.clear();
       delete marks.track;
@@ -629,10 +629,10 @@ function adoptGone({known, touched, marks}, labels) {
   const {gone} = marks;
   if (gone?.value === false) return null; // it is being made
   if (!labels.gone) {
-    const changed = gone
-      && [...Object.keys(gone.ours), ...Object.keys(labels.points)].some((name) =>
+    const changed = gone && (gone.tracks?.includes(labels.track) === false
+      || [...Object.keys(gone.ours), ...Object.keys(labels.points)].some((name) =>
         !same(gone.ours[name], labels.points[name])
-      );
+      ));
     if (!changed) return null;
     delete marks.gone;
     return {mine: true, points: {}, track: ''};
