@@ -287,10 +287,13 @@ def test_newer_labels_end_the_looking_and_lead_to_another_fit(crowd: Crowd, monk
     looked: list[tuple[int, str]] = []
     real = Finds.get
     keys: list[str] = []
+    said: list[str | None] = []
 
     def get(finds: Finds, id: str) -> Any:
         looked.append((finds.number, id))
         if len(looked) == 1:
+            shown = answers.predictions(crowd.knowledge, sort="expected", offset=0, limit=5)
+            said.append(shown.waiting_for)
             keys.extend(crowd.label(1))
         return real(finds, id)
 
@@ -300,6 +303,7 @@ def test_newer_labels_end_the_looking_and_lead_to_another_fit(crowd: Crowd, monk
     crowd.settled()
     numbers = [number for number, _ in looked]
     assert numbers.count(numbers[0]) == 1
+    assert said == [f"Specimens are looked for: 0 of {len(COUNTS)} pictures."]
     last = numbers[-1]
     assert {id for number, id in looked if number == last} == set(crowd.folder.ids)
     assert answers.status(crowd.knowledge).fitted_to == 2

@@ -169,7 +169,7 @@ def test_where_each_picture_shows_one_there_are_no_keys(folder: PictureFolder) -
     for change in ({"track": "x"}, {"remove": True}, {"complete": True}):
         with pytest.raises(LeadError, match=f"{next(iter(change))}: is said where pictures may show several"):
             alter(book, labels.id, **change)
-    with pytest.raises(UnknownPicture):
+    with pytest.raises(LeadError, match=r"one of several specimens of a\.png, and each picture shows one now"):
         book.change_labels(f"{labels.id}.1", LabelsChange(base=0, points={"head": visible(1, 1)}))
     assert (book.contents.specimens, book.contents.specimens_of(labels.id)) == ({}, [])
 

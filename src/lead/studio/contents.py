@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from lead.errors import LeadError
 from lead.landmarks.model import Labels
 from lead.studio.document import Document
 from lead.studio.folder import Listing, PictureFolder
@@ -179,9 +180,15 @@ class Contents:
 
         Raises:
             UnknownPicture: there is none of this id.
+            LeadError: it is the key of a specimen, and each picture shows one.
         """
-        id, number = split_key(key) if self.document.several else (key, None)
+        id, number = split_key(key)
         file = self.folder.file_of(id)
+        if number is not None and not self.document.several:
+            raise LeadError(
+                f"This was said of one of several specimens of {file}, and each picture shows one now. Say among the "
+                "landmarks that a picture may show several, then try again."
+            )
         if number is not None:
             return self._of_specimen(key, file, number)
         labels = PictureLabels(id=id, version=self.versions.get(id, self.base))

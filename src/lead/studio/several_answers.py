@@ -101,16 +101,22 @@ def waiting_for(knowledge: Knowledge) -> str:
         return NOT_READY
     if knowledge.several_is_current and knowledge.several.problem:
         return knowledge.several.problem
-    return knowledge.several.doing or "The model is being fitted."
+    return knowledge.several.doing or _looking(knowledge) or "The model is being fitted."
+
+
+def _looking(knowledge: Knowledge) -> str:
+    """How far all pictures have been looked at; "" where they are not being looked at."""
+    if not knowledge.several.looking:
+        return ""
+    done, total = knowledge.several.looking
+    return f"Specimens are looked for: {done:,} of {counted(total, 'picture')}."
 
 
 def add_status(knowledge: Knowledge, out: ModelStatus) -> ModelStatus:
     """How far the fit to specimens is, besides what is said of the features."""
     several = knowledge.several
     out.fitting = bool(several.doing)
-    if several.looking:
-        done, total = several.looking
-        out.message = out.message or f"Specimens are looked for: {done:,} of {counted(total, 'picture')}."
+    out.message = out.message or _looking(knowledge) or None
     if several.doing or (several.problem and knowledge.several_is_current):
         out.message = out.message or several.doing or several.problem
     if (fit := knowledge.several_fit) is None:

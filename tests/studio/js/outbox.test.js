@@ -288,6 +288,7 @@ class Crowd extends Server {
 async function crowded() {
   const server = new Crowd();
   const outbox = new Outbox(/** @type {Api} */ (/** @type {unknown} */ (server)), 'labels.json');
+  outbox.several = true;
   /** @type {Conflict[]} */
   const conflicts = [];
   outbox.on('conflict', (conflict) => conflicts.push(conflict));
@@ -331,9 +332,53 @@ test('a specimen made while the server is away is sent after a reload', async ()
   await turn();
   server.fails = null;
   const next = new Outbox(/** @type {Api} */ (/** @type {unknown} */ (server)), 'labels.json');
+  next.several = true;
   await next.start();
   assert.ok(await next.flushed());
   assert.deepEqual(server.specimens.get('a.9')?.points, {eye: at(5)});
+});
+
+test('what was changed before a picture could show several goes to its first specimen, or makes one', async () => {
+  for (const there of [true, false]) {
+    const server = new Crowd();
+    if (!there) server.specimens.clear();
+    const outbox = new Outbox(/** @type {Api} */ (/** @type {unknown} */ (server)), `labels of ${there}.json`);
+    await outbox.start();
+    server.labels.points = there ? {eye: at(1)} : {};
+    await outbox.load('a');
+    server.fails = new ApiError(0, 'gone');
+    outbox.change('a', {tip: at(4)}, {note: 'dark'});
+    await turn();
+    server.labels.points = {};
+    server.fails = null;
+    outbox.several = true;
+    outbox.forget();
+    outbox.retry();
+    for (let n = 0; n < 99 && outbox.changes(); n++) await turn();
+    const points = [...server.specimens.values()].map((labels) => labels.points);
+    assert.deepEqual(points, [there ? {eye: at(1), tip: at(4)} : {tip: at(4)}]);
+    assert.equal(server.labels.note, 'dark');
+    assert.deepEqual(outbox.specimens('a').map((labels) => labels.points), points);
+  }
+});
+
+test('what was changed of a specimen waits while each picture shows one', async () => {
+  const {server, outbox, conflicts} = await crowded();
+  const specimens = server.specimens;
+  server.fails = new ApiError(400, 'Each picture shows one now.');
+  server.specimens = new Map();
+  outbox.several = false;
+  outbox.change('a.1', {tip: at(4)});
+  await turn();
+  outbox.forget();
+  await outbox.load('a');
+  assert.deepEqual([outbox.status().state, conflicts], ['unsaved', []]);
+  server.fails = null;
+  server.specimens = specimens;
+  outbox.several = true;
+  outbox.retry();
+  await turn();
+  assert.deepEqual([server.specimens.get('a.1')?.points, outbox.changes()], [{eye: at(1), tip: at(4)}, 0]);
 });
 
 test('what was changed here and taken out elsewhere can be put back', async () => {
@@ -353,6 +398,14 @@ test('what was taken out here and changed elsewhere stays', async () => {
   assert.ok(await outbox.flushed());
   assert.deepEqual(outbox.specimens('a').map(({points}) => points), [{eye: at(2)}]);
   assert.deepEqual(conflicts.map(({id, gone}) => [id, gone?.mine]), [['a.1', true]]);
+  server.put('a.1', {eye: at(2)}, 'Bert'); // called so by another
+  outbox.change('a.1', {}, {gone: true});
+  assert.ok(await outbox.flushed());
+  assert.deepEqual(outbox.specimens('a').map(({track}) => track), ['Bert']);
+  outbox.change('a.1', {}, {track: 'Carl'});
+  outbox.change('a.1', {}, {gone: true}); // nobody else has changed it
+  assert.ok(await outbox.flushed());
+  assert.deepEqual([outbox.specimens('a'), conflicts.length], [[], 2]);
 });
 
 test('a specimen that another makes is heard of', async () => {

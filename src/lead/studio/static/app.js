@@ -38,6 +38,7 @@
 
 import {Api, ApiError, wordsOf} from './api.js';
 import {Bus} from './bus.js';
+import {Conflicts} from './conflicts.js';
 import {byId, emptyState, find, h, isTyping, lookUp, throttle} from './dom.js';
 import {watchFolder} from './folder.js';
 import {lasting} from './kept.js';
@@ -50,7 +51,7 @@ import {travel, travelByKey} from './travel.js';
 /**
  * @import {Action, Mounted, Route, Told} from 'types/app'
  * @import {Landmarks, Picture, PictureDetail, PictureLabels, State} from 'types/messages'
- * @import {Conflict, MarksChange, Part, Points} from './outbox.js'
+ * @import {MarksChange, Part, Points} from './outbox.js'
  */
 
 /** Route name → module. @type {Record<string, string>} */
@@ -112,13 +113,15 @@ export class App {
     });
     await this.readFirst();
     this.outbox = new Outbox(this.api, this.state.label_file);
+    this.outbox.several = this.state.landmarks.several;
     this.history = new Undo(this.state.label_file);
     this.outbox.on('labels', (labels) => {
       this.count(labels);
       this.bus.emit('labels', labels);
     });
     this.outbox.on('status', () => this.bus.emit('status', null));
-    this.outbox.on('conflict', (conflict) => this.conflict(conflict));
+    const conflicts = new Conflicts(this);
+    this.outbox.on('conflict', (conflict) => conflicts.add(conflict));
     new TopBar(this);
     watchFolder(this);
     this.api.listen();
@@ -240,6 +243,7 @@ export class App {
     const {landmarks: before, several} = this.state.landmarks;
     if (several !== landmarks.several || before.some((l) => !names.has(l.name))) this.history?.clear();
     this.state.landmarks = landmarks;
+    if (this.outbox) this.outbox.several = landmarks.several;
     this.outbox?.forget();
     this.outbox?.retry();
     this.rereadPictures();
@@ -364,43 +368,6 @@ export class App {
   }
   redo() {
     return travel(this, true);
-  }
-
-  /** @param {Conflict} conflict */
-  conflict({id, points, note, gone}) {
-    if (gone) {
-      this.goneMeanwhile(id, gone);
-      return;
-    }
-    const names = [...points.map((p) => p.name), ...(note ? ['The note'] : [])].join(', ');
-    const mine = Object.fromEntries(points.map((p) => [p.name, p.mine]));
-    this.toast(
-      `${names} on ${this.picture(id)?.file ?? id} was changed elsewhere at the same time; that value was kept.`,
-      'bad',
-      {label: 'Use mine', run: () => this.change(id, mine, {what: 'own value', note: note?.mine})},
-    );
-  }
-
-  /** A specimen was taken out elsewhere and changed here at the same time, or the other way about.
-   *  @param {string} id @param {NonNullable<Conflict['gone']>} gone */
-  goneMeanwhile(id, {mine, points, track}) {
-    const file = this.picture(id)?.file ?? id;
-    if (mine) {
-      this.toast(`The specimen that you took out of ${file} was changed elsewhere at the same time; it was kept.`,
-        'bad', {
-        label: 'Take it out all the same',
-        run: () => {
-          const there = this.labels(id)?.points ?? {};
-          this.change(id, Object.fromEntries(Object.keys(there).map((name) => [name, null])), {
-            what: 'taking out a specimen',
-            gone: true,
-          });
-        },
-      });
-    } else {
-      this.toast(`A specimen that you changed on ${file} was taken out elsewhere.`, 'bad', {label: 'Put it back',
-        run: () => this.change(id, points, {what: 'a specimen put back', gone: false, track})});
-    }
   }
 
   // --- routes --------------------------------------------------------------------------------------------------------
@@ -543,10 +510,13 @@ export class App {
     this.applyTheme();
   }
 
-  /** @param {string} message @param {'info'|'good'|'bad'} [kind] @param {Action} [action] */
+  /** Tells something for some seconds; what is bad and can be answered, until the person has read it.
+   *  @param {string} message @param {'info'|'good'|'bad'} [kind] @param {Action} [action] */
   toast(message, kind = 'info', action) {
     const place = byId('toasts');
+    const stays = Boolean(action) && kind === 'bad';
     const toast = h(`div.toast.${kind}`, {testid: 'toast'}, h('span', message));
+    toast.classList.toggle('stays', stays);
     if (action) {
       toast.append(h('button', {testid: 'toast-action', onclick: () => {
         toast.remove();
@@ -554,10 +524,12 @@ export class App {
       }}, action.label));
     }
     toast.append(h('button.plain', {'aria-label': 'Dismiss', onclick: () => toast.remove()}, '×'));
-    for (const other of [...place.children]) if (other.firstChild?.textContent === message) other.remove();
-    while (place.children.length > 2) place.firstChild?.remove();
+    const others = [...place.children].filter((other) => !other.classList.contains('stays'));
+    for (const other of others) if (other.firstChild?.textContent === message) other.remove();
+    for (const other of others.filter(({isConnected}) => isConnected).slice(0, -2)) other.remove();
     place.append(toast);
-    setTimeout(() => toast.remove(), action || kind === 'bad' ? 12000 : 4000);
+    if (!stays) setTimeout(() => toast.remove(), action || kind === 'bad' ? 12000 : 4000);
+    return toast;
   }
 
   /** @param {unknown} error */

@@ -178,7 +178,7 @@ export class LabelFile {
       [landmarks, 'landmark', 'taken'],
       [added, 'label', 'added'],
       [replaced, 'label', 'replaced by the file’s'],
-      [kept, 'label', 'kept as it was here, though the file differs'],
+      [kept, 'label', 'kept; the file says otherwise'],
       [same, 'label', 'the same in both'],
     ];
     const lines = found.filter(([n]) => n);

@@ -11,14 +11,15 @@
  * specimen is called and whether all of a picture are labelled, as the latest says.
  *
  * Where pictures show several specimens, each has an entry of its own (specimens.js), beside that of the picture. One
- * that the server does not have is `gone`: not made yet, or taken out.
+ * that the server does not have is `gone`: not made yet, or taken out. Landmarks that were changed before a picture
+ * could show several are then those of its first specimen.
  */
 
 import {ApiError, wordsOf} from './api.js';
 import {Bus} from './bus.js';
 import {throttle} from './dom.js';
 import {lasting, passing} from './kept.js';
-import {absent, isSpecimen, pictureOf} from './specimens.js';
+import {absent, freshKey, isSpecimen, pictureOf} from './specimens.js';
 
 /**
  * @import {Direction, LabelsChange, PictureLabels, Point} from 'types/messages'
@@ -27,8 +28,8 @@ import {absent, isSpecimen, pictureOf} from './specimens.js';
  * @typedef {{value: Point|null, ours: (Point|null)[]}} Touched
  * @typedef {{checked?: boolean, note?: {value: string, ours: string[]},
  *   tags?: {value: string[], base: string[]}, up?: Direction, track?: string, complete?: boolean,
- *   gone?: {value: boolean, ours: Points}}} Marks  what is changed of a picture beside its landmarks; `gone.ours`: the
- *   points that went
+ *   gone?: {value: boolean, ours: Points, tracks?: string[]}}} Marks  what is changed of a picture beside its
+ *   landmarks; `gone.ours`: the points that went; `gone.tracks`: names that the specimen may have had on the server
  * @typedef {{checked?: boolean, note?: string, tags?: string[], up?: Direction, track?: string, complete?: boolean,
  *   gone?: boolean}} MarksChange  `gone`: the specimen is taken out; false: it is made
  * @typedef {{id: string, points: {name: string, mine: Point|null, theirs: Point|null}[],
@@ -165,6 +166,8 @@ export class Outbox extends Bus {
     super();
     this.api = api;
     this.prefix = `lead.outbox|${place}|`;
+    /** whether pictures show several specimens */
+    this.several = false;
     /** @type {Map<string, Entry>} */
     this.entries = new Map();
     /** by picture, the keys of its specimens, in order @type {Map<string, string[]>} */
@@ -227,15 +230,20 @@ export class Outbox extends Bus {
     const specimens = detail.specimens ?? [];
     // If the server told of something else while this was under way, this may be older: then only versions count.
     const fresh = (/** @type {string} */ each) => before.get(each) === this.entry(each).told;
+    /** @type {string|null} */
+    let moved = null;
     this.together(() => {
+      if (this.isMisplaced(id)) moved = this.moveToSpecimen(id, specimens[0]?.id ?? null);
       this.adopt(id, detail.labels, entry === this.entries.get(id) && fresh(id));
       for (const labels of specimens) this.adopt(labels.id, labels, fresh(labels.id));
       const there = specimens.map((labels) => labels.id);
-      const others = keys.slice(1).filter((each) => !there.includes(each));
+      // Where a picture shows one, those that are not sent yet wait until it may show several again.
+      const others = this.several ? keys.slice(1).filter((each) => !there.includes(each)) : [];
       for (const each of others) if (!this.entry(each).known?.gone) this.adopt(each, absent(each), fresh(each));
       const since = (this.keys.get(id) ?? []).filter((each) => !there.includes(each));
       if (since.length || there.length) this.keys.set(id, [...there, ...since]);
     });
+    if (moved) this.send(moved);
     return {...detail, labels: this.labels(id) ?? detail.labels, specimens: this.specimens(id)};
   }
 
@@ -266,7 +274,7 @@ export class Outbox extends Bus {
     const entry = this.entry(id);
     const {known, marks} = entry;
     if (!known) throw new Error(`picture ${id} is not loaded`);
-    const shown = this.labels(id)?.points ?? {};
+    const shown = this.labels(id) ?? known;
     for (const [name, value] of Object.entries(points)) {
       const before = entry.touched.get(name);
       const ours = before ? [...before.ours, before.value].slice(-OURS_KEPT) : [known.points[name] ?? null];
@@ -281,7 +289,7 @@ export class Outbox extends Bus {
     if (up !== undefined) marks.up = up;
     if (track !== undefined) marks.track = track;
     if (complete !== undefined) marks.complete = complete;
-    if (gone !== undefined) marks.gone = {value: gone, ours: shown};
+    if (gone !== undefined) marks.gone = {value: gone, ours: shown.points, tracks: [known.track, shown.track]};
     if (gone) {
       entry.touched.clear();
       delete marks.track;
@@ -395,11 +403,41 @@ export class Outbox extends Bus {
     if (entry.dirty && !entry.refused) this.send(id);
   }
 
+  /** Whether landmarks of a picture were changed while it showed one specimen, and now it may show several.
+   *  @param {string} id */
+  isMisplaced(id) {
+    const {touched, marks} = this.entry(id);
+    return this.several && !isSpecimen(id) && (touched.size > 0 || marks.checked !== undefined);
+  }
+
+  /** Returns the key of the specimen that the changes are of now, if any.
+   *  @param {string} id @param {string|null} first  key of the picture's first specimen; null: one is to be made */
+  moveToSpecimen(id, first) {
+    const from = this.entry(id);
+    if (from.sending) return null; // what comes of that is not known yet
+    const {touched, marks: {checked}} = from;
+    from.touched = new Map();
+    delete from.marks.checked;
+    from.shown = null;
+    const key = first ?? freshKey(id);
+    const to = this.entry(key);
+    to.shown = null;
+    if (first === null) {
+      if (![...touched.values()].some(({value}) => value)) return null;
+      to.known = absent(key);
+      to.marks.gone = {value: false, ours: {}};
+    }
+    for (const [name, change] of touched) if (!to.touched.has(name)) to.touched.set(name, change);
+    if (checked !== undefined) to.marks.checked = checked;
+    this.show(key);
+    return key;
+  }
+
   /** @param {string} id */
   async send(id) {
     const entry = this.entry(id);
     if (entry.sending || !entry.dirty || entry.refused) return;
-    if (!entry.known) {
+    if (!entry.known || this.isMisplaced(id)) {
       this.loadOnce(pictureOf(id)).catch((error) => this.fail(entry, error));
       return;
     }
@@ -427,7 +465,8 @@ export class Outbox extends Bus {
       entry.sending = false;
       if (error instanceof ApiError && error.status === 409 && error.body?.labels) {
         this.adopt(id, error.body.labels, true);
-      } else this.fail(entry, error);
+      } else if (this.isMisplaced(id)) this.later();
+      else this.fail(entry, error);
     }
     const {held} = entry;
     entry.held = null;
@@ -590,10 +629,10 @@ function adoptGone({known, touched, marks}, labels) {
   const {gone} = marks;
   if (gone?.value === false) return null; // it is being made
   if (!labels.gone) {
-    const changed = gone
-      && [...Object.keys(gone.ours), ...Object.keys(labels.points)].some((name) =>
+    const changed = gone && (gone.tracks?.includes(labels.track) === false
+      || [...Object.keys(gone.ours), ...Object.keys(labels.points)].some((name) =>
         !same(gone.ours[name], labels.points[name])
-      );
+      ));
     if (!changed) return null;
     delete marks.gone;
     return {mine: true, points: {}, track: ''};

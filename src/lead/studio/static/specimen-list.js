@@ -42,6 +42,10 @@ export class SpecimenList {
     this.count = h('span.muted.number', {testid: 'specimen-count'});
     this.list = h('ol.landmarks.specimens', {testid: 'specimens', 'aria-label': 'Specimens',
       onkeydown: (event) => this.listKey(event)});
+    // What comes to stand below it takes room from the list.
+    new ResizeObserver(() => {
+      this.rows.get(this.specimens.current ?? '')?.item.scrollIntoView({block: 'nearest'});
+    }).observe(this.list);
     this.name = h('input', {type: 'text', testid: 'specimen-name', maxLength: LONGEST_NAME, autocomplete: 'off',
       placeholder: 'Name of the individual', 'aria-label': 'Name of the current specimen’s individual',
       onchange: () => this.rename(), onkeydown: (event) => {
