@@ -237,7 +237,7 @@ class Trainings:
             for path in (models / "trained.json", folder / "predicted.json")
         )
         said = ranked(load_labels(folder / "found.slp", several=True), self.pictures)
-        placed = np.isfinite(said.xy[np.isfinite(said.likely)]).all(-1)  # type: ignore[arg-type]
+        placed = np.isfinite(said.xy if said.likely is None else said.xy[np.isfinite(said.likely)]).all(-1)
         judged = specimens.judge(said, self.test, asked["ms"])
         share = float(placed.mean()) if placed.size else 0.0
         return Found(judged, share, learnt["steps"], learnt["seconds"], max(learnt["memory"], asked["memory"]))

@@ -90,16 +90,16 @@ class Judged:
 
 
 def judge(found: Labels, truth: Labels, ms: float) -> Judged:
-    """What was found, held against what is there."""
+    """What was found, held against what is there; perhaps nothing was."""
+    likely = np.full(len(found), np.nan) if found.likely is None else found.likely
     said = right = 0
     known = np.isfinite(truth.xy).all(-1).sum(1)
     answers = found.rows_of()
     away, errors, within, hits = [], [], [], []
     for image, rows in truth.rows_of().items():
         free = [row for row in rows if known[row]]
-        assert found.likely is not None
-        mine = [row for row in answers.get(image, []) if np.isfinite(found.likely[row])]
-        for row in sorted(mine, key=lambda row: -found.likely[row]):  # type: ignore[index]
+        mine = [row for row in answers.get(image, []) if np.isfinite(likely[row])]
+        for row in sorted(mine, key=lambda row: -likely[row]):
             apart = np.linalg.norm(truth.xy[free] - found.xy[row], axis=-1)  # (n, K)
             share = (
                 np.nanmean(np.where(np.isfinite(apart), apart, np.nan), axis=1) / extents(truth.take(free))
@@ -121,7 +121,7 @@ def judge(found: Labels, truth: Labels, ms: float) -> Judged:
                 within.append(np.where(np.isfinite(apart[best] + radius), apart[best] <= radius, np.nan))
                 free.pop(best)
     real = int((known >= FEWEST).sum())
-    ap = average_precision(found, truth)
+    ap = average_precision(found, truth) if np.isfinite(likely).any() else 0.0
     return Judged(said, right, real, np.array(away), np.array(errors), np.array(within), ap, ms, hits)
 
 
