@@ -78,7 +78,7 @@ def test_several_specimens_of_a_picture(web: TestClient, session: Session) -> No
     landmarks = name_landmarks(web)
     id = session.folder.ids[0]
     picture, change = f"/api/pictures/{id}", f"/api/pictures/{id}.{{}}/labels"
-    problem(web.patch(change.format(5), json={"base": 0, "points": {"left": point(1, 2)}}), 404)
+    problem(web.patch(change.format(5), json={"base": 0, "points": {"left": point(1, 2)}}), 400)
     assert good(web.put("/api/landmarks", json=landmarks | {"several": True}))["several"]
     first = good(web.patch(change.format(5), json={"base": 0, "points": {"left": point(1, 2)}}))
     second = good(web.patch(change.format(6), json={"base": 0, "points": {"left": point(9, 9)}, "track": "7"}))
