@@ -284,12 +284,13 @@ def row(way: str, count: int, times: int, draws: Sequence[Found]) -> dict[str, o
 def ours(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Rows of `lead`, from its own study's result.
 
-    CPU time is that of learning features and of a fit with its predictions: at most the seconds that passed, times the
-    cores. What `lead train` does before the first step is not in it.
+    CPU time is that of learning features, on all cores, and of a fit with its predictions, on as many as the study had:
+    at most the seconds that passed, times these. What `lead train` does before the first step is not in it.
     """
     cores = record["machine"]["threads"]
     fits = sum(len(row["of_draws"]) for row in record["rows"])
-    seconds = cores * (record["run"]["run"]["distill_seconds"] + record["took"] / fits)
+    features = record["machine"]["cores"] * record["run"]["run"]["distill_seconds"]
+    seconds = features + cores * record["took"] / fits
     return [
         {
             **row,
@@ -355,7 +356,7 @@ def main() -> None:
         "rows": list(map(without_nan, rows)),
     }
     shown = sorted([*beside, *rows], key=lambda made: made["labels"])
-    keep(f"sleap-nn-{chosen.name}", result, table(COLUMNS, shown), chosen.results)
+    keep(f"sleap-nn-{chosen.name}", result, table(COLUMNS, shown).replace("nan", "–"), chosen.results)
 
 
 if __name__ == "__main__":
