@@ -113,7 +113,8 @@ def test_what_sleap_predicts_is_ranked_by_the_landmarks_that_it_found(tmp_path: 
 
 def test_our_own_time_beside_others_is_that_of_all_cores() -> None:
     fits = [{"labels": 5, "ms": 10.0, "of_draws": [[], []]}, {"labels": 20, "ms": 20.0, "of_draws": [[], []]}]
-    record = {"machine": {"cores": 4, "threads": 3}, "took": 40, "run": {"run": {"distill_seconds": 100.0}}, "rows": fits}
+    machine, learnt = {"cores": 4, "threads": 3}, {"run": {"distill_seconds": 100.0}}
+    record = {"machine": machine, "took": 40, "run": learnt, "rows": fits}
     assert [(made["seconds"], made["ms"], made["draws"]) for made in ours(record)] == [
         (430.0, 30.0, 2),
         (430.0, 60.0, 2),
