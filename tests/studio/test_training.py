@@ -186,6 +186,21 @@ def test_a_stop_that_an_import_lets_pass_is_heard_after_it(
     assert not (tmp_path / "run").exists()
 
 
+def test_begun_in_the_background_it_hears_a_stop_too(folder: Dataset, long: Path, tmp_path: Path) -> None:
+    # A shell's "&" and nohup have programs ignore interrupts, and those that they start inherit it.
+    command = [sys.executable, "-P", "-m", "lead.studio.worker", str(folder.root), str(tmp_path / "run"), str(long)]
+    ignoring = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", ignoring, *command], stdin=pipe, stdout=pipe) as training_process:
+        assert training_process.stdin is not None
+        assert training_process.stdout is not None
+        training_process.stdout.readline()  # it decodes: no step is done yet
+        training_process.stdin.close()
+    assert training_process.returncode == worker.STOPPED
+
+
 def test_a_failure_is_told_in_the_commands_words(make: Callable[..., Trainer], folder: Dataset, quick: Path) -> None:
     for name in folder.files[5:]:
         (folder.root / name).unlink()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import _thread
 import json
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -52,6 +53,8 @@ class Stop:
 
     def __init__(self, stdin: TextIO) -> None:
         self.asked = False
+        # Where the page was begun in the background (nohup, a script's &), interrupts are ignored, here too.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         self._file = stdin.fileno()  # a thread within a buffered read would be in the way of the interpreter's end
         threading.Thread(target=self._wait, daemon=True).start()
 
