@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -90,3 +91,51 @@ def test_one_that_appears_far_away_is_another() -> None:
     found = linked(labels)
     assert Counter(found.tracks or ()) == {"1": 10, "2": 10}
     assert who == [0] * 20
+
+
+def with_names(labels: Labels, who: list[int], right: float, seed: int = 2) -> Labels:
+    """Names by looks, frame by frame, of things 0 and 1: their own so often, else the other's; others have none."""
+    taken_for_the_other = np.random.default_rng(seed).random(len(labels)) > right
+    frames = [int(image.split("#")[1]) for image in labels.images]
+    names = [
+        ("anna", "ben")[i ^ taken_for_the_other[frame]] if i in (0, 1) else ""
+        for frame, i in zip(frames, who, strict=True)
+    ]
+    return replace(labels, tracks=tuple(names))
+
+
+def test_looks_tell_who_is_who_after_two_have_met() -> None:
+    # They meet, stay together in one spot in any order, and part: where each was does not say who is who.
+    away = np.concatenate([np.linspace(90, 0, 60), np.zeros(40), np.linspace(0, 90, 200)])
+    turned = np.concatenate([np.ones(100), -np.ones(200)])
+    paths = np.stack([np.stack([side * turned * away, np.zeros(300)], 1) for side in (-1, 1)], axis=1)
+    labels, who = film(paths, np.ones((300, 2), bool))
+    found = linked(with_names(labels, who, 0.85))
+    apart = [abs(paths[int(image.split("#")[1]), i, 0]) > 30 for image, i in zip(labels.images, who, strict=True)]
+    names = [("anna", "ben")[i] for i in who]
+    assert all(a == b for a, b, far in zip(found.tracks or (), names, apart, strict=True) if far)
+
+
+def test_nobody_changes_places_with_one_who_is_far_away() -> None:
+    labels, who = film(walks(200, 2) + np.array([[0.0, 0.0], [400.0, 0.0]]), np.ones((200, 2), bool))
+    names = with_names(labels, who, 1.0)
+    mixed = tuple(
+        {"anna": "ben", "ben": "anna"}[name] if 60 <= int(image.split("#")[1]) < 120 else name
+        for name, image in zip(names.tracks or (), names.images, strict=True)
+    )
+    found = linked(replace(names, tracks=mixed))
+    assert named(found, who) == {0: {"anna"}, 1: {"ben"}}
+
+
+def test_who_has_no_name_by_looks_has_a_number() -> None:
+    labels, who = film(walks(50, 4), np.ones((50, 4), bool))
+    found = named(linked(with_names(labels, who, 0.9)), who)
+    assert found == {0: {"anna"}, 1: {"ben"}, 2: found[2], 3: found[3]}
+    assert found[2] | found[3] == {"1", "2"}
+
+
+def test_a_number_is_not_a_name_that_somebody_has() -> None:
+    labels, who = film(walks(50, 3), np.ones((50, 3), bool))
+    names = with_names(labels, who, 1.0)
+    numbered = tuple({"anna": "1", "ben": "2", "": ""}[name] for name in names.tracks or ())
+    assert named(linked(replace(names, tracks=numbered)), who) == {0: {"1"}, 1: {"2"}, 2: {"3"}}

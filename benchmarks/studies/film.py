@@ -5,13 +5,15 @@
 RUN, POOL and PICTURES are those of :mod:`benchmarks.studies.specimens`. FILM is looked at from the first of the two
 frames up to the second; TRUTH holds its labels, with names of individuals. A specimen is paired with the real one whose
 landmarks are nearest, within ``HIT`` of its extent. A switch is a frame in which a real one is paired with another name
-than when it was last paired with any.
+than when it was last paired with any. Where POOL names individuals, they are told apart by their looks,
+too; *own name* is how often a real one is paired with a specimen of its name.
 """
 
 from __future__ import annotations
 
 import argparse
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from lead.tuning import wait_passively
@@ -40,6 +42,7 @@ COLUMNS = {
     "found": ("of the real ones found, %", "{:.1f}"),
     "names": ("names", "{}"),
     "switches": ("switches in 1,000 frames", "{:.1f}"),
+    "own": ("own name, %", "{}"),
     "mean": ("mean error, px", "{:.2f}"),
     "median": ("median, px", "{:.2f}"),
     "jitter": ("frame to frame, px", "{:.2f}"),
@@ -67,7 +70,7 @@ def judge(arm: str, found: Labels, truth: Labels) -> dict[str, object]:
     extent = extents(truth)
     last: dict[str, str] = {}
     before: dict[str, tuple[int, FloatArray]] = {}
-    switches, away, within, expected, jitter = 0, [], [], [], []
+    switches, own, away, within, expected, jitter = 0, 0, [], [], [], []
     for real, frame in sorted(enumerate(numbers(truth)), key=lambda pair: pair[1]):
         apart = {row: np.linalg.norm(found.xy[row] - truth.xy[real], axis=-1) for row in rows.get(frame, [])}
         best = min(apart, key=lambda row: float(np.nanmean(apart[row])), default=None)
@@ -76,6 +79,7 @@ def judge(arm: str, found: Labels, truth: Labels) -> dict[str, object]:
         who, name = truth.tracks[real], found.tracks[best]
         switches += last.get(who, name) != name
         last[who] = name
+        own += who == name
         away.append(apart[best])
         expected.append(found.px_error[best])
         within.append(np.where(np.isfinite(apart[best]), apart[best] <= found.px_90[best], np.nan))
@@ -90,6 +94,7 @@ def judge(arm: str, found: Labels, truth: Labels) -> dict[str, object]:
         "found": 100 * len(away) / len(truth),
         "names": len(set(found.tracks) - {""}),
         "switches": 1000 * switches / frames,
+        "own": f"{100 * own / len(away):.1f}" if set(truth.tracks) & set(found.tracks) else "–",
         "mean": float(np.nanmean(away)),
         "median": float(np.nanmedian(away)),
         "jitter": float(np.nanmean(jitter)),
@@ -113,7 +118,9 @@ def main() -> None:
     random = np.random.default_rng(mixed_seed(0, "specimens", chosen.labels))
     picked = set(random.permutation(sorted(set(pool.images)))[: chosen.labels].tolist())
     labels = pool.take(i for i, image in enumerate(pool.images) if image in picked)
-    model = fit(run, labels, pictures=chosen.pictures, several=True, complete=True).landmarker
+    summary = fit(run, labels, pictures=chosen.pictures, several=True, complete=True)
+    model = summary.landmarker
+    print(summary.individuals.words if summary.individuals else "no names", flush=True)
     truth = load_labels(chosen.truth, pictures=chosen.film.parent, several=True)
     truth = truth.take(i for i, frame in enumerate(numbers(truth)) if first <= frame < end)
     parts = []
@@ -123,8 +130,11 @@ def main() -> None:
             if len(here):
                 parts.append(model.predict_rows(store, here))
                 print(parts[-1].images[-1], flush=True)
-    found = linked(Labels.joined(parts))
+    seen = Labels.joined(parts)
+    found = linked(replace(seen, tracks=("",) * len(seen)))
     rows = [judge("as seen", found, truth), judge("smoothed", smoothed(found), truth)]
+    if model.individuals:
+        rows.append(judge("named by looks", linked(seen), truth))
     result = {"labels": chosen.labels, "frames": [first, end], "run": run.provenance, "rows": rows}
     keep(f"film-{chosen.name}", result, table(COLUMNS, rows), chosen.results)
 

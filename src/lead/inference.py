@@ -19,14 +19,8 @@ from torch import Tensor, nn
 from lead import checkpoint, hub
 from lead.config import Settings, check, settings_hash
 from lead.errors import LeadError
-from lead.features import (
-    BATCH,
-    Extractor,
-    FeatureSource,
-    _content,
-    make_student,
-)
-from lead.finding import Specimens, found_in, told_apart, windows_of
+from lead.features import BATCH, Extractor, FeatureSource, _content, make_student
+from lead.finding import THRESHOLD, Specimens, found_in, told_apart, windows_of
 from lead.geometry import FloatArray
 from lead.images.crops import Originals
 from lead.images.showing import Showing
@@ -37,6 +31,7 @@ from lead.nn.cascade import Cascade, CascadeOutput
 from lead.nn.confidence import Confidence
 from lead.nn.finder import Finder
 from lead.nn.heads import PLAIN, Lie, RidgeHead, SoftArgmaxHead
+from lead.nn.individuals import Individuals, design
 from lead.nn.student import AnyStudent
 from lead.prediction import predict
 from lead.reporting import Progress
@@ -77,6 +72,7 @@ class _Description(BaseModel):
     local: tuple[Annotated[int, Field(ge=1)], ...] = ()
     first: Annotated[int, Field(ge=0)] = 0
     bounded: bool = False
+    individuals: tuple[str, ...] = ()
     calibration: tuple[list[float], list[float]] | None
     origin: dict[str, Any]
 
@@ -106,6 +102,7 @@ class Landmarker:
         origin: provenance, kept with the model.
         batch: pictures that the network is given together.
         finder: of the specimens, where a picture may show several or none; None where each is of one.
+        individuals: what tells them apart, if labels named some.
     """
 
     KIND = "landmarker"
@@ -120,11 +117,13 @@ class Landmarker:
         origin: dict[str, Any],
         batch: int = BATCH,
         finder: Finder | None = None,
+        individuals: Individuals | None = None,
     ) -> None:
         self.schema, self.settings = schema, settings
         self.extractor = Extractor(student, settings.picture, batch=batch)
         self.head = head.eval().to(self.extractor.device)
         self.finder = finder and finder.eval().to(self.extractor.device)
+        self.individuals = individuals and individuals.eval().to(self.extractor.device)
         self.calibration = calibration.to(self.extractor.device) if isinstance(calibration, Confidence) else calibration
         self.origin = origin
 
@@ -244,14 +243,20 @@ class Landmarker:
 
     def _fitted(self) -> dict[str, Tensor]:
         """What was learnt from labels, as it is saved."""
-        parts = {"head": self.head, "confidence": self.calibration, "finder": self.finder}
+        parts = {
+            "head": self.head,
+            "confidence": self.calibration,
+            "finder": self.finder,
+            "individuals": self.individuals,
+        }
         saved = (checkpoint.prefixed(part, name) for name, part in parts.items() if isinstance(part, nn.Module))
         return {name: tensor for part in saved for name, tensor in part.items()}
 
     def describe(self) -> dict[str, Any]:
         """What a saved model says of itself besides its tensors: anything that JSON holds."""
         knots = self.calibration if isinstance(self.calibration, Calibration) else None
-        return {
+        named = {"individuals": self.individuals.names} if self.individuals else {}
+        return named | {
             "settings": self.settings.model_dump(mode="json"),
             "settings_hash": settings_hash(self.settings),
             "names": self.schema.names,
@@ -342,7 +347,12 @@ class Landmarker:
         if any(name.startswith("finder.") for name in tensors):
             finder = Finder(distill.dimension)
             checkpoint.restore(finder, tensors, "finder")
-        return cls(schema, settings, student, head, calibration, description.origin, finder=finder)
+        individuals = None
+        if description.individuals:
+            individuals = Individuals(description.individuals, len(schema.names) * distill.dimension + 1)
+            checkpoint.restore(individuals, tensors, "individuals")
+        origin = description.origin
+        return cls(schema, settings, student, head, calibration, origin, finder=finder, individuals=individuals)
 
 
 def _as_labels(
@@ -367,18 +377,26 @@ def _specimens(model: Landmarker, finder: Finder, store: ImageStore, row: int) -
     assert isinstance(confidence, Confidence)
     found, likely = found_in(finder, source, row, held)
     windows = windows_of(source, row, found)
-    parts, doubts = [], []
+    parts, doubts, looks = [], [], []
     for start in range(0, len(windows), model.batch):
         some = np.arange(start, min(start + model.batch, len(windows)))
         whole = torch.from_numpy(windows.whole(some, held=held).astype(np.float32)).to(model.extractor.device)
         seen = windows.find_in(head, some, whole, None, held)
         parts.append(_as_labels(_of_cascade(seen, confidence), model.schema, windows, some, several=True))
         doubts.append(seen.doubt(confidence).cpu())
+        if model.individuals:
+            looks.append(design(whole, torch.from_numpy(windows.points(some, parts[-1].xy)).float().to(whole.device)))
     labels, likely = Labels.joined(parts), finder.likely(found.height, torch.cat(doubts)) * (likely > 0)
     points = torch.from_numpy(source.points([row] * len(labels), labels.xy)).float()
     kept = told_apart(points, found.extent, likely)
     extent = found.extent[kept].double().numpy() * float(source.pixels([row])[0]) / 2
-    return Specimens(replace(labels.take(kept), likely=likely[kept].double().numpy()), extent)
+    out = replace(labels.take(kept), likely=likely[kept].double().numpy())
+    if model.individuals:  # names are for those that count as specimens: no other may take one
+        real = Specimens(out, extent).rows(THRESHOLD)
+        tracks = np.full(len(out), "", dtype=object)
+        tracks[real] = model.individuals.called(torch.cat(looks)[[kept[i] for i in real.tolist()]])
+        out = replace(out, tracks=tuple(tracks.tolist()))
+    return Specimens(out, extent)
 
 
 def kind_of(head: Head | Cascade) -> HeadName:

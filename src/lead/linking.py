@@ -3,13 +3,18 @@
 First, specimens of successive frames are joined by the assignment that moves their landmarks least, as far as none
 moves too far: pieces of a track. Then, ends of pieces are joined with the beginnings of later ones over gaps, all at
 once, by the assignment that is best for the film as a whole. A specimen is expected to go on as it went before.
+
+Where specimens have names by their looks, frame by frame, these decide in the end: whom a track shows in each frame is
+what all of them make likeliest, where it can change hands only as another comes near, or over a gap.
 """
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +31,14 @@ GAP = 60
 """Frames that an individual may be gone for."""
 SPEED = 5
 """Frames at a piece's end that tell how it moves."""
+NEAR = 1.0
+"""Extents between two specimens' landmarks up to which one may be taken for the other from a frame to the next."""
+CHANGE, NEVER = 0.02, 1e-12
+"""How likely that is there, and elsewhere."""
+RIGHT, WEIGHT = 0.75, 0.25
+"""How often a name by looks is right, at the least; and how much each counts, since successive frames look alike."""
+UNKNOWN = 0.05
+"""An individual that a row shows less likely than this, it does not show."""
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -53,7 +66,7 @@ def linked(labels: Labels) -> Labels:
 
     Args:
         labels: of one film's frames; one may have any number of specimens. Those without ``tracks``, which show one
-            specimen each, stay as they are.
+            specimen each, stay as they are. Names in ``tracks`` are what looks say of each frame by itself.
     """
     if labels.tracks is None:
         return labels
@@ -65,11 +78,67 @@ def linked(labels: Labels) -> Labels:
         if specimen[row]:
             frames.setdefault(found[1], []).append(row)
     pieces = _joined(labels, _pieces(labels, frames))
-    tracks = [""] * len(labels)
-    for number, piece in enumerate(sorted(pieces, key=lambda piece: (piece.frames[0], piece.rows[0])), start=1):
-        for row in piece.rows:
-            tracks[row] = str(number)
+    pieces = sorted(pieces, key=lambda piece: (piece.frames[0], piece.rows[0]))
+    tracks = _known(labels, pieces, frames)
+    free = (name for number in count(1) if (name := str(number)) not in labels.tracks)
+    for piece in pieces:
+        unknown = [row for row in piece.rows if not tracks[row]]
+        number = next(free) if unknown else ""
+        for row in unknown:
+            tracks[row] = number
     return replace(labels, tracks=tuple(tracks))
+
+
+def _known(labels: Labels, tracks: Sequence[_Piece], frames: Mapping[int, list[int]]) -> list[str]:
+    """By row, the known individual that it shows; "" for none. Each is in a frame once.
+
+    Of each track by itself, how likely it is whom (a hidden Markov model, forwards and backwards); then, frame by
+    frame, the best assignment.
+    """
+    assert labels.tracks is not None
+    out = [""] * len(labels)
+    names = sorted(set(labels.tracks) - {""})
+    if not names:
+        return out
+    likely = np.zeros((len(labels), len(names)))
+    for track in tracks:
+        changing = [_may_change(labels, track, i, frames) for i in range(1, len(track.rows))]
+        likely[track.rows] = _likely([labels.tracks[row] for row in track.rows], changing, names)
+    for rows in frames.values():
+        for i, name in assigned(-np.log(likely[rows]), -math.log(UNKNOWN)):
+            out[rows[i]] = names[name]
+    return out
+
+
+def _may_change(labels: Labels, track: _Piece, i: int, frames: Mapping[int, list[int]]) -> bool:
+    """Whether a track may have changed hands since its row before the i-th: over a gap, or near another."""
+    if track.frames[i] > track.frames[i - 1] + 1:
+        return True
+    row = track.rows[i]
+    others = [other for other in frames[track.frames[i]] if other != row]
+    return bool((_apart([labels.xy[row]], labels.xy[others]) < NEAR).any())
+
+
+def _likely(said: Sequence[str], changing: Sequence[bool], names: Sequence[str]) -> FloatArray:
+    """(n, I) how likely a track of n rows shows each individual, by what was said of each row."""
+    spoken = np.array(
+        [[0.0 if not one else math.log(RIGHT if one == name else 1 - RIGHT) for name in names] for one in said]
+    )
+    spoken *= WEIGHT
+    change = np.log(np.where(changing, CHANGE, NEVER))
+
+    def passed(rows: FloatArray, change: FloatArray) -> FloatArray:
+        """What all rows before say of each."""
+        out = np.zeros_like(rows)
+        for i in range(1, len(rows)):
+            now = out[i - 1] + rows[i - 1]
+            out[i] = np.logaddexp(now, np.logaddexp.reduce(now) + change[i - 1])
+            out[i] -= out[i].max()
+        return out
+
+    whole = spoken + passed(spoken, change) + passed(spoken[::-1], change[::-1])[::-1]
+    out: FloatArray = np.exp(whole - np.logaddexp.reduce(whole, axis=1)[:, None])
+    return out.clip(1e-300)
 
 
 def _pieces(labels: Labels, frames: dict[int, list[int]]) -> list[_Piece]:
@@ -113,8 +182,8 @@ def _joined(labels: Labels, pieces: list[_Piece]) -> list[_Piece]:
     return out
 
 
-def _followers(costs: Mapping[tuple[int, int], float], count: int) -> dict[int, int]:
-    """Which of ``count`` pieces comes after which, by what it costs to join them: the best assignment.
+def _followers(costs: Mapping[tuple[int, int], float], number: int) -> dict[int, int]:
+    """Which of ``number`` pieces comes after which, by what it costs to join them: the best assignment.
 
     What no cost joins has nothing to do with one another, and is assigned apart.
     """
@@ -124,7 +193,7 @@ def _followers(costs: Mapping[tuple[int, int], float], count: int) -> dict[int, 
     if not costs:
         return {}
     ends, starts = (list(side) for side in zip(*costs, strict=True))
-    joined = coo_array((np.ones(len(costs)), (ends, [count + j for j in starts])), shape=(2 * count, 2 * count))
+    joined = coo_array((np.ones(len(costs)), (ends, [number + j for j in starts])), shape=(2 * number, 2 * number))
     _, group = connected_components(joined, directed=False)
     members: dict[int, list[tuple[int, int]]] = {}
     for i, j in costs:
@@ -145,11 +214,11 @@ def _apart(places: Sequence[FloatArray], others: FloatArray) -> FloatArray:
         return np.zeros((len(places), len(others)))
     away = np.linalg.norm(np.stack(places)[:, None] - others[None], axis=-1)  # (n, m, K)
     known = np.isfinite(away)
-    count = known.sum(-1)
-    mean = np.where(known, away, 0.0).sum(-1) / np.maximum(count, 1)
+    shared = known.sum(-1)
+    mean = np.where(known, away, 0.0).sum(-1) / np.maximum(shared, 1)
     seen = np.expand_dims(np.isfinite(others).all(-1), -1)
     low = np.where(seen, others, np.inf).min(1)
     high = np.where(seen, others, -np.inf).max(1)
     extent = np.maximum(np.linalg.norm(np.where(np.isfinite(high - low), high - low, 0.0), axis=-1), 1.0)
-    out: FloatArray = np.where(count > 0, mean / extent, np.inf)
+    out: FloatArray = np.where(shared > 0, mean / extent, np.inf)
     return out

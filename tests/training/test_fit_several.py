@@ -45,7 +45,7 @@ class World:
 
     def fitted(self, labels: Labels) -> tuple[FinderFit, Landmarker]:
         rows = np.array([self.source.store.index(image) for image in labels.images])
-        finder, fit = fit_several(self.source, rows, labels, turned=True, seed=0)
+        finder, fit, _ = fit_several(self.source, rows, labels, turned=True, seed=0)
         settings = check(
             {
                 "picture": {"store": STORED, "input": STORED, "frame": 1.0},

@@ -16,10 +16,12 @@ from lead.features import FeatureSource
 from lead.finding import windows_of
 from lead.landmarks.model import HIDDEN, Labels
 from lead.nn.finder import WINDOW
+from lead.nn.individuals import design
 from lead.nn.shape import common_shape, fit_pose, sides
 from lead.reporting import Progress
 from lead.training.cascade import CascadeFit, fit_cascade
 from lead.training.finder import FinderFit, Seen, Taught, fit_finder
+from lead.training.individuals import IndividualsFit, fit_individuals
 from lead.training.labelled import check_labelled
 from lead.training.lying import lie_any_way
 from lead.windows import Windows
@@ -40,8 +42,8 @@ def fit_several(
     turned: bool,
     seed: int,
     progress: Progress | None = None,
-) -> tuple[FinderFit, CascadeFit]:
-    """Fits both to labelled specimens.
+) -> tuple[FinderFit, CascadeFit, IndividualsFit | None]:
+    """Fits both to labelled specimens; and what tells individuals apart, where some are named in several pictures.
 
     Args:
         source: of the pictures.
@@ -71,10 +73,11 @@ def fit_several(
         WINDOW * extent[used].double().numpy(),
     )
     every = np.arange(len(used))
+    points = torch.from_numpy(windows.points(every, labels.xy[used])).float()
     fitted = fit_cascade(
         windows,
         every,
-        torch.from_numpy(windows.points(every, labels.xy[used])).float(),
+        points,
         hidden=labels.visible[used] == HIDDEN,
         accepted=None if labels.accepted is None else labels.accepted[used],
         groups=[labels.images[i] for i in used.tolist()],
@@ -86,7 +89,10 @@ def fit_several(
         window_of = {row: window for window, row in enumerate(used.tolist())}
         doubt_of = {row: fitted.doubt[window] for row, window in window_of.items() if window in fitted.doubt}
         finder = finder.weighed([_doubts(source, one, fitted, doubt_of, len(finder.seen)) for one in finder.seen])
-    return finder, fitted
+    seen = (
+        design(torch.from_numpy(windows.whole(every).astype(np.float32)), points) if any(labels.tracks or ()) else None
+    )
+    return finder, fitted, None if seen is None else fit_individuals(seen, labels.take(used))
 
 
 def _doubts(
