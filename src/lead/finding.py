@@ -28,7 +28,7 @@ WHOLE, TILE, RIM = 320, 256, 32
 not used."""
 MOST = 1000
 """Candidates of a picture, at most."""
-LEAST = 0.04
+LEAST = 0.02
 """Height of the heat map below which there is nothing."""
 THRESHOLD = 0.5
 """How likely a specimen has to be to count as one."""

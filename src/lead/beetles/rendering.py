@@ -9,7 +9,7 @@ processes.
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import cos, radians, sin, sqrt
 
 import numpy as np
@@ -19,6 +19,8 @@ from PIL import Image, ImageFilter
 from lead.beetles.drawing import ON_LIMBS, Pose, paint_beetle, vary
 from lead.beetles.ground import cover_up, ground, litter, shadow
 from lead.beetles.relief import SUPERSAMPLE, Array, BodyFrame, Light, Relief
+from lead.beetles.ruler import NAMES as RULER
+from lead.beetles.ruler import Ruler
 from lead.beetles.species import make_species
 from lead.geometry import FloatArray, denormalise_points, resize_points
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Schema
@@ -64,6 +66,8 @@ SCHEMA = Schema(
         ("elytra_right", "right_hind_knee"),
     ),
 )
+WITH_RULER = replace(SCHEMA, names=SCHEMA.names + RULER, skeleton=(*SCHEMA.skeleton, RULER))
+"""The same beside a ruler."""
 NORMALISER = ("scutellum", "abdomen_tip")
 """The wing cases' length, which no pose changes, is the unit of error."""
 
@@ -82,15 +86,17 @@ class Rendered:
     Attributes:
         pixels: (S, S, 3) uint8.
         xy: (K, 2) float64, pixels of the picture in the convention of :mod:`lead.geometry`; exact also where a
-            landmark is covered or lies beyond the picture.
+            landmark is covered or lies beyond the picture. Those of a ruler come last.
         visible: (K,) int8: VISIBLE, HIDDEN where something covers the landmark, UNLABELLED beyond the picture.
         species: which of the species it is, from 0.
+        scale: millimetres a pixel, where there is a ruler.
     """
 
     pixels: npt.NDArray[np.uint8]
     xy: FloatArray
     visible: npt.NDArray[np.int8]
     species: int
+    scale: float | None = None
 
 
 def species_of(index: int, species: int) -> int:
@@ -98,12 +104,20 @@ def species_of(index: int, species: int) -> int:
     return int((index * _GOLDEN) % 1.0 * species)
 
 
-def render(index: int, *, seed: int = 0, size: int = 128, species: int = 40, rotation: float | None = None) -> Rendered:
+def render(
+    index: int,
+    *,
+    seed: int = 0,
+    size: int = 128,
+    species: int = 40,
+    rotation: float | None = None,
+    ruler: bool = False,
+) -> Rendered:
     """Picture ``index`` of a seed, ``size`` × ``size`` pixels, showing one of ``species`` species.
 
     The scene does not depend on ``size``: landmarks of two sizes differ by ``resize_points``. Nor does anything but the
     beetle's heading depend on ``rotation``: up to so many degrees each way, all equally likely; where it is None, the
-    head mostly points up.
+    head mostly points up. A ``ruler`` lies along a side of the picture, over all else.
     """
     rng = np.random.default_rng([seed, index])
     heading = None if rotation is None else np.random.default_rng([seed, index, 1]).uniform(-rotation, rotation)
@@ -119,7 +133,14 @@ def render(index: int, *, seed: int = 0, size: int = 128, species: int = 40, rot
     if rng.random() < 0.35:
         cover_up(rng, above, tuple(xy[rng.integers(len(xy))].tolist()))
         _lay(picture, above, light, COVER_HEIGHT)
-    return Rendered(photograph(picture, rng), _to_picture(xy, size), _visibility(xy, beetle, above), number)
+    places, visible = _to_picture(xy, size), _visibility(xy, beetle, above)
+    if not ruler:
+        return Rendered(photograph(picture, rng), places, visible, number)
+    strip = Ruler(np.random.default_rng([seed, index, 3]), size)  # 1 says how a beetle heads, 2 is of trays
+    strip.lay(picture, light)
+    visible = np.where(strip.covers(places) & (visible == VISIBLE), HIDDEN, visible).astype(np.int8)
+    seen = np.append(visible, [VISIBLE] * len(strip.marks)).astype(np.int8)
+    return Rendered(photograph(picture, rng), np.concatenate([places, strip.marks]), seen, number, strip.scale)
 
 
 def _placement(rng: np.random.Generator, fine: int, heading: float | None) -> BodyFrame:

@@ -23,6 +23,7 @@ from PIL import Image
 from lead.beetles.rendering import (
     NORMALISER,
     SCHEMA,
+    WITH_RULER,
     render,
     species_of,
 )
@@ -32,6 +33,7 @@ from lead.errors import LeadError
 from lead.geometry import FloatArray
 from lead.images.labels import save_labels
 from lead.landmarks.model import Labels
+from lead.landmarks.scales import Scale, dump
 
 Drawn = TypeVar("Drawn")
 
@@ -45,6 +47,7 @@ def write_beetles(
     species: int = 40,
     rotation: float | None = None,
     specimens: tuple[int, int] | None = None,
+    ruler: bool = False,
     test_share: float = 0.25,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -61,6 +64,8 @@ def write_beetles(
         specimens: the least and the greatest number of beetles in a picture, at most 300. ``landmarks.json`` then has
             an annotation for each beetle, with its box, and ``"complete": true`` for each picture; the identity of a
             picture is its own. By default each picture shows one beetle.
+        ruler: whether one lies in each picture, its first and last line being landmarks; ``scales.csv`` then says how
+            large a pixel truly is. Of pictures that show one beetle.
         test_share: share of the species, the last ones, whose pictures are the test split. No picture shows species of
             both splits.
         workers: processes; by default one for each thousand pictures, at most one for each processor. More than one
@@ -83,12 +88,16 @@ def write_beetles(
     if rotation is not None:
         numbers["rotation"] = rotation
     _check(numbers, specimens, workers)
+    if ruler and specimens is not None:
+        raise LeadError("A ruler lies in pictures that show one beetle each: leave it or the specimens out.")
     settings: dict[str, object] = {"name": "beetles", "normaliser": list(NORMALISER), **numbers}
     if specimens is not None:
         settings["specimens"] = list(specimens)
+    if ruler:
+        settings["ruler"] = True
     if not _already_there(out, settings):
         first_test = species - round(species * test_share)
-        how = _How(seed, size, rotation)
+        how = _How(seed, size, rotation, ruler)
         with _appearing(out) as folder:
             (folder / "images").mkdir()
             if specimens is None:
@@ -135,14 +144,14 @@ def _already_there(out: Path, settings: dict[str, object]) -> bool:
         found = json.loads((out / "dataset.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise LeadError(f"{out} is not empty and holds no drawn beetles. Give a folder that is new or empty.") from None
-    keys = {*settings, "rotation", "specimens"}  # the last two are there only if they were given
+    keys = {*settings, "rotation", "specimens", "ruler"}  # the last three are there only if they were given
     different = sorted(key for key in keys if not isinstance(found, dict) or found.get(key) != settings.get(key))
     if different:
         raise LeadError(
             f"{out} holds a data set of another {', '.join(different)}. Give a folder that is new or empty."
         )
     images = set((out / "images").glob("*.jpg"))
-    parts = [out / name for name in ("landmarks.json", "images.csv")]
+    parts = [out / name for name in ("landmarks.json", "images.csv", *(["scales.csv"] if "ruler" in settings else []))]
     if len(images) != settings["count"] or not all(part.is_file() for part in parts):
         raise LeadError(f"{out} holds these beetles, but not all of them. Give a folder that is new or empty.")
     return True
@@ -173,6 +182,7 @@ class _How:
     seed: int
     size: int
     rotation: float | None
+    ruler: bool
 
 
 @dataclass(frozen=True)
@@ -182,6 +192,7 @@ class _Row:
     xy: FloatArray
     visible: npt.NDArray[np.int8]
     species: int
+    scale: float | None
 
 
 @dataclass(frozen=True)
@@ -194,9 +205,9 @@ class _TrayRow:
 
 
 def _render_to_file(index: int, *, folder: Path, how: _How, species: int) -> _Row:
-    drawn = render(index, seed=how.seed, size=how.size, species=species, rotation=how.rotation)
+    drawn = render(index, seed=how.seed, size=how.size, species=species, rotation=how.rotation, ruler=how.ruler)
     _save_picture(drawn.pixels, folder / _file(index))
-    return _Row(drawn.xy, drawn.visible, drawn.species)
+    return _Row(drawn.xy, drawn.visible, drawn.species, drawn.scale)
 
 
 def _tray_to_file(
@@ -224,8 +235,12 @@ def _save_picture(pixels: npt.NDArray[np.uint8], path: Path) -> None:
 def _save_beetles(rows: Sequence[_Row], folder: Path, size: int) -> list[str]:
     """Write the landmarks of pictures of one beetle each. Returns the pictures' individuals."""
     images = tuple(map(_file, range(len(rows))))
-    labels = Labels(SCHEMA, images, np.stack([row.xy for row in rows]), np.stack([row.visible for row in rows]))
+    scales = {image: Scale.square(row.scale) for image, row in zip(images, rows, strict=True) if row.scale}
+    schema = WITH_RULER if scales else SCHEMA
+    labels = Labels(schema, images, np.stack([row.xy for row in rows]), np.stack([row.visible for row in rows]))
     save_labels(labels, folder / "landmarks.json", sizes=dict.fromkeys(images, (size, size)))
+    if scales:
+        (folder / "scales.csv").write_text(dump(scales), encoding="utf-8")
     return [f"species{row.species:03d}" for row in rows]
 
 

@@ -32,6 +32,9 @@ def render(
             metavar="LEAST,MOST",
         ),
     ] = None,
+    ruler: Annotated[
+        bool, typer.Option("--ruler", help="Beside each beetle lies a ruler, with two landmarks; scales.csv is exact.")
+    ] = False,
 ) -> None:
     """Draw beetles with exactly known landmarks: a dataset to try everything on, with no download."""
     from lead.beetles.writing import write_beetles
@@ -46,6 +49,7 @@ def render(
             species=species,
             rotation=rotation,
             specimens=several,
+            ruler=ruler,
             progress=watch.counting("drawing"),
         )
     drawn = (

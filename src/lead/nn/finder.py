@@ -19,11 +19,11 @@ STEP = math.sqrt(2)
 """Between the extents that two scales look for, at most."""
 MARGIN = 1.15
 """Specimens may be so many times smaller or larger than any that was labelled; a step where these differ by two."""
-LARGER = 2.0
+LARGER = 2.5
 """The same of larger ones, where these differ by four: to look for them costs little."""
 LOW = 1e-3
 """Heights below it count as this."""
-NEAR = 0.35
+NEAR = 0.22
 """Of two peaks that are nearer than this, in extents of the larger one, the higher stays."""
 WINDOW = 0.9
 """Half the side of the square in which a specimen's landmarks are looked for, in extents."""
