@@ -120,7 +120,8 @@ def main() -> None:
     labels = pool.take(i for i, image in enumerate(pool.images) if image in picked)
     summary = fit(run, labels, pictures=chosen.pictures, several=True, complete=True)
     model = summary.landmarker
-    print(summary.individuals.words if summary.individuals else "no names", flush=True)
+    assert summary.finder is not None
+    print(summary.finder.words, flush=True)
     truth = load_labels(chosen.truth, pictures=chosen.film.parent, several=True)
     truth = truth.take(i for i, frame in enumerate(numbers(truth)) if first <= frame < end)
     parts = []
@@ -133,7 +134,7 @@ def main() -> None:
     seen = Labels.joined(parts)
     found = linked(replace(seen, tracks=("",) * len(seen)))
     rows = [judge("as seen", found, truth), judge("smoothed", smoothed(found), truth)]
-    if model.individuals:
+    if summary.finder.told and summary.finder.told.individuals:
         rows.append(judge("named by looks", linked(seen), truth))
     result = {"labels": chosen.labels, "frames": [first, end], "run": run.provenance, "rows": rows}
     keep(f"film-{chosen.name}", result, table(COLUMNS, rows), chosen.results)

@@ -31,7 +31,7 @@ from lead.nn.cascade import Cascade, CascadeOutput
 from lead.nn.confidence import Confidence
 from lead.nn.finder import Finder
 from lead.nn.heads import PLAIN, Lie, RidgeHead, SoftArgmaxHead
-from lead.nn.individuals import Individuals, design
+from lead.nn.individuals import design
 from lead.nn.student import AnyStudent
 from lead.prediction import predict
 from lead.reporting import Progress
@@ -102,7 +102,6 @@ class Landmarker:
         origin: provenance, kept with the model.
         batch: pictures that the network is given together.
         finder: of the specimens, where a picture may show several or none; None where each is of one.
-        individuals: what tells them apart, if labels named some.
     """
 
     KIND = "landmarker"
@@ -117,13 +116,11 @@ class Landmarker:
         origin: dict[str, Any],
         batch: int = BATCH,
         finder: Finder | None = None,
-        individuals: Individuals | None = None,
     ) -> None:
         self.schema, self.settings = schema, settings
         self.extractor = Extractor(student, settings.picture, batch=batch)
         self.head = head.eval().to(self.extractor.device)
         self.finder = finder and finder.eval().to(self.extractor.device)
-        self.individuals = individuals and individuals.eval().to(self.extractor.device)
         self.calibration = calibration.to(self.extractor.device) if isinstance(calibration, Confidence) else calibration
         self.origin = origin
 
@@ -243,19 +240,14 @@ class Landmarker:
 
     def _fitted(self) -> dict[str, Tensor]:
         """What was learnt from labels, as it is saved."""
-        parts = {
-            "head": self.head,
-            "confidence": self.calibration,
-            "finder": self.finder,
-            "individuals": self.individuals,
-        }
+        parts = {"head": self.head, "confidence": self.calibration, "finder": self.finder}
         saved = (checkpoint.prefixed(part, name) for name, part in parts.items() if isinstance(part, nn.Module))
         return {name: tensor for part in saved for name, tensor in part.items()}
 
     def describe(self) -> dict[str, Any]:
         """What a saved model says of itself besides its tensors: anything that JSON holds."""
         knots = self.calibration if isinstance(self.calibration, Calibration) else None
-        named = {"individuals": self.individuals.names} if self.individuals else {}
+        named = {"individuals": self.finder.individuals.names} if self.finder and self.finder.individuals else {}
         return named | {
             "settings": self.settings.model_dump(mode="json"),
             "settings_hash": settings_hash(self.settings),
@@ -345,14 +337,9 @@ class Landmarker:
             checkpoint.restore(calibration, tensors, "confidence")
         finder = None
         if any(name.startswith("finder.") for name in tensors):
-            finder = Finder(distill.dimension)
+            finder = Finder(distill.dimension, description.individuals, len(schema.names))
             checkpoint.restore(finder, tensors, "finder")
-        individuals = None
-        if description.individuals:
-            individuals = Individuals(description.individuals, len(schema.names) * distill.dimension + 1)
-            checkpoint.restore(individuals, tensors, "individuals")
-        origin = description.origin
-        return cls(schema, settings, student, head, calibration, origin, finder=finder, individuals=individuals)
+        return cls(schema, settings, student, head, calibration, description.origin, finder=finder)
 
 
 def _as_labels(
@@ -384,17 +371,17 @@ def _specimens(model: Landmarker, finder: Finder, store: ImageStore, row: int) -
         seen = windows.find_in(head, some, whole, None, held)
         parts.append(_as_labels(_of_cascade(seen, confidence), model.schema, windows, some, several=True))
         doubts.append(seen.doubt(confidence).cpu())
-        if model.individuals:
+        if finder.individuals:
             looks.append(design(whole, torch.from_numpy(windows.points(some, parts[-1].xy)).float().to(whole.device)))
     labels, likely = Labels.joined(parts), finder.likely(found.height, torch.cat(doubts)) * (likely > 0)
     points = torch.from_numpy(source.points([row] * len(labels), labels.xy)).float()
     kept = told_apart(points, found.extent, likely)
     extent = found.extent[kept].double().numpy() * float(source.pixels([row])[0]) / 2
     out = replace(labels.take(kept), likely=likely[kept].double().numpy())
-    if model.individuals:  # names are for those that count as specimens: no other may take one
+    if finder.individuals:  # names are for those that count as specimens: no other may take one
         real = Specimens(out, extent).rows(THRESHOLD)
         tracks = np.full(len(out), "", dtype=object)
-        tracks[real] = model.individuals.called(torch.cat(looks)[[kept[i] for i in real.tolist()]])
+        tracks[real] = finder.individuals.called(torch.cat(looks)[[kept[i] for i in real.tolist()]])
         out = replace(out, tracks=tuple(tracks.tolist()))
     return Specimens(out, extent)
 

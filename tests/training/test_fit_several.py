@@ -34,18 +34,26 @@ LABELLED = 5
 class World:
     """Pictures, what is in them, and a model of the first few."""
 
-    def __init__(self, root: Path, *, sizes: tuple[float, float] = (9, 11), side: int = 256) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        sizes: tuple[float, float] = (9, 11),
+        side: int = 256,
+        counts: list[int] = COUNTS,
+        coats: dict[str, float] | None = None,
+    ) -> None:
         self.root = root / "pictures"
         self.root.mkdir()
-        self.truth = draw_herds(self.root, COUNTS, sizes=sizes, side=side)
-        self.names = [f"{i:02}.bmp" for i in range(len(COUNTS))]
+        self.truth = draw_herds(self.root, counts, sizes=sizes, side=side, coats=coats)
+        self.names = [f"{i:02}.bmp" for i in range(len(counts))]
         self.source = spotted(self.root, root / "store", self.names)
         self.labels = self.truth.take(i for i, image in enumerate(self.truth.images) if image < f"{LABELLED:02}")
         self.found, self.model = self.fitted(self.labels)
 
     def fitted(self, labels: Labels) -> tuple[FinderFit, Landmarker]:
         rows = np.array([self.source.store.index(image) for image in labels.images])
-        finder, fit, _ = fit_several(self.source, rows, labels, turned=True, seed=0)
+        finder, fit = fit_several(self.source, rows, labels, turned=True, seed=0)
         settings = check(
             {
                 "picture": {"store": STORED, "input": STORED, "frame": 1.0},
@@ -277,3 +285,30 @@ def test_mirror_images_are_as_large_as_the_others(world: World) -> None:
         for xy in (labels.xy, mirrored)
     ]
     torch.testing.assert_close(extents[1], extents[0], rtol=0.05, atol=0, equal_nan=True)
+
+
+def test_individuals_that_labels_name_are_known_by_their_looks(tmp_path: Path) -> None:
+    world = World(tmp_path, counts=[2] * 10, coats={"dim": 0.6, "bright": 1.0})
+    assert "told apart by their looks" in world.found.words
+    world.model.save(tmp_path / "model.safetensors")
+    model = Landmarker.load(tmp_path / "model.safetensors")
+    model.extractor = world.model.extractor
+    assert model.digest() == world.model.digest()
+    found = model.predict_store(world.source.store)
+    seen = set()
+    for image, name, xy in zip(found.images, found.tracks or (), found.xy, strict=True):
+        away = {
+            name: np.linalg.norm(xy - world.truth.xy[i], axis=-1).mean()
+            for i, (other, name) in enumerate(zip(world.truth.images, world.truth.tracks or (), strict=True))
+            if other == image
+        }
+        seen.add((image, name))
+        assert name == min(away, key=lambda one: away[one])
+    assert len(seen) == 20
+
+
+def test_without_names_nobody_is_told_apart(world: World) -> None:
+    assert world.found.told is None
+    assert world.model.finder is not None
+    assert world.model.finder.individuals is None
+    assert "individuals" not in world.model.describe()

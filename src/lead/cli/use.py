@@ -151,8 +151,6 @@ def fit(
         show(f"Looked at closely: nothing yet; that takes {FEWEST} labels of a landmark, and files that show more")
     if finder := summary.finder:
         show(finder.words)
-    if individuals := summary.individuals:
-        show(individuals.words)
     of = "a specimen's extent" if summary.finder else "the picture's longer side"
     if math.isnan(summary.error):
         few = "too few labels are not accepted suggestions" if summary.accepted else "a single label leaves none"

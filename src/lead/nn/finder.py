@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lead.nn.heads import RidgeHead
+from lead.nn.individuals import Individuals
 
 RING = 3
 """In cells: what surrounds a middle tells it from others like it."""
@@ -56,12 +57,15 @@ class Finder(nn.Module):
 
     Args:
         dimension: C of the features.
+        individuals: names of those that their looks tell apart.
+        landmarks: K, at which they look so.
 
     Attributes:
         look: one heat map.
         sizes: (3,) least, median and greatest extent of the labelled specimens, in normalised units.
         odds: (3,) of a logistic model of whether a place is a specimen: of the logarithm of its height, a constant, and
             of the doubt about its landmarks, see :meth:`lead.nn.cascade.CascadeOutput.doubt`.
+        individuals: what tells specimens apart by their looks; None where it knows none of them.
         surest: the doubt that is supposed where landmarks have not been looked for yet: as small as ever.
     """
 
@@ -69,12 +73,13 @@ class Finder(nn.Module):
     odds: Tensor
     surest: Tensor
 
-    def __init__(self, dimension: int) -> None:
+    def __init__(self, dimension: int, individuals: tuple[str, ...] = (), landmarks: int = 0) -> None:
         super().__init__()
         self.look = RidgeHead(dimension, 1, ring=RING)
         self.register_buffer("sizes", torch.ones(3))
         self.register_buffer("odds", torch.zeros(3))
         self.register_buffer("surest", torch.zeros(()))
+        self.individuals = Individuals(individuals, landmarks * dimension + 1) if individuals else None
 
     def extents(self) -> list[float]:
         """The extents that are looked for, one a scale, in normalised units."""

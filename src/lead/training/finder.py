@@ -18,6 +18,7 @@ from lead.nn.finder import ACROSS, LOW, STEP, Candidates, Finder
 from lead.nn.heads import RidgeHead
 from lead.reporting import Progress, counted
 from lead.seeds import mixed_seed
+from lead.training.individuals import IndividualsFit
 
 SIGMA = 1.2
 """Width of the bump at a specimen's middle, in cells."""
@@ -91,6 +92,7 @@ class FinderFit:
         specimens: in these pictures.
         right, wrong: what it found there that is a specimen, and what is none.
         seen: all places there.
+        told: how well individuals are told apart; None where fewer than two are named in several pictures.
     """
 
     finder: Finder
@@ -98,6 +100,7 @@ class FinderFit:
     right: int = 0
     wrong: int = 0
     seen: Sequence[Seen] = ()
+    told: IndividualsFit | None = None
 
     def weighed(self, doubts: Sequence[Tensor] | None = None) -> FinderFit:
         """The same, once it is learnt how likely a place is a specimen.
@@ -125,7 +128,8 @@ class FinderFit:
         text = f"Specimens found, in pictures not learnt from: {self.right} of {self.specimens}"
         if 2 * self.right < self.specimens:
             text += " (label more pictures, with the smallest and the largest that there are)"
-        return f"{text}, and {counted(self.wrong, 'place')} that {'is' if self.wrong == 1 else 'are'} none"
+        text += f", and {counted(self.wrong, 'place')} that {'is' if self.wrong == 1 else 'are'} none"
+        return f"{text}. {self.told.words}" if self.told else text
 
 
 @dataclass

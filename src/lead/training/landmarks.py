@@ -31,7 +31,6 @@ from lead.seeds import mixed_seed
 from lead.training.cascade import CascadeFit, fit_cascade
 from lead.training.finder import FinderFit
 from lead.training.fit import Fitted, FittedKind, fit_head
-from lead.training.individuals import IndividualsFit
 from lead.training.inputs import POOL, SELF_TAUGHT
 from lead.training.labelled import Labelled
 from lead.training.run import Run, with_contrast
@@ -55,7 +54,6 @@ class FitSummary:
             several specimens in a picture, of their extent; NaN for one label.
         accepted: labels that are accepted suggestions: fitted to, but not counted in the error.
         finder: of specimens, and how it did on labelled pictures; None where each picture is of one.
-        individuals: how well their looks tell them apart; None where fewer than two are named in several pictures.
     """
 
     landmarker: Landmarker
@@ -65,7 +63,6 @@ class FitSummary:
     error: float
     accepted: int = 0
     finder: FinderFit | None = None
-    individuals: IndividualsFit | None = None
 
     @property
     def closely(self) -> int:
@@ -110,11 +107,10 @@ def fit_landmarker(
     points = torch.from_numpy(frame.points(store, rows, found.xy)).float()
     fitted: CascadeFit | Fitted
     finder: FinderFit | None = None
-    told: IndividualsFit | None = None
     if found.tracks is not None:
         if head != "cascade":
             raise LeadError(f"The labels show several specimens in a picture: leave out --head {head}.")
-        finder, fitted, told = fit_several(source, rows, found, turned=settings.turned, seed=seed, progress=progress)
+        finder, fitted = fit_several(source, rows, found, turned=settings.turned, seed=seed, progress=progress)
         _say_if_learnt_from_the_whole(run, finder, say)
         calibration: Confidence | Calibration | None = fitted.confidence
     elif head == "cascade":
@@ -151,17 +147,9 @@ def fit_landmarker(
         "commit": commit(),
         "seed": seed,
     }
-    model = Landmarker(
-        found.schema,
-        settings,
-        student,
-        fitted.head,
-        calibration,
-        origin,
-        finder=finder.finder if finder else None,
-        individuals=told.individuals if told else None,
-    )
-    return FitSummary(model, len(set(found.images)), missing, kind_of(fitted.head), error, accepted, finder, told)
+    seen_by = finder.finder if finder else None
+    model = Landmarker(found.schema, settings, student, fitted.head, calibration, origin, finder=seen_by)
+    return FitSummary(model, len(set(found.images)), missing, kind_of(fitted.head), error, accepted, finder)
 
 
 def _say_if_learnt_from_the_whole(run: Run, fit: FinderFit, say: Say) -> None:

@@ -21,7 +21,7 @@ from lead.nn.shape import common_shape, fit_pose, sides
 from lead.reporting import Progress
 from lead.training.cascade import CascadeFit, fit_cascade
 from lead.training.finder import FinderFit, Seen, Taught, fit_finder
-from lead.training.individuals import IndividualsFit, fit_individuals
+from lead.training.individuals import fit_individuals
 from lead.training.labelled import check_labelled
 from lead.training.lying import lie_any_way
 from lead.windows import Windows
@@ -42,8 +42,8 @@ def fit_several(
     turned: bool,
     seed: int,
     progress: Progress | None = None,
-) -> tuple[FinderFit, CascadeFit, IndividualsFit | None]:
-    """Fits both to labelled specimens; and what tells individuals apart, where some are named in several pictures.
+) -> tuple[FinderFit, CascadeFit]:
+    """Fits both to labelled specimens; and what tells individuals apart, where labels name some in several pictures.
 
     Args:
         source: of the pictures.
@@ -89,10 +89,12 @@ def fit_several(
         window_of = {row: window for window, row in enumerate(used.tolist())}
         doubt_of = {row: fitted.doubt[window] for row, window in window_of.items() if window in fitted.doubt}
         finder = finder.weighed([_doubts(source, one, fitted, doubt_of, len(finder.seen)) for one in finder.seen])
-    seen = (
-        design(torch.from_numpy(windows.whole(every).astype(np.float32)), points) if any(labels.tracks or ()) else None
-    )
-    return finder, fitted, None if seen is None else fit_individuals(seen, labels.take(used))
+    told = None
+    if any(labels.tracks or ()):
+        seen = design(torch.from_numpy(windows.whole(every).astype(np.float32)), points)
+        told = fit_individuals(seen, labels.take(used))
+        finder.finder.individuals = told.individuals if told else None
+    return replace(finder, told=told), fitted
 
 
 def _doubts(
