@@ -23,7 +23,7 @@ FLOORS: list[set[str]] = [
     {"finding"},
     {"windows"},
     {"features", "evaluation"},
-    {"feature_files"},
+    {"feature_files", "heads"},
     {"checkpoint", "conversion", "frame", "prediction"},
     {"linking", "shards", "smoothing"},
     {"nn", "losses", "datasets", "beetles", "config", "morphometrics"},

@@ -32,11 +32,12 @@ from lead.feature_files import cached_features, features_file
 from lead.features import Extractor, FeatureSource, make_student
 from lead.frame import Frame
 from lead.geometry import denormalise_points
+from lead.heads import Calibration, make_head
 from lead.images import film as film_module
 from lead.images.build import open_store
 from lead.images.film import frames
 from lead.images.store import ImageStore
-from lead.inference import Calibration, Landmarker, make_head
+from lead.inference import Landmarker
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
 from lead.nn.backbone import Backbone
 from lead.nn.cascade import Cascade, CascadeOutput

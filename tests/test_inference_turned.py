@@ -18,9 +18,10 @@ from lead import checkpoint
 from lead.config import Settings
 from lead.errors import LeadError
 from lead.features import Extractor, FeatureSource, make_student
+from lead.heads import make_head
 from lead.images.build import open_store
 from lead.images.store import ImageStore
-from lead.inference import Landmarker, make_head
+from lead.inference import Landmarker
 from lead.landmarks.model import Labels, Schema
 from lead.nn.backbone import Backbone
 from lead.nn.cascade import Cascade

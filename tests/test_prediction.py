@@ -24,10 +24,11 @@ from lead.cli import app
 from lead.config import Settings
 from lead.errors import LeadError
 from lead.features import make_student
+from lead.heads import make_head
 from lead.images.find import listed
 from lead.images.labels import save_labels
 from lead.images.store import ImageStore
-from lead.inference import Landmarker, make_head
+from lead.inference import Landmarker
 from lead.landmarks.model import Labels, Schema
 from lead.nn.backbone import Backbone
 from lead.prediction import Parts, Work

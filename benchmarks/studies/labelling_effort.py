@@ -44,8 +44,9 @@ from lead.feature_files import cached_features  # noqa: E402
 from lead.features import Extractor  # noqa: E402
 from lead.files import default_cache, write_atomic  # noqa: E402
 from lead.geometry import FloatArray  # noqa: E402
+from lead.heads import Head  # noqa: E402
 from lead.images.build import open_store  # noqa: E402
-from lead.inference import Head, Landmarker  # noqa: E402
+from lead.inference import Landmarker  # noqa: E402
 from lead.landmarks.model import Labels  # noqa: E402
 from lead.nn.heads import RidgeHead  # noqa: E402
 from lead.provenance import commit, today, versions  # noqa: E402

@@ -159,6 +159,7 @@ def fit(
     seed: int = 0,
     several: bool | None = None,
     complete: bool = False,
+    apart: bool = True,
     progress: Progress | None = None,
     sampling: Progress | None = None,
     say: Say = unsaid,
@@ -182,6 +183,8 @@ def fit(
         several: whether pictures may show several specimens, or none, which the model then finds; by default if the
             labels have several in a picture.
         complete: whether every specimen of every labelled picture is labelled, as if all were marked so.
+        apart: whether landmarks that lie anywhere beside the others, such as a ruler's, are fitted apart from these
+            where that does better on labels that were held out.
         progress: called as features are computed.
         sampling: called as labelled frames are taken out of films.
         say: told what of the labels is likely a mistake, and what was changed or left out.
@@ -208,7 +211,9 @@ def fit(
         known = replace(known, complete=known.complete.union(shown))
     known = as_several(placed_by_hand(known, say), several)
     named = pictures is not None or not isinstance(labels, Labels)  # else the folder is wherever Python runs
-    return fit_landmarker(run, known, root, head=head, seed=seed, self_taught=named, progress=progress, say=say)
+    return fit_landmarker(
+        run, known, root, head=head, seed=seed, self_taught=named, apart=apart, progress=progress, say=say
+    )
 
 
 def predict(

@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
-from torch import Tensor, nn
+from pydantic import ValidationError
+from torch import Tensor
 
 from lead import checkpoint, hub
 from lead.config import Settings, check, settings_hash
@@ -22,72 +22,41 @@ from lead.errors import LeadError
 from lead.features import BATCH, Extractor, FeatureSource, _content, make_student
 from lead.finding import THRESHOLD, Specimens, found_in, told_apart, windows_of
 from lead.geometry import FloatArray
+from lead.heads import Calibration, Head, HeadDescription, described, fitted
 from lead.images.crops import Originals
 from lead.images.showing import Showing
 from lead.images.store import ImageStore
+from lead.landmarks.joining import side_by_side
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
 from lead.nn.backbone import Backbone
 from lead.nn.cascade import Cascade, CascadeOutput
 from lead.nn.confidence import Confidence
 from lead.nn.finder import Finder
-from lead.nn.heads import PLAIN, Lie, RidgeHead, SoftArgmaxHead
 from lead.nn.individuals import design
 from lead.nn.student import AnyStudent
 from lead.prediction import predict
 from lead.reporting import Progress
 
-Head = RidgeHead | SoftArgmaxHead
-"""Answers from the features of a whole picture."""
 
-
-@dataclass(frozen=True)
-class Calibration:
-    """From a head's score to the error to expect, learnt from labels that the head had not seen.
-
-    Attributes:
-        scores: ascending knots.
-        errors: expected distance at each, as a share of the shown square's side; never ascending.
-    """
-
-    scores: FloatArray
-    errors: FloatArray
-
-    def expected(self, scores: FloatArray) -> FloatArray:
-        """Expected distance for scores of any shape, as a share of the shown square's side."""
-        return np.interp(scores, self.scores, self.errors)
-
-
-HeadName = Literal["cascade", "cascade-coarse", "ridge", "softargmax"]
-
-
-class _Description(BaseModel):
+class _Description(HeadDescription):
     """What :meth:`Landmarker.describe` says, as a file has it: perhaps not written by us."""
 
     settings: dict[str, Any]
-    names: tuple[str, ...]
     flip_pairs: tuple[tuple[str, str], ...]
     skeleton: tuple[tuple[str, str], ...]
-    head: HeadName
-    lies: tuple[tuple[Annotated[int, Field(ge=0, lt=8)], bool], ...] = (PLAIN,)
-    local: tuple[Annotated[int, Field(ge=1)], ...] = ()
-    first: Annotated[int, Field(ge=0)] = 0
-    bounded: bool = False
     individuals: tuple[str, ...] = ()
-    calibration: tuple[list[float], list[float]] | None
+    loose: tuple[HeadDescription, ...] = ()
     origin: dict[str, Any]
 
-    @field_validator("lies")
     @classmethod
-    def _each_once(cls, lies: tuple[tuple[int, bool], ...]) -> tuple[tuple[int, bool], ...]:
-        if PLAIN not in lies or len(set(lies)) < len(lies):
-            raise ValueError(f"must hold {list(PLAIN)}, and nothing twice")
-        return lies
-
-    @model_validator(mode="after")
-    def _knots_in_pairs(self) -> Self:
-        if self.calibration is not None and not 0 < len(self.calibration[0]) == len(self.calibration[1]):
-            raise ValueError("calibration must hold as many scores as errors, and some")
-        return self
+    def read(cls, meta: Mapping[str, Any], path: Path | str) -> Self:
+        """Of a file. Raises :class:`LeadError` for what is none."""
+        try:
+            return cls.model_validate(meta)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise LeadError(f"{path} is damaged: {where} in its description: {first['msg']}.") from None
 
 
 class Landmarker:
@@ -102,6 +71,8 @@ class Landmarker:
         origin: provenance, kept with the model.
         batch: pictures that the network is given together.
         finder: of the specimens, where a picture may show several or none; None where each is of one.
+        loose: of landmarks that lie anywhere beside the others, such as a ruler's, on the same features; the head then
+            is of the rest.
     """
 
     KIND = "landmarker"
@@ -116,13 +87,20 @@ class Landmarker:
         origin: dict[str, Any],
         batch: int = BATCH,
         finder: Finder | None = None,
+        loose: Sequence[Landmarker] = (),
     ) -> None:
         self.schema, self.settings = schema, settings
         self.extractor = Extractor(student, settings.picture, batch=batch)
         self.head = head.eval().to(self.extractor.device)
         self.finder = finder and finder.eval().to(self.extractor.device)
         self.calibration = calibration.to(self.extractor.device) if isinstance(calibration, Confidence) else calibration
-        self.origin = origin
+        self.origin, self.loose = origin, tuple(loose)
+
+    @property
+    def own(self) -> Schema:
+        """The landmarks of its head, without those of :attr:`loose`."""
+        apart = {name for part in self.loose for name in part.schema.names}
+        return self.schema.subset(name for name in self.schema.names if name not in apart) if apart else self.schema
 
     @property
     def side(self) -> int:
@@ -143,7 +121,8 @@ class Landmarker:
     def closely(self) -> tuple[str, ...]:
         """Names of the landmarks that local looks look at, in squares of their own."""
         looks = self.head.looks if isinstance(self.head, Cascade) else []
-        return tuple(self.schema.names[k] for k in looks[0].which.tolist()) if looks else ()
+        own = tuple(self.own.names[k] for k in looks[0].which.tolist()) if looks else ()
+        return (*own, *(name for part in self.loose for name in part.closely))
 
     def predict(self, pictures: Path | str | Sequence[Path | str], *, progress: Progress | None = None) -> Labels:
         """Landmarks of pictures, and of all the frames of films; :func:`lead.predict` also writes them to a file.
@@ -195,7 +174,7 @@ class Landmarker:
             rows: (n,) of it.
             features: (n, C, h, w) of these pictures as a whole, where they are known already.
             up: (n, 2) unit vectors in the pictures' own pixels along which the things' up points, in the frame of the
-                common shape, if somebody says so. Heads other than a cascade take no notice.
+                common shape, if somebody says so. Heads other than a cascade take no notice, nor do loose parts.
         """
         if self.finder is not None:
             return Labels.joined([self.specimens(store, row).only() for row in rows.tolist()])
@@ -225,7 +204,9 @@ class Landmarker:
             found = _of_cascade(source.find_in(self.head, rows, whole, up, held), self.calibration)
         else:
             found = _of_head(self.head, whole, self.calibration)
-        return _as_labels(found, self.schema, source, rows, several=self.finder is not None)
+        labels = _as_labels(found, self.own, source, rows, several=self.finder is not None)
+        others = [part.look(source, rows, whole, held=held) for part in self.loose]
+        return side_by_side(self.schema, [labels, *others]) if others else labels
 
     def save(self, path: Path | str) -> None:
         """Writes the model to one ``.safetensors`` file, whole or not at all."""
@@ -240,26 +221,20 @@ class Landmarker:
 
     def _fitted(self) -> dict[str, Tensor]:
         """What was learnt from labels, as it is saved."""
-        parts = {"head": self.head, "confidence": self.calibration, "finder": self.finder}
-        saved = (checkpoint.prefixed(part, name) for name, part in parts.items() if isinstance(part, nn.Module))
-        return {name: tensor for part in saved for name, tensor in part.items()}
+        parts: dict[str, object] = {"head": self.head, "confidence": self.calibration, "finder": self.finder}
+        for i, part in enumerate(self.loose):
+            parts |= {f"loose{i}.head": part.head, f"loose{i}.confidence": part.calibration}
+        return fitted(parts)
 
     def describe(self) -> dict[str, Any]:
         """What a saved model says of itself besides its tensors: anything that JSON holds."""
-        knots = self.calibration if isinstance(self.calibration, Calibration) else None
-        named = {"individuals": self.finder.individuals.names} if self.finder and self.finder.individuals else {}
-        return named | {
+        return _parts_of(self) | {
             "settings": self.settings.model_dump(mode="json"),
             "settings_hash": settings_hash(self.settings),
             "names": self.schema.names,
             "flip_pairs": self.schema.flip_pairs,
             "skeleton": self.schema.skeleton,
-            "head": kind_of(self.head),
-            "lies": self.head.lies if isinstance(self.head, Cascade) else (PLAIN,),
-            "local": [len(look.which) for look in self.head.looks] if isinstance(self.head, Cascade) else [],
-            "first": self.head.first if isinstance(self.head, Cascade) else 0,
-            "bounded": isinstance(self.head, Cascade) and self.head.bounded,
-            "calibration": None if knots is None else [knots.scores.tolist(), knots.errors.tolist()],
+            **described(self.head, self.calibration),
             "origin": self.origin,
         }
 
@@ -313,33 +288,34 @@ class Landmarker:
         if hub.is_on_hub(path):
             path = hub.fetch(str(path))
         tensors, meta = checkpoint.load(Path(path), cls.KIND)
-        try:
-            description = _Description.model_validate(meta)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise LeadError(f"{path} is damaged: {where} in its description: {first['msg']}.") from None
+        description = _Description.read(meta, path)
         settings = check(description.settings, str(path))
         schema = Schema(description.names, description.flip_pairs, description.skeleton)
         distill = settings.distill
         backbone = Backbone(settings.backbone.name, side=settings.picture.input)
         student = make_student(backbone, distill, settings.hypercolumn)
         checkpoint.restore(student, tensors, "student")
-        lies = tuple(Lie(*lie) for lie in description.lies)
-        looks = (description.local, description.first, description.bounded)
-        head = make_head(description.head, distill.dimension, len(schema.names), lies, *looks)
-        checkpoint.restore(head, tensors, "head")
-        calibration: Calibration | Confidence | None = None
-        if description.calibration is not None:
-            calibration = Calibration(*map(np.array, description.calibration))
-        elif any(name.startswith("confidence.") for name in tensors):
-            calibration = Confidence(Cascade.SIGNALS, len(schema.names))
-            checkpoint.restore(calibration, tensors, "confidence")
+        own = len(schema.names) - sum(len(part.names) for part in description.loose)
+        head, calibration = description.made(tensors, own, distill.dimension)
         finder = None
         if any(name.startswith("finder.") for name in tensors):
             finder = Finder(distill.dimension, description.individuals, len(schema.names))
             checkpoint.restore(finder, tensors, "finder")
-        return cls(schema, settings, student, head, calibration, description.origin, finder=finder)
+        loose = []
+        for i, part in enumerate(description.loose):
+            made = part.made(tensors, len(part.names), distill.dimension, f"loose{i}.")
+            loose.append(cls(schema.subset(part.names), settings, student, *made, {}))
+        return cls(schema, settings, student, head, calibration, description.origin, finder=finder, loose=loose)
+
+
+def _parts_of(model: Landmarker) -> dict[str, Any]:
+    """What a model says of parts that most have not."""
+    out: dict[str, Any] = {}
+    if model.finder and model.finder.individuals:
+        out["individuals"] = model.finder.individuals.names
+    if model.loose:
+        out["loose"] = [{"names": part.schema.names, **described(part.head, part.calibration)} for part in model.loose]
+    return out
 
 
 def _as_labels(
@@ -384,31 +360,6 @@ def _specimens(model: Landmarker, finder: Finder, store: ImageStore, row: int) -
         tracks[real] = finder.individuals.called(torch.cat(looks)[[kept[i] for i in real.tolist()]])
         out = replace(out, tracks=tuple(tracks.tolist()))
     return Specimens(out, extent)
-
-
-def kind_of(head: Head | Cascade) -> HeadName:
-    """A head's name, by which :func:`make_head` makes another like it."""
-    if isinstance(head, Cascade):
-        return "cascade-coarse" if head.fine is None else "cascade"
-    return "ridge" if isinstance(head, RidgeHead) else "softargmax"
-
-
-def make_head(
-    kind: HeadName,
-    dimension: int,
-    landmarks: int,
-    lies: Sequence[Lie] = (PLAIN,),
-    local: Sequence[int] = (),
-    first: int = 0,
-    bounded: bool = False,
-) -> Head | Cascade:
-    """An unfitted head; ``lies`` are what a cascade tries, and the others as of :class:`Cascade`."""
-    if kind == "ridge":
-        return RidgeHead(dimension, landmarks)
-    if kind == "softargmax":
-        return SoftArgmaxHead(dimension, landmarks)
-    fine = kind == "cascade"
-    return Cascade(dimension, landmarks, fine=fine, lies=lies, local=local, first=first, bounded=bounded)
 
 
 class _Located(NamedTuple):

@@ -27,10 +27,11 @@ from lead.export.onnxfile import Exported, to_onnx
 from lead.export.runtime import answers
 from lead.features import Extractor, FeatureSource
 from lead.frame import Frame
+from lead.heads import Calibration
 from lead.images.build import open_store
 from lead.images.labels import save_labels
 from lead.images.store import ImageStore
-from lead.inference import Calibration, Landmarker
+from lead.inference import Landmarker
 from lead.landmarks import Labels, Schema
 from lead.nn import shape, steered
 from lead.nn.backbone import Backbone

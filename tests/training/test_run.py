@@ -19,7 +19,8 @@ from lead import checkpoint
 from lead.config import Settings, to_yaml
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
-from lead.inference import Landmarker, make_head
+from lead.heads import make_head
+from lead.inference import Landmarker
 from lead.landmarks.model import Schema
 from lead.training.run import Run, held_out, open_pictures, training_rows
 from lead.training.stages import distill, pretrain

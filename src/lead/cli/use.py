@@ -14,7 +14,7 @@ from lead.cli.console import note, show, warn, watching
 from lead.reporting import counted
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
-    pass
+    from lead.training.landmarks import FitSummary
 
 FEW_NAMES = 8
 """Landmarks that are named; of more, only the number is told."""
@@ -108,6 +108,10 @@ def fit(
             "--complete", help="Every specimen of every labelled picture is labelled: the rest is background."
         ),
     ] = False,
+    together: Annotated[
+        bool,
+        typer.Option("--together", help="Take all landmarks as one shape, even if some lie loose beside the others."),
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Fit landmarks to a run's features, from one labelled picture or more, and write a model.
@@ -121,7 +125,6 @@ def fit(
         refuse_existing(out)
     from lead import api
     from lead.images.store import skipped_text
-    from lead.training.local import FEWEST
 
     with watching() as watch:
         summary = api.fit(
@@ -134,6 +137,7 @@ def fit(
             seed=seed,
             several=several,
             complete=complete,
+            apart=not together,
             progress=watch.counting("features"),
             sampling=watch.counting("reading films"),
             say=warn,
@@ -141,6 +145,14 @@ def fit(
     if summary.missing:
         warn(skipped_text(summary.missing))
     summary.landmarker.save(out)
+    _tell(summary)
+    show(f"Model: {out}\nNext: lead predict {out} PICTURES --out landmarks.json")
+
+
+def _tell(summary: FitSummary) -> None:
+    """What fitting found."""
+    from lead.training.local import FEWEST
+
     first = f"one look at {'a window around each specimen' if summary.finder else 'the whole picture'}"
     looks = {"cascade": f"{first}, and one at a crop", "cascade-coarse": first}
     labelled = counted(summary.used, "labelled picture", "labelled pictures")
@@ -149,6 +161,8 @@ def fit(
         show(closely_text(summary.landmarker.schema.names, summary.landmarker.closely))
     elif summary.head in looks and summary.used < FEWEST:
         show(f"Looked at closely: nothing yet; that takes {FEWEST} labels of a landmark, and files that show more")
+    for part in summary.landmarker.loose:
+        show(f"Fitted apart, since they lie anywhere beside the others: {', '.join(part.schema.names)}")
     if finder := summary.finder:
         show(finder.words)
     of = "a specimen's extent" if summary.finder else "the picture's longer side"
@@ -160,7 +174,6 @@ def fit(
     if summary.accepted:
         points = counted(summary.accepted, "accepted point is", "accepted points are")
         show(f"{points} not counted in the error: what a model said does not judge it")
-    show(f"Model: {out}\nNext: lead predict {out} PICTURES --out landmarks.json")
 
 
 def closely_text(names: Sequence[str], closely: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from lead.evaluation.predictions import SHARES, Predictions
 from lead.experiments.bench import Bench, PointSet, System, label_count, label_draws
 from lead.features import FeatureSource
 from lead.geometry import FloatArray
-from lead.inference import Head
+from lead.heads import Head
 from lead.landmarks.model import HIDDEN
 from lead.nn.heads import REDUCED
 from lead.reporting import Say, counted, unsaid

@@ -17,8 +17,8 @@ from lead.experiments.bench import Bench, PointSet, System
 from lead.experiments.regression import fitted
 from lead.features import BATCH
 from lead.geometry import inside
+from lead.heads import Head
 from lead.images.views import View, Warp
-from lead.inference import Head
 from lead.landmarks.model import Labels
 from lead.reporting import Say, unsaid
 from lead.seeds import mixed_seed

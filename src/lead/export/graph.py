@@ -12,8 +12,9 @@ from lead.export.large import Large, Opened
 from lead.features import encoder
 from lead.frame import Frame
 from lead.geometry import denormalise_points
+from lead.heads import Calibration
 from lead.images.views import Warp, render
-from lead.inference import Calibration, Landmarker
+from lead.inference import Landmarker
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE
 from lead.nn.cascade import Cascade
 from lead.nn.confidence import Confidence

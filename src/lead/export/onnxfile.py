@@ -109,10 +109,17 @@ def to_onnx(
         counting: makes a callback of (done, total) for each task.
 
     Raises:
-        LeadError: the model finds several specimens; the file is there, the side does not fit, the extra ``onnx`` is
-            not installed, or a landmark is more than ``TOLERANCE`` off; then nothing is written.
+        LeadError: the model finds several specimens, or landmarks apart from others; the file is there, the side does
+            not fit, the extra ``onnx`` is not installed, or a landmark is more than ``TOLERANCE`` off; then nothing is
+            written.
     """
     need_extra()
+    if model.loose:
+        names = ", ".join(name for part in model.loose for name in part.schema.names)
+        raise LeadError(
+            f"The model finds {names} apart from the other landmarks, which ONNX files cannot hold yet. Fit all as one "
+            "shape (lead fit --together), or predict with the model as it is."
+        )
     if model.finder is not None:
         raise LeadError(
             "A model that finds several specimens in a picture cannot be written as ONNX, which holds what is done to "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -121,6 +121,20 @@ class _Rows:
 
     def _of(self, first: int, row: int) -> tuple[str, str]:
         return self.places.of(first) or "one file", self.places.of(row) or "another"
+
+
+def side_by_side(schema: Schema, parts: Sequence[Labels]) -> Labels:
+    """Predictions of the same pictures as one: landmarks of each part, in a schema that has them all."""
+    order = [name for part in parts for name in part.schema.names]
+    at = [order.index(name) for name in schema.names]
+    tables: dict[str, Any] = {}
+    for name in ("xy", "visible", *PREDICTED):
+        given = [getattr(part, name) for part in parts]
+        if any(table is not None for table in given):
+            nothing = [np.full((len(part), len(part.schema.names)), np.nan) for part in parts]
+            filled = [blank if table is None else table for table, blank in zip(given, nothing, strict=True)]
+            tables[name] = np.concatenate(filled, axis=1)[:, at]
+    return replace(parts[0], schema=schema, accepted=None, predicted=None, **tables)
 
 
 def joined_tables(labels: Sequence[Labels], names: Sequence[str] = ()) -> Labels:

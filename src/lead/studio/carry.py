@@ -8,8 +8,8 @@ import torch
 from torch.nn import functional
 
 from lead.geometry import cell_grid
+from lead.heads import Calibration
 from lead.images.decode import UnreadablePicture
-from lead.inference import Calibration
 from lead.nn.matching import cell_similarities, nearby_peaks
 from lead.studio.features import Exemplar, FeatureBank, Seen
 from lead.studio.films import taken_frame

@@ -28,7 +28,7 @@ def predict_told(
     ups: Sequence[Up],
 ) -> Labels:
     """Landmarks of some pictures (rows (n,), features (n, C, h, w)) whose things point up as a person said."""
-    head, names = landmarker.head, landmarker.schema.names
+    head, names = landmarker.head, landmarker.own.names
     shape = head.shape.double().cpu().numpy() if isinstance(head, Cascade) else None  # in whose frame it wants them
     return landmarker.predict_rows(store, rows, features, up=np.array([up.where(names, shape) for up in ups]))
 

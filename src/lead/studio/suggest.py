@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lead.inference import Calibration, Head
+from lead.heads import Calibration, Head
 from lead.nn.matching import cell_similarities, nearby_peaks
 from lead.studio.features import Exemplar
 from lead.training.fit import fit_head

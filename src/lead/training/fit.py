@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lead.geometry import soft_argmax
-from lead.inference import Calibration, Head
+from lead.heads import Calibration, Head
 from lead.nn.heads import FILTERS, PLAIN, REDUCED, Lie, RidgeHead, SoftArgmaxHead, gaussian_maps
 from lead.seeds import mixed_seed
 from lead.training.labelled import FOLDS, Labelled, check_labelled, distances, folds, judging

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,25 +14,27 @@ from lead.config import PictureSettings, Settings
 from lead.errors import LeadError
 from lead.features import Extractor, FeatureSource
 from lead.files import default_cache
+from lead.heads import Calibration, kind_of
 from lead.images.build import open_store
 from lead.images.doubts import refuse_unlabelled, without_far
 from lead.images.find import Media, find_media
 from lead.images.store import ImageStore
 from lead.images.survey import survey
-from lead.inference import Calibration, Landmarker, kind_of
+from lead.inference import Landmarker
 from lead.landmarks import Labels
-from lead.landmarks.model import HIDDEN, UNLABELLED
+from lead.landmarks.model import UNLABELLED
 from lead.nn.backbone import licence_of
 from lead.nn.confidence import Confidence
 from lead.nn.finder import WINDOW
 from lead.provenance import commit, versions
 from lead.reporting import Progress, Say, counted, unsaid
 from lead.seeds import mixed_seed
-from lead.training.cascade import CascadeFit, fit_cascade
+from lead.training.cascade import CascadeFit
 from lead.training.finder import FinderFit
 from lead.training.fit import Fitted, FittedKind, fit_head
 from lead.training.inputs import POOL, SELF_TAUGHT
 from lead.training.labelled import Labelled
+from lead.training.loose import PartsFit, fit_parts
 from lead.training.run import Run, with_contrast
 from lead.training.several import fit_several
 from lead.training.specimens import WINDOWS
@@ -78,6 +80,7 @@ def fit_landmarker(
     head: FittedKind,
     seed: int,
     self_taught: bool,
+    apart: bool = True,
     progress: Progress | None = None,
     say: Say = unsaid,
 ) -> FitSummary:
@@ -90,6 +93,7 @@ def fit_landmarker(
         head: which to fit.
         seed: of everything random.
         self_taught: whether unlabelled pictures of the folder may be learnt from, where so few are labelled.
+        apart: whether landmarks that lie loose may be fitted apart from the others.
         progress: called as features are computed.
         say: told what the folder holds that is not read, how values of more than 8 bits are shown, and what of pictures
             is not looked at.
@@ -107,6 +111,8 @@ def fit_landmarker(
     points = torch.from_numpy(frame.points(store, rows, found.xy)).float()
     fitted: CascadeFit | Fitted
     finder: FinderFit | None = None
+    parts: PartsFit | None = None
+    loose: list[Landmarker] = []
     if found.tracks is not None:
         if head != "cascade":
             raise LeadError(f"The labels show several specimens in a picture: leave out --head {head}.")
@@ -114,18 +120,21 @@ def fit_landmarker(
         _say_if_learnt_from_the_whole(run, finder, say)
         calibration: Confidence | Calibration | None = fitted.confidence
     elif head == "cascade":
-        fitted = fit_cascade(
+        parts = fit_parts(
             source,
             rows,
             points,
-            hidden=found.visible == HIDDEN,
-            accepted=found.accepted,
+            found,
             unlabelled=np.arange(len(store)),
-            groups=[PurePosixPath(image).parent.as_posix() for image in found.images],
             turned=settings.turned,
             seed=seed,
+            apart=apart,
             progress=progress,
         )
+        fitted = parts.own
+        for which, fit in parts.loose:
+            some = found.schema.subset(found.schema.names[k] for k in which)
+            loose.append(Landmarker(some, settings, student, fit.head, fit.confidence, {}))
         _say_how_they_lie(fitted, settings, say)
         calibration = fitted.confidence
     else:
@@ -133,23 +142,28 @@ def fit_landmarker(
         labelled = Labelled(source.whole(rows, progress=progress), points, accepted=flags)
         fitted = fit_head(labelled, kind=head, seed=seed)
         calibration = fitted.calibration
-    backbone = settings.backbone
-    error = fitted.error * (2 * WINDOW if finder else frame.shown / frame.side)
+    error = (parts.error if parts else fitted.error) * (2 * WINDOW if finder else frame.shown / frame.side)
     accepted = 0 if found.accepted is None else int(found.accepted.sum())
-    origin: dict[str, Any] = {
+    origin = _origin(run, store.digest, len(set(found.images)), accepted, error, seed)
+    seen_by = finder.finder if finder else None
+    model = Landmarker(found.schema, settings, student, fitted.head, calibration, origin, finder=seen_by, loose=loose)
+    return FitSummary(model, len(set(found.images)), missing, kind_of(fitted.head), error, accepted, finder)
+
+
+def _origin(run: Run, pictures: str, labels: int, accepted: int, error: float, seed: int) -> dict[str, Any]:
+    """What is kept of where a model is from."""
+    backbone = run.settings.backbone
+    return {
         "run": run.provenance,
-        "labels": len(set(found.images)),
+        "labels": labels,
         "accepted": accepted,
-        "pictures": store.digest,
+        "pictures": pictures,
         "start": {"weights": backbone.init, "licence": licence_of(backbone.name, backbone.init)},
         "held_out_error": None if math.isnan(error) else error,
         "versions": versions(),
         "commit": commit(),
         "seed": seed,
     }
-    seen_by = finder.finder if finder else None
-    model = Landmarker(found.schema, settings, student, fitted.head, calibration, origin, finder=seen_by)
-    return FitSummary(model, len(set(found.images)), missing, kind_of(fitted.head), error, accepted, finder)
 
 
 def _say_if_learnt_from_the_whole(run: Run, fit: FinderFit, say: Say) -> None:
