@@ -31,6 +31,7 @@ from lead.geometry import FloatArray
 from lead.images.crops import Originals
 from lead.images.showing import Showing
 from lead.images.store import ImageStore
+from lead.landmarks.curves import Curve
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
 from lead.nn.backbone import Backbone
 from lead.nn.cascade import Cascade, CascadeOutput
@@ -72,6 +73,7 @@ class _Description(BaseModel):
     names: tuple[str, ...]
     flip_pairs: tuple[tuple[str, str], ...]
     skeleton: tuple[tuple[str, str], ...]
+    curves: tuple[Curve, ...] = ()
     head: HeadName
     lies: tuple[tuple[Annotated[int, Field(ge=0, lt=8)], bool], ...] = (PLAIN,)
     local: tuple[Annotated[int, Field(ge=1)], ...] = ()
@@ -257,6 +259,7 @@ class Landmarker:
             "names": self.schema.names,
             "flip_pairs": self.schema.flip_pairs,
             "skeleton": self.schema.skeleton,
+            "curves": [curve.described() for curve in self.schema.curves],
             "head": kind_of(self.head),
             "lies": self.head.lies if isinstance(self.head, Cascade) else (PLAIN,),
             "local": [len(look.which) for look in self.head.looks] if isinstance(self.head, Cascade) else [],
@@ -323,7 +326,7 @@ class Landmarker:
             where = ".".join(map(str, first["loc"]))
             raise LeadError(f"{path} is damaged: {where} in its description: {first['msg']}.") from None
         settings = check(description.settings, str(path))
-        schema = Schema(description.names, description.flip_pairs, description.skeleton)
+        schema = Schema(description.names, description.flip_pairs, description.skeleton, description.curves)
         distill = settings.distill
         backbone = Backbone(settings.backbone.name, side=settings.picture.input)
         student = make_student(backbone, distill, settings.hypercolumn)

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError, unknown
+from lead.landmarks.curves import curves_of
 from lead.landmarks.fields import finite
 from lead.landmarks.left_out import LeftOut
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Schema
@@ -212,7 +213,11 @@ def _schema(category: Entry, names: tuple[str, ...], where: str, left_out: LeftO
         raise LeadError(f"{where}: 'flip_pairs' must be a list of pairs.")
     if not all(isinstance(name, str) for pair in flips for name in pair):
         raise LeadError(f"{where}: 'flip_pairs' must be a list of pairs of names.")
-    return Schema(names, tuple((a, b) for a, b in flips), _bones(category.get("skeleton"), names, where, left_out))
+    bones = _bones(category.get("skeleton"), names, where, left_out)
+    try:
+        return Schema(names, tuple((a, b) for a, b in flips), bones, curves_of(category.get("curves") or []))
+    except LeadError as error:
+        raise LeadError(f"{where}: {error}") from None
 
 
 def _bones(skeleton: object, names: tuple[str, ...], where: str, left_out: LeftOut) -> tuple[tuple[str, str], ...]:

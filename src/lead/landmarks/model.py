@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError, unknown
+from lead.landmarks.curves import Curve, renamed_curves
 
 UNLABELLED, HIDDEN, VISIBLE = 0, 1, 2
 """Visibility as COCO has it: not labelled (ignored everywhere), labelled but hidden, labelled and visible."""
@@ -28,12 +29,14 @@ class Schema:
     Attributes:
         names: the landmarks' names, unique.
         flip_pairs: pairs of names that change places in a mirrored picture. Empty means unknown.
-        skeleton: pairs of names joined by a line when drawn.
+        skeleton: pairs of names joined by a line when drawn, beside the segments of the curves.
+        curves: lines of the thing through some of the landmarks. Each landmark slides along one at most.
     """
 
     names: tuple[str, ...]
     flip_pairs: tuple[tuple[str, str], ...] = ()
     skeleton: tuple[tuple[str, str], ...] = ()
+    curves: tuple[Curve, ...] = ()
 
     def __post_init__(self) -> None:
         if len(set(self.names)) != len(self.names):
@@ -42,6 +45,24 @@ class Schema:
         for pair in (*self.flip_pairs, *self.skeleton):
             for name in pair:
                 self.index(name)
+        self._check_curves()
+        drawn = {frozenset(segment) for curve in self.curves for segment in curve.segments}
+        object.__setattr__(self, "skeleton", tuple(bone for bone in self.skeleton if frozenset(bone) not in drawn))
+
+    def _check_curves(self) -> None:
+        if twice := _twice(curve.name for curve in self.curves):
+            raise LeadError(f"Two curves are called {twice!r}. Give each one a name of its own.")
+        slides: dict[str, str] = {}
+        for curve in self.curves:
+            for name in curve.points:
+                if name not in self.names:
+                    raise LeadError(f"Curve {curve.name!r}: {unknown('landmark', name, self.names)}")
+            for _, name, _ in curve.sliders:
+                if slides.setdefault(name, curve.name) != curve.name:
+                    raise LeadError(
+                        f"{name!r} lies within two curves, {slides[name]!r} and {curve.name!r}, and can slide along "
+                        "one. Take it out of the other, or end a curve there."
+                    )
 
     def index(self, name: str) -> int:
         """The position of a landmark. Raises :class:`LeadError` naming the valid ones."""
@@ -51,7 +72,7 @@ class Schema:
             raise unknown("landmark", name, self.names) from None
 
     def subset(self, names: Iterable[str]) -> Schema:
-        """The schema of some of the landmarks, in the order asked for."""
+        """The schema of some of the landmarks, in the order asked for; its curves go through those that are left."""
         keep = tuple(names)
         for name in keep:
             self.index(name)
@@ -60,7 +81,24 @@ class Schema:
             keep,
             tuple(p for p in self.flip_pairs if kept.issuperset(p)),
             tuple(p for p in self.skeleton if kept.issuperset(p)),
+            renamed_curves(self.curves, {name: name for name in keep}),
         )
+
+    @property
+    def lines(self) -> tuple[tuple[str, str], ...]:
+        """All lines to draw: the skeleton, and the segments of the curves."""
+        return (*self.skeleton, *(segment for curve in self.curves for segment in curve.segments))
+
+    @property
+    def sliders(self) -> npt.NDArray[np.int64]:
+        """(S, 3) for each semilandmark the positions of the point before it, of itself, and of the point after it."""
+        rows = [[*map(self.index, names)] for curve in self.curves for names in curve.sliders]
+        return np.array(rows, dtype=np.int64).reshape(-1, 3)
+
+    @property
+    def semilandmarks(self) -> npt.NDArray[np.bool_]:
+        """(K,) which landmarks slide along a curve."""
+        return np.isin(np.arange(len(self.names)), self.sliders[:, 1])
 
 
 def numbered(count: int) -> tuple[str, ...]:
@@ -119,7 +157,7 @@ class Labels:
     """Landmarks of N specimens, K each: one in each picture, unless there are ``tracks``.
 
     Attributes:
-        schema: names, pairs, skeleton.
+        schema: names, pairs, skeleton, curves.
         images: N picture paths as the file that held them writes them (POSIX separators), unique unless there are
             ``tracks``.
         xy: (N, K, 2) float64 pixels of each picture, in the convention of :mod:`lead.geometry`; NaN where unlabelled.
