@@ -97,7 +97,7 @@ def test_a_coco_file_with_other_curves_is_refused(curves: Any, message: str) -> 
 
 def test_all_formats_but_ours_say_that_they_lose_them() -> None:
     labels = Labels.from_xy(SCHEMA, ["1.png"], np.ones((1, 6, 2)))
-    assert {kind.name for kind in WRITTEN if "the curves" not in kind.lost(labels)} == {"coco"}
+    assert {kind.name for kind in WRITTEN if "the curves" not in kind.lost(labels)} == {"coco", "tps"}
 
 
 def test_files_are_joined_with_their_curves_unless_these_differ() -> None:
