@@ -44,8 +44,8 @@ GEOMORPH = {
     -0.0098694415 0.0030581945 0.1061099688 -0.0408339568 0.0128659360 -0.1256050397
     """,
 }
-"""The first and the last of POINTS by geomorph 4.0.8: gpagen(POINTS, curves = SLIDERS + 1, Proj = FALSE, PrinAxes = FALSE)
-with ProcD = FALSE, its default, and TRUE."""
+"""The first and the last of POINTS by geomorph 4.0.8: gpagen(POINTS, curves = SLIDERS + 1, Proj = FALSE,
+PrinAxes = FALSE) with ProcD = FALSE, its default, and TRUE."""
 
 
 def as_shape(points: FloatArray) -> FloatArray:

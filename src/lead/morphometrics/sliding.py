@@ -41,13 +41,15 @@ def slid(points: FloatArray, sliders: npt.NDArray[np.int64], by: By) -> FloatArr
     own = as_complex((points - middles) / sizes)
     turns = direction(own.conj() @ own[0])[:, None]  # by how much each is turned
     shapes = own * turns
-    mean, level = shapes.mean(0), _level(shapes)
+    mean: ComplexArray = shapes.mean(0)
+    level = _level(shapes)
     for _ in range(ROUNDS):
         shapes = slid_towards(mean, shapes, sliders, by)
         before, level = level, _level(shapes)
         further = direction(shapes.conj() @ mean)[:, None]
         shapes, turns = shapes * further, turns * further
-        mean = np.asarray(shapes.mean(0) / np.linalg.norm(shapes.mean(0) - shapes.mean()))
+        mean = shapes.mean(0)
+        mean = mean / np.linalg.norm(mean - mean.mean())
         if abs(level - before) <= TOLERANCE:
             break
     out = points.copy()
