@@ -211,7 +211,7 @@ def shape(
     slide: Annotated[
         HowToSlide,
         typer.Option(
-            help="What the points of curves minimise as they slide along them: bending energy, as geomorph's gpagen does "
+            help="What the points of curves minimise as they slide along them: bending energy, as in geomorph's gpagen "
             "by default, or Procrustes distance. With no, they are landmarks like others."
         ),
     ] = HowToSlide.BENDING,

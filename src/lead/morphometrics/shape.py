@@ -280,8 +280,8 @@ def _slid(labels: Labels, points: FloatArray, slide: Slide) -> FloatArray | None
     for row, slider in np.argwhere((tangents == 0).all(-1)).tolist()[:1]:
         before, name, after = (schema.names[k] for k in schema.sliders[slider])
         raise LeadError(
-            f"{labels.where(row)}{labels.images[row]!r}: {before!r} and {after!r} lie in one place, so nothing says along "
-            f"which line {name!r} between them slides. Correct them, or let nothing slide (--slide no)."
+            f"{labels.where(row)}{labels.images[row]!r}: {before!r} and {after!r} lie in one place, so nothing says "
+            f"along which line {name!r} between them slides. Correct them, or let nothing slide (--slide no)."
         )
     try:
         return slid(points, schema.sliders, slide)

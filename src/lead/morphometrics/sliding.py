@@ -74,7 +74,7 @@ def slid_towards(mean: ComplexArray, shapes: ComplexArray, sliders: npt.NDArray[
         # Of steps t along U the energy is (y + U t)' B (y + U t), least where U' B U t = -U' B y (Bookstein 1997).
         pull = (along.conj() * (away @ energy[:, moved])).real
         stiff = (along.conj()[:, :, None] * energy[np.ix_(moved, moved)] * along[:, None, :]).real
-        steps = np.linalg.solve(stiff, pull[..., None])[..., 0]
+        steps = np.asarray(np.linalg.solve(stiff, pull[..., None])[..., 0], dtype=np.float64)
     out = shapes.copy()
     out[:, moved] -= along * steps
     return out
