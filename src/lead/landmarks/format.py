@@ -11,7 +11,7 @@ import numpy as np
 
 from lead.errors import LeadError
 from lead.landmarks.frames import frame_of
-from lead.landmarks.model import HIDDEN, UNLABELLED, Labels, numbered
+from lead.landmarks.model import ERRORS, HIDDEN, UNLABELLED, Labels, numbered
 from lead.landmarks.per_picture import ZIP, PerPicture, archive_why_not
 from lead.landmarks.pictures import PictureInfo
 from lead.landmarks.tps_curves import layout_of
@@ -159,7 +159,7 @@ def _has(labels: Labels, feature: str) -> bool:
         "order": len(labels) > 0 and not (labels.visible[0] > UNLABELLED).all(),
         "hidden": bool((labels.visible == HIDDEN).any()),
         "score": labels.score is not None,
-        "errors": labels.px_error is not None or labels.px_90 is not None,
+        "errors": any(getattr(labels, name) is not None for name in ERRORS),
         "flips": bool(schema.flip_pairs),
         "skeleton": bool(schema.skeleton),
         "curves": bool(schema.curves),
