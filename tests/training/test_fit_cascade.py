@@ -86,7 +86,6 @@ def test_what_lies_across_a_curve_is_told_of_what_was_held_out(seen: tuple[Featu
     share = fitted.confidence.across
     assert (share > 0).tolist() == [False, True, False, False]
     assert float(share[1]) < ANY_WAY
-    assert fit_cascade(source, rows, strayed, local=False).across is None
 
 
 def test_the_second_look_is_nearer(seen: tuple[FeatureSource, Tensor]) -> None:

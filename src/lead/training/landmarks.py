@@ -137,13 +137,21 @@ def fit_landmarker(
         labelled = Labelled(source.whole(rows, progress=progress), points, accepted=flags)
         fitted = fit_head(labelled, kind=head, seed=seed)
         calibration = fitted.calibration
-    backbone = settings.backbone
     error, across = _errors(fitted, 2 * WINDOW if finder else frame.shown / frame.side)
-    accepted = 0 if found.accepted is None else int(found.accepted.sum())
-    origin: dict[str, Any] = {
+    accepted = int(found.is_accepted.sum())
+    origin = _origin(run, found, store, error, seed)
+    seen_by = finder.finder if finder else None
+    model = Landmarker(found.schema, settings, student, fitted.head, calibration, origin, finder=seen_by)
+    return FitSummary(model, len(set(found.images)), missing, kind_of(fitted.head), error, accepted, finder, across)
+
+
+def _origin(run: Run, found: Labels, store: ImageStore, error: float, seed: int) -> dict[str, Any]:
+    """Where a model is from."""
+    backbone = run.settings.backbone
+    return {
         "run": run.provenance,
         "labels": len(set(found.images)),
-        "accepted": accepted,
+        "accepted": int(found.is_accepted.sum()),
         "pictures": store.digest,
         "start": {"weights": backbone.init, "licence": licence_of(backbone.name, backbone.init)},
         "held_out_error": None if math.isnan(error) else error,
@@ -151,10 +159,6 @@ def fit_landmarker(
         "commit": commit(),
         "seed": seed,
     }
-    model = Landmarker(
-        found.schema, settings, student, fitted.head, calibration, origin, finder=finder and finder.finder
-    )
-    return FitSummary(model, len(set(found.images)), missing, kind_of(fitted.head), error, accepted, finder, across)
 
 
 def _errors(fitted: CascadeFit | Fitted, unit: float) -> tuple[float, tuple[float, float] | None]:
