@@ -123,6 +123,8 @@ def test_what_a_format_loses_stands_in_its_line() -> None:
         "errors": "expected errors",
         "flips": "flip pairs",
         "skeleton": "skeleton",
+        "curves": "curves",
+        "between": "curves' points between others",
         "sizes": "picture sizes",
         "endings": "pictures' endings",
         "fractions": "fractions of a pixel",

@@ -615,6 +615,26 @@ export interface components {
             runner_up: string | null;
         };
         /**
+         * Curve
+         * @description A line of the thing through some of its landmarks, as :class:`lead.landmarks.curves.Curve` has it.
+         *
+         *     Attributes:
+         *         name: what it is called; no other curve is.
+         *         points: names of landmarks in their order along it, three or more, each once.
+         *         closed: whether it goes on from the last point to the first.
+         */
+        Curve: {
+            /** Name */
+            name: string;
+            /** Points */
+            points: string[];
+            /**
+             * Closed
+             * @default false
+             */
+            closed: boolean;
+        };
+        /**
          * Direction
          * @description A direction in a picture, in its pixels: x to the right, y down. Of any length; 0, 0 is none.
          */
@@ -970,8 +990,10 @@ export interface components {
          *     Attributes:
          *         version: goes up with every change; what a change is based on.
          *         landmarks: names and colours.
-         *         skeleton: pairs of names joined by a line.
+         *         skeleton: pairs of names joined by a line, without the segments of the curves.
          *         flip_pairs: pairs of names that change places in a mirrored picture.
+         *         curves: lines of the thing through landmarks. All points of an open one but its two ends, and of a closed one
+         *             but its first, are semilandmarks; each lies within one curve at most.
          *         several: whether a picture may show several specimens, each of which has labels of its own.
          */
         Landmarks: {
@@ -1002,6 +1024,11 @@ export interface components {
                 string
             ][];
             /**
+             * Curves
+             * @default []
+             */
+            curves: components["schemas"]["Curve"][];
+            /**
              * Several
              * @default false
              */
@@ -1010,6 +1037,8 @@ export interface components {
         /**
          * LandmarksChange
          * @description New landmarks in place of those of ``version``. Where ``several`` is left out, it stays as it is.
+         *
+         *     Where ``curves`` are left out, they stay too, through those of their landmarks that are still there.
          *
          *     Attributes:
          *         renamed: old name to new name, for each landmark that keeps its labels under another name.
@@ -1044,6 +1073,11 @@ export interface components {
                 string,
                 string
             ][];
+            /**
+             * Curves
+             * @default []
+             */
+            curves: components["schemas"]["Curve"][];
             /**
              * Several
              * @default false
@@ -1098,6 +1132,11 @@ export interface components {
                 string,
                 string
             ][];
+            /**
+             * Curves
+             * @default []
+             */
+            curves: components["schemas"]["Curve"][];
             /**
              * Several
              * @default false
@@ -1807,6 +1846,7 @@ export interface components {
     pathItems: never;
 }
 export type Choice = components['schemas']['Choice'];
+export type Curve = components['schemas']['Curve'];
 export type Direction = components['schemas']['Direction'];
 export type Dispute = components['schemas']['Dispute'];
 export type Disputes = components['schemas']['Disputes'];

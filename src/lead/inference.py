@@ -26,6 +26,7 @@ from lead.heads import Calibration, Head, HeadDescription, described, fitted
 from lead.images.crops import Originals
 from lead.images.showing import Showing
 from lead.images.store import ImageStore
+from lead.landmarks.curves import Curve
 from lead.landmarks.joining import side_by_side
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
 from lead.nn.backbone import Backbone
@@ -44,6 +45,7 @@ class _Description(HeadDescription):
     settings: dict[str, Any]
     flip_pairs: tuple[tuple[str, str], ...]
     skeleton: tuple[tuple[str, str], ...]
+    curves: tuple[Curve, ...] = ()
     individuals: tuple[str, ...] = ()
     loose: tuple[HeadDescription, ...] = ()
     origin: dict[str, Any]
@@ -290,7 +292,7 @@ class Landmarker:
         tensors, meta = checkpoint.load(Path(path), cls.KIND)
         description = _Description.read(meta, path)
         settings = check(description.settings, str(path))
-        schema = Schema(description.names, description.flip_pairs, description.skeleton)
+        schema = Schema(description.names, description.flip_pairs, description.skeleton, description.curves)
         distill = settings.distill
         backbone = Backbone(settings.backbone.name, side=settings.picture.input)
         student = make_student(backbone, distill, settings.hypercolumn)
@@ -313,6 +315,8 @@ def _parts_of(model: Landmarker) -> dict[str, Any]:
     out: dict[str, Any] = {}
     if model.finder and model.finder.individuals:
         out["individuals"] = model.finder.individuals.names
+    if model.schema.curves:
+        out["curves"] = [curve.described() for curve in model.schema.curves]
     if model.loose:
         out["loose"] = [{"names": part.schema.names, **described(part.head, part.calibration)} for part in model.loose]
     return out
@@ -327,10 +331,11 @@ def _as_labels(
     px = source.pixels(rows)[:, None]
     beyond = ((xy < -0.5) | (xy > store.sizes[pictures, None] - 0.5)).any(-1)
     visible = np.select([beyond, found.hidden], [UNLABELLED, HIDDEN], VISIBLE).astype(np.int8)
-    error, wide = (None if e is None else np.where(beyond, np.nan, e * px) for e in (found.error, found.within_90))
+    told = (found.error, found.within_90, found.across)
+    errors = [None if e is None else np.where(beyond, np.nan, e * px) for e in told]
     files = tuple(store.files[row] for row in pictures.tolist())
     tracks = ("",) * len(files) if several else None
-    return Labels(schema, files, xy, visible, found.score, error, wide, tracks=tracks)
+    return Labels(schema, files, xy, visible, found.score, *errors, tracks=tracks)
 
 
 def _specimens(model: Landmarker, finder: Finder, store: ImageStore, row: int) -> Specimens:
@@ -370,6 +375,7 @@ class _Located(NamedTuple):
     hidden: npt.NDArray[np.bool_]
     error: FloatArray | None
     within_90: FloatArray | None
+    across: FloatArray | None = None
 
 
 def _of_cascade(found: CascadeOutput, confidence: Calibration | Confidence | None) -> _Located:
@@ -378,7 +384,9 @@ def _of_cascade(found: CascadeOutput, confidence: Calibration | Confidence | Non
         return _Located(points, score, np.zeros(score.shape, dtype=bool), None, None)
     error = found.expected(confidence).double().cpu().numpy()
     hidden = confidence.is_hidden(found.signals).cpu().numpy()
-    return _Located(points, score, hidden, error, error * confidence.factor(0.9))
+    share = confidence.across.double().cpu().numpy()
+    across = np.where(share > 0, error * share, np.nan) if share.any() else None
+    return _Located(points, score, hidden, error, error * confidence.factor(0.9), across)
 
 
 def _of_head(head: Head, features: Tensor, calibration: Calibration | Confidence | None) -> _Located:

@@ -37,7 +37,7 @@ from lead.landmarks import HIDDEN, VISIBLE
 from lead.studio.book import LabelBook
 from lead.studio.events import Events
 from lead.studio.folder import PictureFolder
-from lead.studio.label_messages import LabelsChange, Point
+from lead.studio.label_messages import Curve, LabelsChange, Point
 from lead.studio.labelfile import ChangedElsewhere, Conflict, SaveFailed
 
 
@@ -52,6 +52,10 @@ def book(folder: PictureFolder) -> LabelBook:
     book = open_book(folder)
     name(book, "a", "b", "c", skeleton=[("a", "b")], flip_pairs=[("b", "c")])
     return book
+
+
+def curve(called: str, *points: str, closed: bool = False) -> dict[str, Any]:
+    return {"name": called, "points": list(points), "closed": closed}
 
 
 def on_disk(book: LabelBook) -> dict[str, Any]:
@@ -482,6 +486,8 @@ def test_a_broken_file_is_named_and_left_alone(folder: PictureFolder, content: b
         (("a", "b", "z"), {"renamed": {"y": "z"}}, "Unknown landmark 'y'"),
         (("a", "b"), {"renamed": {"c": "z"}}, "not among the new landmarks"),
         (("z",), {"renamed": {"a": "z", "b": "z"}}, "both renamed"),
+        (("a", "b", "c"), {"curves": [curve("rim", "a", "b")]}, "'rim' has 2 of the 3 points"),
+        (("a", "b", "c"), {"curves": [curve("rim", "a", "b", "z")]}, "'rim': Unknown landmark 'z'"),
     ],
 )
 def test_wrong_landmarks_change_nothing(
@@ -501,6 +507,25 @@ def test_labels_follow_order_and_names(book: LabelBook) -> None:
     name(book, "b", "nose", "c", renamed={"b": "nose", "nose": "b"})
     assert at(book, "a.png") == {"c": ABSENT, "b": visible(1, 1), "nose": hidden(2, 2)}
     assert load_labels(book.file).visible.tolist() == [[VISIBLE, HIDDEN, 0]]
+
+
+def test_curves_are_kept_in_the_file_and_through_other_names(book: LabelBook) -> None:
+    name(book, *"abcd", skeleton=[("a", "b"), ("a", "d")], curves=[curve("rim", *"abcd", closed=True)])
+    kept = book.landmarks
+    book.close()
+    book = open_book(book.folder)
+    assert book.landmarks.curves == kept.curves == [Curve(name="rim", points=list("abcd"), closed=True)]
+    assert book.landmarks.skeleton == kept.skeleton == []  # the curve draws both
+    assert on_disk(book)["categories"][0]["skeleton"] == [[1, 2], [2, 3], [3, 4], [4, 1]]
+    name(book, *"dcba", "nose", renamed={"a": "nose", "b": "a"})  # a page that knows no curves says nothing of them
+    assert book.landmarks.curves == [Curve(name="rim", points=["nose", "a", "c", "d"], closed=True)]
+    name(book, "nose", "a", "d")
+    assert book.landmarks.curves == [Curve(name="rim", points=["nose", "a", "d"], closed=True)]
+    assert load_labels(book.file).schema.sliders.tolist() == [[0, 1, 2], [1, 2, 0]]
+    name(book, "nose", "a", "d", curves=[])
+    assert book.landmarks.curves == []
+    assert "curves" not in on_disk(book)["categories"][0]
+    assert on_disk(book)["categories"][0]["skeleton"] == []
 
 
 def test_landmarks_with_labels_are_not_dropped_unasked(book: LabelBook) -> None:

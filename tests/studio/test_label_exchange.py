@@ -154,6 +154,37 @@ def test_landmarks_are_replaced_while_nothing_is_labelled(book: LabelBook) -> No
     assert [landmark.name for landmark in book.landmarks.landmarks] == ["eye", "tail"]
 
 
+def with_curve(*points: str) -> str:
+    """A file of these landmarks and a curve through them."""
+    curve = {"name": "rim", "points": list(points), "closed": False}
+    category = {"id": 1, "name": "x", "keypoints": list(points), "curves": [curve]}
+    image, keypoints = {"id": 1, "file_name": "a.png"}, [5, 5, 2] * len(points)
+    annotation = {"id": 1, "image_id": 1, "category_id": 1, "keypoints": keypoints}
+    return json.dumps({"images": [image], "annotations": [annotation], "categories": [category]})
+
+
+def test_curves_come_with_the_landmarks(book: LabelBook) -> None:
+    take(book, with_curve("a", "b", "c"))
+    assert [curve.points for curve in book.landmarks.curves] == [["a", "b", "c"]]
+    name(book, "a", "b", "c", curves=[])
+    take(book, with_curve("a", "b", "c"), "landmarks")
+    assert [curve.points for curve in book.landmarks.curves] == [["a", "b", "c"]]
+
+
+def test_new_landmarks_bring_their_curves_unless_one_here_is_called_the_same(book: LabelBook) -> None:
+    name(book, "a", "b")
+    take(book, with_curve("a", "b", "c"), add_landmarks=True)
+    assert [curve.points for curve in book.landmarks.curves] == [["a", "b", "c"]]
+    with pytest.raises(LeadError, match=r"labels\.csv: Two curves are called 'rim'"):
+        take(book, with_curve("a", "c", "d"), add_landmarks=True)
+
+
+def test_curves_follow_the_names_that_are_chosen(book: LabelBook) -> None:
+    name(book, "one", "two", "four")
+    take(book, with_curve("a", "b", "c", "d"), "landmarks", called=["one", "two", "", "four"])
+    assert [curve.points for curve in book.landmarks.curves] == [["one", "two", "four"]]
+
+
 def test_the_same_landmarks_bring_lines_and_pairs_to_what_is_labelled(book: LabelBook) -> None:
     name(book, "tail", "eye")
     put(book, "a.png", eye=(1, 2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -165,15 +165,24 @@ def _tell(summary: FitSummary) -> None:
         show(f"Fitted apart, since they lie anywhere beside the others: {', '.join(part.schema.names)}")
     if finder := summary.finder:
         show(finder.words)
-    of = "a specimen's extent" if summary.finder else "the picture's longer side"
-    if math.isnan(summary.error):
-        few = "too few labels are not accepted suggestions" if summary.accepted else "a single label leaves none"
-        show(f"Out-of-fold error: unknown; {few} to check on")
-    else:
-        show(f"Out-of-fold error, on labels not fitted to: {100 * summary.error:.2f} % of {of}")
+    for line in _error_lines(summary):
+        show(line)
     if summary.accepted:
         points = counted(summary.accepted, "accepted point is", "accepted points are")
         show(f"{points} not counted in the error: what a model said does not judge it")
+
+
+def _error_lines(summary: FitSummary) -> Iterator[str]:
+    """What is said of the error on labels that were held out, and on those of curves."""
+    of = "a specimen's extent" if summary.finder else "the picture's longer side"
+    if math.isnan(summary.error):
+        few = "too few labels are not accepted suggestions" if summary.accepted else "a single label leaves none"
+        yield f"Out-of-fold error: unknown; {few} to check on"
+        return
+    yield f"Out-of-fold error, on labels not fitted to: {100 * summary.error:.2f} % of {of}"
+    if summary.across and not math.isnan(summary.across[0]):
+        aside, whole = (f"{100 * error:.2f} %" for error in summary.across)
+        yield f"The same of points that slide along curves: {whole}; to the side of the curve {aside}"
 
 
 def closely_text(names: Sequence[str], closely: Sequence[str]) -> str:

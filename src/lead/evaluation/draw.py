@@ -59,7 +59,7 @@ def draw_landmarks(
     *others, points = ink.place(xy, _size(image)).reshape(-1, len(schema.names), 2)
     colours = landmark_colours(len(schema.names))
     for places in (*others, points):
-        for first, second in schema.skeleton:
+        for first, second in schema.lines:
             ink.line(places[schema.index(first)], places[schema.index(second)], (255, 255, 255), 0.35, alpha=170)
     for places in others:
         for point, colour in zip(places, colours, strict=True):

@@ -64,7 +64,7 @@ def draw_frame(picture: Image.Image, labels: Labels, row: int, colours: FloatArr
     pixels = np.array(picture)
     unit = max(0.008 * min(picture.size), 1.5)  # radius of a disc
     points, schema = labels.xy[row], labels.schema
-    for first, second in schema.skeleton:
+    for first, second in schema.lines:
         _line(pixels, points[schema.index(first)], points[schema.index(second)], 0.3 * unit, (255, 255, 255), 0.6)
     for point, colour, visible in zip(points, colours, labels.visible[row], strict=True):
         ink = 0.45 if visible == HIDDEN else 1.0

@@ -215,7 +215,8 @@ def describe(model: Landmarker, module: Squares) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "landmarks": model.schema.names,
-        "skeleton": model.schema.skeleton,
+        "skeleton": model.schema.lines,
+        "curves": [curve.described() for curve in model.schema.curves],
         "flip_pairs": model.schema.flip_pairs,
         "input": {
             "name": "pixels",

@@ -17,15 +17,16 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError, unknown
+from lead.landmarks.curves import curves_of
 from lead.landmarks.fields import finite
 from lead.landmarks.left_out import LeftOut
-from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Schema
+from lead.landmarks.model import ERRORS, HIDDEN, UNLABELLED, VISIBLE, Schema
 from lead.reporting import counted
 
 Entry = dict[str, Any]
 FloatArray = npt.NDArray[np.float64]
-PREDICTED_KEYS = ("keypoint_scores", "px_error", "px_90")
-"""Keys of a prediction's annotation: in :class:`lead.landmarks.Labels` the attributes score, px_error and px_90."""
+PREDICTED_KEYS = ("keypoint_scores", *ERRORS)
+"""Keys of a prediction's annotation: in :class:`lead.landmarks.Labels` the attributes ``PREDICTED``."""
 OTHER = "annotation of other categories"
 """Of boxes and outlines beside the key points."""
 EMPTY, CROWD = "annotation without a landmark", "annotation of a crowd"
@@ -212,7 +213,11 @@ def _schema(category: Entry, names: tuple[str, ...], where: str, left_out: LeftO
         raise LeadError(f"{where}: 'flip_pairs' must be a list of pairs.")
     if not all(isinstance(name, str) for pair in flips for name in pair):
         raise LeadError(f"{where}: 'flip_pairs' must be a list of pairs of names.")
-    return Schema(names, tuple((a, b) for a, b in flips), _bones(category.get("skeleton"), names, where, left_out))
+    bones = _bones(category.get("skeleton"), names, where, left_out)
+    try:
+        return Schema(names, tuple((a, b) for a, b in flips), bones, curves_of(category.get("curves") or []))
+    except LeadError as error:
+        raise LeadError(f"{where}: {error}") from None
 
 
 def _bones(skeleton: object, names: tuple[str, ...], where: str, left_out: LeftOut) -> tuple[tuple[str, str], ...]:

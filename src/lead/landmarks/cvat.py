@@ -188,7 +188,7 @@ def _schema_lines(schema: Schema) -> list[str]:
     """``<meta>``: the labels as a task lists them, with a drawing that puts the landmarks in a row."""
     edges = "".join(
         f'<line data-type="edge" data-node-from="{a + 1}" data-node-to="{b + 1}"></line>'
-        for a, b in ((schema.index(one), schema.index(other)) for one, other in schema.skeleton)
+        for a, b in ((schema.index(one), schema.index(other)) for one, other in schema.lines)
     )
     nodes = "".join(
         f'<circle r="1.5" cx="{100 * (k + 0.5) / len(schema.names):g}" cy="50" data-type="element node" '

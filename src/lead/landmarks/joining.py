@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError
+from lead.landmarks.curves import Curve
 from lead.landmarks.model import OF_ROWS, PREDICTED, UNLABELLED, Labels, Places, Schema, numbered
 
 Column = npt.NDArray[Any]
@@ -202,7 +203,7 @@ def _refuse_numbers(labels: Sequence[Labels]) -> None:
 
 
 def _schema(labels: Sequence[Labels], names: Sequence[str]) -> Schema:
-    """The landmarks of all, with the flip pairs and the skeletons of all."""
+    """The landmarks of all, with the flip pairs, the skeletons and the curves of all."""
     partner: dict[str, str] = {}
     pairs: dict[frozenset[str], Pair] = {}
     for part in labels:
@@ -215,7 +216,21 @@ def _schema(labels: Sequence[Labels], names: Sequence[str]) -> Schema:
                     )
             pairs.setdefault(frozenset(pair), pair)
     bones = {frozenset(bone): bone for part in reversed(labels) for bone in reversed(part.schema.skeleton)}
-    return Schema(tuple(names), tuple(pairs.values()), tuple(reversed(bones.values())))
+    return Schema(tuple(names), tuple(pairs.values()), tuple(reversed(bones.values())), _curves(labels))
+
+
+def _curves(labels: Sequence[Labels]) -> tuple[Curve, ...]:
+    """Those of all. Raises :class:`LeadError` where two files lead one through other points."""
+    curves: dict[str, tuple[Labels, Curve]] = {}
+    for part in labels:
+        for curve in part.schema.curves:
+            first, known = curves.setdefault(curve.name, (part, curve))
+            if known != curve:
+                raise LeadError(
+                    f"{_file(part)}: curve {curve.name!r} goes through other points than in {_file(first)}, or is "
+                    "closed in one of them only. Make them the same, or give one of them another name."
+                )
+    return tuple(curve for _, curve in curves.values())
 
 
 def _widened(part: Labels, schema: Schema, name: str) -> Column:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from lead.landmarks.model import Labels, Schema
+from lead.landmarks.curves import renamed_curves
+from lead.landmarks.model import PREDICTED, Labels, Schema
 
 
 def kind_prefixes(names: Sequence[str], sizes: Sequence[int]) -> list[str]:
@@ -34,27 +36,31 @@ def joined_kinds(parts: Sequence[Labels], kinds: Sequence[str]) -> Labels:
     if len(parts) == 1:
         return parts[0]
     prefixes = kind_prefixes(kinds, [len(part.schema.names) for part in parts])
+    each = [_prefixed(part.schema, before) for part, before in zip(parts, prefixes, strict=True)]
     schema = Schema(
-        tuple(before + name for before, part in zip(prefixes, parts, strict=True) for name in part.schema.names),
-        *(
-            tuple(
-                (before + a, before + b)
-                for before, part in zip(prefixes, parts, strict=True)
-                for a, b in getattr(part.schema, pairs)
-            )
-            for pairs in ("flip_pairs", "skeleton")
-        ),
+        tuple(name for one in each for name in one.names),
+        tuple(pair for one in each for pair in one.flip_pairs),
+        tuple(pair for one in each for pair in one.skeleton),
+        tuple(curve for one in each for curve in one.curves),
     )
     return Labels(
         schema,
         parts[0].images,
         np.concatenate([part.xy for part in parts], axis=1),
         np.concatenate([part.visible for part in parts], axis=1),
-        *(_side_by_side([getattr(part, name) for part in parts], parts) for name in ("score", "px_error", "px_90")),
+        *(_side_by_side([getattr(part, name) for part in parts], parts) for name in PREDICTED),
         accepted=np.concatenate([part.is_accepted for part in parts], axis=1),
         predicted=np.concatenate([part.is_predicted for part in parts], axis=1),
         tracks=parts[0].tracks,
     )
+
+
+def _prefixed(schema: Schema, before: str) -> Schema:
+    """A schema whose names all begin with something."""
+    new = {name: before + name for name in schema.names}
+    flips, bones = ([(new[a], new[b]) for a, b in pairs] for pairs in (schema.flip_pairs, schema.skeleton))
+    curves = (replace(curve, name=before + curve.name) for curve in renamed_curves(schema.curves, new))
+    return Schema(tuple(new.values()), tuple(flips), tuple(bones), tuple(curves))
 
 
 def _side_by_side(

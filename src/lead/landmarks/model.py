@@ -11,11 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError, unknown
+from lead.landmarks.curves import Curve, renamed_curves
 
 UNLABELLED, HIDDEN, VISIBLE = 0, 1, 2
 """Visibility as COCO has it: not labelled (ignored everywhere), labelled but hidden, labelled and visible."""
-PREDICTED = ("score", "px_error", "px_90")
-"""Attributes of :class:`Labels` that predictions have."""
+ERRORS = ("px_error", "px_90", "px_across")
+PREDICTED = ("score", *ERRORS)
+"""Attributes of :class:`Labels` that predictions have; the former are in pixels."""
 OF_ROWS = ("boxes", "likely", "sizes")
 """Attributes of :class:`Labels` that hold something for each row, or are None."""
 _Value = TypeVar("_Value")
@@ -28,12 +30,14 @@ class Schema:
     Attributes:
         names: the landmarks' names, unique.
         flip_pairs: pairs of names that change places in a mirrored picture. Empty means unknown.
-        skeleton: pairs of names joined by a line when drawn.
+        skeleton: pairs of names joined by a line when drawn, beside the segments of the curves.
+        curves: lines of the thing through some of the landmarks. Each landmark slides along one at most.
     """
 
     names: tuple[str, ...]
     flip_pairs: tuple[tuple[str, str], ...] = ()
     skeleton: tuple[tuple[str, str], ...] = ()
+    curves: tuple[Curve, ...] = ()
 
     def __post_init__(self) -> None:
         if len(set(self.names)) != len(self.names):
@@ -42,6 +46,24 @@ class Schema:
         for pair in (*self.flip_pairs, *self.skeleton):
             for name in pair:
                 self.index(name)
+        self._check_curves()
+        drawn = {frozenset(segment) for curve in self.curves for segment in curve.segments}
+        object.__setattr__(self, "skeleton", tuple(bone for bone in self.skeleton if frozenset(bone) not in drawn))
+
+    def _check_curves(self) -> None:
+        if twice := _twice(curve.name for curve in self.curves):
+            raise LeadError(f"Two curves are called {twice!r}. Give each one a name of its own.")
+        slides: dict[str, str] = {}
+        for curve in self.curves:
+            for name in curve.points:
+                if name not in self.names:
+                    raise LeadError(f"Curve {curve.name!r}: {unknown('landmark', name, self.names)}")
+            for _, name, _ in curve.sliders:
+                if slides.setdefault(name, curve.name) != curve.name:
+                    raise LeadError(
+                        f"{name!r} lies within two curves, {slides[name]!r} and {curve.name!r}, and can slide along "
+                        "one. Take it out of the other, or end a curve there."
+                    )
 
     def index(self, name: str) -> int:
         """The position of a landmark. Raises :class:`LeadError` naming the valid ones."""
@@ -51,7 +73,7 @@ class Schema:
             raise unknown("landmark", name, self.names) from None
 
     def subset(self, names: Iterable[str]) -> Schema:
-        """The schema of some of the landmarks, in the order asked for."""
+        """The schema of some of the landmarks, in the order asked for; its curves go through those that are left."""
         keep = tuple(names)
         for name in keep:
             self.index(name)
@@ -60,7 +82,24 @@ class Schema:
             keep,
             tuple(p for p in self.flip_pairs if kept.issuperset(p)),
             tuple(p for p in self.skeleton if kept.issuperset(p)),
+            renamed_curves(self.curves, {name: name for name in keep}),
         )
+
+    @property
+    def lines(self) -> tuple[tuple[str, str], ...]:
+        """All lines to draw: the skeleton, and the segments of the curves."""
+        return (*self.skeleton, *(segment for curve in self.curves for segment in curve.segments))
+
+    @property
+    def sliders(self) -> npt.NDArray[np.int64]:
+        """(S, 3) for each semilandmark the positions of the point before it, of itself, and of the point after it."""
+        rows = [[*map(self.index, names)] for curve in self.curves for names in curve.sliders]
+        return np.array(rows, dtype=np.int64).reshape(-1, 3)
+
+    @property
+    def semilandmarks(self) -> npt.NDArray[np.bool_]:
+        """(K,) which landmarks slide along a curve."""
+        return np.isin(np.arange(len(self.names)), self.sliders[:, 1])
 
 
 def numbered(count: int) -> tuple[str, ...]:
@@ -119,7 +158,7 @@ class Labels:
     """Landmarks of N specimens, K each: one in each picture, unless there are ``tracks``.
 
     Attributes:
-        schema: names, pairs, skeleton.
+        schema: names, pairs, skeleton, curves.
         images: N picture paths as the file that held them writes them (POSIX separators), unique unless there are
             ``tracks``.
         xy: (N, K, 2) float64 pixels of each picture, in the convention of :mod:`lead.geometry`; NaN where unlabelled.
@@ -127,6 +166,7 @@ class Labels:
         score: (N, K) confidence in [0, 1] of predictions, or None for labels made by hand.
         px_error: (N, K) expected error in pixels of predictions, or None.
         px_90: (N, K) distance in pixels that holds the true place of a prediction in nine of ten cases, or None.
+        px_across: (N, K) expected distance in pixels of predicted semilandmarks from their curve, or None.
         places: where they stand in the file that they were read from; None if they come from elsewhere.
         accepted: (N, K) bool, labels that are a model's suggestion, taken over and not touched since: fitted to, but
             left out of every estimate of an error. None if there are none.
@@ -151,6 +191,7 @@ class Labels:
     score: npt.NDArray[np.float64] | None = None
     px_error: npt.NDArray[np.float64] | None = None
     px_90: npt.NDArray[np.float64] | None = None
+    px_across: npt.NDArray[np.float64] | None = None
     places: Places | None = field(default=None, kw_only=True)
     accepted: npt.NDArray[np.bool_] | None = field(default=None, kw_only=True)
     predicted: npt.NDArray[np.bool_] | None = field(default=None, kw_only=True)
@@ -171,7 +212,7 @@ class Labels:
             np.zeros((n, k), dtype=bool) if given is None else np.reshape(given, (n, k)).astype(bool)
             for given in (self.accepted, self.predicted)
         )
-        for table in self._predicted():
+        for table in self.of_predictions():
             if table is not None:
                 predicted |= np.isfinite(np.reshape(table, (n, k)))
         accepted &= visible > UNLABELLED
@@ -259,7 +300,7 @@ class Labels:
         """The same labels, unlabelled where a model said them: what may be fitted to."""
         if self.predicted is None:
             return self
-        return replace(unlabelled(self, self.predicted), score=None, px_error=None, px_90=None)
+        return replace(unlabelled(self, self.predicted), score=None, px_error=None, px_90=None, px_across=None)
 
     def only_by_hand(self) -> Labels:
         """The same labels, unlabelled where a person did not place them: what an error may be measured on."""
@@ -323,7 +364,7 @@ class Labels:
             tuple(self.images[i] for i in index),
             self.xy[index],
             self.visible[index],
-            *(None if values is None else values[index] for values in self._predicted()),
+            *(None if values is None else values[index] for values in self.of_predictions()),
             places=self.places and self.places.take(index),
             accepted=self.is_accepted[index],
             predicted=self.is_predicted[index],
@@ -341,7 +382,7 @@ class Labels:
             self.images,
             self.xy[:, index],
             self.visible[:, index],
-            *(None if values is None else values[:, index] for values in self._predicted()),
+            *(None if values is None else values[:, index] for values in self.of_predictions()),
             places=self.places and self.places.only(index),
             accepted=self.is_accepted[:, index],
             predicted=self.is_predicted[:, index],
@@ -360,7 +401,8 @@ class Labels:
         other = dict(zip(self.images, names, strict=True))
         return replace(self, images=names, complete=frozenset(other[image] for image in self.complete))
 
-    def _predicted(self) -> list[npt.NDArray[np.float64] | None]:
+    def of_predictions(self) -> list[npt.NDArray[np.float64] | None]:
+        """What ``PREDICTED`` names."""
         return [getattr(self, name) for name in PREDICTED]
 
 

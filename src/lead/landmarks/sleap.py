@@ -266,7 +266,7 @@ def dump(labels: Labels, pictures: PictureInfo) -> bytes:
     with needing("SLEAP's files", "sleap"):
         import sleap_io
     schema = labels.schema
-    skeleton = sleap_io.Skeleton(list(schema.names), edges=list(schema.skeleton), name=SKELETON)
+    skeleton = sleap_io.Skeleton(list(schema.names), edges=list(schema.lines), name=SKELETON)
     for a, b in schema.flip_pairs:
         skeleton.add_symmetry(a, b)
     rows_of = labels.rows_of()

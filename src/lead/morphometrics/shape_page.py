@@ -154,7 +154,7 @@ def _drawing(found: Shapes, shape: FloatArray, title: str, *, cloud: bool = Fals
         return [(x, y) for x, y in np.round(flat, 2).tolist()]
 
     schema = found.labels.schema
-    bones = [shape[[schema.index(one), schema.index(other)]] for one, other in schema.skeleton]
+    bones = [shape[[schema.index(one), schema.index(other)]] for one, other in schema.lines]
     dots = [(x, y, name) for (x, y), name in zip(placed(shape), schema.names, strict=True)]
     return Drawing(
         title, [_path(placed(line)) for line in lines], [_path(placed(b)) for b in bones], dots, placed(around)

@@ -24,10 +24,13 @@ its annotation's ``id``, which is given anew where it is no whole number or stan
 that a page chose for it; one that is taken out has no entry any more. An annotation without landmarks, absent ones and
 a box is no specimen, but stays.
 
-Beyond COCO we write eleven keys, which other readers pass over:
+Beyond COCO we write twelve keys, which other readers pass over:
 
 ``flip_pairs`` (category)
     pairs of names that change places in a mirrored picture.
+``curves`` (category)
+    lines of the thing: ``name``; ``points``, names of landmarks in their order along it; ``closed``. Their segments are
+    lines of the ``skeleton``.
 ``several`` (category)
     true in a file of several.
 ``colours`` (category)

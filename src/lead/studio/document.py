@@ -20,7 +20,7 @@ from lead.landmarks import coco
 from lead.landmarks.model import Labels, Schema
 from lead.studio.entries import Annotation, Entry, Image, dumps, new_annotation, new_image
 from lead.studio.label_messages import Landmarks, Point
-from lead.studio.schema import as_landmarks, is_text
+from lead.studio.schema import as_landmarks, is_text, schema_of
 from lead.studio.specimens import ALONE, SEVERAL, Specimen, free_id, tidied_as_needed, with_numbers
 from lead.studio.tabled import tabled, tabled_specimens
 from lead.studio.ups import Up
@@ -126,7 +126,7 @@ class Document:
         tidy, several = tidied_as_needed(data, several)
         category, kind, labelled_by = tidy.only()
         schema, top = kind.schema, tidy.top
-        landmarks = as_landmarks(schema.names, schema.skeleton, schema.flip_pairs, category.get("colours"))
+        landmarks = as_landmarks(schema, category.get("colours"))
         row_of = _row_of(top)
         entries = top["annotations"]
         ours = tidy.found_by[0] if several else {row: [i] for row, i in labelled_by.items()}
@@ -282,12 +282,8 @@ class Document:
     def with_landmarks(self, landmarks: Landmarks, sources: Sequence[str | None]) -> Document:
         """With other landmarks, each of which takes over the labels of its source; None begins with none."""
         names = [landmark.name for landmark in landmarks.landmarks]
-        kind = {
-            "keypoints": names,
-            "skeleton": [[names.index(a) + 1, names.index(b) + 1] for a, b in landmarks.skeleton],
-            "flip_pairs": [list(pair) for pair in landmarks.flip_pairs],
-            "colours": [landmark.colour for landmark in landmarks.landmarks],
-        } | ({SEVERAL: True} if landmarks.several else {})
+        landmarks = landmarks.model_copy(update={"skeleton": list(schema_of(landmarks).skeleton)})
+        kind = _kind(landmarks)
         categories = list(self.top["categories"])
         category = self.category
         if self.names:
@@ -351,7 +347,23 @@ def _subject(subject: Subject) -> tuple[str, int]:
     return (subject.file, subject.number) if isinstance(subject, Specimen) else (subject, ALONE)
 
 
+def _kind(landmarks: Landmarks) -> Entry:
+    """What the category says of the landmarks."""
+    schema = schema_of(landmarks)
+    kind: Entry = {
+        "keypoints": list(schema.names),
+        "skeleton": [[schema.index(a) + 1, schema.index(b) + 1] for a, b in schema.lines],
+        "flip_pairs": [list(pair) for pair in schema.flip_pairs],
+        "colours": [landmark.colour for landmark in landmarks.landmarks],
+    }
+    if schema.curves:
+        kind["curves"] = [curve.described() for curve in schema.curves]
+    if landmarks.several:
+        kind[SEVERAL] = True
+    return kind
+
+
 def _of_kind(category: Entry, kind: Entry) -> Entry:
-    """A category with other landmarks."""
-    kept = {key: value for key, value in category.items() if key != SEVERAL or value is not True}
-    return {**category, **kind} if SEVERAL in kind else kept | kind
+    """A category with other landmarks; what we wrote of the earlier ones alone goes."""
+    ours = {"curves", SEVERAL} if category.get(SEVERAL) is True else {"curves"}
+    return {key: value for key, value in category.items() if key in kind or key not in ours} | kind

@@ -17,14 +17,14 @@ from lead.images.placing import at_hand
 from lead.landmarks import coco
 from lead.landmarks.format import Format
 from lead.landmarks.io import parse_labels
-from lead.landmarks.model import UNLABELLED, VISIBLE, Labels, Schema
+from lead.landmarks.model import UNLABELLED, VISIBLE, Labels
 from lead.landmarks.naming import Matches, matches
 from lead.reporting import counted
 from lead.studio.document import Document
 from lead.studio.folder import PictureFolder
 from lead.studio.label_messages import Landmarks, Point
 from lead.studio.messages import Imported
-from lead.studio.schema import as_landmarks
+from lead.studio.schema import as_landmarks, renamed, schema_of
 from lead.studio.specimens import tidied_as_needed
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
@@ -97,20 +97,29 @@ class Incoming:
         twice = sorted({name for name in new.values() if list(new.values()).count(name) > 1})
         if twice:
             raise LeadError(f"{some(twice)} is chosen for several of the file's landmarks. Choose each once.")
-        schema = self.labels.schema.subset(new)
-        flips, lines = ([(new[a], new[b]) for a, b in pairs] for pairs in (schema.flip_pairs, schema.skeleton))
+        flips, lines = (
+            [(new[a], new[b]) for a, b in pairs if a in new and b in new]
+            for pairs in (self.landmarks.flip_pairs, self.landmarks.skeleton)
+        )
         kept = [
             landmark.model_copy(update={"name": new[landmark.name]})
             for landmark in self.landmarks.landmarks
             if landmark.name in new
         ]
-        landmarks = Landmarks(landmarks=kept, skeleton=lines, flip_pairs=flips, several=self.landmarks.several)
+        landmarks = self.landmarks.model_copy(
+            update={
+                "landmarks": kept,
+                "skeleton": lines,
+                "flip_pairs": flips,
+                "curves": renamed(self.landmarks.curves, new),
+            }
+        )
         points = {
             row: {new[name]: point for name, point in of_row.items() if name in new}
             for row, of_row in self.points.items()
         }
-        renamed = Schema(tuple(new.values()), tuple(flips), tuple(lines))
-        return replace(self, landmarks=landmarks, points=points, labels=replace(self.labels.only(new), schema=renamed))
+        labels = replace(self.labels.only(new), schema=schema_of(landmarks))
+        return replace(self, landmarks=landmarks, points=points, labels=labels)
 
     def as_known(self, theirs: Point, here: Point) -> Point:
         """What the file says of a point, where it could say all that is known here: else that is kept."""
@@ -229,9 +238,7 @@ def read(
         if kind.name == "coco":  # the only one that holds colours and what is absent
             document = Document.parse(data, several=several)
             return Incoming(kind, document.landmarks, _points_of(document, as_filed, labels), labels, several)
-        schema = labels.schema
-        landmarks = as_landmarks(schema.names, schema.skeleton, schema.flip_pairs)
-        landmarks = landmarks.model_copy(update={"several": several})
+        landmarks = as_landmarks(labels.schema).model_copy(update={"several": several})
         return Incoming(kind, landmarks, _points(labels), labels, several)
     except LeadError as error:
         raise LeadError(f"{name}: {error}") from error

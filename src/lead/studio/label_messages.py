@@ -45,14 +45,30 @@ class Landmark(Message):
     colour: Colour
 
 
+class Curve(Message):
+    """A line of the thing through some of its landmarks, as :class:`lead.landmarks.curves.Curve` has it.
+
+    Attributes:
+        name: what it is called; no other curve is.
+        points: names of landmarks in their order along it, three or more, each once.
+        closed: whether it goes on from the last point to the first.
+    """
+
+    name: Name
+    points: list[Name]
+    closed: bool = False
+
+
 class Landmarks(Message):
     """What is labelled, in the order of labelling.
 
     Attributes:
         version: goes up with every change; what a change is based on.
         landmarks: names and colours.
-        skeleton: pairs of names joined by a line.
+        skeleton: pairs of names joined by a line, without the segments of the curves.
         flip_pairs: pairs of names that change places in a mirrored picture.
+        curves: lines of the thing through landmarks. All points of an open one but its two ends, and of a closed one
+            but its first, are semilandmarks; each lies within one curve at most.
         several: whether a picture may show several specimens, each of which has labels of its own.
     """
 
@@ -60,11 +76,14 @@ class Landmarks(Message):
     landmarks: list[Landmark] = []
     skeleton: list[Pair] = []
     flip_pairs: list[Pair] = []
+    curves: list[Curve] = []
     several: bool = False
 
 
 class LandmarksChange(Landmarks):
     """New landmarks in place of those of ``version``. Where ``several`` is left out, it stays as it is.
+
+    Where ``curves`` are left out, they stay too, through those of their landmarks that are still there.
 
     Attributes:
         renamed: old name to new name, for each landmark that keeps its labels under another name.

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lead.errors import LeadError, unknown
 from lead.evaluation.colours import landmark_colours
-from lead.studio.label_messages import Landmark, Landmarks, LandmarksChange
+from lead.landmarks import Schema
+from lead.landmarks.curves import curves_of, renamed_curves
+from lead.studio.label_messages import Curve, Landmark, Landmarks, LandmarksChange
 
 NAME_LENGTH = 100
 """Characters that a landmark's name may have."""
 
 
 def check_landmarks(landmarks: Landmarks) -> None:
-    """Raises :class:`LeadError` for names, skeleton lines or flip pairs that cannot be kept apart or make no sense."""
+    """Raises :class:`LeadError` for names, lines, flip pairs or curves that cannot be kept apart or make no sense."""
     seen: dict[str, str] = {}
     for landmark in landmarks.landmarks:
         name = landmark.name
@@ -45,6 +47,14 @@ def check_landmarks(landmarks: Landmarks) -> None:
                 other = " – ".join(paired[name])
                 raise LeadError(f"{name!r} is in two left/right pairs: {other} and {' – '.join(pair)}. Keep one.")
             paired[name] = pair
+    schema_of(landmarks)
+
+
+def schema_of(landmarks: Landmarks) -> Schema:
+    """Landmarks without their colours. Raises :class:`LeadError` for curves that are none."""
+    names = tuple(landmark.name for landmark in landmarks.landmarks)
+    curves = curves_of([curve.model_dump() for curve in landmarks.curves])
+    return Schema(names, tuple(landmarks.flip_pairs), tuple(landmarks.skeleton), curves)
 
 
 def default_colours(count: int) -> list[str]:
@@ -52,26 +62,28 @@ def default_colours(count: int) -> list[str]:
     return ["#{:02x}{:02x}{:02x}".format(*colour) for colour in landmark_colours(count)]
 
 
-def as_landmarks(names: Sequence[str], skeleton: Any = (), flip_pairs: Any = (), colours: Any = None) -> Landmarks:
-    """Landmarks from a file's parts; what stands there for colours is used where it is one.
+def as_landmarks(schema: Schema, colours: Any = None) -> Landmarks:
+    """A file's landmarks; what stands there for colours is used where it is one.
 
     Raises:
         LeadError: a name is empty or too long.
     """
-    for name in names:
+    names = schema.names
+    for name in (*names, *(curve.name for curve in schema.curves)):
         if not is_text(name):
-            raise LeadError(f"the landmark name {name[:30]!r} holds half a character. Give it another name.")
+            raise LeadError(f"the name {name[:30]!r} holds half a character. Give it another name.")
         if not 0 < len(name) <= NAME_LENGTH:
-            raise LeadError(
-                f"the landmark name {name[:30]!r} has {len(name)} characters; 1 to {NAME_LENGTH} are allowed."
-            )
+            raise LeadError(f"the name {name[:30]!r} has {len(name)} characters; 1 to {NAME_LENGTH} are allowed.")
     chosen = colours if isinstance(colours, list) and len(colours) == len(names) else [None] * len(names)
     usable = [
         str(colour).lower() if _is_colour(colour) else default
         for colour, default in zip(chosen, default_colours(len(names)), strict=True)
     ]
     landmarks = [Landmark(name=name, colour=colour) for name, colour in zip(names, usable, strict=True)]
-    return Landmarks(landmarks=landmarks, skeleton=list(skeleton), flip_pairs=list(flip_pairs))
+    curves = [Curve.model_validate(curve.described()) for curve in schema.curves]
+    return Landmarks(
+        landmarks=landmarks, skeleton=list(schema.skeleton), flip_pairs=list(schema.flip_pairs), curves=curves
+    )
 
 
 def is_text(value: str) -> bool:
@@ -105,8 +117,21 @@ def sources(change: LandmarksChange, names: list[str]) -> list[str | None]:
 
 
 def new_landmarks(change: LandmarksChange, now: Landmarks) -> Landmarks:
-    """The landmarks that a change asks for; whether there may be several specimens stays where it says nothing."""
-    several = change.several if "several" in change.model_fields_set else now.several
+    """The landmarks that a change asks for; several specimens and curves stay where it says nothing of them."""
+    names = [landmark.name for landmark in now.landmarks]
+    targets = [landmark.name for landmark in change.landmarks]
+    kept = {source: name for name, source in zip(targets, sources(change, names), strict=True) if source is not None}
+    given = change.model_fields_set
     return Landmarks(
-        landmarks=change.landmarks, skeleton=change.skeleton, flip_pairs=change.flip_pairs, several=several
+        landmarks=change.landmarks,
+        skeleton=change.skeleton,
+        flip_pairs=change.flip_pairs,
+        curves=change.curves if "curves" in given else renamed(now.curves, kept),
+        several=change.several if "several" in given else now.several,
     )
+
+
+def renamed(curves: Sequence[Curve], new: Mapping[str, str]) -> list[Curve]:
+    """Those through the landmarks that have a new name, under it; without those that are no curve any more."""
+    known = curves_of([curve.model_dump() for curve in curves])
+    return [Curve.model_validate(curve.described()) for curve in renamed_curves(known, new)]

@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from lead.landmarks.coco import each_once, track_of
 from lead.landmarks.coco_entries import PREDICTED_KEYS, likely_of
-from lead.landmarks.model import Labels, Schema
+from lead.landmarks.model import Labels
 from lead.studio.entries import Annotation, Entry
 from lead.studio.label_messages import Landmarks
+from lead.studio.schema import schema_of
 
 
 def tabled(rows: Sequence[tuple[str, Annotation]], landmarks: Landmarks) -> Labels:
@@ -21,12 +22,18 @@ def tabled(rows: Sequence[tuple[str, Annotation]], landmarks: Landmarks) -> Labe
     shape = (len(rows), len(names))
     tables = np.array([labels.table for _, labels in rows], dtype=np.float64).reshape(*shape, 3)
     extra = [_extra(key, [labels.entry for _, labels in rows], shape) for key in PREDICTED_KEYS]
-    schema = Schema(tuple(names), tuple(landmarks.flip_pairs), tuple(landmarks.skeleton))
     images, visible = tuple(file for file, _ in rows), tables[..., 2].astype(np.int8)
     marked = [_marked([one.listed(key) for _, one in rows], names) for key in ("accepted", "predicted")]
     tracks = ("",) * len(rows) if landmarks.several else None
     return Labels(
-        schema, images, tables[..., :2], visible, *extra, accepted=marked[0], predicted=marked[1], tracks=tracks
+        schema_of(landmarks),
+        images,
+        tables[..., :2],
+        visible,
+        *extra,
+        accepted=marked[0],
+        predicted=marked[1],
+        tracks=tracks,
     )
 
 

@@ -13,13 +13,13 @@ from lead.images.folder_pictures import LabelledAs
 from lead.landmarks.formats import WRITTEN, format_named
 from lead.landmarks.io import holding_several
 from lead.landmarks.joining import joined_tables
-from lead.landmarks.model import UNLABELLED, Labels, numbered
+from lead.landmarks.model import PREDICTED, UNLABELLED, Labels, numbered
 from lead.landmarks.pictures import PictureInfo, Sized
 from lead.reporting import counted
 from lead.studio.book import LabelBook
 from lead.studio.document import Document
 from lead.studio.incoming import Incoming, Shown, parsed, read, some
-from lead.studio.label_messages import Landmark, Landmarks, Message
+from lead.studio.label_messages import Curve, Landmark, Landmarks, Message
 from lead.studio.merging import with_points, with_specimens
 from lead.studio.messages import Imported
 from lead.studio.schema import check_landmarks, default_colours
@@ -191,7 +191,7 @@ def combined(hand: Labels, predicted: Labels | None) -> Labels:
     n, k = len(images), len(hand.schema.names)
     xy, visible = np.full((n, k, 2), np.nan), np.zeros((n, k), dtype=np.int8)
     accepted = np.zeros((n, k), dtype=bool)
-    extra = {key: np.full((n, k), np.nan) for key in ("score", "px_error", "px_90")}
+    extra = {key: np.full((n, k), np.nan) for key in PREDICTED}
     known = [name for name in hand.schema.names if name in predicted.schema.names]
     to = [hand.schema.index(name) for name in known]
     of = [predicted.schema.index(name) for name in known]
@@ -250,7 +250,7 @@ def _with_landmarks(
         sources = [name if name in here else None for name in theirs]
         report.landmarks = len(theirs)
     elif new and add:
-        landmarks, sources = _added(document.landmarks, new), [*here, *[None] * len(new)]
+        landmarks, sources = _added(document.landmarks, new, incoming.landmarks.curves), [*here, *[None] * len(new)]
         report.landmarks = len(new)
     elif new or (what == "landmarks" and lacking):
         if unnamed:
@@ -260,8 +260,8 @@ def _with_landmarks(
         message = _differences(file, new, lacking, nothing_labelled)
         raise OtherLandmarks(message, theirs) if new else LeadError(message)
     elif what == "landmarks":
-        pairs = {"skeleton": incoming.landmarks.skeleton, "flip_pairs": incoming.landmarks.flip_pairs}
-        landmarks = document.landmarks.model_copy(update={key: value for key, value in pairs.items() if value})
+        given = {key: getattr(incoming.landmarks, key) for key in ("skeleton", "flip_pairs", "curves")}
+        landmarks = document.landmarks.model_copy(update={key: value for key, value in given.items() if value})
         sources = list(here)
         report.landmarks = len(here)
     else:
@@ -273,13 +273,16 @@ def _with_landmarks(
     return document if landmarks == document.landmarks else document.with_landmarks(landmarks, sources)
 
 
-def _added(landmarks: Landmarks, names: list[str]) -> Landmarks:
-    """With further landmarks at the end, in colours that are not taken as far as there are any."""
+def _added(landmarks: Landmarks, names: list[str], curves: list[Curve]) -> Landmarks:
+    """With further landmarks at the end, in colours that are not taken as far as there are any, and their curves."""
     taken = {landmark.colour for landmark in landmarks.landmarks}
     palette = default_colours(len(taken) + len(names))
     free = [colour for colour in palette if colour not in taken] + palette
     more = [Landmark(name=name, colour=colour) for name, colour in zip(names, free, strict=False)]
-    return landmarks.model_copy(update={"landmarks": [*landmarks.landmarks, *more]})
+    new = [curve for curve in curves if set(names) & set(curve.points)]
+    return landmarks.model_copy(
+        update={"landmarks": [*landmarks.landmarks, *more], "curves": [*landmarks.curves, *new]}
+    )
 
 
 def _differences(file: str, new: list[str], lacking: list[str], nothing_labelled: bool) -> str:

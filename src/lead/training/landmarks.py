@@ -56,6 +56,8 @@ class FitSummary:
             several specimens in a picture, of their extent; NaN for one label.
         accepted: labels that are accepted suggestions: fitted to, but not counted in the error.
         finder: of specimens, and how it did on labelled pictures; None where each picture is of one.
+        across: the error of semilandmarks to the side of their curves, and theirs in all, as ``error``; None where
+            nothing slides, or the head is none that tells.
     """
 
     landmarker: Landmarker
@@ -65,6 +67,7 @@ class FitSummary:
     error: float
     accepted: int = 0
     finder: FinderFit | None = None
+    across: tuple[float, float] | None = None
 
     @property
     def closely(self) -> int:
@@ -142,28 +145,34 @@ def fit_landmarker(
         labelled = Labelled(source.whole(rows, progress=progress), points, accepted=flags)
         fitted = fit_head(labelled, kind=head, seed=seed)
         calibration = fitted.calibration
-    error = (parts.error if parts else fitted.error) * (2 * WINDOW if finder else frame.shown / frame.side)
-    accepted = 0 if found.accepted is None else int(found.accepted.sum())
-    origin = _origin(run, store.digest, len(set(found.images)), accepted, error, seed)
+    error, across = _errors(parts or fitted, 2 * WINDOW if finder else frame.shown / frame.side)
+    accepted = int(found.is_accepted.sum())
+    origin = _origin(run, found, store, error, seed)
     seen_by = finder.finder if finder else None
     model = Landmarker(found.schema, settings, student, fitted.head, calibration, origin, finder=seen_by, loose=loose)
-    return FitSummary(model, len(set(found.images)), missing, kind_of(fitted.head), error, accepted, finder)
+    return FitSummary(model, len(set(found.images)), missing, kind_of(fitted.head), error, accepted, finder, across)
 
 
-def _origin(run: Run, pictures: str, labels: int, accepted: int, error: float, seed: int) -> dict[str, Any]:
-    """What is kept of where a model is from."""
+def _origin(run: Run, found: Labels, store: ImageStore, error: float, seed: int) -> dict[str, Any]:
+    """Where a model is from."""
     backbone = run.settings.backbone
     return {
         "run": run.provenance,
-        "labels": labels,
-        "accepted": accepted,
-        "pictures": pictures,
+        "labels": len(set(found.images)),
+        "accepted": int(found.is_accepted.sum()),
+        "pictures": store.digest,
         "start": {"weights": backbone.init, "licence": licence_of(backbone.name, backbone.init)},
         "held_out_error": None if math.isnan(error) else error,
         "versions": versions(),
         "commit": commit(),
         "seed": seed,
     }
+
+
+def _errors(fitted: CascadeFit | PartsFit | Fitted, unit: float) -> tuple[float, tuple[float, float] | None]:
+    """As :attr:`FitSummary.error` and :attr:`FitSummary.across`; ``unit``: of what they say, as a share of theirs."""
+    parts = None if isinstance(fitted, Fitted) else fitted.across
+    return fitted.error * unit, parts and (parts[0] * unit, parts[1] * unit)
 
 
 def _say_if_learnt_from_the_whole(run: Run, fit: FinderFit, say: Say) -> None:

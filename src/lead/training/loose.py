@@ -53,6 +53,11 @@ class PartsFit:
         parts = [(self.which, self.own), *self.loose]
         return sum(len(which) * fit.error for which, fit in parts) / sum(len(which) for which, _ in parts)
 
+    @property
+    def across(self) -> tuple[float, float] | None:
+        """As of :class:`CascadeFit`, of the part that has curves."""
+        return next((fit.across for fit in (self.own, *(fit for _, fit in self.loose)) if fit.across), None)
+
 
 def fit_parts(
     source: FeatureSource,
@@ -84,6 +89,7 @@ def fit_parts(
             accepted=None if labels.accepted is None else labels.accepted[there][:, which],
             unlabelled=unlabelled,
             groups=[PurePosixPath(labels.images[i]).parent.as_posix() for i in there.tolist()],
+            sliders=labels.schema.subset(labels.schema.names[k] for k in which).sliders,
             turned=turned,
             seed=seed,
             progress=progress,

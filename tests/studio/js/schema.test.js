@@ -10,6 +10,7 @@ const BEETLE = {
   landmarks: ['head', 'left', 'right', 'tip'].map((name) => ({name, colour: '#000000'})),
   skeleton: [['head', 'tip']],
   flip_pairs: [['left', 'right']],
+  curves: [{name: 'rim', points: ['head', 'left', 'right', 'tip'], closed: false}],
   several: false,
 };
 const names = (/** @type {Schema} */ schema) => schema.landmarks.map((l) => l.name);
@@ -35,6 +36,12 @@ test('lines and pairs follow a new name, and go with a landmark', () => {
   assert.deepEqual([removed(BEETLE, 'tip').skeleton, removed(BEETLE, 'right').flip_pairs], [[], []]);
 });
 
+test('curves follow a new name, and go on without a landmark while they have three', () => {
+  assert.deepEqual(renamed(BEETLE, 'left', 'links').curves[0].points, ['head', 'links', 'right', 'tip']);
+  assert.deepEqual(removed(BEETLE, 'left').curves[0].points, ['head', 'right', 'tip']);
+  assert.deepEqual(removed(removed(BEETLE, 'left'), 'tip').curves, []);
+});
+
 test('a landmark moves to a place of the order', () => {
   assert.deepEqual(names(moved(BEETLE, 'tip', 0)), ['tip', 'head', 'left', 'right']);
   assert.deepEqual(names(moved(BEETLE, 'head', 2)), ['left', 'right', 'head', 'tip']);
@@ -49,7 +56,7 @@ test('a line is drawn once, whichever way about, and is in one pair at most', ()
 
 test('names of left and right make pairs', () => {
   const all = ['left_eye', 'right_eye', 'Left Ear', 'Right Ear', 'wing_L', 'wing_R', 'l1', 'r1', 'nose', 'cleft'];
-  const schema = {landmarks: all.map((name) => ({name, colour: '#000000'})), skeleton: [], flip_pairs: [],
+  const schema = {landmarks: all.map((name) => ({name, colour: '#000000'})), skeleton: [], flip_pairs: [], curves: [],
     several: false};
   assert.deepEqual(suggestedPairs(schema), [['left_eye', 'right_eye'], ['Left Ear', 'Right Ear'], ['wing_L', 'wing_R'],
     ['l1', 'r1']]);

@@ -19,7 +19,7 @@ const suggested = (x, y, key = null) => ({key, likely: 0.8,
 const POINTS = {head: {state: 'visible', x: 2, y: 5}, tip: {state: 'hidden', x: 22, y: 5},
   wing: {state: 'absent', x: null, y: null}};
 /** @type {Landmarks} */
-const LANDMARKS = {version: 1, several: true, flip_pairs: [], skeleton: [['head', 'tip']],
+const LANDMARKS = {version: 1, several: true, flip_pairs: [], curves: [], skeleton: [['head', 'tip']],
   landmarks: ['head', 'tip', 'wing'].map((name) => ({name, colour: '#ff0000'}))};
 
 test('a key says which picture it is of', () => {

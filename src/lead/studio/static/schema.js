@@ -8,7 +8,7 @@ import {freeColour, PALETTE} from './parts.js';
 /**
  * @import {Landmarks} from 'types/messages'
  * @import {App} from './app.js'
- * @typedef {Pick<Landmarks, 'landmarks'|'skeleton'|'flip_pairs'|'several'>} Schema
+ * @typedef {Pick<Landmarks, 'landmarks'|'skeleton'|'flip_pairs'|'curves'|'several'>} Schema
  * @typedef {[string, string]} Pair
  * @typedef {{what: string, apply: (schema: Schema) => Schema|null, names: Record<string, string>, drop: boolean,
  *   before: Schema, after: Schema, undo: boolean, labelsFrom?: string|null, refused?: (words: string) => void}} Edit
@@ -16,6 +16,7 @@ import {freeColour, PALETTE} from './parts.js';
  */
 
 export const LONGEST = 100; // characters of a name
+export const FEWEST = 3; // points of a curve
 
 /** @param {Pair} pair @param {string} a @param {string} b */
 const joins = (pair, a, b) => (pair[0] === a && pair[1] === b) || (pair[0] === b && pair[1] === a);
@@ -44,7 +45,8 @@ export function renamed(schema, from, to) {
   const rename = (/** @type {string} */ name) => name === from ? to : name;
   const swap = (/** @type {Pair} */ [a, b]) => /** @type {Pair} */ ([rename(a), rename(b)]);
   return {...schema, landmarks: schema.landmarks.map((l) => (l.name === from ? {...l, name: to} : l)),
-    skeleton: schema.skeleton.map(swap), flip_pairs: schema.flip_pairs.map(swap)};
+    skeleton: schema.skeleton.map(swap), flip_pairs: schema.flip_pairs.map(swap),
+    curves: schema.curves.map((curve) => ({...curve, points: curve.points.map(rename)}))};
 }
 
 /** @param {Schema} schema @param {string} name @param {string} colour */
@@ -55,9 +57,12 @@ export const recoloured = (schema, name, colour) => ({...schema,
 export const distinct = (schema) => ({...schema,
   landmarks: schema.landmarks.map((l, i) => ({...l, colour: PALETTE[i % PALETTE.length]}))});
 
-/** @param {Schema} schema @param {string} name */
+/** A curve goes on without the landmark, as long as it has points enough.
+ *  @param {Schema} schema @param {string} name */
 export const removed = (schema, name) => ({...schema, landmarks: schema.landmarks.filter((l) => l.name !== name),
-  skeleton: without(schema.skeleton, name), flip_pairs: without(schema.flip_pairs, name)});
+  skeleton: without(schema.skeleton, name), flip_pairs: without(schema.flip_pairs, name),
+  curves: schema.curves.map((curve) => ({...curve, points: curve.points.filter((point) => point !== name)}))
+    .filter((curve) => curve.points.length >= FEWEST)});
 
 /** Puts a landmark at place `to` (from 0) of the order. @param {Schema} schema @param {string} name
  *  @param {number} to */
@@ -111,8 +116,8 @@ export function suggestedPairs(schema) {
 }
 
 /** @param {Schema} schema @returns {Schema} */
-const copy = ({landmarks, skeleton, flip_pairs, several}) =>
-  structuredClone({landmarks, skeleton, flip_pairs, several});
+const copy = ({landmarks, skeleton, flip_pairs, curves, several}) =>
+  structuredClone({landmarks, skeleton, flip_pairs, curves, several});
 /** @param {Schema} a @param {Schema} b */
 const alike = (a, b) => JSON.stringify(copy(a)) === JSON.stringify(copy(b));
 
