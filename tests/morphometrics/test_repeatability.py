@@ -110,14 +110,13 @@ def studio(folder: Path, *headers: LookHeader, pictures: int = 6, first: FloatAr
     for number, said in enumerate(headers):
         again = labels(look(true, 10 + number)).take(range(4))
         path = look_files.new_path(folder / "annotations.json", said.person, said.number)
-        path.write_text(
-            look_files.dump(again, said, dict.fromkeys(again.images, "2026-12-01T10:00:00")), encoding="utf-8"
-        )
+        path.write_text(look_files.dump(again, said), encoding="utf-8")
     return folder / "annotations.json"
 
 
 def header(person: str, number: int, first_by: str = "Anna") -> LookHeader:
-    return LookHeader(person, number, 0, "annotations.json", first_by, tuple(f"w{i}.png" for i in range(4)))
+    pictures = tuple(f"w{i}.png" for i in range(4))
+    return LookHeader(person, number, 0, "annotations.json", first_by, pictures, dict.fromkeys(pictures, "2026-12-01"))
 
 
 def test_a_studio_s_label_file_stands_for_all_looks_beside_it(tmp_path: Path) -> None:

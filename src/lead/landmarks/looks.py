@@ -4,11 +4,12 @@ Each is a COCO file beside the label file, ``annotations-look-anna-2.json`` besi
 looks in one go, with the key ``look`` beside the published ones::
 
     "look": {"person": "Anna", "number": 2, "seed": 0, "labels": "annotations.json", "first_by": "Anna",
-             "pictures": ["a.jpg", "b.jpg"]}
+             "pictures": ["a.jpg", "b.jpg"], "looked": {"a.jpg": "2026-12-01T10:00:00+01:00"}}
 
 ``number`` counts this person's looks, the first labels included where they are theirs; ``labels`` is the label file and
 ``first_by`` who placed its labels, empty where that was not said; ``pictures`` are those that were drawn, in the order
-in which they are shown. An annotation says in ``when`` at what time it was made.
+in which they are shown, and ``looked`` says when each was looked at, as far as that is done. A landmark that was looked
+for and is not in the picture is unlabelled.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from lead.landmarks import coco
 from lead.landmarks.fields import read_json
 from lead.landmarks.model import Labels
 
-KEY, WHEN = "look", "when"
+KEY = "look"
 INFIX = "-look-"
 
 
@@ -41,6 +42,7 @@ class LookHeader:
     labels: str
     first_by: str
     pictures: tuple[str, ...]
+    looked: Mapping[str, str]
 
 
 def beside(labels: Path) -> list[Path]:
@@ -77,28 +79,32 @@ def header_of(path: Path) -> LookHeader | None:
 def header(top: Mapping[str, Any], file: str) -> LookHeader:
     """The same of a file's object. Raises :class:`LeadError` naming what is wrong."""
     said = top[KEY]
-    kinds = {"person": str, "number": int, "seed": int, "labels": str, "first_by": str, "pictures": list}
+    kinds = {
+        "person": str,
+        "number": int,
+        "seed": int,
+        "labels": str,
+        "first_by": str,
+        "pictures": list,
+        "looked": dict,
+    }
     for key, kind in kinds.items():
         if not isinstance(said.get(key), kind) or isinstance(said[key], bool):
             raise LeadError(f"{file}: {KEY!r} has no {key!r}, or one that is no {kind.__name__}. Correct it there.")
-    named = all(isinstance(one, str) for one in said["pictures"])
+    named = all(isinstance(one, str) for one in (*said["pictures"], *said["looked"].values()))
     if not said["person"].strip() or said["number"] < 1 or not named:
         raise LeadError(f"{file}: {KEY!r} needs a 'person' with a name, a 'number' from 1 and names of 'pictures'.")
     return LookHeader(**{key: said[key] for key in kinds} | {"pictures": tuple(said["pictures"])})
 
 
-def dump(labels: Labels, said: LookHeader, when: Mapping[str, str]) -> str:
+def dump(labels: Labels, said: LookHeader) -> str:
     """The text of a file of looks, an entry a line.
 
     Args:
-        labels: of the pictures looked at; those without a landmark in a place are listed, too.
+        labels: of the pictures that were drawn, those without a label, too.
         said: of the file.
-        when: at what time each picture was looked at.
     """
     top = json.loads(coco.dump(labels))
-    names = {image["id"]: image["file_name"] for image in top["images"]}
-    for annotation in top["annotations"]:
-        annotation[WHEN] = when[names[annotation["image_id"]]]
     lists = (f'"{key}": [\n' + ",\n".join(map(_text, top[key])) + "\n]" for key in ("images", "annotations"))
     rest = f'"categories": {_text(top["categories"])}'
     return "{\n" + ",\n".join([f'"{KEY}": {_text(asdict(said))}', *lists, rest]) + "\n}\n"
