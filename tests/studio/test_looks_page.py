@@ -104,3 +104,14 @@ def test_what_cannot_be_saved_stays_on_the_page(desk: Desk, pictures: Beetles) -
     expect(desk.by("look-progress")).to_have_text("2 of 3")
     (kept,) = desk.studio.folder.glob("annotations-look-ben-1.json")
     assert json.loads(kept.read_text(encoding="utf-8"))["look"]["first_by"] == "Anna"
+
+    # Somebody of the same name in another browser is asked.
+    desk.by("look-stop").click()
+    desk.page.evaluate("() => localStorage.removeItem('lead.person')")
+    desk.by("look-person").fill("ben")
+    desk.by("look-begin").click()
+    desk.by("same-person-give-another-name").click()
+    desk.by("look-person").fill("Ben K.")
+    desk.by("look-begin").click()
+    expect(desk.by("look-progress")).to_have_text("1 of 3")
+    assert len(list(desk.studio.folder.glob("annotations-look-*.json"))) == 2

@@ -324,6 +324,8 @@ export class Look {
     const open = landmarks.length - placed;
     const words = this.busy ? 'Saving…' : open && placed ? `Save with ${open} left` : 'Save, next picture';
     this.next.disabled = this.busy || !placed;
-    renew(this.next, words, () => [icon('arrowRight', 14), h('span.ellipsis', words), keyCap('acceptAll')]);
+    this.next.classList.toggle('primary', !open);
+    renew(this.next, words,
+      () => [icon('arrowRight', 14), h('span.ellipsis', words), open ? null : keyCap('acceptAll')]);
   }
 }

@@ -99,9 +99,9 @@ class Looks {
     }});
     const theirs = h('label.field', {hidden: mine.checked}, 'Whose are they?', first);
     const most = state.labelled;
-    const number = h('input.small', {type: 'number', testid: 'look-count', min: '1', max: String(most),
+    const number = h('input.looks-number', {type: 'number', testid: 'look-count', min: '1', max: String(most),
       value: String(Math.min(USUAL, most))});
-    const seed = h('input.small', {type: 'number', testid: 'look-seed', min: '0', value: '0'});
+    const seed = h('input.looks-number', {type: 'number', testid: 'look-seed', min: '0', value: '0'});
     const begin = h('button.primary', {testid: 'look-begin',
       onclick: () =>
         this.start({person: person.value, pictures: Math.max(1, Math.round(number.valueAsNumber) || 1),
@@ -117,8 +117,7 @@ class Looks {
       : [h('label.row', mine, 'The first labels are mine, too'), theirs],
       h('label.row', 'Pictures', number, h('span.muted', `drawn by chance from ${count(most, 'labelled one')}`)),
       h('label.row', 'Seed', seed,
-        h('span.muted', 'People who look at the same pictures can be compared: leave it as it is')),
-      h('div.row', begin));
+        h('span.muted', 'of the draw; with the same seed, everybody is shown the same pictures')), h('div.row', begin));
   }
 
   /** @param {{person: string, pictures: number, seed: number, first_by: string}} wanted */
