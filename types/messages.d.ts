@@ -1248,7 +1248,7 @@ export interface components {
          *     Attributes:
          *         person: who looks.
          *         first_by: who placed the first labels; empty if that is not known.
-         *         pictures: how many are looked at; of fewer labelled ones, all.
+         *         pictures: how many are looked at, one at least; of fewer labelled ones, all.
          *         seed: that they are drawn by.
          */
         LookStart: {

@@ -108,6 +108,7 @@ def test_a_look_can_be_gone_on_with_and_names_are_kept_apart(web: TestClient, se
     assert (again["person"], again["number"], again["id"] != known["id"]) == ("Anna", 3, True)
     assert begin(web, "Cleo", first_by="")["number"] == 1
     assert "Say who looks" in error(web.post("/api/looks", json={"person": "  ", "pictures": 1}))
+    assert "Give 1 or more" in error(web.post("/api/looks", json={"person": "Anna", "pictures": 0}))
     assert len(beside(session.book.file)) == 3
 
 

@@ -15,13 +15,13 @@ class LookStart(Message):
     Attributes:
         person: who looks.
         first_by: who placed the first labels; empty if that is not known.
-        pictures: how many are looked at; of fewer labelled ones, all.
+        pictures: how many are looked at, one at least; of fewer labelled ones, all.
         seed: that they are drawn by.
     """
 
     person: Name
     first_by: Annotated[str, Field(max_length=100)] = ""
-    pictures: Annotated[Whole, Field(ge=1)]
+    pictures: Whole
     seed: Whole = 0
 
 

@@ -56,6 +56,8 @@ class LookShelf:
         contents = self._book.contents
         if refused := self.state().refused:
             raise LeadError(refused)
+        if wanted.pictures < 1:
+            raise LeadError(f"{wanted.pictures} pictures cannot be looked at. Give 1 or more.")
         with self._changing:
             known = [said for _, said in self._headers([])]
             person, first_by = (_spelt(name, known) for name in (wanted.person, wanted.first_by))
