@@ -163,13 +163,26 @@ def test_what_is_no_look_is_refused(tmp_path: Path) -> None:
         ([anna, "ben=gone.json"], r"gone.json"),
         ([anna, "gone.json"], r"No file or folder gone.json"),
         ([f"={files['anna']}"], r"no name before '='"),
-        ([anna], r"No picture was looked at twice"),
+        ([anna], r"There is one look, and nothing to compare it with"),
     ):
         with pytest.raises(LeadError, match=message):
             gathered_looks(files_of(asked))
     studio(tmp_path, header("Anna", 2))
     with pytest.raises(LeadError, match=r"its person is 'Anna', and 'ben' was said"):
         files_of([f"ben={tmp_path / 'annotations-look-anna-2.json'}"])
+
+
+def test_looks_at_different_pictures_and_those_not_begun(tmp_path: Path) -> None:
+    true = truth(6)
+    file = studio(tmp_path, header("Anna", 2))
+    begun = look_files.new_path(file, "Ben", 1)
+    begun.write_text(look_files.dump(labels(np.full_like(true, np.nan)), header("Ben", 1)), encoding="utf-8")
+    told: list[str] = []
+    assert gathered_looks(files_of([str(file)]), say=told.append).people == ("Anna", "Anna")
+    assert any("ben-1.json: no landmark in it that a person placed" in line for line in told)
+    save_labels(labels(true).renamed(f"x{i}.png" for i in range(6)), tmp_path / "other.json")
+    with pytest.raises(LeadError, match=r"No picture was looked at twice, .*annotations.json has 'w0.png'"):
+        gathered_looks(files_of([f"Anna={file}", f"Ben={tmp_path / 'other.json'}"]))
 
 
 def test_a_broken_header_is_told(tmp_path: Path) -> None:

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 from lead.errors import LeadError
-from lead.files import read_text
 from lead.landmarks import coco
 from lead.landmarks.fields import read_json
 from lead.landmarks.model import Labels
@@ -67,7 +66,13 @@ def header_of(path: Path) -> LookHeader | None:
     Raises:
         LeadError: it is a file of looks, and what it says of itself is wrong.
     """
-    if path.suffix.lower() != ".json" or not path.is_file() or f'"{KEY}"' not in (text := read_text(path)):
+    if path.suffix.lower() != ".json" or not path.is_file():
+        return None
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):  # whoever reads its labels says why
+        return None
+    if f'"{KEY}"' not in text:
         return None
     try:
         top = read_json(text, "COCO key points")

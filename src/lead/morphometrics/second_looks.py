@@ -196,7 +196,12 @@ def gathered_looks(
     for file in files:
         folder = pictures or file.pictures
         found = opened(file.path, scale=scale, unit=unit, pictures=folder, only=only, labelled_as=labelled_as, say=say)
-        series.append(_Series(file, _own(found.labels, say), found.scales))
+        if len(own := _own(found.labels, say)):
+            series.append(_Series(file, own, found.scales))
+        else:
+            say(f"{file.path}: no landmark in it that a person placed, so it is left out.")
+    if len(series) < 2:
+        raise LeadError("There is one look, and nothing to compare it with. Give looks at the same pictures.")
     _name_numbers(series, say)
     if ruler:
         for one in series:
@@ -211,7 +216,7 @@ def gathered_looks(
     looked = np.isfinite(xy[..., 0]).any(-1)  # (L, N)
     twice = looked.sum(0) > 1
     if not twice.any():
-        shown = "; ".join(f"{one.file.path} has {one.labels.images[0]!r}" for one in series[:2] if len(one.labels))
+        shown = "; ".join(f"{one.file.path} has {one.labels.images[0]!r}" for one in series[:2])
         raise LeadError(
             f"No picture was looked at twice, so there is nothing to compare: {shown}. Give looks at the same."
         )
