@@ -24,7 +24,7 @@ const STEP = 1; // of an arrow key, in pixels of the picture
 const FINE_STEP = 0.1; // with Shift, Ctrl or Alt
 
 /** Points after a change. @param {Placed} before @param {Points} change @returns {Placed} */
-export const after = (before, change) => /** @type {Placed} */ (Object.fromEntries(
+const after = (before, change) => /** @type {Placed} */ (Object.fromEntries(
   Object.entries({...before, ...change}).filter(([, point]) => point),
 ));
 

@@ -24,7 +24,7 @@ export function mount(root, app, route) {
 }
 
 /** What a series is called. @param {LookSeries} series */
-export const called = ({person, number}) => `${person}, look ${number}`;
+const called = ({person, number}) => `${person}, look ${number}`;
 
 class Looks {
   /** @param {HTMLElement} root @param {App} app */
