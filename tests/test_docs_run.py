@@ -10,6 +10,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from lead.config import Settings, check
 from lead.config_text import parse
 from lead.images.film import write_film
 from lead.landmarks import Labels
+from lead.landmarks.looks import LookHeader, dump
 
 ROOT = Path(__file__).parents[1]
 OTHERS = ("guide", "formats", "research", "films", "deploy", "morphometrics")
@@ -89,6 +91,7 @@ def desk(rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     shutil.copytree(pictures, tmp_path / "frames")
     _films(rendered, known, tmp_path)
     _deeplabcut(labels, tmp_path)
+    _looks(labels, pictures)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("lead.nn.shape.ROUNDS", 2)  # of six; a file with all of them takes seconds longer to export
     for home in ("lead.api.load_preset", "lead.config.load_preset"):
@@ -124,6 +127,16 @@ def _deeplabcut(labels: Labels, folder: Path) -> None:
     project = Labels(labels.schema, names, labels.xy, labels.visible)
     lead.save_labels(project, video / "CollectedData_Ann.csv", format="deeplabcut")
     (folder / "project" / "config.yaml").write_text("scorer: Ann\n")
+
+
+def _looks(labels: Labels, pictures: Path) -> None:
+    """Labels of several people, and a second look beside the studio's own labels."""
+    rng = np.random.default_rng(0)
+    again = [replace(labels, xy=labels.xy + rng.normal(0, 0.5, labels.xy.shape)) for _ in range(4)]
+    for look, name in zip(again, ("anna.json", "again.csv", "ben.tps"), strict=False):
+        lead.save_labels(look, pictures / name)
+    said = LookHeader("Anna", 2, 0, "annotations.json", "Anna", labels.images, {})
+    (pictures / "annotations-look-anna-2.json").write_text(dump(again[3], said), encoding="utf-8")
 
 
 @pytest.mark.usefixtures("desk")

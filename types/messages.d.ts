@@ -323,6 +323,67 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/looks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Looks */
+        get: operations["looks_api_looks_get"];
+        put?: never;
+        /**
+         * Begin
+         * @description Draws labelled pictures, to be shown again without their labels.
+         */
+        post: operations["begin_api_looks_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/looks/{id}/pictures/{picture}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put
+         * @description Keeps what was placed on a picture.
+         */
+        put: operations["put_api_looks__id__pictures__picture__put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/looks/{id}/result": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Result
+         * @description A look compared with the first labels.
+         */
+        get: operations["result_api_looks__id__result_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/pictures/{id}/suggestions": {
         parameters: {
             query?: never;
@@ -1145,6 +1206,126 @@ export interface components {
             /** Labels In */
             labels_in: string | null;
         };
+        /**
+         * LookDifference
+         * @description How far a look lies from the first labels, of one landmark.
+         *
+         *     Attributes:
+         *         name: of the landmark.
+         *         mean_px, most_px: distances on average and at most; null where it was not placed both times.
+         *         most_in: id of the picture where it is most.
+         *         pictures: where both are.
+         */
+        LookDifference: {
+            /** Name */
+            name: string;
+            /** Mean Px */
+            mean_px: number | null;
+            /** Most Px */
+            most_px: number | null;
+            /** Most In */
+            most_in: string | null;
+            /** Pictures */
+            pictures: number;
+        };
+        /**
+         * LookPoints
+         * @description What a look at one picture says: by landmark; one that is not in it stays unlabelled.
+         */
+        LookPoints: {
+            /** Points */
+            points: {
+                [key: string]: components["schemas"]["Point"];
+            };
+        };
+        /**
+         * LookResult
+         * @description A look compared with the first labels, landmarks with the largest mean difference first.
+         */
+        LookResult: {
+            series: components["schemas"]["LookSeries"];
+            /** Differences */
+            differences: components["schemas"]["LookDifference"][];
+        };
+        /**
+         * LookSeries
+         * @description One person's look at some pictures.
+         *
+         *     Attributes:
+         *         id: of the series.
+         *         person, number, first_by: who looks, for which time, the first labels included where they are theirs; and who
+         *             placed these.
+         *         file: where it is kept.
+         *         done, total: pictures looked at, and drawn.
+         *         left: ids of those still to be looked at, in their order.
+         *         gone: drawn pictures that the folder does not hold any more.
+         */
+        LookSeries: {
+            /** Id */
+            id: string;
+            /** Person */
+            person: string;
+            /** Number */
+            number: number;
+            /** First By */
+            first_by: string;
+            /** File */
+            file: string;
+            /** Done */
+            done: number;
+            /** Total */
+            total: number;
+            /** Left */
+            left: string[];
+            /** Gone */
+            gone: number;
+        };
+        /**
+         * LookStart
+         * @description A further look to begin.
+         *
+         *     Attributes:
+         *         person: who looks.
+         *         first_by: who placed the first labels; empty if that is not known.
+         *         pictures: how many are looked at, one at least; of fewer labelled ones, all.
+         *         seed: that they are drawn by.
+         */
+        LookStart: {
+            /** Person */
+            person: string;
+            /**
+             * First By
+             * @default
+             */
+            first_by: string;
+            /** Pictures */
+            pictures: number;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed: number;
+        };
+        /**
+         * LookState
+         * @description All further looks, and what there is to look at.
+         *
+         *     Attributes:
+         *         series: the looks, by file.
+         *         labelled: pictures with a label that a person placed, from which is drawn.
+         *         refused: why no look can be begun; null if one can.
+         *         problems: files of looks that cannot be read, and why.
+         */
+        LookState: {
+            /** Series */
+            series: components["schemas"]["LookSeries"][];
+            /** Labelled */
+            labelled: number;
+            /** Refused */
+            refused: string | null;
+            /** Problems */
+            problems: string[];
+        };
         /** LossPoint */
         LossPoint: {
             /**
@@ -1865,6 +2046,12 @@ export type LandmarkProgress = components['schemas']['LandmarkProgress'];
 export type Landmarks = components['schemas']['Landmarks'];
 export type LandmarksChange = components['schemas']['LandmarksChange'];
 export type LandmarksChanged = components['schemas']['LandmarksChanged'];
+export type LookDifference = components['schemas']['LookDifference'];
+export type LookPoints = components['schemas']['LookPoints'];
+export type LookResult = components['schemas']['LookResult'];
+export type LookSeries = components['schemas']['LookSeries'];
+export type LookStart = components['schemas']['LookStart'];
+export type LookState = components['schemas']['LookState'];
 export type LossPoint = components['schemas']['LossPoint'];
 export type ModelStatus = components['schemas']['ModelStatus'];
 export type Picture = components['schemas']['Picture'];
@@ -2300,6 +2487,99 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["State"];
+                };
+            };
+        };
+    };
+    looks_api_looks_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LookState"];
+                };
+            };
+        };
+    };
+    begin_api_looks_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LookStart"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LookSeries"];
+                };
+            };
+        };
+    };
+    put_api_looks__id__pictures__picture__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                picture: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LookPoints"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LookSeries"];
+                };
+            };
+        };
+    };
+    result_api_looks__id__result_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LookResult"];
                 };
             };
         };

@@ -30,6 +30,7 @@ SHOWN = {
     "disputes": "dispute",
     "explore": "explore-score",
     "export": "export-download",
+    "looks": "look-form",
 }
 """What can be seen in a view at work."""
 

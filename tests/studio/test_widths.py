@@ -26,7 +26,7 @@ WINDOWS = [
     (1366, 768),
     (1920, 1080),
 ]
-VIEWS = ("landmarks", "features", "label", "review", "disputes", "explore", "export")
+VIEWS = ("landmarks", "features", "label", "review", "disputes", "explore", "export", "looks")
 SETTLED = {
     "landmarks": "landmark-entry",
     "features": "model-fit",
@@ -35,6 +35,7 @@ SETTLED = {
     "disputes": "dispute",
     "explore": "explore-tile",
     "export": "export-download",
+    "looks": "look-begin",
 }
 """What can be seen once a view shows what it has."""
 

@@ -16,6 +16,7 @@ from lead.cli import extras, learn, measure, morphometrics, use
 from lead.cli.console import fail, show
 from lead.cli.export import export, push
 from lead.cli.films import frames
+from lead.cli.repeatability import repeatability
 from lead.cli.reproduce import repeat, reproduce
 from lead.cli.studio import studio
 from lead.errors import LeadError
@@ -78,6 +79,7 @@ for command in (
     morphometrics.scale,
     morphometrics.measure,
     morphometrics.shape,
+    repeatability,
     export,
     push,
     studio,

@@ -84,7 +84,7 @@ def scale(
         raise LeadError(
             f"Cannot tell the format of {out}: end its name in .csv (a table) or .tps (with the landmarks)."
         )
-    _refuse_what_is_read(out, landmarks, source)
+    refuse_what_is_read(out, landmarks, source)
     if not overwrite:
         refuse_existing(out)
     found = _opened(landmarks, source, ruler, unit, by_hand, pictures, only, labelled_as)
@@ -148,7 +148,7 @@ def measure(
     if report and report.resolve() == out.resolve():
         raise LeadError(f"{out}: the table and the page (--report) cannot be one file. Name the page .html.")
     for path in filter(None, (out, report)):
-        _refuse_what_is_read(path, landmarks, measures, source, check)
+        refuse_what_is_read(path, landmarks, measures, source, check)
         if not overwrite:
             refuse_existing(path)
         check_writable(path)
@@ -258,7 +258,7 @@ def shape(
     show(f"Shapes of {count}: {out}\nTo look at: {out / PAGE}")
 
 
-def _refuse_what_is_read(out: Path, *inputs: Path | str | None) -> None:
+def refuse_what_is_read(out: Path, *inputs: Path | str | None) -> None:
     """Landmarks, scales and measures are not overwritten with what is made of them, not even if that is asked for."""
     from lead.errors import LeadError
 

@@ -83,7 +83,7 @@ class Table:
         for m in range(len(self.measures)):
             values, errors = (part[np.isfinite(part[:, m]), m] for part in (self.values, self.errors))
             if is_round := self.measures[m].kind == "axis":
-                values = _side_by_side(values)
+                values = side_by_side(values)
             quantiles = np.quantile(values, (0.5, 0.1, 0.9)) if len(values) else np.full(3, np.nan)
             if is_round:
                 quantiles -= 360 * np.round(quantiles[0] / 360)
@@ -269,7 +269,7 @@ def _limits(one: Measure, others: Mapping[str, Measure]) -> tuple[float, float]:
     return (least, np.inf)
 
 
-def _side_by_side(directions: FloatArray) -> FloatArray:
+def side_by_side(directions: FloatArray) -> FloatArray:
     """(N,) degrees, of which 180 and −180 are the same, so that close ones are close numbers: 179 and 181, say."""
     known = directions[np.isfinite(directions)]
     middle = np.degrees(np.angle(np.exp(1j * np.radians(known)).sum()))
@@ -291,7 +291,7 @@ def _robust_z(values: FloatArray, errors: FloatArray, *, round_: bool) -> FloatA
     if known.sum() < FEWEST:
         return np.full_like(values, np.nan)
     if round_:
-        values = _side_by_side(values)
+        values = side_by_side(values)
     away = values - np.median(values[known])
     typical = float(np.median(errors[np.isfinite(errors)])) if np.isfinite(errors).any() else 0.0
     deviation = max(TO_DEVIATION * float(np.median(np.abs(away[known]))), typical)

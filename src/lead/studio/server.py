@@ -26,6 +26,7 @@ from lead.studio.label_messages import (
     LandmarksChanged,
     PictureLabels,
 )
+from lead.studio.look_messages import LookPoints, LookResult, LookSeries, LookStart, LookState
 from lead.studio.messages import (
     Choice,
     Disputes,
@@ -76,7 +77,7 @@ def create_app(session: Session, token: str, *, hosts: Sequence[str] = (), heart
     for error, handler in HANDLERS.items():
         app.add_exception_handler(error, handler)
     whole = partial(_whole, heartbeat_s=heartbeat_s)
-    for routes in (whole, _pictures, _films, _labels, _model, _files, _training):
+    for routes in (whole, _pictures, _films, _labels, _looks, _model, _files, _training):
         app.include_router(routes(session), prefix="/api", dependencies=[_TOKEN])
     app.add_api_route("/", index, include_in_schema=False)
     app.add_api_route("/static/{name:path}", page_file, include_in_schema=False)
@@ -264,6 +265,32 @@ def _labels(session: Session) -> APIRouter:
         """Writes the labels over what another program has made of the label file."""
         session.book.keep()
         return session.state()
+
+    return routes
+
+
+def _looks(session: Session) -> APIRouter:
+    """Further looks at labelled pictures."""
+    routes = APIRouter(prefix="/looks")
+
+    @routes.get("")
+    def looks() -> LookState:
+        return session.looks.state()
+
+    @routes.post("")
+    def begin(wanted: LookStart) -> LookSeries:
+        """Draws labelled pictures, to be shown again without their labels."""
+        return session.looks.begin(wanted)
+
+    @routes.put("/{id}/pictures/{picture}")
+    def put(id: str, picture: str, said: LookPoints) -> LookSeries:
+        """Keeps what was placed on a picture."""
+        return session.looks.put(id, picture, said.points)
+
+    @routes.get("/{id}/result")
+    def result(id: str) -> LookResult:
+        """A look compared with the first labels."""
+        return session.looks.result(id)
 
     return routes
 

@@ -24,6 +24,7 @@ from lead.studio.films import Films
 from lead.studio.folder import Change, PictureFolder, picture_id
 from lead.studio.knowledge import Knowledge
 from lead.studio.listed import listed
+from lead.studio.looking import LookShelf
 from lead.studio.messages import FolderChange, Picture, PictureDetail, State
 from lead.studio.pictures import ShownPictures
 from lead.studio.training_messages import Training
@@ -50,12 +51,14 @@ class Session:
     Attributes:
         folder, book, events: see their classes.
         pictures, films: the pictures as the page shows them, and the films beside them.
+        looks: further looks at labelled pictures.
     """
 
     def __init__(self, book: LabelBook, events: Events, run: Path | None, seed: int, load_after_s: float) -> None:
         """Use :meth:`open`."""
         self.folder, self.book, self.events = book.folder, book, events
         self.pictures, self.films = ShownPictures(book.folder), Films(book.folder)
+        self.looks = LookShelf(book)
         self._closing = threading.Lock()
         self._closed = self._estimate = False
         self._wanted = threading.Event()

@@ -589,7 +589,7 @@ export function mount(root, app, route) {
   const page = h('div.page.r-page',
     h('div.page-head', h('h1', 'Review'),
       h('nav.v-tabs', {'aria-label': 'What to review'}, tab('review', 'Predictions'),
-        tab('disputes', 'Disputed labels', number)), h('span.spacer'),
+        tab('disputes', 'Disputed labels', number), tab('looks', 'Second look')), h('span.spacer'),
       h('div.row', h('span.muted', 'Errors in'),
         segmented('Errors in', UNITS, app.unit(), 'unit', (unit) => app.setUnit(unit)))));
   root.append(page);

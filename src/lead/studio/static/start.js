@@ -164,7 +164,8 @@ class Start {
   more() {
     return h('p.muted', 'Then ', h('a', {href: '#/review'}, 'review'), ' what is found on the rest, and ',
       h('a', {href: '#/export'}, 'export'), ' it. ', h('a', {href: '#/landmarks'}, 'Label files of other tools'),
-      ' can be taken over at any time.');
+      ' can be taken over at any time. How exact labels are, a ',
+      h('a', {href: '#/looks', testid: 'start-looks'}, 'second look'), ' tells.');
   }
 
   /** @param {string|null} preset  null to go on with what was stopped */

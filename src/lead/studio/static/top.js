@@ -43,7 +43,8 @@ export class TopBar {
   }
 
   drawRoute() {
-    const shown = this.app.route.name === 'disputes' ? 'review' : this.app.route.name;
+    const {name: route} = this.app.route;
+    const shown = route === 'disputes' || route === 'looks' ? 'review' : route;
     for (const link of this.links) {
       const {name} = link.dataset;
       markCurrent(link, name === shown, 'page');
