@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lead.calibration.conformal import holding
 from lead.errors import LeadError
 from lead.landmarks.model import Labels
 from lead.landmarks.naming import matched
@@ -144,8 +145,7 @@ def enlargement(residuals: FloatArray) -> float:
     """
     away = np.linalg.norm(residuals, axis=-1) * PER_90  # in 90 % radii
     away = away[np.isfinite(away)]
-    rank = -(-9 * (len(away) + 1) // 10)  # 0.9 (n + 1), rounded up: 0.9 itself is not exact
-    return float(np.sort(away)[min(rank, len(away)) - 1])
+    return min(holding(away, np.arange(len(away))), float(away.max()))
 
 
 def variance(slopes: FloatArray, spread: FloatArray, together: npt.NDArray[Any] | None = None) -> FloatArray:
