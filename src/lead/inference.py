@@ -32,6 +32,7 @@ from lead.images.crops import Originals
 from lead.images.showing import Showing
 from lead.images.store import ImageStore
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
+from lead.morphometrics.spread import ComplexArray
 from lead.nn.backbone import Backbone
 from lead.nn.cascade import Cascade, CascadeOutput
 from lead.nn.confidence import Confidence
@@ -106,6 +107,7 @@ class Landmarker:
         origin: provenance, kept with the model.
         batch: pictures that the network is given together.
         finder: of the specimens, where a picture may show several or none; None where each is of one.
+        together: (K, K) how the errors of one picture's landmarks go together; None if unknown.
     """
 
     KIND = "landmarker"
@@ -120,13 +122,14 @@ class Landmarker:
         origin: dict[str, Any],
         batch: int = BATCH,
         finder: Finder | None = None,
+        together: ComplexArray | None = None,
     ) -> None:
         self.schema, self.settings = schema, settings
         self.extractor = Extractor(student, settings.picture, batch=batch)
         self.head = head.eval().to(self.extractor.device)
         self.finder = finder and finder.eval().to(self.extractor.device)
         self.calibration = calibration.to(self.extractor.device) if isinstance(calibration, Confidence) else calibration
-        self.origin = origin
+        self.origin, self.together = origin, together
 
     @property
     def side(self) -> int:
@@ -229,7 +232,7 @@ class Landmarker:
             found = _of_cascade(source.find_in(self.head, rows, whole, up, held), self.calibration)
         else:
             found = _of_head(self.head, whole, self.calibration)
-        return _as_labels(found, self.schema, source, rows, several=self.finder is not None)
+        return _as_labels(found, self, source, rows)
 
     def save(self, path: Path | str) -> None:
         """Writes the model to one ``.safetensors`` file, whole or not at all."""
@@ -246,7 +249,10 @@ class Landmarker:
         """What was learnt from labels, as it is saved."""
         parts = {"head": self.head, "confidence": self.calibration, "finder": self.finder}
         saved = (checkpoint.prefixed(part, name) for name, part in parts.items() if isinstance(part, nn.Module))
-        return {name: tensor for part in saved for name, tensor in part.items()}
+        tensors = {name: tensor for part in saved for name, tensor in part.items()}
+        if self.together is not None:
+            tensors["together"] = torch.view_as_real(torch.from_numpy(self.together))
+        return tensors
 
     def describe(self) -> dict[str, Any]:
         """What a saved model says of itself besides its tensors: anything that JSON holds."""
@@ -342,12 +348,12 @@ class Landmarker:
         if any(name.startswith("finder.") for name in tensors):
             finder = Finder(distill.dimension)
             checkpoint.restore(finder, tensors, "finder")
-        return cls(schema, settings, student, head, calibration, description.origin, finder=finder)
+        known = tensors.get("together")
+        together = None if known is None else torch.view_as_complex(known).numpy()
+        return cls(schema, settings, student, head, calibration, description.origin, finder=finder, together=together)
 
 
-def _as_labels(
-    found: _Located, schema: Schema, source: FeatureSource, rows: npt.NDArray[np.int64], *, several: bool
-) -> Labels:
+def _as_labels(found: _Located, model: Landmarker, source: FeatureSource, rows: npt.NDArray[np.int64]) -> Labels:
     """What was located in pictures, or in windows onto them, in the pictures' own pixels."""
     store, pictures = source.store, source.pictures(rows)
     xy = source.places(rows, found.xy)
@@ -356,8 +362,8 @@ def _as_labels(
     visible = np.select([beyond, found.hidden], [UNLABELLED, HIDDEN], VISIBLE).astype(np.int8)
     error, wide = (None if e is None else np.where(beyond, np.nan, e * px) for e in (found.error, found.within_90))
     files = tuple(store.files[row] for row in pictures.tolist())
-    tracks = ("",) * len(files) if several else None
-    return Labels(schema, files, xy, visible, found.score, error, wide, tracks=tracks)
+    tracks = None if model.finder is None else ("",) * len(files)
+    return Labels(model.schema, files, xy, visible, found.score, error, wide, tracks=tracks, together=model.together)
 
 
 def _specimens(model: Landmarker, finder: Finder, store: ImageStore, row: int) -> Specimens:
@@ -372,7 +378,7 @@ def _specimens(model: Landmarker, finder: Finder, store: ImageStore, row: int) -
         some = np.arange(start, min(start + model.batch, len(windows)))
         whole = torch.from_numpy(windows.whole(some, held=held).astype(np.float32)).to(model.extractor.device)
         seen = windows.find_in(head, some, whole, None, held)
-        parts.append(_as_labels(_of_cascade(seen, confidence), model.schema, windows, some, several=True))
+        parts.append(_as_labels(_of_cascade(seen, confidence), model, windows, some))
         doubts.append(seen.doubt(confidence).cpu())
     labels, likely = Labels.joined(parts), finder.likely(found.height, torch.cat(doubts)) * (likely > 0)
     points = torch.from_numpy(source.points([row] * len(labels), labels.xy)).float()

@@ -21,6 +21,7 @@ FEATURES = {
     "hidden": "which points are hidden",
     "score": "scores",
     "errors": "expected errors",
+    "together": "how the errors of a picture's landmarks go together",  # told where a format holds errors at all
     "flips": "flip pairs",
     "skeleton": "the skeleton",
     "sizes": "picture sizes",
@@ -157,6 +158,7 @@ def _has(labels: Labels, feature: str) -> bool:
         "hidden": bool((labels.visible == HIDDEN).any()),
         "score": labels.score is not None,
         "errors": labels.px_error is not None or labels.px_90 is not None,
+        "together": labels.together is not None,
         "flips": bool(schema.flip_pairs),
         "skeleton": bool(schema.skeleton),
         "fractions": bool((np.nan_to_num(labels.xy) % 1 != 0).any()),

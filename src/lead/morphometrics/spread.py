@@ -72,11 +72,10 @@ def correlation(residuals: npt.ArrayLike) -> ComplexArray:
     arrows = np.where(known, arrows, 0)
     size = np.sqrt((np.abs(arrows) ** 2).sum(0) / np.maximum(known.sum(0), 1))
     arrows = arrows / np.where(size > 0, size, 1)
-    products = arrows[:, :, None] * arrows[:, None, :].conj()
-    both = known[:, :, None] & known[:, None, :]
-    pairs = both.sum(0)
-    mean = products.sum(0) / np.maximum(pairs, 1)
-    scatter = (np.abs(np.where(both, products - mean, 0)) ** 2).sum(0) / np.maximum(pairs * (pairs - 1), 1)
+    pairs = known.T.astype(np.int64) @ known.astype(np.int64)  # pictures that show both
+    mean = arrows.T @ arrows.conj() / np.maximum(pairs, 1)
+    squares = (np.abs(arrows) ** 2).T @ (np.abs(arrows) ** 2) - pairs * np.abs(mean) ** 2
+    scatter = np.maximum(squares, 0) / np.maximum(pairs * (pairs - 1), 1)
     usable = (pairs > 1) & ~np.eye(len(mean), dtype=bool)
     strength = (np.abs(mean[usable]) ** 2).sum()
     shrunk = min(1.0, scatter[usable].sum() / strength) if strength > 0 else 1.0

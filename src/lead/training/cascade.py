@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lead.feature_files import Features
 from lead.features import FeatureSource
+from lead.morphometrics.spread import ComplexArray
 from lead.nn.cascade import Cascade, CascadeOutput, CoarseOutput
 from lead.nn.confidence import Confidence
 from lead.nn.heads import EITHER_SIDE, PLAIN, Lie
@@ -27,6 +28,7 @@ from lead.training.labelled import Labelled, check_labelled, distances
 from lead.training.local import add_local_looks
 from lead.training.looks import SHARE, OutOfFold, Rows, TrainingSet, learn, lies_of, moments_as_they_lie
 from lead.training.lying import ways_to_lie
+from lead.training.together import errors_together
 
 MOST = 500
 """Labelled pictures that are used, at most: more cost time, and should change a closed-form head little."""
@@ -59,6 +61,7 @@ class CascadeFit:
         turned: whether things lie any way.
         mirrored: labelled pictures that show mirror images of what the others show.
         doubt: of labelled pictures while they were held out, by row; see :meth:`CascadeOutput.doubt`.
+        together: (K, K), see :func:`lead.training.together.errors_together`.
     """
 
     head: Cascade
@@ -67,6 +70,7 @@ class CascadeFit:
     turned: bool = False
     mirrored: int = 0
     doubt: Mapping[int, float] = field(default_factory=dict)
+    together: ComplexArray | None = None
 
 
 def fit_cascade(
@@ -140,11 +144,13 @@ def fit_cascade(
     confidence = fit_confidence(best.found.signals, errors, flags)
     closer = add_local_looks(inputs, best.head, best.found, confidence) if local else None
     head, error = best.head, best.error
+    points, expected = best.found.points, best.found.expected(confidence)
     if closer is not None:
-        head, confidence = closer.head, closer.confidence
+        head, confidence, points, expected = closer.head, closer.confidence, closer.points, closer.expected
         error = float(distances(closer.points, inputs.truth).nanmean())
     doubt = dict(zip(inputs.rows.tolist(), best.found.doubt(confidence).tolist(), strict=True))
-    return CascadeFit(head, confidence, error, inputs.turned, mirrored, doubt)
+    together = errors_together(points, inputs.truth, expected)
+    return CascadeFit(head, confidence, error, inputs.turned, mirrored, doubt, together)
 
 
 @dataclass(frozen=True)

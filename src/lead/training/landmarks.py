@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lead.config import PictureSettings, Settings
 from lead.errors import LeadError
@@ -22,6 +23,7 @@ from lead.images.survey import survey
 from lead.inference import Calibration, Landmarker, kind_of
 from lead.landmarks import Labels
 from lead.landmarks.model import HIDDEN, UNLABELLED
+from lead.morphometrics.spread import ComplexArray
 from lead.nn.backbone import licence_of
 from lead.nn.confidence import Confidence
 from lead.nn.finder import WINDOW
@@ -36,6 +38,7 @@ from lead.training.labelled import Labelled
 from lead.training.run import Run, with_contrast
 from lead.training.several import fit_several
 from lead.training.specimens import WINDOWS
+from lead.training.together import errors_together
 
 SMALL = 0.4
 """Share of the picture's longer side below which specimens are better learnt from windows."""
@@ -113,6 +116,7 @@ def fit_landmarker(
         finder, fitted = fit_several(source, rows, found, turned=settings.turned, seed=seed, progress=progress)
         _say_if_learnt_from_the_whole(run, finder, say)
         calibration: Confidence | Calibration | None = fitted.confidence
+        together = fitted.together
     elif head == "cascade":
         fitted = fit_cascade(
             source,
@@ -127,12 +131,13 @@ def fit_landmarker(
             progress=progress,
         )
         _say_how_they_lie(fitted, settings, say)
-        calibration = fitted.confidence
+        calibration, together = fitted.confidence, fitted.together
     else:
         flags = None if found.accepted is None else torch.from_numpy(found.accepted)
         labelled = Labelled(source.whole(rows, progress=progress), points, accepted=flags)
         fitted = fit_head(labelled, kind=head, seed=seed)
         calibration = fitted.calibration
+        together = _together(fitted, labelled.truth)
     backbone = settings.backbone
     error = fitted.error * (2 * WINDOW if finder else frame.shown / frame.side)
     accepted = 0 if found.accepted is None else int(found.accepted.sum())
@@ -148,8 +153,18 @@ def fit_landmarker(
         "seed": seed,
     }
     seen_by = finder.finder if finder else None
-    model = Landmarker(found.schema, settings, student, fitted.head, calibration, origin, finder=seen_by)
+    model = Landmarker(
+        found.schema, settings, student, fitted.head, calibration, origin, finder=seen_by, together=together
+    )
     return FitSummary(model, len(set(found.images)), missing, kind_of(fitted.head), error, accepted, finder)
+
+
+def _together(fitted: Fitted, truth: Tensor) -> ComplexArray | None:
+    """How the errors of a head go together that was cross-validated over all pictures; None of others."""
+    if fitted.held_out is None or fitted.calibration is None:
+        return None
+    points, score = fitted.held_out
+    return errors_together(points, truth, torch.from_numpy(fitted.calibration.expected(score.double().numpy())))
 
 
 def _say_if_learnt_from_the_whole(run: Run, fit: FinderFit, say: Say) -> None:
