@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lead import api
+from lead import api, checkpoint
 from lead.config import Settings
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.features import FeatureSource
-from lead.images.labels import save_labels
+from lead.images.labels import load_labels, save_labels
 from lead.inference import Landmarker
 from lead.landmarks import Labels
 from lead.landmarks.model import Schema
@@ -154,6 +154,32 @@ def test_fitting_learns_from_the_labels_it_is_given(
         assert found.px_90 is not None
         assert 0.3 * summary.error < (found.px_error / largest).mean() < 3 * summary.error
         assert (found.px_90 > found.px_error).all()
+
+
+@pytest.mark.parametrize("head", ["cascade", "ridge"])
+def test_how_errors_go_together_is_kept_with_the_model_and_said_with_predictions(
+    run: Run, folder: Dataset, tmp_path: Path, head: Literal["cascade", "ridge"]
+) -> None:
+    summary = api.fit(run, labels_of(folder, 8), pictures=folder.root, head=head)
+    known = summary.landmarker.together
+    assert known is not None
+    np.testing.assert_array_equal(known, known.conj().T)
+    np.testing.assert_array_equal(np.diag(known), 1)
+    summary.landmarker.save(tmp_path / "model.safetensors")
+    again = Landmarker.load(tmp_path / "model.safetensors")
+    found = api.predict(again, folder.root, tmp_path / "out.json").labels  # by way of a part
+    for labels in (found, load_labels(tmp_path / "out.json"), again.predict(folder.root)):
+        assert labels.together is not None
+        np.testing.assert_array_equal(labels.together, known)
+    again.together = None  # as of a model that was fitted before it was learnt
+    again.save(tmp_path / "old.safetensors")
+    old = Landmarker.load(tmp_path / "old.safetensors")
+    without = old.predict(folder.root)
+    assert without.together is None
+    np.testing.assert_array_equal(without.xy, found.xy)
+    tensors, others = (checkpoint.load(tmp_path / f"{name}.safetensors", Landmarker.KIND) for name in ("model", "old"))
+    assert tensors[0].keys() - others[0].keys() == {"together"}
+    assert tensors[1] == others[1]
 
 
 def test_a_head_is_fitted_from_a_single_label(run: Run, folder: Dataset) -> None:

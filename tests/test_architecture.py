@@ -27,6 +27,7 @@ FLOORS: list[set[str]] = [
     {"checkpoint", "conversion", "frame", "prediction"},
     {"linking", "shards", "smoothing"},
     {"nn", "losses", "datasets", "beetles", "config", "morphometrics"},
+    {"calibration"},
     {"images"},
     {"landmarks", "journal"},
     {"geometry", "config_text"},
@@ -87,7 +88,7 @@ def test_nothing_grows_too_long_to_read(path: Path) -> None:
             assert length <= most[type(node)], f"{path.name}:{node.lineno} {node.name} has {length} lines"
 
 
-@pytest.mark.parametrize("room", ["landmarks", "morphometrics"])
+@pytest.mark.parametrize("room", ["landmarks", "calibration", "morphometrics"])
 def test_landmarks_and_measurements_know_no_torch(room: str) -> None:
     for path in (SRC / room).rglob("*.py"):
         assert "import torch" not in path.read_text(encoding="utf-8"), path

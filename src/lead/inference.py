@@ -29,6 +29,7 @@ from lead.images.store import ImageStore
 from lead.landmarks.curves import Curve
 from lead.landmarks.joining import side_by_side
 from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Schema
+from lead.morphometrics.spread import ComplexArray
 from lead.nn.backbone import Backbone
 from lead.nn.cascade import Cascade, CascadeOutput
 from lead.nn.confidence import Confidence
@@ -75,6 +76,7 @@ class Landmarker:
         finder: of the specimens, where a picture may show several or none; None where each is of one.
         loose: of landmarks that lie anywhere beside the others, such as a ruler's, on the same features; the head then
             is of the rest.
+        together: (K, K) how the errors of one picture's landmarks go together; None if unknown.
     """
 
     KIND = "landmarker"
@@ -90,13 +92,14 @@ class Landmarker:
         batch: int = BATCH,
         finder: Finder | None = None,
         loose: Sequence[Landmarker] = (),
+        together: ComplexArray | None = None,
     ) -> None:
         self.schema, self.settings = schema, settings
         self.extractor = Extractor(student, settings.picture, batch=batch)
         self.head = head.eval().to(self.extractor.device)
         self.finder = finder and finder.eval().to(self.extractor.device)
         self.calibration = calibration.to(self.extractor.device) if isinstance(calibration, Confidence) else calibration
-        self.origin, self.loose = origin, tuple(loose)
+        self.origin, self.loose, self.together = origin, tuple(loose), together
 
     @property
     def own(self) -> Schema:
@@ -206,9 +209,9 @@ class Landmarker:
             found = _of_cascade(source.find_in(self.head, rows, whole, up, held), self.calibration)
         else:
             found = _of_head(self.head, whole, self.calibration)
-        labels = _as_labels(found, self.own, source, rows, several=self.finder is not None)
+        labels = _as_labels(found, self, source, rows)
         others = [part.look(source, rows, whole, held=held) for part in self.loose]
-        return side_by_side(self.schema, [labels, *others]) if others else labels
+        return side_by_side(self.schema, [labels, *others], self.together) if others else labels
 
     def save(self, path: Path | str) -> None:
         """Writes the model to one ``.safetensors`` file, whole or not at all."""
@@ -226,7 +229,8 @@ class Landmarker:
         parts: dict[str, object] = {"head": self.head, "confidence": self.calibration, "finder": self.finder}
         for i, part in enumerate(self.loose):
             parts |= {f"loose{i}.head": part.head, f"loose{i}.confidence": part.calibration}
-        return fitted(parts)
+        together = {} if self.together is None else {"together": torch.view_as_real(torch.from_numpy(self.together))}
+        return fitted(parts) | together
 
     def describe(self) -> dict[str, Any]:
         """What a saved model says of itself besides its tensors: anything that JSON holds."""
@@ -303,11 +307,17 @@ class Landmarker:
         if any(name.startswith("finder.") for name in tensors):
             finder = Finder(distill.dimension, description.individuals, len(schema.names))
             checkpoint.restore(finder, tensors, "finder")
-        loose = []
+        parts: dict[str, Any] = {"finder": finder, "together": _together_in(tensors), "loose": []}
         for i, part in enumerate(description.loose):
             made = part.made(tensors, len(part.names), distill.dimension, f"loose{i}.")
-            loose.append(cls(schema.subset(part.names), settings, student, *made, {}))
-        return cls(schema, settings, student, head, calibration, description.origin, finder=finder, loose=loose)
+            parts["loose"].append(cls(schema.subset(part.names), settings, student, *made, {}))
+        return cls(schema, settings, student, head, calibration, description.origin, **parts)
+
+
+def _together_in(tensors: Mapping[str, Tensor]) -> ComplexArray | None:
+    known = tensors.get("together")
+    together: ComplexArray | None = None if known is None else torch.view_as_complex(known).numpy()
+    return together
 
 
 def _parts_of(model: Landmarker) -> dict[str, Any]:
@@ -322,9 +332,7 @@ def _parts_of(model: Landmarker) -> dict[str, Any]:
     return out
 
 
-def _as_labels(
-    found: _Located, schema: Schema, source: FeatureSource, rows: npt.NDArray[np.int64], *, several: bool
-) -> Labels:
+def _as_labels(found: _Located, model: Landmarker, source: FeatureSource, rows: npt.NDArray[np.int64]) -> Labels:
     """What was located in pictures, or in windows onto them, in the pictures' own pixels."""
     store, pictures = source.store, source.pictures(rows)
     xy = source.places(rows, found.xy)
@@ -334,8 +342,9 @@ def _as_labels(
     told = (found.error, found.within_90, found.across)
     errors = [None if e is None else np.where(beyond, np.nan, e * px) for e in told]
     files = tuple(store.files[row] for row in pictures.tolist())
-    tracks = ("",) * len(files) if several else None
-    return Labels(schema, files, xy, visible, found.score, *errors, tracks=tracks)
+    tracks = None if model.finder is None else ("",) * len(files)
+    together = None if model.loose else model.together
+    return Labels(model.own, files, xy, visible, found.score, *errors, tracks=tracks, together=together)
 
 
 def _specimens(model: Landmarker, finder: Finder, store: ImageStore, row: int) -> Specimens:
@@ -350,7 +359,7 @@ def _specimens(model: Landmarker, finder: Finder, store: ImageStore, row: int) -
         some = np.arange(start, min(start + model.batch, len(windows)))
         whole = torch.from_numpy(windows.whole(some, held=held).astype(np.float32)).to(model.extractor.device)
         seen = windows.find_in(head, some, whole, None, held)
-        parts.append(_as_labels(_of_cascade(seen, confidence), model.schema, windows, some, several=True))
+        parts.append(_as_labels(_of_cascade(seen, confidence), model, windows, some))
         doubts.append(seen.doubt(confidence).cpu())
         if finder.individuals:
             looks.append(design(whole, torch.from_numpy(windows.points(some, parts[-1].xy)).float().to(whole.device)))

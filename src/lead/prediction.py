@@ -67,6 +67,10 @@ class Model(Protocol):
     def predict_store(self, store: ImageStore) -> Labels:
         """Landmarks of every picture of a store."""
 
+    @property
+    def together(self) -> npt.NDArray[np.complex128] | None:
+        """How the errors of one picture's landmarks go together; None if unknown."""
+
     def digest(self) -> str:
         """Of everything that a landmark depends on besides its picture."""
 
@@ -377,8 +381,8 @@ class Parts:
 
     def _pieces(self) -> list[Piece]:
         """What parts hold of each unit."""
-        schema = self.work.model.schema
-        pieces = {self.unit_of[of]: _piece(record, schema) for of, record in self._kept() if of in self.unit_of}
+        model = self.work.model
+        pieces = {self.unit_of[of]: _piece(record, model) for of, record in self._kept() if of in self.unit_of}
         return [pieces[unit] for unit in range(self.work.units)]
 
     def _known(self) -> set[int]:
@@ -412,12 +416,12 @@ def _record(files: Unit, piece: Piece) -> Record:
     return record
 
 
-def _piece(record: Record, schema: Schema) -> Piece:
+def _piece(record: Record, model: Model) -> Piece:
     labels = None
     if "images" in record:
         arrays: dict[str, Any] = {name: None if record[name] is None else unpacked(record[name]) for name in ARRAYS}
         tracks = None if record["tracks"] is None else tuple(record["tracks"])
-        labels = Labels(schema, tuple(record["images"]), **arrays, tracks=tracks)
+        labels = Labels(model.schema, tuple(record["images"]), **arrays, tracks=tracks, together=model.together)
     sizes = np.array(record["sizes"], dtype=np.int64).reshape(-1, 2)
     skipped, unread = ([(file, reason) for file, reason in record.get(name, ())] for name in ("skipped", "unread"))
     return Piece(labels, sizes, skipped, record["broken"], unread)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from lead.cli import extras, learn, measure, morphometrics, use
+from lead.cli import calibration, extras, learn, measure, morphometrics, use
 from lead.cli.console import fail, show
 from lead.cli.export import export, push
 from lead.cli.films import frames
@@ -76,6 +76,7 @@ for command in (
     use.predict,
     use.match,
     use.convert,
+    calibration.calibrate,
     morphometrics.scale,
     morphometrics.measure,
     morphometrics.shape,

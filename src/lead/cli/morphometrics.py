@@ -122,8 +122,8 @@ def measure(
         typer.Option(
             "--checked",
             help="Labels of some of the pictures, that the model has not learnt from: how the errors of a picture's "
-            "landmarks go together is learnt from them, and from ten on how large they are. Default: independent, and "
-            "as predicted.",
+            "landmarks go together is learnt from them, and from ten on how large they are. Default: as the model "
+            "of a COCO file knows it, else independent; as large as predicted.",
             metavar="LABELS",
         ),
     ] = None,

@@ -268,7 +268,7 @@ def predict(
         warn(broken)
     if found.left_out:
         warn(f"left out: {found.left_out}.")
-    _warn_lost(out, found.lost)
+    warn_lost(out, found.lost)
     films = sum(len(film.rows_of()) for film in found.films.values())
     numbers = ((len(found.pictures.rows_of()) if found.pictures else 0, "picture"), (films, "frame"))
     counts = " and ".join(counted(n, what) for n, what in numbers if n)
@@ -359,7 +359,7 @@ def convert(
         overwrite=overwrite,
         say=warn,
     )
-    _warn_lost(target, done.lost)
+    warn_lost(target, done.lost)
     counts = [counted(len(set(done.labels.images)), "picture")]
     if done.labels.of_several():
         counts.append(counted(int(done.labels.is_specimen.sum()), "specimen"))
@@ -367,6 +367,7 @@ def convert(
     show(f"{', '.join(counts)}, from {done.source}\n{done.target}: {target}")
 
 
-def _warn_lost(path: Path, lost: Sequence[str]) -> None:
+def warn_lost(path: Path, lost: Sequence[str]) -> None:
+    """Says what the format of a file that was written cannot hold."""
     if lost:
         warn(f"{path}: its format cannot hold {', '.join(lost)}. These were left out.")

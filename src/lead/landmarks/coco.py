@@ -4,10 +4,11 @@ Coordinates are pixels whose whole numbers are pixel centres, as in :mod:`lead.g
 is a box as :class:`lead.landmarks.model.Labels` has it; where there is none, that of the landmarks is written, which is
 not read as one. ``track_id`` is the track, a number or text.
 
-Beside the published keys we write, and understand, ten more: ``complete`` in an image in which every specimen is
+Beside the published keys we write, and understand, eleven more: ``complete`` in an image in which every specimen is
 labelled; in the category ``flip_pairs`` (pairs of names) and ``curves`` (objects of a ``name``, ``points``, which are
-names in their order along the curve, and ``closed``), whose segments are lines of the ``skeleton``; in the annotation
-of a prediction the lists ``keypoint_scores``, ``px_error``, ``px_90`` and ``px_across`` (null where unknown), the mean
+names in their order along the curve, and ``closed``), whose segments are lines of the ``skeleton``, and
+``errors_together``, the real and the imaginary part of :attr:`lead.landmarks.Labels.together`; in the annotation of a
+prediction the lists ``keypoint_scores``, ``px_error``, ``px_90`` and ``px_across`` (null where unknown), the mean
 of the first being COCO's own ``score``; ``likely``, how likely an annotation is a specimen, which ``score`` is then
 instead; and in an annotation ``accepted``, the names of landmarks whose label is a model's suggestion that was taken
 over and not touched since, and ``predicted``, the names of those that a model said without a score. Whatever has a
@@ -49,9 +50,10 @@ from lead.landmarks.model import UNLABELLED, Labels, Places, Schema
 from lead.landmarks.pictures import PictureInfo, Size, known_size
 
 FloatArray = npt.NDArray[np.float64]
+ComplexArray = npt.NDArray[np.complex128]
 Row = tuple[int, dict[int, int]]
-COMPLETE, TRACK = "complete", "track_id"
-"""Keys of an image, and of an annotation."""
+COMPLETE, TRACK, TOGETHER = "complete", "track_id", "errors_together"
+"""Keys of an image, of an annotation, and of a category."""
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
 """A track's name that is written as a number, as other tools do."""
 
@@ -101,9 +103,26 @@ def interpret(tidy: Tidied, *, several: bool = False) -> Labels:
     if annotations and not labels.is_specimen.any() and tidy.left_out.beyond(OTHER, EMPTY):
         raise LeadError(f"no annotation in it can be read. Left out: {tidy.left_out}.")
     one_kind = len(tidy.kinds) == 1
+    together = _together(tidy, labels.schema) if one_kind else None
     entries = tuple(f"annotations[{of[0]}]" if of and one_kind else f"images[{i}]" for i, of in rows)
     sizes = np.array([_size(images[i]) for i, _ in rows], dtype=np.int64).reshape(-1, 2)
-    return replace(labels, sizes=sizes, places=Places(entries=entries, left_out=str(tidy.left_out)))
+    return replace(labels, sizes=sizes, together=together, places=Places(entries=entries, left_out=str(tidy.left_out)))
+
+
+def _together(tidy: Tidied, schema: Schema) -> ComplexArray | None:
+    """What the category of these landmarks says of their errors; None if nothing, or nothing that can be."""
+    for i, category in enumerate(tidy.top["categories"]):
+        if TOGETHER not in category or tuple(category.get("keypoints") or ()) != schema.names:
+            continue
+        try:
+            real, imaginary = (np.array(part, dtype=np.float64) for part in category[TOGETHER])
+            found = real + 1j * imaginary
+        except (TypeError, ValueError):
+            found = np.empty(0)
+        if found.shape == (len(schema.names),) * 2 and np.isfinite(found).all():
+            return np.asarray(found)
+        tidy.left_out.add(f"{TOGETHER} that is no matrix of all landmarks", f"categories[{i}]")
+    return None
 
 
 def _rows(tidy: Tidied) -> list[Row]:
@@ -218,13 +237,15 @@ def dump(labels: Labels, pictures: PictureInfo | None = None) -> str:
 def pieces(labels: Labels, pictures: PictureInfo | None = None) -> Iterator[str]:
     """The same, an entry at a time: as objects, those of many pictures take ten times the memory of their text."""
     schema = labels.schema
-    category = {
+    category: Entry = {
         "id": 1,
         "name": "object",
         "keypoints": list(schema.names),
         "skeleton": [[schema.index(a) + 1, schema.index(b) + 1] for a, b in schema.lines],
         "flip_pairs": [list(pair) for pair in schema.flip_pairs],
     } | ({"curves": [curve.described() for curve in schema.curves]} if schema.curves else {})
+    if labels.together is not None:
+        category[TOGETHER] = [labels.together.real.tolist(), labels.together.imag.tolist()]
     numbers, sizes, there = image_ids(labels), labels.known_sizes(), labels.is_specimen
     annotations = (
         entry

@@ -22,6 +22,7 @@ FEATURES = {
     "hidden": "which points are hidden",
     "score": "scores",
     "errors": "expected errors",
+    "together": "how the errors of a picture's landmarks go together",  # told where a format holds errors at all
     "flips": "flip pairs",
     "skeleton": "the skeleton",
     "curves": "the curves",
@@ -160,6 +161,7 @@ def _has(labels: Labels, feature: str) -> bool:
         "hidden": bool((labels.visible == HIDDEN).any()),
         "score": labels.score is not None,
         "errors": any(getattr(labels, name) is not None for name in ERRORS),
+        "together": labels.together is not None,
         "flips": bool(schema.flip_pairs),
         "skeleton": bool(schema.skeleton),
         "curves": bool(schema.curves),

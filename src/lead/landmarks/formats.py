@@ -321,7 +321,7 @@ FORMATS: tuple[Format, ...] = (
         name="csv",
         title="CSV, a line for each point",
         extensions=(".csv",),
-        lacks=("flips", "skeleton", "curves", "sizes"),
+        lacks=("together", "flips", "skeleton", "curves", "sizes"),
         why_not=of_text(csvfile.why_not, SPREADSHEET),
         parse=lambda file: csvfile.parse(text_of(file), file.pictures, several=file.several),
         dump=lambda labels, _: _encoded(csvfile.dump(labels)),

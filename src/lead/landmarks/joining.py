@@ -124,8 +124,11 @@ class _Rows:
         return self.places.of(first) or "one file", self.places.of(row) or "another"
 
 
-def side_by_side(schema: Schema, parts: Sequence[Labels]) -> Labels:
-    """Predictions of the same pictures as one: landmarks of each part, in a schema that has them all."""
+def side_by_side(schema: Schema, parts: Sequence[Labels], together: npt.NDArray[np.complex128] | None = None) -> Labels:
+    """Predictions of the same pictures as one: landmarks of each part, in a schema that has them all.
+
+    ``together`` says how the errors of all go together.
+    """
     order = [name for part in parts for name in part.schema.names]
     at = [order.index(name) for name in schema.names]
     tables: dict[str, Any] = {}
@@ -135,7 +138,7 @@ def side_by_side(schema: Schema, parts: Sequence[Labels]) -> Labels:
             nothing = [np.full((len(part), len(part.schema.names)), np.nan) for part in parts]
             filled = [blank if table is None else table for table, blank in zip(given, nothing, strict=True)]
             tables[name] = np.concatenate(filled, axis=1)[:, at]
-    return replace(parts[0], schema=schema, accepted=None, predicted=None, **tables)
+    return replace(parts[0], schema=schema, accepted=None, predicted=None, together=together, **tables)
 
 
 def joined_tables(labels: Sequence[Labels], names: Sequence[str] = ()) -> Labels:

@@ -182,6 +182,8 @@ class Labels:
         likely: (N,) how likely each is a specimen at all, of those that were found by a model; NaN of others. None if
             there are none.
         complete: the pictures in which every specimen is labelled, so that what is not labelled is background.
+        together: (K, K) complex, how the errors of one picture's predictions go together, as far as their model knows;
+            see :func:`lead.morphometrics.spread.correlation`. None where nothing says it.
     """
 
     schema: Schema
@@ -200,6 +202,7 @@ class Labels:
     boxes: npt.NDArray[np.float64] | None = field(default=None, kw_only=True)
     likely: npt.NDArray[np.float64] | None = field(default=None, kw_only=True)
     complete: frozenset[str] = field(default=frozenset(), kw_only=True)
+    together: npt.NDArray[np.complex128] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         n, k = len(self.images), len(self.schema.names)
@@ -222,21 +225,7 @@ class Labels:
         if self.sizes is not None:
             sizes = np.reshape(self.sizes, (n, 2)).astype(np.int64)
             object.__setattr__(self, "sizes", sizes if sizes.any() else None)
-        self._check_specimens(n)
-
-    def _check_specimens(self, n: int) -> None:
-        for name, shape in (("boxes", (n, 4)), ("likely", (n,))):
-            if (given := getattr(self, name)) is not None:
-                table = np.reshape(given, shape).astype(np.float64)
-                object.__setattr__(self, name, table if np.isfinite(table).any() else None)
-        object.__setattr__(self, "complete", frozenset(self.complete).intersection(self.images))
-        if self.tracks is None:
-            if twice := _twice(self.images):
-                raise LeadError(f"Picture {twice!r} is labelled more than once; keep one entry for each picture.")
-        elif len(self.tracks) != n:
-            raise ValueError(f"{len(self.tracks)} tracks of {n} specimens")
-        elif again := _twice(pair for pair in zip(self.images, self.tracks, strict=True) if pair[1]):
-            raise LeadError(f"Picture {again[0]!r} shows individual {again[1]!r} more than once; keep one of them.")
+        _check_specimens(self)
 
     @classmethod
     def from_xy(
@@ -263,6 +252,7 @@ class Labels:
             return parts[0]
         columns = ([getattr(part, name) for part in parts] for name in PREDICTED)
         several = any(part.tracks is not None for part in parts)
+        alike = all(_same(part.together, parts[0].together) for part in parts)
         return cls(
             parts[0].schema,
             tuple(image for part in parts for image in part.images),
@@ -276,6 +266,7 @@ class Labels:
             likely=np.concatenate([_or(part.likely, (len(part),)) for part in parts]),
             tracks=tuple(track for part in parts for track in part.tracks or ("",) * len(part)) if several else None,
             complete=frozenset().union(*(part.complete for part in parts)),
+            together=parts[0].together if alike else None,
         )
 
     def __len__(self) -> int:
@@ -300,7 +291,7 @@ class Labels:
         """The same labels, unlabelled where a model said them: what may be fitted to."""
         if self.predicted is None:
             return self
-        return replace(unlabelled(self, self.predicted), score=None, px_error=None, px_90=None, px_across=None)
+        return replace(unlabelled(self, self.predicted), **dict.fromkeys((*PREDICTED, "together")))  # type: ignore[arg-type]
 
     def only_by_hand(self) -> Labels:
         """The same labels, unlabelled where a person did not place them: what an error may be measured on."""
@@ -370,6 +361,7 @@ class Labels:
             predicted=self.is_predicted[index],
             tracks=None if self.tracks is None else tuple(self.tracks[i] for i in index),
             complete=self.complete,
+            together=self.together,
             **{name: None if (table := getattr(self, name)) is None else table[index] for name in OF_ROWS},
         )
 
@@ -388,6 +380,7 @@ class Labels:
             predicted=self.is_predicted[:, index],
             tracks=self.tracks,
             complete=self.complete,
+            together=None if self.together is None else self.together[np.ix_(index, index)],
             **{name: getattr(self, name) for name in OF_ROWS},
         )
 
@@ -431,6 +424,25 @@ def _blank(table: npt.NDArray[np.float64] | None, where: npt.NDArray[np.bool_]) 
 def _or(table: npt.NDArray[Any] | None, shape: tuple[int, ...], empty: float = np.nan) -> npt.NDArray[Any]:
     """A table, or one that says nothing."""
     return np.full(shape, empty) if table is None else table
+
+
+def _same(one: npt.NDArray[Any] | None, other: npt.NDArray[Any] | None) -> bool:
+    return one is other or (one is not None and other is not None and np.array_equal(one, other))
+
+
+def _check_specimens(labels: Labels) -> None:
+    for name, shape in (("boxes", (len(labels), 4)), ("likely", (len(labels),))):
+        if (given := getattr(labels, name)) is not None:
+            table = np.reshape(given, shape).astype(np.float64)
+            object.__setattr__(labels, name, table if np.isfinite(table).any() else None)
+    object.__setattr__(labels, "complete", frozenset(labels.complete).intersection(labels.images))
+    if labels.tracks is None:
+        if twice := _twice(labels.images):
+            raise LeadError(f"Picture {twice!r} is labelled more than once; keep one entry for each picture.")
+    elif len(labels.tracks) != len(labels):
+        raise ValueError(f"{len(labels.tracks)} tracks of {len(labels)} specimens")
+    elif again := _twice(pair for pair in zip(labels.images, labels.tracks, strict=True) if pair[1]):
+        raise LeadError(f"Picture {again[0]!r} shows individual {again[1]!r} more than once; keep one of them.")
 
 
 def _twice(values: Iterable[_Value]) -> _Value | None:

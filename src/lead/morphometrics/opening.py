@@ -37,7 +37,8 @@ class Specimens:
         scales: of the pictures, as far as they are known; empty measures in pixels.
         pictures: the folder that the names of their pictures start from.
         together: how the errors of one picture's landmarks go together, see
-            :func:`lead.morphometrics.spread.correlation`; None if they are taken to be independent.
+            :func:`lead.morphometrics.spread.correlation`: from further labels, else as the model knows it from its own;
+            None if they are taken to be independent.
     """
 
     labels: Labels
@@ -83,10 +84,12 @@ def opened(
         raise LeadError("Two sources of the scale were given. Give --scale or --ruler.")
     moved = pictures is not None
     found = gathered([landmarks], pictures, only=only, labelled_as=labelled_as, moved=moved, several=True, say=say)
-    together = None
+    together = found.labels.together
     if check is not None:
         labels, together = checked(found.labels, check, pictures=pictures, say=say)
         found = replace(found, labels=labels)
+    elif together is not None:
+        say(f"How errors go together is as {landmarks} says: learnt as its model was fitted, from labels held out.")
     if ruler is not None:
         ends = ruler.start, ruler.end
         known = from_ruler(found.labels, ends, ruler.length, unit=unit, by_hand=by_hand, together=together, say=say)

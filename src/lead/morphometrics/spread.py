@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lead.calibration.conformal import holding
 from lead.errors import LeadError
 from lead.landmarks.model import Labels
 from lead.landmarks.naming import matched
@@ -71,11 +72,10 @@ def correlation(residuals: npt.ArrayLike) -> ComplexArray:
     arrows = np.where(known, arrows, 0)
     size = np.sqrt((np.abs(arrows) ** 2).sum(0) / np.maximum(known.sum(0), 1))
     arrows = arrows / np.where(size > 0, size, 1)
-    products = arrows[:, :, None] * arrows[:, None, :].conj()
-    both = known[:, :, None] & known[:, None, :]
-    pairs = both.sum(0)
-    mean = products.sum(0) / np.maximum(pairs, 1)
-    scatter = (np.abs(np.where(both, products - mean, 0)) ** 2).sum(0) / np.maximum(pairs * (pairs - 1), 1)
+    pairs = known.T.astype(np.int64) @ known.astype(np.int64)  # pictures that show both
+    mean = arrows.T @ arrows.conj() / np.maximum(pairs, 1)
+    squares = (np.abs(arrows) ** 2).T @ (np.abs(arrows) ** 2) - pairs * np.abs(mean) ** 2
+    scatter = np.maximum(squares, 0) / np.maximum(pairs * (pairs - 1), 1)
     usable = (pairs > 1) & ~np.eye(len(mean), dtype=bool)
     strength = (np.abs(mean[usable]) ** 2).sum()
     shrunk = min(1.0, scatter[usable].sum() / strength) if strength > 0 else 1.0
@@ -144,8 +144,7 @@ def enlargement(residuals: FloatArray) -> float:
     """
     away = np.linalg.norm(residuals, axis=-1) * PER_90  # in 90 % radii
     away = away[np.isfinite(away)]
-    rank = -(-9 * (len(away) + 1) // 10)  # 0.9 (n + 1), rounded up: 0.9 itself is not exact
-    return float(np.sort(away)[min(rank, len(away)) - 1])
+    return min(holding(away, np.arange(len(away))), float(away.max()))
 
 
 def variance(slopes: FloatArray, spread: FloatArray, together: npt.NDArray[Any] | None = None) -> FloatArray:

@@ -14,6 +14,7 @@ from torch import Tensor
 from lead.feature_files import Features
 from lead.features import FeatureSource
 from lead.landmarks import curves
+from lead.morphometrics.spread import ComplexArray
 from lead.nn.cascade import Cascade, CascadeOutput, CoarseOutput
 from lead.nn.confidence import Confidence
 from lead.nn.heads import EITHER_SIDE, PLAIN, Lie
@@ -28,6 +29,7 @@ from lead.training.labelled import Labelled, check_labelled, distances
 from lead.training.local import add_local_looks
 from lead.training.looks import SHARE, OutOfFold, Rows, TrainingSet, learn, lies_of, moments_as_they_lie
 from lead.training.lying import ways_to_lie
+from lead.training.together import errors_together
 
 MOST = 500
 """Labelled pictures that are used, at most: more cost time, and should change a closed-form head little."""
@@ -61,6 +63,7 @@ class CascadeFit:
         turned: whether things lie any way.
         mirrored: labelled pictures that show mirror images of what the others show.
         doubt: of labelled pictures while they were held out, by row; see :meth:`CascadeOutput.doubt`.
+        together: (K, K), see :func:`lead.training.together.errors_together`.
     """
 
     head: Cascade
@@ -70,6 +73,7 @@ class CascadeFit:
     turned: bool = False
     mirrored: int = 0
     doubt: Mapping[int, float] = field(default_factory=dict)
+    together: ComplexArray | None = None
 
 
 def fit_cascade(
@@ -137,21 +141,21 @@ def fit_cascade(
         best = _fit_looks(inputs, features, ways, halves)
     mirrored = 0 if inputs.side is None else int((inputs.side < 0).sum())
     if best.found is None:
-        nothing = torch.zeros(0, points.shape[1])
-        confidence = fit_confidence(nothing[..., None].expand(-1, -1, Cascade.SIGNALS), nothing)
-        across = _across(confidence, nothing[..., None].expand(-1, -1, 2), inputs, sliders)
+        nothing = torch.zeros(0, points.shape[1], Cascade.SIGNALS)
+        confidence = fit_confidence(nothing, nothing[..., 0])
+        across = _across(confidence, nothing[..., :2], inputs, sliders)
         return CascadeFit(best.head, confidence, best.error, across, inputs.turned, mirrored)
     flags = None if hidden is None else torch.from_numpy(hidden[np.isin(rows, inputs.rows)])
-    errors = 2 * best.away / best.found.size[:, None]
-    confidence = fit_confidence(best.found.signals, errors, flags)
+    confidence = fit_confidence(best.found.signals, 2 * best.away / best.found.size[:, None], flags)
     closer = add_local_looks(inputs, best.head, best.found, confidence) if local else None
-    head, error, answers = best.head, best.error, best.found.points
-    if closer is not None:
-        head, confidence, answers = closer.head, closer.confidence, closer.points
+    head, error, answers, expected = best.head, best.error, best.found.points, best.found.expected(confidence)
+    if closer:
+        head, confidence, answers, expected = closer.head, closer.confidence, closer.points, closer.expected
         error = float(distances(answers, inputs.truth).nanmean())
     across = _across(confidence, answers, inputs, sliders)
     doubt = dict(zip(inputs.rows.tolist(), best.found.doubt(confidence).tolist(), strict=True))
-    return CascadeFit(head, confidence, error, across, inputs.turned, mirrored, doubt)
+    known = doubt, errors_together(answers, inputs.truth, expected)
+    return CascadeFit(head, confidence, error, across, inputs.turned, mirrored, *known)
 
 
 def _across(

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from lead.config import PictureSettings, Settings
 from lead.errors import LeadError
@@ -23,6 +25,7 @@ from lead.images.survey import survey
 from lead.inference import Landmarker
 from lead.landmarks import Labels
 from lead.landmarks.model import UNLABELLED
+from lead.morphometrics.spread import ComplexArray
 from lead.nn.backbone import licence_of
 from lead.nn.confidence import Confidence
 from lead.nn.finder import WINDOW
@@ -38,6 +41,7 @@ from lead.training.loose import PartsFit, fit_parts
 from lead.training.run import Run, with_contrast
 from lead.training.several import fit_several
 from lead.training.specimens import WINDOWS
+from lead.training.together import errors_together
 
 SMALL = 0.4
 """Share of the picture's longer side below which specimens are better learnt from windows."""
@@ -112,45 +116,64 @@ def fit_landmarker(
     frame = source.extractor.frame
     rows = np.array([store.index(image) for image in found.images], dtype=np.int64)
     points = torch.from_numpy(frame.points(store, rows, found.xy)).float()
-    fitted: CascadeFit | Fitted
     finder: FinderFit | None = None
-    parts: PartsFit | None = None
-    loose: list[Landmarker] = []
-    if found.tracks is not None:
-        if head != "cascade":
+    fitted: PartsFit | Fitted
+    calibration: Confidence | Calibration | None
+    if head != "cascade":
+        if found.tracks is not None:
             raise LeadError(f"The labels show several specimens in a picture: leave out --head {head}.")
-        finder, fitted = fit_several(source, rows, found, turned=settings.turned, seed=seed, progress=progress)
-        _say_if_learnt_from_the_whole(run, finder, say)
-        calibration: Confidence | Calibration | None = fitted.confidence
-    elif head == "cascade":
-        parts = fit_parts(
-            source,
-            rows,
-            points,
-            found,
-            unlabelled=np.arange(len(store)),
-            turned=settings.turned,
-            seed=seed,
-            apart=apart,
-            progress=progress,
-        )
-        fitted = parts.own
-        for which, fit in parts.loose:
-            some = found.schema.subset(found.schema.names[k] for k in which)
-            loose.append(Landmarker(some, settings, student, fit.head, fit.confidence, {}))
-        _say_how_they_lie(fitted, settings, say)
-        calibration = fitted.confidence
-    else:
         flags = None if found.accepted is None else torch.from_numpy(found.accepted)
         labelled = Labelled(source.whole(rows, progress=progress), points, accepted=flags)
         fitted = fit_head(labelled, kind=head, seed=seed)
-        calibration = fitted.calibration
-    error, across = _errors(parts or fitted, 2 * WINDOW if finder else frame.shown / frame.side)
-    accepted = int(found.is_accepted.sum())
+        calibration, together = fitted.calibration, _together(fitted, labelled.truth)
+    else:
+        fitted, finder = _cascades(source, rows, points, found, settings, seed, apart, progress)
+        if finder:
+            _say_if_learnt_from_the_whole(run, finder, say)
+        else:
+            _say_how_they_lie(fitted.own, settings, say)
+        calibration, together = fitted.own.confidence, fitted.together
+    error, across = _errors(fitted, 2 * WINDOW if finder else frame.shown / frame.side)
     origin = _origin(run, found, store, error, seed)
-    seen_by = finder.finder if finder else None
-    model = Landmarker(found.schema, settings, student, fitted.head, calibration, origin, finder=seen_by, loose=loose)
-    return FitSummary(model, len(set(found.images)), missing, kind_of(fitted.head), error, accepted, finder, across)
+    loose = [
+        Landmarker(
+            found.schema.subset(found.schema.names[k] for k in w), settings, student, fit.head, fit.confidence, {}
+        )
+        for w, fit in (fitted.loose if isinstance(fitted, PartsFit) else ())
+    ]
+    first = fitted.own.head if isinstance(fitted, PartsFit) else fitted.head
+    model = Landmarker(
+        found.schema,
+        settings,
+        student,
+        first,
+        calibration,
+        origin,
+        finder=finder.finder if finder else None,
+        loose=loose,
+        together=together,
+    )
+    accepted = int(found.is_accepted.sum())
+    return FitSummary(model, len(set(found.images)), missing, kind_of(first), error, accepted, finder, across)
+
+
+def _cascades(
+    source: FeatureSource,
+    rows: npt.NDArray[np.int64],
+    points: Tensor,
+    labels: Labels,
+    settings: Settings,
+    seed: int,
+    apart: bool,
+    progress: Progress | None,
+) -> tuple[PartsFit, FinderFit | None]:
+    """Of things in pictures, and what finds these where pictures show several; see :func:`fit_landmarker`."""
+    if labels.tracks is not None:
+        finder, own = fit_several(source, rows, labels, turned=settings.turned, seed=seed, progress=progress)
+        return PartsFit(own, list(range(points.shape[1]))), finder
+    every = np.arange(len(source.store))
+    options: dict[str, Any] = {"turned": settings.turned, "seed": seed, "apart": apart, "progress": progress}
+    return fit_parts(source, rows, points, labels, unlabelled=every, **options), None
 
 
 def _origin(run: Run, found: Labels, store: ImageStore, error: float, seed: int) -> dict[str, Any]:
@@ -169,10 +192,18 @@ def _origin(run: Run, found: Labels, store: ImageStore, error: float, seed: int)
     }
 
 
-def _errors(fitted: CascadeFit | PartsFit | Fitted, unit: float) -> tuple[float, tuple[float, float] | None]:
+def _errors(fitted: PartsFit | Fitted, unit: float) -> tuple[float, tuple[float, float] | None]:
     """As :attr:`FitSummary.error` and :attr:`FitSummary.across`; ``unit``: of what they say, as a share of theirs."""
     parts = None if isinstance(fitted, Fitted) else fitted.across
     return fitted.error * unit, parts and (parts[0] * unit, parts[1] * unit)
+
+
+def _together(fitted: Fitted, truth: Tensor) -> ComplexArray | None:
+    """How the errors of a head go together that was cross-validated over all pictures; None of others."""
+    if fitted.held_out is None or fitted.calibration is None:
+        return None
+    points, score = fitted.held_out
+    return errors_together(points, truth, torch.from_numpy(fitted.calibration.expected(score.double().numpy())))
 
 
 def _say_if_learnt_from_the_whole(run: Run, fit: FinderFit, say: Say) -> None:

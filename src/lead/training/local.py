@@ -56,11 +56,13 @@ class Closer:
         head: the cascade.
         confidence: of what it says in the end.
         points: (N, K, 2) what it says of pictures that were held out, normalised.
+        expected: (N, K) errors that were expected of these.
     """
 
     head: Cascade
     confidence: Confidence
     points: Tensor
+    expected: Tensor
 
 
 def add_local_looks(inputs: Inputs, cascade: Cascade, found: CascadeOutput, confidence: Confidence) -> Closer | None:
@@ -103,7 +105,7 @@ def add_local_looks(inputs: Inputs, cascade: Cascade, found: CascadeOutput, conf
     for mine, look in zip(out.local, looks, strict=True):
         mine.load_state_dict(look.state_dict())
     ratios = (places.points - inputs.truth).norm(dim=-1) / places.error
-    return Closer(out, recalibrated(confidence, ratios[~ratios.isnan()]), places.points)
+    return Closer(out, recalibrated(confidence, ratios[~ratios.isnan()]), places.points, places.error)
 
 
 def _with_labels(inputs: Inputs) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import PurePosixPath
@@ -14,6 +15,7 @@ from torch import Tensor
 from lead.features import FeatureSource
 from lead.geometry import FloatArray
 from lead.landmarks.model import HIDDEN, Labels
+from lead.morphometrics.spread import ComplexArray
 from lead.nn.shape import sides
 from lead.reporting import Progress
 from lead.training.cascade import CascadeFit, fit_cascade
@@ -54,9 +56,25 @@ class PartsFit:
         return sum(len(which) * fit.error for which, fit in parts) / sum(len(which) for which, _ in parts)
 
     @property
+    def together(self) -> ComplexArray | None:
+        """As of :class:`CascadeFit`: errors of different parts have nothing to do with one another."""
+        return _block([(self.which, self.own.together), *((which, fit.together) for which, fit in self.loose)])
+
+    @property
     def across(self) -> tuple[float, float] | None:
         """As of :class:`CascadeFit`, of the part that has curves."""
         return next((fit.across for fit in (self.own, *(fit for _, fit in self.loose)) if fit.across), None)
+
+
+def _block(parts: Sequence[tuple[list[int], ComplexArray | None]]) -> ComplexArray | None:
+    """(K, K) of parts that have nothing to do with one another; None where one is not known."""
+    count = sum(len(which) for which, _ in parts)
+    out = np.zeros((count, count), dtype=np.complex128)
+    for which, known in parts:
+        if known is None:
+            return None
+        out[np.ix_(which, which)] = known
+    return out
 
 
 def fit_parts(
