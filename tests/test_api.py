@@ -174,7 +174,9 @@ def test_what_is_said_of_curves_comes_with_the_model(run: Run, folder: Dataset, 
     share = found.px_across[:, 0][seen[:, 0]] / found.px_error[:, 0][seen[:, 0]]
     np.testing.assert_allclose(share, share[0])
     assert 0 < share[0] < 1
-    np.testing.assert_allclose(load_labels(out).px_across, found.px_across)
+    again = load_labels(out).px_across
+    assert again is not None
+    np.testing.assert_allclose(again, found.px_across)
 
 
 def test_a_head_is_fitted_from_a_single_label(run: Run, folder: Dataset) -> None:
