@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lead.datasets import (
     aflw_m,
+    aflw_mtfl,
     aflw_r,
     celeba,
     coco,
@@ -30,6 +31,7 @@ LAYOUTS: Mapping[str, tuple[Callable[[Path], bool], Callable[[Path], Dataset]]] 
     "mafl": (mafl.present, mafl.load),
     "mafl-unaligned": (mafl_unaligned.present, mafl_unaligned.load),
     "aflw-m": (aflw_m.present, aflw_m.load),
+    "aflw-mtfl": (aflw_mtfl.present, aflw_mtfl.load),
     "aflw-r": (aflw_r.present, aflw_r.load),
     "300w": (w300.present, w300.load),
     "cub": (cub.present, cub.load),
