@@ -5,9 +5,9 @@
 
 AFLW is a folder of the dataset ``aflw-mtfl``. Labels are drawn from its pool, the same for every arm, and all arms are
 judged on its test faces, of which RUN has seen none: it learnt from training splits. ``lead/fit`` is what ``lead fit``
-and ``lead predict`` do with the labelled pictures in a folder that holds the pool and nothing else; the heads are fitted
-to the same features under the peers' protocol. Writes ``results/aflw-mtfl/<preset>/published.json`` and ``.md``. What is
-predicted is kept in RUN: interrupted, the same command goes on.
+and ``lead predict`` do with the labelled pictures in a folder that holds the pool and nothing else; the heads are
+fitted to the same features under the peers' protocol. Writes ``results/aflw-mtfl/<preset>/published.json`` and ``.md``.
+What is predicted is kept in RUN: interrupted, the same command goes on.
 """
 
 from __future__ import annotations
@@ -159,8 +159,8 @@ def differences(run: Run, bench: Bench, found: Sequence[Predictions]) -> list[st
         f"Pictures are of {size} pixels a side here, of 150 for the published numbers.",
         f"Labels are drawn from {len(points.fit):,} of the {TESTED:,} pictures that papers test on, and judged on the "
         f"other {len(points.judge):,}; theirs are drawn from {TRAINED:,} training faces of AFLW and judged on all.",
-        f"This network starts from {start} and learns from {learnt} without labels. The paper's starts from random "
-        "weights and learns from the 162,770 faces of CelebA; SCE-MAE's is a larger transformer.",
+        f"This network starts from {start} and learns, without labels, from {learnt}. The paper's starts from random "
+        "weights and learns from the 162,770 faces of CelebA.",
         f"With all {len(points.fit):,} labels, draws differ in the fit's own seed alone.",
         f"Of lead/fit, {lost:,} landmarks were found beyond a picture's edge; they count as if in its middle.",
         "Published numbers are as printed; how many draws are behind them, their papers mostly do not say.",

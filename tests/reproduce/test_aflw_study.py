@@ -82,29 +82,29 @@ def study(run: Run, faces: Path, tmp_path: Path) -> Main:
 
 def test_the_whole_study(study: Main, run: Run, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lead.training.cascade._halves", lambda _: [])  # the second look takes most of the time
-    options = ("--labels", "5", "12", "--draws", "1", "--heads", "ridge")
+    options = ("--labels", "12", "--draws", "1", "--heads", "ridge")
     result = study(*options)
     errors = {(row.method, row.labels): row for row in result.rows if row.metric == "regression-5"}
-    assert set(errors) == {(m, n) for m in ("lead/fit", "lead/ridge", "mean-shape") for n in (5, 12)}
+    assert set(errors) == {(m, 12) for m in ("lead/fit", "lead/ridge", "mean-shape")}
     assert {row.draws for row in errors.values()} == {1}
     assert {row.metric for row in result.rows} >= {"within-50-5", "within-80-5", "within-90-5"}
     assert run.provenance["dataset"] == "aflw-mtfl"
     pool = {path.name for path in (faces / "pictures/pool").iterdir()}
     assert {path.name for path in (run.folder / aflw.POOL).iterdir()} == pool
     page = (tmp_path / "results/aflw-mtfl/small/published.md").read_text()
-    assert "| SCE-MAE |  | 11.28 | 5.33 |" in page
-    assert "| LEAD, the paper | 64-d | 13.34 | 6.61 |" in page
-    assert f"| lead/fit | 16-d | {errors['lead/fit', 5].mean:.2f} (" in page
+    assert "| SCE-MAE |  | 5.33 |" in page
+    assert "| LEAD, the paper | 64-d | 6.61 |" in page
+    assert f"| lead/fit | 16-d | {errors['lead/fit', 12].mean:.2f} (" in page
     assert "Pictures are of 48 pixels a side here, of 150" in page
     assert "Labels are drawn from 12 of the 2,995 pictures" in page
-    # The same cascade as few-shot's own measurement fits, where unlabelled pictures are not needed.
+    # The same as few-shot's own measurement finds with a cascade, to half a pixel: features are rounded otherwise.
     bench = Bench.of_run(run, datasets.open_dataset(faces), "test", ["lead"])
     found = regression(bench, labels=[12], draws=1, heads=["cascade"])[-1]
     ours = aflw.measured(run, bench, [12], 1, [], print)[0]
-    np.testing.assert_allclose(ours.xy, found.xy, atol=0.05)
+    np.testing.assert_allclose(ours.xy, found.xy, atol=0.5)
     assert ours.expected is not None
     assert found.expected is not None
-    np.testing.assert_allclose(ours.expected, found.expected, rtol=0.02)
+    np.testing.assert_allclose(ours.expected, found.expected, rtol=0.1)
     monkeypatch.setattr(api, "fit", lambda *_, **__: pytest.fail("fitted again"))
     assert study(*options).rows == result.rows
 
