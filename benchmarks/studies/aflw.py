@@ -25,6 +25,7 @@ from lead.tuning import wait_passively
 wait_passively()  # before torch is imported
 
 import numpy as np  # noqa: E402
+import numpy.typing as npt  # noqa: E402
 
 from benchmarks.measuring import recorded  # noqa: E402
 from lead import api  # noqa: E402
@@ -42,6 +43,7 @@ from lead.nn.confidence import Confidence  # noqa: E402
 from lead.reporting import counted  # noqa: E402
 from lead.reproduce.published import AFLW, TESTED, TRAINED  # noqa: E402
 from lead.seeds import mixed_seed  # noqa: E402
+from lead.training.fit import PlainKind  # noqa: E402
 from lead.training.run import Run  # noqa: E402
 
 NAME, DATASET, POINTS = "published", "aflw-mtfl", "5"
@@ -83,7 +85,7 @@ def as_a_user(
     assert found.px_error is not None
     assert isinstance(model.calibration, Confidence)
     places = bench.frame.points(bench.store, where, found.xy)
-    placed = np.isfinite(places).all(-1)
+    placed: npt.NDArray[np.bool_] = np.isfinite(places).all(-1)
     expected = np.where(placed, found.px_error * bench.store.scale[where, :1] / bench.frame.shown, np.nan)
     return bench.predictions(
         points,
@@ -128,7 +130,7 @@ def checked(run: Run) -> Run:
 
 
 def measured(
-    run: Run, bench: Bench, labels: Sequence[int], draws: int, heads: Sequence[str], say: Callable[[str], None]
+    run: Run, bench: Bench, labels: Sequence[int], draws: int, heads: Sequence[PlainKind], say: Callable[[str], None]
 ) -> list[Predictions]:
     """All arms on the same draws; what an earlier call predicted is not predicted again."""
     points = bench.point_set(POINTS)

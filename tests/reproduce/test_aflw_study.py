@@ -21,6 +21,7 @@ from lead.errors import LeadError
 from lead.evaluation.results import Result, read
 from lead.experiments.bench import Bench
 from lead.experiments.regression import regression
+from lead.nn.confidence import Confidence
 from lead.reproduce.published import AFLW
 from lead.training.run import Run
 
@@ -61,7 +62,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
     layout = (aflw_mtfl.present, partial(aflw_mtfl.load, counts=COUNTS))
-    monkeypatch.setitem(datasets.LAYOUTS, "aflw-mtfl", layout)  # type: ignore[arg-type]
+    monkeypatch.setitem(datasets.LAYOUTS, "aflw-mtfl", layout)
 
 
 @pytest.fixture
@@ -131,7 +132,7 @@ def test_errors_are_counted_in_eye_distances_and_a_lost_landmark_in_the_middle(
     labels = datasets.open_dataset(faces).points("5")
     given: list[tuple[str, ...]] = []
 
-    class Factor(aflw.Confidence):
+    class Factor(Confidence):
         def __init__(self) -> None: ...
 
         def factor(self, share: float) -> float:
