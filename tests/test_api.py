@@ -397,6 +397,51 @@ def test_a_run_goes_on_with_its_own_pictures_only(
     assert done.provenance == recorded
 
 
+def test_a_run_learns_from_several_folders_and_says_so(
+    tiny: Callable[..., Settings], folder: Dataset, tmp_path: Path
+) -> None:
+    settings = tiny(pretrain={"steps": 0}, distill={"steps": 1, "batch": 4})
+    other = tmp_path / "others"
+    other.mkdir()
+    for name in folder.files[:3]:
+        shutil.copy(folder.root / name, other)
+    said: list[str] = []
+    run = api.train([folder.root, other], tmp_path / "run", settings=settings, say=said.append)
+    assert "Learning from 12 pictures of pictures and 3 pictures of others" in said
+    assert run.provenance["sources"] == {"pictures": 12, "others": 3}
+    assert (run.provenance["dataset"], run.provenance["pictures"]) == ("pictures+others", 15)
+    (other / "film.mp4").write_bytes(b"?")
+    with pytest.raises(LeadError, match=r"others: of several folders, none may hold films"):
+        api.train([folder.root, other], tmp_path / "run", settings=settings)
+
+
+@pytest.mark.parametrize("task", ["regression", "few-shot", "matching"])
+def test_an_evaluation_of_what_has_no_landmarks_says_why(run: Run, folder: Dataset, task: str) -> None:
+    with pytest.raises(
+        LeadError, match=r"'pictures' has no landmarks to evaluate\. .*plain pictures.*annotations\.json"
+    ):
+        api.evaluate(run, folder.root, task)
+
+
+@pytest.mark.parametrize(
+    ("methods", "reason"),
+    [
+        (("byol",), "has no 'byol': it was trained without a stage 1. It has untrained, lead"),
+        (("init", "lead"), "has no 'init': its backbone started with random weights"),
+        (("untrained",), r"Nothing to measure\. The head cascade is for compact features.*which untrained lacks"),
+    ],
+)
+def test_an_evaluation_that_would_measure_nothing_says_why(
+    run: Run, folder: Dataset, methods: tuple[str, ...], reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lead.experiments.regression.REDUCED", 16)
+    labels = labels_of(folder, 12)
+    split = ("train",) * 8 + ("test",) * 4
+    known = replace(folder, split=split, labels=labels, point_sets={"all": labels}, normaliser={"all": ("a", "b")})
+    with pytest.raises(LeadError, match=reason):
+        api.evaluate(run, known, "regression", heads=("cascade",), methods=methods)
+
+
 def test_evaluation_without_stage_two_or_of_unknown_methods_is_refused(
     tiny: Callable[..., Settings], folder: Dataset, tmp_path: Path
 ) -> None:

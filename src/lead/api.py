@@ -39,7 +39,7 @@ from lead.nn.matching import match_points
 from lead.prediction import Predicted
 from lead.reporting import Counting, Progress, Report, Say, counted, silent, unsaid
 from lead.shards import Shard
-from lead.training.data import opened
+from lead.training.data import Pictures, learnt_from
 from lead.training.fit import FittedKind
 from lead.training.headings import with_found_views
 from lead.training.landmarks import FitSummary, fit_landmarker
@@ -54,7 +54,7 @@ StageChoice = Literal["both", "pretrain", "distill"]
 
 
 def train(
-    data: Path | str | Dataset,
+    data: Pictures,
     out: Path | str,
     *,
     preset: str = "small",
@@ -78,8 +78,8 @@ def train(
     teacher from outside (``distill.teacher.model``), stage 2 alone needs no stage 1.
 
     Args:
-        data: a folder of pictures and films, a film, or a dataset's folder (then only its training split is used).
-            Of films, frames are taken that are unlike one another, into ``frames/`` of the run's folder.
+        data: a folder of pictures and films, a film, or a dataset's folder (then only its training split is used); or
+            several folders. Of films, frames are taken that are unlike one another, into ``frames/`` of ``out``.
         out: the run's folder.
         preset: shipped settings, or a YAML file of settings.
         settings: complete settings, in place of a preset.
@@ -111,9 +111,9 @@ def train(
     run = Run.plan(Path(out), chosen, upkeep)
     processes.most(False)  # all have looked at the folder before anything is written
     if stage == "distill":
-        _need_stage_one(run, chosen, data.root if isinstance(data, Dataset) else data)
+        _need_stage_one(run, chosen, data)
     with processes.in_turn():
-        dataset = data if isinstance(data, Dataset) else opened(Path(data), run, name, frames, sampling, say)
+        dataset = learnt_from(data, run, name, frames, sampling, say)
     with processes.in_turn(machine=True):  # what is downloaded is so once
         if not run.has_backbone:
             run.initial_backbone()  # a wrong name or missing weights stop here, before anything is decoded or written
@@ -135,10 +135,17 @@ def train(
     return stages.learnt(run, pictures, asked, retry_smaller, report, say)
 
 
-def _need_stage_one(run: Run, settings: Settings, data: Path | str) -> None:
+def _need_stage_one(run: Run, settings: Settings, data: Pictures) -> None:
     if not run.has_backbone and settings.distill.teacher.model is None:
+        words = (
+            data.root
+            if isinstance(data, Dataset)
+            else data
+            if isinstance(data, Path | str)
+            else " ".join(map(str, data))
+        )
         raise LeadError(
-            f"{run.folder} has no stage 1 yet. Run: lead pretrain {data} --out {run.folder}. Or name a pre-trained "
+            f"{run.folder} has no stage 1 yet. Run: lead pretrain {words} --out {run.folder}. Or name a pre-trained "
             "model: --teacher."
         )
 

@@ -292,6 +292,12 @@ def test_evaluate_prints_and_files_the_same_numbers(
     assert path.read_bytes() == before
 
 
+def test_an_evaluation_of_nothing_writes_nothing(world: World, tmp_path: Path) -> None:
+    asked = ("few-shot", "--labels", "2", "--method", "lead", "--head", "cascade", "--results", tmp_path / "results")
+    assert "no landmarks to evaluate" in mistake("evaluate", world.run, world.beetles / "images", *asked)
+    assert not [file for file in (tmp_path / "results").rglob("*") if file.is_file()]
+
+
 def test_a_finished_run_is_left_alone_and_keeps_its_settings(world: World) -> None:
     before = {path: path.read_bytes() for path in world.run.glob("*.safetensors")}
     said = good("train", world.beetles, "--out", world.run)

@@ -148,7 +148,9 @@ def test_wide_features_get_no_cascade(run: Run, drawn: Dataset, monkeypatch: pyt
         lambda bench, points, system, *rest: module._by_head(bench, points, system, "ridge", *rest),
     )
     bench = replace(Bench.of_run(run, drawn), kept=None)
-    found = regression(bench, labels=(1,), draws=1, heads=("cascade", "ridge"))
+    said: list[str] = []
+    found = regression(bench, labels=(1,), draws=1, heads=("cascade", "ridge"), say=said.append)
+    assert said[0].startswith("left out: untrained, byol with the head cascade. The head cascade is for compact")
     methods = ["mean-shape", "untrained/ridge", "byol/ridge", "lead/ridge", "lead/ridge"]  # 32, 32 and 8 wide
     assert [one.method for one in found] == methods
 

@@ -12,6 +12,7 @@ from lead.errors import LeadError
 from lead.reproduce.arms import (
     CL_FACTORS,
     Arm,
+    as_long,
     contrast_landmarks,
     default,
     dve,
@@ -45,6 +46,18 @@ def arms(preset: Settings) -> list[Arm]:
         *(pyramid("byol", "alignment", head=head) for head in (None, 64)),
         *(factorial(start, term) for start in ("pretrained", "scratch") for term in STAGE_TWO),
     ]
+
+
+@pytest.mark.parametrize(("name", "steps"), [("short", 300), ("small", 1500)])
+def test_arms_of_one_length_have_as_many_steps_in_all(name: str, steps: int) -> None:
+    preset = load_preset(name)
+    for arm in (dve(), default(preset), factorial("pretrained", "projector"), pyramid("byol", "alignment")):
+        made = as_long(arm, preset).settings(preset, 0)
+        assert made.pretrain.total_steps(100) + made.distill.total_steps(100) == steps, arm.method
+    for arm in (stage_one("init"), contrast_landmarks(64)):
+        assert as_long(arm, preset) == arm
+    longer = as_long(dve(), load_preset("paper")).settings(load_preset("paper"), 0)
+    assert longer.distill.epochs == 220
 
 
 def flat(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -94,7 +94,9 @@ def bench(world: World, run: Run, method: str) -> Bench:
 # --- what is filed ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["table1", "table6", "starts", "supervised", "fig3", "fig4", "fig5", "fig6", "fig9"])
+@pytest.mark.parametrize(
+    "name", ["table1", "table6", "starts", "recipes", "supervised", "fig3", "fig4", "fig5", "fig6", "fig9"]
+)
 def test_what_is_made_is_filed_and_found_again(world: World, name: str) -> None:
     study = world.study()
     result = make(study, name, world.results)
@@ -171,7 +173,7 @@ def test_a_validation_result_has_a_name_of_its_own(world: World) -> None:
 def test_names_and_meanings() -> None:
     assert [n for n in catalogue.names() if n.startswith("table")] == [f"table{i}" for i in range(1, 7)]
     assert [n for n in catalogue.names() if n.startswith("fig")] == [f"fig{i}" for i in range(3, 11)]
-    assert {"matching", "starts", "supervised"} <= set(catalogue.names())
+    assert {"matching", "starts", "recipes", "supervised"} <= set(catalogue.names())
     assert all(len(catalogue.meaning(name)) > 10 for name in catalogue.names())
     assert catalogue.check_names(["fig3", "table1", "fig3"]) == ["fig3", "table1"]
     assert catalogue.check_names(["fig3", "all"]) == catalogue.names()

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 DEFAULT_PRESET = "small"
 
 Data = Annotated[
-    Path,
+    list[Path],
     typer.Argument(
         help="Folder of pictures and films, searched to any depth, or a film; of a dataset only the training split "
-        "is used.",
-        metavar="DATA",
+        "is used. Several folders without films are learnt from together.",
+        metavar="DATA...",
     ),
 ]
 Name = Annotated[
@@ -135,7 +135,9 @@ def pretrain(
 ) -> None:
     """Stage 1 alone: learn from whole pictures (BYOL). `lead train` does this and stage 2."""
     _learn("pretrain", data, name, out, preset, _with_init(init, assignments), frames, retry_smaller=retry_smaller)
-    _show(f"Stage 1: {out}\nNext: lead distill {data} --out {out}{f' --name {name}' if name else ''}")
+    _show(
+        f"Stage 1: {out}\nNext: lead distill {' '.join(map(str, data))} --out {out}{f' --name {name}' if name else ''}"
+    )
 
 
 def distill(
@@ -187,7 +189,7 @@ def _with_teacher(teacher: str | None, download: bool, assignments: list[str] | 
 
 def _learn(
     stage: Literal["both", "pretrain", "distill"],
-    data: Path,
+    data: list[Path],
     name: str | None,
     out: Path,
     preset: str | None,

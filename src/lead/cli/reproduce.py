@@ -24,7 +24,12 @@ def reproduce(
     ] = None,
     list_them: Annotated[bool, typer.Option("--list", help="Name every table and figure, and exit.")] = False,
     data: Annotated[
-        Path | None, typer.Option(help="Folder of the dataset to train on, and to measure on.", metavar="DIR")
+        list[Path] | None,
+        typer.Option(
+            help="Folder of the dataset to train on, and to measure on. Repeatable, to train on several; "
+            "--on then says which to measure on.",
+            metavar="DIR",
+        ),
     ] = None,
     name: Name = None,
     on: Annotated[Path | None, typer.Option(help="Folder of another dataset to measure on.", metavar="DIR")] = None,
@@ -66,7 +71,7 @@ def reproduce(
         _list_names()
         return
     asked = catalogue.check_names(names)
-    if data is None:
+    if not data:
         raise LeadError("Which pictures? Give the dataset's folder with --data; docs/datasets.md lists layouts.")
     protocol: dict[str, Any] = {
         "split": split.value,
@@ -77,12 +82,12 @@ def reproduce(
         "heads": [h.value for h in head or [MeasuredHead.RIDGE]],
     }
     from lead.config import load_preset
-    from lead.datasets import open_dataset
+    from lead.datasets import open_dataset, open_datasets
     from lead.reproduce.shelf import Shelf
     from lead.reproduce.study import Study
     from lead.training.engine import Collapsed
 
-    settings, trained_on = load_preset(preset, assignments or ()), open_dataset(data, name)
+    settings, trained_on = load_preset(preset, assignments or ()), open_datasets(data, name)
     measured_on = open_dataset(on, on_name) if on else trained_on
     with watching() as watch:
         shelf = Shelf(runs, trained_on, watch.report, note)
@@ -100,8 +105,8 @@ def repeat(
     ],
     data: Annotated[Path, typer.Argument(help="Folder of the dataset that it was measured on.", metavar="DATASET")],
     pictures: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the pictures that it was trained on, if different.", metavar="DIR"),
+        list[Path] | None,
+        typer.Option(help="Folder of the pictures that it was trained on, if different. Repeatable.", metavar="DIR"),
     ] = None,
     out: Annotated[
         Path | None,
@@ -114,12 +119,13 @@ def repeat(
     Says what differs: versions, hardware, code, data. Ends with status 1 if a number differs. On one machine with
     one version of everything, a CPU gives the same numbers to the last bit.
     """
-    from lead.datasets import open_dataset
+    from lead.datasets import open_dataset, open_datasets
     from lead.reproduce import again
 
+    learnt_from = open_datasets(pictures) if pictures else None
     with watching() as watch:
         found = again.repeat(
-            result, open_dataset(data, name), pictures=pictures, out=out, report=watch.report, say=note
+            result, open_dataset(data, name), pictures=learnt_from, out=out, report=watch.report, say=note
         )
     written = f"Result: {found.folder / f'{found.after.name}.json'}"
     if not found.numbers:

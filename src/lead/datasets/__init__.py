@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lead.datasets import (
     aflw_m,
+    aflw_mtfl,
     aflw_r,
     celeba,
     coco,
@@ -21,15 +22,17 @@ from lead.datasets import (
     ytfaces,
 )
 from lead.datasets.base import Dataset
+from lead.datasets.joined import joined
 from lead.errors import LeadError, unknown
 
-__all__ = ["Dataset", "is_plain", "open_dataset"]
+__all__ = ["Dataset", "is_plain", "open_dataset", "open_datasets"]
 
 LAYOUTS: Mapping[str, tuple[Callable[[Path], bool], Callable[[Path], Dataset]]] = {
     "celeba": (celeba.present, celeba.load),
     "mafl": (mafl.present, mafl.load),
     "mafl-unaligned": (mafl_unaligned.present, mafl_unaligned.load),
     "aflw-m": (aflw_m.present, aflw_m.load),
+    "aflw-mtfl": (aflw_mtfl.present, aflw_mtfl.load),
     "aflw-r": (aflw_r.present, aflw_r.load),
     "300w": (w300.present, w300.load),
     "cub": (cub.present, cub.load),
@@ -74,3 +77,14 @@ def open_dataset(root: Path | str, name: str | None = None) -> Dataset:
         return folder.load(root)
     _, load = LAYOUTS[found[0]]
     return load(root)
+
+
+def open_datasets(roots: Sequence[Path], name: str | None = None) -> Dataset:
+    """The dataset in a folder, see :func:`open_dataset`; or what several have to train on, as one.
+
+    Raises:
+        LeadError: as there, or the datasets cannot be joined.
+    """
+    if len(roots) > 1 and name:
+        raise LeadError(f"--name {name} says which dataset of one folder is meant; {len(roots)} are given.")
+    return joined([open_dataset(root, name) for root in roots])

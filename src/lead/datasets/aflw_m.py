@@ -83,13 +83,19 @@ def _read_train(root: Path, count: int, tested: set[str]) -> tuple[list[str], Fl
 
 def _read_test(root: Path, count: int) -> tuple[list[str], FloatArray]:
     """Pictures to test on and their points (N, 5, 2) as published."""
-    path = root / TEST
-    rows = [re.split(r"[,\s]+", line.strip()) for line in MTFL.lines(root, TEST)]
+    names, xy = read_mtfl(root, TEST, count)
+    return [f"MTFL/{name}" for name in names], xy
+
+
+def read_mtfl(root: Path, name: str, count: int) -> tuple[list[str], FloatArray]:
+    """The ``count`` pictures that a list of MTFL names, with slashes, and their points (N, 5, 2) as published."""
+    path = root / name
+    rows = [re.split(r"[,\s]+", line.strip()) for line in MTFL.lines(root, name)]
     MTFL.check_count(path, "picture", len(rows), count)
     for number, row in enumerate(rows, start=1):
         if len(row) < 11:
             raise MTFL.other(path, f"line {number} has {counted(len(row), 'column')}, not a picture, five x and five y")
-    files = [f"MTFL/{_slashes(row[0])}" for row in rows]
+    files = [_slashes(row[0]) for row in rows]
     xy = MTFL.numbers(path, [row[1:11] for row in rows], files).reshape(-1, 2, 5)
     return files, xy.transpose(0, 2, 1)
 

@@ -31,6 +31,7 @@ class Dataset:
             are in the whole picture's pixels in either case.
         notes: what of the folder was left out, or is not as it should be, in words.
         no_labels: why it has no landmarks, where it has files of them.
+        sources: of several datasets joined, how many pictures are of each.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Dataset:
     boxes: npt.NDArray[np.float64] | None = None
     notes: tuple[str, ...] = ()
     no_labels: str = ""
+    sources: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def labelled(

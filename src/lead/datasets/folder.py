@@ -9,6 +9,11 @@ from pathlib import Path
 from lead.datasets.base import Dataset
 from lead.images.find import find_images
 
+NO_LABELS = (
+    "Its folder was taken for plain pictures, as it is in none of the layouts of docs/datasets.md. Landmarks in COCO's "
+    "format are read if their file is called annotations.json: see lead convert."
+)
+
 
 def load(root: Path) -> Dataset:
     """The pictures of a folder and its subfolders, all of them to train on, without identities or landmarks.
@@ -18,7 +23,12 @@ def load(root: Path) -> Dataset:
     """
     files = tuple(find_images(root))
     return Dataset(
-        name=root.resolve().name, root=root, files=files, identity=("",) * len(files), split=("train",) * len(files)
+        name=root.resolve().name,
+        root=root,
+        files=files,
+        identity=("",) * len(files),
+        split=("train",) * len(files),
+        no_labels=NO_LABELS,
     )
 
 

@@ -35,6 +35,12 @@ from lead.training.labelled import Labelled
 from lead.training.run import Run, held_out
 
 SYSTEMS = ("untrained", "init", "byol", "lead")
+MISSING = {
+    "init": "its backbone started with random weights, which is what 'untrained' is",
+    "byol": "it was trained without a stage 1",
+    "lead": "it has no stage 2 yet",
+}
+"""Why a run may have none of a system."""
 PREDICTIONS = "predictions"
 """Folder of a run that keeps what was predicted with it."""
 
@@ -56,6 +62,9 @@ def systems(run: Run, methods: Sequence[str] | None = None) -> list[System]:
     """The run's features beside the same backbone untrained, as it started, and after stage 1 (hypercolumns).
 
     ``methods`` names those wanted; None means all that the run has.
+
+    Raises:
+        LeadError: the run has none of a name that is wanted.
     """
     settings = run.settings
     picture, levels = settings.picture, settings.hypercolumn
@@ -66,6 +75,10 @@ def systems(run: Run, methods: Sequence[str] | None = None) -> list[System]:
         out.append(System("byol", Extractor(run.backbone(), picture, levels)))
     if run.has_student:
         out.append(System("lead", Extractor(run.student(), picture)))
+    there = [system.method for system in out]
+    for method in methods or ():
+        if method in MISSING and method not in there:
+            raise LeadError(f"{run.folder} has no {method!r}: {MISSING[method]}. It has {', '.join(there)}.")
     return [system for system in out if methods is None or system.method in methods]
 
 

@@ -50,9 +50,22 @@ def regression(
         heads: which to fit.
         point_sets: of the dataset; None for all.
         say: told what is being measured.
+
+    Raises:
+        LeadError: the dataset has no landmarks, or not as many labelled pictures, or no head asked for is for features
+            as wide as the systems'.
     """
+    wide = {system.method: bench.dimension(system) > REDUCED for system in bench.systems}
+    unfit = [method for method, is_wide in wide.items() if is_wide]
+    if unfit and "cascade" in heads:
+        reason = (
+            f"The head cascade is for compact features, of at most {REDUCED} channels, which {', '.join(unfit)} lacks."
+        )
+        if set(heads) == {"cascade"} and all(wide.values()):
+            raise LeadError(f"Nothing to measure. {reason} Measure lead, or ask for another --head, ridge say.")
+        say(f"left out: {', '.join(unfit)} with the head cascade. {reason}")
     out: list[Predictions] = []
-    for name in point_sets or bench.dataset.point_sets:
+    for name in point_sets or bench.dataset.point_sets or [bench.point_set().name]:
         points = bench.point_set(name)
         fit, metric = points.fit, f"regression-{name}"
         too_many = [n for n in labels if n is not None and n > len(fit)]
@@ -69,11 +82,10 @@ def regression(
             )
         out += [_saved(bench, points, None, None, number, chosen) for number, chosen in plans]
         for system in bench.systems:
-            wide = bench.dimension(system) > REDUCED
             for number, chosen in plans:
                 for kind in heads:
-                    if kind == "cascade" and wide:
-                        continue  # it is for compact features
+                    if kind == "cascade" and wide[system.method]:
+                        continue
                     say(f"{metric}: {system.method}/{kind}, {counted(number, 'label') if number else 'all labels'}")
                     out.append(_saved(bench, points, system, kind, number, chosen))
     return out

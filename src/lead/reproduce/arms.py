@@ -7,7 +7,7 @@ differs. ContrastLandmarks' own projector (``linear``) and DVE also bring their 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from lead.config import TERMS, MocoSettings, Settings, check, load_preset
@@ -120,6 +120,16 @@ def default(preset: Settings) -> Arm:
     """Our default: `small`'s terms; without a stage 1 where the backbone starts pre-trained."""
     stage: dict[str, object] = {} if preset.backbone.init == "random" else {"pretrain.steps": 0}
     return Arm("lead", stage | _default_terms())
+
+
+def as_long(arm: Arm, preset: Settings) -> Arm:
+    """The arm with as many steps in all as one of both stages, where it has no stage 1."""
+    if arm.changes.get("pretrain.steps") != 0 or arm.network == "stage-1":
+        return arm
+    first = preset.distill if preset.pretrain.steps == 0 else preset.pretrain  # as Arm.settings has it
+    key = "epochs" if preset.distill.steps is None or first.steps is None else "steps"
+    longer = {f"distill.{key}": getattr(preset.distill, key) + getattr(first, key)}
+    return replace(arm, changes={**arm.changes, **longer})
 
 
 def _default_terms() -> dict[str, object]:

@@ -20,6 +20,7 @@ TABLES: dict[str, Callable[[Study], Result]] = {
     "table4": tables.table4,
     "table5": tables.table5,
     "table6": tables.table6,
+    "recipes": tables.recipes,
     "matching": tables.matching,
     "starts": tables.starts,
     "supervised": tables.supervised,

@@ -93,3 +93,28 @@ def _numbers() -> dict[Key, float]:
 
 
 NUMBERS = _numbers()
+
+TRAINED, TESTED = 10_122, 2_995
+"""Faces of AFLW_M from which the published methods draw their labels, and on which they are judged."""
+SCE_MAE = (17.08, 11.28, 10.30, 8.95, 8.20, 7.58)
+"""By FEW."""
+
+
+def _aflw() -> dict[tuple[str, str], dict[int | str, float]]:
+    rows: dict[tuple[str, str], dict[int | str, float]] = {}
+    for title, method, dimension, features, table in (
+        ("DVE", "dve", 64, "64-d", "table4"),
+        ("ContrastLandmarks", "moco+projector", 64, "64-d", "table4"),
+        ("LEAD, the paper", "byol+alignment", 64, "64-d", "table4"),
+        ("LEAD, the paper", "byol", None, "3840-d", "table2"),
+    ):
+        few: dict[int | str, float] = {n: NUMBERS["table5", method, dimension, n, "aflw-m"] for n in FEW}
+        rows[title, features] = few | {"all": NUMBERS[table, method, dimension, "all", "aflw-m"]}
+    rows["SCE-MAE", ""] = dict(zip(FEW, SCE_MAE, strict=True)) | {"all": 5.33}
+    for title, error in (("TCDCN, supervised", 7.65), ("RAR, supervised", 7.23), ("MTCNN, supervised", 6.90)):
+        rows[title, ""] = {"all": error}
+    return rows
+
+
+AFLW = _aflw()
+"""AFLW_M by the number of labels (a number, or ``"all"``), of methods by title and features."""

@@ -1,12 +1,13 @@
-"""Tables 1 to 6, and the two that the paper does not have: start × stage 2, and training with labels alone."""
+"""Tables 1 to 6, and those that the paper does not have: start × stage 2, training with labels alone, recipes."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lead.evaluation.results import Result, Row
-from lead.reproduce.arms import Start, contrast_landmarks, default, dve, factorial, pyramid, reduced, stage_one
+from lead.reproduce.arms import Start, as_long, contrast_landmarks, default, dve, factorial, pyramid, reduced, stage_one
 from lead.reproduce.study import Entry, Measurement, Study
 
 STARTS: tuple[Start, ...] = ("pretrained", "scratch")
@@ -113,6 +114,16 @@ def table6(study: Study) -> Result:
     ]
     title = "Table 6: stage 1 × stage 2 in one architecture"
     return _made(study, "table6", title, entries, "regression-first")
+
+
+def recipes(study: Study) -> Result:
+    """The peers' recipes and ours by the number of labels, with one start and as many steps."""
+    started = time.monotonic()
+    local = [] if study.preset.backbone.init == "random" else [Entry(factorial("pretrained", "projector"))]
+    entries = [_dve(), _peer(64), *local, _lead(64), *_ours(study)]
+    entries = [replace(entry, arm=as_long(entry.arm, study.preset)) for entry in entries]
+    rows = study.table("table5", entries, "few-labels")
+    return study.result("recipes", "Recipes with one start and as many steps, by the number of labels", rows, started)
 
 
 def starts(study: Study) -> Result:

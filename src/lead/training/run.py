@@ -294,6 +294,8 @@ def claim(run: Run, pictures: TrainingPictures) -> None:
         )
     run.record(
         **{TRAINED_ON: identity},
+        dataset=pictures.dataset.name,
+        **({"sources": dict(pictures.dataset.sources)} if pictures.dataset.sources else {}),
         pictures=len(pictures.rows),
         digest=pictures.store.digest,
         skipped=[[printable(name), reason] for name, reason in pictures.store.skipped],
