@@ -40,7 +40,7 @@ def test_a_line_is_drawn_and_measures_are_clicked(serve: Serve, sit: Sit, pictur
     desk.by("line-apply").click()
     expect(desk.by("measure-scale")).to_contain_text("line of 10 mm")
     lines = (pictures.folder / "scales.csv").read_text().splitlines()
-    assert len(lines) == len(pictures.files) + 1
+    assert {line.split(",")[0] for line in lines[1:]} >= set(pictures.files)
     assert float(lines[1].split(",")[1]) == pytest.approx(20 / width, rel=0.02)
 
     desk.by("measure-name").fill("width")

@@ -128,7 +128,10 @@ def test_a_measure_is_taken_out_with_its_lines_alone(web: TestClient, folder: Pa
     block = "tilt:\n  axis:\n    - left\n    - right\n"
     (folder / "measures.yaml").write_text(USED + block + "twice: {ratio: [width, width]}\n")
     first = ids(web)[0]
-    take = lambda name: web.post(f"/api/pictures/{first}/measures/remove", json={"name": name})  # noqa: E731
+
+    def take(name: str) -> Any:
+        return web.post(f"/api/pictures/{first}/measures/remove", json={"name": name})
+
     assert "cannot be taken out alone" in refused(take("width"))
     good(take("tilt"))
     assert (folder / "measures.yaml").read_text() == USED + "twice: {ratio: [width, width]}\n"

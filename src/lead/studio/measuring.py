@@ -186,13 +186,15 @@ class Measuring:
             (first, last), lines = nodes[0], text.splitlines(keepends=True)
             # A block ends where the next line begins.
             end = last.end_mark.line + (last.end_mark.column > 0)
-            rest = "".join(lines[: first.start_mark.line] + lines[end:])
+            own = range(first.start_mark.line, end)
+            if first.start_mark.column or any(key is not first and key.start_mark.line in own for key, _ in root.value):
+                raise LeadError(f"{self.measure_file}: {name!r} does not stand in lines of its own. Edit the file.")
+            rest = "".join(lines[: own.start] + lines[own.stop :])
             try:
-                left = parse(rest, self._book.contents.labels.schema) if len(found) > 1 else ()
+                if len(found) > 1:
+                    parse(rest, self._book.contents.labels.schema)
             except LeadError as error:
                 raise LeadError(f"{name!r} cannot be taken out alone: {error}") from None
-            if [one.name for one in left] != [one for one in found if one != name]:
-                raise LeadError(f"{self.measure_file}: {name!r} does not stand in lines of its own. Edit the file.")
             write_atomic(self.measure_file, rest, overwrite=True)
 
     def _keep(self, text: str) -> None:
