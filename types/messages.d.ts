@@ -559,6 +559,97 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/pictures/{id}/measurements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Measurements */
+        get: operations["measurements_api_pictures__id__measurements_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/pictures/{id}/scale": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Draw Scale
+         * @description Gives this picture, some or all the scale of a line that was drawn over this one.
+         */
+        post: operations["draw_scale_api_pictures__id__scale_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/pictures/{id}/measures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add
+         * @description Adds a measure of all specimens; what it is in this picture comes back.
+         */
+        post: operations["add_api_pictures__id__measures_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/pictures/{id}/measures/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Remove */
+        post: operations["remove_api_pictures__id__measures_remove_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/export/measurements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Export */
+        get: operations["export_api_export_measurements_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/training": {
         parameters: {
             query?: never;
@@ -1339,6 +1430,74 @@ export interface components {
             loss: number;
         };
         /**
+         * MeasureKind
+         * @description A kind of measure: how it is written, and how many landmarks it takes; ``most`` is None where there is no end.
+         */
+        MeasureKind: {
+            /** Kind */
+            kind: string;
+            /** Says */
+            says: string;
+            /** Least */
+            least: number;
+            /** Most */
+            most: number | null;
+        };
+        /**
+         * MeasuredValue
+         * @description A measure of one specimen.
+         *
+         *     Attributes:
+         *         specimen: which of its picture's, from 1.
+         *         value: None where a landmark or the scale is missing, and ``note`` says why.
+         *         unit: of the value and its standard error.
+         *         error: None where the landmarks' own are not known.
+         */
+        MeasuredValue: {
+            /** Specimen */
+            specimen: number;
+            /** Name */
+            name: string;
+            /** Value */
+            value: number | null;
+            /** Unit */
+            unit: string;
+            /** Error */
+            error: number | null;
+            /** Note */
+            note: string;
+        };
+        /**
+         * Measurements
+         * @description What is measured in a picture.
+         *
+         *     Attributes:
+         *         scale: its own; None if it has none.
+         *         scaled: pictures of the folder that have one.
+         *         doubts: what is likely a mistake, in words.
+         *         measures: of the file, in its order.
+         *         kinds: that there are.
+         *         values: of each specimen, its measures in their order.
+         *         scale_file, measure_file: where these are kept.
+         */
+        Measurements: {
+            scale: components["schemas"]["PictureScale"] | null;
+            /** Scaled */
+            scaled: number;
+            /** Doubts */
+            doubts: string[];
+            /** Measures */
+            measures: components["schemas"]["NewMeasure"][];
+            /** Kinds */
+            kinds: components["schemas"]["MeasureKind"][];
+            /** Values */
+            values: components["schemas"]["MeasuredValue"][];
+            /** Scale File */
+            scale_file: string;
+            /** Measure File */
+            measure_file: string;
+        };
+        /**
          * ModelStatus
          * @description How far the model side is.
          *
@@ -1405,6 +1564,23 @@ export interface components {
              * @default []
              */
             closely: string[];
+        };
+        /**
+         * NewMeasure
+         * @description Something to measure.
+         *
+         *     Attributes:
+         *         name: its own.
+         *         kind: as ``lead measure`` has them.
+         *         of: landmarks in their order; of a ratio, two measures.
+         */
+        NewMeasure: {
+            /** Name */
+            name: string;
+            /** Kind */
+            kind: string;
+            /** Of */
+            of: string[];
         };
         /**
          * Picture
@@ -1579,6 +1755,20 @@ export interface components {
             gone: boolean;
         };
         /**
+         * PictureScale
+         * @description How large a pixel is.
+         *
+         *     Attributes:
+         *         mm: millimetres along the width.
+         *         source: where that is from, in words.
+         */
+        PictureScale: {
+            /** Mm */
+            mm: number;
+            /** Source */
+            source: string;
+        };
+        /**
          * Point
          * @description A landmark of one picture. ``x`` and ``y`` stand unless the landmark is absent.
          *
@@ -1712,6 +1902,14 @@ export interface components {
             theirs: string[] | null;
         };
         /**
+         * RemovedMeasure
+         * @description A measure to take out of the file.
+         */
+        RemovedMeasure: {
+            /** Name */
+            name: string;
+        };
+        /**
          * RunChoice
          * @description A run that could be opened; ``id`` is what to ask for.
          *
@@ -1751,6 +1949,38 @@ export interface components {
         RunPath: {
             /** Path */
             path: string;
+        };
+        /**
+         * ScaleLine
+         * @description A line that was drawn over a picture, whose length is known.
+         *
+         *     Attributes:
+         *         x1, y1, x2, y2: its ends, in pixels of the picture.
+         *         length: between them, in ``unit``.
+         *         unit: mm, cm, m, um or in.
+         *         pictures: ids of those that get the scale; None for all of the folder.
+         *         replace: whether those that have another scale get this one, too.
+         */
+        ScaleLine: {
+            /** X1 */
+            x1: number;
+            /** Y1 */
+            y1: number;
+            /** X2 */
+            x2: number;
+            /** Y2 */
+            y2: number;
+            /** Length */
+            length: number;
+            /** Unit */
+            unit: string;
+            /** Pictures */
+            pictures: string[] | null;
+            /**
+             * Replace
+             * @default false
+             */
+            replace: boolean;
         };
         /**
          * Snapshot
@@ -2053,17 +2283,24 @@ export type LookSeries = components['schemas']['LookSeries'];
 export type LookStart = components['schemas']['LookStart'];
 export type LookState = components['schemas']['LookState'];
 export type LossPoint = components['schemas']['LossPoint'];
+export type MeasureKind = components['schemas']['MeasureKind'];
+export type MeasuredValue = components['schemas']['MeasuredValue'];
+export type Measurements = components['schemas']['Measurements'];
 export type ModelStatus = components['schemas']['ModelStatus'];
+export type NewMeasure = components['schemas']['NewMeasure'];
 export type Picture = components['schemas']['Picture'];
 export type PictureDetail = components['schemas']['PictureDetail'];
 export type PictureLabels = components['schemas']['PictureLabels'];
+export type PictureScale = components['schemas']['PictureScale'];
 export type Point = components['schemas']['Point'];
 export type Prediction = components['schemas']['Prediction'];
 export type Predictions = components['schemas']['Predictions'];
 export type Preset = components['schemas']['Preset'];
 export type Problem = components['schemas']['Problem'];
+export type RemovedMeasure = components['schemas']['RemovedMeasure'];
 export type RunChoice = components['schemas']['RunChoice'];
 export type RunPath = components['schemas']['RunPath'];
+export type ScaleLine = components['schemas']['ScaleLine'];
 export type Snapshot = components['schemas']['Snapshot'];
 export type State = components['schemas']['State'];
 export type SuggestedSpecimen = components['schemas']['SuggestedSpecimen'];
@@ -2803,6 +3040,124 @@ export interface operations {
         };
     };
     export_model_api_export_model_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    measurements_api_pictures__id__measurements_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Measurements"];
+                };
+            };
+        };
+    };
+    draw_scale_api_pictures__id__scale_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScaleLine"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Measurements"];
+                };
+            };
+        };
+    };
+    add_api_pictures__id__measures_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMeasure"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Measurements"];
+                };
+            };
+        };
+    };
+    remove_api_pictures__id__measures_remove_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RemovedMeasure"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Measurements"];
+                };
+            };
+        };
+    };
+    export_api_export_measurements_get: {
         parameters: {
             query?: never;
             header?: never;

@@ -32,7 +32,9 @@ ROUTES = """/state /events /folder/look /pictures /pictures/{id} /pictures/{id}/
 /pictures/{id}/labels /pictures/{id}/suggestions /pictures/{id}/up /next /predictions /disputes /explore /landmarks
 /import /formats /export /export/model /history /history/{id}/restore /reload /keep /training /training/cancel /runs
 /runs/open /runs/{id}/open /landmarks/progress /films /films/{id} /films/{id}/frames/{number} /films/{id}/take /looks
-/looks/{id}/pictures/{picture} /looks/{id}/result"""
+/looks/{id}/pictures/{picture} /looks/{id}/result
+/pictures/{id}/measurements /pictures/{id}/scale /pictures/{id}/measures /pictures/{id}/measures/remove
+/export/measurements"""
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from lead.studio.label_messages import (
     PictureLabels,
 )
 from lead.studio.look_messages import LookPoints, LookResult, LookSeries, LookStart, LookState
+from lead.studio.measure_routes import measure_routes
 from lead.studio.messages import (
     Choice,
     Disputes,
@@ -77,7 +78,7 @@ def create_app(session: Session, token: str, *, hosts: Sequence[str] = (), heart
     for error, handler in HANDLERS.items():
         app.add_exception_handler(error, handler)
     whole = partial(_whole, heartbeat_s=heartbeat_s)
-    for routes in (whole, _pictures, _films, _labels, _looks, _model, _files, _training):
+    for routes in (whole, _pictures, _films, _labels, _looks, _model, _files, measure_routes, _training):
         app.include_router(routes(session), prefix="/api", dependencies=[_TOKEN])
     app.add_api_route("/", index, include_in_schema=False)
     app.add_api_route("/static/{name:path}", page_file, include_in_schema=False)

@@ -25,6 +25,7 @@ from lead.studio.folder import Change, PictureFolder, picture_id
 from lead.studio.knowledge import Knowledge
 from lead.studio.listed import listed
 from lead.studio.looking import LookShelf
+from lead.studio.measuring import Measuring
 from lead.studio.messages import FolderChange, Picture, PictureDetail, State
 from lead.studio.pictures import ShownPictures
 from lead.studio.training_messages import Training
@@ -52,6 +53,7 @@ class Session:
         folder, book, events: see their classes.
         pictures, films: the pictures as the page shows them, and the films beside them.
         looks: further looks at labelled pictures.
+        measuring: their scales, and what is measured of what they show.
     """
 
     def __init__(self, book: LabelBook, events: Events, run: Path | None, seed: int, load_after_s: float) -> None:
@@ -59,6 +61,7 @@ class Session:
         self.folder, self.book, self.events = book.folder, book, events
         self.pictures, self.films = ShownPictures(book.folder), Films(book.folder)
         self.looks = LookShelf(book)
+        self.measuring = Measuring(book)
         self._closing = threading.Lock()
         self._closed = self._estimate = False
         self._wanted = threading.Event()
@@ -191,7 +194,7 @@ class Session:
             with suppress(UnreadablePicture):
                 sizes[file] = self.folder.size(self.folder.id_of(file))
         content = transfer.export(labels, format, sizes)
-        return f"{self._plain_name()}-{what}{transfer.ending(format)}", content
+        return f"{self.plain_name()}-{what}{transfer.ending(format)}", content
 
     def export_model(self) -> tuple[str, bytes]:
         """The name and content of a model for ``lead predict``. Raises :class:`LeadError` if there is none yet."""
@@ -201,7 +204,7 @@ class Session:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.safetensors"
             landmarker.save(path)
-            return f"{self._plain_name()}.safetensors", path.read_bytes()
+            return f"{self.plain_name()}.safetensors", path.read_bytes()
 
     def _labels_of(self, what: Exported) -> Labels:
         if what == "labels":
@@ -216,7 +219,7 @@ class Session:
         contents = self.book.contents
         return transfer.combined(contents.labels, predicted) if both and not contents.landmarks.several else predicted
 
-    def _plain_name(self) -> str:
+    def plain_name(self) -> str:
         """The folder's name, of characters that are safe in a file's name anywhere."""
         return re.sub(r"[^A-Za-z0-9_-]+", "-", self.folder.root.name).strip("-") or "landmarks"
 

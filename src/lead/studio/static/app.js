@@ -57,7 +57,7 @@ import {travel, travelByKey} from './travel.js';
 /** Route name → module. @type {Record<string, string>} */
 const VIEWS = {start: './start.js', label: './label.js', landmarks: './landmarks.js', features: './setup.js',
   review: './review.js', disputes: './review.js', explore: './explore.js', export: './export.js', film: './film.js',
-  looks: './looks.js'};
+  looks: './looks.js', measure: './measure.js'};
 const FEW_PICTURES = 2000; // up to here the whole list is cheap to read again
 
 /** What the first reading brings, before any view is mounted. */

@@ -10,7 +10,9 @@ import {meanErrorText} from './parts.js';
  */
 
 const NAVIGATION = {landmarks: 'Landmarks', features: 'Learn', label: 'Label', review: 'Review', explore: 'Explore',
-  export: h('span', h('span.wide', 'Import, '), 'export')};
+  measure: 'Measure', export: h('span', h('span.wide', 'Import, '), 'export')};
+/** These open on the picture that is being labelled, and the other way about. */
+const OF_PICTURES = ['label', 'explore', 'measure'];
 const KINDS = /** @type {const} */ (['state', 'pictures', 'model', 'training', 'picture', 'unit']);
 const TRAINING = {decoding: 'Reading pictures', pretrain: 'Learning, part 1 of 2', distill: 'Learning, part 2 of 2'};
 
@@ -48,8 +50,7 @@ export class TopBar {
     for (const link of this.links) {
       const {name} = link.dataset;
       markCurrent(link, name === shown, 'page');
-      // Explore opens on the picture that is being labelled, and the other way about.
-      if (name === 'label' || name === 'explore') link.href = this.app.href(name, this.app.route.id ?? this.app.last);
+      if (name && OF_PICTURES.includes(name)) link.href = this.app.href(name, this.app.route.id ?? this.app.last);
     }
   }
 
