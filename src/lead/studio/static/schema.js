@@ -2,6 +2,7 @@
 
 import {ApiError, wordsOf} from './api.js';
 import {Bus} from './bus.js';
+import {FEWEST} from './curves.js';
 import {confirm, count} from './dom.js';
 import {freeColour, PALETTE} from './parts.js';
 
@@ -16,7 +17,6 @@ import {freeColour, PALETTE} from './parts.js';
  */
 
 export const LONGEST = 100; // characters of a name
-export const FEWEST = 3; // points of a curve
 
 /** @param {Pair} pair @param {string} a @param {string} b */
 const joins = (pair, a, b) => (pair[0] === a && pair[1] === b) || (pair[0] === b && pair[1] === a);

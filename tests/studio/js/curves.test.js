@@ -1,0 +1,84 @@
+/** Curves of the schema: their landmarks, and what becomes of these; and how a handle bends its neighbours. */
+
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+
+import {curveAdded, curveDivided, curveRemoved, curveRenamed, whyNot,
+  wishOf} from '../../../src/lead/studio/static/curve-edits.js';
+import {curveOf, linesOf, lineThrough, ownOf, pulls, resampled,
+  semilandmarks} from '../../../src/lead/studio/static/curves.js';
+
+/** @import {Schema} from '../../../src/lead/studio/static/schema.js' */
+
+/** @type {Schema} */
+const BEETLE = {landmarks: ['head', 'tip'].map((name) => ({name, colour: '#000000'})), skeleton: [['head', 'tip']],
+  flip_pairs: [], curves: [], several: false};
+const EDGE = {name: 'edge', closed: false, count: 5, from: 'head', to: 'tip'};
+const names = (/** @type {Schema} */ schema) => schema.landmarks.map((l) => l.name);
+
+test('a curve between two landmarks makes those between, in one colour', () => {
+  const schema = curveAdded(BEETLE, EDGE);
+  assert.deepEqual(names(schema), ['head', 'tip', 'edge_01', 'edge_02', 'edge_03']);
+  assert.equal(new Set(schema.landmarks.slice(2).map((l) => l.colour)).size, 1);
+  const [curve] = schema.curves;
+  assert.deepEqual(curve, {name: 'edge', closed: false, points: ['head', 'edge_01', 'edge_02', 'edge_03', 'tip']});
+  assert.deepEqual(ownOf(curve), ['edge_01', 'edge_02', 'edge_03']);
+  assert.deepEqual(wishOf(curve), EDGE);
+  assert.equal(curveOf(schema, 'head'), null);
+  assert.equal(curveOf(schema, 'edge_02'), curve);
+  assert.equal(linesOf(schema).length, 5);
+});
+
+test('ends of its own are its landmarks, but do not slide', () => {
+  const open = curveAdded(BEETLE, {...EDGE, from: '', to: ''});
+  assert.equal(ownOf(open.curves[0]).length, 5);
+  assert.deepEqual([...semilandmarks(open)], ['edge_02', 'edge_03', 'edge_04']);
+  const closed = curveAdded(BEETLE, {...EDGE, closed: true, from: '', to: ''});
+  assert.deepEqual([...semilandmarks(closed)], ['edge_02', 'edge_03', 'edge_04', 'edge_05']);
+  assert.deepEqual(linesOf(closed).at(-1), ['edge_05', 'edge_01']);
+});
+
+test('a curve that cannot be is refused with its reason', () => {
+  const schema = curveAdded(BEETLE, EDGE);
+  assert.match(whyNot(schema, EDGE) ?? '', /curve edge already/);
+  assert.match(whyNot(BEETLE, {...EDGE, count: 2}) ?? '', /3 to 500 points/);
+  assert.match(whyNot(BEETLE, {...EDGE, to: 'head'}) ?? '', /same landmark/);
+  assert.match(whyNot({...schema, curves: []}, {...EDGE, name: 'Edge'}) ?? '', /landmark Edge_01 already/);
+  assert.equal(whyNot(BEETLE, EDGE), null);
+  assert.equal(whyNot(BEETLE, {...EDGE, name: 'rim', to: ''}), null);
+});
+
+test('its landmarks follow its name, its number and its end', () => {
+  const schema = curveAdded(curveAdded(BEETLE, EDGE), {...EDGE, name: 'rim', from: ''});
+  const [edge, rim] = schema.curves;
+  const lips = curveRenamed(schema, edge, 'lips');
+  assert.deepEqual(lips.curves.map((curve) => curve.name), ['lips', 'rim']);
+  assert.deepEqual(lips.curves[0].points, ['head', 'lips_01', 'lips_02', 'lips_03', 'tip']);
+  assert.deepEqual(names(lips).slice(2, 5), ['lips_01', 'lips_02', 'lips_03']);
+  const fewer = curveDivided(schema, edge, 4);
+  assert.deepEqual(names(fewer).slice(0, 5), ['head', 'tip', 'edge_01', 'edge_02', 'rim_01']);
+  assert.deepEqual(fewer.curves[0].points, ['head', 'edge_01', 'edge_02', 'tip']);
+  assert.deepEqual(curveDivided(schema, edge, 120).curves[0].points.slice(0, 2), ['head', 'edge_001']);
+  assert.deepEqual(curveRemoved(curveRemoved(schema, edge), rim), BEETLE);
+});
+
+test('evenly spaced points of a square, and a spline round a circle', () => {
+  assert.deepEqual(resampled([[0, 0], [2, 0], [2, 2], [0, 2]], 8, {closed: true}), [[0, 0], [1, 0], [2, 0], [2, 1], [2,
+    2], [1, 2], [0, 2], [0, 1]]);
+  assert.equal(resampled([[0, 0], [0, 0]], 8), null);
+  assert.equal(resampled([[0, 0], [1, 0]], 8, {closed: true}), null);
+  const circle = /** @type {[number, number][]} */ ([0, 1, 2, 3, 4, 5].map((
+    i,
+  ) => [100 * Math.cos(i * Math.PI / 3), 100 * Math.sin(i * Math.PI / 3)]));
+  const radii = lineThrough(circle, {closed: true, smooth: true}).map(([x, y]) => Math.hypot(x, y));
+  assert.ok(Math.min(...radii) > 99.4 && Math.max(...radii) < 100.6);
+});
+
+test('a handle bends its neighbours softly, never what is fixed', () => {
+  const open = pulls(11, 1, false, (i) => i === 0 || i === 10);
+  assert.deepEqual([open[0], open[1], open[10]], [0, 1, 0]);
+  assert.ok(open[2] > open[3] && open[3] > 0 && open[4] === 0);
+  const closed = pulls(11, 0, true, () => false);
+  assert.equal(closed[10], closed[1]);
+  assert.deepEqual(pulls(5, 0, false, (i) => i === 0)[0], 1);
+});
