@@ -14,7 +14,7 @@ import {recoloured, removed, renamed} from './schema.js';
 export const LONGEST_NAME = 90; // characters of a curve's: its points' have a number besides
 export const MOST = 500; // points of a curve
 
-/** The landmarks of a curve that is wished for: those made for it, and all in their order along it. @param {Wish} wish */
+/** The landmarks of a curve that is wished for: those made for it, and all in their order. @param {Wish} wish */
 export function pointsOf({name, closed, count, from, to}) {
   const end = closed ? '' : to;
   const own = namesAlong(name, count - Number(from !== '') - Number(end !== ''));
