@@ -5,6 +5,7 @@ import {test} from 'node:test';
 
 import {curveAdded, curveDivided, curveRemoved, curveRenamed, whyNot,
   wishOf} from '../../../src/lead/studio/static/curve-edits.js';
+import {bent, drawnPoints} from '../../../src/lead/studio/static/curve-tool.js';
 import {curveOf, linesOf, lineThrough, ownOf, pulls, resampled,
   semilandmarks} from '../../../src/lead/studio/static/curves.js';
 
@@ -81,4 +82,36 @@ test('a handle bends its neighbours softly, never what is fixed', () => {
   const closed = pulls(11, 0, true, () => false);
   assert.equal(closed[10], closed[1]);
   assert.deepEqual(pulls(5, 0, false, (i) => i === 0)[0], 1);
+});
+
+const side = curveAdded(BEETLE, EDGE).curves[0];
+const at = (/** @type {number} */ x, y = 0) => ({state: /** @type {const} */ ('visible'), x, y});
+
+test('a drawn curve begins and ends where its landmarks are, and does not move them', () => {
+  const labels = {head: at(0), tip: at(8)};
+  assert.deepEqual(drawnPoints(side, labels, [[4, 0]], false), {edge_01: at(2), edge_02: at(4), edge_03: at(6)});
+  assert.equal(drawnPoints(side, labels, [], false), null);
+});
+
+test('without them the clicks are its ends; an absent one stays absent', () => {
+  const points = drawnPoints(side, {tip: {state: 'absent', x: null, y: null}}, [[0, 0], [4, 4]], true);
+  assert.deepEqual(Object.keys(points ?? {}), ['head', 'edge_01', 'edge_02', 'edge_03']);
+  assert.deepEqual(points?.head, at(0));
+  assert.equal(drawnPoints(side, {}, [[1, 1]], false), null);
+});
+
+test('one point bends those beside it, with Shift all of the curve, and never a landmark at its end', () => {
+  const places = [0, 2, 4, 6, 8].map((x) => ({x, y: 0}));
+  const {places: soft, pull} = bent(side, places, 'edge_02', {x: 4, y: 3}, false);
+  assert.deepEqual([soft[0], soft[2], soft[4]], [[0, 0], [4, 3], [8, 0]]);
+  assert.ok(soft[1][1] > 0 && soft[1][1] < 3 && soft[1][1] === soft[3][1]);
+  assert.deepEqual([pull[0], pull[4]], [0, 0]);
+  const whole = bent(side, places, 'edge_02', {x: 5, y: 3}, true);
+  assert.deepEqual(whole.places, [[0, 0], [3, 3], [5, 3], [7, 3], [8, 0]]);
+  assert.equal(whole.rigid, false);
+  assert.equal(
+    bent({...side, points: side.points.slice(1, -1), closed: true}, places.slice(1, -1), 'edge_02', {x: 0, y: 0}, true)
+      .rigid,
+    true,
+  );
 });
