@@ -8,7 +8,9 @@ import {curveAdded, curveDivided, curveRemoved, curveRenamed, whyNot,
 import {bent, drawnPoints} from '../../../src/lead/studio/static/curve-tool.js';
 import {curveOf, linesOf, lineThrough, ownOf, pulls, resampled,
   semilandmarks} from '../../../src/lead/studio/static/curves.js';
+import {Labelling, nothing} from '../../../src/lead/studio/static/labelling.js';
 
+/** @import {Points} from '../../../src/lead/studio/static/outbox.js' */
 /** @import {Schema} from '../../../src/lead/studio/static/schema.js' */
 
 /** @type {Schema} */
@@ -114,4 +116,49 @@ test('one point bends those beside it, with Shift all of the curve, and never a 
       .rigid,
     true,
   );
+});
+
+/** A picture at work, with these labels and suggestions. @param {Points} labels
+ *  @param {Record<string, number>} errors  expected, in pixels, of what is suggested */
+function atWork(labels, errors) {
+  const points = {...labels};
+  const landmarks = {...curveAdded(BEETLE, EDGE), version: 1};
+  const app = {landmarks: () => landmarks, labels: () => ({points}), outbox: {specimens: () => []}, bus: {on: () => {}},
+    change: (/** @type {string} */ _, /** @type {Points} */ change) => {
+      for (const [name, point] of Object.entries(change)) {
+        if (point) points[name] = point;
+        else delete points[name];
+      }
+      return change;
+    }};
+  const work = new Labelling(/** @type {any} */ (app), {changed: () => {}, reveal: () => {}, near: () => {}});
+  const suggested = Object.fromEntries(
+    Object.entries(errors).map(([name, expected_px], i) => [name, {x: i, y: 1, score: 0.5, expected_px}]),
+  );
+  work.begin(/** @type {any} */ ({id: 'a', width: 1000, height: 800}), {...nothing('a'), points: suggested});
+  return {work, points};
+}
+
+test('one key accepts all of a curve, then says that it is right, and takes it away', () => {
+  const {work, points} = atWork({head: at(1), tip: at(9)}, {edge_01: 5, edge_02: 6, edge_03: 5});
+  work.select('edge_02');
+  work.accept();
+  assert.deepEqual([1, 2, 3].map((i) => points[`edge_0${i}`]?.accepted), [true, true, true]);
+  work.select('edge_01');
+  work.accept();
+  assert.ok([1, 2, 3].every((i) => points[`edge_0${i}`] && !points[`edge_0${i}`]?.accepted));
+  work.select('edge_03');
+  work.clear();
+  assert.deepEqual(Object.keys(points), ['head', 'tip']);
+  work.toggleAbsent();
+  assert.deepEqual([1, 2, 3].map((i) => points[`edge_0${i}`]?.state), ['absent', 'absent', 'absent']);
+});
+
+test('a curve with a very uncertain point is looked at first, then accepted at once', () => {
+  const {work, points} = atWork({head: at(1), tip: at(9)}, {edge_01: 5, edge_02: 6, edge_03: 90});
+  work.select('edge_01');
+  work.accept();
+  assert.deepEqual([work.current, Object.keys(points).length], ['edge_03', 2]);
+  work.accept();
+  assert.equal(Object.keys(points).length, 5);
 });
