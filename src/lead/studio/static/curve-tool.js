@@ -47,14 +47,14 @@ export function through(curve, labels, clicks) {
 
 /** The labels that a drawn curve makes: those of its own landmarks, and of an end that has none yet; null where the
  *  clicks are too few. @param {Curve} curve @param {PictureLabels['points']} labels @param {Place[]} clicks
- *  @param {boolean} smooth @returns {Points|null} */
-export function drawnPoints(curve, labels, clicks, smooth) {
+ *  @param {boolean} smooth @param {'visible'|'hidden'} [state] @returns {Points|null} */
+export function drawnPoints(curve, labels, clicks, smooth, state = 'visible') {
   const {points, closed} = curve;
   const own = ownOf(curve);
   const even = clicks.length ? resampled(through(curve, labels, clicks).places, points.length, {closed, smooth}) : null;
   return even && Object.fromEntries(points.flatMap((name, i) =>
     own.includes(name) || !labels[name]
-      ? [[name, {state: 'visible', x: even[i][0], y: even[i][1]}]]
+      ? [[name, {state, x: even[i][0], y: even[i][1]}]]
       : []
   ));
 }
@@ -163,7 +163,7 @@ export class CurveTool {
   end(at) {
     const {app, work, curve, clicks, key} = this;
     if (!curve) return;
-    const points = drawnPoints(curve, work.labels, clicks, this.smooth);
+    const points = drawnPoints(curve, work.labels, clicks, this.smooth, work.hiddenNext ? 'hidden' : 'visible');
     if (!points) {
       app.toast(`${curve.name} needs ${curve.closed ? 'three clicks' : 'another click'} in different places.`);
       return;
@@ -173,7 +173,7 @@ export class CurveTool {
       return;
     }
     drafts.delete(key);
-    this.ended = {time: performance.now(), at: at ?? clicks[clicks.length - 1]};
+    this.ended = at ? {time: performance.now(), at} : null;
     work.advance(ownOf(curve).at(-1) ?? '');
   }
 
