@@ -18,9 +18,10 @@ from lead.config import Settings
 from lead.datasets.base import Dataset
 from lead.errors import LeadError
 from lead.features import FeatureSource
-from lead.images.labels import save_labels
+from lead.images.labels import load_labels, save_labels
 from lead.inference import Landmarker
 from lead.landmarks import Labels
+from lead.landmarks.curves import Curve
 from lead.landmarks.model import Schema
 from lead.landmarks.naming import labelled_row
 from lead.training.fit import Choices, fit_ridge
@@ -154,6 +155,28 @@ def test_fitting_learns_from_the_labels_it_is_given(
         assert found.px_90 is not None
         assert 0.3 * summary.error < (found.px_error / largest).mean() < 3 * summary.error
         assert (found.px_90 > found.px_error).all()
+
+
+def test_what_is_said_of_curves_comes_with_the_model(run: Run, folder: Dataset, tmp_path: Path) -> None:
+    curved = replace(SCHEMA, curves=(Curve("edge", ("c", "a", "b")),))
+    summary = api.fit(run, replace(labels_of(folder, 4), schema=curved), pictures=folder.root)
+    assert summary.across is not None
+    assert 0 < summary.across[0] < summary.across[1]
+    summary.landmarker.save(tmp_path / "model.safetensors")
+    model = Landmarker.load(tmp_path / "model.safetensors")
+    assert model.schema == curved
+    out = tmp_path / "found.csv"
+    found = api.predict(model, folder.root, out).labels
+    assert found.px_across is not None
+    assert found.px_error is not None
+    seen = found.visible > 0
+    assert np.isfinite(found.px_across).tolist() == (seen & curved.semilandmarks).tolist()
+    share = found.px_across[:, 0][seen[:, 0]] / found.px_error[:, 0][seen[:, 0]]
+    np.testing.assert_allclose(share, share[0])
+    assert 0 < share[0] < 1
+    again = load_labels(out).px_across
+    assert again is not None
+    np.testing.assert_allclose(again, found.px_across)
 
 
 def test_a_head_is_fitted_from_a_single_label(run: Run, folder: Dataset) -> None:

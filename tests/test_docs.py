@@ -124,6 +124,7 @@ def test_what_a_format_loses_stands_in_its_line() -> None:
         "flips": "flip pairs",
         "skeleton": "skeleton",
         "curves": "curves",
+        "between": "curves' points between others",
         "sizes": "picture sizes",
         "endings": "pictures' endings",
         "fractions": "fractions of a pixel",

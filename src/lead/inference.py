@@ -357,10 +357,11 @@ def _as_labels(
     px = source.pixels(rows)[:, None]
     beyond = ((xy < -0.5) | (xy > store.sizes[pictures, None] - 0.5)).any(-1)
     visible = np.select([beyond, found.hidden], [UNLABELLED, HIDDEN], VISIBLE).astype(np.int8)
-    error, wide = (None if e is None else np.where(beyond, np.nan, e * px) for e in (found.error, found.within_90))
+    told = (found.error, found.within_90, found.across)
+    errors = [None if e is None else np.where(beyond, np.nan, e * px) for e in told]
     files = tuple(store.files[row] for row in pictures.tolist())
     tracks = ("",) * len(files) if several else None
-    return Labels(schema, files, xy, visible, found.score, error, wide, tracks=tracks)
+    return Labels(schema, files, xy, visible, found.score, *errors, tracks=tracks)
 
 
 def _specimens(model: Landmarker, finder: Finder, store: ImageStore, row: int) -> Specimens:
@@ -417,6 +418,7 @@ class _Located(NamedTuple):
     hidden: npt.NDArray[np.bool_]
     error: FloatArray | None
     within_90: FloatArray | None
+    across: FloatArray | None = None
 
 
 def _of_cascade(found: CascadeOutput, confidence: Calibration | Confidence | None) -> _Located:
@@ -425,7 +427,9 @@ def _of_cascade(found: CascadeOutput, confidence: Calibration | Confidence | Non
         return _Located(points, score, np.zeros(score.shape, dtype=bool), None, None)
     error = found.expected(confidence).double().cpu().numpy()
     hidden = confidence.is_hidden(found.signals).cpu().numpy()
-    return _Located(points, score, hidden, error, error * confidence.factor(0.9))
+    share = confidence.across.double().cpu().numpy()
+    across = np.where(share > 0, error * share, np.nan) if share.any() else None
+    return _Located(points, score, hidden, error, error * confidence.factor(0.9), across)
 
 
 def _of_head(head: Head, features: Tensor, calibration: Calibration | Confidence | None) -> _Located:

@@ -32,16 +32,16 @@ from lead.images.store import ImageStore, none_readable, stored_pictures
 from lead.images.survey import survey
 from lead.journal import Journal, Record, packed, read_header, read_records, unpacked
 from lead.landmarks.io import check_target
-from lead.landmarks.model import Labels, Schema
+from lead.landmarks.model import PREDICTED, Labels, Schema
 from lead.linking import linked
 from lead.reporting import Counting, Say, counted, unsaid
 from lead.shards import Shard
 from lead.smoothing import smoothed
 
-VERSION = 3
+VERSION = 4
 """Of the parts. Those of any other are begun anew."""
 ENDING = ".part"
-ARRAYS = ("xy", "visible", "score", "px_error", "px_90", "likely")
+ARRAYS = ("xy", "visible", *PREDICTED, "likely")
 """What a unit's line holds of :class:`~lead.landmarks.Labels` besides names."""
 
 

@@ -342,8 +342,10 @@ def test_reads_the_tps_that_ktch_writes(tmp_path: Path) -> None:
     write_tps(tmp_path / "a.tps", points, images, ["x", "y"], [0.5, 0.5], curves, comments)
     labels = load_labels(tmp_path / "a.tps")
     assert labels.images == ("one.png", "two.png")
-    assert labels.schema.names == ("1", "2")
-    expected = np.array([[[1.5, 1], [10, 20]], [[3, 36], [np.nan, np.nan]]])
+    assert labels.schema.names == ("1", "2", "3", "4", "5")
+    assert labels.schema.sliders.tolist() == [[2, 3, 4]]
+    curve = [[5, 35], [6, 34], [7, 33]]
+    expected = np.array([[[1.5, 1], [10, 20], *curve], [[3, 36], [np.nan, np.nan], *curve]])
     np.testing.assert_allclose(labels.xy, expected)
 
 

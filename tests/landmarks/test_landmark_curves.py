@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -14,11 +15,13 @@ from hypothesis import strategies as st
 
 from lead.errors import LeadError
 from lead.landmarks import Labels, Schema, coco
-from lead.landmarks.curves import Curve, names_along, resampled
-from lead.landmarks.formats import WRITTEN
+from lead.landmarks.curves import Curve, across, names_along, resampled
+from lead.landmarks.formats import WRITTEN, format_named
+from lead.landmarks.io import parse_labels
 from lead.landmarks.joining import joined_tables
 from lead.landmarks.kinds import joined_kinds
 from lead.landmarks.model import Places
+from lead.landmarks.pictures import PictureInfo
 
 NAMES = tuple("abcdef")
 OPEN = Curve("back", ("a", "d", "b"))
@@ -97,7 +100,7 @@ def test_a_coco_file_with_other_curves_is_refused(curves: Any, message: str) -> 
 
 def test_all_formats_but_ours_say_that_they_lose_them() -> None:
     labels = Labels.from_xy(SCHEMA, ["1.png"], np.ones((1, 6, 2)))
-    assert {kind.name for kind in WRITTEN if "the curves" not in kind.lost(labels)} == {"coco"}
+    assert {kind.name for kind in WRITTEN if "the curves" not in kind.lost(labels)} == {"coco", "tps"}
 
 
 def test_files_are_joined_with_their_curves_unless_these_differ() -> None:
@@ -181,3 +184,40 @@ def test_a_spline_of_an_open_curve_keeps_its_ends_and_is_even() -> None:
 def test_what_is_no_line_is_refused(points: list[list[float]], count: int, closed: bool, message: str) -> None:
     with pytest.raises(LeadError, match=message):
         resampled(points, count, closed=closed)
+
+
+def test_what_lies_across_a_curve() -> None:
+    # By hand: d, between a at (0, 0) and b at (10, 0), was found 3 to the right and 4 above; around the eye c, e, f the
+    # direction at e is from c to f, (0, 5), so that what counts is x; and at f it is from e to c, (-4, 0).
+    labelled = np.array([[[0, 0], [10, 0], [20, 0], [6, 1], [24, 0], [20, 5]]], dtype=float)
+    found = labelled + np.array([[9, 9], [9, 9], [9, 9], [3, 4], [-2, 7], [5, -6]])
+    np.testing.assert_allclose(across(found, labelled, SCHEMA.sliders), [[np.nan] * 3 + [4, 2, 6]])
+    labelled[0, 1] = np.nan  # then from a to d itself: (6, 1)
+    aside = abs(6 * 4 - 1 * 3) / np.hypot(6, 1)
+    np.testing.assert_allclose(across(found, labelled, SCHEMA.sliders)[0, 3], aside)
+    labelled[0, 0] = np.nan
+    assert np.isnan(across(found, labelled, SCHEMA.sliders)[0, 3])
+
+
+@given(angle=st.floats(0, 6), seed=st.integers(0, 1000))
+def test_what_lies_across_is_never_more_than_all_and_turns_with_it(angle: float, seed: int) -> None:
+    labelled, away = np.random.default_rng(seed).normal(size=(2, 5, 6, 2))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    aside = across(labelled + away, labelled, SCHEMA.sliders)
+    np.testing.assert_allclose(across((labelled + away) @ turn, labelled @ turn, SCHEMA.sliders), aside)
+    slides = SCHEMA.semilandmarks
+    assert (aside[:, slides] <= np.linalg.norm(away, axis=-1)[:, slides] + 1e-9).all()
+
+
+@pytest.mark.parametrize("name", ["coco", "csv"])
+def test_our_formats_keep_the_error_across(name: str) -> None:
+    told = np.array([[np.nan, np.nan, np.nan, 1.5, 2.5, np.nan]])
+    xy = np.arange(12.0).reshape(1, 6, 2)
+    labels = Labels(SCHEMA, ("1.png",), xy, np.full((1, 6), 2), px_error=np.full((1, 6), 3.0), px_across=told)
+    known = format_named(name)
+    again, _ = parse_labels(known.dump(labels, PictureInfo()), "x")
+    np.testing.assert_array_equal(again.px_across, told)
+    np.testing.assert_array_equal(again.px_error, labels.px_error)
+    without = known.dump(replace(labels, px_across=None), PictureInfo())
+    assert b"px_across" not in without
+    assert parse_labels(without, "x")[0].px_across is None

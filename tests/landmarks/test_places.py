@@ -48,7 +48,7 @@ def test_a_wide_csv_and_blank_lines_and_comments_before_the_points() -> None:
     quoted = 'image,name,x,y\n"two\nlines.png",a,1,2\np.png,a,3,4\n'
     labels, _ = parse_labels(quoted.encode(), "q.csv")
     assert labels.where(1, 0) == "q.csv, line 4: "
-    tps = "LM=1\n\n1 2\nCURVES=1\nPOINTS=1\n7 7\nIMAGE=p.png\nLM=1\n3 4\nIMAGE=q.png\n"
+    tps = "LM=1\n\n1 2\nOUTLINES=1\nPOINTS=1\n7 7\nIMAGE=p.png\nLM=1\n3 4\nIMAGE=q.png\n"
     labels, _ = parse_labels(tps.encode(), "t.tps", pictures=Sized(dict.fromkeys(("p.png", "q.png"), (9, 9))))
     assert [labels.where(0, 0), labels.where(1, 0)] == ["t.tps, line 3: ", "t.tps, line 9: "]
 

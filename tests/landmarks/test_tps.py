@@ -46,7 +46,7 @@ def test_a_picture_that_nobody_has_digitised_is_unlabelled(text: str, images: tu
 
 def test_what_is_drawn_besides_landmarks_is_told() -> None:
     text = (
-        "LM=2\n10 70\n30 50\nCURVES=2\nPOINTS=2\n1 2\n3 4\nPOINTS=1\n5 6\nIMAGE=a.jpg\nID=0\nSCALE=0.012\n"
+        "LM=2\n10 70\n30 50\nCURVES=0\nIMAGE=a.jpg\nID=0\nSCALE=0.012\n"
         "LM=2\n10 70\n30 50\nOUTLINES=1\nPOINTS=3\n1 2\n3 4\n5 6\nIMAGE=b.jpg\nCOMMENT=x = 3\n"
         "LM=2\n10 70\n30 50\nOUTLINES=1\nCHAINS=4\n0 1\n2 3\nRADII=2\n1.5\n2.5\nCURVES=0\nIMAGE=c.jpg\nID=c\n"
         "VARIABLES=sex=f\n"
@@ -54,7 +54,6 @@ def test_what_is_drawn_besides_landmarks_is_told() -> None:
     labels = tps.parse(text, SIZES)
     np.testing.assert_array_equal(labels.xy, [XY] * 3)
     assert left_out(labels).split("; ") == [
-        "curves of 1 picture (3 points)",
         "outlines of 2 pictures (3 points)",
         "ID of 2 pictures",
         "SCALE of 1 picture (places stay in pixels, and lead scale, measure and shape read it)",
@@ -71,7 +70,7 @@ def test_what_is_drawn_besides_landmarks_is_told() -> None:
     ("text", "message"),
     [
         (EMPTY + EMPTY.replace("b.", "a."), r"no landmark in it: LM=0 in each of its 2 specimens\. Digitise"),
-        ("LM=0\nCURVES=1\nPOINTS=2\n1 2\n3 4\nIMAGE=a.jpg\n", r"but curves of 1 picture \(2 points\).*tpsUtil"),
+        ("LM=0\nOUTLINES=1\nPOINTS=2\n1 2\n3 4\nIMAGE=a.jpg\n", r"but outlines of 1 picture \(2 points\).*as curves"),
         (DIGITISED + EMPTY + "LM=3\n1 2\n3 4\n5 6\nIMAGE=c.jpg\n", "line 9: 3 landmarks where line 1 has 2"),
         (DIGITISED + EMPTY.replace("b.", "a."), r"line 6: picture 'a\.jpg' stands already in line 1"),
         ("LM=1\n1 2\n3 4\nIMAGE=a.jpg\n", "line 3: '3 4' is neither a point that was announced"),

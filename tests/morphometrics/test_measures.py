@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lead.errors import LeadError
-from lead.landmarks import Schema
+from lead.landmarks import Labels, Schema
+from lead.landmarks.curves import Curve
 from lead.morphometrics.measures import Measure, parse, read_measures
+from lead.morphometrics.measuring import measure
 
 SCHEMA = Schema(("base", "tip", "notch", "1", "01", "no"))
 LENGTH = "wing length: {distance: [base, tip]}\n"
@@ -67,3 +70,32 @@ def test_a_ratio_is_in_the_power_that_is_left() -> None:
 def test_what_is_wrong_is_told_with_line_and_nearest_name(text: str, message: str) -> None:
     with pytest.raises(LeadError, match=message):
         parse(text, SCHEMA, "m")
+
+
+CURVED = Schema(
+    tuple("abcdef"), curves=(Curve("back", ("a", "d", "b")), Curve("eye", ("c", "e", "f", "a"), closed=True))
+)
+
+
+def test_a_curve_s_name_stands_for_its_points() -> None:
+    open_path, ring, within = parse("x: {path: back}\ny: {path: eye}\nz: {area: eye}", CURVED, "m")
+    assert open_path.of == ("a", "d", "b")
+    assert ring.of == ("c", "e", "f", "a", "c")
+    assert within.of == ("c", "e", "f", "a")
+    square = np.array([[[3, 4], [9, 9], [0, 0], [8, 8], [3, 0], [3, 4]]], dtype=float)
+    square[0, [2, 4, 5, 0]] = [[0, 0], [3, 0], [3, 4], [0, 4]]
+    table = measure(Labels.from_xy(CURVED, ["1.png"], square), (ring, within), {})
+    np.testing.assert_allclose(table.values, [[14, 12]])  # of a rectangle of 3 by 4
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x: {path: bakc}", r"m, line 1: 'x': Unknown curve 'bakc'\. Did you mean 'back'\? .*in brackets"),
+        ("x: {area: back}", r"m, line 1: 'x': curve 'back' is open, and an area needs a closed one"),
+        ("x: {distance: back}", r"m, line 1: after 'x' stand a kind and its landmarks in brackets"),
+    ],
+)
+def test_curves_that_cannot_be_measured_so_are_told(text: str, message: str) -> None:
+    with pytest.raises(LeadError, match=message):
+        parse(text, CURVED, "m")

@@ -13,9 +13,12 @@ import pytest
 
 from lead.errors import LeadError
 from lead.landmarks import Labels, Schema
+from lead.landmarks.curves import Curve
 from lead.landmarks.scales import Scale
+from lead.morphometrics import sliding
 from lead.morphometrics.measuring import specimen_names
-from lead.morphometrics.shape import Shapes, shapes_of
+from lead.morphometrics.procrustes import superimposed
+from lead.morphometrics.shape import Shapes, Slide, shapes_of
 from lead.morphometrics.shape_files import morphoj, write_shapes
 
 NAMES = ("nose", "left", "right", "tail<&>")
@@ -135,3 +138,44 @@ def test_a_folder_with_something_in_it_is_left_alone(folder: Path) -> None:
     with pytest.raises(LeadError, match="is not empty"):
         write_shapes(found(), folder)
     write_shapes(found(), folder, overwrite=True)
+
+
+def with_curves(slide: Slide) -> Shapes:
+    names = ("a", "b", "c", "d", "e")
+    schema = Schema(names, curves=(Curve("back", ("b", "d", "a", "c")),))
+    base = np.array([(50, 10), (30, 40), (70, 40), (40, 20), (10, 90)], dtype=float)
+    points = base + 2 * np.random.default_rng(0).normal(size=(COUNT, 5, 2))
+    return shapes_of(Labels.from_xy(schema, [f"{i}.png" for i in range(COUNT)], points), slide=slide)
+
+
+@pytest.mark.parametrize("slide", ["bending", "procrustes", "no"])
+def test_what_slid_stands_in_the_files_and_geomorph_gets_its_matrix(slide: Slide, tmp_path: Path) -> None:
+    shapes = with_curves(slide)
+    write_shapes(shapes, tmp_path)
+    assert (tmp_path / "sliders.csv").read_text() == "before,slide,after\n2,4,1\n4,1,3\n"
+    points = shapes.points if slide == "no" else sliding.slid(shapes.points, shapes.labels.schema.sliders, slide)
+    np.testing.assert_allclose(shapes.shapes, superimposed(points))
+    np.testing.assert_array_equal(shapes.points, with_curves("no").points)
+    rows = [line.split("\t")[1:] for line in (tmp_path / "morphoj.txt").read_text().splitlines()[1:]]
+    np.testing.assert_allclose(np.array(rows, dtype=float).reshape(points.shape), points)
+    text = (tmp_path / "shapes.R").read_text()
+    assert 'sliders <- as.matrix(read.csv("sliders.csv"))' in text
+    assert bool(re.search("^coords <- gpagen", text, re.MULTILINE)) == (slide == "no"), "they slide once"
+
+
+def test_without_curves_there_is_no_matrix(folder: Path) -> None:
+    assert not (folder / "sliders.csv").exists()
+    assert "sliders" not in (folder / "shapes.R").read_text()
+
+
+def test_points_that_cannot_slide_are_refused() -> None:
+    shapes = with_curves("no")
+    points = shapes.points * (1, -1)
+    points[3, 1] = points[3, 0]
+    labels = replace(shapes.labels, xy=points)
+    with pytest.raises(LeadError, match=r"'3\.png': 'b' and 'a' lie in one place, .* 'd' between them.*--slide no"):
+        shapes_of(labels)
+    points[:, 4] = points[:, 1]
+    with pytest.raises(LeadError, match=r"by bending energy: in the mean shape two landmarks.*--slide procrustes"):
+        shapes_of(replace(labels, xy=points * [[[1, 1]]]).take([0, 1, 2, 4, 5]))
+    shapes_of(labels.take([0, 1, 2, 4, 5]), slide="procrustes")

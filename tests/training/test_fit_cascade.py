@@ -20,6 +20,7 @@ from lead.nn import heads
 from lead.nn.cascade import Cascade
 from lead.training import inputs
 from lead.training.cascade import CascadeFit, fit_cascade
+from lead.training.confidence import ANY_WAY
 from lead.training.labelled import distances, folds
 
 Rows = npt.NDArray[np.int64]
@@ -71,6 +72,20 @@ def test_landmarks_of_unseen_pictures_are_found(seen: tuple[FeatureSource, Tenso
         assert fitted.error == pytest.approx(float(errors.mean()), rel=1.0, abs=0.003)
     found = torch.cat([f.signals for f in source.find(fitted.head, TEST)])
     assert torch.isfinite(fitted.confidence.expected(found)).all()
+
+
+def test_what_lies_across_a_curve_is_told_of_what_was_held_out(seen: tuple[FeatureSource, Tensor]) -> None:
+    source, points = seen
+    rows = np.arange(6)
+    strayed = points[rows].clone()
+    strayed[:, 1] += 0.2 * torch.tensor([1.0, -1, 1, -1, 1, -1])[:, None] * (strayed[:, 2] - strayed[:, 0])  # along
+    fitted = fit_cascade(source, rows, strayed, sliders=np.array([[0, 1, 2]]), local=False)
+    assert fitted.across is not None
+    aside, whole = fitted.across
+    assert 0 < aside < 0.5 * whole
+    share = fitted.confidence.across
+    assert (share > 0).tolist() == [False, True, False, False]
+    assert float(share[1]) < ANY_WAY
 
 
 def test_the_second_look_is_nearer(seen: tuple[FeatureSource, Tensor]) -> None:

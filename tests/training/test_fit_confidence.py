@@ -11,7 +11,7 @@ from torch import Tensor
 from lead.nn.cascade import Cascade
 from lead.nn.confidence import Confidence
 from lead.training import confidence
-from lead.training.confidence import fit_confidence
+from lead.training.confidence import fit_confidence, learn_across
 
 SIGNALS = Cascade.SIGNALS
 CENTRE = torch.tensor(confidence.PRIOR.centre)
@@ -133,3 +133,26 @@ def test_fewer_than_five_hidden_or_visible_labels_say_nothing(most: bool) -> Non
     assert not found.any()
     errors[4, 0] = 0.1
     assert fit_confidence(signals, errors, ~hidden if most else hidden).is_hidden(signals).any()
+
+
+def test_what_lies_across_is_learnt_from_errors_and_without_them_they_go_any_way() -> None:
+    slides = torch.tensor([False, True, True])
+    angles = torch.from_numpy(np.random.default_rng(0).uniform(0, 2 * np.pi, 200_000))
+    any_way = float(angles.sin().abs().mean())
+    model = Confidence(2, 3)
+    learn_across(model, slides, torch.zeros(0, 3), torch.zeros(0, 3))
+    np.testing.assert_allclose(model.across, [0, any_way, any_way], atol=2e-3)
+    errors = torch.ones(2000, 3)
+    across = torch.tensor([torch.nan, 0.9, 0.1]).expand(2000, -1)
+    learn_across(model, slides, across, errors)
+    np.testing.assert_allclose(model.across, [0, 0.9, 0.1], atol=5e-3)
+    learn_across(model, slides, across[:5], errors[:5])  # few: drawn to that of both, and to errors that go any way
+    assert 0.1 < float(model.across[2]) < float(model.across[1]) < 0.9
+
+
+def test_a_model_of_before_there_were_curves_can_be_read() -> None:
+    state = {name: tensor for name, tensor in Confidence(2, 3).state_dict().items() if name != "across"}
+    model = Confidence(2, 3)
+    model.across.fill_(1)
+    model.load_state_dict(state)
+    assert model.across.tolist() == [0, 0, 0]

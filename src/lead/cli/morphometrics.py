@@ -175,6 +175,19 @@ class WhatIsMissing(StrEnum):
     LEAVE_OUT = "leave-out"
 
 
+class HowToSlide(StrEnum):
+    BENDING = "bending"
+    PROCRUSTES = "procrustes"
+    NO = "no"
+
+
+SAID = {
+    HowToSlide.BENDING: "slid to the least bending energy.",
+    HowToSlide.PROCRUSTES: "slid to the least Procrustes distance.",
+    HowToSlide.NO: "not slid.",
+}
+
+
 def shape(
     landmarks: Landmarks,
     out: Annotated[Path, typer.Option(help="Folder to write into: new or empty.", metavar="DIR")],
@@ -195,6 +208,13 @@ def shape(
             metavar="FILE",
         ),
     ] = None,
+    slide: Annotated[
+        HowToSlide,
+        typer.Option(
+            help="What the points of curves minimise as they slide along them: bending energy, as in geomorph's gpagen "
+            "by default, or Procrustes distance. With no, they are landmarks like others."
+        ),
+    ] = HowToSlide.BENDING,
     source: ScaleSource = None,
     ruler: RulerOption = None,
     unit: Unit = "mm",
@@ -205,7 +225,8 @@ def shape(
 ) -> None:
     """Compare shapes: superimpose specimens, and find their sizes, principal components, asymmetry and likely mistakes.
 
-    Writes aligned.tps and shapes.R for geomorph, morphoj.txt, specimens.csv, landmarks.csv, and shapes.html to look at.
+    Writes aligned.tps and shapes.R for geomorph, morphoj.txt, specimens.csv, landmarks.csv, and shapes.html to look at;
+    of labels with curves also sliders.csv, geomorph's matrix of them.
     """
     from lead.files import check_folder
     from lead.morphometrics.measuring import specimen_names
@@ -216,12 +237,23 @@ def shape(
     found = _opened(landmarks, source, ruler, unit, None, pictures, only, labelled_as)
     left_out = [*(without or []), *(ruler[:2] if ruler else ())]
     of_groups = read_groups(groups) if groups else None
-    shapes = shapes_of(found.labels, found.scales, missing=missing.value, without=left_out, groups=of_groups, say=warn)
+    shapes = shapes_of(
+        found.labels,
+        found.scales,
+        missing=missing.value,
+        without=left_out,
+        groups=of_groups,
+        slide=slide.value,
+        say=warn,
+    )
     write_shapes(shapes, out, overwrite=overwrite)
     if far := shapes.far():
         specimens = specimen_names(shapes.labels)
         names = ", ".join(f"{specimens[row]} ({shapes.oddest(row)})" for row in far[:MOST_FAR])
         show(f"Far from the others, with the landmark to look at: {names}{' …' if len(far) > MOST_FAR else ''}")
+    if curves := shapes.labels.schema.curves:
+        of = f"{counted(len(shapes.labels.schema.sliders), 'point')} of {counted(len(curves), 'curve')}"
+        show(f"{of}: {SAID[slide]}")
     count = f"{counted(len(shapes.labels), 'specimen')} with {counted(len(shapes.mean), 'landmark')}"
     show(f"Shapes of {count}: {out}\nTo look at: {out / PAGE}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +14,7 @@ from lead.cli.console import note, show, warn, watching
 from lead.reporting import counted
 
 if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
-    pass
+    from lead.training.landmarks import FitSummary
 
 FEW_NAMES = 8
 """Landmarks that are named; of more, only the number is told."""
@@ -151,16 +151,25 @@ def fit(
         show(f"Looked at closely: nothing yet; that takes {FEWEST} labels of a landmark, and files that show more")
     if finder := summary.finder:
         show(finder.words)
-    of = "a specimen's extent" if summary.finder else "the picture's longer side"
-    if math.isnan(summary.error):
-        few = "too few labels are not accepted suggestions" if summary.accepted else "a single label leaves none"
-        show(f"Out-of-fold error: unknown; {few} to check on")
-    else:
-        show(f"Out-of-fold error, on labels not fitted to: {100 * summary.error:.2f} % of {of}")
+    for line in _error_lines(summary):
+        show(line)
     if summary.accepted:
         points = counted(summary.accepted, "accepted point is", "accepted points are")
         show(f"{points} not counted in the error: what a model said does not judge it")
     show(f"Model: {out}\nNext: lead predict {out} PICTURES --out landmarks.json")
+
+
+def _error_lines(summary: FitSummary) -> Iterator[str]:
+    """What is said of the error on labels that were held out, and on those of curves."""
+    of = "a specimen's extent" if summary.finder else "the picture's longer side"
+    if math.isnan(summary.error):
+        few = "too few labels are not accepted suggestions" if summary.accepted else "a single label leaves none"
+        yield f"Out-of-fold error: unknown; {few} to check on"
+        return
+    yield f"Out-of-fold error, on labels not fitted to: {100 * summary.error:.2f} % of {of}"
+    if summary.across and not math.isnan(summary.across[0]):
+        aside, whole = (f"{100 * error:.2f} %" for error in summary.across)
+        yield f"The same of points that slide along curves: {whole}; to the side of the curve {aside}"
 
 
 def closely_text(names: Sequence[str], closely: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ from lead.images.frame_files import as_files
 from lead.landmarks.format import Format
 from lead.landmarks.io import read_labels
 from lead.landmarks.joining import joined_tables
-from lead.landmarks.model import UNLABELLED, Labels, unlabelled
+from lead.landmarks.model import ERRORS, UNLABELLED, Labels, unlabelled
 from lead.landmarks.naming import Matches, beside
 from lead.landmarks.pictures import Size
 from lead.reporting import Progress, Say, counted, unsaid
@@ -186,7 +186,7 @@ def at_hand(
     known = None if labels.sizes is None else np.where(sizes > 0, sizes, labels.sizes)
     complete = labels.complete.difference(labels.images[row] for row in clashes)
     boxes = None if labels.boxes is None else _boxes(xy[:, -2:])
-    errors = {name: table * grown for name in ("px_error", "px_90") if (table := getattr(labels, name)) is not None}
+    errors = {name: table * grown for name in ERRORS if (table := getattr(labels, name)) is not None}
     return replace(labels, xy=xy[:, :-2], visible=visible, sizes=known, boxes=boxes, complete=complete, **errors)
 
 

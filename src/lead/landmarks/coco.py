@@ -4,14 +4,14 @@ Coordinates are pixels whose whole numbers are pixel centres, as in :mod:`lead.g
 is a box as :class:`lead.landmarks.model.Labels` has it; where there is none, that of the landmarks is written, which is
 not read as one. ``track_id`` is the track, a number or text.
 
-Beside the published keys we write, and understand, nine more: ``complete`` in an image in which every specimen is
+Beside the published keys we write, and understand, ten more: ``complete`` in an image in which every specimen is
 labelled; in the category ``flip_pairs`` (pairs of names) and ``curves`` (objects of a ``name``, ``points``, which are
 names in their order along the curve, and ``closed``), whose segments are lines of the ``skeleton``; in the annotation
-of a prediction the lists ``keypoint_scores``, ``px_error`` and ``px_90`` (null where unknown), the mean of the first
-being COCO's own ``score``; ``likely``, how likely an annotation is a specimen, which ``score`` is then instead; and in
-an annotation ``accepted``, the names of landmarks whose label is a model's suggestion that was taken over and not
-touched since, and ``predicted``, the names of those that a model said without a score. Whatever has a score is a
-prediction: of an annotation with COCO's ``score``, and none of these keys beside it, all its landmarks.
+of a prediction the lists ``keypoint_scores``, ``px_error``, ``px_90`` and ``px_across`` (null where unknown), the mean
+of the first being COCO's own ``score``; ``likely``, how likely an annotation is a specimen, which ``score`` is then
+instead; and in an annotation ``accepted``, the names of landmarks whose label is a model's suggestion that was taken
+over and not touched since, and ``predicted``, the names of those that a model said without a score. Whatever has a
+score is a prediction: of an annotation with COCO's ``score``, and none of these keys beside it, all its landmarks.
 
 What other tools make of the layout is put in one form by :mod:`lead.landmarks.coco_entries`. Of several categories with
 landmarks all are read: the names are those of the category with most, of the others the category's name stands before.
@@ -303,7 +303,7 @@ def _annotation(labels: Labels, row: int, numbers: Mapping[str, int]) -> Entry:
         "iscrowd": 0,
     }
     scored = np.zeros(len(labelled), dtype=bool)
-    for key, values in zip(PREDICTED_KEYS, (labels.score, labels.px_error, labels.px_90), strict=True):
+    for key, values in zip(PREDICTED_KEYS, labels.of_predictions(), strict=True):
         if values is not None and np.isfinite(values[row]).any():
             entry[key] = _nullable(values[row])
             scored |= np.isfinite(values[row])

@@ -20,13 +20,13 @@ from lead.errors import LeadError, unknown
 from lead.landmarks.curves import curves_of
 from lead.landmarks.fields import finite
 from lead.landmarks.left_out import LeftOut
-from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Schema
+from lead.landmarks.model import ERRORS, HIDDEN, UNLABELLED, VISIBLE, Schema
 from lead.reporting import counted
 
 Entry = dict[str, Any]
 FloatArray = npt.NDArray[np.float64]
-PREDICTED_KEYS = ("keypoint_scores", "px_error", "px_90")
-"""Keys of a prediction's annotation: in :class:`lead.landmarks.Labels` the attributes score, px_error and px_90."""
+PREDICTED_KEYS = ("keypoint_scores", *ERRORS)
+"""Keys of a prediction's annotation: in :class:`lead.landmarks.Labels` the attributes ``PREDICTED``."""
 OTHER = "annotation of other categories"
 """Of boxes and outlines beside the key points."""
 EMPTY, CROWD = "annotation without a landmark", "annotation of a crowd"

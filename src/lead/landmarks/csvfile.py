@@ -1,14 +1,15 @@
 """Our CSV of landmarks, one point a line, and the wide ones that other tools write, one picture a line.
 
-The long form has the columns ``image, name, x, y, visible, score, px_error, px_90, origin``, of which the last five may
-be left out or blank. ``origin`` says whose a label is: ``hand``, ``accepted`` or ``predicted``; it is written where the
-others do not tell. Where pictures show several specimens, or more is known of one, further columns say it: ``instance``
-(a number from 1 in the picture), ``track``, ``likely``, ``box_x, box_y, box_width, box_height``, and ``complete``, 1
-where every specimen of the picture is labelled. The wide form has ``image`` and for each landmark two columns, such as
-``x1, y1`` or ``nose_x, nose_y``, or three or four, with ``nose_score`` and ``nose_visible``. What else columns may be
-called is in :mod:`lead.landmarks.csvheader`; further columns are left aside and named in ``Places.left_out``. Blank
-coordinates, or ``NA`` and the like, mean unlabelled. Coordinates are those of :mod:`lead.geometry`. A CSV has no place
-for flip pairs and skeleton.
+The long form has the columns ``image, name, x, y, visible, score, px_error, px_90, px_across, origin``, of which the
+last six may be left out or blank; ``px_across`` is written where there are predictions of curves. ``origin`` says whose
+a label is: ``hand``, ``accepted`` or ``predicted``; it is written where the others do not tell. Where pictures show
+several specimens, or more is known of one, further columns say it: ``instance`` (a number from 1 in the picture),
+``track``, ``likely``, ``box_x, box_y, box_width, box_height``, and ``complete``, 1 where every specimen of the picture
+is labelled. The wide form has ``image`` and for each landmark two columns, such as ``x1, y1`` or ``nose_x, nose_y``, or
+three or four, with ``nose_score`` and ``nose_visible``. What else columns may be called is in
+:mod:`lead.landmarks.csvheader`; further columns are left aside and named in ``Places.left_out``. Blank coordinates, or
+``NA`` and the like, mean unlabelled. Coordinates are those of :mod:`lead.geometry`. A CSV has no place for flip pairs,
+skeleton and curves.
 
 MediaPipe's tables are known by their columns ``z`` and ``visibility``. All their points are a model's; places that are
 shares of the picture's size, counted from its edge, become pixels, which needs the pictures.
@@ -37,7 +38,8 @@ from lead.landmarks.model import HIDDEN, UNLABELLED, VISIBLE, Labels, Places, Sc
 from lead.landmarks.pictures import PictureInfo
 
 COLUMNS = ("image", "name", "x", "y", "visible", "score", "px_error", "px_90")
-NUMBERS = COLUMNS[2:]
+ACROSS = "px_across"
+NUMBERS = (*COLUMNS[2:], ACROSS)
 ORIGIN, ORIGINS = "origin", ("hand", "accepted", "predicted")
 INSTANCE, TRACK, LIKELY, *BOX, COMPLETE = SPECIMEN
 YES, NO = ("1", "true", "yes"), ("0", "false", "no", "")
@@ -65,18 +67,20 @@ def pieces(labels: Labels) -> Iterator[str]:
     """The same, the lines of a picture at a time."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    told = (labels.score, labels.px_error, labels.px_90)
+    told = labels.of_predictions()
+    written_too = told if labels.px_across is not None else told[:-1]
     derived = np.zeros(labels.visible.shape, dtype=bool)
     for values in told:
         derived |= False if values is None else np.isfinite(values)
     origin = bool(labels.is_accepted.any() or (labels.is_predicted & ~derived).any())
     said = _said(labels)
-    writer.writerow([*COLUMNS, *([ORIGIN] if origin else []), *said])
+    across = [ACROSS] if labels.px_across is not None else []
+    writer.writerow([*COLUMNS, *across, *([ORIGIN] if origin else []), *said])
     for row, image in enumerate(labels.images):
         of_row = [values[row] for values in said.values()]
         for k, name in enumerate(labels.schema.names):
             x, y = labels.xy[row, k]
-            extra = [None if values is None else values[row, k] for values in told]
+            extra = [None if values is None else values[row, k] for values in written_too]
             whose = [_origin(labels, row, k)] if origin else []
             writer.writerow(
                 [image, name, written(x), written(y), labels.visible[row, k], *map(written, extra), *whose, *of_row]

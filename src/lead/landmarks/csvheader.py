@@ -29,6 +29,7 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "score": ("score", "likelihood", "confidence"),
     "px_error": ("px_error",),
     "px_90": ("px_90",),
+    "px_across": ("px_across",),
     "origin": ("origin",),
 }  # fmt: skip
 """What each column of ours may be called, the likeliest first."""
@@ -133,7 +134,7 @@ def plain(column: str) -> str:
 
 def left_aside(header: Header) -> str:
     """The columns that are not read, in words, with what each may have been meant to be."""
-    known = ("visible", "score", "px_error", "px_90", "origin")
+    known = ("visible", "score", "px_error", "px_90", "px_across", "origin")
     shown = []
     for name in header.others[:8]:
         near = difflib.get_close_matches(plain(name), known, n=1)

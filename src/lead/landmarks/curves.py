@@ -134,6 +134,29 @@ def resampled(
     return even
 
 
+def across(
+    found: npt.NDArray[np.float64], labelled: npt.NDArray[np.float64], sliders: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """(N, K) how far semilandmarks lie to the side of the labelled curve, whose direction is that between neighbours.
+
+    Args:
+        found, labelled: (N, K, 2) in any unit; NaN where there is no place.
+        sliders: (S, 3) as of :attr:`lead.Schema.sliders`.
+
+    Returns:
+        In the same unit; NaN of other landmarks, and where the label or both of its neighbours are missing.
+    """
+    before, moved, after = (labelled[:, column] for column in sliders.T)
+    first, last = (np.where(np.isnan(end), moved, end) for end in (before, after))
+    along = last - first
+    away = found[:, sliders[:, 1]] - moved
+    with np.errstate(invalid="ignore", divide="ignore"):
+        aside = np.abs(along[..., 0] * away[..., 1] - along[..., 1] * away[..., 0]) / np.linalg.norm(along, axis=-1)
+    out = np.full(labelled.shape[:2], np.nan)
+    out[:, sliders[:, 1]] = aside
+    return out
+
+
 def _splined(places: npt.NDArray[np.float64], *, closed: bool) -> npt.NDArray[np.float64]:
     """Many places on the cubic spline through some, the first and the last of which are kept."""
     from scipy.interpolate import CubicSpline  # takes a while, and few draw curves

@@ -11,9 +11,10 @@ import numpy as np
 
 from lead.errors import LeadError
 from lead.landmarks.frames import frame_of
-from lead.landmarks.model import HIDDEN, UNLABELLED, Labels, numbered
+from lead.landmarks.model import ERRORS, HIDDEN, UNLABELLED, Labels, numbered
 from lead.landmarks.per_picture import ZIP, PerPicture, archive_why_not
 from lead.landmarks.pictures import PictureInfo
+from lead.landmarks.tps_curves import layout_of
 
 FEATURES = {
     "names": "the landmarks' names, which become numbers",
@@ -24,6 +25,7 @@ FEATURES = {
     "flips": "flip pairs",
     "skeleton": "the skeleton",
     "curves": "the curves",
+    "between": "the order of the landmarks, of which the curves' points come last",
     "sizes": "picture sizes",
     "endings": "the endings of the pictures' names",
     "fractions": "fractions of a pixel",
@@ -157,10 +159,11 @@ def _has(labels: Labels, feature: str) -> bool:
         "order": len(labels) > 0 and not (labels.visible[0] > UNLABELLED).all(),
         "hidden": bool((labels.visible == HIDDEN).any()),
         "score": labels.score is not None,
-        "errors": labels.px_error is not None or labels.px_90 is not None,
+        "errors": any(getattr(labels, name) is not None for name in ERRORS),
         "flips": bool(schema.flip_pairs),
-        "skeleton": bool(schema.lines),
+        "skeleton": bool(schema.skeleton),
         "curves": bool(schema.curves),
+        "between": layout_of(schema).order != list(range(len(schema.names))),
         "fractions": bool((np.nan_to_num(labels.xy) % 1 != 0).any()),
         "film": any(frame_of(image) for image in labels.images),
         "accepted": labels.accepted is not None,

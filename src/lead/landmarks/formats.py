@@ -304,7 +304,7 @@ FORMATS: tuple[Format, ...] = (
             "errors",
             "flips",
             "skeleton",
-            "curves",
+            "between",
             "sizes",
             "accepted",
             "predicted",

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lead.landmarks.curves import renamed_curves
-from lead.landmarks.model import Labels, Schema
+from lead.landmarks.model import PREDICTED, Labels, Schema
 
 
 def kind_prefixes(names: Sequence[str], sizes: Sequence[int]) -> list[str]:
@@ -48,7 +48,7 @@ def joined_kinds(parts: Sequence[Labels], kinds: Sequence[str]) -> Labels:
         parts[0].images,
         np.concatenate([part.xy for part in parts], axis=1),
         np.concatenate([part.visible for part in parts], axis=1),
-        *(_side_by_side([getattr(part, name) for part in parts], parts) for name in ("score", "px_error", "px_90")),
+        *(_side_by_side([getattr(part, name) for part in parts], parts) for name in PREDICTED),
         accepted=np.concatenate([part.is_accepted for part in parts], axis=1),
         predicted=np.concatenate([part.is_predicted for part in parts], axis=1),
         tracks=parts[0].tracks,

@@ -15,8 +15,9 @@ from lead.landmarks.curves import Curve, renamed_curves
 
 UNLABELLED, HIDDEN, VISIBLE = 0, 1, 2
 """Visibility as COCO has it: not labelled (ignored everywhere), labelled but hidden, labelled and visible."""
-PREDICTED = ("score", "px_error", "px_90")
-"""Attributes of :class:`Labels` that predictions have."""
+ERRORS = ("px_error", "px_90", "px_across")
+PREDICTED = ("score", *ERRORS)
+"""Attributes of :class:`Labels` that predictions have; the former are in pixels."""
 OF_ROWS = ("boxes", "likely", "sizes")
 """Attributes of :class:`Labels` that hold something for each row, or are None."""
 _Value = TypeVar("_Value")
@@ -165,6 +166,7 @@ class Labels:
         score: (N, K) confidence in [0, 1] of predictions, or None for labels made by hand.
         px_error: (N, K) expected error in pixels of predictions, or None.
         px_90: (N, K) distance in pixels that holds the true place of a prediction in nine of ten cases, or None.
+        px_across: (N, K) expected distance in pixels of predicted semilandmarks from their curve, or None.
         places: where they stand in the file that they were read from; None if they come from elsewhere.
         accepted: (N, K) bool, labels that are a model's suggestion, taken over and not touched since: fitted to, but
             left out of every estimate of an error. None if there are none.
@@ -189,6 +191,7 @@ class Labels:
     score: npt.NDArray[np.float64] | None = None
     px_error: npt.NDArray[np.float64] | None = None
     px_90: npt.NDArray[np.float64] | None = None
+    px_across: npt.NDArray[np.float64] | None = None
     places: Places | None = field(default=None, kw_only=True)
     accepted: npt.NDArray[np.bool_] | None = field(default=None, kw_only=True)
     predicted: npt.NDArray[np.bool_] | None = field(default=None, kw_only=True)
@@ -209,7 +212,7 @@ class Labels:
             np.zeros((n, k), dtype=bool) if given is None else np.reshape(given, (n, k)).astype(bool)
             for given in (self.accepted, self.predicted)
         )
-        for table in self._predicted():
+        for table in self.of_predictions():
             if table is not None:
                 predicted |= np.isfinite(np.reshape(table, (n, k)))
         accepted &= visible > UNLABELLED
@@ -297,7 +300,7 @@ class Labels:
         """The same labels, unlabelled where a model said them: what may be fitted to."""
         if self.predicted is None:
             return self
-        return replace(unlabelled(self, self.predicted), score=None, px_error=None, px_90=None)
+        return replace(unlabelled(self, self.predicted), score=None, px_error=None, px_90=None, px_across=None)
 
     def only_by_hand(self) -> Labels:
         """The same labels, unlabelled where a person did not place them: what an error may be measured on."""
@@ -361,7 +364,7 @@ class Labels:
             tuple(self.images[i] for i in index),
             self.xy[index],
             self.visible[index],
-            *(None if values is None else values[index] for values in self._predicted()),
+            *(None if values is None else values[index] for values in self.of_predictions()),
             places=self.places and self.places.take(index),
             accepted=self.is_accepted[index],
             predicted=self.is_predicted[index],
@@ -379,7 +382,7 @@ class Labels:
             self.images,
             self.xy[:, index],
             self.visible[:, index],
-            *(None if values is None else values[:, index] for values in self._predicted()),
+            *(None if values is None else values[:, index] for values in self.of_predictions()),
             places=self.places and self.places.only(index),
             accepted=self.is_accepted[:, index],
             predicted=self.is_predicted[:, index],
@@ -398,7 +401,8 @@ class Labels:
         other = dict(zip(self.images, names, strict=True))
         return replace(self, images=names, complete=frozenset(other[image] for image in self.complete))
 
-    def _predicted(self) -> list[npt.NDArray[np.float64] | None]:
+    def of_predictions(self) -> list[npt.NDArray[np.float64] | None]:
+        """What ``PREDICTED`` names."""
         return [getattr(self, name) for name in PREDICTED]
 
 

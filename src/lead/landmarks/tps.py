@@ -1,8 +1,10 @@
 """TPS, of tpsDig, tpsUtil and geomorph: a block for each specimen, of which several may have one picture.
 
-A block begins with ``LM=K``, then K lines ``x y``; ``CURVES=`` and ``POINTS=`` with further lines, ``IMAGE=``, ``ID=``,
-``SCALE=`` and ``COMMENT=`` follow in any order. Only the landmarks and the picture's name are read; what else there is
-is counted in ``Places.left_out``. ``LM=0`` is a picture that nobody has digitised yet: it has no labels.
+A block begins with ``LM=K``, then K lines ``x y``; ``CURVES=`` and for each curve ``POINTS=`` with further lines,
+``IMAGE=``, ``ID=``, ``SCALE=`` and ``COMMENT=`` follow in any order. Only the landmarks, the curves, see
+:mod:`lead.landmarks.tps_curves`, and the picture's name are read; what else there is is counted in ``Places.left_out``.
+A block of ``LM=0`` without curves is a picture that nobody has digitised yet: it has no labels. A specimen without
+curves where others have some lacks the points of these, and so one without landmarks.
 
 The origin is the picture's bottom left, so that a place (x, y) here is ``(x, height - y)`` there, as in the packages
 that use these files, and the picture's height must be known. A negative coordinate means missing, which is written
@@ -16,60 +18,31 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from lead.errors import LeadError
+from lead.landmarks.curves import FEWEST
 from lead.landmarks.fields import decimal, to_number, with_point
-from lead.landmarks.model import Labels, Places, Schema, numbered
+from lead.landmarks.model import Labels, Places, Schema
 from lead.landmarks.pictures import PictureInfo, known_size
 from lead.landmarks.scales import Scale, Scales
+from lead.landmarks.tps_blocks import MISSING, Block, PointList, blocks_of
+from lead.landmarks.tps_curves import layout_of, schema_of
 from lead.reporting import counted
 
-Point = tuple[float, float]
-END_OF_FILE = "\x1a"
-"""What old programs of Windows put at a file's end."""
 TINY = 16
 """Pixels of a picture's side in which all landmarks may lie within one."""
-SINGLE = ("IMAGE", "ID", "SCALE")
-"""Keys that have a value in their own line and nothing below it; below others may stand further lines."""
-DRAWN = {"CURVES": "curves", "OUTLINES": "outlines"}
-"""What may be drawn besides landmarks: its points stand below lines POINTS= (or CHAINS=), which follow this key."""
 
 
 def why_not(text: str) -> str | None:
     """Why a text is not TPS; None if it is like one."""
     return None if re.search(r"^\s*LM3?\s*=", text, re.IGNORECASE | re.MULTILINE) else "has no line 'LM=number'"
-
-
-@dataclass
-class _Block:
-    """One specimen.
-
-    Attributes:
-        line: that it begins in.
-        points, lines: its landmarks, and the lines that they stand in.
-        keys, key_lines: its other keys, and the lines that they stand in.
-        drawn: how many points its curves and outlines have.
-    """
-
-    line: int
-    points: list[Point] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
-    keys: dict[str, str] = field(default_factory=dict)
-    key_lines: dict[str, int] = field(default_factory=dict)
-    drawn: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def image(self) -> str:
-        """The picture's name, which some programs put between quotes."""
-        name = self.keys.get("IMAGE", "")
-        if len(name) > 1 and name[0] == name[-1] and name[0] in "\"'":
-            name = name[1:-1].strip()
-        return name.replace("\\", "/")
 
 
 def parse(text: str, pictures: PictureInfo, *, several: bool = False) -> Labels:
@@ -83,24 +56,20 @@ def parse(text: str, pictures: PictureInfo, *, several: bool = False) -> Labels:
         several: whether pictures may show several specimens.
 
     Raises:
-        LeadError: no block has landmarks and a picture, one has another number of landmarks than it says or than the
-            others, or three coordinates, or a picture stands twice where it may not; the message names the line.
+        LeadError: no block has points and a picture, one has another number of landmarks, curves or their points than
+            it says or than the others, or three coordinates, a curve is none, or a picture stands twice where it may
+            not; the message names the line.
     """
-    blocks = list(_blocks(text))
+    blocks = list(blocks_of(text))
     if not blocks:
         raise LeadError("no specimen in it: each begins with a line LM=, and the number of its landmarks.")
-    digitised = [block for block in blocks if block.points]
-    if not digitised:
+    if not any(block.digitised for block in blocks):
         raise LeadError(_no_landmark(blocks))
-    first = digitised[0]
-    rows: list[_Block] = []
-    before: dict[str, _Block] = {}
+    shape = _Shape.of(blocks)
+    rows: list[Block] = []
+    before: dict[str, Block] = {}
     for block in blocks:
-        if block.points and len(block.points) != len(first.points):
-            raise LeadError(
-                f"line {block.line}: {counted(len(block.points), 'landmark')} where line {first.line} has "
-                f"{len(first.points)}. Digitise the same ones in each specimen, a missing one as -1 -1."
-            )
+        shape.check(block)
         if not block.image:
             continue
         if before.setdefault(block.image, block) is not block and not several:
@@ -108,28 +77,93 @@ def parse(text: str, pictures: PictureInfo, *, several: bool = False) -> Labels:
                 f"line {block.line}: picture {block.image!r} stands already in line {before[block.image].line}."
             )
         rows.append(block)
-    count = len(first.points)
     _refuse_units(rows, pictures)
-    placed, failed = _placed(rows, count, pictures)
+    placed, failed = _placed(rows, shape, pictures)
     kept = [block for block in rows if block.line in placed]
-    if not any(block.points for block in kept):
+    if not any(block.digitised for block in kept):
+        first = next(block for block in blocks if block.digitised)
         raise next(iter(failed.values()), None) or LeadError(
             f"line {first.line}: this specimen has no IMAGE=, so its picture is not known. Add it."
         )
-    lines = [block.lines or [block.line] * count for block in kept]
-    places = Places(lines=np.array(lines, dtype=np.int64), left_out="; ".join(_left_out(blocks, failed)))
+    points = np.array(list(placed.values()))
+    schema, of_landmarks = shape.schema(points)
+    lines = np.array([shape.filled(block, "lines", block.line) for block in kept], dtype=np.int64)
+    places = Places(lines=lines[:, of_landmarks], left_out="; ".join(_left_out(blocks, failed)))
     return Labels.from_xy(
-        Schema(numbered(count)),
+        schema,
         (block.image for block in kept),
-        list(placed.values()),
+        points[:, of_landmarks],
         places=places,
         tracks=("",) * len(kept) if several else None,
     )
 
 
-def _refuse_units(rows: Sequence[_Block], pictures: PictureInfo) -> None:
+@dataclass(frozen=True)
+class _Shape:
+    """How many points the blocks of a file have.
+
+    Attributes:
+        landmarks: those of the first block that has any.
+        curves: likewise.
+    """
+
+    landmarks: PointList
+    curves: list[PointList]
+
+    @classmethod
+    def of(cls, blocks: Sequence[Block]) -> _Shape:
+        """That of a file. Raises :class:`LeadError` where a curve has fewer points than one needs."""
+        curves = next((block.curves for block in blocks if block.curves), [])
+        for number, curve in enumerate(curves, start=1):
+            if len(curve) < FEWEST:
+                raise LeadError(
+                    f"line {curve.line}: curve {number} has {counted(len(curve), 'point')}, and a curve needs {FEWEST} "
+                    "at least. Give it more (tpsDig: Resample curve), or take it out of each specimen."
+                )
+        return cls(next((block.landmarks for block in blocks if len(block.landmarks)), PointList(0)), curves)
+
+    def check(self, block: Block) -> None:
+        """Raises :class:`LeadError` where a block has landmarks or curves, but not as many as the others."""
+        own = block.landmarks
+        if len(own) and len(own) != len(self.landmarks):
+            raise LeadError(
+                f"line {own.line}: {counted(len(own), 'landmark')} where line {self.landmarks.line} has "
+                f"{len(self.landmarks)}. Digitise the same ones in each specimen, a missing one as -1 -1."
+            )
+        if block.curves and len(block.curves) != len(self.curves):
+            raise LeadError(
+                f"line {block.curves[0].line}: {counted(len(block.curves), 'curve')} where the specimen with line "
+                f"{self.curves[0].line} has {len(self.curves)}. Draw the same ones in each specimen, or none."
+            )
+        for number, (curve, first) in enumerate(zip(block.curves, self.curves, strict=False), start=1):
+            if len(curve) != len(first):
+                raise LeadError(
+                    f"line {curve.line}: curve {number} of {block.image!r} has {counted(len(curve), 'point')} where "
+                    f"line {first.line} has {len(first)}. Give it the same number in each specimen (tpsDig: Resample "
+                    "curve)."
+                )
+
+    def filled(self, block: Block, what: Literal["points", "lines"], nothing: Any) -> list[Any]:
+        """The points or lines of a block, first of landmarks, then of curves; ``nothing`` for those it lacks."""
+        pairs = [(block.landmarks, self.landmarks), *zip_longest(block.curves, self.curves)]
+        return [
+            one
+            for own, first in pairs
+            for one in (getattr(own, what) if own is not None and len(own) else [nothing] * len(first))
+        ]
+
+    def schema(self, places: npt.NDArray[np.float64]) -> tuple[Schema, list[int]]:
+        """As :func:`schema_of` says it of all points of all blocks."""
+        try:
+            return schema_of(places, len(self.landmarks), list(map(len, self.curves)))
+        except LeadError as error:
+            raise LeadError(f"line {self.curves[0].line}: {error}") from None
+
+
+def _refuse_units(rows: Sequence[Block], pictures: PictureInfo) -> None:
     """Raises :class:`LeadError` where all places lie within one pixel of pictures that are not tiny."""
-    points = {point for block in rows for point in block.points if min(point) >= 0}
+    lists = (of for block in rows for of in (block.landmarks, *block.curves))
+    points = {point for of in lists for point in of.points if min(point) >= 0}
     if len(points) < 3 or max(map(max, points)) > 1:
         return
     if any((size := known_size(pictures, block.image)) and min(size) > TINY for block in rows):
@@ -140,14 +174,17 @@ def _refuse_units(rows: Sequence[_Block], pictures: PictureInfo) -> None:
 
 
 def _placed(
-    rows: Sequence[_Block], count: int, pictures: PictureInfo
+    rows: Sequence[Block], shape: _Shape, pictures: PictureInfo
 ) -> tuple[dict[int, npt.NDArray[np.float64]], dict[int, LeadError]]:
-    """The (K, 2) places of each block by its line; and what is wrong with those of pictures of unknown height."""
+    """The (M, 2) places of each block's points by its line; and what is wrong where a picture's height is not known.
+
+    The points are in the order of :meth:`_Shape.filled`.
+    """
     placed: dict[int, npt.NDArray[np.float64]] = {}
     failed: dict[int, LeadError] = {}
     for block in rows:
-        places = np.full((count, 2), np.nan)
-        points = np.array(block.points).reshape(-1, 2)
+        points = np.array(shape.filled(block, "points", MISSING)).reshape(-1, 2)
+        places = np.full(points.shape, np.nan)
         there = np.flatnonzero((points >= 0).all(-1))
         if len(there):
             try:
@@ -162,30 +199,26 @@ def _placed(
     return placed, failed
 
 
-def _no_landmark(blocks: Sequence[_Block]) -> str:
-    """What is said of a file in which nothing was digitised, or nothing but curves."""
+def _no_landmark(blocks: Sequence[Block]) -> str:
+    """What is said of a file in which nothing was digitised, or nothing but outlines."""
     drawn = _drawn(blocks)
     if not drawn:
         return (
             f"no landmark in it: LM=0 in each of its {counted(len(blocks), 'specimen')}. Digitise some of them first."
         )
     return (
-        f"no landmark in it, but {', '.join(drawn)}, which are not read. If their points are landmarks, let tpsUtil "
-        "append them (Append tps curve to landmarks)."
+        f"no landmark in it, but {drawn[0]}, which are not read. If their points are landmarks, draw them as curves "
+        "of the same number of points in each specimen."
     )
 
 
-def _drawn(blocks: Sequence[_Block]) -> list[str]:
-    """The curves and outlines, counted."""
-    found = []
-    for kind in DRAWN.values():
-        counts = [block.drawn[kind] for block in blocks if kind in block.drawn]
-        if counts:
-            found.append(f"{kind} of {counted(len(counts), 'picture')} ({counted(sum(counts), 'point')})")
-    return found
+def _drawn(blocks: Sequence[Block]) -> list[str]:
+    """The outlines, counted; nothing if there are none."""
+    counts = [block.outlines for block in blocks if block.outlines is not None]
+    return [f"outlines of {counted(len(counts), 'picture')} ({counted(sum(counts), 'point')})"] if counts else []
 
 
-def _left_out(blocks: Sequence[_Block], failed: Mapping[int, LeadError]) -> list[str]:
+def _left_out(blocks: Sequence[Block], failed: Mapping[int, LeadError]) -> list[str]:
     """What of a file is not read, counted."""
     keys = Counter(key for block in blocks for key in block.keys if key != "IMAGE")
     told = _drawn(blocks)
@@ -205,68 +238,6 @@ def _left_out(blocks: Sequence[_Block], failed: Mapping[int, LeadError]) -> list
     return told
 
 
-def _blocks(text: str) -> Iterator[_Block]:
-    block: _Block | None = None
-    due = 0  # landmarks still to come
-    section, kind = "LM", "curves"  # the key that lines below belong to, and what points are of
-    for number, line in enumerate(text.replace(END_OF_FILE, "").splitlines(), start=1):
-        if not line.strip():
-            continue
-        key, is_pair, value = (part.strip() for part in line.partition("="))
-        if not is_pair and block is not None and section not in SINGLE and (due or section != "LM"):
-            if section == "LM":
-                block.points.append(_point(line, number))
-                block.lines.append(number)
-                due -= 1
-            elif section == "POINTS":
-                block.drawn[kind] += 1
-            continue
-        if not is_pair:
-            raise LeadError(
-                f"line {number}: {line.strip()[:50]!r} is neither a point that was announced nor KEY=value."
-            )
-        if due:
-            raise LeadError(
-                f"line {number}: {line.strip()[:50]!r} where {counted(due, 'more point', 'more points')} should follow."
-            )
-        section = key.upper()
-        if section == "LM3":
-            raise LeadError(f"line {number}: landmarks in three dimensions have no place in a picture.")
-        if section == "LM":
-            if block is not None:
-                yield block
-            due, kind = _count(value, number), "curves"
-            block = _Block(number)
-        elif block is None:
-            raise LeadError(f"line {number}: {section}= before the first LM=.")
-        elif section in DRAWN:
-            kind = DRAWN[section]
-            if value.strip("0"):
-                block.drawn[kind] += 0
-        elif section not in ("POINTS", "CHAINS"):
-            block.keys[section], block.key_lines[section] = value, number
-    if due:
-        raise LeadError(f"the file ends where {counted(due, 'more point', 'more points')} should follow.")
-    if block is not None:
-        yield block
-
-
-def _count(value: str, number: int) -> int:
-    if not re.fullmatch(r"\d{1,6}", value):
-        raise LeadError(f"line {number}: {value[:50]!r} is not a number of points.")
-    return int(value)
-
-
-def _point(line: str, number: int) -> Point:
-    fields = line.split()
-    if len(fields) != 2:
-        raise LeadError(f"line {number}: {line.strip()[:50]!r} must be two numbers, x and y.")
-    if "." not in line:  # beside a decimal point, a comma would be something else
-        fields = [with_point(text, " ") for text in fields]
-    x, y = (to_number(text, axis, number) for text, axis in zip(fields, "xy", strict=True))
-    return (x, y) if x == x and y == y else (-1.0, -1.0)
-
-
 def scales(text: str, file: str) -> dict[str, Scale]:
     """What ``SCALE=`` says of pictures, a unit of length a pixel; those without it are left out.
 
@@ -279,7 +250,7 @@ def scales(text: str, file: str) -> dict[str, Scale]:
     """
     found: dict[str, Scale] = {}
     try:
-        blocks = list(_blocks(text))
+        blocks = list(blocks_of(text))
     except LeadError as error:
         raise LeadError(f"{file}: {error}") from None
     for block in blocks:
@@ -328,6 +299,7 @@ def dump(labels: Labels, pictures: PictureInfo, scales: Scales | None = None) ->
             scale.
     """
     blocks = []
+    layout = layout_of(labels.schema)
     for row, image in enumerate(labels.images):
         if image.splitlines() != [image]:
             raise LeadError(f"Picture {image!r} cannot be named in a TPS file: its name holds a line's end.")
@@ -341,10 +313,14 @@ def dump(labels: Labels, pictures: PictureInfo, scales: Scales | None = None) ->
                 f"{image}: {labels.schema.names[landmark]} is at ({x:g}, {y:g}), beyond the left or lower edge of its "
                 f"picture, {height} pixels high, where TPS means missing. Correct or remove it."
             )
-        points = "".join(
+        written = [
             f"{decimal(x)} {decimal(y)}\n" if there else "-1 -1\n"
             for (x, y), there in zip(places.tolist(), labelled, strict=True)
-        )
+        ]
+        points = f"LM={len(layout.alone)}\n" + "".join(written[k] for k in layout.alone)
+        if layout.curves:
+            points += f"CURVES={len(layout.curves)}\n"
+            points += "".join(f"POINTS={len(of)}\n" + "".join(written[k] for k in of) for of in layout.curves)
         scale = _scale_line(image, scales, labels.images) if scales else ""
-        blocks.append(f"LM={len(places)}\n{points}IMAGE={image}\nID={row}\n{scale}")
+        blocks.append(f"{points}IMAGE={image}\nID={row}\n{scale}")
     return "".join(blocks)

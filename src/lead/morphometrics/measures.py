@@ -6,6 +6,10 @@ Each line names a measure, its kind and its landmarks; a ratio names two measure
     wing width: {distance: [front, back]}
     slenderness: {ratio: [wing length, wing width]}
     corner: {angle: [base, notch, tip]}
+
+The name of a curve stands for its points: a path along it, or the area in a closed one::
+
+    rim: {path: outline}
 """
 
 from __future__ import annotations
@@ -22,6 +26,8 @@ from lead.landmarks.model import Schema
 from lead.morphometrics.kinds import KINDS, RATIO
 from lead.reporting import counted
 
+OF_CURVES = ("path", "area")
+"""Kinds that may be of a curve."""
 EXAMPLE = "wing length: {distance: [base, tip]}"
 
 
@@ -71,7 +77,7 @@ def parse(text: str, schema: Schema, file: str = "") -> tuple[Measure, ...]:
         name, where = key.value.strip(), _where(file, key)
         if name in found:
             raise LeadError(f"{where}: {name!r} is named already in {found[name].where}. Give it another name.")
-        measure = _measure(name, node, where)
+        measure = _measure(name, node, where, schema)
         _check(measure, schema, found)
         found[name] = measure
     return tuple(found.values())
@@ -98,15 +104,31 @@ def _where(file: str, node: yaml.Node) -> str:
     return f"{file}, line {node.start_mark.line + 1}"
 
 
-def _measure(name: str, node: yaml.Node, where: str) -> Measure:
-    """One measure, of which only the form is checked."""
+def _measure(name: str, node: yaml.Node, where: str, schema: Schema) -> Measure:
+    """One measure, of which only the form is checked, and the curve if it is of one."""
     if isinstance(node, yaml.MappingNode) and len(node.value) == 1:
         kind, of = node.value[0]
+        if isinstance(kind, yaml.ScalarNode) and isinstance(of, yaml.ScalarNode) and kind.value.strip() in OF_CURVES:
+            along = _along(of.value.strip(), kind.value.strip(), schema, f"{where}: {name!r}")
+            return Measure(name, kind.value.strip(), along, where)
         if isinstance(kind, yaml.ScalarNode) and isinstance(of, yaml.SequenceNode):
             names = [one.value.strip() for one in of.value if isinstance(one, yaml.ScalarNode)]
             if len(names) == len(of.value):
                 return Measure(name, kind.value.strip(), tuple(names), where)
     raise LeadError(f"{where}: after {name!r} stand a kind and its landmarks in brackets, as in: {EXAMPLE}")
+
+
+def _along(name: str, kind: str, schema: Schema, where: str) -> tuple[str, ...]:
+    """The points of a curve, as a path or an area takes them."""
+    curves = {curve.name: curve for curve in schema.curves}
+    if name not in curves:
+        raise LeadError(f"{where}: {unknown('curve', name, curves)} Landmarks stand in brackets, as in: {EXAMPLE}")
+    curve = curves[name]
+    if kind == "area" and not curve.closed:
+        raise LeadError(
+            f"{where}: curve {name!r} is open, and an area needs a closed one. Close it, or name corners in brackets."
+        )
+    return (*curve.points, curve.points[0]) if kind == "path" and curve.closed else curve.points
 
 
 def _check(measure: Measure, schema: Schema, above: Mapping[str, Measure]) -> None:

@@ -11,7 +11,7 @@ from lead.errors import LeadError
 from lead.images.folder_pictures import FolderPictures, LabelledAs
 from lead.images.placing import Gathered, gathered
 from lead.landmarks import scales
-from lead.landmarks.model import UNLABELLED, Labels
+from lead.landmarks.model import ERRORS, UNLABELLED, Labels
 from lead.landmarks.pictures import Sized
 from lead.landmarks.scales import Scale
 from lead.morphometrics.scaling import from_file, from_ruler, scales_of
@@ -125,7 +125,7 @@ def checked(
         return predicted, correlation(found)
     factor = enlargement(found)
     say(f"How large they are, too: expected errors and 90 % radii are multiplied by {factor:.2f}.")
-    tables = {name: table * factor for name in ("px_error", "px_90") if (table := getattr(predicted, name)) is not None}
+    tables = {name: table * factor for name in ERRORS if (table := getattr(predicted, name)) is not None}
     return replace(predicted, **tables), correlation(found)
 
 

@@ -34,12 +34,12 @@ def superimposed(points: FloatArray) -> FloatArray:
     Args:
         points: (N, K, 2) with no missing ones, in the unit that each specimen has; none with all in one place.
     """
-    shapes = _complex(points)
+    shapes = as_complex(points)
     shapes = shapes - shapes.mean(1, keepdims=True)
     shapes = shapes / np.linalg.norm(shapes, axis=1, keepdims=True)
     mean, turned = shapes[0], shapes
     for _ in range(ROUNDS):
-        turned = shapes * _phase(mean @ shapes.conj().T)[:, None]
+        turned = shapes * direction(mean @ shapes.conj().T)[:, None]
         new = turned.mean(0)
         new = new / np.linalg.norm(new)
         moved = np.linalg.norm(new - mean)
@@ -47,20 +47,22 @@ def superimposed(points: FloatArray) -> FloatArray:
         if moved < TOLERANCE:
             break
     back = (shapes.conj() * turned).sum(1)  # by how much each was turned
-    return _real(turned * _phase(back.sum().conj()))
+    return as_real(turned * direction(back.sum().conj()))
 
 
-def _phase(value: ComplexArray) -> ComplexArray:
+def direction(value: ComplexArray) -> ComplexArray:
     """The direction of complex numbers, of size 1; 1 where there is none."""
     size = np.abs(value)
     return np.where(size > 0, value / np.where(size > 0, size, 1), 1)
 
 
-def _complex(points: FloatArray) -> ComplexArray:
+def as_complex(points: FloatArray) -> ComplexArray:
+    """(…, K) complex numbers for (…, K, 2) places."""
     return np.asarray(points[..., 0] + 1j * points[..., 1])
 
 
-def _real(points: ComplexArray) -> FloatArray:
+def as_real(points: ComplexArray) -> FloatArray:
+    """The way back."""
     return np.stack([points.real, points.imag], axis=-1)
 
 

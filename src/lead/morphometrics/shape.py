@@ -18,10 +18,13 @@ from lead.landmarks.model import UNLABELLED, Labels
 from lead.landmarks.naming import matched
 from lead.landmarks.scales import Scales
 from lead.morphometrics.procrustes import centroid_sizes, completed, superimposed, tangent
+from lead.morphometrics.sliding import slid
 from lead.reporting import Say, counted, unsaid
 
 FloatArray = npt.NDArray[np.float64]
 Missing = Literal["estimate", "leave-out"]
+Slide = Literal["bending", "procrustes", "no"]
+"""How semilandmarks slide, see :mod:`lead.morphometrics.sliding`; with ``no`` they are landmarks like others."""
 
 FEWEST_LANDMARKS = 3
 """Landmarks that make a shape; with fewer there is nothing but a size."""
@@ -68,9 +71,10 @@ class Shapes:
         unit: of the sizes, ``mm`` or ``px``.
         points: (N, K, 2) their places in this unit, y counting up, estimated ones included.
         estimated: (N, K) bool, which landmarks were missing and are estimated.
-        shapes: (N, K, 2) of centroid size 1, superimposed, y counting up.
+        shapes: (N, K, 2) of centroid size 1, superimposed, y counting up; semilandmarks have slid.
         symmetry: None where no flip pairs say which landmarks change places.
         groups: N names of groups, such as species, to be told apart; None if there are none.
+        slid: (N, K, 2) the points when semilandmarks have slid; None where nothing slides.
     """
 
     labels: Labels
@@ -80,6 +84,7 @@ class Shapes:
     shapes: FloatArray
     symmetry: Symmetry | None = None
     groups: tuple[str, ...] | None = None
+    slid: FloatArray | None = None
 
     @cached_property
     def mean(self) -> FloatArray:
@@ -88,7 +93,7 @@ class Shapes:
 
     @cached_property
     def sizes(self) -> FloatArray:
-        """(N,) centroid sizes in the unit."""
+        """(N,) centroid sizes in the unit, of the points where they were labelled."""
         return centroid_sizes(self.points)
 
     @cached_property
@@ -151,6 +156,7 @@ def shapes_of(
     missing: Missing = "estimate",
     without: Sequence[str] = (),
     groups: Mapping[str, str] | None = None,
+    slide: Slide = "bending",
     say: Say = unsaid,
 ) -> Shapes:
     """Compares the shapes of specimens.
@@ -162,10 +168,11 @@ def shapes_of(
         missing: whether missing landmarks are estimated, or specimens that lack one left out.
         without: landmarks that are no part of the shape, such as those of a ruler.
         groups: of pictures, see :func:`read_groups`; those in none are one of their own.
+        slide: how the points of the schema's curves slide, if it has any.
         say: told what is left out and estimated.
 
     Raises:
-        LeadError: fewer than three landmarks or specimens are left, or none is complete.
+        LeadError: fewer than three landmarks or specimens are left, none is complete, or points cannot slide.
     """
     for name in without:
         labels.schema.index(name)
@@ -195,9 +202,12 @@ def shapes_of(
         raise LeadError(f"{labels.where(row)}{labels.images[row]!r}: all landmarks lie in one place. Correct them.")
     if estimated.any():
         points = _estimated(labels, points, estimated, say)
-    symmetry = symmetry_of(points, labels) if labels.schema.flip_pairs and not single else None
+    moved = _slid(labels, points, slide)
+    placed = points if moved is None else moved
+    symmetry = symmetry_of(placed, labels) if labels.schema.flip_pairs and not single else None
     of_groups = None if groups is None else _groups(labels, groups, say)
-    return Shapes(labels, "mm" if scales else "px", points, estimated, superimposed(points), symmetry, of_groups)
+    unit = "mm" if scales else "px"
+    return Shapes(labels, unit, points, estimated, superimposed(placed), symmetry, of_groups, slid=moved)
 
 
 def read_groups(path: Path) -> dict[str, str]:
@@ -259,6 +269,27 @@ def _estimated(labels: Labels, points: FloatArray, estimated: npt.NDArray[np.boo
     count = counted(int(estimated.sum()), "missing landmark", "missing landmarks")
     say(f"{count} of {specimens} estimated by thin-plate spline.")
     return found
+
+
+def _slid(labels: Labels, points: FloatArray, slide: Slide) -> FloatArray | None:
+    """The points when semilandmarks have slid; None if there are none, or they shall not."""
+    schema = labels.schema
+    if slide == "no" or not schema.curves:
+        return None
+    tangents = points[:, schema.sliders[:, 2]] - points[:, schema.sliders[:, 0]]
+    for row, slider in np.argwhere((tangents == 0).all(-1)).tolist()[:1]:
+        before, name, after = (schema.names[k] for k in schema.sliders[slider])
+        raise LeadError(
+            f"{labels.where(row)}{labels.images[row]!r}: {before!r} and {after!r} lie in one place, so nothing says "
+            f"along which line {name!r} between them slides. Correct them, or let nothing slide (--slide no)."
+        )
+    try:
+        return slid(points, schema.sliders, slide)
+    except np.linalg.LinAlgError:
+        raise LeadError(
+            "Points cannot slide by bending energy: in the mean shape two landmarks lie in one place, or all on one "
+            "line. Leave one of the two out (--without), or let them slide by Procrustes distance (--slide procrustes)."
+        ) from None
 
 
 def symmetry_of(points: FloatArray, labels: Labels) -> Symmetry:

@@ -18,13 +18,14 @@ from lead.morphometrics.shape_page import page
 
 FloatArray = npt.NDArray[np.float64]
 
-ALIGNED, LANDMARKS, SPECIMENS, MORPHOJ, SCRIPT, PAGE = (
+ALIGNED, LANDMARKS, SPECIMENS, MORPHOJ, SCRIPT, PAGE, SLIDERS = (
     "aligned.tps",
     "landmarks.csv",
     "specimens.csv",
     "morphoj.txt",
     "shapes.R",
     "shapes.html",
+    "sliders.csv",
 )
 SCRIPT_TEXT = """\
 # The shapes in geomorph: aligned coordinates, centroid sizes, and their principal components.
@@ -36,13 +37,20 @@ landmarks <- as.character(unique(read.csv("landmarks.csv", na.strings = "")$land
 # Negative coordinates are places here, not missing ones: the middle of each shape is at (0, 0).
 coords <- readland.tps("aligned.tps", specID = "ID", negNA = FALSE)
 dimnames(coords) <- list(landmarks, c("x", "y"), specimens$id)
-
+{slide}
 shape <- geomorph.data.frame(coords = coords, Csize = specimens$centroid_size)
 pca <- gm.prcomp(shape$coords)
 print(summary(pca))
 plot(pca)
 # To go on, for example: summary(procD.lm(coords ~ log(Csize), data = shape))
 """
+SLIDE_TEXT = """
+# Points of curves: before, slide and after are landmarks by their number.
+sliders <- as.matrix(read.csv("sliders.csv"))
+{done}coords <- gpagen(coords, curves = sliders, print.progress = FALSE)$coords
+"""
+"""``gpagen`` minimises bending energy where nothing else is asked of it (``ProcD = TRUE``: Procrustes distance)."""
+SLID_ALREADY = "# These shapes have slid. Of those written with --slide no, geomorph does it:\n# "
 
 
 def write_shapes(found: Shapes, folder: Path, *, overwrite: bool = False) -> None:
@@ -57,10 +65,26 @@ def write_shapes(found: Shapes, folder: Path, *, overwrite: bool = False) -> Non
         (LANDMARKS, landmark_table(found)),
         (SPECIMENS, specimen_table(found)),
         (MORPHOJ, morphoj(found)),
-        (SCRIPT, SCRIPT_TEXT),
+        (SCRIPT, script(found)),
         (PAGE, page(found, specimen_names(found.labels))),
+        *([(SLIDERS, slider_table(found))] if found.labels.schema.curves else []),
     ):
         write_atomic(folder / name, text, overwrite=overwrite)
+
+
+def script(found: Shapes) -> str:
+    """The script of R; where there are curves, it has geomorph's matrix of them."""
+    if not found.labels.schema.curves:
+        return SCRIPT_TEXT.format(slide="")
+    return SCRIPT_TEXT.format(slide=SLIDE_TEXT.format(done="" if found.slid is None else SLID_ALREADY))
+
+
+def slider_table(found: Shapes) -> str:
+    """A CSV as ``curves`` of geomorph's ``gpagen``: the point before each semilandmark, itself, and the one after it.
+
+    They are the landmarks' numbers in the other files, from 1.
+    """
+    return _table(["before", "slide", "after"], (found.labels.schema.sliders + 1).tolist())
 
 
 def aligned_tps(found: Shapes) -> str:
@@ -76,11 +100,15 @@ def _lines(shape: FloatArray) -> str:
 
 
 def morphoj(found: Shapes) -> str:
-    """Landmarks as MorphoJ's text, in millimetres if there is a scale, y counting up: it superimposes them itself."""
+    """Landmarks as MorphoJ's text, in millimetres if there is a scale, y counting up: it superimposes them itself.
+
+    Semilandmarks have slid, for MorphoJ does not let them.
+    """
+    placed = found.points if found.slid is None else found.slid
     names = [f"{axis}{k}" for k in range(1, len(found.mean) + 1) for axis in "xy"]
     rows = (
         [" ".join(name.split()), *map(decimal, points.ravel().tolist())]
-        for name, points in zip(specimen_names(found.labels), found.points, strict=True)
+        for name, points in zip(specimen_names(found.labels), placed, strict=True)
     )
     return "".join("\t".join(row) + "\n" for row in (["id", *names], *rows))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +20,8 @@ class Confidence(nn.Module):
         ladder: (LADDER,) quantiles of error over expected error; rising, with a mean of 1.
         hidden: (S + 1, K) of a logistic model that a landmark is hidden, its constant last; a constant of -inf where
             nothing says so.
+        across: (K,) how much of the expected error lies across the curve that a landmark slides along; 0 of those that
+            do not slide.
     """
 
     centre: Tensor
@@ -25,6 +29,7 @@ class Confidence(nn.Module):
     level: Tensor
     ladder: Tensor
     hidden: Tensor
+    across: Tensor
 
     def __init__(self, signals: int, landmarks: int) -> None:
         super().__init__()
@@ -35,6 +40,11 @@ class Confidence(nn.Module):
         hidden = torch.zeros(signals + 1, landmarks)
         hidden[-1] = -torch.inf
         self.register_buffer("hidden", hidden)
+        self.register_buffer("across", torch.zeros(landmarks))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+        state_dict.setdefault(f"{prefix}across", torch.zeros_like(self.across))  # of before there were curves
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def expected(self, signals: Tensor) -> Tensor:
         """The mean error to expect, in the unit that the model was fitted in: (B, K, S) → (B, K)."""

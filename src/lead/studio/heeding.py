@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from lead.images.store import ImageStore
 from lead.inference import Landmarker
-from lead.landmarks.model import Labels
+from lead.landmarks.model import PREDICTED, Labels
 from lead.nn.cascade import Cascade
 from lead.studio.knowledge import Knowledge
 from lead.studio.review import BATCH, Review
 from lead.studio.ups import Up
 
-TABLES = ("xy", "visible", "score", "px_error", "px_90")
+TABLES = ("xy", "visible", *PREDICTED)
 
 
 def predict_told(

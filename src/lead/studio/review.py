@@ -141,6 +141,7 @@ def under(schema: Schema, predicted: Labels) -> Labels:
         every(predicted.score, 0),
         every(predicted.px_error, np.nan),
         every(predicted.px_90, np.nan),
+        None if predicted.px_across is None else every(predicted.px_across, np.nan),
         tracks=predicted.tracks,
         likely=predicted.likely,
     )

@@ -13,7 +13,7 @@ from lead.images.folder_pictures import LabelledAs
 from lead.landmarks.formats import WRITTEN, format_named
 from lead.landmarks.io import holding_several
 from lead.landmarks.joining import joined_tables
-from lead.landmarks.model import UNLABELLED, Labels, numbered
+from lead.landmarks.model import PREDICTED, UNLABELLED, Labels, numbered
 from lead.landmarks.pictures import PictureInfo, Sized
 from lead.reporting import counted
 from lead.studio.book import LabelBook
@@ -191,7 +191,7 @@ def combined(hand: Labels, predicted: Labels | None) -> Labels:
     n, k = len(images), len(hand.schema.names)
     xy, visible = np.full((n, k, 2), np.nan), np.zeros((n, k), dtype=np.int8)
     accepted = np.zeros((n, k), dtype=bool)
-    extra = {key: np.full((n, k), np.nan) for key in ("score", "px_error", "px_90")}
+    extra = {key: np.full((n, k), np.nan) for key in PREDICTED}
     known = [name for name in hand.schema.names if name in predicted.schema.names]
     to = [hand.schema.index(name) for name in known]
     of = [predicted.schema.index(name) for name in known]

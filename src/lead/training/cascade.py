@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lead.feature_files import Features
 from lead.features import FeatureSource
+from lead.landmarks import curves
 from lead.nn.cascade import Cascade, CascadeOutput, CoarseOutput
 from lead.nn.confidence import Confidence
 from lead.nn.heads import EITHER_SIDE, PLAIN, Lie
@@ -20,7 +21,7 @@ from lead.nn.shape import Pose, common_shape, conjugate, fit_pose, product
 from lead.nn.steered import SteeredHead
 from lead.reporting import Progress
 from lead.seeds import mixed_seed
-from lead.training.confidence import PRIOR, fit_confidence
+from lead.training.confidence import PRIOR, fit_confidence, learn_across
 from lead.training.fit import Moments, apply, moments_of, principal_components
 from lead.training.inputs import Inputs, gathered, jittered, stacked, views_each
 from lead.training.labelled import Labelled, check_labelled, distances
@@ -56,6 +57,7 @@ class CascadeFit:
         head: fitted on every label.
         confidence: of its answers.
         error: mean distance on out-of-fold labels as a share of the frame's side; NaN for one label.
+        across: the same of semilandmarks to the side of their curves, and of these in all; None where nothing slides.
         turned: whether things lie any way.
         mirrored: labelled pictures that show mirror images of what the others show.
         doubt: of labelled pictures while they were held out, by row; see :meth:`CascadeOutput.doubt`.
@@ -64,6 +66,7 @@ class CascadeFit:
     head: Cascade
     confidence: Confidence
     error: float
+    across: tuple[float, float] | None = None
     turned: bool = False
     mirrored: int = 0
     doubt: Mapping[int, float] = field(default_factory=dict)
@@ -78,6 +81,7 @@ def fit_cascade(
     accepted: npt.NDArray[np.bool_] | None = None,
     unlabelled: Rows | None = None,
     groups: Sequence[str] | None = None,
+    sliders: npt.NDArray[np.int64] | None = None,
     turned: bool = False,
     among: bool = False,
     seed: int = 0,
@@ -97,6 +101,7 @@ def fit_cascade(
         unlabelled: rows of the store that may be learnt from without labels.
         groups: (N,) of the labelled pictures. Those of one group are alike as others are not, frames of one film say,
             and fall in one fold, lest the expected errors be too small. Where there are none, near-duplicates are.
+        sliders: (S, 3) as of :attr:`lead.Schema.sliders`, for errors across curves; None if nothing slides.
         turned: whether things are expected to lie any way; see :func:`lie_any_way`.
         among: whether pictures are windows that show one thing in the middle, and perhaps others like it beside. If
             such lie any way, headings are searched, even if labels that happen to agree speak against it.
@@ -134,17 +139,42 @@ def fit_cascade(
     if best.found is None:
         nothing = torch.zeros(0, points.shape[1])
         confidence = fit_confidence(nothing[..., None].expand(-1, -1, Cascade.SIGNALS), nothing)
-        return CascadeFit(best.head, confidence, best.error, inputs.turned, mirrored)
+        across = _across(confidence, nothing[..., None].expand(-1, -1, 2), inputs, sliders)
+        return CascadeFit(best.head, confidence, best.error, across, inputs.turned, mirrored)
     flags = None if hidden is None else torch.from_numpy(hidden[np.isin(rows, inputs.rows)])
     errors = 2 * best.away / best.found.size[:, None]
     confidence = fit_confidence(best.found.signals, errors, flags)
     closer = add_local_looks(inputs, best.head, best.found, confidence) if local else None
-    head, error = best.head, best.error
+    head, error, answers = best.head, best.error, best.found.points
     if closer is not None:
-        head, confidence = closer.head, closer.confidence
-        error = float(distances(closer.points, inputs.truth).nanmean())
+        head, confidence, answers = closer.head, closer.confidence, closer.points
+        error = float(distances(answers, inputs.truth).nanmean())
+    across = _across(confidence, answers, inputs, sliders)
     doubt = dict(zip(inputs.rows.tolist(), best.found.doubt(confidence).tolist(), strict=True))
-    return CascadeFit(head, confidence, error, inputs.turned, mirrored, doubt)
+    return CascadeFit(head, confidence, error, across, inputs.turned, mirrored, doubt)
+
+
+def _across(
+    confidence: Confidence, answers: Tensor, inputs: Inputs, sliders: npt.NDArray[np.int64] | None
+) -> tuple[float, float] | None:
+    """As :attr:`CascadeFit.across`, which the confidence learns too.
+
+    Args:
+        confidence: of the answers.
+        answers: (N, K, 2) of pictures while they were held out; N may be 0.
+        inputs: with the true places.
+        sliders: as of :func:`fit_cascade`.
+    """
+    if sliders is None or not len(sliders):
+        return None
+    truth, labelled = (table[: len(answers)] for table in (inputs.truth, inputs.points))
+    aside = curves.across(answers.double().numpy(), labelled.double().numpy(), sliders) / 2
+    away = distances(answers, truth)
+    parts = torch.from_numpy(aside).float().where(~away.isnan(), torch.nan)
+    slides = torch.zeros(away.shape[1], dtype=torch.bool)
+    slides[torch.from_numpy(sliders[:, 1])] = True
+    learn_across(confidence, slides, parts, away)
+    return float(parts.nanmean()), float(away[:, slides].nanmean())
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from dataclasses import dataclass
 
@@ -43,6 +44,8 @@ ITERATIONS = 40
 FEWEST_HIDDEN = 5
 """Hidden labels, and visible ones, from which it is learnt what hidden looks like."""
 FOLDS = 5
+ANY_WAY = 2 / math.pi
+"""Mean share of an error that lies across a line, of errors that go any way."""
 
 
 def fit_confidence(signals: Tensor, errors: Tensor, hidden: Tensor | None = None, prior: Prior = PRIOR) -> Confidence:
@@ -72,6 +75,25 @@ def recalibrated(model: Confidence, ratios: Tensor) -> Confidence:
     out = copy.deepcopy(model)
     _fit_ladder(out, ratios)
     return out
+
+
+def learn_across(model: Confidence, slides: Tensor, across: Tensor, errors: Tensor) -> None:
+    """How much of the expected error lies across curves, from held-out errors: each landmark's, drawn to that of all.
+
+    That of all is drawn to what it is of errors that go any way.
+
+    Args:
+        model: what learns it.
+        slides: (K,) bool, which landmarks slide.
+        across: (N, K) the part of the errors to the side of the curve; NaN where it is not known.
+        errors: (N, K) the whole, in the same unit.
+    """
+    known = ~(across.isnan() | errors.isnan())
+    aside, whole = (table.where(known, 0.0).sum(0) for table in (across, errors))
+    usual = errors[known].mean().nan_to_num(1.0)
+    common = (aside.sum() + PRIOR_LABELS * usual * ANY_WAY) / (whole.sum() + PRIOR_LABELS * usual)
+    share = (aside + LANDMARK_LABELS * usual * common) / (whole + LANDMARK_LABELS * usual)
+    model.across.copy_(share.where(slides, 0.0))
 
 
 def _fit_ladder(model: Confidence, ratios: Tensor) -> None:

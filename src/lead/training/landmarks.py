@@ -54,6 +54,8 @@ class FitSummary:
             several specimens in a picture, of their extent; NaN for one label.
         accepted: labels that are accepted suggestions: fitted to, but not counted in the error.
         finder: of specimens, and how it did on labelled pictures; None where each picture is of one.
+        across: the error of semilandmarks to the side of their curves, and theirs in all, as ``error``; None where
+            nothing slides, or the head is none that tells.
     """
 
     landmarker: Landmarker
@@ -63,6 +65,7 @@ class FitSummary:
     error: float
     accepted: int = 0
     finder: FinderFit | None = None
+    across: tuple[float, float] | None = None
 
     @property
     def closely(self) -> int:
@@ -122,6 +125,7 @@ def fit_landmarker(
             accepted=found.accepted,
             unlabelled=np.arange(len(store)),
             groups=[PurePosixPath(image).parent.as_posix() for image in found.images],
+            sliders=found.schema.sliders,
             turned=settings.turned,
             seed=seed,
             progress=progress,
@@ -133,13 +137,21 @@ def fit_landmarker(
         labelled = Labelled(source.whole(rows, progress=progress), points, accepted=flags)
         fitted = fit_head(labelled, kind=head, seed=seed)
         calibration = fitted.calibration
-    backbone = settings.backbone
-    error = fitted.error * (2 * WINDOW if finder else frame.shown / frame.side)
-    accepted = 0 if found.accepted is None else int(found.accepted.sum())
-    origin: dict[str, Any] = {
+    error, across = _errors(fitted, 2 * WINDOW if finder else frame.shown / frame.side)
+    accepted = int(found.is_accepted.sum())
+    origin = _origin(run, found, store, error, seed)
+    seen_by = finder.finder if finder else None
+    model = Landmarker(found.schema, settings, student, fitted.head, calibration, origin, finder=seen_by)
+    return FitSummary(model, len(set(found.images)), missing, kind_of(fitted.head), error, accepted, finder, across)
+
+
+def _origin(run: Run, found: Labels, store: ImageStore, error: float, seed: int) -> dict[str, Any]:
+    """Where a model is from."""
+    backbone = run.settings.backbone
+    return {
         "run": run.provenance,
         "labels": len(set(found.images)),
-        "accepted": accepted,
+        "accepted": int(found.is_accepted.sum()),
         "pictures": store.digest,
         "start": {"weights": backbone.init, "licence": licence_of(backbone.name, backbone.init)},
         "held_out_error": None if math.isnan(error) else error,
@@ -147,9 +159,12 @@ def fit_landmarker(
         "commit": commit(),
         "seed": seed,
     }
-    seen_by = finder.finder if finder else None
-    model = Landmarker(found.schema, settings, student, fitted.head, calibration, origin, finder=seen_by)
-    return FitSummary(model, len(set(found.images)), missing, kind_of(fitted.head), error, accepted, finder)
+
+
+def _errors(fitted: CascadeFit | Fitted, unit: float) -> tuple[float, tuple[float, float] | None]:
+    """As :attr:`FitSummary.error` and :attr:`FitSummary.across`; ``unit``: of what they say, as a share of theirs."""
+    parts = fitted.across if isinstance(fitted, CascadeFit) else None
+    return fitted.error * unit, parts and (parts[0] * unit, parts[1] * unit)
 
 
 def _say_if_learnt_from_the_whole(run: Run, fit: FinderFit, say: Say) -> None:

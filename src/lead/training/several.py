@@ -78,6 +78,7 @@ def fit_several(
         hidden=labels.visible[used] == HIDDEN,
         accepted=None if labels.accepted is None else labels.accepted[used],
         groups=[labels.images[i] for i in used.tolist()],
+        sliders=labels.schema.sliders,
         turned=turned,
         among=True,
         seed=seed,
