@@ -154,3 +154,7 @@ def test_a_curve_is_drawn_with_six_clicks_and_bent(serve: Serve, sit: Sit, pictu
     np.testing.assert_allclose(drawn(desk, file, names), np.add(line, (10, 4)), atol=0.002)
     desk.page.keyboard.press("Delete")
     expect(desk.by("curve")).to_contain_text("0 of 12")
+    desk.click(30, 30)
+    desk.page.mouse.dblclick(*desk.on_screen(74, 63))
+    straight = drawn(desk, file, names)
+    np.testing.assert_allclose(straight, np.linspace((30, 30), (74, 63), 12), atol=0.002)
