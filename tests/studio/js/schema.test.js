@@ -20,7 +20,7 @@ test('an edit leaves the landmarks that it was given as they are', () => {
   added(BEETLE, ['new']);
   renamed(BEETLE, 'left', 'links');
   removed(BEETLE, 'left');
-  moved(BEETLE, 'tip', 0);
+  moved(BEETLE, ['tip'], 'head');
   lineToggled(BEETLE, 'left', 'right');
   pairToggled(BEETLE, 'left', 'head');
   assert.deepEqual(BEETLE, before);
@@ -43,8 +43,9 @@ test('curves follow a new name, and go on without a landmark while they have thr
 });
 
 test('a landmark moves to a place of the order', () => {
-  assert.deepEqual(names(moved(BEETLE, 'tip', 0)), ['tip', 'head', 'left', 'right']);
-  assert.deepEqual(names(moved(BEETLE, 'head', 2)), ['left', 'right', 'head', 'tip']);
+  assert.deepEqual(names(moved(BEETLE, ['tip'], 'head')), ['tip', 'head', 'left', 'right']);
+  assert.deepEqual(names(moved(BEETLE, ['head'], 'tip')), ['left', 'right', 'head', 'tip']);
+  assert.deepEqual(names(moved(BEETLE, ['head', 'right'], null)), ['left', 'tip', 'head', 'right']);
 });
 
 test('a line is drawn once, whichever way about, and is in one pair at most', () => {

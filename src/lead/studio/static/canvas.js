@@ -2,6 +2,7 @@
 
 import {Crosshair} from './crosshair.js';
 import {Crowd, met} from './crowd.js';
+import {paintCurves, paintDraft} from './curve-paint.js';
 import {h} from './dom.js';
 import {carried, centred, clamp, outline, pinched, turned, View} from './geometry.js';
 import {Gestures} from './gestures.js';
@@ -13,9 +14,11 @@ import {NEAREST_FROM, paintMark, paintName, paintSkeleton, prepare} from './pain
 import {LARGE, shrinkOf, Tiles} from './tiles.js';
 
 /**
- * @import {PictureDetail} from 'types/messages'
+ * @import {Curve, PictureDetail} from 'types/messages'
  * @import {Api} from './api.js'
  * @import {Met, Other} from './crowd.js'
+ * @import {Draft} from './curve-tool.js'
+ * @import {Place as Spot} from './curves.js'
  * @import {Size} from './geometry.js'
  * @import {Direction} from './heading.js'
  * @import {Place} from './gestures.js'
@@ -51,7 +54,10 @@ export class PictureCanvas {
    * @param {(name: string) => void} on.grab  a point was pressed on or taken hold of
    * @param {(key: string, name: string) => void} on.choose  a point of another specimen was pressed on
    * @param {() => boolean} on.anywhere  whether what a click places is placed upon another specimen, too
-   * @param {(name: string, x: number, y: number, moved: boolean) => void} on.drop  let go of
+   * @param {(name: string, x: number, y: number, moved: boolean, whole: boolean) => void} on.drop  let go of; `whole`:
+   *  with all of its curve
+   * @param {(name: string, to: {x: number, y: number}, whole: boolean) => Map<string, Spot>|null} on.along  where the
+   *  other points of its curve are while one is dragged
    * @param {(name: string) => void} on.cancel  the placing or the drag was broken off
    * @param {(outside: boolean) => void} on.nothing  clicked where nothing is to be placed or held; outside the picture?
    * @param {(up: Direction) => void} on.up  the person has said which way the thing's up points, in the picture
@@ -66,6 +72,10 @@ export class PictureCanvas {
     this.marks = [];
     /** @type {[string, string][]} */
     this.skeleton = [];
+    /** those whose lines are drawn @type {Curve[]} */
+    this.curves = [];
+    /** the one that is being drawn @type {Draft|null} */
+    this.draft = null;
     /** the specimen that the marks are of, where pictures show several @type {string|null} */
     this.key = null;
     /** those beside it @type {Other[]} */
@@ -320,13 +330,18 @@ export class PictureCanvas {
     if (this.bare) return [];
     const {drag, marks, shown} = this;
     const held = drag?.kind === 'point' ? drag : null;
+    const along = held?.far && !held.placed ? this.on.along(held.name, held, held.whole) : null;
+    const of = (/** @type {Mark} */ mark) => {
+      const place = along?.get(mark.name);
+      return place ? {...mark, x: place[0], y: place[1]} : mark;
+    };
     return marks.filter(({name, style}) =>
       name === held?.name || (style === 'suggested' ? shown.suggestions : shown.points)
     )
       .map((mark) =>
         mark.name === held?.name && (held.far || held.placed)
           ? {...mark, x: held.x, y: held.y, accepted: false, style: mark.style === 'suggested' ? 'visible' : mark.style}
-          : mark
+          : of(mark)
       );
   }
 
@@ -396,12 +411,17 @@ export class PictureCanvas {
     this.paintPicture(ctx, picture, view, {left: 0, top: 0, right: size.width, bottom: size.height});
     const marks = this.marksNow();
     if (!this.bare && this.others.length) this.crowd.paint(ctx, view, size, this.others, shown, this.pointed);
-    if (!this.bare) paintSkeleton(ctx, view, marks, this.skeleton);
+    if (!this.bare) {
+      paintCurves(ctx, view, marks, this.curves);
+      paintSkeleton(ctx, view, marks, this.skeleton);
+    }
     const top = marks.filter(({name}) => name === this.hovered || name === this.current);
-    const how = {r: shown.radius, error: shown.rings};
-    for (const mark of marks) if (!top.includes(mark)) paintMark(ctx, view, mark, how);
-    for (const mark of top) paintMark(ctx, view, mark, {...how, current: mark.name === this.current});
-    const named = shown.names === 'all' ? marks : shown.names === 'current' ? top : [];
+    const how = (/** @type {Mark} */ {small}) => ({r: small ? shown.radius / 2 : shown.radius,
+      error: shown.rings && !small});
+    for (const mark of marks) if (!top.includes(mark)) paintMark(ctx, view, mark, how(mark));
+    for (const mark of top) paintMark(ctx, view, mark, {...how(mark), current: mark.name === this.current});
+    const named = (shown.names === 'all' ? marks : shown.names === 'current' ? top : []).filter(({small}) => !small);
+    if (this.draft) paintDraft(ctx, view, this.draft, this.nextClick());
     const magnified = this.magnified();
     if (!magnified || shown.names === 'all') {
       for (const mark of named) {
@@ -411,6 +431,14 @@ export class PictureCanvas {
     this.crosshair.paint(ctx, view, size);
     this.paintUp(ctx);
     if (magnified && shown.loupe !== 'off') this.paintLoupe(ctx, picture, magnified);
+  }
+
+  /** Where a click would be now, or is just being made. @returns {Spot|null} */
+  nextClick() {
+    const {drag, crosshair: {at}, gestures: {over}, view} = this;
+    if (drag?.kind === 'point' && drag.placed) return [drag.x, drag.y];
+    const {x, y} = at ?? (over && !drag ? view.picture(...over) : {x: NaN, y: NaN});
+    return Number.isNaN(x) ? null : [x, y];
   }
 
   /** Which way is up: as it is being said, or as it is known. @param {Context} ctx */

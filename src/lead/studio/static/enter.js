@@ -9,6 +9,7 @@ import {takeBack} from './travel.js';
  * @import {Child} from 'types/dom'
  * @import {App} from './app.js'
  * @import {PictureCanvas} from './canvas.js'
+ * @import {CurveTool} from './curve-tool.js'
  * @import {View} from './geometry.js'
  * @import {Heading} from './heading.js'
  * @import {Labelling, Plan} from './labelling.js'
@@ -27,6 +28,8 @@ export class Enter {
     /** the picture that uncertain points are shown of from near, and what was shown of it before (null: the whole)
      *  @type {{id: string|null, view: View|null}|null} */
     this.from = null;
+    /** draws curves @type {CurveTool|null} */
+    this.curve = null;
     /** what a click just missed; until something changes @type {string|null} */
     this.missed = null;
     this.button = h('button.primary', {testid: 'accept-all', onclick: () => this.run()}, 'Next picture');
@@ -38,6 +41,10 @@ export class Enter {
   run() {
     const {work, next, app} = this;
     if (next.busy) return;
+    if (this.curve?.drafting) {
+      this.curve.end();
+      return;
+    }
     if (work.id && !work.names.length) {
       app.go('landmarks');
       return;
@@ -135,9 +142,11 @@ export class Enter {
   /** @param {Plan} plan */
   drawButton(plan) {
     const {work, button} = this;
-    const [words, sign] = this.buttonWords(plan);
+    const [words, sign] = this.curve?.drafting
+      ? ['End the curve', /** @type {const} */ ('accept')]
+      : this.buttonWords(plan);
     button.hidden = !work.names.length;
-    button.disabled = Boolean(work.id) && plan.kind === 'place';
+    button.disabled = Boolean(work.id) && plan.kind === 'place' && !this.curve?.drafting;
     button.classList.toggle('primary', plan.kind !== 'next');
     button.dataset.does = plan.kind;
     renew(button, words, () => [icon(sign, 14), h('span.ellipsis', words), keyCap('acceptAll')]);
@@ -150,7 +159,7 @@ export class Enter {
     const shown = [this.work.key, this.work.specimens.several, current, label?.state, label?.accepted, armed,
       hiddenNext, names.length, kind, doubts.length, current && suggestions.points[current]?.expected_px, Boolean(id),
       this.missed, this.work.awaits(null), Boolean(this.canvas().crosshair.at), this.canvas().pointing,
-      this.heading().isSaid];
+      this.heading().isSaid, this.curve?.stamp];
     this.hint.hidden = !id;
     renew(this.hint, shown.join('|'), () => this.hintWords(kind, doubts));
   }
@@ -167,6 +176,8 @@ export class Enter {
       return [icon('thisWayUp', 14), 'Drag from its bottom to its top.', kbd('Esc'), 'not', said];
     }
     if (this.missed) return [icon('info', 14), this.missed];
+    const along = !this.canvas().crosshair.at && this.curve?.words((name) => this.named(name));
+    if (along) return along;
     if (!current && this.work.specimens.several) {
       return [icon('accept', 14), 'This specimen is labelled.', keyCap('addSpecimen'), 'new specimen',
         keyCap('acceptAll'), kind === 'specimen' ? 'next specimen' : 'next picture'];
@@ -206,7 +217,7 @@ export class Enter {
       return [names.length === 1 ? 'Accept the suggestion' : `Accept all ${names.length}`, 'acceptAll'];
     }
     if (kind === 'look') return [`Look at ${names.length} uncertain`, 'search'];
-    if (kind === 'single') return [`Accept ${names[0]}`, 'accept'];
+    if (kind === 'single') return [`Accept ${this.work.called(names[0])}`, 'accept'];
     if (kind === 'place' && names.length) return [`${names.length.toLocaleString('en')} left to label`, 'skeleton'];
     return [kind === 'specimen' ? 'Next specimen' : 'Next picture', 'arrowRight'];
   }

@@ -21,6 +21,7 @@ import {clamp, inside} from './geometry.js';
  * @property {boolean} placed  being placed by this very press
  * @property {Mark|null} under  the point that was pressed on while another is placed: a drag takes hold of it
  * @property {boolean} touch
+ * @property {boolean} whole  with Shift or Alt: all of its curve goes along
  * @typedef {PointDrag
  *   | {kind: 'up', sx: number, sy: number, to: Place}
  *   | {kind: 'idle', sx: number, sy: number}
@@ -53,6 +54,8 @@ export class Gestures {
     /** fingers on the picture @type {Map<number, Place>} */
     this.fingers = new Map();
     this.wheel = {at: 0, trackpad: false};
+    /** whether Shift or Alt was held at the last press */
+    this.whole = false;
     /** the point that was pressed on last, among those at the same place, to go on to the next of them
      *  @type {{place: Place, point: string}|null} */
     this.last = null;
@@ -99,6 +102,7 @@ export class Gestures {
     canvas.element.focus({preventScroll: true});
     event.preventDefault();
     const place = this.at(event);
+    this.whole = event.shiftKey || event.altKey;
     if (event.pointerType === 'touch') this.fingerDown(event, place);
     else if (!this.drag) {
       canvas.element.setPointerCapture(event.pointerId);
@@ -124,7 +128,7 @@ export class Gestures {
     if (name !== null) {
       on.press(name, x, y, event.shiftKey);
       this.drag = {kind: 'point', name, x, y, dx: 0, dy: 0, sx: place[0], sy: place[1], far: false, placed: true, under,
-        touch: false};
+        touch: false, whole: false};
     } else if (under) this.take(under, place, false);
     else this.drag = {kind: 'idle', sx: place[0], sy: place[1]};
   }
@@ -165,7 +169,7 @@ export class Gestures {
   take({name, x, y}, place, touch) {
     const pressed = this.canvas.view.picture(...place);
     this.drag = {kind: 'point', name, x, y, dx: x - pressed.x, dy: y - pressed.y, sx: place[0], sy: place[1],
-      far: false, placed: false, under: null, touch};
+      far: false, placed: false, under: null, touch, whole: this.whole};
     this.canvas.on.grab(name);
   }
 
@@ -246,7 +250,7 @@ export class Gestures {
   finish() {
     const drag = this.letGo();
     const {on} = this.canvas;
-    if (drag?.kind === 'point') on.drop(drag.name, drag.x, drag.y, drag.far);
+    if (drag?.kind === 'point') on.drop(drag.name, drag.x, drag.y, drag.far, drag.whole);
     if (drag?.kind === 'idle') this.metNothing([drag.sx, drag.sy]);
     if (drag?.kind === 'up') this.pointed([drag.sx, drag.sy], drag.to);
     this.canvas.draw();
@@ -371,7 +375,7 @@ export class Gestures {
     const name = picture && inside(picture, x, y) ? on.awaits(under?.name ?? null) : null;
     if (name !== null) {
       on.press(name, x, y, event.shiftKey);
-      on.drop(name, x, y, false);
+      on.drop(name, x, y, false, false);
     } else if (under) on.grab(under.name);
     else this.metNothing(place);
   }

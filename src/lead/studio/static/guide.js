@@ -1,5 +1,6 @@
 /** The guide: a labelled picture with the current landmark marked, so that one sees where it sits. */
 
+import {linesOf} from './curves.js';
 import {fill, h, iconButton, text} from './dom.js';
 import {begin} from './geometry.js';
 import {loadImage} from './images.js';
@@ -174,7 +175,7 @@ export class Guide {
     if (this.shown !== shown || this.landmark !== landmark) return;
     this.canvas.setAttribute('aria-label', `${landmark ?? 'Landmarks'} on ${shown.file}`);
     const marks = marksOf(app.landmarks(), points);
-    drawPicture(this.canvas, {image, picture: shown, part, marks, skeleton: app.landmarks().skeleton, current: landmark,
+    drawPicture(this.canvas, {image, picture: shown, part, marks, skeleton: linesOf(app.landmarks()), current: landmark,
       named: marks.filter((mark) => mark.name === landmark)});
   }
 }

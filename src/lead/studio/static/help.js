@@ -17,6 +17,9 @@ const FIXED = {
     [['←', '→', '↑', '↓'], 'move the point by 1 px; with Shift or Ctrl by 0.1 px'],
     [['←', '→', '↑', '↓'], 'without a place yet: move a cross-hair; with Shift by 1 px, with Ctrl by 0.1 px'],
     [['↵', 'Space'], 'place the landmark where the cross-hair is'],
+    [['Click', '↵'],
+      'along a curve: it goes through the clicks; ↵ or a double click ends it, ⌫ takes one back, Esc all'],
+    [['Shift', 'Drag'], 'move a curve as a whole; a drag alone bends it'],
     [['Tap'], 'set the current landmark with a finger; a long press takes hold of a point'],
   ],
   'Several specimens': [

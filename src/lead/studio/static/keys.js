@@ -17,7 +17,7 @@ export const MEANINGS = {
   acceptAll: {keys: ['Enter'], group: 'Labelling', once: true,
     words: 'accept the sure suggestions, then look at each very uncertain one; when all is settled, the next picture'},
   accept: {keys: ['A'], group: 'Labelling', once: true,
-    words: 'accept the current suggestion; on an accepted point: checked by eye'},
+    words: 'accept the current suggestion, of a curve all; on an accepted point: checked by eye'},
   hidden: {keys: ['H'], group: 'Labelling', once: true, words: 'hidden: there, but covered'},
   absent: {keys: ['X'], group: 'Labelling', once: true, words: 'absent from this picture'},
   clear: {keys: ['Delete', 'Backspace'], group: 'Labelling', words: 'take the label away'},

@@ -1,15 +1,17 @@
 /** The landmarks beside the picture: each with its state, and what can be done with the current one. */
 
+import {curveOf, ownOf} from './curves.js';
 import {count, fill, h, icon, markCurrent, renew, text} from './dom.js';
 import {keyed} from './keys.js';
 import {errorText} from './parts.js';
 
 /**
- * @import {Landmark, LandmarkProgress, Landmarks, Point} from 'types/messages'
+ * @import {Curve, LandmarkProgress, Landmarks, Point} from 'types/messages'
  * @import {AllPoints} from './all-points.js'
  * @import {App} from './app.js'
  * @import {Labelling} from './labelling.js'
- * @typedef {{item: HTMLElement, button: HTMLButtonElement, state: HTMLElement, number: string}} Row
+ * @typedef {{item: HTMLElement, button: HTMLButtonElement, state: HTMLElement, number: string, names: string[],
+ *   title: string, curve: boolean}} Row  `names`: of several landmarks, where it is a curve's
  */
 
 const FILTERED_FROM = 10; // landmarks: more have no key of one digit
@@ -62,7 +64,12 @@ export class LandmarkList {
   /** @param {Landmarks} landmarks */
   make(landmarks) {
     this.listed = landmarks;
-    this.rows = new Map(landmarks.landmarks.map((landmark, i) => [landmark.name, this.makeRow(landmark, i)]));
+    this.rows = new Map();
+    landmarks.landmarks.forEach(({name, colour}, i) => {
+      const curve = curveOf(landmarks, name);
+      const names = curve ? ownOf(curve) : [name];
+      if (!names.some((each) => this.rows.has(each))) this.rows.set(name, this.makeRow(names, curve, colour, i));
+    });
     this.filter.hidden = landmarks.landmarks.length < FILTERED_FROM;
     this.filter.value = '';
     fill(this.list, landmarks.landmarks.length
@@ -73,16 +80,29 @@ export class LandmarkList {
           'Name the landmarks')));
   }
 
-  /** @param {Landmark} landmark @param {number} i @returns {Row} */
-  makeRow({name, colour}, i) {
+  /** @param {string[]} names @param {Curve|null} curve  of which they are all @param {string} colour
+   *  @param {number} i @returns {Row} */
+  makeRow(names, curve, colour, i) {
+    const title = curve?.name ?? names[0];
     const state = h('span.landmark-state.number');
     const number = String(i + 1);
-    const button = h('button.landmark', {testid: 'landmark', dataset: {name}, tabindex: -1, onclick: () => {
-      this.work.select(name);
-      this.toPicture();
-    }}, h('span.landmark-key', number), h('span.mark', {style: {'--colour': colour}}),
-      h('span.ellipsis.landmark-name', name), state);
-    return {item: h('li', button), button, state, number};
+    const button = h('button.landmark', {testid: curve ? 'curve' : 'landmark', dataset: {name: title}, tabindex: -1,
+      onclick: () => {
+        this.choose(names);
+        this.toPicture();
+      }}, h('span.landmark-key', number), h('span.mark', {class: curve ? 'of-curve' : '', style: {'--colour': colour}}),
+      h('span.ellipsis.landmark-name', title), state);
+    return {item: h('li', button), button, state, number, names, title, curve: curve !== null};
+  }
+
+  /** Of a curve, the first landmark without a label. @param {string[]} names */
+  choose(names) {
+    this.work.select(names.find((name) => !this.work.labels[name]) ?? names[0]);
+  }
+
+  /** The row that a landmark is in, by its key. @param {string|null} name */
+  keyOf(name) {
+    return [...this.rows].find(([, row]) => name !== null && row.names.includes(name))?.[0];
   }
 
   // --- keys: the list is one stop of Tab, and the arrow keys choose in it --------------------------------------------
@@ -96,14 +116,14 @@ export class LandmarkList {
   listKey(event) {
     const {shown} = this;
     if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || !shown.length) return;
-    const at = this.work.current ? shown.indexOf(this.work.current) : -1;
+    const at = shown.indexOf(this.keyOf(this.work.current) ?? '');
     const last = shown.length - 1;
     const to =
       {ArrowDown: Math.min(at + 1, last), ArrowUp: at < 0 ? last : Math.max(at - 1, 0), Home: 0, End: last}[event.key];
     if (to === undefined) return;
     event.preventDefault();
     event.stopPropagation();
-    this.work.select(shown[to]);
+    this.choose(this.rows.get(shown[to])?.names ?? []);
     this.rows.get(shown[to])?.button.focus();
   }
 
@@ -137,8 +157,9 @@ export class LandmarkList {
   refilter() {
     const query = this.filter.value.trim().toLowerCase();
     const number = /^\d+$/.test(query);
-    for (const [name, row] of this.rows) {
-      row.item.hidden = !(name.toLowerCase().includes(query) || (number && row.number.startsWith(query)));
+    for (const row of this.rows.values()) {
+      const found = [row.title, ...row.names].some((each) => each.toLowerCase().includes(query));
+      row.item.hidden = !(found || (number && row.number.startsWith(query)));
     }
     this.draw();
   }
@@ -149,8 +170,9 @@ export class LandmarkList {
     const landmarks = this.app.landmarks();
     if (this.listed !== landmarks) this.make(landmarks);
     const {labels, names, current} = this.work;
-    const stop = this.shown.find((name) => name === current) ?? this.shown[0];
-    for (const [name, row] of this.rows) this.update(name, row, name === stop);
+    const here = this.keyOf(current);
+    const stop = this.shown.find((name) => name === here) ?? this.shown[0];
+    for (const [name, row] of this.rows) this.update(row, name === stop, name === here);
     const unchecked = names.filter((name) => labels[name]?.accepted).length;
     text(this.count, names.length
       ? `${names.filter((n) => labels[n]).length} of ${names.length}${unchecked ? `, ${unchecked} unchecked` : ''}`
@@ -183,8 +205,22 @@ export class LandmarkList {
     this.draw();
   }
 
-  /** @param {string} name @param {Row} row @param {boolean} stop  whether Tab stops here */
-  update(name, {button, state}, stop) {
+  /** @param {Row} row @param {boolean} stop  whether Tab stops here @param {boolean} current */
+  update(row, stop, current) {
+    const {button, state} = row;
+    const {kind, words, unseen, title} = row.curve ? this.ofCurve(row) : this.ofOne(row.names[0]);
+    button.dataset.state = kind;
+    button.tabIndex = stop ? 0 : -1;
+    button.title = title;
+    if (current && !button.hasAttribute('aria-current')) button.scrollIntoView({block: 'nearest'});
+    markCurrent(button, current);
+    renew(state, `${kind}|${words}|${unseen}`,
+      () => [kind in ROW_ICONS ? icon(ROW_ICONS[kind], 14) : null, words,
+        unseen ? h('span.visually-hidden', ` (${unseen})`) : null]);
+  }
+
+  /** What a landmark's row says. @param {string} name */
+  ofOne(name) {
     const {work} = this;
     const label = /** @type {Point|undefined} */ (work.labels[name]);
     const guess = work.suggestions.points[name];
@@ -198,15 +234,21 @@ export class LandmarkList {
       ? [`±${errorText(this.app, guess.expected_px, work.side)}`, 'expected, suggested']
       : [kind === 'hidden' && unchecked ? 'hidden, accepted' : SHOWN[kind] ?? '',
         unchecked ? 'not checked' : UNSEEN[kind]];
-    button.dataset.state = kind;
-    button.tabIndex = stop ? 0 : -1;
-    button.title = [name, [words, unseen].filter(Boolean).join(', '), this.aboutOf(name)].filter(Boolean).join('\n');
-    const current = name === work.current;
-    if (current && !button.hasAttribute('aria-current')) button.scrollIntoView({block: 'nearest'});
-    markCurrent(button, current);
-    renew(state, `${kind}|${words}|${unseen}`,
-      () => [kind in ROW_ICONS ? icon(ROW_ICONS[kind], 14) : null, words,
-        unseen ? h('span.visually-hidden', ` (${unseen})`) : null]);
+    const title = [name, [words, unseen].filter(Boolean).join(', '), this.aboutOf(name)].filter(Boolean).join('\n');
+    return {kind, words, unseen, title};
+  }
+
+  /** What a curve's row says of all its landmarks. @param {Row} row */
+  ofCurve({names, title}) {
+    const {labels, suggestions} = this.work;
+    const labelled = names.flatMap((name) => labels[name] ?? []);
+    const states = labelled.map(({accepted, state}) => accepted ? 'accepted' : state);
+    const guessed = names.some((name) => !labels[name] && suggestions.points[name]);
+    const whole = ['accepted', 'visible', 'hidden', 'absent'].find((kind) => states.some((state) => state === kind));
+    const kind = labelled.length === names.length ? whole ?? 'visible' : guessed ? 'suggested' : 'unlabelled';
+    const words = kind === 'visible' ? '' : SHOWN[kind] ?? `${labelled.length} of ${names.length}`;
+    const unseen = {accepted: 'not checked', suggested: 'the rest suggested'}[kind] ?? UNSEEN[kind];
+    return {kind, words, unseen, title: [`Curve ${title}`, words, unseen].filter(Boolean).join(', ')};
   }
 
   drawActions() {

@@ -4,6 +4,8 @@ import {AllPoints} from './all-points.js';
 import {ApiError, wordsOf} from './api.js';
 import {PictureCanvas} from './canvas.js';
 import {otherOf} from './crowd.js';
+import {CurveTool} from './curve-tool.js';
+import {linesOf} from './curves.js';
 import {ARROWS, emptyState, fill, h, icon, iconButton, lookUp, renew, text, throttle} from './dom.js';
 import {Enter} from './enter.js';
 import {Follower} from './follow.js';
@@ -100,7 +102,8 @@ class LabelView {
       grab: (name) => this.work.held(name),
       choose: (key, name) => this.work.choose(key, name),
       anywhere: () => this.work.placesAnywhere,
-      drop: (name, x, y, moved) => this.work.dropped(name, x, y, moved),
+      drop: (name, x, y, moved, whole) => this.drop(name, x, y, moved, whole),
+      along: (name, to, whole) => this.curve.along(name, to, whole),
       cancel: () => this.work.cancelled(),
       nothing: (outside) => this.clickedNothing(outside),
       up: (up) => this.heading.said(up),
@@ -110,6 +113,8 @@ class LabelView {
     });
     this.canvas.element.dataset.entrance = ''; // where the link past the top bar leads
     window.studio.canvas = this.canvas;
+    this.curve = new CurveTool(app, this.work, this.canvas);
+    this.enter.curve = this.curve;
     this.guide = new Guide(places.guide, app, () => this.follow());
     this.tone = new Tone(places.tone, (filter) => {
       this.canvas.filter = filter;
@@ -402,9 +407,11 @@ class LabelView {
     this.draw();
   }
 
-  /** Takes the current landmark's label away; or, while that is asked for, what was said of which way is up. */
+  /** Takes the current landmark's label away; or the last click of a curve; or, while that is asked for, what was said
+   *  of which way is up. */
   clearOne() {
     if (this.canvas.pointing && this.heading.isSaid) this.heading.takeBack();
+    else if (this.curve.drafting) this.curve.back();
     else this.work.clear();
   }
 
@@ -484,6 +491,7 @@ class LabelView {
       this.canvas.crosshair.hide();
       this.enter.draw();
     } else if (this.options.open) this.options.toggle();
+    else if (this.curve.drafting) this.curve.cancel();
     else if (this.tone.open) this.tone.toggle();
     else if (from !== this.canvas.element) this.toPicture();
     return true;
@@ -501,13 +509,19 @@ class LabelView {
     const [ax, ay] = turned(...way, -canvas.view.turn);
     const fine = ctrlKey || metaKey || altKey;
     if (!work.current) return;
-    if (canvas.crosshair.at || !work.pointOf(work.current)) {
+    if (canvas.crosshair.at || this.curve.drafting || !work.pointOf(work.current)) {
       canvas.crosshair.move(work.current, [ax, ay], fine ? 'fine' : shiftKey ? 'pixel' : 'coarse');
       this.enter.draw();
       return;
     }
     const step = fine || shiftKey ? FINE_STEP : STEP;
     work.nudge(ax * step, ay * step);
+  }
+
+  /** A point was let go of, which may be for a curve. @param {string} name @param {number} x @param {number} y
+   *  @param {boolean} moved @param {boolean} whole */
+  drop(name, x, y, moved, whole) {
+    if (!this.curve.drop(name, x, y, moved, whole)) this.work.dropped(name, x, y, moved);
   }
 
   /** Labels the current landmark where the cross-hair is. @param {boolean} hidden */
@@ -517,7 +531,7 @@ class LabelView {
     if (!at || !name) return;
     crosshair.hide();
     work.pressed(name, at.x, at.y, hidden);
-    work.dropped(name, at.x, at.y, false);
+    this.drop(name, at.x, at.y, false, false);
     crosshair.say(`${name} placed at ${at.x}, ${at.y}${work.current ? `; next: ${work.current}` : ''}`);
   }
 
@@ -561,9 +575,12 @@ class LabelView {
     canvas.marks = this.id ? marksOf(this.app.landmarks(), points, work.suggestions.points) : [];
     canvas.key = work.specimens.several ? work.key : null;
     canvas.others = this.others();
-    canvas.skeleton = this.showSkeleton ? this.app.landmarks().skeleton : [];
+    const {skeleton, curves} = this.app.landmarks();
+    Object.assign(canvas, this.showSkeleton ? {skeleton, curves} : {skeleton: [], curves: []});
+    canvas.draft = this.id ? this.curve.draft : null;
     canvas.current = work.current;
-    canvas.crosshair.settle(this.id, work.current, Boolean(work.current && work.pointOf(work.current)));
+    canvas.crosshair.settle(this.id, work.current,
+      Boolean(work.current && work.pointOf(work.current) && !this.curve.drafting));
     canvas.draw();
   }
 
@@ -581,8 +598,8 @@ class LabelView {
       const of = [specimen.labels, specimen.guess, words, landmarks, this.showSkeleton];
       let made = crowd.get(specimen.key);
       if (!made || made.of.some((each, k) => each !== of[k])) {
-        const {skeleton} = landmarks;
-        made = {of, other: otherOf(specimen, words, {...landmarks, skeleton: this.showSkeleton ? skeleton : []})};
+        const skeleton = this.showSkeleton ? linesOf(landmarks) : [];
+        made = {of, other: otherOf(specimen, words, {...landmarks, skeleton})};
         crowd.set(specimen.key, made);
       }
       return made.other && specimen.key !== current ? [made.other] : [];

@@ -1,6 +1,7 @@
 /** The labels of the picture at work, or of one specimen on it: which landmark is the current one, and what clicks and
  *  keys make of it. */
 
+import {curveOf, ownOf} from './curves.js';
 import {count} from './dom.js';
 import {doubtful} from './doubt.js';
 import {clamp} from './geometry.js';
@@ -164,6 +165,18 @@ export class Labelling {
     const name = this.firstUnlabelled(this.current ? this.names.indexOf(this.current) : -1);
     if (name) this.select(name);
     else this.app.toast('Every landmark has a label.');
+  }
+
+  /** The landmarks that are labelled together with one: those that are its curve's alone. @param {string} name */
+  together(name) {
+    const curve = curveOf(this.app.landmarks(), name);
+    return curve ? ownOf(curve) : [name];
+  }
+
+  /** What a change of them is called. @param {string} name */
+  called(name) {
+    const curve = curveOf(this.app.landmarks(), name);
+    return curve ? `curve ${curve.name}` : name;
   }
 
   // --- the current specimen ------------------------------------------------------------------------------------------
@@ -333,7 +346,11 @@ export class Labelling {
     const doubts = this.doubts();
     const sure = this.acceptable().filter((name) => !doubts.includes(name));
     if (sure.length) return {kind: 'accept', names: sure, doubts};
-    if (this.current && this.isLookedAt(doubts)) return {kind: 'single', names: [this.current], doubts};
+    const {current} = this;
+    if (current && this.isLookedAt(doubts)) {
+      const others = this.together(current).filter((name) => name !== current && doubts.includes(name));
+      return {kind: 'single', names: [current, ...others], doubts};
+    }
     if (doubts.length) return {kind: 'look', names: doubts, doubts};
     const left = this.detail ? this.names.filter((name) => !this.labels[name]) : [];
     const {several, isBlank, list, nextOpen} = this.specimens;
@@ -364,26 +381,34 @@ export class Labelling {
       `accepting ${count(names.length, 'point')}`);
   }
 
-  /** The current suggestion becomes a label. One that is accepted already is the person's own from then on. */
+  /** The current suggestion becomes a label, and all of its curve. One that is accepted already is the person's own
+   *  from then on. */
   accept() {
     const name = this.current;
     if (!name) return;
     const label = this.labels[name];
-    if (label?.accepted) this.check(name, label);
+    if (label?.accepted) this.check(name);
     else if (!label && this.suggestions.points[name]) {
       const doubts = this.doubts();
-      if (doubts.includes(name) && !this.isLookedAt(doubts)) this.look(name);
+      const there = this.acceptable();
+      const names = this.together(name).filter((each) => there.includes(each));
+      const unsure = names.filter((each) => doubts.includes(each));
+      if (unsure.length && !this.isLookedAt(doubts)) this.look(unsure.includes(name) ? name : unsure[0]);
       else {
-        this.acceptAll([name]);
-        this.advance(name);
+        this.acceptAll(names);
+        this.advance(names[names.length - 1]);
       }
     }
   }
 
-  /** The person says of an accepted point that it is right, and the next of them comes. @param {string} name
-   *  @param {Point} label */
-  check(name, {accepted, ...label}) {
-    this.change({[name]: /** @type {Point} */ (label)}, `checking ${name}`);
+  /** The person says of an accepted point, and so of all of its curve, that it is right, and the next of them comes.
+   *  @param {string} name */
+  check(name) {
+    const points = this.together(name).flatMap((each) => {
+      const {accepted, ...label} = this.labels[each] ?? {};
+      return accepted ? [[each, /** @type {Point} */ (label)]] : [];
+    });
+    this.change(Object.fromEntries(points), `checking ${this.called(name)}`);
     const {names, labels} = this;
     const at = names.indexOf(name);
     const next = [...names.slice(at + 1), ...names.slice(0, at)].find((each) => labels[each]?.accepted);
@@ -411,9 +436,15 @@ export class Labelling {
   toggleAbsent() {
     const name = this.current;
     if (!name) return;
-    if (this.labels[name]?.state === 'absent') this.change({[name]: null}, name);
-    else {
-      this.change({[name]: {state: 'absent', x: null, y: null}}, name);
+    const {labels} = this;
+    const together = this.together(name);
+    if (labels[name]?.state === 'absent') {
+      const gone = together.filter((each) => labels[each]?.state === 'absent');
+      this.change(Object.fromEntries(gone.map((each) => [each, null])), this.called(name));
+    } else {
+      const names = together.filter((each) => each === name || !labels[each]);
+      this.change(Object.fromEntries(names.map((each) => [each, {state: 'absent', x: null, y: null}])),
+        this.called(name));
       this.advance(name);
     }
   }
@@ -421,7 +452,8 @@ export class Labelling {
   clear() {
     const name = this.current;
     if (!name || !this.labels[name]) return;
-    this.change({[name]: null}, name);
+    const names = this.together(name).filter((each) => this.labels[each]);
+    this.change(Object.fromEntries(names.map((each) => [each, null])), this.called(name));
     this.select(name);
   }
 }

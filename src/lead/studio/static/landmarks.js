@@ -1,5 +1,7 @@
 /** The landmarks: their names, colours, order, lines and left/right pairs; or all of that from a label file. */
 
+import {CurveCard} from './curve-card.js';
+import {curveOf, linesOf, ownOf, semilandmarks} from './curves.js';
 import {count, fill, find, h, icon, iconButton, kbd, lookUp, refill, slug, spinner, svg} from './dom.js';
 import {View} from './geometry.js';
 import {LabelFile} from './labelfile.js';
@@ -9,7 +11,7 @@ import {added, distinct, lineToggled, LONGEST, moved, namesIn, pairToggled, reco
 import {extentOf, middleOf, placesOf} from './specimens.js';
 
 /**
- * @import {Landmark, PictureDetail, PictureLabels} from 'types/messages'
+ * @import {Curve, Landmark, PictureDetail, PictureLabels} from 'types/messages'
  * @import {App} from './app.js'
  * @import {Box, Size} from './geometry.js'
  * @import {Pair, Schema, SchemaEdits} from './schema.js'
@@ -46,6 +48,7 @@ class LandmarksView {
     this.undoButton = h('button.plain', {testid: 'landmarks-undo', onclick: () => this.edits.undo()}, icon('undo'),
       'Undo');
     this.drawing = new Drawing(app, this.edits);
+    this.curves = new CurveCard(app, this.edits);
     const file = new LabelFile(app, () => this.edits.shown().landmarks.length > 0);
     this.title = h('p.muted.spacer');
     this.colours = h('button.small.plain', {testid: 'distinct-colours',
@@ -58,8 +61,8 @@ class LandmarksView {
       h('section.stack.l-left', {'aria-label': 'Names'},
         h('div.page-head', h('h1', 'Landmarks'), h('span.spacer'), this.saved, this.undoButton),
         h('div.row', this.title, this.colours),
-        h('div.card.l-card', this.list, h('div.l-entry', icon('plus'), this.entry), this.hint), this.mode, this.start,
-        file.element), this.drawing.element);
+        h('div.card.l-card', this.list, h('div.l-entry', icon('plus'), this.entry), this.hint, this.curves.element),
+        this.mode, this.start, file.element), this.drawing.element);
     root.append(h('div.page', this.columns));
     this.dragging = false;
     /** what the focus goes on to, for what is renamed @type {Record<string, string>} */
@@ -109,6 +112,7 @@ class LandmarksView {
     this.drawState();
     this.drawMode(schema);
     if (!this.dragging) this.drawRows(schema);
+    this.curves.draw(schema);
     this.list.parentElement?.classList.toggle('empty-list', !n);
     this.columns.classList.toggle('alone', !n);
     this.drawing.draw(schema);
@@ -140,7 +144,7 @@ class LandmarksView {
   /** Makes the rows anew; the focus, and what is being typed, stay. @param {Schema} schema */
   drawRows(schema) {
     const old = this.list.contains(document.activeElement) ? document.activeElement : null;
-    fill(this.list, schema.landmarks.map((landmark, i) => this.row(schema, landmark, i)));
+    fill(this.list, schema.landmarks.flatMap((landmark, i) => this.rowsAt(schema, landmark, i)));
     const focus = old?.getAttribute('data-focus') ?? '';
     const follow = lookUp(this.follow, focus);
     this.follow = {};
@@ -162,23 +166,45 @@ class LandmarksView {
     this.undoButton.title = this.edits.undoable ? `Undo: ${this.edits.undoable.what}  (Ctrl-Z)` : '';
   }
 
-  /** @param {Schema} schema @param {Landmark} landmark @param {number} i @returns {HTMLElement} */
-  row(schema, {name, colour}, i) {
+  /** The rows that begin with a landmark: its own; that of a curve, with the first landmark of those that are the
+   *  curve's alone. @param {Schema} schema @param {Landmark} landmark @param {number} i */
+  rowsAt(schema, landmark, i) {
+    const curve = curveOf(schema, landmark.name);
+    if (!curve) return [this.row(schema, landmark, i)];
+    const own = new Set(ownOf(curve));
+    const all = schema.landmarks.flatMap((each, k) => own.has(each.name) ? [{each, k}] : []);
+    if (all[0].k !== i) return [];
+    const members = this.curves.open.has(curve.name) ? all.map(({each, k}) => this.row(schema, each, k, true)) : [];
+    return [this.curveRow(schema, curve, landmark.name, i), ...members];
+  }
+
+  /** @param {Schema} schema @param {Curve} curve @param {string} first  landmark of its own @param {number} i */
+  curveRow(schema, curve, first, i) {
+    const row = h('li.l-row', {testid: `curve-${slug(curve.name)}`, 'data-name': first,
+      onkeydown: (event) => this.moveByKey(event, row)}, this.handle(curve.name),
+      h('span.l-number.number.muted', String(i + 1)), this.curves.cells(schema, curve));
+    return row;
+  }
+
+  /** @param {string} name */
+  handle(name) {
+    return h('span.l-handle', {title: 'Drag to reorder', testid: `drag-${slug(name)}`, 'aria-hidden': 'true',
+      onpointerdown: (event) => this.drag(event)}, icon('drag'));
+  }
+
+  /** @param {Schema} schema @param {Landmark} landmark @param {number} i @param {boolean} [member]  of a curve, with
+   *  which it is moved @returns {HTMLElement} */
+  row(schema, {name, colour}, i, member = false) {
     const partner = schema.flip_pairs.find((pair) => pair.includes(name))?.find((other) => other !== name);
     const alone = schema.landmarks.length < 2;
     const field = h('input', {type: 'text', value: name, maxLength: LONGEST, testid: `name-${slug(name)}`,
       'data-focus': `name ${name}`, 'aria-label': `Name of landmark ${i + 1}`, autocomplete: 'off',
       onfocus: () => this.drawing.point(name), onblur: () => this.drawing.point(null),
-      onchange: () => this.rename(field, name), onkeydown: (event) => this.typed(event, field, name, i)});
-    const row = h('li.l-row', {testid: `landmark-${slug(name)}`, 'data-name': name,
+      onchange: () => this.rename(field, name), onkeydown: (event) => this.typed(event, field, name, row)});
+    const row = h('li.l-row', {class: member ? 'l-member' : '', testid: `landmark-${slug(name)}`, 'data-name': name,
       onpointerenter: () => this.drawing.point(name), onpointerleave: () => this.drawing.point(null),
-      onkeydown: (event) => {
-        if (!event.altKey || (event.key !== 'ArrowUp' && event.key !== 'ArrowDown')) return;
-        event.preventDefault();
-        this.move(name, i + (event.key === 'ArrowUp' ? -1 : 1));
-      }},
-      h('span.l-handle', {title: 'Drag to reorder', testid: `drag-${slug(name)}`, 'aria-hidden': 'true',
-        onpointerdown: (event) => this.drag(event, row, name)}, icon('drag')),
+      onkeydown: (event) => member || this.moveByKey(event, row)},
+      member ? h('span.l-handle', {'aria-hidden': 'true'}) : this.handle(name),
       h('span.l-number.number.muted', String(i + 1)),
       h('input', {type: 'color', value: colour, testid: `colour-${slug(name)}`, 'data-focus': `colour ${name}`,
         'aria-label': `Colour of ${name}`, onchange: (event) => {
@@ -189,12 +215,13 @@ class LandmarksView {
         h('span.l-partner', ` ${partner}`))
       : null,
       iconButton('trash', alone ? 'The only landmark cannot be removed: rename it' : `Remove ${name}`, {disabled: alone,
-        testid: `remove-${slug(name)}`, 'data-focus': `remove ${name}`, onclick: () => this.remove(name, i)}));
+        testid: `remove-${slug(name)}`, 'data-focus': `remove ${name}`, onclick: () => this.remove(name, row)}));
     return row;
   }
 
-  /** @param {KeyboardEvent} event @param {HTMLInputElement} field @param {string} name @param {number} i */
-  typed(event, field, name, i) {
+  /** @param {KeyboardEvent} event @param {HTMLInputElement} field @param {string} name
+   *  @param {HTMLElement} row */
+  typed(event, field, name, row) {
     if (event.key === 'Escape') {
       field.value = name;
       field.removeAttribute('aria-invalid');
@@ -202,7 +229,8 @@ class LandmarksView {
     }
     if (event.key !== 'Enter' || event.isComposing) return;
     event.preventDefault();
-    if (this.rename(field, name)) this.goTo(i + 1, 'input[type=text]');
+    const at = this.at(row);
+    if (this.rename(field, name)) this.goTo(at + 1, 'input[type=text]');
   }
 
   /** Puts the focus on what a selector finds in a row; after the last one, on the entry. @param {number} i
@@ -231,27 +259,54 @@ class LandmarksView {
     return true;
   }
 
-  /** @param {string} name @param {number} i */
-  remove(name, i) {
+  /** @param {HTMLElement} row */
+  at(row) {
+    return [...this.list.children].indexOf(row);
+  }
+
+  /** @param {string} name @param {HTMLElement} row */
+  remove(name, row) {
+    const i = this.at(row);
     this.edits.edit(`remove ${name}`, (schema) => removed(schema, name));
     this.goTo(Math.min(i, this.list.children.length - 1), '[data-focus^="remove"]');
   }
 
-  /** @param {string} name @param {number} to */
-  move(name, to) {
-    if (to < 0 || to >= this.edits.shown().landmarks.length) return;
-    this.edits.edit(`move ${name}`,
-      (schema) => (schema.landmarks.some((l) => l.name === name) ? moved(schema, name, to) : null));
+  /** The rows that can be moved: not those of a curve's single landmarks. */
+  get units() {
+    return /** @type {HTMLElement[]} */ ([...this.list.querySelectorAll('.l-row:not(.l-member)')]);
   }
 
-  /** @param {PointerEvent} event @param {HTMLElement} row @param {string} name */
-  drag(event, row, name) {
-    if (event.button !== 0) return;
+  /** @param {KeyboardEvent} event @param {HTMLElement} row */
+  moveByKey(event, row) {
+    const up = event.key === 'ArrowUp';
+    if (!event.altKey || (!up && event.key !== 'ArrowDown')) return;
+    event.preventDefault();
+    const {units} = this;
+    const at = units.indexOf(row);
+    if (up ? at > 0 : at < units.length - 1) this.move(row, units[up ? at - 1 : at + 2]);
+  }
+
+  /** Moves a landmark, or all that are a curve's alone, before what another row stands for; to the end without one.
+   *  @param {HTMLElement} row @param {HTMLElement} [next] */
+  move(row, next) {
+    const [name, before] = [row.dataset.name ?? '', next?.dataset.name ?? null];
+    this.edits.edit(`move ${name}`, (schema) => {
+      const curve = curveOf(schema, name);
+      const there = (/** @type {string|null} */ each) => schema.landmarks.some((l) => l.name === each);
+      if (!there(name) || (before !== null && !there(before))) return null;
+      return moved(schema, curve ? ownOf(curve) : [name], before);
+    });
+  }
+
+  /** @param {PointerEvent & {currentTarget: HTMLElement}} event  on the handle of a row */
+  drag(event) {
+    const row = event.currentTarget.closest('li');
+    if (event.button !== 0 || !row) return;
     event.preventDefault();
     row.classList.add('dragged');
     this.dragging = true;
     const move = (/** @type {PointerEvent} */ {clientY}) => {
-      const others = [...this.list.children].filter((other) => other !== row);
+      const others = this.units.filter((other) => other !== row);
       const before = others.find((other) => {
         const box = other.getBoundingClientRect();
         return clientY < box.top + box.height / 2;
@@ -263,7 +318,8 @@ class LandmarksView {
       gone.abort();
       this.dragging = false;
       row.classList.remove('dragged');
-      this.move(name, [...this.list.children].indexOf(row));
+      const {units} = this;
+      this.move(row, units[units.indexOf(row) + 1]);
       this.draw();
     };
     // On the window: the row leaves the document for a moment when it moves, and would lose a capture.
@@ -355,8 +411,10 @@ class Drawing {
     this.element.hidden = names.length < 1;
     if (!names.length) return;
     const points = this.shown ? this.pointsOf(this.shown) : {};
+    const sliding = semilandmarks(schema);
     const laid = this.shown
-      && layOut(names, this.shown, points, this.app.landmarks().several ? aroundOne(points) : undefined);
+      && layOut(names.filter((name) => points[name] || !sliding.has(name)), this.shown, points,
+        this.app.landmarks().several ? aroundOne(points) : undefined);
     refill(this.stage, this.picture(schema, laid?.spots ?? abstractLayout(schema), laid?.view ?? null));
     this.drawWords(schema, laid ? this.shown : null);
   }
@@ -388,14 +446,20 @@ class Drawing {
       const ends = {x1: p[0], y1: p[1], x2: q[0], y2: q[1]};
       root.append(svg('line', {class: `under ${kind}`, ...ends}), svg('line', {class: kind, ...ends}));
     };
-    for (const pair of schema.skeleton) line(pair, `bone${this.mode === 'pairs' ? ' faint' : ''}`);
+    for (const pair of linesOf(schema)) line(pair, `bone${this.mode === 'pairs' ? ' faint' : ''}`);
     for (const pair of this.mode === 'pairs' ? schema.flip_pairs : []) line(pair, 'flip');
     this.rubber = svg('line', {class: this.mode === 'pairs' ? 'flip rubber' : 'bone rubber', visibility: 'hidden'});
     root.append(this.rubber);
     /** @type {Taken[]} */
     const taken = [...places.values()].map(([x, y]) => [x - 7, y - 7, x + 7, y + 7]);
+    const sliding = semilandmarks(schema);
     for (const {name, colour} of schema.landmarks) {
-      const [x, y] = places.get(name) ?? [0, 0];
+      const place = places.get(name);
+      if (sliding.has(name)) {
+        if (place) root.append(svg('circle', {class: 'slides', cx: place[0], cy: place[1], r: 2.5, fill: colour}));
+        continue;
+      }
+      const [x, y] = place ?? [0, 0];
       const spot = room(name, x, y, taken);
       const text = svg('text', {x: spot.x, y: spot.y, 'text-anchor': spot.anchor,
         class: spot.free ? null : 'on-demand'});
@@ -462,8 +526,11 @@ class Drawing {
       this.edits.edit('pairs from the names', (s) =>
         suggestedPairs(s).reduce((now, [a, b]) => pairToggled(now, a, b), s));
     const joinAll = () =>
-      this.edits.edit('lines in order', (s) =>
-        s.landmarks.slice(1).reduce((now, l, i) => lineToggled(now, s.landmarks[i].name, l.name), s));
+      this.edits.edit('lines in order', (s) => {
+        const sliding = semilandmarks(s);
+        const names = s.landmarks.map((l) => l.name).filter((name) => !sliding.has(name));
+        return names.slice(1).reduce((now, name, i) => lineToggled(now, names[i], name), s);
+      });
     const clear = () =>
       this.edits.edit(pairs ? 'no pairs' : 'no lines', (s) => ({...s, [pairs ? 'flip_pairs' : 'skeleton']: []}));
     fill(this.actions, pairs && suggested.length
@@ -480,15 +547,31 @@ class Drawing {
       ? h('button.small', {testid: 'preview-other', onclick: () => this.pick(1)}, 'Another picture')
       : null);
     fill(this.joined,
-      list.map(([a, b]) =>
-        h('span.l-join', {testid: `join-${slug(a)}-${slug(b)}`}, swatch(schema, a), a,
-          h('span.muted', pairs ? '⇄' : '—'), swatch(schema, b), b,
+      joinsOf(schema, list).map(({ends: [a, b], of}) =>
+        h('span.l-join', {testid: `join-${slug(a)}-${slug(b)}`}, swatch(schema, of[0][0]), a,
+          h('span.muted', pairs ? '⇄' : '—'), swatch(schema, of[0][1]), b,
           h('button.plain', {'aria-label': `${pairs ? 'Part' : 'Remove the line between'} ${a} and ${b}`,
             testid: `unjoin-${slug(a)}-${slug(b)}`, onclick: () =>
               this.edits.edit(`${pairs ? 'pair' : 'line'} ${a} – ${b}`, (s) =>
-                (pairs ? pairToggled : lineToggled)(s, a, b))}, '×'))
+                of.reduce((now, [p, q]) =>
+                  (pairs ? pairToggled : lineToggled)(now, p, q), s))}, '×'))
       ));
   }
+}
+
+/** Lines or pairs as they are listed: those between the landmarks of two curves as one.
+ *  @param {Schema} schema @param {Pair[]} list */
+function joinsOf(schema, list) {
+  /** @type {Map<string, {ends: Pair, of: Pair[]}>} */
+  const joins = new Map();
+  for (const pair of list) {
+    const [a, b] = pair.map((name) => curveOf(schema, name)?.name);
+    const key = a && b ? `${a}\n${b}` : `\n${pair.join('\n')}`;
+    const join = joins.get(key) ?? {ends: a && b ? /** @type {Pair} */ ([a, b]) : pair, of: []};
+    join.of.push(pair);
+    joins.set(key, join);
+  }
+  return [...joins.values()];
 }
 
 /** @param {Schema} schema @param {string} name */
@@ -551,12 +634,32 @@ export function room(name, x, y, taken) {
 }
 
 /** Without a labelled picture: pairs face each other, the rest stands between them; with no pairs, all in a ring.
- *  @param {Schema} schema */
+ *  Curves bend from end to end. @param {Schema} schema */
 function abstractLayout(schema) {
+  const sliding = semilandmarks(schema);
+  const places = spread(schema, schema.landmarks.map((l) => l.name).filter((name) => !sliding.has(name)));
+  for (const {points, closed} of schema.curves) {
+    const [from, to] = [places.get(points[0]), places.get(points[points.length - 1])];
+    points.forEach((name, i) => {
+      if (!from || places.has(name)) return;
+      const angle = (2 * Math.PI * i) / points.length;
+      const share = i / (points.length - 1);
+      if (closed || !to) places.set(name, [from[0] + 40 * Math.sin(angle), from[1] + 40 * (1 - Math.cos(angle))]);
+      else {
+        const [dx, dy] = [to[0] - from[0], to[1] - from[1]];
+        const bulge = 0.2 * Math.sin(Math.PI * share);
+        places.set(name, [from[0] + share * dx - bulge * dy, from[1] + share * dy + bulge * dx]);
+      }
+    });
+  }
+  return places;
+}
+
+/** @param {Schema} schema @param {string[]} names  of landmarks that do not slide along a curve */
+function spread(schema, names) {
   /** @type {Spots} */
   const places = new Map();
-  const names = schema.landmarks.map((l) => l.name);
-  if (!schema.flip_pairs.length) {
+  if (!schema.flip_pairs.some(([a]) => names.includes(a))) {
     names.forEach((name, i) => {
       const angle = (2 * Math.PI * i) / names.length - Math.PI / 2;
       places.set(name, names.length === 1
@@ -568,7 +671,7 @@ function abstractLayout(schema) {
   /** @type {(string|Pair)[]} */
   const rows = [];
   for (const name of names) {
-    const pair = schema.flip_pairs.find((p) => p.includes(name));
+    const pair = schema.flip_pairs.find((p) => p.includes(name) && p.every((each) => names.includes(each)));
     if (pair && rows.includes(pair)) continue;
     rows.push(pair ?? name);
   }

@@ -1,12 +1,14 @@
 /** How points, lines and pictures look on a canvas. Coordinates are those of geometry.js. */
 
+import {semilandmarks} from './curves.js';
 import {View} from './geometry.js';
 
 /**
  * @import {Landmarks, PictureLabels, Suggestions} from 'types/messages'
  * @import {Box, Size} from './geometry.js'
  * @typedef {{name: string, x: number, y: number, colour: string, style: 'visible'|'hidden'|'suggested',
- *   accepted?: boolean, expected_px?: number}} Mark  `accepted`: taken over from a suggestion, and not checked
+ *   accepted?: boolean, expected_px?: number, small?: boolean}} Mark  `accepted`: taken over from a suggestion, and not
+ *   checked; `small`: one of the points along a curve
  * @typedef {CanvasRenderingContext2D} Context
  */
 
@@ -279,12 +281,15 @@ export function drawPicture(canvas, {image, picture, part, marks, lines = [], sk
 export function marksOf(landmarks, points, suggested = {}) {
   /** @type {Mark[]} */
   const marks = [];
+  const sliding = semilandmarks(landmarks);
   for (const {name, colour} of landmarks.landmarks) {
     const [label, guess] = [points[name], suggested[name]];
     if (label && label.state !== 'absent') {
-      marks.push({name, colour, x: label.x, y: label.y, style: label.state, accepted: label.accepted});
+      marks.push({name, colour, x: label.x, y: label.y, style: label.state, accepted: label.accepted,
+        ...sliding.has(name) && {small: true}});
     } else if (!label && guess) {
-      marks.push({name, colour, x: guess.x, y: guess.y, style: 'suggested', expected_px: guess.expected_px});
+      marks.push({name, colour, x: guess.x, y: guess.y, style: 'suggested', expected_px: guess.expected_px,
+        ...sliding.has(name) && {small: true}});
     }
   }
   return marks;

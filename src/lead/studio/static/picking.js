@@ -1,9 +1,10 @@
 /** Which pictures the list shows and in which order, and how their names are cut. */
 
+import {curveOf, ownOf} from './curves.js';
 import {count} from './dom.js';
 
 /**
- * @import {Picture} from 'types/messages'
+ * @import {Landmarks, Picture} from 'types/messages'
  * @typedef {{filter: string, query: string, sort: string}} Wish
  * @typedef {object} Facts  what is known beside the pictures themselves
  * @property {string[]} landmarks  their names, in order
@@ -30,6 +31,14 @@ export function openError(picture) {
   const settled = state === 'skipped' || state === 'unreadable' || (state === 'complete' && !picture.accepted);
   return settled ? null : picture.expected;
 }
+
+/** Names of landmarks to filter by: of those of a curve, which are labelled together, the first.
+ *  @param {Pick<Landmarks, 'landmarks'|'curves'>} schema */
+export const namesToFilter = (schema) =>
+  schema.landmarks.map((l) => l.name).filter((name) => {
+    const curve = curveOf(schema, name);
+    return !curve || ownOf(curve)[0] === name;
+  });
 
 /** The filters there are: groups of values with their names. @param {Picture[]} pictures @param {string[]} landmarks
  *  @returns {[group: string, [value: string, name: string][]][]} */

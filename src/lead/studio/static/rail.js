@@ -6,7 +6,8 @@ import {lookAgain} from './folder.js';
 import {loadSmall} from './images.js';
 import {passing} from './kept.js';
 import {meanErrorText} from './parts.js';
-import {coarseWords, filters, halves, openError, picked, progressWords, SKIP, SORTS, stateOf} from './picking.js';
+import {coarseWords, filters, halves, namesToFilter, openError, picked, progressWords, SKIP, SORTS,
+  stateOf} from './picking.js';
 
 /**
  * @import {Picture} from 'types/messages'
@@ -144,7 +145,7 @@ export class Rail {
   refilter() {
     const {pictures} = this.app;
     const landmarks = this.app.landmarks().landmarks.map((l) => l.name);
-    this.drawChoices(filters(pictures, landmarks));
+    this.drawChoices(filters(pictures, namesToFilter(this.app.landmarks())));
     const {filter, query, sort, disputed, limit} = this;
     this.list = picked(pictures, {filter, query, sort}, {landmarks, disputed, limit});
     this.position = new Map(this.list.map((p, i) => [p.id, i]));

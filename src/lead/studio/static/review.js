@@ -1,5 +1,6 @@
 /** Review: all predictions, those to doubt first; and (disputes.js) the labels that the model disputes. */
 
+import {linesOf} from './curves.js';
 import {DisputeList} from './disputes.js';
 import {ARROWS, count, emptyState, fill, find, h, icon, kbd, lookUp, percent, refill, slug, svg} from './dom.js';
 import {clamp} from './geometry.js';
@@ -565,9 +566,9 @@ function drawing(app, {width, height, points, specimens}) {
 /** The landmarks of one specimen. @param {SVGElement} root @param {App} app @param {Prediction['points']} points
  *  @param {number} radius */
 function drawOne(root, app, points, radius) {
-  const {skeleton, landmarks} = app.landmarks();
-  const bones = skeleton.filter(([a, b]) => points[a] && points[b]).map(([a, b]) => ({x1: points[a].x, y1: points[a].y,
-    x2: points[b].x, y2: points[b].y})
+  const {landmarks} = app.landmarks();
+  const bones = linesOf(app.landmarks()).filter(([a, b]) => points[a] && points[b]).map(([a, b]) => ({x1: points[a].x,
+    y1: points[a].y, x2: points[b].x, y2: points[b].y})
   );
   for (const ends of bones) root.append(svg('line', {class: 'under', ...ends}));
   for (const ends of bones) root.append(svg('line', {class: 'bone', ...ends}));

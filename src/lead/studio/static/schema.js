@@ -2,6 +2,7 @@
 
 import {ApiError, wordsOf} from './api.js';
 import {Bus} from './bus.js';
+import {curveOf, FEWEST} from './curves.js';
 import {confirm, count} from './dom.js';
 import {freeColour, PALETTE} from './parts.js';
 
@@ -11,12 +12,13 @@ import {freeColour, PALETTE} from './parts.js';
  * @typedef {Pick<Landmarks, 'landmarks'|'skeleton'|'flip_pairs'|'curves'|'several'>} Schema
  * @typedef {[string, string]} Pair
  * @typedef {{what: string, apply: (schema: Schema) => Schema|null, names: Record<string, string>, drop: boolean,
- *   before: Schema, after: Schema, undo: boolean, labelsFrom?: string|null, refused?: (words: string) => void}} Edit
- *   `labelsFrom`: the state in the history that holds the labels that went with it, or that come back with it
+ *   before: Schema, after: Schema, undo: boolean, labelsFrom?: string|null, refused?: (words: string) => void,
+ *   whole?: string}} Edit
+ *   `labelsFrom`: the state in the history that holds the labels that went with it, or that come back with it;
+ *   `whole`: what it takes away, where that is not just landmarks
  */
 
 export const LONGEST = 100; // characters of a name
-export const FEWEST = 3; // points of a curve
 
 /** @param {Pair} pair @param {string} a @param {string} b */
 const joins = (pair, a, b) => (pair[0] === a && pair[1] === b) || (pair[0] === b && pair[1] === a);
@@ -53,9 +55,18 @@ export function renamed(schema, from, to) {
 export const recoloured = (schema, name, colour) => ({...schema,
   landmarks: schema.landmarks.map((l) => (l.name === name ? {...l, colour} : l))});
 
-/** All landmarks in the palette's colours, in order. @param {Schema} schema */
-export const distinct = (schema) => ({...schema,
-  landmarks: schema.landmarks.map((l, i) => ({...l, colour: PALETTE[i % PALETTE.length]}))});
+/** All landmarks in the palette's colours, in order; those of a curve in one. @param {Schema} schema */
+export function distinct(schema) {
+  /** @type {Map<string, string>} */
+  const colours = new Map();
+  return {...schema, landmarks: schema.landmarks.map((l) => {
+    const curve = curveOf(schema, l.name);
+    const key = curve ? `curve ${curve.name}` : `landmark ${l.name}`;
+    const colour = colours.get(key) ?? PALETTE[colours.size % PALETTE.length];
+    colours.set(key, colour);
+    return {...l, colour};
+  })};
+}
 
 /** A curve goes on without the landmark, as long as it has points enough.
  *  @param {Schema} schema @param {string} name */
@@ -64,11 +75,12 @@ export const removed = (schema, name) => ({...schema, landmarks: schema.landmark
   curves: schema.curves.map((curve) => ({...curve, points: curve.points.filter((point) => point !== name)}))
     .filter((curve) => curve.points.length >= FEWEST)});
 
-/** Puts a landmark at place `to` (from 0) of the order. @param {Schema} schema @param {string} name
- *  @param {number} to */
-export function moved(schema, name, to) {
-  const landmarks = schema.landmarks.filter((l) => l.name !== name);
-  landmarks.splice(Math.max(0, to), 0, ...schema.landmarks.filter((l) => l.name === name));
+/** Puts landmarks, one after the other, before another one in the order; at its end without one.
+ *  @param {Schema} schema @param {string[]} names @param {string|null} before  none of them */
+export function moved(schema, names, before) {
+  const landmarks = schema.landmarks.filter((l) => !names.includes(l.name));
+  const at = before === null ? landmarks.length : landmarks.findIndex((l) => l.name === before);
+  landmarks.splice(at, 0, ...schema.landmarks.filter((l) => names.includes(l.name)));
   return {...schema, landmarks};
 }
 
@@ -163,12 +175,13 @@ export class SchemaEdits extends Bus {
    * @param {(schema: Schema) => Schema|null} apply  null if it can no longer be made
    * @param {Record<string, string>} [names]  old name to new name
    * @param {(words: string) => void} [refused]  is told why the server will not have it; else a toast says so
+   * @param {string} [whole]  what it may take away, where that is not just landmarks
    */
-  edit(what, apply, names = {}, refused) {
+  edit(what, apply, names = {}, refused, whole) {
     const before = this.shown();
     const after = apply(before);
     if (!after || alike(before, after)) return;
-    this.pending.push({what, apply, names, drop: false, before, after, undo: false, refused});
+    this.pending.push({what, apply, names, drop: false, before, after, undo: false, refused, whole});
     this.tell();
     this.flush();
   }
@@ -253,7 +266,7 @@ export class SchemaEdits extends Bus {
     const {landmarks, dropped} = error.body ?? {};
     if (dropped && !edit.drop) {
       const n = Object.values(dropped).reduce((sum, k) => sum + k, 0);
-      const names = Object.keys(dropped).join(', ');
+      const names = edit.whole ?? Object.keys(dropped).join(', ');
       edit.drop = await confirm(`Remove ${names} with ${count(n, 'label')}?`,
         `${names} is labelled on ${
           count(Math.max(...Object.values(dropped)), 'picture')
