@@ -85,6 +85,7 @@ export class Look {
       press: (name, x, y, hidden) => this.work.pressed(name, x, y, hidden),
       grab: (name) => this.work.held(name),
       choose: () => {},
+      along: () => null,
       anywhere: () => this.work.placesAnywhere,
       drop: (name, x, y, moved) => this.work.dropped(name, x, y, moved),
       cancel: () => this.work.cancelled(),
