@@ -85,7 +85,7 @@ def as_a_user(
     assert found.px_error is not None
     assert isinstance(model.calibration, Confidence)
     places = bench.frame.points(bench.store, where, found.xy)
-    placed: npt.NDArray[np.bool_] = np.isfinite(places).all(-1)
+    placed: npt.NDArray[np.bool_] = np.asarray(np.isfinite(places).all(-1))
     expected = np.where(placed, found.px_error * bench.store.scale[where, :1] / bench.frame.shown, np.nan)
     return bench.predictions(
         points,
