@@ -249,10 +249,7 @@ class Landmarker:
         """What was learnt from labels, as it is saved."""
         parts = {"head": self.head, "confidence": self.calibration, "finder": self.finder}
         saved = (checkpoint.prefixed(part, name) for name, part in parts.items() if isinstance(part, nn.Module))
-        tensors = {name: tensor for part in saved for name, tensor in part.items()}
-        if self.together is not None:
-            tensors["together"] = torch.view_as_real(torch.from_numpy(self.together))
-        return tensors
+        return {name: tensor for part in saved for name, tensor in part.items()} | _tensors_of(self.together)
 
     def describe(self) -> dict[str, Any]:
         """What a saved model says of itself besides its tensors: anything that JSON holds."""
@@ -348,9 +345,16 @@ class Landmarker:
         if any(name.startswith("finder.") for name in tensors):
             finder = Finder(distill.dimension)
             checkpoint.restore(finder, tensors, "finder")
-        known = tensors.get("together")
-        together = None if known is None else torch.view_as_complex(known).numpy()
+        together = _together_in(tensors)
         return cls(schema, settings, student, head, calibration, description.origin, finder=finder, together=together)
+
+
+def _tensors_of(together: ComplexArray | None) -> dict[str, Tensor]:
+    return {} if together is None else {"together": torch.view_as_real(torch.from_numpy(together))}
+
+
+def _together_in(tensors: dict[str, Tensor]) -> ComplexArray | None:
+    return torch.view_as_complex(tensors["together"]).numpy() if "together" in tensors else None
 
 
 def _as_labels(found: _Located, model: Landmarker, source: FeatureSource, rows: npt.NDArray[np.int64]) -> Labels:

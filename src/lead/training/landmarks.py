@@ -103,7 +103,7 @@ def fit_landmarker(
     found, far = without_far(found, store.sizes[[store.index(image) for image in found.images]])
     missing = (*missing, *far)
     refuse_unlabelled(found)
-    student = run.student()
+    student, backbone = run.student(), settings.backbone
     source = FeatureSource(Extractor(student, settings.picture), store)
     frame = source.extractor.frame
     rows = np.array([store.index(image) for image in found.images], dtype=np.int64)
@@ -116,7 +116,6 @@ def fit_landmarker(
         finder, fitted = fit_several(source, rows, found, turned=settings.turned, seed=seed, progress=progress)
         _say_if_learnt_from_the_whole(run, finder, say)
         calibration: Confidence | Calibration | None = fitted.confidence
-        together = fitted.together
     elif head == "cascade":
         fitted = fit_cascade(
             source,
@@ -131,14 +130,12 @@ def fit_landmarker(
             progress=progress,
         )
         _say_how_they_lie(fitted, settings, say)
-        calibration, together = fitted.confidence, fitted.together
+        calibration = fitted.confidence
     else:
         flags = None if found.accepted is None else torch.from_numpy(found.accepted)
         labelled = Labelled(source.whole(rows, progress=progress), points, accepted=flags)
         fitted = fit_head(labelled, kind=head, seed=seed)
         calibration = fitted.calibration
-        together = _together(fitted, labelled.truth)
-    backbone = settings.backbone
     error = fitted.error * (2 * WINDOW if finder else frame.shown / frame.side)
     accepted = 0 if found.accepted is None else int(found.accepted.sum())
     origin: dict[str, Any] = {
@@ -153,9 +150,8 @@ def fit_landmarker(
         "seed": seed,
     }
     seen_by = finder.finder if finder else None
-    model = Landmarker(
-        found.schema, settings, student, fitted.head, calibration, origin, finder=seen_by, together=together
-    )
+    model = Landmarker(found.schema, settings, student, fitted.head, calibration, origin, finder=seen_by)
+    model.together = fitted.together if isinstance(fitted, CascadeFit) else _together(fitted, labelled.truth)
     return FitSummary(model, len(set(found.images)), missing, kind_of(fitted.head), error, accepted, finder)
 
 
