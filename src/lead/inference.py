@@ -107,7 +107,6 @@ class Landmarker:
         origin: provenance, kept with the model.
         batch: pictures that the network is given together.
         finder: of the specimens, where a picture may show several or none; None where each is of one.
-        together: (K, K) how the errors of one picture's landmarks go together; None if unknown.
     """
 
     KIND = "landmarker"
@@ -122,14 +121,14 @@ class Landmarker:
         origin: dict[str, Any],
         batch: int = BATCH,
         finder: Finder | None = None,
-        together: ComplexArray | None = None,
     ) -> None:
         self.schema, self.settings = schema, settings
         self.extractor = Extractor(student, settings.picture, batch=batch)
         self.head = head.eval().to(self.extractor.device)
         self.finder = finder and finder.eval().to(self.extractor.device)
         self.calibration = calibration.to(self.extractor.device) if isinstance(calibration, Confidence) else calibration
-        self.origin, self.together = origin, together
+        self.origin = origin
+        self.together: ComplexArray | None = None  # (K, K) how a picture's errors go together, where that is known
 
     @property
     def side(self) -> int:
@@ -345,8 +344,9 @@ class Landmarker:
         if any(name.startswith("finder.") for name in tensors):
             finder = Finder(distill.dimension)
             checkpoint.restore(finder, tensors, "finder")
-        together = _together_in(tensors)
-        return cls(schema, settings, student, head, calibration, description.origin, finder=finder, together=together)
+        model = cls(schema, settings, student, head, calibration, description.origin, finder=finder)
+        model.together = _together_in(tensors)
+        return model
 
 
 def _tensors_of(together: ComplexArray | None) -> dict[str, Tensor]:
