@@ -344,17 +344,18 @@ class Landmarker:
         if any(name.startswith("finder.") for name in tensors):
             finder = Finder(distill.dimension)
             checkpoint.restore(finder, tensors, "finder")
-        model = cls(schema, settings, student, head, calibration, description.origin, finder=finder)
-        model.together = _together_in(tensors)
-        return model
+        return _knowing(tensors, cls(schema, settings, student, head, calibration, description.origin, finder=finder))
 
 
 def _tensors_of(together: ComplexArray | None) -> dict[str, Tensor]:
     return {} if together is None else {"together": torch.view_as_real(torch.from_numpy(together))}
 
 
-def _together_in(tensors: dict[str, Tensor]) -> ComplexArray | None:
-    return torch.view_as_complex(tensors["together"]).numpy() if "together" in tensors else None
+def _knowing(tensors: dict[str, Tensor], model: Landmarker) -> Landmarker:
+    """The model, with how errors go together where its file says it."""
+    if "together" in tensors:
+        model.together = torch.view_as_complex(tensors["together"]).numpy()
+    return model
 
 
 def _as_labels(found: _Located, model: Landmarker, source: FeatureSource, rows: npt.NDArray[np.int64]) -> Labels:
