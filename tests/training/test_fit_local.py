@@ -17,7 +17,9 @@ from torch import Tensor
 from lead.features import FeatureSource
 from lead.images.crops import Originals
 from lead.images.store import ImageStore
+from lead.nn.local import LocalLook
 from lead.training.cascade import CascadeFit, fit_cascade
+from lead.training.local import _of
 
 Rows = npt.NDArray[np.int64]
 COUNT, TIMES, WIDTH = 24, 4, 0.05
@@ -232,3 +234,17 @@ def test_what_cannot_be_read_again_is_answered_by_the_looks_before(
     assert (expected[:4].mean() > coarser[:4].mean()).all()  # and they say so
     torch.testing.assert_close(found.points[4:], whole.points[4:])
     torch.testing.assert_close(expected[4:], coarser[4:])
+
+
+def test_a_look_at_some_of_its_landmarks_is_the_same_for_these() -> None:
+    look = LocalLook(7, 5)
+    generator = torch.Generator().manual_seed(1)
+    look.load_state_dict(
+        {k: torch.rand(v.shape, generator=generator).to(v.dtype) for k, v in look.state_dict().items()}
+    )
+    kept = torch.tensor([0, 3])
+    some = _of(look, kept).state_dict()
+    for name, whole in look.state_dict().items():
+        of = [axis for axis, size in enumerate(whole.shape) if size == 5]  # no other size is 5
+        expected = whole.index_select(of[0], kept) if of else whole
+        assert torch.equal(some[name], expected), name

@@ -235,7 +235,7 @@ def _of(look: LocalLook, kept: Tensor) -> LocalLook:
     state = look.state_dict()
     for name in ("head.weight", "confidence.hidden"):
         state[name] = state[name][:, kept]
-    for name in ("which", "confidence.level"):
+    for name in ("which", "confidence.level", "confidence.across"):
         state[name] = state[name][kept]
     out.load_state_dict(state)
     return out
