@@ -74,12 +74,9 @@ class Landmarker:
         origin: provenance, kept with the model.
         batch: pictures that the network is given together.
         finder: of the specimens, where a picture may show several or none; None where each is of one.
-<<<<<<< HEAD
         loose: of landmarks that lie anywhere beside the others, such as a ruler's, on the same features; the head then
             is of the rest.
         together: (K, K) how the errors of one picture's landmarks go together; None if unknown.
-=======
->>>>>>> calib
     """
 
     KIND = "landmarker"
@@ -94,18 +91,14 @@ class Landmarker:
         origin: dict[str, Any],
         batch: int = BATCH,
         finder: Finder | None = None,
-<<<<<<< HEAD
         loose: Sequence[Landmarker] = (),
         together: ComplexArray | None = None,
-=======
->>>>>>> calib
     ) -> None:
         self.schema, self.settings = schema, settings
         self.extractor = Extractor(student, settings.picture, batch=batch)
         self.head = head.eval().to(self.extractor.device)
         self.finder = finder and finder.eval().to(self.extractor.device)
         self.calibration = calibration.to(self.extractor.device) if isinstance(calibration, Confidence) else calibration
-<<<<<<< HEAD
         self.origin, self.loose, self.together = origin, tuple(loose), together
 
     @property
@@ -113,10 +106,6 @@ class Landmarker:
         """The landmarks of its head, without those of :attr:`loose`."""
         apart = {name for part in self.loose for name in part.schema.names}
         return self.schema.subset(name for name in self.schema.names if name not in apart) if apart else self.schema
-=======
-        self.origin = origin
-        self.together: ComplexArray | None = None  # (K, K) how a picture's errors go together, where that is known
->>>>>>> calib
 
     @property
     def side(self) -> int:
@@ -237,17 +226,11 @@ class Landmarker:
 
     def _fitted(self) -> dict[str, Tensor]:
         """What was learnt from labels, as it is saved."""
-<<<<<<< HEAD
         parts: dict[str, object] = {"head": self.head, "confidence": self.calibration, "finder": self.finder}
         for i, part in enumerate(self.loose):
             parts |= {f"loose{i}.head": part.head, f"loose{i}.confidence": part.calibration}
         together = {} if self.together is None else {"together": torch.view_as_real(torch.from_numpy(self.together))}
         return fitted(parts) | together
-=======
-        parts = {"head": self.head, "confidence": self.calibration, "finder": self.finder}
-        saved = (checkpoint.prefixed(part, name) for name, part in parts.items() if isinstance(part, nn.Module))
-        return {name: tensor for part in saved for name, tensor in part.items()} | _tensors_of(self.together)
->>>>>>> calib
 
     def describe(self) -> dict[str, Any]:
         """What a saved model says of itself besides its tensors: anything that JSON holds."""
@@ -324,7 +307,6 @@ class Landmarker:
         if any(name.startswith("finder.") for name in tensors):
             finder = Finder(distill.dimension, description.individuals, len(schema.names))
             checkpoint.restore(finder, tensors, "finder")
-<<<<<<< HEAD
         parts: dict[str, Any] = {"finder": finder, "together": _together_in(tensors), "loose": []}
         for i, part in enumerate(description.loose):
             made = part.made(tensors, len(part.names), distill.dimension, f"loose{i}.")
@@ -348,20 +330,6 @@ def _parts_of(model: Landmarker) -> dict[str, Any]:
     if model.loose:
         out["loose"] = [{"names": part.schema.names, **described(part.head, part.calibration)} for part in model.loose]
     return out
-=======
-        return _knowing(tensors, cls(schema, settings, student, head, calibration, description.origin, finder=finder))
-
-
-def _tensors_of(together: ComplexArray | None) -> dict[str, Tensor]:
-    return {} if together is None else {"together": torch.view_as_real(torch.from_numpy(together))}
-
-
-def _knowing(tensors: dict[str, Tensor], model: Landmarker) -> Landmarker:
-    """The model, with how errors go together where its file says it."""
-    if "together" in tensors:
-        model.together = torch.view_as_complex(tensors["together"]).numpy()
-    return model
->>>>>>> calib
 
 
 def _as_labels(found: _Located, model: Landmarker, source: FeatureSource, rows: npt.NDArray[np.int64]) -> Labels:

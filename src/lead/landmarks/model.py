@@ -215,11 +215,7 @@ class Labels:
             np.zeros((n, k), dtype=bool) if given is None else np.reshape(given, (n, k)).astype(bool)
             for given in (self.accepted, self.predicted)
         )
-<<<<<<< HEAD
         for table in self.of_predictions():
-=======
-        for table in _predicted(self):
->>>>>>> calib
             if table is not None:
                 predicted |= np.isfinite(np.reshape(table, (n, k)))
         accepted &= visible > UNLABELLED
@@ -256,6 +252,7 @@ class Labels:
             return parts[0]
         columns = ([getattr(part, name) for part in parts] for name in PREDICTED)
         several = any(part.tracks is not None for part in parts)
+        alike = all(_same(part.together, parts[0].together) for part in parts)
         return cls(
             parts[0].schema,
             tuple(image for part in parts for image in part.images),
@@ -269,7 +266,7 @@ class Labels:
             likely=np.concatenate([_or(part.likely, (len(part),)) for part in parts]),
             tracks=tuple(track for part in parts for track in part.tracks or ("",) * len(part)) if several else None,
             complete=frozenset().union(*(part.complete for part in parts)),
-            together=_common([part.together for part in parts]),
+            together=parts[0].together if alike else None,
         )
 
     def __len__(self) -> int:
@@ -358,11 +355,7 @@ class Labels:
             tuple(self.images[i] for i in index),
             self.xy[index],
             self.visible[index],
-<<<<<<< HEAD
             *(None if values is None else values[index] for values in self.of_predictions()),
-=======
-            *(None if values is None else values[index] for values in _predicted(self)),
->>>>>>> calib
             places=self.places and self.places.take(index),
             accepted=self.is_accepted[index],
             predicted=self.is_predicted[index],
@@ -381,11 +374,7 @@ class Labels:
             self.images,
             self.xy[:, index],
             self.visible[:, index],
-<<<<<<< HEAD
             *(None if values is None else values[:, index] for values in self.of_predictions()),
-=======
-            *(None if values is None else values[:, index] for values in _predicted(self)),
->>>>>>> calib
             places=self.places and self.places.only(index),
             accepted=self.is_accepted[:, index],
             predicted=self.is_predicted[:, index],
@@ -405,13 +394,10 @@ class Labels:
         other = dict(zip(self.images, names, strict=True))
         return replace(self, images=names, complete=frozenset(other[image] for image in self.complete))
 
-<<<<<<< HEAD
     def of_predictions(self) -> list[npt.NDArray[np.float64] | None]:
         """What ``PREDICTED`` names."""
         return [getattr(self, name) for name in PREDICTED]
 
-=======
->>>>>>> calib
 
 def unlabelled(labels: Labels, where: npt.NDArray[np.bool_]) -> Labels:
     """The same labels without some of them, (N, K), and without the boxes of rows that had no others.
@@ -440,15 +426,8 @@ def _or(table: npt.NDArray[Any] | None, shape: tuple[int, ...], empty: float = n
     return np.full(shape, empty) if table is None else table
 
 
-def _predicted(labels: Labels) -> list[npt.NDArray[np.float64] | None]:
-    return [getattr(labels, name) for name in PREDICTED]
-
-
-def _common(tables: Sequence[npt.NDArray[Any] | None]) -> npt.NDArray[Any] | None:
-    """What all say alike; None where they differ, or one says nothing."""
-    first = tables[0]
-    alike = first is not None and all(table is not None and np.array_equal(table, first) for table in tables)
-    return first if alike else None
+def _same(one: npt.NDArray[Any] | None, other: npt.NDArray[Any] | None) -> bool:
+    return one is other or (one is not None and other is not None and np.array_equal(one, other))
 
 
 def _check_specimens(labels: Labels) -> None:

@@ -111,7 +111,7 @@ def fit_landmarker(
     found, far = without_far(found, store.sizes[[store.index(image) for image in found.images]])
     missing = (*missing, *far)
     refuse_unlabelled(found)
-    student, backbone = run.student(), settings.backbone
+    student = run.student()
     source = FeatureSource(Extractor(student, settings.picture), store)
     frame = source.extractor.frame
     rows = np.array([store.index(image) for image in found.images], dtype=np.int64)
@@ -122,7 +122,6 @@ def fit_landmarker(
     if head != "cascade":
         if found.tracks is not None:
             raise LeadError(f"The labels show several specimens in a picture: leave out --head {head}.")
-<<<<<<< HEAD
         flags = None if found.accepted is None else torch.from_numpy(found.accepted)
         labelled = Labelled(source.whole(rows, progress=progress), points, accepted=flags)
         fitted = fit_head(labelled, kind=head, seed=seed)
@@ -181,34 +180,6 @@ def _origin(run: Run, found: Labels, store: ImageStore, error: float, seed: int)
     """Where a model is from."""
     backbone = run.settings.backbone
     return {
-=======
-        finder, fitted = fit_several(source, rows, found, turned=settings.turned, seed=seed, progress=progress)
-        _say_if_learnt_from_the_whole(run, finder, say)
-        calibration: Confidence | Calibration | None = fitted.confidence
-    elif head == "cascade":
-        fitted = fit_cascade(
-            source,
-            rows,
-            points,
-            hidden=found.visible == HIDDEN,
-            accepted=found.accepted,
-            unlabelled=np.arange(len(store)),
-            groups=[PurePosixPath(image).parent.as_posix() for image in found.images],
-            turned=settings.turned,
-            seed=seed,
-            progress=progress,
-        )
-        _say_how_they_lie(fitted, settings, say)
-        calibration = fitted.confidence
-    else:
-        flags = None if found.accepted is None else torch.from_numpy(found.accepted)
-        labelled = Labelled(source.whole(rows, progress=progress), points, accepted=flags)
-        fitted = fit_head(labelled, kind=head, seed=seed)
-        calibration = fitted.calibration
-    error = fitted.error * (2 * WINDOW if finder else frame.shown / frame.side)
-    accepted = 0 if found.accepted is None else int(found.accepted.sum())
-    origin: dict[str, Any] = {
->>>>>>> calib
         "run": run.provenance,
         "labels": len(set(found.images)),
         "accepted": int(found.is_accepted.sum()),
@@ -219,19 +190,12 @@ def _origin(run: Run, found: Labels, store: ImageStore, error: float, seed: int)
         "commit": commit(),
         "seed": seed,
     }
-<<<<<<< HEAD
 
 
 def _errors(fitted: PartsFit | Fitted, unit: float) -> tuple[float, tuple[float, float] | None]:
     """As :attr:`FitSummary.error` and :attr:`FitSummary.across`; ``unit``: of what they say, as a share of theirs."""
     parts = None if isinstance(fitted, Fitted) else fitted.across
     return fitted.error * unit, parts and (parts[0] * unit, parts[1] * unit)
-=======
-    seen_by = finder.finder if finder else None
-    model = Landmarker(found.schema, settings, student, fitted.head, calibration, origin, finder=seen_by)
-    model.together = fitted.together if isinstance(fitted, CascadeFit) else _together(fitted, labelled.truth)
-    return FitSummary(model, len(set(found.images)), missing, kind_of(fitted.head), error, accepted, finder)
->>>>>>> calib
 
 
 def _together(fitted: Fitted, truth: Tensor) -> ComplexArray | None:
