@@ -31,7 +31,7 @@ from lead.images.build import open_store
 from lead.images.labels import save_labels
 from lead.images.store import ImageStore
 from lead.inference import Calibration, Landmarker
-from lead.landmarks import Labels, Schema
+from lead.landmarks import Curve, Labels, Schema
 from lead.nn import shape, steered
 from lead.nn.backbone import Backbone
 from lead.nn.confidence import Confidence
@@ -50,7 +50,8 @@ SETTINGS = check(
     },
     "test",
 )
-SCHEMA = Schema(("dot", "below", "right"), (("below", "right"),), (("dot", "below"),))
+BEND = Curve("bend", ("dot", "right", "below"))
+SCHEMA = Schema(("dot", "below", "right"), (("below", "right"),), (("dot", "below"),), (BEND,))
 AROUND = np.array([[0, 0], [0, 9], [9, 0]])
 # fmt: off
 PORTABLE = {
@@ -241,7 +242,8 @@ def test_a_file_describes_itself(exported: Exported) -> None:
     told = json.loads({prop.key: prop.value for prop in proto.metadata_props}["lead"])
     assert told["landmarks"] == list(SCHEMA.names)
     assert told["flip_pairs"] == [["below", "right"]]
-    assert told["skeleton"] == [["dot", "below"]]
+    assert told["skeleton"] == [["dot", "below"], ["dot", "right"], ["right", "below"]]
+    assert told["curves"] == [{"name": "bend", "points": ["dot", "right", "below"], "closed": False}]
     assert list(told["outputs"]) == [output.name for output in proto.graph.output]
     assert told["input"]["side"] == told["letterbox"]["side"] == SIDE
     assert told["made_by"]["labels"] == 20
