@@ -43,10 +43,13 @@ class FolderPictures(PictureInfo):
         labelled_as: how those that their EXIF tag turns were looked at as they were labelled; None if that is not
             known.
         moved: whether pictures that are not where a name says are looked for in all of the folder.
+        placeless: see :class:`PictureInfo`.
     """
 
-    def __init__(self, root: Path, labelled_as: LabelledAs | None = None, *, moved: bool = True) -> None:
-        self.root, self.labelled_as, self._moved = root, labelled_as, moved
+    def __init__(
+        self, root: Path, labelled_as: LabelledAs | None = None, *, moved: bool = True, placeless: bool = False
+    ) -> None:
+        self.root, self.labelled_as, self._moved, self.placeless = root, labelled_as, moved, placeless
         self._seen: dict[str, Seen] = {}
 
     def upright(self) -> FolderPictures:

@@ -56,6 +56,7 @@ def gathered(
     moved: bool = True,
     frames_out: bool = False,
     several: bool = False,
+    placeless: bool = False,
     progress: Progress | None = None,
     say: Say = unsaid,
 ) -> Gathered:
@@ -71,6 +72,7 @@ def gathered(
         frames_out: whether labelled frames of films are taken out and become files, see
             :func:`lead.images.frame_files.as_files`.
         several: whether pictures may show several specimens; else such pictures are left out, or refused.
+        placeless: see :class:`lead.landmarks.pictures.PictureInfo`.
         progress: called as frames are taken out.
         say: told what of the labels is likely a mistake, and what was changed or left out.
 
@@ -81,7 +83,7 @@ def gathered(
     root = roots[0] if len(set(roots)) == 1 else Path(os.path.commonpath([each.absolute() for each in roots]))
     parts, kinds = [], []
     for path, own in zip(paths, roots, strict=True):
-        pictures = FolderPictures(own, labelled_as, moved=moved)
+        pictures = FolderPictures(own, labelled_as, moved=moved, placeless=placeless)
         labels, kind = read_labels(path, pictures=pictures, format=format, only=only, several=several)
         if frames_out:
             labels = as_files(labels, pictures, path, progress=progress, say=say)
@@ -98,7 +100,7 @@ def gathered(
     joined = parts[0] if len(parts) == 1 else joined_tables(_without_superseded(parts, say))
     for doubt in alike_between(joined, parts):
         say(doubt)
-    return Gathered(joined, FolderPictures(root), kinds[0])
+    return Gathered(joined, FolderPictures(root, placeless=placeless), kinds[0])
 
 
 def _without_superseded(parts: Sequence[Labels], say: Say) -> list[Labels]:

@@ -13,7 +13,14 @@ Size = tuple[int, int]
 
 
 class PictureInfo:
-    """What label files may ask about pictures; here, of pictures about which nothing is known."""
+    """What label files may ask about pictures; here, of pictures about which nothing is known.
+
+    Attributes:
+        placeless: whether only counts how landmarks lie to one another, so that y may begin anywhere in a picture
+            whose height is needed and not known.
+    """
+
+    placeless = False
 
     def size(self, image: str) -> Size:
         """(width, height) of a picture. Raises :class:`LeadError` where it is not known."""
@@ -38,6 +45,7 @@ class Sized(PictureInfo):
 
     def __init__(self, sizes: Mapping[str, Size], others: PictureInfo | None = None) -> None:
         self._sizes, self._others = sizes, others or PictureInfo()
+        self.placeless = self._others.placeless
 
     def size(self, image: str) -> Size:
         size = self._sizes.get(image)
@@ -49,6 +57,16 @@ class Sized(PictureInfo):
     @cached_property
     def _by_stem(self) -> Mapping[str, str]:
         return by_stem(self._sizes)
+
+
+def height_of(pictures: PictureInfo, image: str) -> int:
+    """The height of a picture; 0 where it is not known and makes no difference. Raises as :meth:`PictureInfo.size`."""
+    try:
+        return pictures.size(image)[1]
+    except LeadError:
+        if pictures.placeless:
+            return 0
+        raise
 
 
 def known_size(pictures: PictureInfo, image: str) -> Size | None:

@@ -30,7 +30,7 @@ from lead.errors import LeadError
 from lead.landmarks.curves import FEWEST
 from lead.landmarks.fields import decimal, to_number, with_point
 from lead.landmarks.model import Labels, Places, Schema
-from lead.landmarks.pictures import PictureInfo, known_size
+from lead.landmarks.pictures import PictureInfo, height_of, known_size
 from lead.landmarks.scales import Scale, Scales
 from lead.landmarks.tps_blocks import MISSING, Block, PointList, blocks_of
 from lead.landmarks.tps_curves import layout_of, schema_of
@@ -188,7 +188,7 @@ def _placed(
         there = np.flatnonzero((points >= 0).all(-1))
         if len(there):
             try:
-                height = pictures.size(block.image)[1]
+                height = height_of(pictures, block.image)
             except LeadError as error:
                 failed[block.line] = LeadError(
                     f"line {block.line}: y counts from the bottom of the picture, and {error}"
@@ -304,7 +304,7 @@ def dump(labels: Labels, pictures: PictureInfo, scales: Scales | None = None) ->
         if image.splitlines() != [image]:
             raise LeadError(f"Picture {image!r} cannot be named in a TPS file: its name holds a line's end.")
         labelled = ~np.isnan(labels.xy[row]).any(-1)
-        height = pictures.size(image)[1] if labelled.any() else 0
+        height = height_of(pictures, image) if labelled.any() else 0
         places = labels.xy[row] * (1, -1) + (0, height)
         beyond = labelled & (places < 0).any(-1)
         for landmark in np.flatnonzero(beyond)[:1]:

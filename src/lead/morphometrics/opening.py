@@ -83,7 +83,16 @@ def opened(
     if scale is not None and ruler is not None:
         raise LeadError("Two sources of the scale were given. Give --scale or --ruler.")
     moved = pictures is not None
-    found = gathered([landmarks], pictures, only=only, labelled_as=labelled_as, moved=moved, several=True, say=say)
+    found = gathered(
+        [landmarks],
+        pictures,
+        only=only,
+        labelled_as=labelled_as,
+        moved=moved,
+        several=True,
+        placeless=True,
+        say=say,
+    )
     together = found.labels.together
     if check is not None:
         labels, together = checked(found.labels, check, pictures=pictures, say=say)
