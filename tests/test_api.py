@@ -225,7 +225,7 @@ def test_pictures_without_a_label_are_learnt_from_while_labels_are_few(
         asked.append((others, how["groups"]))
         raise LeadError("seen enough")
 
-    monkeypatch.setattr("lead.training.landmarks.fit_cascade", watched)
+    monkeypatch.setattr("lead.training.loose.fit_cascade", watched)
     (folder.root / "deeper").mkdir()
     folder.path(0).rename(folder.root / "deeper" / "00.png")
     known = labels_of(folder, 6)

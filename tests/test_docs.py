@@ -121,6 +121,7 @@ def test_what_a_format_loses_stands_in_its_line() -> None:
         "hidden": "hidden",
         "score": "scores",
         "errors": "expected errors",
+        "together": "how errors go together",
         "flips": "flip pairs",
         "skeleton": "skeleton",
         "curves": "curves",

@@ -34,9 +34,9 @@ ROOT = Path(__file__).parents[1]
 OTHERS = ("guide", "formats", "research", "films", "deploy", "morphometrics")
 PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in OTHERS)]
 NOT_HERE = re.compile(
-    r"data/|ytfaces|\bstudio\b|\bdemo\b|reproduce (?!--list)|hub:|push|runs/trial|--teacher|dinov2|@|--int8"
+    r"data/|ytfaces|\bstudio\b|\bdemo\b|reproduce (?!--list)|hub:|push|runs/trial|--teacher|dinov2|@|--int8|predictions\.slp"
 )
-"""Needs an archive, a browser, the network, or more pictures than there are here."""
+"""Needs an archive, a browser, the network, another tool's file, or more pictures than there are here."""
 COUNT, SIDE = 40, 64
 LEAST = """
 picture: {store: 64, input: 32}

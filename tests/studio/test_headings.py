@@ -40,7 +40,7 @@ class Told:
     head = None
 
     def __init__(self, *names: str) -> None:
-        self.schema = Schema(names)
+        self.schema = self.own = Schema(names)
         self.asked: list[tuple[str, Any, Any]] = []
 
     def predict_rows(
