@@ -34,7 +34,8 @@ ROOT = Path(__file__).parents[1]
 OTHERS = ("guide", "formats", "research", "films", "deploy", "morphometrics")
 PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in OTHERS)]
 NOT_HERE = re.compile(
-    r"data/|ytfaces|\bstudio\b|\bdemo\b|reproduce (?!--list)|hub:|push|runs/trial|--teacher|dinov2|@|--int8|predictions\.slp"
+    r"data/|ytfaces|\bstudio\b|\bdemo\b|reproduce (?!--list)|hub:|push|runs/trial|--teacher|dinov2|@|--int8|"
+    r"predictions\.slp"
 )
 """Needs an archive, a browser, the network, another tool's file, or more pictures than there are here."""
 COUNT, SIDE = 40, 64

@@ -239,3 +239,20 @@ def test_a_picture_whose_specimens_were_not_found_is_told() -> None:
     assert said[0].startswith("3 specimens of the labels have no prediction.")
     with pytest.raises(LeadError, match=r"no landmark was placed"):
         calibrated(labels, replace(labels, predicted=np.ones(labels.visible.shape, dtype=bool)))
+
+
+def test_labels_that_are_predictions_teach_nothing_and_are_told() -> None:
+    truth, found, _ = drawn()
+    images = [f"p{i}.png" for i in range(COUNT)]
+    copied = truth.copy()
+    copied[::2] = found[::2]  # accepted as they were, in half of the pictures
+    told: list[str] = []
+    done = calibrated(
+        Labels.from_xy(Schema(NAMES), images, found), Labels.from_xy(Schema(NAMES), images, copied), say=told.append
+    )
+    alone = calibrated(
+        Labels.from_xy(Schema(NAMES), images, found), Labels.from_xy(Schema(NAMES), images[1::2], truth[1::2])
+    )
+    assert done.learnt.pictures == alone.learnt.pictures == len(images[1::2])
+    np.testing.assert_allclose(done.labels.px_90, alone.labels.px_90)  # type: ignore[arg-type]
+    assert any("just where the predictions do" in text for text in told)

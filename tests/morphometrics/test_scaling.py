@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -134,3 +135,14 @@ def test_scales_of_a_film_are_not_in_its_file(tmp_path: Path) -> None:
     assert scales_of(frames, "2", FolderPictures(tmp_path))["f.mp4#3"] == Scale.square(
         2, source="a number for all pictures", where="--scale"
     )
+
+
+def test_a_predicted_ruler_of_no_length_costs_its_picture_alone() -> None:
+    xy = XY.copy()
+    xy[0, 1] = xy[0, 0]
+    labels = Labels.from_xy(Schema(NAMES), IMAGES, xy)
+    told: list[str] = []
+    found = from_ruler(replace(labels, score=np.ones(labels.visible.shape)), ("zero", "ten"), 10, say=told.append)
+    whole = from_ruler(Labels.from_xy(Schema(NAMES), IMAGES, XY), ("zero", "ten"), 10)
+    assert set(found) == set(whole) - {"a.png"}
+    assert any("a.png: both ends of the ruler lie in one place" in text for text in told)

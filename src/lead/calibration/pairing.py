@@ -72,6 +72,16 @@ def paired(predicted: Labels, truth: Labels, say: Say = unsaid) -> Pairs:
     kept = np.isfinite(errors).any(1)
     result = Pairs(rows[kept], errors[kept], pictures[kept])
     _check(result, predicted, truth, true_of, same)
+    copied = result.errors <= EQUAL
+    if copied.any():
+        say(
+            f"{_file(truth)}{counted(int(copied.sum()), 'label')} left out that lie just where the predictions do, as "
+            "accepted suggestions do."
+        )
+        left = np.where(copied, np.nan, result.errors)
+        kept = np.isfinite(left).any(1)
+        result = Pairs(result.rows[kept], left[kept], result.pictures[kept])
+        _check(result, predicted, truth, true_of, same)
     if without := [image for image in true_of if image not in same]:
         count = counted(len(without), "picture of the labels has", "pictures of the labels have")
         say(f"{_file(truth)}{count} no prediction, the first is {without[0]!r}.")

@@ -122,6 +122,8 @@ def doubts(labels: Labels, pictures: FolderPictures) -> list[str]:
     for row in labelled:
         if size := known_size(pictures, labels.images[row]):
             placed = labels.xy[row, labels.visible[row] > UNLABELLED]
+            if pictures.placeless and (placed[:, 1] <= 0).all():  # as of a picture whose height was not known
+                continue
             if len(placed) > 1:
                 extents.append((float(np.ptp(placed, axis=0).max()), size))
             beyond = ((labels.xy[row] < -0.5) | (labels.xy[row] > np.array(size) - 0.5)).any(-1)

@@ -54,7 +54,7 @@ class FolderPictures(PictureInfo):
 
     def upright(self) -> FolderPictures:
         """The same pictures as they are shown: their :meth:`size` is the upright one."""
-        same = FolderPictures(self.root)
+        same = FolderPictures(self.root, placeless=self.placeless)
         same._seen = self._seen
         return same
 

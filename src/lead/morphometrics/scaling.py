@@ -159,7 +159,11 @@ def from_ruler(
         image, pixels = labels.images[row], float(lengths[row])
         where = labels.where(row, index[0]).removesuffix(": ")
         if pixels == 0:
-            raise LeadError(f"{where or image}: both ends of the ruler lie in one place. Correct one of them.")
+            problem = f"{', '.join(filter(None, (where, image)))}: both ends of the ruler lie in one place"
+            if not labels.is_predicted[row, index].any():
+                raise LeadError(f"{problem}. Correct one of them.")
+            say(f"{problem}, as the model has it. It has no scale.")
+            continue
         if image in found:
             raise LeadError(
                 f"{where or image}: picture {image!r} has a second ruler. Keep that of one specimen, or give a "
