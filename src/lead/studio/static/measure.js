@@ -52,11 +52,13 @@ class MeasureView {
     this.drawn = svg('line', {class: 'box', visibility: 'hidden', 'data-testid': 'measure-line'});
     this.doubts = h('div');
     this.wrong = h('p.notice', {testid: 'measure-wrong', role: 'alert', hidden: true});
-    this.body = h('div.stack', this.stage, this.wrong, this.doubts, this.scaleCard(), this.measureCard());
+    this.body = h('div.m-body', this.stage,
+      h('div.stack', this.wrong, this.doubts, this.scaleCard(), this.measureCard()));
     this.none = h('div', {hidden: true});
     root.append(
       h('div.page',
-        h('div.column', h('div.page-head', h('h1', 'Measure'), this.select, this.scaleFacts), this.body, this.none)),
+        h('div.column.m-column', h('div.page-head', h('h1', 'Measure'), this.select, this.scaleFacts), this.body,
+          this.none)),
     );
     app.on('pictures', () => this.list());
     app.on('labels', ({id}) => {
@@ -79,7 +81,7 @@ class MeasureView {
       h('p.muted',
         'Draw a line over the picture, from one mark of the ruler to another far from it, and say how long it '
           + 'is. Its ends can be moved.'), this.lineFacts,
-      h('div.row.wrap', h('label.row', 'It is', this.length), this.unit, h('label.row', 'long, for', this.whose)),
+      h('div.row.m-line', h('label.row', 'It is', this.length), this.unit, h('label.row', 'long, for', this.whose)),
       this.chosen, h('label.row', this.replace, 'also where another scale is known'),
       h('div.row', h('button.primary', {testid: 'line-apply', onclick: () => this.apply()}, 'Set the scale')));
   }
