@@ -30,6 +30,7 @@ def test_a_line_is_drawn_and_measures_are_clicked(serve: Serve, sit: Sit, pictur
     write_labels(pictures.folder, {file: PLACES})
     desk = sit(serve(pictures.folder))
     desk.go(f"measure/{desk.id_of(file)}")
+    expect(desk.by("measure-stage").locator("image")).to_be_visible()
     desk.by("line-apply").click()
     expect(desk.by("measure-wrong")).to_contain_text("Draw a line")
     drag(desk, (0.1, 0.8), (0.6, 0.8))

@@ -245,8 +245,7 @@ class MeasureView {
 
   async apply() {
     const {picture, line} = this;
-    if (!picture) return;
-    if (!line) return this.fail(new Error('Draw a line over the picture first.'));
+    if (!picture || !line) return this.fail(new Error('Draw a line over the picture first.'));
     const [[x1, y1], [x2, y2]] = line;
     const own = this.whose?.value === 'this' ? [picture.id] : null;
     const pictures = this.whose?.value === 'chosen'
