@@ -6,7 +6,6 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,9 +25,6 @@ from lead.studio.label_messages import Landmarks, Point
 from lead.studio.messages import Imported
 from lead.studio.schema import as_landmarks, renamed, schema_of
 from lead.studio.specimens import tidied_as_needed
-
-if TYPE_CHECKING:  # torch, which it needs, takes seconds to import
-    pass
 
 
 @dataclass(frozen=True)

@@ -142,6 +142,7 @@ def _split(places: Complex, which: list[int]) -> tuple[list[int], list[int]] | N
     Every two landmarks are tried as what the smaller part begins with; then each landmark goes to the part that says
     better where it is.
     """
+    places = places[np.isfinite(places[:, which]).any(1)]
     usual = _residuals(places, which, which)
     away = places[:, which] - np.nanmean(places[:, which], axis=1, keepdims=True)
     if not usual.max() > LOOSE * np.sqrt(np.nanmean(np.abs(away) ** 2)):
