@@ -280,12 +280,13 @@ class MeasureView {
       ? known?.measures.map(({name}) => name) ?? []
       : this.app.landmarks().landmarks.map(({name}) => name);
     const says = known?.kinds.find(({kind}) => kind === this.kind?.value)?.says ?? '';
+    const order = says.replaceAll(/[[\]]/g, ''); // the file's brackets say nothing to who clicks
     if (this.choices) {
       refill(this.choices, names.map((name) =>
         h('button.small', {testid: `of-${name}`, onclick: () => this.click(name)}, name)
       ));
     }
-    if (this.ofWords) text(this.ofWords, `${this.of.join(', ') || 'Nothing chosen yet'} – it takes ${says}`);
+    if (this.ofWords) text(this.ofWords, `${this.of.join(', ') || 'Nothing chosen yet'} – it takes ${order}`);
   }
 
   async add() {
